@@ -1,9 +1,204 @@
-//! Errors that more than one layer reports.
+//! Errors of the frame engine.
 //!
-//! Owns: what misuse by our own caller looks like. Must not know: sockets, adapters, or the opening handshake, whose
-//! errors live beside it.
+//! Owns: what the peer can do wrong ([`ProtocolError`], which knows its close code) and what our own caller can do wrong
+//! ([`SendError`], [`BufferTooSmall`]). Must not know: sockets, adapters, or the opening handshake, whose errors live
+//! beside it.
 
 use core::fmt;
+
+use crate::close::CloseCode;
+
+/// The peer broke the protocol or a limit, or vanished: the connection has failed (RFC 6455 section 7.1.7).
+///
+/// It is reported once. Whatever comes after it is swallowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ProtocolError {
+    /// A client sent a frame that is not masked (section 5.1).
+    MissingMask,
+    /// A server sent a masked frame (section 5.1).
+    UnexpectedMask,
+    /// A reserved bit is set that no extension gave a meaning, or on a frame where it has none (section 5.2).
+    ReservedBits,
+    /// The opcode is reserved (section 5.2).
+    ReservedOpcode,
+    /// A control frame without FIN (section 5.5).
+    FragmentedControl,
+    /// A control frame of more than 125 octets (section 5.5).
+    OversizedControl,
+    /// A continuation where no message is in progress (section 5.4).
+    UnexpectedContinuation,
+    /// A new message while another is in progress (section 5.4).
+    ExpectedContinuation,
+    /// The length is not in its shortest form (section 5.2).
+    NonMinimalLength,
+    /// The most significant bit of a 64-bit length is 1 (section 5.2).
+    LengthOverflow,
+    /// Text is not UTF-8 (section 8.1).
+    InvalidUtf8,
+    /// A Close frame with a body of one octet (section 5.5.1).
+    InvalidClosePayload,
+    /// A Close frame with a code that must not cross the wire (section 7.4).
+    InvalidCloseCode,
+    /// The reason of a Close frame is not UTF-8 (section 5.5.1).
+    InvalidCloseReason,
+    /// A frame announces more than [`Limits::max_frame_size`](crate::Limits::max_frame_size) (section 10.4).
+    FrameTooBig,
+    /// A message is longer than [`Limits::max_message_size`](crate::Limits::max_message_size) (section 10.4).
+    MessageTooBig,
+    /// A message has more fragments than [`Limits::max_fragments`](crate::Limits::max_fragments).
+    TooManyFragments,
+    /// A message is of a kind that this endpoint does not accept (section 7.4.1, code 1003).
+    UnsupportedData,
+    /// The transport ended before the closing handshake was complete (section 7.1.4).
+    UnexpectedEof,
+    /// A deadline passed.
+    TimedOut(Timeout),
+}
+
+/// Which deadline passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Timeout {
+    /// The opening handshake was not complete in time.
+    OpeningHandshake,
+    /// Nothing came after a keep-alive Ping.
+    Pong,
+    /// Nothing came for the idle time.
+    Idle,
+    /// A message was begun and its next octet did not come.
+    StalledFragment,
+    /// The peer did not answer a Close, or did not end the transport after it.
+    ClosingHandshake,
+}
+
+impl ProtocolError {
+    /// The code of the Close frame that this failure owes the peer; `None` where none can be sent: the transport is gone, or
+    /// the opening or closing handshake itself was what timed out.
+    pub const fn close_code(self) -> Option<CloseCode> {
+        match self {
+            Self::MissingMask
+            | Self::UnexpectedMask
+            | Self::ReservedBits
+            | Self::ReservedOpcode
+            | Self::FragmentedControl
+            | Self::OversizedControl
+            | Self::UnexpectedContinuation
+            | Self::ExpectedContinuation
+            | Self::NonMinimalLength
+            | Self::LengthOverflow
+            | Self::InvalidClosePayload
+            | Self::InvalidCloseCode => Some(CloseCode::PROTOCOL_ERROR),
+            Self::InvalidUtf8 | Self::InvalidCloseReason => Some(CloseCode::INVALID_DATA),
+            Self::FrameTooBig | Self::MessageTooBig => Some(CloseCode::MESSAGE_TOO_BIG),
+            Self::UnsupportedData => Some(CloseCode::UNSUPPORTED_DATA),
+            Self::TooManyFragments
+            | Self::TimedOut(Timeout::Pong | Timeout::Idle | Timeout::StalledFragment) => {
+                Some(CloseCode::POLICY_VIOLATION)
+            }
+            Self::UnexpectedEof | Self::TimedOut(Timeout::OpeningHandshake | Timeout::ClosingHandshake) => {
+                None
+            }
+        }
+    }
+}
+
+impl fmt::Display for ProtocolError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::MissingMask => "a client sent a frame that is not masked",
+            Self::UnexpectedMask => "a server sent a masked frame",
+            Self::ReservedBits => "a reserved bit is set",
+            Self::ReservedOpcode => "the opcode is reserved",
+            Self::FragmentedControl => "a control frame is fragmented",
+            Self::OversizedControl => "a control frame is longer than 125 octets",
+            Self::UnexpectedContinuation => "a continuation came where no message is in progress",
+            Self::ExpectedContinuation => "a new message came while another is in progress",
+            Self::NonMinimalLength => "a length is not in its shortest form",
+            Self::LengthOverflow => "the most significant bit of a 64-bit length is set",
+            Self::InvalidUtf8 => "text is not UTF-8",
+            Self::InvalidClosePayload => "a Close frame has a body of one octet",
+            Self::InvalidCloseCode => "a Close frame has an invalid code",
+            Self::InvalidCloseReason => "the reason of a Close frame is not UTF-8",
+            Self::FrameTooBig => "a frame is longer than the limit",
+            Self::MessageTooBig => "a message is longer than the limit",
+            Self::TooManyFragments => "a message has more fragments than the limit",
+            Self::UnsupportedData => "a message is of a kind that is not accepted",
+            Self::UnexpectedEof => "the transport ended before the closing handshake was complete",
+            Self::TimedOut(Timeout::OpeningHandshake) => "the opening handshake timed out",
+            Self::TimedOut(Timeout::Pong) => "no sign of life came after a Ping",
+            Self::TimedOut(Timeout::Idle) => "the connection was idle for too long",
+            Self::TimedOut(Timeout::StalledFragment) => "a message was begun and stalled",
+            Self::TimedOut(Timeout::ClosingHandshake) => "the closing handshake timed out",
+        })
+    }
+}
+
+impl core::error::Error for ProtocolError {}
+
+/// Our own caller asked for output that the protocol or the environment does not allow now. Nothing was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SendError {
+    /// A Close was sent, the connection failed, or it has ended: no data may follow (RFC 6455 section 5.5.1).
+    Closed,
+    /// A fragmented message of the other kind is in progress; messages cannot be interleaved (section 5.4).
+    MessageInProgress,
+    /// A frame was begun and its payload is not complete; no frame can stand inside another.
+    FrameInProgress,
+    /// More payload than the frame in progress announced.
+    PayloadTooLong,
+    /// Raw bytes given as text are not UTF-8 (section 8.1).
+    InvalidUtf8,
+    /// A server must not send the code 1010 (section 7.4.1).
+    CloseCodeNotForServers,
+    /// The output buffer is too small.
+    BufferTooSmall(BufferTooSmall),
+    /// There is no masking key to be had (section 5.3).
+    Entropy(EntropyError),
+}
+
+impl fmt::Display for SendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Closed => f.write_str("the connection is closing or closed"),
+            Self::MessageInProgress => f.write_str("a fragmented message of the other kind is in progress"),
+            Self::FrameInProgress => f.write_str("a frame is in progress"),
+            Self::PayloadTooLong => f.write_str("more payload than the frame announced"),
+            Self::InvalidUtf8 => f.write_str("text is not UTF-8"),
+            Self::CloseCodeNotForServers => f.write_str("a server must not send the code 1010"),
+            Self::BufferTooSmall(error) => error.fmt(f),
+            Self::Entropy(error) => error.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for SendError {}
+
+impl From<BufferTooSmall> for SendError {
+    fn from(error: BufferTooSmall) -> Self {
+        Self::BufferTooSmall(error)
+    }
+}
+
+impl From<EntropyError> for SendError {
+    fn from(error: EntropyError) -> Self {
+        Self::Entropy(error)
+    }
+}
+
+/// The source of entropy failed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "implementors of Entropy make it")]
+pub struct EntropyError;
+
+impl fmt::Display for EntropyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the source of entropy failed")
+    }
+}
+
+impl core::error::Error for EntropyError {}
 
 /// The buffer that the caller gave cannot hold the output.
 ///

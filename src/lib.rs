@@ -24,8 +24,38 @@ extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
+mod close;
+mod closing;
+mod connection;
+mod deadline;
 mod error;
+mod event;
+pub mod frame;
 #[cfg(feature = "handshake")]
 pub mod handshake;
+mod input;
+mod limits;
+mod payload;
+mod reader;
+mod replies;
+mod role;
+mod time;
+mod utf8;
+mod writer;
 
-pub use error::BufferTooSmall;
+pub use close::{CloseCode, CloseFrame, CloseReason};
+pub use closing::{Closed, Initiator, ReadyState, Transport};
+pub use connection::{Config, Connection};
+pub use deadline::{Deadlines, Progress, TimeoutAction, Timeouts};
+pub use error::{BufferTooSmall, EntropyError, ProtocolError, SendError, Timeout};
+pub use event::{Data, Event};
+pub use frame::MessageKind;
+pub use input::Input;
+pub use limits::Limits;
+pub use payload::{ControlPayload, Payload};
+pub use reader::Reader;
+pub use replies::Replies;
+pub use role::{AnyRole, Client, Entropy, Role, Server, Side};
+pub use time::{Timestamp, Wake};
+pub use utf8::{InvalidUtf8, Utf8Check};
+pub use writer::{Frame, Writer, MAX_CONTROL_FRAME_LEN};

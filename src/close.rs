@@ -1,0 +1,170 @@
+//! Close frames: status codes and reasons that may cross the wire (RFC 6455 sections 5.5.1 and 7.4).
+//!
+//! Owns: which codes and reasons are valid. Must not know: the closing handshake, which `closing` keeps.
+
+use core::fmt;
+use core::num::NonZeroU16;
+
+/// A status code that may stand in a Close frame (RFC 6455 section 7.4 and its registry).
+///
+/// 1005, 1006 and 1015, which only report locally, and every undefined code are no `CloseCode`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CloseCode(NonZeroU16);
+
+macro_rules! codes {
+    ($($(#[$doc:meta])+ $name:ident = $value:literal;)+) => {
+        impl CloseCode {
+            $($(#[$doc])+ pub const $name: Self = match NonZeroU16::new($value) {
+                Some(code) => Self(code),
+                None => Self(NonZeroU16::MIN),
+            };)+
+        }
+
+        impl fmt::Debug for CloseCode {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                match *self {
+                    $(Self::$name => write!(f, concat!($value, " ", stringify!($name))),)+
+                    Self(code) => write!(f, "{code}"),
+                }
+            }
+        }
+    };
+}
+
+codes! {
+    /// 1000: the purpose of the connection was fulfilled.
+    NORMAL = 1000;
+    /// 1001: the endpoint is going away, such as a server going down or a browser leaving the page.
+    GOING_AWAY = 1001;
+    /// 1002: the peer broke the protocol.
+    PROTOCOL_ERROR = 1002;
+    /// 1003: a type of data came that the endpoint cannot accept.
+    UNSUPPORTED_DATA = 1003;
+    /// 1007: data came that does not match the type of its message, such as text that is not UTF-8.
+    INVALID_DATA = 1007;
+    /// 1008: a message breaks the endpoint's policy.
+    POLICY_VIOLATION = 1008;
+    /// 1009: a message is too big to process.
+    MESSAGE_TOO_BIG = 1009;
+    /// 1010: the server did not negotiate an extension that the client needs. Only clients send it.
+    MANDATORY_EXTENSION = 1010;
+    /// 1011: an unexpected condition prevents the endpoint from fulfilling the request.
+    INTERNAL_ERROR = 1011;
+    /// 1012: the service restarts (registered after the RFC).
+    SERVICE_RESTART = 1012;
+    /// 1013: try again later (registered after the RFC).
+    TRY_AGAIN_LATER = 1013;
+    /// 1014: a gateway got an invalid response from its upstream (registered after the RFC).
+    BAD_GATEWAY = 1014;
+    /// 3000: the endpoint must be authorized (registered by name).
+    UNAUTHORIZED = 3000;
+    /// 3003: the endpoint is authorized but lacks the permission (registered by name).
+    FORBIDDEN = 3003;
+}
+
+impl CloseCode {
+    /// Any code that may cross the wire: 1000 to 1003, 1007 to 1014, 3000 to 4999 (section 7.4.2 and the registry).
+    pub const fn new(code: u16) -> Option<Self> {
+        match (code, NonZeroU16::new(code)) {
+            (1000..=1003 | 1007..=1014 | 3000..=4999, Some(code)) => Some(Self(code)),
+            _ => None,
+        }
+    }
+
+    /// A code that an application may choose, as browsers let scripts: 1000, or 3000 to 4999.
+    pub const fn application(code: u16) -> Option<Self> {
+        match code {
+            1000 | 3000..=4999 => Self::new(code),
+            _ => None,
+        }
+    }
+
+    /// The number.
+    pub const fn value(self) -> u16 {
+        self.0.get()
+    }
+}
+
+impl fmt::Display for CloseCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl From<CloseCode> for u16 {
+    fn from(code: CloseCode) -> Self {
+        code.value()
+    }
+}
+
+/// The text of a Close frame that explains its code: at most 123 octets of UTF-8 (RFC 6455 section 5.5.1).
+///
+/// It is for logs and debugging, not for the eyes of end users; what a peer sent is text of unknown intent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CloseReason<'a>(&'a str);
+
+impl<'a> CloseReason<'a> {
+    /// Octets of the longest reason: a control frame's 125 less the 2 of the code.
+    pub const MAX_LEN: usize = 123;
+
+    /// The reason, or `None` if it is longer than [`MAX_LEN`](Self::MAX_LEN) octets.
+    pub const fn new(text: &'a str) -> Option<Self> {
+        if text.len() <= Self::MAX_LEN {
+            Some(Self(text))
+        } else {
+            None
+        }
+    }
+
+    /// As much of `text` as fits, cut between characters.
+    pub fn truncated(text: &'a str) -> Self {
+        let mut end = text.len().min(Self::MAX_LEN);
+        while !text.is_char_boundary(end) {
+            end = end.saturating_sub(1);
+        }
+        Self(text.get(..end).unwrap_or(""))
+    }
+
+    /// The text.
+    pub const fn as_str(self) -> &'a str {
+        self.0
+    }
+}
+
+/// The body of a Close frame: nothing, or a code and a reason. A reason without a code cannot be expressed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CloseFrame<'a> {
+    code: Option<CloseCode>,
+    reason: CloseReason<'a>,
+}
+
+impl<'a> CloseFrame<'a> {
+    /// A Close frame with no body (section 5.5.1 allows it; the peer reports 1005).
+    pub const EMPTY: CloseFrame<'static> = CloseFrame { code: None, reason: CloseReason("") };
+
+    /// With a code and no reason.
+    pub const fn code_only(code: CloseCode) -> CloseFrame<'static> {
+        CloseFrame { code: Some(code), reason: CloseReason("") }
+    }
+
+    /// With a code and a reason.
+    pub const fn new(code: CloseCode, reason: CloseReason<'a>) -> Self {
+        Self { code: Some(code), reason }
+    }
+
+    /// The code, if there is a body.
+    pub const fn code(&self) -> Option<CloseCode> {
+        self.code
+    }
+
+    /// The reason, empty if there is none.
+    pub const fn reason(&self) -> &'a str {
+        self.reason.0
+    }
+}
+
+impl From<CloseCode> for CloseFrame<'static> {
+    fn from(code: CloseCode) -> Self {
+        CloseFrame::code_only(code)
+    }
+}

@@ -1,0 +1,205 @@
+//! Every timer of a connection, as data (RFC 6455 sections 5.5.2 and 7.1.1 leave them to the endpoints).
+//!
+//! Owns: which deadlines run and when the next one passes. Must not know: a clock, frames, or what a passed deadline does to
+//! the connection.
+
+use core::time::Duration;
+
+use crate::error::Timeout;
+use crate::time::{Timestamp, Wake};
+
+/// How long an endpoint waits for what. `None` is for ever; all are `None` unless asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Timeouts {
+    /// For the opening handshake to be complete.
+    pub opening: Option<Duration>,
+    /// Without receiving anything, until a keep-alive Ping is sent.
+    pub ping_interval: Option<Duration>,
+    /// For anything to come after a keep-alive Ping.
+    pub pong: Option<Duration>,
+    /// For anything to come at all.
+    pub idle: Option<Duration>,
+    /// For the next octet of a message that was begun.
+    pub stalled_fragment: Option<Duration>,
+    /// For the peer to answer a Close and for the transport to end.
+    pub closing: Option<Duration>,
+}
+
+impl Timeouts {
+    /// No timer at all.
+    pub const NONE: Self = Self {
+        opening: None,
+        ping_interval: None,
+        pong: None,
+        idle: None,
+        stalled_fragment: None,
+        closing: None,
+    };
+
+    /// For servers: 10 s for the opening handshake, a Ping after 30 s of silence and 20 s for a sign of life, 60 s for a stalled
+    /// message, 5 s for the closing handshake.
+    pub const SERVER: Self = Self {
+        opening: Some(Duration::from_secs(10)),
+        ping_interval: Some(Duration::from_secs(30)),
+        pong: Some(Duration::from_secs(20)),
+        idle: None,
+        stalled_fragment: Some(Duration::from_secs(60)),
+        closing: Some(Duration::from_secs(5)),
+    };
+
+    /// For clients: 30 s for the opening handshake, 5 s for the closing handshake; keeping alive is left to the server.
+    pub const CLIENT: Self = Self {
+        opening: Some(Duration::from_secs(30)),
+        ping_interval: None,
+        pong: None,
+        idle: None,
+        stalled_fragment: None,
+        closing: Some(Duration::from_secs(5)),
+    };
+}
+
+/// What the deadlines have to know of the connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "the caller makes it, and must not forget a fact")]
+pub struct Progress {
+    /// The opening handshake is complete.
+    pub open: bool,
+    /// A message or a frame was begun and its end has not come.
+    pub mid_message: bool,
+    /// A Close was sent or came, or the connection failed.
+    pub closing: bool,
+}
+
+/// What a passed deadline asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TimeoutAction {
+    /// Send a keep-alive Ping.
+    SendPing,
+    /// Fail the connection.
+    Fail(Timeout),
+}
+
+/// The timers of one connection.
+///
+/// The data path never asks for the time: it only notes that something [came](Self::received), and the next
+/// [`handle_timeout`](Self::handle_timeout) moves the deadlines. A deadline therefore passes up to its own length late,
+/// never early; calling `handle_timeout` after a read makes it exact.
+#[derive(Clone, Debug)]
+pub struct Deadlines {
+    timeouts: Timeouts,
+    received: bool,
+    began: Option<Timestamp>,
+    heard: Option<Timestamp>,
+    pinged: Option<Timestamp>,
+    closing: Option<Timestamp>,
+    expired: bool,
+}
+
+impl Deadlines {
+    /// None of them runs before the first [`handle_timeout`](Self::handle_timeout).
+    pub const fn new(timeouts: Timeouts) -> Self {
+        Self {
+            timeouts,
+            received: false,
+            began: None,
+            heard: None,
+            pinged: None,
+            closing: None,
+            expired: false,
+        }
+    }
+
+    /// Something came from the peer.
+    #[inline]
+    pub fn received(&mut self) {
+        self.received = true;
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout).
+    #[must_use]
+    pub fn poll_timeout(&self, progress: Progress) -> Wake {
+        self.candidates(progress).into_iter().flatten().fold(Wake::Never, sooner)
+    }
+
+    /// Moves the deadlines to `now`. Spurious calls are harmless.
+    ///
+    /// Once a deadline asked to fail the connection none runs any more.
+    #[must_use]
+    pub fn handle_timeout(&mut self, now: Timestamp, progress: Progress) -> Option<TimeoutAction> {
+        if self.expired {
+            return None;
+        }
+        self.arm(now, progress);
+        let overdue = |wake| matches!(wake, Some(Wake::At(at)) if at <= now);
+        let [opening, closing, stalled, idle, pong, ping] = self.candidates(progress);
+        let failures = [
+            (opening, Timeout::OpeningHandshake),
+            (closing, Timeout::ClosingHandshake),
+            (stalled, Timeout::StalledFragment),
+            (idle, Timeout::Idle),
+            (pong, Timeout::Pong),
+        ];
+        for (wake, timeout) in failures {
+            if overdue(wake) {
+                self.expired = true;
+                return Some(TimeoutAction::Fail(timeout));
+            }
+        }
+        if overdue(ping) {
+            self.pinged = Some(now);
+            return Some(TimeoutAction::SendPing);
+        }
+        None
+    }
+
+    fn arm(&mut self, now: Timestamp, progress: Progress) {
+        self.began.get_or_insert(now);
+        if progress.closing {
+            self.closing.get_or_insert(now);
+        }
+        if progress.open && (self.received || self.heard.is_none()) {
+            self.received = false;
+            self.heard = Some(now);
+            self.pinged = None;
+        }
+    }
+
+    /// Opening, closing, stalled fragment, idle, pong, ping: each `None` where it does not run.
+    fn candidates(&self, progress: Progress) -> [Option<Wake>; 6] {
+        if self.expired {
+            return [None; 6];
+        }
+        let t = &self.timeouts;
+        if progress.closing {
+            return [None, wake(self.closing, t.closing), None, None, None, None];
+        }
+        if !progress.open {
+            return [wake(self.began, t.opening), None, None, None, None, None];
+        }
+        let stalled = if progress.mid_message { wake(self.heard, t.stalled_fragment) } else { None };
+        let idle = wake(self.heard, t.idle);
+        let (pong, ping) = match (self.pinged, t.pong) {
+            (Some(_), Some(_)) => (wake(self.pinged, t.pong), None),
+            (Some(_), None) => (None, wake(self.pinged, t.ping_interval)),
+            (None, _) => (None, wake(self.heard, t.ping_interval)),
+        };
+        [None, None, stalled, idle, pong, ping]
+    }
+}
+
+/// When a timer of this length fires that runs since then; it must be armed first if it does not run yet.
+fn wake(since: Option<Timestamp>, length: Option<Duration>) -> Option<Wake> {
+    // At least a microsecond, so that a deadline just armed is never already past.
+    let length = length?.max(Duration::from_micros(1));
+    Some(since.map_or(Wake::Now, |since| Wake::At(since.after(length))))
+}
+
+fn sooner(a: Wake, b: Wake) -> Wake {
+    match (a, b) {
+        (Wake::Now, _) | (_, Wake::Now) => Wake::Now,
+        (Wake::Never, other) | (other, Wake::Never) => other,
+        (Wake::At(a), Wake::At(b)) => Wake::At(a.min(b)),
+    }
+}

@@ -1,0 +1,177 @@
+//! Frame headers: 2 to 14 bytes before the payload (RFC 6455 section 5.2).
+//!
+//! Owns: every header that bits can express. Must not know: which of them are legal.
+
+use super::{MaskingKey, Opcode, Rsv};
+
+/// The header of one frame, legal or not.
+///
+/// Everything that can be expressed can be encoded, and decodes to the same value: proxies and test tools may build
+/// frames that no engine would send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "RFC 6455 section 5.2 fixes the parts of a header")]
+pub struct FrameHeader {
+    /// Whether this is the last fragment of a message.
+    pub fin: bool,
+    /// The reserved bits.
+    pub rsv: Rsv,
+    /// What the frame is.
+    pub opcode: Opcode,
+    /// The masking key if the payload is masked: by clients always, by servers never (section 5.1).
+    pub masking_key: Option<MaskingKey>,
+    /// Octets of payload, extension data and application data together; the masking key is not counted.
+    pub payload_len: u64,
+    /// How the length is written. Encoding takes a longer form where the length does not fit this one.
+    pub length_form: LengthForm,
+}
+
+/// The three ways to write a payload length (RFC 6455 section 5.2). The shortest that fits is the only legal one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(clippy::exhaustive_enums, reason = "RFC 6455 section 5.2 knows three forms")]
+pub enum LengthForm {
+    /// In the second byte itself: 0 to 125.
+    Bits7,
+    /// In two further bytes: legal for 126 to 65,535.
+    Bits16,
+    /// In eight further bytes: legal for 65,536 and more, the most significant bit being 0.
+    Bits64,
+}
+
+impl LengthForm {
+    /// The shortest form that fits.
+    #[inline]
+    pub const fn minimal(payload_len: u64) -> Self {
+        match payload_len {
+            0..=125 => Self::Bits7,
+            126..=0xFFFF => Self::Bits16,
+            _ => Self::Bits64,
+        }
+    }
+}
+
+impl FrameHeader {
+    /// Bytes of the longest header: 2, a 64-bit length, and a masking key.
+    pub const MAX_LEN: usize = 14;
+
+    /// A header with no reserved bit and the minimal length form.
+    #[inline]
+    pub const fn new(fin: bool, opcode: Opcode, payload_len: u64, masking_key: Option<MaskingKey>) -> Self {
+        Self {
+            fin,
+            rsv: Rsv::NONE,
+            opcode,
+            masking_key,
+            payload_len,
+            length_form: LengthForm::minimal(payload_len),
+        }
+    }
+
+    /// Reads a header from the front of `bytes`, with the number of bytes that it takes.
+    ///
+    /// `None` means that more bytes are needed; any two bytes begin some header, so there is no error.
+    #[inline]
+    pub fn decode(bytes: &[u8]) -> Option<(Self, usize)> {
+        let (&[first, second], rest) = bytes.split_first_chunk::<2>()?;
+        let (payload_len, length_form, rest) = match second & 0x7F {
+            126 => {
+                let (len, rest) = rest.split_first_chunk::<2>()?;
+                (u64::from(u16::from_be_bytes(*len)), LengthForm::Bits16, rest)
+            }
+            127 => {
+                let (len, rest) = rest.split_first_chunk::<8>()?;
+                (u64::from_be_bytes(*len), LengthForm::Bits64, rest)
+            }
+            len => (u64::from(len), LengthForm::Bits7, rest),
+        };
+        let (masking_key, rest) = if second & 0x80 == 0 {
+            (None, rest)
+        } else {
+            let (key, rest) = rest.split_first_chunk::<4>()?;
+            (Some(MaskingKey(*key)), rest)
+        };
+        let header = Self {
+            fin: first & 0x80 != 0,
+            rsv: Rsv::from_first_byte(first),
+            opcode: Opcode::from_low_bits(first),
+            masking_key,
+            payload_len,
+            length_form,
+        };
+        Some((header, bytes.len().wrapping_sub(rest.len())))
+    }
+
+    /// How long a header is that begins with these two bytes: 2, 4, 6, 8, 10 or 14.
+    #[inline]
+    pub const fn len_from(first_two: [u8; 2]) -> usize {
+        let [_, second] = first_two;
+        match (second & 0x7F, second & 0x80 != 0) {
+            (126, false) => 4,
+            (126, true) => 8,
+            (127, false) => 10,
+            (127, true) => 14,
+            (_, false) => 2,
+            (_, true) => 6,
+        }
+    }
+
+    /// The bytes of this header.
+    #[inline]
+    pub fn encode(&self) -> EncodedHeader {
+        let mut out = EncodedHeader { bytes: [0; Self::MAX_LEN], len: 0 };
+        let fin = if self.fin { 0x80 } else { 0 };
+        let mask = if self.masking_key.is_some() { 0x80 } else { 0 };
+        out.push([fin | self.rsv.as_first_byte() | self.opcode.value()]);
+        match self.length_form.max(LengthForm::minimal(self.payload_len)) {
+            // Each form was chosen so that the length fits it.
+            LengthForm::Bits7 => out.push([mask | (self.payload_len as u8)]),
+            LengthForm::Bits16 => {
+                out.push([mask | 126]);
+                out.push((self.payload_len as u16).to_be_bytes());
+            }
+            LengthForm::Bits64 => {
+                out.push([mask | 127]);
+                out.push(self.payload_len.to_be_bytes());
+            }
+        }
+        if let Some(MaskingKey(key)) = self.masking_key {
+            out.push(key);
+        }
+        out
+    }
+}
+
+/// The bytes of one frame header, ready for the wire.
+#[derive(Clone, Copy)]
+pub struct EncodedHeader {
+    bytes: [u8; FrameHeader::MAX_LEN],
+    len: u8,
+}
+
+impl EncodedHeader {
+    /// The bytes, 2 to 14 of them.
+    #[inline]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.len)).unwrap_or(&[])
+    }
+
+    #[inline]
+    fn push<const N: usize>(&mut self, bytes: [u8; N]) {
+        let spare = self.bytes.get_mut(usize::from(self.len)..).unwrap_or(&mut []);
+        if let Some(slot) = spare.first_chunk_mut::<N>() {
+            *slot = bytes;
+            self.len = self.len.saturating_add(N as u8);
+        }
+    }
+}
+
+impl AsRef<[u8]> for EncodedHeader {
+    fn as_ref(&self) -> &[u8] {
+        self.as_bytes()
+    }
+}
+
+impl core::fmt::Debug for EncodedHeader {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "EncodedHeader({:02x?})", self.as_bytes())
+    }
+}

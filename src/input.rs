@@ -1,0 +1,63 @@
+//! Bytes just received, being consumed.
+//!
+//! Owns: how much of one read was used. Must not know: what the bytes mean.
+
+/// A cursor over bytes just received.
+///
+/// It shrinks from the front as the engine consumes them. Payload is unmasked where it stands, and the pieces that
+/// events lend live as long as the buffer, not as long as the cursor or the engine.
+#[derive(Debug)]
+pub struct Input<'b> {
+    rest: &'b mut [u8],
+    consumed: usize,
+}
+
+impl<'b> Input<'b> {
+    /// At the front of `bytes`.
+    #[inline]
+    pub fn new(bytes: &'b mut [u8]) -> Self {
+        Self { rest: bytes, consumed: 0 }
+    }
+
+    /// How many bytes were consumed so far.
+    #[inline]
+    pub fn consumed(&self) -> usize {
+        self.consumed
+    }
+
+    /// How many bytes are left.
+    #[inline]
+    pub fn remaining(&self) -> usize {
+        self.rest.len()
+    }
+
+    /// The bytes that were not consumed.
+    #[inline]
+    pub fn into_rest(self) -> &'b mut [u8] {
+        self.rest
+    }
+
+    #[inline]
+    pub(crate) fn rest(&self) -> &[u8] {
+        self.rest
+    }
+
+    /// Consumes `count` bytes, or all that are left if they are fewer.
+    #[inline]
+    pub(crate) fn take(&mut self, count: usize) -> &'b mut [u8] {
+        let rest = core::mem::take(&mut self.rest);
+        let count = count.min(rest.len());
+        match rest.split_at_mut_checked(count) {
+            Some((taken, rest)) => {
+                self.rest = rest;
+                self.consumed = self.consumed.saturating_add(count);
+                taken
+            }
+            None => &mut [],
+        }
+    }
+
+    pub(crate) fn take_all(&mut self) -> &'b mut [u8] {
+        self.take(usize::MAX)
+    }
+}

@@ -1,0 +1,57 @@
+//! What an endpoint takes from a peer (RFC 6455 section 10.4).
+//!
+//! Owns: the bounds of one connection's input. Must not know: who enforces them.
+
+/// Bounds on what a peer may send. All are checked at the frame header, before any memory is spent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Octets of the largest frame. Default: 64 MiB.
+    pub max_frame_size: u64,
+    /// Octets of the largest message, summed over its fragments. Default: 64 MiB.
+    pub max_message_size: u64,
+    /// Frames of one message, empty ones included. Default: 131,072.
+    pub max_fragments: u32,
+    /// Whether text messages are taken; if not, they fail the connection with 1003. Default: yes.
+    pub accept_text: bool,
+    /// Whether binary messages are taken; if not, they fail the connection with 1003. Default: yes.
+    pub accept_binary: bool,
+}
+
+impl Limits {
+    /// The defaults.
+    pub const DEFAULT: Self = Self {
+        max_frame_size: 64 << 20,
+        max_message_size: 64 << 20,
+        max_fragments: 1 << 17,
+        accept_text: true,
+        accept_binary: true,
+    };
+
+    /// With another bound for messages.
+    #[must_use]
+    pub const fn with_max_message_size(mut self, octets: u64) -> Self {
+        self.max_message_size = octets;
+        self
+    }
+
+    /// With another bound for frames.
+    #[must_use]
+    pub const fn with_max_frame_size(mut self, octets: u64) -> Self {
+        self.max_frame_size = octets;
+        self
+    }
+
+    /// With another bound for the fragments of a message.
+    #[must_use]
+    pub const fn with_max_fragments(mut self, frames: u32) -> Self {
+        self.max_fragments = frames;
+        self
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}

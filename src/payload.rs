@@ -1,0 +1,92 @@
+//! What may be sent: payloads that cannot be invalid by type.
+//!
+//! Owns: the bounds of payloads. Must not know: frames.
+
+use crate::event::Data;
+use crate::frame::{MessageKind, Rsv};
+
+/// The payload of a message, or of a fragment: text that is UTF-8 (RFC 6455 section 8.1), or bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Payload<'a> {
+    kind: MessageKind,
+    octets: &'a [u8],
+}
+
+impl<'a> Payload<'a> {
+    /// Text.
+    #[inline]
+    pub const fn text(text: &'a str) -> Self {
+        Self { kind: MessageKind::Text, octets: text.as_bytes() }
+    }
+
+    /// Bytes.
+    #[inline]
+    pub const fn binary(octets: &'a [u8]) -> Self {
+        Self { kind: MessageKind::Binary, octets }
+    }
+
+    /// A piece of a received message, to be sent on as it is: the reader has checked it together with the pieces
+    /// around it, so send them all, in order, as fragments of one message.
+    ///
+    /// `None` for a piece that an extension has transformed (reserved bits are set).
+    #[inline]
+    pub fn forward(data: &Data<'a>) -> Option<Self> {
+        (data.rsv() == Rsv::NONE).then(|| Self { kind: data.kind(), octets: data.bytes() })
+    }
+
+    /// Text or binary.
+    #[inline]
+    pub const fn kind(&self) -> MessageKind {
+        self.kind
+    }
+
+    /// The octets.
+    #[inline]
+    pub const fn octets(&self) -> &'a [u8] {
+        self.octets
+    }
+}
+
+impl<'a> From<&'a str> for Payload<'a> {
+    fn from(text: &'a str) -> Self {
+        Self::text(text)
+    }
+}
+
+impl<'a> From<&'a [u8]> for Payload<'a> {
+    fn from(octets: &'a [u8]) -> Self {
+        Self::binary(octets)
+    }
+}
+
+impl<'a, const N: usize> From<&'a [u8; N]> for Payload<'a> {
+    fn from(octets: &'a [u8; N]) -> Self {
+        Self::binary(octets)
+    }
+}
+
+/// The payload of a Ping or a Pong: at most 125 octets (RFC 6455 section 5.5).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ControlPayload<'a>(&'a [u8]);
+
+impl<'a> ControlPayload<'a> {
+    /// Octets of the longest payload.
+    pub const MAX_LEN: usize = 125;
+
+    /// No octets.
+    pub const EMPTY: ControlPayload<'static> = ControlPayload(&[]);
+
+    /// The payload, or `None` if it is longer than [`MAX_LEN`](Self::MAX_LEN).
+    pub const fn new(octets: &'a [u8]) -> Option<Self> {
+        if octets.len() <= Self::MAX_LEN {
+            Some(Self(octets))
+        } else {
+            None
+        }
+    }
+
+    /// The octets.
+    pub const fn octets(self) -> &'a [u8] {
+        self.0
+    }
+}

@@ -1,0 +1,487 @@
+//! Bytes to events: the receiving half of RFC 6455 sections 5 and 7.
+//!
+//! Owns: the frame that is coming, the message it belongs to, and what the peer's frames oblige us to answer. Must not
+//! know: what was sent, the transport, or time.
+
+use crate::close::CloseCode;
+use crate::error::ProtocolError;
+use crate::event::{Data, Event, Piece};
+use crate::frame::{FrameHeader, LengthForm, Masker, MaskingKey, MessageKind, Opcode, Rsv};
+use crate::input::Input;
+use crate::limits::Limits;
+use crate::replies::{CloseReply, Replies};
+use crate::role::Side;
+use crate::utf8::Utf8Check;
+
+/// Turns received bytes into events, strictly.
+///
+/// It consumes every byte it is given and keeps only what it must: an incomplete header, the payload of an incomplete
+/// control frame, and up to three octets of a character. It allocates nothing and needs no more than one byte at a
+/// time.
+#[derive(Clone, Debug)]
+pub struct Reader {
+    state: State,
+    side: Side,
+    allowed_rsv: Rsv,
+    limits: Limits,
+    // The frame that is coming.
+    header: [u8; FrameHeader::MAX_LEN],
+    header_len: u8,
+    frame: Frame,
+    frame_remaining: u64,
+    masker: Masker,
+    // The message that is in progress.
+    message: Option<MessageKind>,
+    message_rsv: Rsv,
+    message_begun: bool,
+    message_len: u64,
+    fragments: u32,
+    text: Utf8Check,
+    // The control frame that came last.
+    control: [u8; 125],
+    control_len: u8,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Before or inside a header.
+    Header,
+    /// Inside the payload of a data frame.
+    Data,
+    /// Inside the payload of a control frame.
+    Control,
+    /// After the peer's Close: everything is swallowed (section 5.5.1).
+    Closed(Option<CloseCode>),
+    /// After a failure: everything is swallowed (section 7.1.7).
+    Failed(ProtocolError),
+}
+
+/// What matters of the current frame's header once it was judged.
+#[derive(Clone, Copy, Debug)]
+struct Frame {
+    fin: bool,
+    opcode: Opcode,
+}
+
+/// What stands next in the input. Data stays there until [`Reader::take_data`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// A piece of a message; `whole` if it is all of one.
+    Data {
+        whole: bool,
+    },
+    Ping,
+    Pong,
+    Close(Option<CloseCode>),
+}
+
+impl Reader {
+    /// For the endpoint that is `side`, at the first byte after the opening handshake.
+    pub const fn new(side: Side, limits: Limits) -> Self {
+        Self {
+            state: State::Header,
+            side,
+            allowed_rsv: Rsv::NONE,
+            limits,
+            header: [0; FrameHeader::MAX_LEN],
+            header_len: 0,
+            frame: Frame { fin: true, opcode: Opcode::CONTINUATION },
+            frame_remaining: 0,
+            masker: Masker::new(MaskingKey([0; 4])),
+            message: None,
+            message_rsv: Rsv::NONE,
+            message_begun: false,
+            message_len: 0,
+            fragments: 0,
+            text: Utf8Check::new(),
+            control: [0; 125],
+            control_len: 0,
+        }
+    }
+
+    /// The same, where an extension was negotiated that gives `rsv` a meaning on the first frame of a message.
+    ///
+    /// Text of a message with RSV1 is not checked here, since it is compressed (RFC 7692 section 6).
+    #[must_use]
+    pub const fn with_allowed_rsv(mut self, rsv: Rsv) -> Self {
+        self.allowed_rsv = rsv;
+        self
+    }
+
+    /// The next event in `input`. What it obliges us to answer goes to `replies`.
+    ///
+    /// `Ok(None)` means that every byte was consumed: the buffer may be used again from its front.
+    ///
+    /// # Errors
+    ///
+    /// [`ProtocolError`], once: the connection has failed, its Close is in `replies`, and all further input is swallowed.
+    #[inline]
+    pub fn next<'b>(
+        &mut self,
+        input: &mut Input<'b>,
+        replies: &mut Replies,
+    ) -> Result<Option<Event<'b>>, ProtocolError> {
+        Ok(match self.advance(input, replies)? {
+            None => None,
+            Some(Next::Data { .. }) => Some(Event::Data(self.take_data(input, replies)?)),
+            Some(Next::Ping) => Some(Event::Ping),
+            Some(Next::Pong) => Some(Event::Pong),
+            Some(Next::Close(code)) => Some(Event::Close(code)),
+        })
+    }
+
+    /// The transport ended: no byte will follow.
+    ///
+    /// # Errors
+    ///
+    /// [`ProtocolError::UnexpectedEof`], once, if neither a Close nor a failure came before (section 7.1.5: 1006).
+    pub fn eof(&mut self) -> Result<(), ProtocolError> {
+        match self.state {
+            State::Closed(_) | State::Failed(_) => Ok(()),
+            State::Header | State::Data | State::Control => {
+                self.state = State::Failed(ProtocolError::UnexpectedEof);
+                Err(ProtocolError::UnexpectedEof)
+            }
+        }
+    }
+
+    /// Fails the connection for a reason outside of the input, such as a deadline, and owes its Close.
+    ///
+    /// Nothing happens after a Close or a failure.
+    pub fn fail(&mut self, error: ProtocolError, replies: &mut Replies) {
+        if !matches!(self.state, State::Closed(_) | State::Failed(_)) {
+            self.state = State::Failed(error);
+            replies.set_close(CloseReply::Failure(error.close_code()));
+        }
+    }
+
+    /// The payload of the control frame that was reported last: at most 125 octets. For a Close, code included.
+    pub fn control_payload(&self) -> &[u8] {
+        self.control.get(..usize::from(self.control_len)).unwrap_or(&[])
+    }
+
+    /// The Close that came, as its code, if one came (section 7.1.5).
+    pub const fn received_close(&self) -> Option<Option<CloseCode>> {
+        match self.state {
+            State::Closed(code) => Some(code),
+            _ => None,
+        }
+    }
+
+    /// The reason of the Close that came, empty if there is none (section 7.1.6). It is the peer's text: do not show it to
+    /// end users.
+    pub fn close_reason(&self) -> &str {
+        match self.state {
+            State::Closed(_) => self
+                .control_payload()
+                .get(2..)
+                .and_then(|reason| core::str::from_utf8(reason).ok())
+                .unwrap_or(""),
+            _ => "",
+        }
+    }
+
+    /// Why the connection failed, if it did.
+    pub const fn failure(&self) -> Option<ProtocolError> {
+        match self.state {
+            State::Failed(error) => Some(error),
+            _ => None,
+        }
+    }
+
+    /// Whether a frame or a message was begun and its end has not come.
+    pub const fn is_mid_message(&self) -> bool {
+        match self.state {
+            State::Header => self.header_len > 0 || self.message.is_some(),
+            State::Data | State::Control => true,
+            State::Closed(_) | State::Failed(_) => false,
+        }
+    }
+
+    /// How many octets of the data frame in progress have not come yet: a hint for reading.
+    pub const fn frame_remaining(&self) -> u64 {
+        match self.state {
+            State::Data => self.frame_remaining,
+            _ => 0,
+        }
+    }
+
+    /// Consumes headers and control frames up to the next thing to report.
+    #[inline]
+    pub(crate) fn advance(
+        &mut self,
+        input: &mut Input<'_>,
+        replies: &mut Replies,
+    ) -> Result<Option<Next>, ProtocolError> {
+        loop {
+            match self.state {
+                State::Header => match self.header(input) {
+                    Ok(true) => {}
+                    Ok(false) => return Ok(None),
+                    Err(error) => return Err(self.failed(error, replies)),
+                },
+                State::Data => {
+                    let available = input.remaining() as u64;
+                    if self.frame_remaining > 0 {
+                        if available == 0 {
+                            return Ok(None);
+                        }
+                    } else if !self.frame.fin {
+                        // An empty fragment in the middle tells nothing.
+                        self.state = State::Header;
+                        continue;
+                    }
+                    let last = self.frame.fin && self.frame_remaining <= available;
+                    return Ok(Some(Next::Data { whole: last && !self.message_begun }));
+                }
+                State::Control => {
+                    if !self.collect_control(input) {
+                        return Ok(None);
+                    }
+                    return self.control(replies).map(Some).map_err(|error| self.failed(error, replies));
+                }
+                State::Closed(_) | State::Failed(_) => {
+                    input.take_all();
+                    return Ok(None);
+                }
+            }
+        }
+    }
+
+    /// Unmasks and checks the piece that [`advance`](Self::advance) announced.
+    #[inline]
+    pub(crate) fn take_data<'b>(
+        &mut self,
+        input: &mut Input<'b>,
+        replies: &mut Replies,
+    ) -> Result<Data<'b>, ProtocolError> {
+        let count = usize::try_from(self.frame_remaining).unwrap_or(usize::MAX);
+        let piece = input.take(count);
+        self.frame_remaining = self.frame_remaining.saturating_sub(piece.len() as u64);
+        if self.side == Side::Server {
+            self.masker.apply(piece);
+        }
+        let last = self.frame.fin && self.frame_remaining == 0;
+        let kind = self.message.unwrap_or(MessageKind::Binary);
+        let piece: &'b [u8] = piece;
+        let piece = if kind == MessageKind::Text && !self.message_rsv.contains(Rsv::RSV1) {
+            match self.text.push_str(piece) {
+                Ok(_) if last && !self.text.is_complete() => {
+                    return Err(self.failed(ProtocolError::InvalidUtf8, replies))
+                }
+                Ok(Some(text)) => Piece::Str(text),
+                Ok(None) => Piece::Bytes(piece),
+                Err(_) => return Err(self.failed(ProtocolError::InvalidUtf8, replies)),
+            }
+        } else {
+            Piece::Bytes(piece)
+        };
+        let data = Data {
+            piece,
+            kind,
+            rsv: self.message_rsv,
+            first: !self.message_begun,
+            last,
+            frame_remaining: self.frame_remaining,
+        };
+        self.message_begun = true;
+        if self.frame_remaining == 0 {
+            self.state = State::Header;
+        }
+        if last {
+            self.message = None;
+        }
+        Ok(data)
+    }
+
+    /// Reads a header; `false` if its end has not come.
+    #[inline]
+    fn header(&mut self, input: &mut Input<'_>) -> Result<bool, ProtocolError> {
+        if self.header_len == 0 {
+            if let Some((header, len)) = FrameHeader::decode(input.rest()) {
+                if let Some(&first_two) = input.rest().first_chunk::<2>() {
+                    self.judge_first_two(first_two)?;
+                }
+                self.begin_frame(header)?;
+                input.take(len);
+                return Ok(true);
+            }
+        }
+        self.collect_header(input)
+    }
+
+    /// Reads a header that came in pieces.
+    #[cold]
+    fn collect_header(&mut self, input: &mut Input<'_>) -> Result<bool, ProtocolError> {
+        loop {
+            let have = usize::from(self.header_len);
+            let want = match self.header.first_chunk::<2>() {
+                Some(&first_two) if have >= 2 => FrameHeader::len_from(first_two),
+                _ => 2,
+            };
+            let piece = input.take(want.saturating_sub(have));
+            if let Some(slot) = self.header.get_mut(have..).and_then(|spare| spare.get_mut(..piece.len())) {
+                slot.copy_from_slice(piece);
+                self.header_len = self.header_len.saturating_add(piece.len() as u8);
+            }
+            let have = usize::from(self.header_len);
+            if have < want {
+                return Ok(false);
+            }
+            if want == 2 {
+                if let Some(&first_two) = self.header.first_chunk::<2>() {
+                    self.judge_first_two(first_two)?;
+                }
+            }
+            if let Some((header, _)) = self.header.get(..have).and_then(FrameHeader::decode) {
+                self.header_len = 0;
+                self.begin_frame(header)?;
+                return Ok(true);
+            }
+        }
+    }
+
+    /// Everything that the first two octets decide, so that nonsense is refused before its length is awaited.
+    #[inline]
+    fn judge_first_two(&self, [first, second]: [u8; 2]) -> Result<(), ProtocolError> {
+        let fin = first & 0x80 != 0;
+        let rsv = Rsv::from_first_byte(first);
+        let opcode = Opcode::from_low_bits(first);
+        let masked = second & 0x80 != 0;
+        if opcode.is_reserved() {
+            return Err(ProtocolError::ReservedOpcode);
+        }
+        // An extension's bits belong to the first frame of a message (RFC 7692 section 6.1).
+        let begins_message = opcode == Opcode::TEXT || opcode == Opcode::BINARY;
+        let allowed = if begins_message { self.allowed_rsv } else { Rsv::NONE };
+        if !allowed.contains(rsv) {
+            return Err(ProtocolError::ReservedBits);
+        }
+        match (self.side, masked) {
+            (Side::Server, false) => return Err(ProtocolError::MissingMask),
+            (Side::Client, true) => return Err(ProtocolError::UnexpectedMask),
+            _ => {}
+        }
+        if opcode.is_control() {
+            if !fin {
+                return Err(ProtocolError::FragmentedControl);
+            }
+            if second & 0x7F > 125 {
+                return Err(ProtocolError::OversizedControl);
+            }
+        } else if begins_message {
+            if self.message.is_some() {
+                return Err(ProtocolError::ExpectedContinuation);
+            }
+            let accepted =
+                if opcode == Opcode::TEXT { self.limits.accept_text } else { self.limits.accept_binary };
+            if !accepted {
+                return Err(ProtocolError::UnsupportedData);
+            }
+        } else if self.message.is_none() {
+            return Err(ProtocolError::UnexpectedContinuation);
+        }
+        Ok(())
+    }
+
+    /// Judges the length (sections 5.2 and 10.4) and enters the payload.
+    #[inline]
+    fn begin_frame(&mut self, header: FrameHeader) -> Result<(), ProtocolError> {
+        let len = header.payload_len;
+        if header.length_form != LengthForm::Bits7 {
+            if header.length_form != LengthForm::minimal(len) {
+                return Err(ProtocolError::NonMinimalLength);
+            }
+            if len > u64::MAX >> 1 {
+                return Err(ProtocolError::LengthOverflow);
+            }
+        }
+        if header.opcode.is_control() {
+            self.control_len = 0;
+            self.state = State::Control;
+        } else {
+            if len > self.limits.max_frame_size {
+                return Err(ProtocolError::FrameTooBig);
+            }
+            if header.opcode != Opcode::CONTINUATION {
+                self.message =
+                    Some(if header.opcode == Opcode::TEXT { MessageKind::Text } else { MessageKind::Binary });
+                self.message_rsv = header.rsv;
+                self.message_begun = false;
+                self.message_len = 0;
+                self.fragments = 0;
+                self.text = Utf8Check::new();
+            }
+            self.message_len = self.message_len.saturating_add(len);
+            if self.message_len > self.limits.max_message_size {
+                return Err(ProtocolError::MessageTooBig);
+            }
+            self.fragments = self.fragments.saturating_add(1);
+            if self.fragments > self.limits.max_fragments {
+                return Err(ProtocolError::TooManyFragments);
+            }
+            self.state = State::Data;
+        }
+        self.frame = Frame { fin: header.fin, opcode: header.opcode };
+        self.frame_remaining = len;
+        if let Some(key) = header.masking_key {
+            self.masker = Masker::new(key);
+        }
+        Ok(())
+    }
+
+    /// Collects the payload of a control frame; `false` if its end has not come.
+    fn collect_control(&mut self, input: &mut Input<'_>) -> bool {
+        let count = usize::try_from(self.frame_remaining).unwrap_or(usize::MAX);
+        let piece = input.take(count);
+        let have = usize::from(self.control_len);
+        if let Some(slot) = self.control.get_mut(have..).and_then(|spare| spare.get_mut(..piece.len())) {
+            slot.copy_from_slice(piece);
+            if self.side == Side::Server {
+                self.masker.apply(slot);
+            }
+            self.control_len = self.control_len.saturating_add(piece.len() as u8);
+        }
+        self.frame_remaining = self.frame_remaining.saturating_sub(piece.len() as u64);
+        self.frame_remaining == 0
+    }
+
+    /// Acts on a whole control frame.
+    fn control(&mut self, replies: &mut Replies) -> Result<Next, ProtocolError> {
+        self.state = State::Header;
+        match self.frame.opcode {
+            Opcode::PING => {
+                replies.set_pong(self.control_payload());
+                Ok(Next::Ping)
+            }
+            Opcode::PONG => Ok(Next::Pong),
+            _ => {
+                let code = close_body(self.control_payload())?;
+                // A message that was in progress is dropped: it can never end (section 5.4 allows the Close here).
+                self.message = None;
+                self.state = State::Closed(code);
+                replies.set_close(CloseReply::Echo(code));
+                Ok(Next::Close(code))
+            }
+        }
+    }
+
+    #[cold]
+    fn failed(&mut self, error: ProtocolError, replies: &mut Replies) -> ProtocolError {
+        self.fail(error, replies);
+        error
+    }
+}
+
+/// Judges the body of a Close frame (sections 5.5.1 and 7.4).
+fn close_body(body: &[u8]) -> Result<Option<CloseCode>, ProtocolError> {
+    match body.split_first_chunk::<2>() {
+        None if body.is_empty() => Ok(None),
+        None => Err(ProtocolError::InvalidClosePayload),
+        Some((code, reason)) => {
+            let code = CloseCode::new(u16::from_be_bytes(*code)).ok_or(ProtocolError::InvalidCloseCode)?;
+            core::str::from_utf8(reason).map_err(|_| ProtocolError::InvalidCloseReason)?;
+            Ok(Some(code))
+        }
+    }
+}

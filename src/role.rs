@@ -1,0 +1,131 @@
+//! Client and server as types (RFC 6455 section 5.1): who masks, and where masking keys come from.
+//!
+//! Owns: the difference between the two ends. Must not know: frames in progress, or any source of randomness but the
+//! caller's.
+
+use crate::error::EntropyError;
+use crate::frame::MaskingKey;
+
+/// Which end of the connection this endpoint is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "a connection has two ends")]
+pub enum Side {
+    /// Accepted the opening handshake; sends unmasked frames.
+    Server,
+    /// Asked for the opening handshake; sends masked frames.
+    Client,
+}
+
+/// A source of bytes that nobody can predict (RFC 6455 section 10.3), for masking keys.
+///
+/// There is no default: a weak source lets an attacker choose what crosses the wire.
+pub trait Entropy {
+    /// Fills `dest`.
+    ///
+    /// # Errors
+    ///
+    /// [`EntropyError`] if there are no bytes to be had; the frame is then not sent.
+    fn fill(&mut self, dest: &mut [u8]) -> Result<(), EntropyError>;
+}
+
+impl<F: FnMut(&mut [u8]) -> Result<(), EntropyError>> Entropy for F {
+    fn fill(&mut self, dest: &mut [u8]) -> Result<(), EntropyError> {
+        self(dest)
+    }
+}
+
+/// The role of an endpoint: [`Server`], [`Client`], or either of them at run time ([`AnyRole`]).
+pub trait Role: sealed::Masking {
+    /// Which end this is.
+    fn side(&self) -> Side;
+}
+
+/// The server: never masks.
+#[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::exhaustive_structs, reason = "a server has nothing of its own")]
+pub struct Server;
+
+/// The client: masks every frame with a fresh key from `E`.
+#[derive(Clone, Copy, Debug)]
+pub struct Client<E> {
+    entropy: E,
+}
+
+impl<E: Entropy> Client<E> {
+    /// A client that takes its masking keys from `entropy`.
+    pub const fn new(entropy: E) -> Self {
+        Self { entropy }
+    }
+}
+
+/// A role known only at run time, for proxies that keep both ends in one collection.
+#[derive(Clone, Copy, Debug)]
+#[expect(clippy::exhaustive_enums, reason = "a connection has two ends")]
+pub enum AnyRole<E> {
+    /// As [`Server`].
+    Server,
+    /// As [`Client`].
+    Client(E),
+}
+
+impl Role for Server {
+    #[inline]
+    fn side(&self) -> Side {
+        Side::Server
+    }
+}
+
+impl<E: Entropy> Role for Client<E> {
+    #[inline]
+    fn side(&self) -> Side {
+        Side::Client
+    }
+}
+
+impl<E: Entropy> Role for AnyRole<E> {
+    #[inline]
+    fn side(&self) -> Side {
+        match self {
+            Self::Server => Side::Server,
+            Self::Client(_) => Side::Client,
+        }
+    }
+}
+
+mod sealed {
+    use super::{AnyRole, Client, Entropy, EntropyError, MaskingKey, Server};
+
+    /// Draws the key of the next frame: only here, so that no application can choose one (section 10.3).
+    pub trait Masking {
+        fn masking_key(&mut self) -> Result<Option<MaskingKey>, EntropyError>;
+    }
+
+    impl Masking for Server {
+        #[inline]
+        fn masking_key(&mut self) -> Result<Option<MaskingKey>, EntropyError> {
+            Ok(None)
+        }
+    }
+
+    impl<E: Entropy> Masking for Client<E> {
+        #[inline]
+        fn masking_key(&mut self) -> Result<Option<MaskingKey>, EntropyError> {
+            draw(&mut self.entropy).map(Some)
+        }
+    }
+
+    impl<E: Entropy> Masking for AnyRole<E> {
+        fn masking_key(&mut self) -> Result<Option<MaskingKey>, EntropyError> {
+            match self {
+                Self::Server => Ok(None),
+                Self::Client(entropy) => draw(entropy).map(Some),
+            }
+        }
+    }
+
+    fn draw(entropy: &mut impl Entropy) -> Result<MaskingKey, EntropyError> {
+        let mut key = [0; 4];
+        entropy.fill(&mut key)?;
+        Ok(MaskingKey(key))
+    }
+}

@@ -1,0 +1,50 @@
+//! Time as data: the engine has no clock.
+//!
+//! Owns: points in time and when to wake. Must not know: any clock.
+
+use core::num::NonZeroU64;
+use core::time::Duration;
+
+/// A point in time: microseconds since a moment that the caller picks, once for a connection, from a clock that never
+/// runs backwards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(NonZeroU64);
+
+impl Timestamp {
+    /// So many microseconds after the caller's moment.
+    pub const fn from_micros(micros: u64) -> Self {
+        Self(NonZeroU64::MIN.saturating_add(micros))
+    }
+
+    /// So long after the caller's moment.
+    pub fn from_duration(since: Duration) -> Self {
+        Self::from_micros(micros(since))
+    }
+
+    /// Microseconds after the caller's moment.
+    pub const fn as_micros(self) -> u64 {
+        self.0.get().saturating_sub(1)
+    }
+
+    /// Later by `duration`; the end of time if it does not fit.
+    #[must_use]
+    pub fn after(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(micros(duration)))
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// When the caller must call `handle_timeout`, if nothing else happens before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "there is no fourth way to wait")]
+pub enum Wake {
+    /// At once: a timer has to be armed, and only the caller knows the time.
+    Now,
+    /// At this time, or later.
+    At(Timestamp),
+    /// Not at all: the caller needs no clock.
+    Never,
+}

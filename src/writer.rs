@@ -1,0 +1,438 @@
+//! Messages to bytes: the sending half of RFC 6455 sections 5 and 7.
+//!
+//! Owns: fragmentation, masking, the order of control frames, and whether a Close was sent. Must not know: what was
+//! received, beyond the replies that it obliges us to; the transport; time.
+
+use crate::close::{CloseCode, CloseFrame};
+use crate::error::{BufferTooSmall, SendError};
+use crate::frame::{EncodedHeader, FrameHeader, LengthForm, Masker, MaskingKey, MessageKind, Opcode, Rsv};
+use crate::payload::{ControlPayload, Payload};
+use crate::replies::{CloseReply, Replies};
+use crate::role::{Role, Server, Side};
+use crate::utf8::Utf8Check;
+use crate::EntropyError;
+
+/// Turns messages and replies into frames, and cannot produce an invalid one.
+///
+/// A whole frame is written by [`encode`](Self::encode), or for servers without a copy by [`frame`](Self::frame). A frame
+/// too large for one buffer is begun by [`begin`](Self::begin) and its payload passed through
+/// [`mask`](Self::mask) or [`mask_copy`](Self::mask_copy). Replies and keep-alive Pings come out of
+/// [`poll_transmit`](Self::poll_transmit).
+#[derive(Clone, Debug)]
+pub struct Writer<R> {
+    role: R,
+    closing: Closing,
+    message: Option<MessageKind>,
+    frame_remaining: u64,
+    masker: Masker,
+    text: Option<Utf8Check>,
+    keep_alive: bool,
+    replies: Replies,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Closing {
+    /// No Close was sent: data may be.
+    No,
+    /// A Close was sent, with this code; Pings are still answered until the peer's Close comes (section 5.5.2).
+    Sent(Option<CloseCode>),
+    /// The connection failed: nothing follows, not even what was owed.
+    Failed,
+}
+
+/// Bytes of the longest control frame: a header of 2, a masking key, 125 octets of payload.
+pub const MAX_CONTROL_FRAME_LEN: usize = 131;
+
+impl<R: Role> Writer<R> {
+    /// At the first byte after the opening handshake.
+    pub const fn new(role: R) -> Self {
+        Self {
+            role,
+            closing: Closing::No,
+            message: None,
+            frame_remaining: 0,
+            masker: Masker::new(MaskingKey([0; 4])),
+            text: None,
+            keep_alive: false,
+            replies: Replies::new(),
+        }
+    }
+
+    /// Which end of the connection this is.
+    pub fn side(&self) -> Side {
+        self.role.side()
+    }
+
+    /// Writes one whole frame: a message, or a fragment of one if `fin` is false or a message is in progress
+    /// (RFC 6455 section 5.4). Returns its length.
+    ///
+    /// `payload` is left as it is; a client's is masked on its way into `out`.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Closed`], [`SendError::MessageInProgress`], [`SendError::FrameInProgress`],
+    /// [`SendError::BufferTooSmall`] or [`SendError::Entropy`]; `out` and the state are then unchanged.
+    #[inline]
+    pub fn encode(&mut self, payload: Payload<'_>, fin: bool, out: &mut [u8]) -> Result<usize, SendError> {
+        let octets = payload.octets();
+        let opcode = self.data_opcode(payload.kind())?;
+        let written = self.whole_frame(fin, opcode, octets, out)?;
+        self.message = if fin { None } else { Some(payload.kind()) };
+        Ok(written)
+    }
+
+    /// How many bytes [`encode`](Self::encode) writes for a payload of `len` octets.
+    #[inline]
+    pub fn encoded_len(&self, len: usize) -> usize {
+        let header = match LengthForm::minimal(len as u64) {
+            LengthForm::Bits7 => 2,
+            LengthForm::Bits16 => 4,
+            LengthForm::Bits64 => 10,
+        };
+        let key = match self.role.side() {
+            Side::Server => 0,
+            Side::Client => 4,
+        };
+        len.saturating_add(header).saturating_add(key)
+    }
+
+    /// Begins a frame of `len` octets and returns its header. The payload follows through [`mask`](Self::mask) or
+    /// [`mask_copy`](Self::mask_copy), in pieces of any size; until it is complete no other frame can be sent.
+    ///
+    /// # Errors
+    ///
+    /// As [`encode`](Self::encode), but for the buffer.
+    pub fn begin(&mut self, kind: MessageKind, fin: bool, len: u64) -> Result<EncodedHeader, SendError> {
+        let opcode = self.data_opcode(kind)?;
+        let header = self.header(fin, opcode, len)?;
+        if self.message.is_none() {
+            self.text = match kind {
+                MessageKind::Text => Some(Utf8Check::new()),
+                MessageKind::Binary => None,
+            };
+        }
+        self.frame_remaining = len;
+        self.message = if fin { None } else { Some(kind) };
+        Ok(header)
+    }
+
+    /// Turns the next piece of the begun frame's payload into wire bytes where it stands.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::PayloadTooLong`] if the frame has less left, [`SendError::InvalidUtf8`] if it is text and the
+    /// piece is not: the piece is then unchanged, and the frame can only be completed or the transport dropped.
+    pub fn mask(&mut self, piece: &mut [u8]) -> Result<(), SendError> {
+        self.account(piece)?;
+        if self.role.side() == Side::Client {
+            self.masker.apply(piece);
+        }
+        Ok(())
+    }
+
+    /// As [`mask`](Self::mask), from `piece` into `out`, leaving `piece` as it is. Returns how many octets were
+    /// written: all of `piece`.
+    ///
+    /// # Errors
+    ///
+    /// As [`mask`](Self::mask), and [`SendError::BufferTooSmall`] if `out` is shorter than `piece`.
+    pub fn mask_copy(&mut self, piece: &[u8], out: &mut [u8]) -> Result<usize, SendError> {
+        let Some(target) = out.get_mut(..piece.len()) else {
+            return Err(BufferTooSmall::new(piece.len()).into());
+        };
+        self.account(piece)?;
+        match self.role.side() {
+            Side::Server => target.copy_from_slice(piece),
+            Side::Client => {
+                self.masker.copy(piece, target);
+            }
+        }
+        Ok(piece.len())
+    }
+
+    /// Octets of the begun frame's payload that are still to come.
+    pub const fn frame_remaining(&self) -> u64 {
+        self.frame_remaining
+    }
+
+    /// Writes a Ping (section 5.5.2). Allowed until a Close was sent or came. Returns its length.
+    ///
+    /// # Errors
+    ///
+    /// As [`encode`](Self::encode).
+    pub fn ping(&mut self, payload: ControlPayload<'_>, out: &mut [u8]) -> Result<usize, SendError> {
+        self.may_send()?;
+        self.whole_frame(true, Opcode::PING, payload.octets(), out)
+    }
+
+    /// Writes a Pong that nobody asked for (section 5.5.3). Returns its length.
+    ///
+    /// # Errors
+    ///
+    /// As [`encode`](Self::encode).
+    pub fn pong(&mut self, payload: ControlPayload<'_>, out: &mut [u8]) -> Result<usize, SendError> {
+        self.may_send()?;
+        self.whole_frame(true, Opcode::PONG, payload.octets(), out)
+    }
+
+    /// Writes a Close, which starts the closing handshake (section 7.1.2), after whatever Pong is owed. Returns how many bytes.
+    /// A message in progress ends unfinished. Data can still come until the peer's Close does.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Closed`] if a Close was sent already or is owed, [`SendError::CloseCodeNotForServers`], or as
+    /// [`encode`](Self::encode).
+    pub fn close(&mut self, frame: CloseFrame<'_>, out: &mut [u8]) -> Result<usize, SendError> {
+        self.may_send()?;
+        if self.role.side() == Side::Server && frame.code() == Some(CloseCode::MANDATORY_EXTENSION) {
+            return Err(SendError::CloseCodeNotForServers);
+        }
+        let mut body = [0; 125];
+        let body = close_body(frame, &mut body);
+        let pong = self.replies.pong().map_or(0, |payload| self.encoded_len(payload.len()));
+        let required = pong.saturating_add(self.encoded_len(body.len()));
+        if out.len() < required {
+            return Err(BufferTooSmall::new(required).into());
+        }
+        let first = self.transmit_pong(out)?;
+        let rest = out.get_mut(first..).unwrap_or(&mut []);
+        let second = self.whole_frame(true, Opcode::CLOSE, body, rest)?;
+        self.closing = Closing::Sent(frame.code());
+        Ok(first.saturating_add(second))
+    }
+
+    /// Writes what is owed: a Pong, a keep-alive Ping, a Close. Whole frames only; 0 if nothing is owed, if `out` is too small
+    /// or if a data frame is in progress. [`MAX_CONTROL_FRAME_LEN`] bytes are enough for one frame; call until 0.
+    ///
+    /// # Errors
+    ///
+    /// [`EntropyError`] if a client has no masking key; what is owed stays owed.
+    pub fn poll_transmit(&mut self, out: &mut [u8]) -> Result<usize, EntropyError> {
+        if !self.wants_transmit() || self.frame_remaining > 0 {
+            return Ok(0);
+        }
+        let mut written = 0_usize;
+        for part in [Self::transmit_pong, Self::transmit_ping, Self::transmit_close] {
+            let spare = out.get_mut(written..).unwrap_or(&mut []);
+            match part(self, spare) {
+                Ok(more) => written = written.saturating_add(more),
+                Err(SendError::Entropy(error)) if written == 0 => return Err(error),
+                Err(_) => break,
+            }
+        }
+        Ok(written)
+    }
+
+    /// Whether [`poll_transmit`](Self::poll_transmit) has something to write.
+    #[inline]
+    #[must_use]
+    pub const fn wants_transmit(&self) -> bool {
+        match self.closing {
+            Closing::No => self.keep_alive || !self.replies.is_empty(),
+            // Not once the peer's Close came as well (section 5.5.2).
+            Closing::Sent(_) => self.replies.pong_is_due() && self.replies.close().is_none(),
+            Closing::Failed => false,
+        }
+    }
+
+    /// The slots to which a [`Reader`](crate::Reader) adds what is owed.
+    #[inline]
+    pub fn replies(&mut self) -> &mut Replies {
+        &mut self.replies
+    }
+
+    /// Owes a Ping that keeps the connection alive, with an empty payload. A second one is not owed.
+    pub fn keep_alive(&mut self) {
+        self.keep_alive = self.closing == Closing::No;
+    }
+
+    /// Sends nothing more, whatever is owed.
+    pub fn abort(&mut self) {
+        self.closing = Closing::Failed;
+        self.replies = Replies::new();
+    }
+
+    /// Whether data may still be sent.
+    pub const fn is_open(&self) -> bool {
+        matches!(self.closing, Closing::No) && self.replies.close().is_none()
+    }
+
+    /// The Close that was sent, as its code.
+    pub const fn sent_close(&self) -> Option<Option<CloseCode>> {
+        match self.closing {
+            Closing::Sent(code) => Some(code),
+            _ => None,
+        }
+    }
+
+    #[inline]
+    fn may_send(&self) -> Result<(), SendError> {
+        if !self.is_open() {
+            return Err(SendError::Closed);
+        }
+        if self.frame_remaining > 0 {
+            return Err(SendError::FrameInProgress);
+        }
+        Ok(())
+    }
+
+    /// The opcode of the next data frame (section 5.4).
+    #[inline]
+    fn data_opcode(&self, kind: MessageKind) -> Result<Opcode, SendError> {
+        self.may_send()?;
+        match self.message {
+            None => Ok(kind.opcode()),
+            Some(in_progress) if in_progress == kind => Ok(Opcode::CONTINUATION),
+            Some(_) => Err(SendError::MessageInProgress),
+        }
+    }
+
+    /// Draws the masking key and builds the header.
+    #[inline]
+    fn header(&mut self, fin: bool, opcode: Opcode, len: u64) -> Result<EncodedHeader, SendError> {
+        let key = self.role.masking_key()?;
+        if let Some(key) = key {
+            self.masker = Masker::new(key);
+        }
+        let header = FrameHeader { rsv: Rsv::NONE, ..FrameHeader::new(fin, opcode, len, key) };
+        Ok(header.encode())
+    }
+
+    #[inline]
+    fn whole_frame(
+        &mut self,
+        fin: bool,
+        opcode: Opcode,
+        octets: &[u8],
+        out: &mut [u8],
+    ) -> Result<usize, SendError> {
+        let required = self.encoded_len(octets.len());
+        if out.len() < required {
+            return Err(BufferTooSmall::new(required).into());
+        }
+        let header = self.header(fin, opcode, octets.len() as u64)?;
+        let header = header.as_bytes();
+        if let Some((front, rest)) = out.split_at_mut_checked(header.len()) {
+            front.copy_from_slice(header);
+            if let Some(target) = rest.get_mut(..octets.len()) {
+                match self.role.side() {
+                    Side::Server => target.copy_from_slice(octets),
+                    Side::Client => {
+                        self.masker.copy(octets, target);
+                    }
+                }
+            }
+        }
+        Ok(required)
+    }
+
+    /// Counts a piece of the begun frame and checks it if it is text.
+    fn account(&mut self, piece: &[u8]) -> Result<(), SendError> {
+        let len = piece.len() as u64;
+        let left = self.frame_remaining.checked_sub(len).ok_or(SendError::PayloadTooLong)?;
+        if let Some(mut text) = self.text {
+            text.push(piece).map_err(|_| SendError::InvalidUtf8)?;
+            // The end of the message is the end of its text.
+            if left == 0 && self.message.is_none() && !text.is_complete() {
+                return Err(SendError::InvalidUtf8);
+            }
+            self.text = Some(text);
+        }
+        self.frame_remaining = left;
+        if left == 0 && self.message.is_none() {
+            self.text = None;
+        }
+        Ok(())
+    }
+
+    fn transmit_pong(&mut self, out: &mut [u8]) -> Result<usize, SendError> {
+        let mut payload = [0; 125];
+        let Some(pong) = self.replies.pong() else { return Ok(0) };
+        let len = pong.len();
+        let Some(copy) = payload.get_mut(..len) else { return Ok(0) };
+        copy.copy_from_slice(pong);
+        let written = self.whole_frame(true, Opcode::PONG, copy, out)?;
+        self.replies.clear_pong();
+        Ok(written)
+    }
+
+    fn transmit_ping(&mut self, out: &mut [u8]) -> Result<usize, SendError> {
+        if !self.keep_alive || self.replies.close().is_some() {
+            return Ok(0);
+        }
+        let written = self.whole_frame(true, Opcode::PING, &[], out)?;
+        self.keep_alive = false;
+        Ok(written)
+    }
+
+    fn transmit_close(&mut self, out: &mut [u8]) -> Result<usize, SendError> {
+        let (code, after) = match self.replies.close() {
+            None => return Ok(0),
+            Some(CloseReply::Echo(code)) => (code, Closing::Sent(code)),
+            Some(CloseReply::Failure(Some(code))) => (Some(code), Closing::Failed),
+            Some(CloseReply::Failure(None)) => {
+                self.replies.clear_close();
+                self.closing = Closing::Failed;
+                return Ok(0);
+            }
+        };
+        if self.closing != Closing::No {
+            return Ok(0); // A Close was sent: there is never a second one.
+        }
+        let frame = code.map_or(CloseFrame::EMPTY, CloseFrame::code_only);
+        let mut body = [0; 125];
+        let body = close_body(frame, &mut body);
+        let written = self.whole_frame(true, Opcode::CLOSE, body, out)?;
+        self.replies.clear_close();
+        self.closing = after;
+        Ok(written)
+    }
+}
+
+impl Writer<Server> {
+    /// One whole frame of a server without a copy: its header, and the payload as it is, for a vectored write.
+    ///
+    /// # Errors
+    ///
+    /// As [`encode`](Self::encode), but for the buffer.
+    #[inline]
+    pub fn frame<'p>(&mut self, payload: Payload<'p>, fin: bool) -> Result<Frame<'p>, SendError> {
+        let opcode = self.data_opcode(payload.kind())?;
+        let octets = payload.octets();
+        let header = self.header(fin, opcode, octets.len() as u64)?;
+        self.message = if fin { None } else { Some(payload.kind()) };
+        Ok(Frame { header, payload: octets })
+    }
+}
+
+/// One whole frame in two slices.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Frame<'p> {
+    /// The header.
+    pub header: EncodedHeader,
+    /// The payload, as it goes on the wire.
+    pub payload: &'p [u8],
+}
+
+impl Frame<'_> {
+    /// Header and payload, in the order of the wire.
+    #[inline]
+    pub fn as_slices(&self) -> [&[u8]; 2] {
+        [self.header.as_bytes(), self.payload]
+    }
+}
+
+/// The body of a Close frame.
+fn close_body<'o>(frame: CloseFrame<'_>, out: &'o mut [u8; 125]) -> &'o [u8] {
+    let Some(code) = frame.code() else { return &[] };
+    let reason = frame.reason().as_bytes();
+    let len = reason.len().saturating_add(2);
+    if let Some((first, rest)) = out.split_first_chunk_mut::<2>() {
+        *first = code.value().to_be_bytes();
+        if let Some(slot) = rest.get_mut(..reason.len()) {
+            slot.copy_from_slice(reason);
+        }
+    }
+    out.get(..len).unwrap_or(&[])
+}
