@@ -83,7 +83,7 @@ impl<R: Role> Connection<R> {
         self.deadlines.received();
         let event = self.reader.next(input, self.writer.replies())?;
         if matches!(event, Some(Event::Close(_))) {
-            self.local_first = self.writer.sent_close().is_some();
+            self.note_close();
         }
         Ok(event)
     }
@@ -195,6 +195,18 @@ impl<R: Role> Connection<R> {
     /// [`replies`](Writer::replies).
     pub fn split(self) -> (Reader, Writer<R>, Deadlines) {
         (self.reader, self.writer, self.deadlines)
+    }
+
+    /// The halves in place, for the layer that owns buffers beside them. It must [note a Close](Self::note_close).
+    #[cfg(feature = "alloc")]
+    #[inline]
+    pub(crate) fn parts_mut(&mut self) -> (&mut Reader, &mut Writer<R>, &mut Deadlines) {
+        (&mut self.reader, &mut self.writer, &mut self.deadlines)
+    }
+
+    /// The peer's Close came just now.
+    pub(crate) fn note_close(&mut self) {
+        self.local_first = self.writer.sent_close().is_some();
     }
 
     fn progress(&self) -> Progress {

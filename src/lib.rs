@@ -24,10 +24,14 @@ extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
+#[cfg(feature = "std")]
+pub mod adapter;
 mod close;
 mod closing;
 mod connection;
 mod deadline;
+#[cfg(feature = "rng")]
+mod entropy;
 mod error;
 mod event;
 pub mod frame;
@@ -35,6 +39,7 @@ pub mod frame;
 pub mod handshake;
 mod input;
 mod limits;
+pub mod message;
 mod payload;
 mod reader;
 mod replies;
@@ -47,11 +52,14 @@ pub use close::{CloseCode, CloseFrame, CloseReason};
 pub use closing::{Closed, Initiator, ReadyState, Transport};
 pub use connection::{Config, Connection};
 pub use deadline::{Deadlines, Progress, TimeoutAction, Timeouts};
+#[cfg(feature = "rng")]
+pub use entropy::SystemEntropy;
 pub use error::{BufferTooSmall, EntropyError, ProtocolError, SendError, Timeout};
 pub use event::{Data, Event};
 pub use frame::MessageKind;
 pub use input::Input;
 pub use limits::Limits;
+pub use message::Message;
 pub use payload::{ControlPayload, Payload};
 pub use reader::Reader;
 pub use replies::Replies;

@@ -265,6 +265,30 @@ impl<R: Role> Writer<R> {
         }
     }
 
+    /// As [`begin`](Self::begin) for a payload that is complete and valid by type; its octets go through
+    /// [`mask_whole`](Self::mask_whole) at once.
+    #[cfg(feature = "alloc")]
+    #[inline]
+    pub(crate) fn begin_whole(
+        &mut self,
+        payload: Payload<'_>,
+        fin: bool,
+    ) -> Result<EncodedHeader, SendError> {
+        let opcode = self.data_opcode(payload.kind())?;
+        let header = self.header(fin, opcode, payload.octets().len() as u64)?;
+        self.message = if fin { None } else { Some(payload.kind()) };
+        Ok(header)
+    }
+
+    /// Turns the whole payload of the frame begun last into wire bytes where it stands.
+    #[cfg(feature = "alloc")]
+    #[inline]
+    pub(crate) fn mask_whole(&mut self, octets: &mut [u8]) {
+        if self.role.side() == Side::Client {
+            self.masker.apply(octets);
+        }
+    }
+
     #[inline]
     fn may_send(&self) -> Result<(), SendError> {
         if !self.is_open() {
@@ -390,6 +414,16 @@ impl<R: Role> Writer<R> {
 }
 
 impl Writer<Server> {
+    /// Lets a whole message pass that was encoded elsewhere.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn pass_whole(&mut self) -> Result<(), SendError> {
+        self.may_send()?;
+        match self.message {
+            None => Ok(()),
+            Some(_) => Err(SendError::MessageInProgress),
+        }
+    }
+
     /// One whole frame of a server without a copy: its header, and the payload as it is, for a vectored write.
     ///
     /// # Errors

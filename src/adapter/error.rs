@@ -1,0 +1,77 @@
+//! What can go wrong on a real transport.
+//!
+//! Owns: the sum of the errors below. Must not know: any one transport.
+
+use core::fmt;
+use std::io;
+
+use crate::error::{ProtocolError, SendError};
+use crate::message::FeedError;
+
+/// Why an operation on a WebSocket failed.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// The peer broke the protocol, a limit or a deadline, or vanished; it was told why where that was possible.
+    Protocol(ProtocolError),
+    /// The connection does not allow what was to be sent.
+    Send(SendError),
+    /// Too much output waits for the peer already.
+    Full {
+        /// Bytes that wait.
+        queued: usize,
+        /// Bytes that may wait.
+        cap: usize,
+    },
+    /// The transport failed.
+    Io(io::Error),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Protocol(error) => error.fmt(f),
+            Self::Send(error) => error.fmt(f),
+            Self::Full { queued, cap } => FeedError::Full { queued: *queued, cap: *cap }.fmt(f),
+            Self::Io(error) => error.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for Error {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Protocol(error) => Some(error),
+            Self::Send(error) => Some(error),
+            Self::Full { .. } => None,
+            Self::Io(error) => Some(error),
+        }
+    }
+}
+
+impl From<ProtocolError> for Error {
+    fn from(error: ProtocolError) -> Self {
+        Self::Protocol(error)
+    }
+}
+
+impl From<SendError> for Error {
+    fn from(error: SendError) -> Self {
+        Self::Send(error)
+    }
+}
+
+impl From<FeedError> for Error {
+    fn from(error: FeedError) -> Self {
+        match error {
+            FeedError::Full { queued, cap } => Self::Full { queued, cap },
+            FeedError::Send(error) => Self::Send(error),
+        }
+    }
+}
+
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}

@@ -1,0 +1,365 @@
+//! Blocking transports: anything that is [`Read`] and [`Write`].
+//!
+//! Owns: blocking reads and writes. Must not know: the protocol.
+//!
+//! With a transport that does not block, or that has a time limit, every operation may fail with
+//! [`WouldBlock`](io::ErrorKind::WouldBlock) or [`TimedOut`](io::ErrorKind::TimedOut); call it again later, nothing is
+//! lost.
+
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+
+use super::Error;
+use crate::close::CloseFrame;
+use crate::closing::Closed;
+use crate::connection::Config;
+use crate::event::Data;
+use crate::message::{Action, Buffers, Endpoint, Message, Outbound, Prepared, WriteSide};
+use crate::payload::{ControlPayload, Payload};
+use crate::role::{Role, Server};
+
+/// A blocking transport of which the writing direction can be ended alone.
+pub trait Stream: Read + Write {
+    /// Ends the writing direction: the peer reads the end of the stream. For TLS, sends `close_notify`.
+    ///
+    /// # Errors
+    ///
+    /// Those of the transport; one that has ended already is none.
+    fn shutdown_write(&mut self) -> io::Result<()>;
+}
+
+impl Stream for TcpStream {
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        self.shutdown(std::net::Shutdown::Write)
+    }
+}
+
+#[cfg(unix)]
+impl Stream for std::os::unix::net::UnixStream {
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        self.shutdown(std::net::Shutdown::Write)
+    }
+}
+
+/// A WebSocket on a blocking transport.
+#[derive(Debug)]
+pub struct WebSocket<S, R> {
+    stream: S,
+    endpoint: Endpoint<R>,
+}
+
+impl<S: Stream, R: Role> WebSocket<S, R> {
+    /// After the opening handshake. `received` are the bytes that were read together with its end.
+    pub fn new(stream: S, role: R, config: Config, buffers: Buffers, received: &[u8]) -> Self {
+        Self { stream, endpoint: Endpoint::new(role, config, buffers, received) }
+    }
+
+    /// The next message; `None` once the connection has ended, of which [`closed`](Self::closed) tells how.
+    ///
+    /// Pings are answered and what is queued is written before each wait for input.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Protocol`], once, after the peer was told; [`Error::Io`] if the transport failed.
+    pub fn recv(&mut self) -> Result<Option<Message<'_>>, Error> {
+        Ok(self.recv_with()?.map(|(message, _)| message))
+    }
+
+    /// As [`recv`](Self::recv), with the sending direction, so that an answer can be queued or sent while the message is
+    /// still borrowed: no copy between the two.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv`](Self::recv).
+    pub fn recv_with(&mut self) -> Result<Option<Incoming<'_, S, R>>, Error> {
+        if !self.ready(Endpoint::poll)? {
+            return Ok(None);
+        }
+        let Self { stream, endpoint } = self;
+        let (inbound, mut outbound) = endpoint.split_mut();
+        match inbound.message(&mut outbound) {
+            Ok(message) => Ok(message.map(|message| (message, Outgoing { stream, outbound }))),
+            Err(error) => {
+                fail(stream, &mut outbound);
+                Err(error.into())
+            }
+        }
+    }
+
+    /// The next piece of a message, for messages of any size in constant memory. The rest of a message of which a piece was
+    /// taken is passed over by [`recv`](Self::recv).
+    ///
+    /// # Errors
+    ///
+    /// As [`recv`](Self::recv).
+    pub fn recv_piece(&mut self) -> Result<Option<Data<'_>>, Error> {
+        if !self.ready(Endpoint::poll_piece)? {
+            return Ok(None);
+        }
+        let Self { stream, endpoint } = self;
+        let (inbound, mut outbound) = endpoint.split_mut();
+        match inbound.piece(&mut outbound) {
+            Ok(piece) => Ok(piece),
+            Err(error) => {
+                fail(stream, &mut outbound);
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Sends a message and everything queued before it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Outgoing::send`].
+    pub fn send<'p>(&mut self, message: impl Into<Payload<'p>>) -> Result<(), Error> {
+        self.outgoing().send(message)
+    }
+
+    /// Queues a message, to be written with others before the next wait for input or by [`flush`](Self::flush).
+    ///
+    /// # Errors
+    ///
+    /// As [`Outgoing::feed`].
+    pub fn feed<'p>(&mut self, message: impl Into<Payload<'p>>) -> Result<(), Error> {
+        self.outgoing().feed(message)
+    }
+
+    /// Sends a fragment of a message, the last if `fin`: a message of any size in constant memory.
+    ///
+    /// # Errors
+    ///
+    /// As [`Outgoing::send`].
+    pub fn send_fragment<'p>(&mut self, fragment: impl Into<Payload<'p>>, fin: bool) -> Result<(), Error> {
+        self.outgoing().send_fragment(fragment, fin)
+    }
+
+    /// Sends a Ping.
+    ///
+    /// # Errors
+    ///
+    /// As [`Outgoing::send`].
+    pub fn ping(&mut self, payload: ControlPayload<'_>) -> Result<(), Error> {
+        self.outgoing().ping(payload)
+    }
+
+    /// Writes everything that is queued.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`].
+    pub fn flush(&mut self) -> Result<(), Error> {
+        self.outgoing().flush()
+    }
+
+    /// Sends a Close; messages can still come until [`recv`](Self::recv) returns `None`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Send`] if the connection is closing already.
+    pub fn start_close<'c>(&mut self, frame: impl Into<CloseFrame<'c>>) -> Result<(), Error> {
+        self.outgoing().start_close(frame)
+    }
+
+    /// Closes: sends a Close if none was sent, drops what still comes, and waits for the end of the connection.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv`](Self::recv).
+    pub fn close<'c>(&mut self, frame: impl Into<CloseFrame<'c>>) -> Result<Option<Closed>, Error> {
+        match self.start_close(frame) {
+            Ok(()) | Err(Error::Send(crate::SendError::Closed)) => {}
+            Err(error) => return Err(error),
+        }
+        while self.recv_piece()?.is_some() {}
+        Ok(self.closed())
+    }
+
+    /// The sending direction.
+    pub fn outgoing(&mut self) -> Outgoing<'_, S, R> {
+        Outgoing { stream: &mut self.stream, outbound: self.endpoint.outbound() }
+    }
+
+    /// How the connection ended: `None` until it did.
+    pub fn closed(&self) -> Option<Closed> {
+        self.endpoint.closed()
+    }
+
+    /// The reason of the Close that came, empty if there is none. It is the peer's text.
+    pub fn close_reason(&self) -> &str {
+        self.endpoint.close_reason()
+    }
+
+    /// The transport.
+    pub const fn get_ref(&self) -> &S {
+        &self.stream
+    }
+
+    /// The engine, for what this adapter does not cover, such as timers.
+    pub fn endpoint(&mut self) -> &mut Endpoint<R> {
+        &mut self.endpoint
+    }
+
+    /// Does what the endpoint asks for until something can be taken (`true`) or the connection has ended (`false`).
+    fn ready(
+        &mut self,
+        poll: impl Fn(&mut Endpoint<R>, WriteSide) -> Result<Action, crate::ProtocolError>,
+    ) -> Result<bool, Error> {
+        loop {
+            match poll(&mut self.endpoint, WriteSide::Ready)? {
+                Action::Take => return Ok(true),
+                Action::Close => return Ok(false),
+                Action::Write => match write(&mut self.stream, &mut self.endpoint.outbound()) {
+                    Err(error) if is_transient(&error) => return Err(error.into()),
+                    // The peer does not read any more; what it sent before tells why.
+                    Err(_) => self.endpoint.write_ended(),
+                    Ok(()) => {}
+                },
+                Action::ShutdownWrite => {
+                    // A transport that has ended is as good.
+                    let _ = self.stream.shutdown_write();
+                    self.endpoint.write_ended();
+                }
+                Action::Read => match self.stream.read(self.endpoint.space()) {
+                    Ok(0) => self.endpoint.eof(),
+                    Ok(count) => self.endpoint.filled(count),
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(error) if is_transient(&error) => return Err(error.into()),
+                    Err(error) => {
+                        if !self.endpoint.lost().clean {
+                            return Err(error.into());
+                        }
+                    }
+                },
+            }
+        }
+    }
+}
+
+impl<S: Stream> WebSocket<S, Server> {
+    /// Queues a message that was encoded once for many connections.
+    ///
+    /// # Errors
+    ///
+    /// As [`Outgoing::feed`].
+    pub fn feed_prepared(&mut self, message: &Prepared) -> Result<(), Error> {
+        let mut outgoing = self.outgoing();
+        outgoing.make_room(message.frame().len())?;
+        Ok(outgoing.outbound.feed_prepared(message)?)
+    }
+}
+
+/// A message, and the sending direction to answer it.
+pub type Incoming<'w, S, R> = (Message<'w>, Outgoing<'w, S, R>);
+
+/// The sending direction of a [`WebSocket`].
+#[derive(Debug)]
+pub struct Outgoing<'w, S, R> {
+    stream: &'w mut S,
+    outbound: Outbound<'w, R>,
+}
+
+impl<S: Stream, R: Role> Outgoing<'_, S, R> {
+    /// As [`WebSocket::send`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Send`] if the connection does not allow it, [`Error::Io`] if the transport failed.
+    pub fn send<'p>(&mut self, message: impl Into<Payload<'p>>) -> Result<(), Error> {
+        self.feed(message)?;
+        self.flush()
+    }
+
+    /// As [`WebSocket::feed`]; writes first what does not fit the queue together with the message.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn feed<'p>(&mut self, message: impl Into<Payload<'p>>) -> Result<(), Error> {
+        let payload = message.into();
+        self.make_room(payload.octets().len())?;
+        self.outbound.feed(payload).map_err(|refused| refused.error.into())
+    }
+
+    /// As [`WebSocket::send_fragment`].
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn send_fragment<'p>(&mut self, fragment: impl Into<Payload<'p>>, fin: bool) -> Result<(), Error> {
+        let payload = fragment.into();
+        self.make_room(payload.octets().len())?;
+        self.outbound.feed_fragment(payload, fin).map_err(|refused| Error::from(refused.error))?;
+        self.flush()
+    }
+
+    /// As [`WebSocket::ping`].
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn ping(&mut self, payload: ControlPayload<'_>) -> Result<(), Error> {
+        self.make_room(payload.octets().len())?;
+        self.outbound.ping(payload)?;
+        self.flush()
+    }
+
+    /// As [`WebSocket::start_close`].
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn start_close<'c>(&mut self, frame: impl Into<CloseFrame<'c>>) -> Result<(), Error> {
+        self.outbound.close(frame.into())?;
+        self.flush()
+    }
+
+    /// As [`WebSocket::flush`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`].
+    pub fn flush(&mut self) -> Result<(), Error> {
+        while !self.outbound.output().is_empty() {
+            write(self.stream, &mut self.outbound)?;
+        }
+        Ok(self.stream.flush()?)
+    }
+
+    fn make_room(&mut self, len: usize) -> Result<(), Error> {
+        while !self.outbound.has_room(len) {
+            write(self.stream, &mut self.outbound)?;
+        }
+        Ok(())
+    }
+}
+
+/// Writes once of what waits.
+fn write<S: Write, R: Role>(stream: &mut S, outbound: &mut Outbound<'_, R>) -> io::Result<()> {
+    match stream.write(outbound.output()) {
+        Ok(0) => Err(io::ErrorKind::WriteZero.into()),
+        Ok(count) => {
+            outbound.wrote(count);
+            Ok(())
+        }
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Tells the peer that the connection failed, as far as the transport lets us.
+fn fail<S: Stream, R: Role>(stream: &mut S, outbound: &mut Outbound<'_, R>) {
+    while !outbound.output().is_empty() {
+        if write(stream, outbound).is_err() {
+            return;
+        }
+    }
+    let _ = stream.flush();
+    let _ = stream.shutdown_write();
+    outbound.write_ended();
+}
+
+/// Whether the operation may be called again.
+fn is_transient(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
+}

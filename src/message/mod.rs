@@ -1,0 +1,78 @@
+//! Whole messages (RFC 6455 section 6), and the buffers that hold them.
+//!
+//! Owns: assembling what came in pieces, queueing what is to be sent, and the order in which an adapter reads and
+//! writes. Must not know: sockets, runtimes, or the opening handshake.
+
+mod assembler;
+#[cfg(feature = "alloc")]
+mod endpoint;
+#[cfg(feature = "alloc")]
+mod inbox;
+#[cfg(feature = "alloc")]
+mod outbox;
+#[cfg(feature = "alloc")]
+mod owned;
+#[cfg(feature = "alloc")]
+mod prepared;
+
+pub use assembler::SliceAssembler;
+#[cfg(feature = "alloc")]
+pub use endpoint::{Action, Buffers, Endpoint, Inbound, Outbound, WriteSide};
+#[cfg(feature = "alloc")]
+pub use outbox::{FeedError, Refused};
+#[cfg(feature = "alloc")]
+pub use owned::OwnedMessage;
+#[cfg(feature = "alloc")]
+pub use prepared::Prepared;
+
+use crate::frame::MessageKind;
+use crate::payload::Payload;
+
+/// A whole message, borrowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "RFC 6455 section 5.6 knows two kinds of data")]
+pub enum Message<'a> {
+    /// Text.
+    Text(&'a str),
+    /// Bytes.
+    Binary(&'a [u8]),
+}
+
+impl<'a> Message<'a> {
+    /// Text or binary.
+    pub const fn kind(&self) -> MessageKind {
+        match self {
+            Self::Text(_) => MessageKind::Text,
+            Self::Binary(_) => MessageKind::Binary,
+        }
+    }
+
+    /// The octets.
+    pub const fn octets(&self) -> &'a [u8] {
+        match self {
+            Self::Text(text) => text.as_bytes(),
+            Self::Binary(octets) => octets,
+        }
+    }
+}
+
+impl<'a> From<Message<'a>> for Payload<'a> {
+    fn from(message: Message<'a>) -> Self {
+        match message {
+            Message::Text(text) => Payload::text(text),
+            Message::Binary(octets) => Payload::binary(octets),
+        }
+    }
+}
+
+impl<'a> From<&'a str> for Message<'a> {
+    fn from(text: &'a str) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl<'a> From<&'a [u8]> for Message<'a> {
+    fn from(octets: &'a [u8]) -> Self {
+        Self::Binary(octets)
+    }
+}

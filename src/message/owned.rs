@@ -1,0 +1,61 @@
+//! Whole messages on the heap.
+//!
+//! Owns: messages that outlive the buffer they came in. Must not know: connections.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::Message;
+use crate::payload::Payload;
+
+/// A whole message that owns its octets, for channels and `Stream`s.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "RFC 6455 section 5.6 knows two kinds of data")]
+pub enum OwnedMessage {
+    /// Text.
+    Text(String),
+    /// Bytes.
+    Binary(Vec<u8>),
+}
+
+impl OwnedMessage {
+    /// The message, borrowed.
+    pub fn as_message(&self) -> Message<'_> {
+        match self {
+            Self::Text(text) => Message::Text(text),
+            Self::Binary(octets) => Message::Binary(octets),
+        }
+    }
+
+    /// The message as a payload to send.
+    pub fn as_payload(&self) -> Payload<'_> {
+        self.as_message().into()
+    }
+}
+
+impl From<Message<'_>> for OwnedMessage {
+    fn from(message: Message<'_>) -> Self {
+        match message {
+            Message::Text(text) => Self::Text(text.into()),
+            Message::Binary(octets) => Self::Binary(octets.into()),
+        }
+    }
+}
+
+impl From<String> for OwnedMessage {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<&str> for OwnedMessage {
+    fn from(text: &str) -> Self {
+        Self::Text(text.into())
+    }
+}
+
+impl From<Vec<u8>> for OwnedMessage {
+    fn from(octets: Vec<u8>) -> Self {
+        Self::Binary(octets)
+    }
+}

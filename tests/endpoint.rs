@@ -1,0 +1,267 @@
+//! The endpoint with its buffers, driven without a transport: bytes in, actions and bytes out.
+
+use sockless::frame::MessageKind;
+use sockless::message::{Action, Buffers, Endpoint, FeedError, Message, OwnedMessage, Prepared, WriteSide};
+use sockless::{
+    Client, CloseCode, Config, ControlPayload, EntropyError, Limits, Payload, ProtocolError, ReadyState,
+    SendError, Server, Writer,
+};
+
+type Key = fn(&mut [u8]) -> Result<(), EntropyError>;
+
+fn client_writer() -> Writer<Client<Key>> {
+    Writer::new(Client::new(|dest: &mut [u8]| {
+        dest.fill(0x5A);
+        Ok(())
+    }))
+}
+
+/// The bytes of a client's frames: one message in fragments of at most `size` octets.
+fn masked(payload: Payload<'_>, size: usize) -> Vec<u8> {
+    let mut writer = client_writer();
+    let mut out = Vec::new();
+    let octets = payload.octets();
+    let mut pieces = octets.chunks(size.max(1)).peekable();
+    if pieces.peek().is_none() {
+        out.resize(6, 0);
+        writer.encode(payload, true, &mut out).unwrap();
+    }
+    while let Some(piece) = pieces.next() {
+        let fin = pieces.peek().is_none();
+        let header = writer.begin(payload.kind(), fin, piece.len() as u64).unwrap();
+        out.extend_from_slice(header.as_ref());
+        let at = out.len();
+        out.extend_from_slice(piece);
+        writer.mask(&mut out[at..]).unwrap();
+    }
+    out
+}
+
+fn endpoint(buffers: Buffers) -> Endpoint<Server> {
+    Endpoint::new(Server, Config::new(), buffers, &[])
+}
+
+/// Reads `bytes` in chunks of at most `chunk`, collecting messages.
+fn feed(endpoint: &mut Endpoint<Server>, bytes: &[u8], chunk: usize) -> Vec<OwnedMessage> {
+    let mut messages = Vec::new();
+    let mut rest = bytes;
+    loop {
+        match endpoint.poll(WriteSide::Blocked).unwrap() {
+            Action::Take => messages.push(endpoint.message().unwrap().unwrap().into()),
+            Action::Read if rest.is_empty() => return messages,
+            Action::Read => {
+                let space = endpoint.space();
+                let count = rest.len().min(chunk).min(space.len());
+                space[..count].copy_from_slice(&rest[..count]);
+                rest = &rest[count..];
+                endpoint.filled(count);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn messages_are_the_same_however_they_are_cut() {
+    let text: String = "za\u{17C}\u{F3}\u{142}\u{107} \u{1F600} ".repeat(40);
+    let binary: Vec<u8> = (0..=255).cycle().take(3000).collect();
+    let want = [
+        OwnedMessage::from(text.as_str()),
+        OwnedMessage::from(binary.clone()),
+        OwnedMessage::from(""),
+        OwnedMessage::from(Vec::new()),
+    ];
+    for fragment in [1, 2, 7, 100, 10_000] {
+        let mut bytes = masked(Payload::text(&text), fragment);
+        bytes.extend(masked(Payload::binary(&binary), fragment));
+        bytes.extend(masked(Payload::text(""), fragment));
+        bytes.extend(masked(Payload::binary(&[]), fragment));
+        for chunk in [1, 3, 64, 100_000] {
+            for read in [1, 16, 4096, 1 << 16] {
+                let mut endpoint = endpoint(Buffers::DEFAULT.with_read(read));
+                let got = feed(&mut endpoint, &bytes, chunk);
+                assert_eq!(got, want, "fragment {fragment} chunk {chunk} read {read}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_message_that_came_whole_is_lent_out_of_the_read_buffer() {
+    let mut endpoint = endpoint(Buffers::DEFAULT);
+    let bytes = masked(Payload::text("Hello"), 100);
+    assert_eq!(endpoint.poll(WriteSide::Ready), Ok(Action::Read));
+    let space = endpoint.space();
+    space[..bytes.len()].copy_from_slice(&bytes);
+    let place = space.as_ptr() as usize + bytes.len() - 5;
+    endpoint.filled(bytes.len());
+    assert_eq!(endpoint.poll(WriteSide::Ready), Ok(Action::Take));
+    let Some(Message::Text(text)) = endpoint.message().unwrap() else { panic!() };
+    assert_eq!((text, text.as_ptr() as usize), ("Hello", place));
+}
+
+#[test]
+fn pieces_come_in_constant_memory_and_the_rest_is_passed_over() {
+    let mut endpoint = endpoint(Buffers::DEFAULT.with_read(64));
+    let mut bytes = masked(Payload::binary(&[7; 100_000]), 30_000);
+    bytes.extend(masked(Payload::text("next"), 10));
+    let mut rest = &bytes[..];
+    let (mut octets, mut largest) = (0, 0);
+    while octets < 50_000 {
+        match endpoint.poll_piece(WriteSide::Ready).unwrap() {
+            Action::Take => {
+                let piece = endpoint.piece().unwrap().unwrap();
+                assert_eq!(piece.is_first(), octets == 0);
+                octets += piece.bytes().len();
+            }
+            Action::Read => {
+                let space = endpoint.space();
+                largest = largest.max(space.len());
+                let count = rest.len().min(space.len());
+                space[..count].copy_from_slice(&rest[..count]);
+                rest = &rest[count..];
+                endpoint.filled(count);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(largest <= 64);
+    assert_eq!(feed(&mut endpoint, rest, 1000), [OwnedMessage::from("next")]);
+}
+
+#[test]
+fn everything_one_read_brought_is_answered_before_anything_is_written() {
+    let mut endpoint = endpoint(Buffers::DEFAULT);
+    let mut bytes = Vec::new();
+    for _ in 0..10 {
+        bytes.extend(masked(Payload::text("ping"), 10));
+    }
+    endpoint.space()[..bytes.len()].copy_from_slice(&bytes);
+    endpoint.filled(bytes.len());
+    for _ in 0..10 {
+        assert_eq!(endpoint.poll(WriteSide::Ready), Ok(Action::Take));
+        let (inbound, mut outbound) = endpoint.split_mut();
+        let message = inbound.message(&mut outbound).unwrap().unwrap();
+        outbound.feed(message).unwrap();
+    }
+    assert_eq!(endpoint.poll(WriteSide::Ready), Ok(Action::Write));
+    assert_eq!(endpoint.output(), b"\x81\x04ping".repeat(10));
+    let count = endpoint.output().len();
+    endpoint.wrote(count);
+    assert_eq!(endpoint.poll(WriteSide::Ready), Ok(Action::Read));
+}
+
+#[test]
+fn req_t_lim_3_a_full_queue_gives_the_message_back_and_loses_neither_pong_nor_close() {
+    let mut endpoint = endpoint(Buffers::DEFAULT.with_max_queued(1000));
+    let mut outbound = endpoint.outbound();
+    for _ in 0..9 {
+        outbound.feed(&[1; 100]).unwrap();
+    }
+    let queued = outbound.queued();
+    let refused = outbound.feed(&[2; 100]).unwrap_err();
+    assert_eq!(refused.error, FeedError::Full { queued, cap: 1000 });
+    assert_eq!(refused.message.octets(), &[2; 100]);
+    let owned = OwnedMessage::from(vec![3; 100]);
+    assert_eq!(outbound.feed_owned(owned.clone()).unwrap_err().message, owned);
+    // Pings are answered from their slot once there is room; a Close always finds room.
+    let ping = {
+        let mut out = [0; 64];
+        let mut writer = client_writer();
+        let len = writer.ping(ControlPayload::new(b"late").unwrap(), &mut out).unwrap();
+        out[..len].to_vec()
+    };
+    for _ in 0..1000 {
+        assert!(feed(&mut endpoint, &ping, 100).is_empty());
+    }
+    assert!(endpoint.output().len() < 1000 + 131);
+    endpoint.outbound().close(CloseCode::GOING_AWAY.into()).unwrap();
+    let output = endpoint.output().to_vec();
+    assert!(output.ends_with(b"\x88\x02\x03\xE9"));
+    assert_eq!(output.windows(6).filter(|w| w == b"\x8A\x04late").count(), 1);
+    assert_eq!(endpoint.outbound().feed(&[0]).unwrap_err().error, FeedError::Send(SendError::Closed));
+}
+
+#[test]
+fn a_message_larger_than_the_cap_is_taken_while_none_wait() {
+    let mut endpoint = endpoint(Buffers::DEFAULT.with_max_queued(10));
+    endpoint.outbound().feed(&[0; 100]).unwrap();
+    assert!(endpoint.outbound().feed(&[0; 1]).is_err());
+}
+
+#[test]
+fn a_failure_is_reported_after_its_close_was_written_and_the_writing_direction_ended() {
+    let mut endpoint = endpoint(Buffers::DEFAULT);
+    let bytes = b"\x81\x01a"; // not masked
+    endpoint.space()[..3].copy_from_slice(bytes);
+    endpoint.filled(3);
+    assert_eq!(endpoint.poll(WriteSide::Ready), Ok(Action::Write));
+    assert_eq!(endpoint.output(), b"\x88\x02\x03\xEA");
+    endpoint.wrote(4);
+    assert_eq!(endpoint.poll(WriteSide::Ready), Ok(Action::ShutdownWrite));
+    endpoint.write_ended();
+    assert_eq!(endpoint.poll(WriteSide::Ready), Err(ProtocolError::MissingMask));
+    assert_eq!(endpoint.poll(WriteSide::Ready), Ok(Action::Read));
+    endpoint.eof();
+    assert_eq!(endpoint.poll(WriteSide::Ready), Ok(Action::Close));
+    let closed = endpoint.closed().unwrap();
+    assert_eq!((closed.status, closed.clean, closed.error), (1006, false, Some(ProtocolError::MissingMask)));
+}
+
+#[test]
+fn a_closing_handshake_runs_to_its_clean_end() {
+    let mut endpoint = endpoint(Buffers::DEFAULT);
+    let mut out = [0; 64];
+    let len = client_writer().close(CloseCode::NORMAL.into(), &mut out).unwrap();
+    endpoint.space()[..len].copy_from_slice(&out[..len]);
+    endpoint.filled(len);
+    assert_eq!(endpoint.poll(WriteSide::Ready), Ok(Action::Write));
+    assert_eq!(endpoint.output(), b"\x88\x02\x03\xE8");
+    endpoint.wrote(4);
+    assert_eq!(endpoint.ready_state(), ReadyState::Closing);
+    assert_eq!(endpoint.poll(WriteSide::Ready), Ok(Action::ShutdownWrite));
+    endpoint.write_ended();
+    assert_eq!(endpoint.poll(WriteSide::Ready), Ok(Action::Read));
+    endpoint.eof();
+    assert_eq!(endpoint.poll(WriteSide::Ready), Ok(Action::Close));
+    let closed = endpoint.closed().unwrap();
+    assert_eq!((closed.status, closed.clean, closed.error), (1000, true, None));
+}
+
+#[test]
+fn the_end_of_the_stream_without_a_close_is_one_truthful_event() {
+    let mut endpoint = endpoint(Buffers::DEFAULT);
+    endpoint.outbound().feed("never read").unwrap();
+    endpoint.eof();
+    assert_eq!(endpoint.poll(WriteSide::Ready), Err(ProtocolError::UnexpectedEof));
+    assert_eq!(endpoint.poll(WriteSide::Ready), Ok(Action::Close));
+    assert!(endpoint.output().is_empty());
+    let closed = endpoint.closed().unwrap();
+    assert_eq!((closed.status, closed.clean, closed.by), (1006, false, None));
+}
+
+#[test]
+fn a_prepared_message_goes_out_as_it_is_but_not_into_the_middle_of_another() {
+    let prepared = Prepared::new("to all");
+    assert_eq!(prepared.kind(), MessageKind::Text);
+    let mut one = endpoint(Buffers::DEFAULT);
+    let mut two = endpoint(Buffers::DEFAULT);
+    one.outbound().feed_prepared(&prepared).unwrap();
+    two.outbound().feed_prepared(&prepared.clone()).unwrap();
+    assert_eq!(one.output(), b"\x81\x06to all");
+    assert_eq!(two.output(), one.output());
+    one.outbound().feed_fragment("part", false).unwrap();
+    let error = one.outbound().feed_prepared(&prepared).unwrap_err();
+    assert_eq!(error, FeedError::Send(SendError::MessageInProgress));
+}
+
+#[test]
+fn memory_grows_with_what_came_and_not_with_what_was_announced() {
+    let limits = Limits::DEFAULT.with_max_message_size(u64::MAX).with_max_frame_size(u64::MAX);
+    let mut endpoint =
+        Endpoint::new(Server, Config::new().with_limits(limits), Buffers::DEFAULT.with_read(1024), &[]);
+    let mut bytes = b"\x82\xFF\x7F\xFF\xFF\xFF\xFF\xFF\xFF\xFF\0\0\0\0".to_vec();
+    bytes.extend([9; 5000]);
+    assert!(feed(&mut endpoint, &bytes, 500).is_empty());
+    assert!(endpoint.space().len() <= 8192);
+}
