@@ -1,1 +1,79 @@
 //! The opening handshake (RFC 6455 section 4) over HTTP/1.1, both roles, in storage that the caller owns.
+//!
+//! Owns: what both roles share of it. Must not know: frames, sockets, or an allocator.
+
+pub mod client;
+mod compose;
+mod error;
+mod fields;
+mod head;
+mod http1;
+mod key;
+mod origin;
+pub mod proxy;
+pub mod server;
+mod uri;
+
+pub use compose::ComposeError;
+pub use error::HandshakeError;
+pub use fields::{Extension, Extensions, Parameter, Parameters, Tokens};
+pub use http1::Headers;
+pub use key::{accept_value, encode_nonce, AcceptValue, Key};
+pub use origin::OriginPolicy;
+pub use uri::{Uri, UriError};
+
+/// What an opening handshake agreed on: all that the frame engine needs. It borrows nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Session {
+    /// The subprotocol, as its place in the list that this endpoint supports or offered.
+    pub subprotocol: Option<u16>,
+}
+
+/// Bounds on the head of a request or a response. The bound on its bytes is the storage given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HeadLimits {
+    /// Bytes of the request line or status line. RFC 9112 section 3 asks for 8000 at least. Default: 8192.
+    pub max_start_line: usize,
+    /// Header fields. Default: 128.
+    pub max_fields: usize,
+    /// Whether a `Sec-WebSocket-Key` whose last character has bits that encode nothing is refused (RFC 4648 section 3.5
+    /// lets a decoder choose). Default: no; it is hashed as it came.
+    pub strict_key: bool,
+}
+
+impl HeadLimits {
+    /// The defaults.
+    pub const DEFAULT: Self = Self { max_start_line: 8192, max_fields: 128, strict_key: false };
+
+    /// Bytes of storage for a head that an adapter gives: 16 KiB.
+    pub const STORAGE: usize = 16 << 10;
+
+    /// With another bound for the start line.
+    #[must_use]
+    pub const fn with_max_start_line(mut self, bytes: usize) -> Self {
+        self.max_start_line = bytes;
+        self
+    }
+
+    /// With another bound for the header fields.
+    #[must_use]
+    pub const fn with_max_fields(mut self, fields: usize) -> Self {
+        self.max_fields = fields;
+        self
+    }
+
+    /// With keys judged strictly, or not.
+    #[must_use]
+    pub const fn with_strict_key(mut self, strict: bool) -> Self {
+        self.strict_key = strict;
+        self
+    }
+}
+
+impl Default for HeadLimits {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}

@@ -1,0 +1,408 @@
+//! The client's side of the opening handshake (RFC 6455 section 4.1).
+//!
+//! Owns: the request, and judging the response. Must not know: frames, sockets, names, TLS, or where nonces come from.
+
+use super::compose::{check_field, check_value, compose, ComposeError, HeadWriter};
+use super::error::HandshakeError;
+use super::fields::{check_value as check_extensions, iter_value, Extensions, Tokens};
+use super::head::Head;
+use super::http1::{self, token, Headers};
+use super::key::{encode_nonce, Key};
+use super::uri::Uri;
+use super::{HeadLimits, Session};
+use crate::error::BufferTooSmall;
+
+/// What a client asks for. Everything in it was judged; the request can only be valid.
+#[derive(Clone, Copy, Debug)]
+pub struct ClientRequest<'c> {
+    uri: Uri<'c>,
+    subprotocols: &'c [&'c str],
+    origin: Option<&'c str>,
+    extensions: Option<&'c str>,
+    fields: &'c [(&'c str, &'c str)],
+    require_subprotocol: bool,
+    absolute_form: bool,
+}
+
+impl<'c> ClientRequest<'c> {
+    /// For this URI, with nothing that is optional.
+    pub const fn new(uri: Uri<'c>) -> Self {
+        Self {
+            uri,
+            subprotocols: &[],
+            origin: None,
+            extensions: None,
+            fields: &[],
+            require_subprotocol: false,
+            absolute_form: false,
+        }
+    }
+
+    /// Offers subprotocols, the preferred first.
+    ///
+    /// # Errors
+    ///
+    /// [`ComposeError::InvalidSubprotocol`] if one is no token or stands twice. Names are compared with case.
+    pub fn subprotocols(mut self, names: &'c [&'c str]) -> Result<Self, ComposeError> {
+        for (at, name) in names.iter().enumerate() {
+            if token(name.as_bytes()).is_none() || names.iter().take(at).any(|earlier| earlier == name) {
+                return Err(ComposeError::InvalidSubprotocol);
+            }
+        }
+        self.subprotocols = names;
+        Ok(self)
+    }
+
+    /// Says which page asks, as browsers must.
+    ///
+    /// # Errors
+    ///
+    /// [`ComposeError::InvalidValue`].
+    pub fn origin(mut self, origin: &'c str) -> Result<Self, ComposeError> {
+        check_value(origin)?;
+        self.origin = Some(origin);
+        Ok(self)
+    }
+
+    /// Offers extensions, the preferred first.
+    ///
+    /// # Errors
+    ///
+    /// [`ComposeError::InvalidExtensions`] or [`ComposeError::InvalidValue`].
+    pub fn extensions(mut self, value: &'c str) -> Result<Self, ComposeError> {
+        check_value(value)?;
+        check_extensions(value.as_bytes(), &mut 0).map_err(|_| ComposeError::InvalidExtensions)?;
+        self.extensions = Some(value);
+        Ok(self)
+    }
+
+    /// Adds header fields, such as cookies or credentials.
+    ///
+    /// # Errors
+    ///
+    /// [`ComposeError`] if one is invalid or belongs to the handshake.
+    pub fn fields(mut self, fields: &'c [(&'c str, &'c str)]) -> Result<Self, ComposeError> {
+        for (name, value) in fields {
+            check_field(name, value)?;
+            // It would stand twice.
+            if name.eq_ignore_ascii_case("Origin") && self.origin.is_some() {
+                return Err(ComposeError::ReservedField);
+            }
+        }
+        self.fields = fields;
+        Ok(self)
+    }
+
+    /// Whether the handshake fails if the server chooses none of the subprotocols, as browsers demand. RFC 6455 does not.
+    #[must_use]
+    pub const fn require_subprotocol(mut self, require: bool) -> Self {
+        self.require_subprotocol = require;
+        self
+    }
+
+    /// Whether the target is the whole URI, `http://...`, as a plain proxy may need (section 4.1).
+    #[must_use]
+    pub const fn absolute_form(mut self, absolute: bool) -> Self {
+        self.absolute_form = absolute;
+        self
+    }
+
+    /// Where the request goes.
+    pub const fn uri(&self) -> &Uri<'c> {
+        &self.uri
+    }
+
+    /// Writes the request with this key.
+    fn write(&self, key: &Key, out: &mut [u8]) -> Result<usize, BufferTooSmall> {
+        compose(out, |head| {
+            head.text("GET ");
+            if self.absolute_form {
+                head.text(if self.uri.is_secure() { "https://" } else { "http://" });
+                write_host(head, &self.uri);
+            }
+            head.text(if self.uri.path().is_empty() { "/" } else { self.uri.path() });
+            if let Some(query) = self.uri.query() {
+                head.text("?").text(query);
+            }
+            head.text(" HTTP/1.1\r\nHost: ");
+            write_host(head, &self.uri);
+            head.text("\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n")
+                .field("Sec-WebSocket-Key", key.as_str())
+                .text("Sec-WebSocket-Version: 13\r\n");
+            if let Some(origin) = self.origin {
+                head.field("Origin", origin);
+            }
+            if let Some((first, rest)) = self.subprotocols.split_first() {
+                head.text("Sec-WebSocket-Protocol: ").text(first);
+                for name in rest {
+                    head.text(", ").text(name);
+                }
+                head.text("\r\n");
+            }
+            if let Some(extensions) = self.extensions {
+                head.field(Extensions::NAME, extensions);
+            }
+            for (name, value) in self.fields {
+                head.field(name, value);
+            }
+            head.text("\r\n");
+        })
+    }
+
+    /// The place of a subprotocol in the offer.
+    fn place_of(&self, name: &str) -> Option<u16> {
+        u16::try_from(self.subprotocols.iter().position(|offered| *offered == name)?).ok()
+    }
+
+    fn offers_extension(&self, name: &str) -> bool {
+        iter_value(self.extensions.unwrap_or("").as_bytes()).any(|offer| offer.name() == name)
+    }
+}
+
+/// `Host` repeats the port only where it is not the default.
+fn write_host(head: &mut HeadWriter<'_>, uri: &Uri<'_>) {
+    head.text(uri.host());
+    if !uri.is_default_port() {
+        head.text(":").number(usize::from(uri.port()));
+    }
+}
+
+/// One opening handshake of a client, in storage that the caller lends.
+#[derive(Debug)]
+pub struct Handshake<'c> {
+    request: ClientRequest<'c>,
+    key: Key,
+    head: Head<'c>,
+    limits: HeadLimits,
+    interim: u8,
+    failed: Option<HandshakeError>,
+}
+
+/// What a client's handshake has come to.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Progress<'h> {
+    /// The head is not complete.
+    NeedMore,
+    /// The WebSocket is open.
+    Accepted(Accepted<'h>),
+    /// The server answered otherwise. Redirects and challenges are the caller's to follow; credentials and cookies must not
+    /// follow to another origin. The body, if there is one, is in the bytes that were not taken.
+    Rejected(Rejected<'h>),
+}
+
+/// Responses that may come before the final one (RFC 9110 section 15.2).
+const MAX_INTERIM_RESPONSES: u8 = 8;
+
+impl<'c> Handshake<'c> {
+    /// `nonce` are 16 bytes that nobody can predict, new for each connection, also for retries. Response heads may be as long
+    /// as `storage`.
+    pub fn new(
+        request: ClientRequest<'c>,
+        nonce: [u8; 16],
+        storage: &'c mut [u8],
+        limits: HeadLimits,
+    ) -> Self {
+        let head = Head::new(storage, &limits);
+        Self { request, key: encode_nonce(nonce), head, limits, interim: 0, failed: None }
+    }
+
+    /// Writes the request. Nothing else may be sent before the response came.
+    ///
+    /// # Errors
+    ///
+    /// [`BufferTooSmall`]; nothing was written.
+    pub fn write_request(&self, out: &mut [u8]) -> Result<usize, BufferTooSmall> {
+        self.request.write(&self.key, out)
+    }
+
+    /// Takes received bytes. Returns how many it took: never one past the blank line, so that what is left are frames, or the body
+    /// of a rejection.
+    ///
+    /// # Errors
+    ///
+    /// [`HandshakeError`]: the response breaks a rule. End the transport. Later calls return the same error.
+    pub fn recv(&mut self, input: &[u8]) -> Result<(usize, Progress<'_>), HandshakeError> {
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
+        match self.final_head(input) {
+            Ok((taken, false)) => Ok((taken, Progress::NeedMore)),
+            Err(error) => {
+                self.failed = Some(error);
+                Err(error)
+            }
+            Ok((taken, true)) => match judge(self.head.bytes(), &self.request, &self.key, &self.limits) {
+                Ok(progress) => Ok((taken, progress)),
+                Err(error) => {
+                    self.failed = Some(error);
+                    Err(error)
+                }
+            },
+        }
+    }
+
+    /// The transport ended.
+    ///
+    /// # Errors
+    ///
+    /// [`HandshakeError::UnexpectedEof`] if the head is not complete.
+    pub fn eof(&self) -> Result<(), HandshakeError> {
+        if self.head.is_complete() {
+            Ok(())
+        } else {
+            Err(HandshakeError::UnexpectedEof)
+        }
+    }
+
+    /// Takes bytes until the final response's head is complete; interim ones are passed over.
+    fn final_head(&mut self, input: &[u8]) -> Result<(usize, bool), HandshakeError> {
+        let mut taken = 0_usize;
+        loop {
+            let rest = input.get(taken..).unwrap_or(&[]);
+            let (more, complete) = self.head.recv(rest)?;
+            taken = taken.saturating_add(more);
+            if !complete {
+                return Ok((taken, false));
+            }
+            let (_, status, _) = http1::response(self.head.bytes(), self.limits.max_fields)?;
+            if status == 101 || status >= 200 {
+                return Ok((taken, true));
+            }
+            self.interim = self.interim.saturating_add(1);
+            if self.interim > MAX_INTERIM_RESPONSES {
+                return Err(HandshakeError::TooManyInterimResponses);
+            }
+            self.head.restart();
+        }
+    }
+}
+
+/// Judges a final response (section 4.1).
+fn judge<'h>(
+    head: &'h [u8],
+    request: &ClientRequest<'_>,
+    key: &Key,
+    limits: &HeadLimits,
+) -> Result<Progress<'h>, HandshakeError> {
+    let (version, status, headers) = http1::response(head, limits.max_fields)?;
+    if version.major != 1 {
+        return Err(HandshakeError::UnsupportedHttpVersion);
+    }
+    if status != 101 {
+        return Ok(Progress::Rejected(Rejected::new(head, status, headers)));
+    }
+    if !version.is_at_least_1_1() {
+        return Err(HandshakeError::UnsupportedHttpVersion);
+    }
+    let once = |name: &'static str, error| {
+        let mut values = headers.get_all(name);
+        match (values.next(), values.next()) {
+            (Some(value), None) => Ok(value),
+            _ => Err(error),
+        }
+    };
+    if !once("Upgrade", HandshakeError::InvalidUpgrade)?.eq_ignore_ascii_case(b"websocket") {
+        return Err(HandshakeError::InvalidUpgrade);
+    }
+    let connection = Tokens::check(headers, "Connection", HandshakeError::InvalidConnection)?;
+    if !connection.contains_ignore_case("upgrade") {
+        return Err(HandshakeError::InvalidConnection);
+    }
+    let accept = once("Sec-WebSocket-Accept", HandshakeError::InvalidAccept)?;
+    if accept != key.accept_value().as_str().as_bytes() {
+        return Err(HandshakeError::InvalidAccept);
+    }
+    let mut session = Session::default();
+    let subprotocol = match headers.get("Sec-WebSocket-Protocol") {
+        None if request.require_subprotocol && !request.subprotocols.is_empty() => {
+            return Err(HandshakeError::SubprotocolRequired);
+        }
+        None => None,
+        Some(_) => {
+            let unoffered = HandshakeError::UnofferedSubprotocol;
+            let name = token(once("Sec-WebSocket-Protocol", unoffered)?).ok_or(unoffered)?;
+            session.subprotocol = Some(request.place_of(name).ok_or(unoffered)?);
+            Some(name)
+        }
+    };
+    // Several lines are one list in a response too (erratum 3433).
+    let extensions = Extensions::check(headers)?;
+    for (at, extension) in extensions.iter().enumerate() {
+        let repeated = extensions.iter().take(at).any(|earlier| earlier.name() == extension.name());
+        if repeated || !request.offers_extension(extension.name()) {
+            return Err(HandshakeError::UnofferedExtension);
+        }
+        // The parameters of each are judged by the module of the extension.
+    }
+    Ok(Progress::Accepted(Accepted { session, subprotocol, extensions, headers }))
+}
+
+/// A response that opened the WebSocket.
+#[derive(Clone, Copy, Debug)]
+pub struct Accepted<'h> {
+    session: Session,
+    subprotocol: Option<&'h str>,
+    extensions: Extensions<'h>,
+    headers: Headers<'h>,
+}
+
+impl<'h> Accepted<'h> {
+    /// What was agreed on.
+    pub const fn session(&self) -> Session {
+        self.session
+    }
+
+    /// The subprotocol in use.
+    pub const fn subprotocol(&self) -> Option<&'h str> {
+        self.subprotocol
+    }
+
+    /// The extensions in use, in the order in which they apply.
+    pub const fn extensions(&self) -> Extensions<'h> {
+        self.extensions
+    }
+
+    /// All header fields, such as each `Set-Cookie`.
+    pub const fn headers(&self) -> Headers<'h> {
+        self.headers
+    }
+}
+
+/// A response that did not open the WebSocket.
+#[derive(Clone, Copy, Debug)]
+pub struct Rejected<'h> {
+    head: &'h [u8],
+    status: u16,
+    headers: Headers<'h>,
+}
+
+impl<'h> Rejected<'h> {
+    pub(super) const fn new(head: &'h [u8], status: u16, headers: Headers<'h>) -> Self {
+        Self { head, status, headers }
+    }
+
+    /// The status: 200 to 599.
+    pub const fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// All header fields, such as `Location` or `WWW-Authenticate`.
+    pub const fn headers(&self) -> Headers<'h> {
+        self.headers
+    }
+
+    /// The versions that the server speaks, from all lines of `Sec-WebSocket-Version` (section 4.4).
+    pub fn versions(&self) -> impl Iterator<Item = &'h str> + Clone + 'h {
+        self.headers
+            .iter()
+            .filter(|(name, _)| name.eq_ignore_ascii_case("Sec-WebSocket-Version"))
+            .flat_map(|(_, value)| value.split(|&byte| byte == b','))
+            .filter_map(|version| token(http1::trim(version)))
+    }
+
+    /// The whole head as it came.
+    pub const fn head(&self) -> &'h [u8] {
+        self.head
+    }
+}

@@ -1,0 +1,154 @@
+//! Writing heads that cannot be anything else (RFC 9112 sections 2.2 and 5).
+//!
+//! Owns: the bytes of a head in a caller's buffer, and the refusal of whatever would inject another line. Must not know:
+//! which fields a handshake needs.
+
+use core::fmt;
+
+use super::http1::{is_field_byte, token};
+use crate::error::BufferTooSmall;
+
+/// Our own caller asked for a head that would be invalid. Nothing was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ComposeError {
+    /// A field's name is not a token.
+    InvalidName,
+    /// A field's value holds CR, LF, NUL or another control byte, or has outer whitespace.
+    InvalidValue,
+    /// The field belongs to the handshake itself, or has no place in it.
+    ReservedField,
+    /// A subprotocol is not a token, or stands twice in a list.
+    InvalidSubprotocol,
+    /// The subprotocol is not one that the client offers.
+    UnofferedSubprotocol,
+    /// The value is not a list of extensions.
+    InvalidExtensions,
+    /// The client offers no extension of this name.
+    UnofferedExtension,
+    /// The status is none that rejects a handshake: 300 to 599.
+    InvalidStatus,
+    /// A 401 needs a `WWW-Authenticate` (RFC 9110 section 15.5.2).
+    MissingAuthenticate,
+    /// The buffer is too small.
+    BufferTooSmall(BufferTooSmall),
+}
+
+impl fmt::Display for ComposeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::InvalidName => "a header name is not a token",
+            Self::InvalidValue => "a header value holds a byte that it must not",
+            Self::ReservedField => "a header belongs to the handshake itself",
+            Self::InvalidSubprotocol => "a subprotocol is not a token, or repeated",
+            Self::UnofferedSubprotocol => "the subprotocol was not offered",
+            Self::InvalidExtensions => "the value is not a list of extensions",
+            Self::UnofferedExtension => "the extension was not offered",
+            Self::InvalidStatus => "the status does not reject a handshake",
+            Self::MissingAuthenticate => "a 401 needs WWW-Authenticate",
+            Self::BufferTooSmall(error) => return error.fmt(f),
+        })
+    }
+}
+
+impl core::error::Error for ComposeError {}
+
+impl From<BufferTooSmall> for ComposeError {
+    fn from(error: BufferTooSmall) -> Self {
+        Self::BufferTooSmall(error)
+    }
+}
+
+/// Fields that a handshake writes itself, or that have no place in one.
+const RESERVED: [&str; 12] = [
+    "Host",
+    "Upgrade",
+    "Connection",
+    "Sec-WebSocket-Key",
+    "Sec-WebSocket-Version",
+    "Sec-WebSocket-Accept",
+    "Sec-WebSocket-Protocol",
+    "Sec-WebSocket-Extensions",
+    "Content-Length",
+    "Transfer-Encoding",
+    "Expect",
+    "Trailer",
+];
+
+/// Judges a field that a caller adds.
+pub(crate) fn check_field(name: &str, value: &str) -> Result<(), ComposeError> {
+    token(name.as_bytes()).ok_or(ComposeError::InvalidName)?;
+    check_value(value)?;
+    if RESERVED.iter().any(|reserved| reserved.eq_ignore_ascii_case(name)) {
+        return Err(ComposeError::ReservedField);
+    }
+    Ok(())
+}
+
+/// Judges a field's value.
+pub(crate) fn check_value(value: &str) -> Result<(), ComposeError> {
+    let bytes = value.as_bytes();
+    if bytes.iter().all(|&byte| is_field_byte(byte)) && super::http1::trim(bytes).len() == bytes.len() {
+        Ok(())
+    } else {
+        Err(ComposeError::InvalidValue)
+    }
+}
+
+/// Writes a head, or finds out how long it is.
+#[derive(Debug)]
+pub(crate) struct HeadWriter<'o> {
+    out: &'o mut [u8],
+    len: usize,
+}
+
+/// Writes what `parts` says into `out`, all of it or nothing.
+pub(crate) fn compose(out: &mut [u8], parts: impl Fn(&mut HeadWriter<'_>)) -> Result<usize, BufferTooSmall> {
+    let mut measured = HeadWriter { out: &mut [], len: 0 };
+    parts(&mut measured);
+    let required = measured.len;
+    if required > out.len() {
+        return Err(BufferTooSmall::new(required));
+    }
+    parts(&mut HeadWriter { out, len: 0 });
+    Ok(required)
+}
+
+impl HeadWriter<'_> {
+    /// Appends `text` as it is.
+    pub(crate) fn text(&mut self, text: &str) -> &mut Self {
+        self.bytes(text.as_bytes())
+    }
+
+    /// Appends `bytes` as they are.
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
+        let end = self.len.saturating_add(bytes.len());
+        if let Some(slot) = self.out.get_mut(self.len..end) {
+            slot.copy_from_slice(bytes);
+        }
+        self.len = end;
+        self
+    }
+
+    /// Appends a decimal number.
+    pub(crate) fn number(&mut self, number: usize) -> &mut Self {
+        let mut digits = [0_u8; 20];
+        let mut rest = number;
+        let mut used = 0_usize;
+        for digit in digits.iter_mut().rev() {
+            *digit = b'0' | (rest % 10) as u8;
+            rest /= 10;
+            used = used.saturating_add(1);
+            if rest == 0 {
+                break;
+            }
+        }
+        let (_, used) = digits.split_at_checked(digits.len().saturating_sub(used)).unwrap_or((&[], &[]));
+        self.bytes(used)
+    }
+
+    /// Appends a header line.
+    pub(crate) fn field(&mut self, name: &str, value: &str) -> &mut Self {
+        self.text(name).text(": ").text(value).text("\r\n")
+    }
+}

@@ -1,0 +1,191 @@
+//! Heads of HTTP/1.1 messages, strictly (RFC 9112 sections 2 to 5).
+//!
+//! Owns: start lines and header lines. Must not know: what any field means.
+
+use memchr::memchr;
+
+use super::error::HandshakeError;
+
+/// The header fields of a head that was checked: names and values, borrowed.
+#[derive(Clone, Copy, Debug)]
+pub struct Headers<'h> {
+    lines: &'h [u8],
+}
+
+impl<'h> Headers<'h> {
+    /// Every field in order: its name as it came, and its value without outer whitespace.
+    pub fn iter(&self) -> impl Iterator<Item = (&'h str, &'h [u8])> + Clone + 'h {
+        Lines { rest: self.lines }.filter_map(split_field)
+    }
+
+    /// The value of the first field of this name, compared without case.
+    pub fn get(&self, name: &str) -> Option<&'h [u8]> {
+        self.iter().find(|(candidate, _)| candidate.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+
+    /// The values of all fields of this name, in order.
+    pub fn get_all<'n>(&self, name: &'n str) -> impl Iterator<Item = &'h [u8]> + Clone + 'n
+    where
+        'h: 'n,
+    {
+        self.iter().filter(move |(candidate, _)| candidate.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+
+    /// Judges every line once, so that iterating cannot fail.
+    fn check(lines: &'h [u8], max_fields: usize) -> Result<Self, HandshakeError> {
+        let mut fields = 0_usize;
+        for line in (Lines { rest: lines }) {
+            fields = fields.saturating_add(1);
+            if fields > max_fields {
+                return Err(HandshakeError::TooManyFields);
+            }
+            let (_, value) = split_field(line).ok_or(HandshakeError::MalformedHeader)?;
+            if !value.iter().all(|&byte| is_field_byte(byte)) {
+                return Err(HandshakeError::MalformedHeader);
+            }
+        }
+        Ok(Self { lines })
+    }
+}
+
+/// The parts of a request line (RFC 9112 section 3).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RequestLine<'h> {
+    pub(crate) method: &'h str,
+    pub(crate) target: &'h str,
+    pub(crate) version: HttpVersion,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct HttpVersion {
+    pub(crate) major: u8,
+    pub(crate) minor: u8,
+}
+
+impl HttpVersion {
+    /// 1.1 or a higher minor version (RFC 6455 section 4.2.1).
+    pub(crate) const fn is_at_least_1_1(self) -> bool {
+        self.major == 1 && self.minor >= 1
+    }
+}
+
+/// Parses a complete request head, blank line included.
+pub(crate) fn request(
+    head: &[u8],
+    max_fields: usize,
+) -> Result<(RequestLine<'_>, Headers<'_>), HandshakeError> {
+    let (line, fields) = start_line(head)?;
+    let malformed = HandshakeError::MalformedStartLine;
+    let mut parts = line.split(|&byte| byte == b' ');
+    let (Some(method), Some(target), Some(version), None) =
+        (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
+        return Err(malformed);
+    };
+    let method = token(method).ok_or(malformed)?;
+    if target.is_empty() || !target.iter().all(|&byte| is_target_byte(byte)) {
+        return Err(malformed);
+    }
+    let target = core::str::from_utf8(target).map_err(|_| malformed)?;
+    let version = http_version(version).ok_or(malformed)?;
+    Ok((RequestLine { method, target, version }, Headers::check(fields, max_fields)?))
+}
+
+/// Parses a complete response head, blank line included: its status and its fields.
+pub(crate) fn response(
+    head: &[u8],
+    max_fields: usize,
+) -> Result<(HttpVersion, u16, Headers<'_>), HandshakeError> {
+    let (line, fields) = start_line(head)?;
+    let malformed = HandshakeError::MalformedStartLine;
+    let (version, rest) = line.split_first_chunk::<8>().ok_or(malformed)?;
+    let version = http_version(version).ok_or(malformed)?;
+    let (&[b' ', a @ b'1'..=b'5', b @ b'0'..=b'9', c @ b'0'..=b'9'], phrase) =
+        rest.split_first_chunk::<4>().ok_or(malformed)?
+    else {
+        return Err(malformed);
+    };
+    // The phrase is ignored (RFC 9112 section 4), but must be text; the space before it may be missing.
+    if !matches!(phrase, [] | [b' ', ..]) || !phrase.iter().all(|&byte| is_field_byte(byte)) {
+        return Err(malformed);
+    }
+    let status = [a, b, c]
+        .iter()
+        .fold(0_u16, |sum, digit| sum.saturating_mul(10).saturating_add(u16::from(digit & 0x0F)));
+    Ok((version, status, Headers::check(fields, max_fields)?))
+}
+
+/// The start line without its CRLF, and the header lines without the blank line.
+fn start_line(head: &[u8]) -> Result<(&[u8], &[u8]), HandshakeError> {
+    let mut lines = Lines { rest: head };
+    let line = lines.next().ok_or(HandshakeError::MalformedStartLine)?;
+    let fields = lines.rest.strip_suffix(b"\r\n").ok_or(HandshakeError::MalformedHeader)?;
+    Ok((line, fields))
+}
+
+fn http_version(bytes: &[u8]) -> Option<HttpVersion> {
+    match bytes {
+        [b'H', b'T', b'T', b'P', b'/', major @ b'0'..=b'9', b'.', minor @ b'0'..=b'9'] => {
+            Some(HttpVersion { major: major & 0x0F, minor: minor & 0x0F })
+        }
+        _ => None,
+    }
+}
+
+/// Lines that end in CRLF, given without it. A CR elsewhere stays in the line, where it is no legal byte.
+#[derive(Clone, Debug)]
+struct Lines<'h> {
+    rest: &'h [u8],
+}
+
+impl<'h> Iterator for Lines<'h> {
+    type Item = &'h [u8];
+
+    fn next(&mut self) -> Option<&'h [u8]> {
+        let (line, rest) = self.rest.split_at_checked(memchr(b'\n', self.rest)?.saturating_add(1))?;
+        self.rest = rest;
+        Some(line.strip_suffix(b"\r\n").unwrap_or(line))
+    }
+}
+
+/// Name and value of a header line; `None` if it has no valid name.
+fn split_field(line: &[u8]) -> Option<(&str, &[u8])> {
+    let (name, value) = line.split_at_checked(memchr(b':', line)?)?;
+    Some((token(name)?, trim(value.get(1..)?)))
+}
+
+/// The bytes as a token (RFC 9110 section 5.6.2).
+pub(crate) fn token(bytes: &[u8]) -> Option<&str> {
+    if bytes.is_empty() || !bytes.iter().all(|&byte| is_tchar(byte)) {
+        return None;
+    }
+    core::str::from_utf8(bytes).ok()
+}
+
+/// Without outer SP and HTAB (RFC 9110 section 5.6.3).
+pub(crate) fn trim(mut bytes: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] = bytes {
+        bytes = rest;
+    }
+    while let [rest @ .., b' ' | b'\t'] = bytes {
+        bytes = rest;
+    }
+    bytes
+}
+
+/// RFC 9110 section 5.6.2.
+pub(crate) const fn is_tchar(byte: u8) -> bool {
+    matches!(byte,
+        b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~'
+        | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z')
+}
+
+/// RFC 9110 section 5.5: visible bytes, SP, HTAB and obs-text.
+pub(crate) const fn is_field_byte(byte: u8) -> bool {
+    matches!(byte, b'\t' | b' '..=b'~' | 0x80..=0xFF)
+}
+
+/// Visible ASCII less what neither RFC 3986 nor browsers let stand in a target: `#` would begin a fragment.
+pub(crate) const fn is_target_byte(byte: u8) -> bool {
+    matches!(byte, b'!'..=b'~') && !matches!(byte, b'"' | b'#' | b'<' | b'>')
+}

@@ -1,0 +1,54 @@
+//! Which web pages may connect (RFC 6455 sections 4.2.2 and 10.2).
+//!
+//! Owns: comparing an origin with a policy. Must not know: the rest of the request. An origin is what a browser says of
+//! the page; other clients may say anything, so it authenticates nobody.
+
+/// The choice that every server has to make: without one, any page that a user visits could act in their name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OriginPolicy<'p> {
+    /// Pages of the host and port that the request is for, and clients that send no origin.
+    SameHost,
+    /// Pages of these origins, such as `https://example.com`, and clients that send no origin.
+    List(&'p [&'p str]),
+    /// Any page: for services that are public, or that authenticate each message.
+    Any,
+    /// No page at all: only clients that send no origin, which browsers always do.
+    NonBrowser,
+}
+
+impl OriginPolicy<'_> {
+    /// Whether a request with this `Origin`, for this host and port, is accepted.
+    pub fn accepts(&self, origin: Option<&str>, host: &str) -> bool {
+        let Some(origin) = origin else { return true };
+        match self {
+            Self::Any => true,
+            Self::NonBrowser => false,
+            // Origins are compared as ASCII in lower case.
+            Self::List(origins) => origins.iter().any(|candidate| candidate.eq_ignore_ascii_case(origin)),
+            Self::SameHost => same_host(origin, host),
+        }
+    }
+}
+
+fn same_host(origin: &str, host: &str) -> bool {
+    let Some((scheme, authority)) = origin.split_once("://") else { return false };
+    let default =
+        if scheme.eq_ignore_ascii_case("https") || scheme.eq_ignore_ascii_case("wss") { "443" } else { "80" };
+    let (origin_host, origin_port) = split_port(authority);
+    let (host, port) = split_port(host);
+    // Whether a request without a port came over TLS only the transport knows; the page's scheme stands for it.
+    origin_host.eq_ignore_ascii_case(host)
+        && origin_port.unwrap_or(default) == port.unwrap_or(default)
+        && !host.is_empty()
+}
+
+/// Host and port of an authority; an IPv6 address keeps its brackets.
+fn split_port(authority: &str) -> (&str, Option<&str>) {
+    match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => {
+            (host, Some(port).filter(|port| !port.is_empty()))
+        }
+        _ => (authority, None),
+    }
+}

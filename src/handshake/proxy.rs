@@ -1,0 +1,102 @@
+//! A tunnel through an HTTP proxy (RFC 6455 section 4.1, RFC 9110 section 9.3.6), the client's side.
+//!
+//! Owns: the CONNECT request, and judging the answer. Must not know: which proxy to ask, or what goes through the tunnel.
+//! For an HTTP/2 hop behind the proxy (RFC 8441 section 7) the tunnel comes first as well.
+
+use super::client::Rejected;
+use super::compose::{check_value, compose, ComposeError};
+use super::error::HandshakeError;
+use super::head::Head;
+use super::http1;
+use super::uri::Uri;
+use super::HeadLimits;
+use crate::error::BufferTooSmall;
+
+/// Asks a proxy for a tunnel to the host and port of a URI.
+#[derive(Debug)]
+pub struct Tunnel<'c> {
+    uri: Uri<'c>,
+    authorization: Option<&'c str>,
+    head: Head<'c>,
+    limits: HeadLimits,
+    failed: Option<HandshakeError>,
+}
+
+/// What the request for a tunnel has come to.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum TunnelProgress<'h> {
+    /// The head is not complete.
+    NeedMore,
+    /// The tunnel is open: TLS or the opening handshake comes next, and the bytes not taken belong to it.
+    Open,
+    /// The proxy refused, such as with 407 and a challenge in `Proxy-Authenticate`.
+    Rejected(Rejected<'h>),
+}
+
+impl<'c> Tunnel<'c> {
+    /// Response heads may be as long as `storage`.
+    pub fn new(uri: Uri<'c>, storage: &'c mut [u8], limits: HeadLimits) -> Self {
+        let head = Head::new(storage, &limits);
+        Self { uri, authorization: None, head, limits, failed: None }
+    }
+
+    /// With a value for `Proxy-Authorization`. It goes to the proxy alone.
+    ///
+    /// # Errors
+    ///
+    /// [`ComposeError::InvalidValue`].
+    pub fn authorization(mut self, value: &'c str) -> Result<Self, ComposeError> {
+        check_value(value)?;
+        self.authorization = Some(value);
+        Ok(self)
+    }
+
+    /// Writes the request. The port is always named, also the default one.
+    ///
+    /// # Errors
+    ///
+    /// [`BufferTooSmall`]; nothing was written.
+    pub fn write_request(&self, out: &mut [u8]) -> Result<usize, BufferTooSmall> {
+        let port = usize::from(self.uri.port());
+        compose(out, |head| {
+            head.text("CONNECT ").text(self.uri.host()).text(":").number(port).text(" HTTP/1.1\r\n");
+            head.text("Host: ").text(self.uri.host()).text(":").number(port).text("\r\n");
+            if let Some(authorization) = self.authorization {
+                head.field("Proxy-Authorization", authorization);
+            }
+            head.text("\r\n");
+        })
+    }
+
+    /// Takes received bytes. Returns how many it took: never one past the blank line.
+    ///
+    /// # Errors
+    ///
+    /// [`HandshakeError`]: the answer breaks a rule. End the transport. Later calls return the same error.
+    pub fn recv(&mut self, input: &[u8]) -> Result<(usize, TunnelProgress<'_>), HandshakeError> {
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
+        let result = self.head.recv(input).and_then(|(taken, complete)| {
+            if !complete {
+                return Ok((taken, TunnelProgress::NeedMore));
+            }
+            let head = self.head.bytes();
+            let (version, status, headers) = http1::response(head, self.limits.max_fields)?;
+            if version.major != 1 {
+                return Err(HandshakeError::UnsupportedHttpVersion);
+            }
+            match status {
+                // Content-Length and Transfer-Encoding of a 2xx mean nothing here.
+                200..=299 => Ok((taken, TunnelProgress::Open)),
+                300.. => Ok((taken, TunnelProgress::Rejected(Rejected::new(head, status, headers)))),
+                _ => Err(HandshakeError::InvalidProxyResponse),
+            }
+        });
+        if let Err(error) = result {
+            self.failed = Some(error);
+        }
+        result
+    }
+}
