@@ -183,6 +183,20 @@ fn req_t_lim_3_a_full_queue_gives_the_message_back_and_loses_neither_pong_nor_cl
 }
 
 #[test]
+fn every_ping_of_one_read_is_answered_in_order() {
+    let mut endpoint = endpoint(Buffers::DEFAULT);
+    let (mut pings, mut pongs) = (Vec::new(), Vec::new());
+    for n in 0..10 {
+        let mut out = [0; 64];
+        let len = client_writer().ping(ControlPayload::new(&[n]).unwrap(), &mut out).unwrap();
+        pings.extend_from_slice(&out[..len]);
+        pongs.extend_from_slice(&[0x8A, 1, n]);
+    }
+    assert!(feed(&mut endpoint, &pings, 1000).is_empty());
+    assert_eq!(endpoint.output(), pongs);
+}
+
+#[test]
 fn a_message_larger_than_the_cap_is_taken_while_none_wait() {
     let mut endpoint = endpoint(Buffers::DEFAULT.with_max_queued(10));
     endpoint.outbound().feed(&[0; 100]).unwrap();

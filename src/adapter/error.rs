@@ -23,6 +23,9 @@ pub enum Error {
         /// Bytes that may wait.
         cap: usize,
     },
+    /// The opening handshake failed.
+    #[cfg(all(feature = "handshake", feature = "rng"))]
+    Opening(super::OpeningError),
     /// The transport failed.
     Io(io::Error),
 }
@@ -33,6 +36,8 @@ impl fmt::Display for Error {
             Self::Protocol(error) => error.fmt(f),
             Self::Send(error) => error.fmt(f),
             Self::Full { queued, cap } => FeedError::Full { queued: *queued, cap: *cap }.fmt(f),
+            #[cfg(all(feature = "handshake", feature = "rng"))]
+            Self::Opening(error) => error.fmt(f),
             Self::Io(error) => error.fmt(f),
         }
     }
@@ -44,6 +49,8 @@ impl core::error::Error for Error {
             Self::Protocol(error) => Some(error),
             Self::Send(error) => Some(error),
             Self::Full { .. } => None,
+            #[cfg(all(feature = "handshake", feature = "rng"))]
+            Self::Opening(error) => Some(error),
             Self::Io(error) => Some(error),
         }
     }
@@ -67,6 +74,13 @@ impl From<FeedError> for Error {
             FeedError::Full { queued, cap } => Self::Full { queued, cap },
             FeedError::Send(error) => Self::Send(error),
         }
+    }
+}
+
+#[cfg(all(feature = "handshake", feature = "rng"))]
+impl From<super::OpeningError> for Error {
+    fn from(error: super::OpeningError) -> Self {
+        Self::Opening(error)
     }
 }
 

@@ -6,6 +6,12 @@
 //! [`WouldBlock`](io::ErrorKind::WouldBlock) or [`TimedOut`](io::ErrorKind::TimedOut); call it again later, nothing is
 //! lost.
 
+#[cfg(all(feature = "handshake", feature = "rng"))]
+mod opening;
+
+#[cfg(all(feature = "handshake", feature = "rng"))]
+pub use opening::{accept, accept_or_http, accept_with, connect, dial, Accepted};
+
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 
@@ -45,13 +51,34 @@ impl Stream for std::os::unix::net::UnixStream {
 #[derive(Debug)]
 pub struct WebSocket<S, R> {
     stream: S,
+    #[cfg(feature = "handshake")]
+    session: crate::handshake::Session,
     endpoint: Endpoint<R>,
 }
 
 impl<S: Stream, R: Role> WebSocket<S, R> {
     /// After the opening handshake. `received` are the bytes that were read together with its end.
     pub fn new(stream: S, role: R, config: Config, buffers: Buffers, received: &[u8]) -> Self {
-        Self { stream, endpoint: Endpoint::new(role, config, buffers, received) }
+        Self {
+            stream,
+            #[cfg(feature = "handshake")]
+            session: crate::handshake::Session::default(),
+            endpoint: Endpoint::new(role, config, buffers, received),
+        }
+    }
+
+    /// With what the opening handshake agreed on.
+    #[cfg(feature = "handshake")]
+    #[must_use]
+    pub const fn with_session(mut self, session: crate::handshake::Session) -> Self {
+        self.session = session;
+        self
+    }
+
+    /// What the opening handshake agreed on.
+    #[cfg(feature = "handshake")]
+    pub const fn session(&self) -> crate::handshake::Session {
+        self.session
     }
 
     /// The next message; `None` once the connection has ended, of which [`closed`](Self::closed) tells how.
@@ -75,7 +102,7 @@ impl<S: Stream, R: Role> WebSocket<S, R> {
         if !self.ready(Endpoint::poll)? {
             return Ok(None);
         }
-        let Self { stream, endpoint } = self;
+        let Self { stream, endpoint, .. } = self;
         let (inbound, mut outbound) = endpoint.split_mut();
         match inbound.message(&mut outbound) {
             Ok(message) => Ok(message.map(|message| (message, Outgoing { stream, outbound }))),
@@ -96,7 +123,7 @@ impl<S: Stream, R: Role> WebSocket<S, R> {
         if !self.ready(Endpoint::poll_piece)? {
             return Ok(None);
         }
-        let Self { stream, endpoint } = self;
+        let Self { stream, endpoint, .. } = self;
         let (inbound, mut outbound) = endpoint.split_mut();
         match inbound.piece(&mut outbound) {
             Ok(piece) => Ok(piece),

@@ -2,6 +2,12 @@
 //!
 //! Owns: polling. Must not know: the protocol.
 
+#[cfg(all(feature = "handshake", feature = "rng"))]
+mod opening;
+
+#[cfg(all(feature = "handshake", feature = "rng"))]
+pub use opening::{accept, accept_or_http, accept_with, connect, dial, Accepted};
+
 use core::future::poll_fn;
 use core::pin::Pin;
 use core::task::{ready, Context, Poll};
@@ -28,6 +34,8 @@ use crate::role::{Role, Server};
 #[derive(Debug)]
 pub struct WebSocket<S, R> {
     stream: S,
+    #[cfg(feature = "handshake")]
+    session: crate::handshake::Session,
     endpoint: Endpoint<R>,
     unflushed: bool,
 }
@@ -35,7 +43,27 @@ pub struct WebSocket<S, R> {
 impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
     /// After the opening handshake. `received` are the bytes that were read together with its end.
     pub fn new(stream: S, role: R, config: Config, buffers: Buffers, received: &[u8]) -> Self {
-        Self { stream, endpoint: Endpoint::new(role, config, buffers, received), unflushed: false }
+        Self {
+            stream,
+            #[cfg(feature = "handshake")]
+            session: crate::handshake::Session::default(),
+            endpoint: Endpoint::new(role, config, buffers, received),
+            unflushed: false,
+        }
+    }
+
+    /// With what the opening handshake agreed on.
+    #[cfg(feature = "handshake")]
+    #[must_use]
+    pub const fn with_session(mut self, session: crate::handshake::Session) -> Self {
+        self.session = session;
+        self
+    }
+
+    /// What the opening handshake agreed on.
+    #[cfg(feature = "handshake")]
+    pub const fn session(&self) -> crate::handshake::Session {
+        self.session
     }
 
     /// The next message; `None` once the connection has ended, of which [`closed`](Self::closed) tells how.
@@ -67,7 +95,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
         if !poll_fn(|cx| self.poll_take(cx, Endpoint::poll)).await? {
             return Ok(None);
         }
-        let Self { stream, endpoint, unflushed } = self;
+        let Self { stream, endpoint, unflushed, .. } = self;
         let (inbound, outbound) = endpoint.split_mut();
         let mut outgoing = Outgoing { stream, outbound, unflushed };
         match inbound.message(&mut outgoing.outbound) {
@@ -93,7 +121,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
         if !poll_fn(|cx| self.poll_take(cx, Endpoint::poll_piece)).await? {
             return Ok(None);
         }
-        let Self { stream, endpoint, unflushed } = self;
+        let Self { stream, endpoint, unflushed, .. } = self;
         let (inbound, outbound) = endpoint.split_mut();
         let mut outgoing = Outgoing { stream, outbound, unflushed };
         match inbound.piece(&mut outgoing.outbound) {
@@ -211,7 +239,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
 
     /// The sending direction.
     pub fn outgoing(&mut self) -> Outgoing<'_, S, R> {
-        let Self { stream, endpoint, unflushed } = self;
+        let Self { stream, endpoint, unflushed, .. } = self;
         Outgoing { stream, outbound: endpoint.outbound(), unflushed }
     }
 

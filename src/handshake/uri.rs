@@ -92,6 +92,12 @@ impl<'u> Uri<'u> {
         self.host
     }
 
+    /// Host and port as sockets take them: an IPv6 address without its brackets.
+    pub fn address(&self) -> (&'u str, u16) {
+        let bare = self.host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+        (bare.unwrap_or(self.host), self.port)
+    }
+
     /// The port, 80 or 443 if none was written.
     pub const fn port(&self) -> u16 {
         self.port

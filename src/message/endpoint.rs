@@ -351,7 +351,9 @@ impl<R: Role> Endpoint<R> {
                         }
                     }
                 }
-                Ok(Some(Next::Ping | Next::Pong)) => {}
+                // Each Ping of one read gets its Pong, while there is room (section 5.5.2).
+                Ok(Some(Next::Ping)) => Outbound { writer, outbox: &mut self.outbox }.queue_owed(),
+                Ok(Some(Next::Pong)) => {}
                 Ok(Some(Next::Close(_))) => {
                     self.connection.note_close();
                     return self.receive(unit); // once: nothing but swallowing follows

@@ -1,0 +1,42 @@
+//! An echo server on tokio: `cargo run --release --example echo_server -- --listen 127.0.0.1:9001`.
+
+use clap::Parser;
+use sockless::adapter::tokio::accept;
+use sockless::adapter::{Error, ServerOptions};
+use sockless::handshake::OriginPolicy;
+use tokio::net::{TcpListener, TcpStream};
+
+#[derive(Parser)]
+#[command(about = "Echoes every WebSocket message")]
+struct Options {
+    /// Where to listen; port 0 picks a free one.
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9001")]
+    listen: String,
+}
+
+#[tokio::main]
+async fn main() -> std::io::Result<()> {
+    let options = Options::parse();
+    let listener = TcpListener::bind(&options.listen).await?;
+    println!("listening on {}", listener.local_addr()?);
+    loop {
+        let (stream, peer) = listener.accept().await?;
+        tokio::spawn(async move {
+            if let Err(error) = serve(stream).await {
+                eprintln!("{peer}: {error}");
+            }
+        });
+    }
+}
+
+async fn serve(stream: TcpStream) -> Result<(), Error> {
+    stream.set_nodelay(true)?;
+    // Any page may use an echo; a server with users would say `SameHost`.
+    let options = ServerOptions::new(OriginPolicy::Any);
+    let mut socket = accept(stream, &options).await?;
+    // What one read brought is answered in one write: `feed` queues, and the next wait for input writes.
+    while let Some((message, mut outgoing)) = socket.recv_with().await? {
+        outgoing.feed(message).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,44 @@
+//! An echo server on blocking sockets, a thread for each connection:
+//! `cargo run --release --example echo_server_std -- --listen 127.0.0.1:9001`.
+
+use std::net::{TcpListener, TcpStream};
+use std::thread;
+
+use clap::Parser;
+use sockless::adapter::std_io::accept;
+use sockless::adapter::{Error, ServerOptions};
+use sockless::handshake::OriginPolicy;
+
+#[derive(Parser)]
+#[command(about = "Echoes every WebSocket message, on blocking sockets")]
+struct Options {
+    /// Where to listen; port 0 picks a free one.
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9001")]
+    listen: String,
+}
+
+fn main() -> std::io::Result<()> {
+    let options = Options::parse();
+    let listener = TcpListener::bind(&options.listen)?;
+    println!("listening on {}", listener.local_addr()?);
+    loop {
+        let (stream, peer) = listener.accept()?;
+        thread::spawn(move || {
+            if let Err(error) = serve(stream) {
+                eprintln!("{peer}: {error}");
+            }
+        });
+    }
+}
+
+fn serve(stream: TcpStream) -> Result<(), Error> {
+    stream.set_nodelay(true)?;
+    // Any page may use an echo; a server with users would say `SameHost`.
+    let options = ServerOptions::new(OriginPolicy::Any);
+    let mut socket = accept(stream, &options)?;
+    // What one read brought is answered in one write: `feed` queues, and the next wait for input writes.
+    while let Some((message, mut outgoing)) = socket.recv_with()? {
+        outgoing.feed(message)?;
+    }
+    Ok(())
+}

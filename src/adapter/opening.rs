@@ -1,0 +1,323 @@
+//! The opening handshake with the buffers that it needs: what the adapters share of it.
+//!
+//! Owns: options, and turning received bytes into an answer to write. Must not know: any transport.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+use crate::connection::Config;
+use crate::entropy::SystemEntropy;
+use crate::handshake::client::{self, ClientRequest};
+use crate::handshake::server::{Handshake, PlainRequest, Progress, Reject, Request};
+use crate::handshake::{ComposeError, HandshakeError, HeadLimits, OriginPolicy, Session};
+use crate::message::Buffers;
+use crate::role::Entropy;
+
+/// What both roles can set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Settings {
+    /// Limits and timers of the connection.
+    pub config: Config,
+    /// How much it buffers.
+    pub buffers: Buffers,
+    /// Bounds on the head of the opening handshake.
+    pub head_limits: HeadLimits,
+    /// Bytes of the largest head; only for the time of the handshake. Default: 16 KiB.
+    pub head_size: usize,
+}
+
+impl Settings {
+    /// The defaults.
+    pub const DEFAULT: Self = Self {
+        config: Config::new(),
+        buffers: Buffers::DEFAULT,
+        head_limits: HeadLimits::DEFAULT,
+        head_size: HeadLimits::STORAGE,
+    };
+
+    /// With other limits and timers.
+    #[must_use]
+    pub const fn with_config(mut self, config: Config) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// With other buffers.
+    #[must_use]
+    pub const fn with_buffers(mut self, buffers: Buffers) -> Self {
+        self.buffers = buffers;
+        self
+    }
+
+    /// With other bounds on heads.
+    #[must_use]
+    pub const fn with_head(mut self, limits: HeadLimits, size: usize) -> Self {
+        self.head_limits = limits;
+        self.head_size = size;
+        self
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+/// How a server answers requests to open a WebSocket.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct ServerOptions<'o> {
+    /// Which web pages may connect: a choice without a default.
+    pub origin: OriginPolicy<'o>,
+    /// The subprotocols that are spoken. The first of the client's list that is among them is chosen.
+    pub subprotocols: &'o [&'o str],
+    /// Header fields to add to the answer.
+    pub fields: &'o [(&'o str, &'o str)],
+    /// Limits, timers, buffers.
+    pub settings: Settings,
+}
+
+impl<'o> ServerOptions<'o> {
+    /// With this origin policy and the defaults.
+    pub const fn new(origin: OriginPolicy<'o>) -> Self {
+        Self { origin, subprotocols: &[], fields: &[], settings: Settings::DEFAULT }
+    }
+
+    /// With these subprotocols.
+    #[must_use]
+    pub const fn with_subprotocols(mut self, names: &'o [&'o str]) -> Self {
+        self.subprotocols = names;
+        self
+    }
+
+    /// With header fields to add to the answer.
+    #[must_use]
+    pub const fn with_fields(mut self, fields: &'o [(&'o str, &'o str)]) -> Self {
+        self.fields = fields;
+        self
+    }
+
+    /// With other settings.
+    #[must_use]
+    pub const fn with_settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
+        self
+    }
+}
+
+/// An application's refusal of a valid request, such as 404 for a resource that is not there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    status: u16,
+    fields: Vec<(String, String)>,
+    body: Vec<u8>,
+}
+
+impl Refusal {
+    /// With a status of 300 to 599.
+    pub const fn new(status: u16) -> Self {
+        Self { status, fields: Vec::new(), body: Vec::new() }
+    }
+
+    /// With one more header field.
+    #[must_use]
+    pub fn with_field(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.fields.push((name.into(), value.into()));
+        self
+    }
+
+    /// With a body.
+    #[must_use]
+    pub fn with_body(mut self, body: impl Into<Vec<u8>>) -> Self {
+        self.body = body.into();
+        self
+    }
+}
+
+/// A server's answer that was no 101, as far as it came with the head.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Rejection {
+    /// The status: 200 to 599.
+    pub status: u16,
+    /// The header fields in order, such as `Location` or `WWW-Authenticate`.
+    pub fields: Vec<(String, Vec<u8>)>,
+    /// The bytes that were read after the head: the beginning of the body.
+    pub body: Vec<u8>,
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the server answered with status {}", self.status)
+    }
+}
+
+/// Why an opening handshake failed, beyond the transport.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OpeningError {
+    /// The peer broke a rule; a client was told by a status.
+    Handshake(HandshakeError),
+    /// The application refused the request, and the client was told by this status.
+    Refused(u16),
+    /// A plain HTTP request came, and was answered with 426.
+    NotWebSocket,
+    /// The server answered otherwise.
+    Rejected(Rejection),
+    /// Our own options would make an invalid head.
+    Compose(ComposeError),
+    /// A `wss:` URI was to be opened without TLS.
+    TlsRequired,
+    /// There is no nonce to be had.
+    Entropy,
+}
+
+impl fmt::Display for OpeningError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Handshake(error) => error.fmt(f),
+            Self::Refused(status) => write!(f, "the request was refused with status {status}"),
+            Self::NotWebSocket => f.write_str("the request does not ask for a WebSocket"),
+            Self::Rejected(rejection) => rejection.fmt(f),
+            Self::Compose(error) => error.fmt(f),
+            Self::TlsRequired => f.write_str("a wss URI needs a transport with TLS"),
+            Self::Entropy => f.write_str("there is no nonce to be had"),
+        }
+    }
+}
+
+impl core::error::Error for OpeningError {}
+
+impl From<HandshakeError> for OpeningError {
+    fn from(error: HandshakeError) -> Self {
+        Self::Handshake(error)
+    }
+}
+
+impl From<ComposeError> for OpeningError {
+    fn from(error: ComposeError) -> Self {
+        Self::Compose(error)
+    }
+}
+
+/// What a server does with what it read.
+pub(super) enum Served {
+    /// Read more.
+    NeedMore,
+    /// Write `response`, and the WebSocket is open. So many bytes of the input belonged to the request.
+    Open { response: Vec<u8>, session: Session, taken: usize },
+    /// Hand the head on, or write `response`.
+    Http { head: Vec<u8>, response: Vec<u8>, taken: usize },
+    /// Write `response`, if there is one, and end.
+    Refused { response: Vec<u8>, error: OpeningError },
+}
+
+/// Gives what was read to a server's handshake.
+pub(super) fn serve(
+    handshake: &mut Handshake<'_>,
+    input: &[u8],
+    options: &ServerOptions<'_>,
+    decide: impl FnOnce(&Request<'_>) -> Result<(), Refusal>,
+) -> Served {
+    let result = match handshake.recv(input) {
+        Ok((_, Progress::NeedMore)) => return Served::NeedMore,
+        Ok((taken, Progress::Http(request))) => return plain(&request, taken),
+        Ok((taken, Progress::Request(request))) => answer(&request, taken, options, decide),
+        Err(error) => Err(error.into()),
+    };
+    result.unwrap_or_else(|error| {
+        let response = match &error {
+            OpeningError::Handshake(error) => Reject::for_error(*error),
+            // Our own options are at fault.
+            _ => Reject::new(500).ok(),
+        };
+        let response = response.and_then(|reject| written(|out| reject.write(out)).ok());
+        Served::Refused { response: response.unwrap_or_default(), error }
+    })
+}
+
+fn plain(request: &PlainRequest<'_>, taken: usize) -> Served {
+    let response = written(|out| Reject::for_plain_http().write(out)).unwrap_or_default();
+    Served::Http { head: request.head().into(), response, taken }
+}
+
+fn answer(
+    request: &Request<'_>,
+    taken: usize,
+    options: &ServerOptions<'_>,
+    decide: impl FnOnce(&Request<'_>) -> Result<(), Refusal>,
+) -> Result<Served, OpeningError> {
+    let accept = request.accept(options.origin)?;
+    if let Err(refusal) = decide(request) {
+        let fields: Vec<(&str, &str)> =
+            refusal.fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let reject = Reject::new(refusal.status)?.fields(&fields)?.body(&refusal.body);
+        let response = written(|out| reject.write(out))?;
+        return Ok(Served::Refused { response, error: OpeningError::Refused(refusal.status) });
+    }
+    let accept = accept.choose_subprotocol(options.subprotocols).fields(options.fields)?;
+    let mut session = Session::default();
+    let response = written(|out| {
+        let (len, agreed) = accept.write(out)?;
+        session = agreed;
+        Ok(len)
+    })?;
+    Ok(Served::Open { response, session, taken })
+}
+
+/// What a client does with what it read.
+pub(super) enum Asked {
+    /// Read more.
+    NeedMore,
+    /// The WebSocket is open. So many bytes of the input belonged to the response.
+    Open { session: Session, taken: usize },
+}
+
+/// The request of a client's handshake.
+pub(super) fn request(handshake: &client::Handshake<'_>) -> Result<Vec<u8>, OpeningError> {
+    written(|out| Ok(handshake.write_request(out)?))
+}
+
+/// Gives what was read to a client's handshake.
+pub(super) fn ask(handshake: &mut client::Handshake<'_>, input: &[u8]) -> Result<Asked, OpeningError> {
+    match handshake.recv(input)? {
+        (_, client::Progress::NeedMore) => Ok(Asked::NeedMore),
+        (taken, client::Progress::Accepted(accepted)) => {
+            Ok(Asked::Open { session: accepted.session(), taken })
+        }
+        (taken, client::Progress::Rejected(rejected)) => Err(OpeningError::Rejected(Rejection {
+            status: rejected.status(),
+            fields: rejected.headers().iter().map(|(name, value)| (name.into(), value.into())).collect(),
+            body: input.get(taken..).unwrap_or(&[]).into(),
+        })),
+    }
+}
+
+/// A handshake for this request with a fresh nonce.
+pub(super) fn client_handshake<'c>(
+    request: ClientRequest<'c>,
+    storage: &'c mut [u8],
+    settings: &Settings,
+) -> Result<client::Handshake<'c>, OpeningError> {
+    let mut nonce = [0; 16];
+    SystemEntropy::new().fill(&mut nonce).map_err(|_| OpeningError::Entropy)?;
+    Ok(client::Handshake::new(request, nonce, storage, settings.head_limits))
+}
+
+/// What `write` writes, in a buffer that is large enough.
+fn written(mut write: impl FnMut(&mut [u8]) -> Result<usize, ComposeError>) -> Result<Vec<u8>, OpeningError> {
+    let mut out = Vec::new();
+    loop {
+        match write(&mut out) {
+            Ok(len) => {
+                out.truncate(len);
+                return Ok(out);
+            }
+            Err(ComposeError::BufferTooSmall(short)) => out.resize(short.required, 0),
+            Err(error) => return Err(error.into()),
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! The opening handshake on blocking transports.
+//!
+//! Owns: reading and writing it. Must not know: its rules.
+
+use alloc::vec::Vec;
+use std::io;
+use std::net::TcpStream;
+
+use super::{Stream, WebSocket};
+use crate::adapter::opening::{ask, client_handshake, request, serve, Asked, Served};
+use crate::adapter::{Error, OpeningError, Refusal, ServerOptions, Settings};
+use crate::entropy::SystemEntropy;
+use crate::handshake::client::ClientRequest;
+use crate::handshake::server::{Handshake, Request};
+use crate::handshake::HandshakeError;
+use crate::role::{Client, Server};
+
+/// What a client on a port that serves HTTP and WebSocket wanted.
+#[derive(Debug)]
+#[non_exhaustive]
+#[expect(clippy::large_enum_variant, reason = "the large one is the common one")]
+pub enum Accepted<S> {
+    /// A WebSocket, which is open.
+    WebSocket(WebSocket<S, Server>),
+    /// HTTP: the transport, and the bytes that were read from it, head first.
+    Http {
+        /// The transport; nothing was written to it.
+        stream: S,
+        /// What was read.
+        received: Vec<u8>,
+    },
+}
+
+/// Accepts a WebSocket. Plain HTTP requests are answered with 426.
+///
+/// # Errors
+///
+/// [`Error::Opening`] after the client was told; [`Error::Io`] if the transport failed.
+pub fn accept<S: Stream>(stream: S, options: &ServerOptions<'_>) -> Result<WebSocket<S, Server>, Error> {
+    accept_with(stream, options, |_| Ok(()))
+}
+
+/// As [`accept`], where the application looks at the request and may refuse it.
+///
+/// # Errors
+///
+/// As [`accept`].
+pub fn accept_with<S: Stream>(
+    stream: S,
+    options: &ServerOptions<'_>,
+    decide: impl FnOnce(&Request<'_>) -> Result<(), Refusal>,
+) -> Result<WebSocket<S, Server>, Error> {
+    match open(stream, options, decide)? {
+        (Accepted::WebSocket(socket), _) => Ok(socket),
+        (Accepted::Http { mut stream, .. }, response) => {
+            end(&mut stream, &response)?;
+            Err(OpeningError::NotWebSocket.into())
+        }
+    }
+}
+
+/// As [`accept_with`], where a plain HTTP request is handed back, so that one port can serve both.
+///
+/// # Errors
+///
+/// As [`accept`].
+pub fn accept_or_http<S: Stream>(
+    stream: S,
+    options: &ServerOptions<'_>,
+    decide: impl FnOnce(&Request<'_>) -> Result<(), Refusal>,
+) -> Result<Accepted<S>, Error> {
+    open(stream, options, decide).map(|(accepted, _)| accepted)
+}
+
+fn open<S: Stream>(
+    mut stream: S,
+    options: &ServerOptions<'_>,
+    decide: impl FnOnce(&Request<'_>) -> Result<(), Refusal>,
+) -> Result<(Accepted<S>, Vec<u8>), Error> {
+    let settings = options.settings;
+    let mut storage = alloc::vec![0; settings.head_size];
+    let mut handshake = Handshake::new(&mut storage, settings.head_limits);
+    let mut decide = Some(decide);
+    let mut buf = alloc::vec![0; settings.buffers.read.max(1)];
+    loop {
+        let received = read(&mut stream, &mut buf)?;
+        let decide = |request: &Request<'_>| decide.take().map_or(Ok(()), |decide| decide(request));
+        match serve(&mut handshake, received, options, decide) {
+            Served::NeedMore => {}
+            Served::Open { response, session, taken } => {
+                stream.write_all(&response)?;
+                stream.flush()?;
+                let rest = received.get(taken..).unwrap_or(&[]);
+                let socket = WebSocket::new(stream, Server, settings.config, settings.buffers, rest);
+                return Ok((Accepted::WebSocket(socket.with_session(session)), Vec::new()));
+            }
+            Served::Http { mut head, response, taken } => {
+                head.extend_from_slice(received.get(taken..).unwrap_or(&[]));
+                return Ok((Accepted::Http { stream, received: head }, response));
+            }
+            Served::Refused { response, error } => {
+                end(&mut stream, &response)?;
+                return Err(error.into());
+            }
+        }
+    }
+}
+
+/// Opens a WebSocket on a transport that is connected already, with TLS if the URI asks for it.
+///
+/// # Errors
+///
+/// [`Error::Opening`], with the server's answer if it was no 101; [`Error::Io`] if the transport failed.
+pub fn connect<S: Stream>(
+    mut stream: S,
+    request_for: ClientRequest<'_>,
+    settings: &Settings,
+) -> Result<WebSocket<S, Client<SystemEntropy>>, Error> {
+    let mut storage = alloc::vec![0; settings.head_size];
+    let mut handshake = client_handshake(request_for, &mut storage, settings)?;
+    stream.write_all(&request(&handshake)?)?;
+    stream.flush()?;
+    let mut buf = alloc::vec![0; settings.buffers.read.max(1)];
+    loop {
+        let received = read(&mut stream, &mut buf)?;
+        match ask(&mut handshake, received)? {
+            Asked::NeedMore => {}
+            Asked::Open { session, taken } => {
+                let role = Client::new(SystemEntropy::new());
+                let rest = received.get(taken..).unwrap_or(&[]);
+                let socket = WebSocket::new(stream, role, settings.config, settings.buffers, rest);
+                return Ok(socket.with_session(session));
+            }
+        }
+    }
+}
+
+/// Connects over TCP and opens a WebSocket. Addresses are tried one after the other.
+///
+/// # Errors
+///
+/// As [`connect`]; [`OpeningError::TlsRequired`] for a `wss:` URI, which is never opened in clear.
+pub fn dial(
+    request_for: ClientRequest<'_>,
+    settings: &Settings,
+) -> Result<WebSocket<TcpStream, Client<SystemEntropy>>, Error> {
+    let uri = request_for.uri();
+    if uri.is_secure() {
+        return Err(OpeningError::TlsRequired.into());
+    }
+    let stream = TcpStream::connect(uri.address())?;
+    stream.set_nodelay(true)?;
+    connect(stream, request_for, settings)
+}
+
+fn read<'b>(stream: &mut impl Stream, buf: &'b mut [u8]) -> Result<&'b [u8], Error> {
+    loop {
+        match stream.read(buf) {
+            Ok(0) => return Err(OpeningError::Handshake(HandshakeError::UnexpectedEof).into()),
+            Ok(count) => return Ok(buf.get(..count).unwrap_or(&[])),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Writes a refusal and ends the writing direction.
+fn end(stream: &mut impl Stream, response: &[u8]) -> Result<(), Error> {
+    stream.write_all(response)?;
+    stream.flush()?;
+    // A transport that has ended is as good.
+    let _ = stream.shutdown_write();
+    Ok(())
+}
