@@ -580,6 +580,9 @@ impl<R: Role> Outbound<'_, R> {
     }
 
     fn queue(&mut self, payload: Payload<'_>, fin: bool) -> Result<(), FeedError> {
+        if !self.writer.is_open() {
+            return Err(SendError::Closed.into()); // however full the queue is
+        }
         self.outbox.admit(self.writer.encoded_len(payload.octets().len()))?;
         self.append(payload, fin)
     }
