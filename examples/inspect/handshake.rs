@@ -1,0 +1,165 @@
+//! The opening handshake of either side.
+
+use base64::engine::general_purpose::STANDARD;
+use base64::Engine as _;
+use serde_json::{json, Value};
+use sockless::handshake::client::{self, ClientRequest};
+use sockless::handshake::server::{self, Progress, Reject, Request};
+use sockless::handshake::{HandshakeError, HeadLimits, Headers, OriginPolicy, Uri};
+use sockless::Transport;
+
+use crate::output::Output;
+use crate::{Line, Options};
+
+/// Bytes of the largest head: more than any peer takes, so that what is explained is not our limit.
+const HEAD: usize = 64 << 10;
+
+/// Reads a request and answers it. The bytes after it, if the WebSocket is open.
+pub fn serve(
+    options: &Options,
+    lines: &mut impl Iterator<Item = Line>,
+    output: &mut Output,
+) -> Result<Option<Vec<u8>>, String> {
+    let mut storage = vec![0; HEAD];
+    let mut handshake = server::Handshake::new(&mut storage, HeadLimits::DEFAULT);
+    let supported: Vec<&str> = options.subprotocols.iter().map(String::as_str).collect();
+    for line in lines {
+        let Line::Chunk(chunk) = line else {
+            if let Err(error) = handshake.eof() {
+                refuse(error, output);
+            }
+            return Ok(None);
+        };
+        match handshake.recv(&chunk) {
+            Ok((_, Progress::NeedMore)) => {}
+            Ok((taken, Progress::Request(request))) => {
+                explain_request(&request, output);
+                let mut out = vec![0; HEAD];
+                match request.accept(OriginPolicy::Any) {
+                    Ok(accept) => {
+                        let accept = accept.choose_subprotocol(&supported);
+                        let (len, _) = accept.write(&mut out).map_err(|error| error.to_string())?;
+                        output.send(&out[..len]);
+                        return Ok(Some(chunk[taken..].to_vec()));
+                    }
+                    Err(error) => {
+                        refuse(error, output);
+                        return Ok(None);
+                    }
+                }
+            }
+            Ok((_, Progress::Http(_))) => {
+                let reject = Reject::for_plain_http();
+                output.error("NotWebSocket", None, Some(reject.status()));
+                send_rejection(&reject, output);
+                return Ok(None);
+            }
+            Ok((_, other)) => return Err(format!("unexpected: {other:?}")),
+            Err(error) => {
+                refuse(error, output);
+                return Ok(None);
+            }
+        }
+    }
+    Ok(None)
+}
+
+fn explain_request(request: &Request<'_>, output: &mut Output) {
+    output.event(json!({
+        "event": "request",
+        "target": request.target(),
+        "host": request.host(),
+        "origin": request.origin(),
+        "subprotocols": request.subprotocols().iter().collect::<Vec<_>>(),
+        "extensions": extensions(request.headers()),
+    }));
+}
+
+fn refuse(error: HandshakeError, output: &mut Output) {
+    output.error(&format!("{error:?}"), None, error.status());
+    match Reject::for_error(error) {
+        Some(reject) => send_rejection(&reject, output),
+        None => output.transport(Transport::Close),
+    }
+}
+
+fn send_rejection(reject: &Reject<'_>, output: &mut Output) {
+    let mut out = [0; 1024];
+    if let Ok(len) = reject.write(&mut out) {
+        output.send(&out[..len]);
+    }
+    output.transport(Transport::ShutdownWrite);
+}
+
+/// Writes a request and reads the answer. The bytes after it, if the WebSocket is open.
+pub fn ask(
+    options: &Options,
+    lines: &mut impl Iterator<Item = Line>,
+    output: &mut Output,
+) -> Result<Option<Vec<u8>>, String> {
+    let uri = Uri::parse(&options.url).map_err(|error| error.to_string())?;
+    let offered: Vec<&str> = options.subprotocols.iter().map(String::as_str).collect();
+    let request = ClientRequest::new(uri).subprotocols(&offered).map_err(|error| error.to_string())?;
+    let mut storage = vec![0; HEAD];
+    let nonce = nonce(&options.key)?;
+    let mut handshake = client::Handshake::new(request, nonce, &mut storage, HeadLimits::DEFAULT);
+    let mut out = vec![0; HEAD];
+    let len = handshake.write_request(&mut out).map_err(|error| error.to_string())?;
+    output.send(&out[..len]);
+    for line in lines {
+        let Line::Chunk(chunk) = line else {
+            if let Err(error) = handshake.eof() {
+                fail(error, output);
+            }
+            return Ok(None);
+        };
+        match handshake.recv(&chunk) {
+            Ok((_, client::Progress::NeedMore)) => {}
+            Ok((taken, client::Progress::Accepted(accepted))) => {
+                explain_response(101, accepted.subprotocol(), accepted.headers(), output);
+                return Ok(Some(chunk[taken..].to_vec()));
+            }
+            Ok((_, client::Progress::Rejected(rejected))) => {
+                explain_response(rejected.status(), None, rejected.headers(), output);
+                output.error("Rejected", None, Some(rejected.status()));
+                output.transport(Transport::Close);
+                return Ok(None);
+            }
+            Ok((_, other)) => return Err(format!("unexpected: {other:?}")),
+            Err(error) => {
+                fail(error, output);
+                return Ok(None);
+            }
+        }
+    }
+    Ok(None)
+}
+
+fn explain_response(status: u16, subprotocol: Option<&str>, headers: Headers<'_>, output: &mut Output) {
+    output.event(json!({
+        "event": "response",
+        "status": status,
+        "subprotocol": subprotocol,
+        "extensions": extensions(headers),
+    }));
+}
+
+fn fail(error: HandshakeError, output: &mut Output) {
+    output.error(&format!("{error:?}"), None, None);
+    output.transport(Transport::Close);
+}
+
+/// All lines of the field as one list, or null.
+fn extensions(headers: Headers<'_>) -> Value {
+    let values: Vec<_> = headers.get_all("Sec-WebSocket-Extensions").map(String::from_utf8_lossy).collect();
+    if values.is_empty() {
+        Value::Null
+    } else {
+        values.join(", ").into()
+    }
+}
+
+fn nonce(key: &str) -> Result<[u8; 16], String> {
+    let bytes = STANDARD.decode(key).map_err(|error| format!("--key: {error}"))?;
+    bytes.try_into().map_err(|_| "--key: not 16 bytes".into())
+}
