@@ -1,0 +1,144 @@
+//! A terminal client: lines in, messages out.
+//!
+//! `cargo run --release --example client -- ws://127.0.0.1:9001` sends each line of standard input as a text message and
+//! prints each message on a line. The end of the input closes the connection. At the end it reports how the connection
+//! ended on standard error, as `closed CODE REASON`, and exits with 0 if it ended cleanly.
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use clap::Parser;
+use sockless::adapter::tokio::{dial, WebSocket};
+use sockless::adapter::Settings;
+use sockless::handshake::client::ClientRequest;
+use sockless::handshake::Uri;
+use sockless::{Client, CloseCode, CloseFrame, CloseReason, Message, Payload, SystemEntropy};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines, Stdin};
+use tokio::net::TcpStream;
+
+#[derive(Parser)]
+#[command(about = "Sends lines as messages and prints messages as lines")]
+struct Options {
+    /// A `ws:` URI.
+    url: String,
+    /// A subprotocol to offer, the preferred first.
+    #[arg(long = "subprotocol", value_name = "NAME")]
+    subprotocols: Vec<String>,
+    /// A header field to send.
+    #[arg(long = "header", value_name = "NAME: VALUE")]
+    headers: Vec<String>,
+    /// The origin to name.
+    #[arg(long)]
+    origin: Option<String>,
+    /// Lines are hex and go out as binary messages.
+    #[arg(long)]
+    binary: bool,
+    /// Send back every message instead of reading lines.
+    #[arg(long)]
+    echo: bool,
+    /// How to close at the end of the input.
+    #[arg(long, value_name = "CODE[:REASON]", default_value = "1000")]
+    close: String,
+}
+
+type Socket = WebSocket<TcpStream, Client<SystemEntropy>>;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let options = Options::parse();
+    match run(&options).await {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Whether the connection ended cleanly.
+async fn run(options: &Options) -> Result<bool, Box<dyn Error>> {
+    let close = parse_close(&options.close)?;
+    let mut socket = open(options).await?;
+    let result = if options.echo { echo(&mut socket).await } else { talk(&mut socket, options, close).await };
+    if let Err(error) = result {
+        eprintln!("{error}");
+    }
+    match socket.closed() {
+        Some(closed) => {
+            eprintln!("closed {} {}", closed.status, socket.close_reason());
+            Ok(closed.clean)
+        }
+        None => Ok(false),
+    }
+}
+
+async fn open(options: &Options) -> Result<Socket, Box<dyn Error>> {
+    let subprotocols: Vec<&str> = options.subprotocols.iter().map(String::as_str).collect();
+    let fields = options
+        .headers
+        .iter()
+        .map(|line| line.split_once(':').map(|(name, value)| (name, value.trim())))
+        .collect::<Option<Vec<_>>>()
+        .ok_or("a header is NAME: VALUE")?;
+    let mut request =
+        ClientRequest::new(Uri::parse(&options.url)?).subprotocols(&subprotocols)?.fields(&fields)?;
+    if let Some(origin) = &options.origin {
+        request = request.origin(origin)?;
+    }
+    Ok(dial(request, &Settings::DEFAULT).await?)
+}
+
+async fn echo(socket: &mut Socket) -> Result<(), Box<dyn Error>> {
+    while let Some((message, mut outgoing)) = socket.recv_with().await? {
+        outgoing.feed(message).await?;
+    }
+    Ok(())
+}
+
+async fn talk(socket: &mut Socket, options: &Options, close: CloseFrame<'_>) -> Result<(), Box<dyn Error>> {
+    let mut lines = Some(BufReader::new(tokio::io::stdin()).lines());
+    let mut out = tokio::io::stdout();
+    loop {
+        // Receiving is cancel safe: whichever comes first, nothing of the other is lost.
+        tokio::select! {
+            message = socket.recv() => match message? {
+                Some(message) => print(message, &mut out).await?,
+                None => return Ok(()),
+            },
+            line = next_line(&mut lines) => match line? {
+                Some(line) if options.binary => socket.send(Payload::binary(&hex::decode(line.trim())?)).await?,
+                Some(line) => socket.send(line.as_str()).await?,
+                None => {
+                    // What the peer has still to say is printed until its Close comes.
+                    lines = None;
+                    socket.start_close(close).await?;
+                }
+            },
+        }
+    }
+}
+
+/// The next line; waits for ever once the input has ended.
+async fn next_line(lines: &mut Option<Lines<BufReader<Stdin>>>) -> std::io::Result<Option<String>> {
+    match lines {
+        Some(lines) => lines.next_line().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn print(message: Message<'_>, out: &mut tokio::io::Stdout) -> std::io::Result<()> {
+    match message {
+        Message::Text(text) => out.write_all(text.as_bytes()).await?,
+        Message::Binary(octets) => out.write_all(hex::encode(octets).as_bytes()).await?,
+    }
+    out.write_all(b"\n").await?;
+    out.flush().await
+}
+
+fn parse_close(text: &str) -> Result<CloseFrame<'_>, Box<dyn Error>> {
+    let (code, reason) = text.split_once(':').unwrap_or((text, ""));
+    let code = CloseCode::new(code.parse()?).ok_or("the code must not cross the wire")?;
+    let reason = CloseReason::new(reason).ok_or("the reason is too long")?;
+    Ok(CloseFrame::new(code, reason))
+}
