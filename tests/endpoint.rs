@@ -245,6 +245,25 @@ fn a_closing_handshake_runs_to_its_clean_end() {
 }
 
 #[test]
+fn a_peer_that_ends_its_direction_after_its_close_still_gets_ours() {
+    let mut endpoint = endpoint(Buffers::DEFAULT);
+    let mut out = [0; 64];
+    let len = client_writer().close(CloseCode::NORMAL.into(), &mut out).unwrap();
+    endpoint.space()[..len].copy_from_slice(&out[..len]);
+    endpoint.filled(len);
+    assert_eq!(endpoint.poll(WriteSide::Blocked), Ok(Action::Read));
+    endpoint.eof();
+    // There is nothing left to read: wait for the transport to take it, then end it in order.
+    assert_eq!(endpoint.poll(WriteSide::Blocked), Ok(Action::Write));
+    assert_eq!(endpoint.output(), b"\x88\x02\x03\xE8");
+    endpoint.wrote(4);
+    assert_eq!(endpoint.poll(WriteSide::Ready), Ok(Action::ShutdownWrite));
+    endpoint.write_ended();
+    assert_eq!(endpoint.poll(WriteSide::Ready), Ok(Action::Close));
+    assert!(endpoint.closed().unwrap().clean);
+}
+
+#[test]
 fn the_end_of_the_stream_without_a_close_is_one_truthful_event() {
     let mut endpoint = endpoint(Buffers::DEFAULT);
     endpoint.outbound().feed("never read").unwrap();

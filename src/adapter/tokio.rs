@@ -278,11 +278,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
                     Poll::Ready(Ok(())) => {}
                     // The peer does not read any more; what it sent before tells why.
                     Poll::Ready(Err(_)) => self.endpoint.write_ended(),
+                    Poll::Pending if write == WriteSide::Blocked => return Poll::Pending,
                     Poll::Pending => write = WriteSide::Blocked,
                 },
                 Action::ShutdownWrite => match Pin::new(&mut self.stream).poll_shutdown(cx) {
                     // A transport that has ended is as good.
                     Poll::Ready(_) => self.endpoint.write_ended(),
+                    Poll::Pending if write == WriteSide::Blocked => return Poll::Pending,
                     Poll::Pending => write = WriteSide::Blocked,
                 },
                 Action::Read => {

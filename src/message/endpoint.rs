@@ -61,9 +61,9 @@ pub enum Action {
     /// A message, or a piece of one, is ready: take it with [`Endpoint::message`] or [`Endpoint::piece`].
     Take,
     /// Write [`Endpoint::output`] and report it with [`Endpoint::wrote`]. If the transport would make us wait, go on with
-    /// [`WriteSide::Blocked`].
+    /// [`WriteSide::Blocked`]; if the answer to that is to write, wait.
     Write,
-    /// End the writing direction of the transport, then call [`Endpoint::write_ended`].
+    /// End the writing direction of the transport, then call [`Endpoint::write_ended`]. Waiting is as for `Write`.
     ShutdownWrite,
     /// Read into [`Endpoint::space`] and report it with [`Endpoint::filled`], or [`Endpoint::eof`].
     Read,
@@ -366,13 +366,13 @@ impl<R: Role> Endpoint<R> {
         if self.ready != Ready::Nothing {
             return Ok(Action::Take);
         }
-        if write == WriteSide::Ready {
+        let ended = self.connection.transport() == Transport::Close;
+        // Once nothing can come any more, there is nothing to do but to wait until the rest is written.
+        if write == WriteSide::Ready || ended {
             if let Some(action) = self.outbound_action() {
                 return Ok(action);
             }
-        }
-        // A failure is reported once its Close is on its way; if the transport ended there is none.
-        if write == WriteSide::Ready || self.connection.transport() == Transport::Close {
+            // A failure is reported once its Close was written.
             if let Some(error) = self.error.take() {
                 return Err(error);
             }
@@ -391,7 +391,10 @@ impl<R: Role> Endpoint<R> {
         if !self.output().is_empty() {
             return Some(Action::Write);
         }
-        (self.connection.transport() == Transport::ShutdownWrite).then_some(Action::ShutdownWrite)
+        match self.connection.transport() {
+            Transport::ShutdownWrite | Transport::Close => Some(Action::ShutdownWrite),
+            Transport::Open | Transport::AwaitEof => None,
+        }
     }
 }
 
