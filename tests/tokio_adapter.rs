@@ -338,6 +338,23 @@ fn a_failure_is_told_to_the_peer_before_it_is_returned() {
 }
 
 #[test]
+fn a_failure_is_returned_once_even_if_its_telling_is_dropped() {
+    for polls in 1..6 {
+        let mut socket = server(Wire::new(b"\x81\x81\0\0\0\0\xFF", 100, true));
+        let error = loop {
+            match poll_times(socket.recv(), polls) {
+                None => {}
+                Some(Err(error)) => break error,
+                Some(Ok(message)) => panic!("{message:?}"),
+            }
+        };
+        assert!(matches!(error, Error::Protocol(ProtocolError::InvalidUtf8)));
+        assert_eq!(socket.get_ref().written, b"\x88\x02\x03\xEF");
+        assert_eq!(run(socket.recv()).unwrap(), None);
+    }
+}
+
+#[test]
 fn req_6455_6_1_7_partial_writes_put_every_byte_on_the_wire_once_and_in_order() {
     let payload: Vec<u8> = (0..=255).cycle().take(5000).collect();
     let mut want = b"\x82\x7E\x13\x88".to_vec();
