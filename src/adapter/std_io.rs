@@ -108,6 +108,7 @@ impl<S: Stream, R: Role> WebSocket<S, R> {
             Ok(message) => Ok(message.map(|message| (message, Outgoing { stream, outbound }))),
             Err(error) => {
                 fail(stream, &mut outbound);
+                outbound.take_failure();
                 Err(error.into())
             }
         }
@@ -129,6 +130,7 @@ impl<S: Stream, R: Role> WebSocket<S, R> {
             Ok(piece) => Ok(piece),
             Err(error) => {
                 fail(stream, &mut outbound);
+                outbound.take_failure();
                 Err(error.into())
             }
         }

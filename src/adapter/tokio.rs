@@ -102,6 +102,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
             Ok(message) => Ok(message.map(|message| (message, outgoing))),
             Err(error) => {
                 outgoing.fail().await;
+                outgoing.outbound.take_failure();
                 Err(error.into())
             }
         }
@@ -128,6 +129,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
             Ok(piece) => Ok(piece),
             Err(error) => {
                 outgoing.fail().await;
+                outgoing.outbound.take_failure();
                 Err(error.into())
             }
         }

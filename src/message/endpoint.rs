@@ -179,7 +179,7 @@ impl<R: Role> Endpoint<R> {
                 unit: &mut self.unit,
                 role: core::marker::PhantomData,
             },
-            Outbound { writer, outbox: &mut self.outbox },
+            Outbound { writer, outbox: &mut self.outbox, failure: &mut self.error },
         )
     }
 
@@ -191,7 +191,9 @@ impl<R: Role> Endpoint<R> {
     /// [`output`](Self::output).
     pub fn message(&mut self) -> Result<Option<Message<'_>>, ProtocolError> {
         let (inbound, mut outbound) = self.split_mut();
-        inbound.message(&mut outbound)
+        let message = inbound.message(&mut outbound);
+        outbound.take_failure();
+        message
     }
 
     /// The piece that [`poll_piece`](Self::poll_piece) announced; `None` if it announced none.
@@ -201,7 +203,9 @@ impl<R: Role> Endpoint<R> {
     /// As [`message`](Self::message).
     pub fn piece(&mut self) -> Result<Option<Data<'_>>, ProtocolError> {
         let (inbound, mut outbound) = self.split_mut();
-        inbound.piece(&mut outbound)
+        let piece = inbound.piece(&mut outbound);
+        outbound.take_failure();
+        piece
     }
 
     /// Space to read into, never empty.
@@ -232,7 +236,7 @@ impl<R: Role> Endpoint<R> {
 
     /// The bytes to write, in order.
     pub fn output(&mut self) -> &[u8] {
-        self.outbound().queue_owed();
+        queue_owed(self.connection.writer(), &mut self.outbox);
         self.outbox.bytes()
     }
 
@@ -352,7 +356,7 @@ impl<R: Role> Endpoint<R> {
                     }
                 }
                 // Each Ping of one read gets its Pong, while there is room (section 5.5.2).
-                Ok(Some(Next::Ping)) => Outbound { writer, outbox: &mut self.outbox }.queue_owed(),
+                Ok(Some(Next::Ping)) => queue_owed(writer, &mut self.outbox),
                 Ok(Some(Next::Pong)) => {}
                 Ok(Some(Next::Close(_))) => {
                     self.connection.note_close();
@@ -413,7 +417,7 @@ impl<'e, R: Role> Inbound<'e, R> {
     ///
     /// # Errors
     ///
-    /// As [`Endpoint::message`].
+    /// As [`Endpoint::message`]. Until [`Outbound::take_failure`] is called, [`Endpoint::poll`] reports it as well.
     pub fn message(self, outbound: &mut Outbound<'_, R>) -> Result<Option<Message<'e>>, ProtocolError> {
         let Self { reader, inbox, ready, .. } = self;
         match core::mem::replace(ready, Ready::Nothing) {
@@ -422,7 +426,8 @@ impl<'e, R: Role> Inbound<'e, R> {
                 message(kind, inbox.message()).map(Some)
             }
             Ready::Whole => {
-                let data = inbox.take(|input| reader.take_data(input, outbound.writer.replies()))?;
+                let taken = inbox.take(|input| reader.take_data(input, outbound.writer.replies()));
+                let data = outbound.note(taken)?;
                 match data.as_str() {
                     Some(text) => Ok(Some(Message::Text(text))),
                     None => message(data.kind(), data.bytes()).map(Some),
@@ -446,7 +451,8 @@ impl<'e, R: Role> Inbound<'e, R> {
             Ready::Nothing | Ready::Taken | Ready::Joined(_) => Ok(None),
             Ready::Whole | Ready::Piece => {
                 *ready = Ready::Nothing;
-                let data = inbox.take(|input| reader.take_data(input, outbound.writer.replies()))?;
+                let taken = inbox.take(|input| reader.take_data(input, outbound.writer.replies()));
+                let data = outbound.note(taken)?;
                 *unit = if data.is_last() { Unit::Message } else { Unit::Piece };
                 Ok(Some(data))
             }
@@ -459,6 +465,7 @@ impl<'e, R: Role> Inbound<'e, R> {
 pub struct Outbound<'e, R> {
     writer: &'e mut crate::Writer<R>,
     outbox: &'e mut Outbox,
+    failure: &'e mut Option<ProtocolError>,
 }
 
 impl<R: Role> Outbound<'_, R> {
@@ -557,19 +564,13 @@ impl<R: Role> Outbound<'_, R> {
 
     /// The bytes to write, in order: what was queued, and what is owed to the peer.
     pub fn output(&mut self) -> &[u8] {
-        self.queue_owed();
+        queue_owed(self.writer, self.outbox);
         self.outbox.bytes()
     }
 
-    fn queue_owed(&mut self) {
-        let mut frames = [0; MAX_CONTROL_FRAME_LEN];
-        while self.writer.wants_transmit() && self.outbox.has_room() {
-            match self.writer.poll_transmit(&mut frames) {
-                Ok(len @ 1..) => self.outbox.push(frames.get(..len).unwrap_or(&[])),
-                // Without a masking key nothing can be sent; what is owed stays owed.
-                Ok(0) | Err(_) => break,
-            }
-        }
+    /// The failure that taking a message met, once the peer was told of it.
+    pub fn take_failure(&mut self) -> Option<ProtocolError> {
+        self.failure.take()
     }
 
     /// The transport took the first `count` bytes of [`output`](Self::output).
@@ -580,6 +581,15 @@ impl<R: Role> Outbound<'_, R> {
     /// The writing direction of the transport was ended.
     pub fn write_ended(&mut self) {
         self.outbox.end();
+    }
+
+    /// Keeps a failure until the peer was told of it.
+    fn note<T>(&mut self, taken: Result<T, ProtocolError>) -> Result<T, ProtocolError> {
+        if let Err(error) = taken {
+            self.failure.get_or_insert(error);
+            return Err(error);
+        }
+        taken
     }
 
     fn queue(&mut self, payload: Payload<'_>, fin: bool) -> Result<(), FeedError> {
@@ -612,5 +622,17 @@ impl Outbound<'_, Server> {
         self.writer.pass_whole()?;
         self.outbox.push(message.frame());
         Ok(())
+    }
+}
+
+/// Queues what is owed to the peer, as far as there is room.
+fn queue_owed<R: Role>(writer: &mut crate::Writer<R>, outbox: &mut Outbox) {
+    let mut frames = [0; MAX_CONTROL_FRAME_LEN];
+    while writer.wants_transmit() && outbox.has_room() {
+        match writer.poll_transmit(&mut frames) {
+            Ok(len @ 1..) => outbox.push(frames.get(..len).unwrap_or(&[])),
+            // Without a masking key nothing can be sent; what is owed stays owed.
+            Ok(0) | Err(_) => break,
+        }
     }
 }
