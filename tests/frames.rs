@@ -65,8 +65,8 @@ fn with_rsv1(frames: &[(u8, &[u8])]) -> Result<Vec<(Rsv, Vec<u8>)>, ProtocolErro
 fn req_iana_hdr_1_rsv1_is_taken_where_an_extension_was_negotiated_and_only_on_first_frames() {
     let taken = with_rsv1(&[(0x41, b"x"), (END, b"y"), (0xC2, b"z"), (TEXT, b"plain")]).unwrap();
     let plain = Rsv::NONE;
-    let expected =
-        [(Rsv::RSV1, &b"x"[..]), (Rsv::RSV1, b"y"), (Rsv::RSV1, b"z"), (plain, b"plain")].map(|(r, o)| (r, o.to_vec()));
+    let expected = [(Rsv::RSV1, &b"x"[..]), (Rsv::RSV1, b"y"), (Rsv::RSV1, b"z"), (plain, b"plain")]
+        .map(|(r, o)| (r, o.to_vec()));
     assert_eq!(taken, expected);
 
     let refused: [&[(u8, &[u8])]; 7] = [
@@ -106,7 +106,9 @@ fn req_6455_5_2_4_req_iana_op_1_unknown_opcodes_fail_with_1002() {
     }
     assert!(assigned.iter().all(|opcode| !Opcode::from_low_bits(*opcode).is_reserved()));
     for control in 8..16 {
-        assert!(Opcode::from_low_bits(control).is_control() && !Opcode::from_low_bits(control - 8).is_control());
+        assert!(
+            Opcode::from_low_bits(control).is_control() && !Opcode::from_low_bits(control - 8).is_control()
+        );
     }
 }
 
@@ -235,8 +237,7 @@ fn req_6455_6_2_1_input_is_parsed_as_frames_whatever_they_are() {
             side,
             &[(TEXT, b"a"), (PING, b"b"), (BINARY, &long), (PONG, b""), (TEXT_PART, b"c"), (END, b"d")],
         );
-        let expected =
-            [text("a"), Seen::Ping(b"b".to_vec()), binary(&long), Seen::Pong(vec![]), text("cd")];
+        let expected = [text("a"), Seen::Ping(b"b".to_vec()), binary(&long), Seen::Pong(vec![]), text("cd")];
         assert_eq!(see_all(side, &wire), expected);
     }
 }
