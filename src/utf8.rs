@@ -39,7 +39,7 @@ impl Utf8Check {
         Self { carry: [0; 4], len: 0 }
     }
 
-    /// Takes the next piece. After an error the text stays invalid; start anew.
+    /// Takes the next piece. After an error the text stays invalid, whatever follows.
     ///
     /// # Errors
     ///
@@ -70,7 +70,12 @@ impl Utf8Check {
                 }
                 Ok(None)
             }
-            Err(_) => Err(InvalidUtf8),
+            Err(_) => {
+                // No character begins with this octet: what is carried can never be finished.
+                self.len = 0;
+                self.carry(0xFF);
+                Err(InvalidUtf8)
+            }
         }
     }
 

@@ -25,6 +25,7 @@ pub struct Writer<R> {
     message: Option<MessageKind>,
     frame_remaining: u64,
     masker: Masker,
+    /// Where the text in progress stands, once raw octets are part of it.
     text: Option<Utf8Check>,
     keep_alive: bool,
     replies: Replies,
@@ -71,12 +72,15 @@ impl<R: Role> Writer<R> {
     /// # Errors
     ///
     /// [`SendError::Closed`], [`SendError::MessageInProgress`], [`SendError::FrameInProgress`],
+    /// [`SendError::InvalidUtf8`] (only where [`begin`](Self::begin) left a character of the message incomplete),
     /// [`SendError::BufferTooSmall`] or [`SendError::Entropy`]; `out` and the state are then unchanged.
     #[inline]
     pub fn encode(&mut self, payload: Payload<'_>, fin: bool, out: &mut [u8]) -> Result<usize, SendError> {
         let octets = payload.octets();
         let opcode = self.data_opcode(payload.kind())?;
+        let text = self.continue_text(octets, fin)?;
         let written = self.whole_frame(fin, opcode, octets, out)?;
+        self.text = text;
         self.message = if fin { None } else { Some(payload.kind()) };
         Ok(written)
     }
@@ -104,13 +108,17 @@ impl<R: Role> Writer<R> {
     /// As [`encode`](Self::encode), but for the buffer.
     pub fn begin(&mut self, kind: MessageKind, fin: bool, len: u64) -> Result<EncodedHeader, SendError> {
         let opcode = self.data_opcode(kind)?;
-        let header = self.header(fin, opcode, len)?;
-        if self.message.is_none() {
-            self.text = match kind {
-                MessageKind::Text => Some(Utf8Check::new()),
-                MessageKind::Binary => None,
-            };
+        let text = match kind {
+            // Fragments that were text by type end between characters.
+            MessageKind::Text => Some(self.text.unwrap_or_default()),
+            MessageKind::Binary => None,
+        };
+        let ends = fin && len == 0;
+        if ends && text.is_some_and(|text| !text.is_complete()) {
+            return Err(SendError::InvalidUtf8);
         }
+        let header = self.header(fin, opcode, len)?;
+        self.text = if ends { None } else { text };
         self.frame_remaining = len;
         self.message = if fin { None } else { Some(kind) };
         Ok(header)
@@ -311,6 +319,17 @@ impl<R: Role> Writer<R> {
         }
     }
 
+    /// Where a text stands after `octets`, if raw octets came before them in the same message.
+    #[inline]
+    fn continue_text(&self, octets: &[u8], fin: bool) -> Result<Option<Utf8Check>, SendError> {
+        let Some(mut text) = self.text else { return Ok(None) };
+        match text.push(octets) {
+            Ok(()) if !fin => Ok(Some(text)),
+            Ok(()) if text.is_complete() => Ok(None),
+            _ => Err(SendError::InvalidUtf8),
+        }
+    }
+
     /// Draws the masking key and builds the header.
     #[inline]
     fn header(&mut self, fin: bool, opcode: Opcode, len: u64) -> Result<EncodedHeader, SendError> {
@@ -381,7 +400,8 @@ impl<R: Role> Writer<R> {
     }
 
     fn transmit_ping(&mut self, out: &mut [u8]) -> Result<usize, SendError> {
-        if !self.keep_alive || self.replies.close().is_some() {
+        // Once a Close was sent or is owed, nobody waits for the Pong.
+        if !self.keep_alive || !self.is_open() {
             return Ok(0);
         }
         let written = self.whole_frame(true, Opcode::PING, &[], out)?;
@@ -433,7 +453,9 @@ impl Writer<Server> {
     pub fn frame<'p>(&mut self, payload: Payload<'p>, fin: bool) -> Result<Frame<'p>, SendError> {
         let opcode = self.data_opcode(payload.kind())?;
         let octets = payload.octets();
+        let text = self.continue_text(octets, fin)?;
         let header = self.header(fin, opcode, octets.len() as u64)?;
+        self.text = text;
         self.message = if fin { None } else { Some(payload.kind()) };
         Ok(Frame { header, payload: octets })
     }
