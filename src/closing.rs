@@ -41,7 +41,8 @@ pub struct Closed {
     pub status: u16,
     /// Whether the closing handshake was complete when the transport ended.
     pub clean: bool,
-    /// Who began: sent its Close first or, without one, failed the connection. `None` if the transport just ended.
+    /// Who began: sent its Close first or, without one, failed or dropped the connection. `None` if the transport just
+    /// ended.
     pub by: Option<Initiator>,
     /// Why the connection failed, if it did.
     pub error: Option<ProtocolError>,
@@ -80,7 +81,7 @@ pub(crate) struct Ending {
     pub(crate) sent: bool,
     /// Whether a Close was sent or is owed.
     pub(crate) owed: bool,
-    /// Whether the Close that was sent came before the one received.
+    /// Whether the Close that was sent came before the one received, or this endpoint dropped the transport.
     pub(crate) local_first: bool,
     /// Why the connection failed.
     pub(crate) failure: Option<ProtocolError>,
@@ -127,7 +128,9 @@ impl Ending {
         let by = match (self.received, self.failure) {
             (Some(_), _) if self.local_first => Some(Initiator::Local),
             (Some(_), _) => Some(Initiator::Peer),
-            (None, Some(ProtocolError::UnexpectedEof)) if self.sent => Some(Initiator::Local),
+            (None, Some(ProtocolError::UnexpectedEof)) if self.sent || self.local_first => {
+                Some(Initiator::Local)
+            }
             (None, Some(ProtocolError::UnexpectedEof) | None) => None,
             (None, Some(_)) => Some(Initiator::Local),
         };

@@ -54,6 +54,7 @@ pub struct Connection<R> {
     reader: Reader,
     writer: Writer<R>,
     deadlines: Deadlines,
+    /// Whether this endpoint began the end: its Close went before the peer's, or it dropped the transport.
     local_first: bool,
     ended: bool,
 }
@@ -95,11 +96,15 @@ impl<R: Role> Connection<R> {
     /// [`ProtocolError::UnexpectedEof`], once, if no Close had come and the connection had not failed.
     pub fn eof(&mut self) -> Result<(), ProtocolError> {
         self.ended = true;
-        self.reader.eof()
+        // After a Close the peer may have ended its direction only: the answer can still be written.
+        self.reader.eof().inspect_err(|_| self.writer.abort())
     }
 
     /// Drops the connection by any means (section 7.1.1 allows it under attack): nothing more is sent or reported.
     pub fn abort(&mut self) {
+        if !self.ended && self.reader.received_close().is_none() {
+            self.local_first = true;
+        }
         self.ended = true;
         self.writer.abort();
         // There is nobody left to tell.

@@ -21,7 +21,10 @@ use crate::EntropyError;
 #[derive(Clone, Debug)]
 pub struct Writer<R> {
     role: R,
-    closing: Closing,
+    /// The Close that was sent: no data follows it (section 5.5.1).
+    sent: Option<Option<CloseCode>>,
+    /// Whether nothing at all follows, not even what was owed.
+    over: bool,
     message: Option<MessageKind>,
     frame_remaining: u64,
     masker: Masker,
@@ -29,16 +32,6 @@ pub struct Writer<R> {
     text: Option<Utf8Check>,
     keep_alive: bool,
     replies: Replies,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Closing {
-    /// No Close was sent: data may be.
-    No,
-    /// A Close was sent, with this code; Pings are still answered until the peer's Close comes (section 5.5.2).
-    Sent(Option<CloseCode>),
-    /// The connection failed: nothing follows, not even what was owed.
-    Failed,
 }
 
 /// Bytes of the longest control frame: a header of 2, a masking key, 125 octets of payload.
@@ -49,7 +42,8 @@ impl<R: Role> Writer<R> {
     pub const fn new(role: R) -> Self {
         Self {
             role,
-            closing: Closing::No,
+            sent: None,
+            over: false,
             message: None,
             frame_remaining: 0,
             masker: Masker::new(MaskingKey([0; 4])),
@@ -202,11 +196,19 @@ impl<R: Role> Writer<R> {
         if out.len() < required {
             return Err(BufferTooSmall::new(required).into());
         }
+        let owed = self.replies;
         let first = self.transmit_pong(out)?;
         let rest = out.get_mut(first..).unwrap_or(&mut []);
-        let second = self.whole_frame(true, Opcode::CLOSE, body, rest)?;
-        self.closing = Closing::Sent(frame.code());
-        Ok(first.saturating_add(second))
+        match self.whole_frame(true, Opcode::CLOSE, body, rest) {
+            Ok(second) => {
+                self.sent = Some(frame.code());
+                Ok(first.saturating_add(second))
+            }
+            Err(error) => {
+                self.replies = owed;
+                Err(error)
+            }
+        }
     }
 
     /// Writes what is owed: a Pong, a keep-alive Ping, a Close. Whole frames only; 0 if nothing is owed, if `out` is too small
@@ -235,11 +237,13 @@ impl<R: Role> Writer<R> {
     #[inline]
     #[must_use]
     pub const fn wants_transmit(&self) -> bool {
-        match self.closing {
-            Closing::No => self.keep_alive || !self.replies.is_empty(),
-            // Not once the peer's Close came as well (section 5.5.2).
-            Closing::Sent(_) => self.replies.pong_is_due() && self.replies.close().is_none(),
-            Closing::Failed => false,
+        if self.over {
+            return false;
+        }
+        match self.sent {
+            None => self.keep_alive || !self.replies.is_empty(),
+            // Pings are still answered, but not once the peer's Close came as well (section 5.5.2).
+            Some(_) => self.replies.pong_is_due() && self.replies.close().is_none(),
         }
     }
 
@@ -251,26 +255,23 @@ impl<R: Role> Writer<R> {
 
     /// Owes a Ping that keeps the connection alive, with an empty payload. A second one is not owed.
     pub fn keep_alive(&mut self) {
-        self.keep_alive = self.closing == Closing::No;
+        self.keep_alive = self.is_open();
     }
 
     /// Sends nothing more, whatever is owed.
     pub fn abort(&mut self) {
-        self.closing = Closing::Failed;
+        self.over = true;
         self.replies = Replies::new();
     }
 
     /// Whether data may still be sent.
     pub const fn is_open(&self) -> bool {
-        matches!(self.closing, Closing::No) && self.replies.close().is_none()
+        !self.over && self.sent.is_none() && self.replies.close().is_none()
     }
 
-    /// The Close that was sent, as its code.
+    /// The Close that was sent, as its code: ours, an answer, or that of a failure.
     pub const fn sent_close(&self) -> Option<Option<CloseCode>> {
-        match self.closing {
-            Closing::Sent(code) => Some(code),
-            _ => None,
-        }
+        self.sent
     }
 
     /// As [`begin`](Self::begin) for a payload that is complete and valid by type; its octets go through
@@ -410,25 +411,26 @@ impl<R: Role> Writer<R> {
     }
 
     fn transmit_close(&mut self, out: &mut [u8]) -> Result<usize, SendError> {
-        let (code, after) = match self.replies.close() {
+        let (code, failure) = match self.replies.close() {
             None => return Ok(0),
-            Some(CloseReply::Echo(code)) => (code, Closing::Sent(code)),
-            Some(CloseReply::Failure(Some(code))) => (Some(code), Closing::Failed),
-            Some(CloseReply::Failure(None)) => {
-                self.replies.clear_close();
-                self.closing = Closing::Failed;
-                return Ok(0);
-            }
+            Some(CloseReply::Echo(code)) => (code, false),
+            Some(CloseReply::Failure(code)) => (code, true),
         };
-        if self.closing != Closing::No {
+        if self.sent.is_some() {
             return Ok(0); // A Close was sent: there is never a second one.
+        }
+        if failure && code.is_none() {
+            self.replies.clear_close();
+            self.over = true;
+            return Ok(0);
         }
         let frame = code.map_or(CloseFrame::EMPTY, CloseFrame::code_only);
         let mut body = [0; 125];
         let body = close_body(frame, &mut body);
         let written = self.whole_frame(true, Opcode::CLOSE, body, out)?;
         self.replies.clear_close();
-        self.closing = after;
+        self.sent = Some(code);
+        self.over = failure;
         Ok(written)
     }
 }

@@ -181,7 +181,7 @@ fn req_6455_5_5_1_10_our_unfinished_message_does_not_delay_the_answer() {
         conn.writer().begin(MessageKind::Text, true, 2).unwrap();
         feed(&mut conn, &to(side, CLOSE, &close_body(1000, b"")));
         assert_eq!(conn.poll_transmit(&mut [0; 131]), Ok(0));
-        conn.writer().mask(&mut *b"ok".to_vec()).unwrap();
+        conn.writer().mask(&mut [b'o', b'k']).unwrap();
         assert_eq!(owed(&mut conn), [(CLOSE, close_body(1000, b""))]);
     }
 }
