@@ -81,7 +81,9 @@ impl<R: Role> Connection<R> {
     /// [`transport`](Self::transport) says. All further input is swallowed.
     #[inline]
     pub fn recv<'b>(&mut self, input: &mut Input<'b>) -> Result<Option<Event<'b>>, ProtocolError> {
-        self.deadlines.received();
+        if input.remaining() > 0 {
+            self.deadlines.received();
+        }
         let event = self.reader.next(input, self.writer.replies())?;
         if matches!(event, Some(Event::Close(_))) {
             self.note_close();

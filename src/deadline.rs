@@ -94,7 +94,10 @@ pub struct Deadlines {
     heard: Option<Timestamp>,
     pinged: Option<Timestamp>,
     closing: Option<Timestamp>,
-    expired: bool,
+    /// A deadline has asked to fail the connection.
+    failed: bool,
+    /// None runs any more.
+    over: bool,
 }
 
 impl Deadlines {
@@ -107,7 +110,8 @@ impl Deadlines {
             heard: None,
             pinged: None,
             closing: None,
-            expired: false,
+            failed: false,
+            over: false,
         }
     }
 
@@ -125,10 +129,11 @@ impl Deadlines {
 
     /// Moves the deadlines to `now`. Spurious calls are harmless.
     ///
-    /// Once a deadline asked to fail the connection none runs any more.
+    /// Once a deadline asked to fail the connection, only that of the closing handshake runs on: a peer that is gone does
+    /// not end the transport either.
     #[must_use]
     pub fn handle_timeout(&mut self, now: Timestamp, progress: Progress) -> Option<TimeoutAction> {
-        if self.expired {
+        if self.over {
             return None;
         }
         self.arm(now, progress);
@@ -143,7 +148,9 @@ impl Deadlines {
         ];
         for (wake, timeout) in failures {
             if overdue(wake) {
-                self.expired = true;
+                self.failed = true;
+                self.over = matches!(timeout, Timeout::OpeningHandshake | Timeout::ClosingHandshake);
+                self.closing = Some(now);
                 return Some(TimeoutAction::Fail(timeout));
             }
         }
@@ -168,11 +175,11 @@ impl Deadlines {
 
     /// Opening, closing, stalled fragment, idle, pong, ping: each `None` where it does not run.
     fn candidates(&self, progress: Progress) -> [Option<Wake>; 6] {
-        if self.expired {
+        if self.over {
             return [None; 6];
         }
         let t = &self.timeouts;
-        if progress.closing {
+        if progress.closing || self.failed {
             return [None, wake(self.closing, t.closing), None, None, None, None];
         }
         if !progress.open {
