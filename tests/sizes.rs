@@ -1,0 +1,40 @@
+//! Memory for each connection: the state types are held to numbers. Run with `--nocapture` to see them.
+
+mod common;
+
+use std::mem::size_of;
+
+use common::Keys;
+use sockless::frame::Masker;
+use sockless::{
+    AnyRole, Client, Connection, Data, Deadlines, Event, Reader, Replies, Server, Utf8Check, Writer,
+};
+
+macro_rules! sizes {
+    ($($type:ty: $bound:expr,)+) => {{
+        $(
+            let (name, size): (_, usize) = (stringify!($type), size_of::<$type>());
+            println!("{name:28} {size:4} bytes, at most {}", $bound);
+            assert!(size <= $bound, "{name} has {size} bytes, more than {}", $bound);
+        )+
+    }};
+}
+
+/// The numbers are those of 64-bit targets; a smaller pointer makes nothing larger.
+#[test]
+fn state_stays_small() {
+    sizes! {
+        Masker: 4,
+        Utf8Check: 5,
+        Data<'static>: 40,
+        Event<'static>: 40,
+        Replies: 130,
+        Deadlines: 136,
+        Reader: 208,
+        Writer<Server>: 160,
+        Writer<Client<Keys>>: 160,
+        Writer<AnyRole<Keys>>: 168,
+        Connection<Server>: 512,
+        Connection<Client<Keys>>: 512,
+    }
+}
