@@ -99,7 +99,8 @@ impl From<CloseCode> for u16 {
 
 /// The text of a Close frame that explains its code: at most 123 octets of UTF-8 (RFC 6455 section 5.5.1).
 ///
-/// It is for logs and debugging, not for the eyes of end users; what a peer sent is text of unknown intent.
+/// It is for logs and debugging, not for the eyes of end users; what a peer sent is text of unknown intent
+/// (6455-5.5.1-4).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CloseReason<'a>(&'a str);
 

@@ -1,4 +1,128 @@
-//! WebSocket without the socket: RFC 6455 as a pure state machine.
+//! WebSocket without the socket: RFC 6455 as a pure `no_std` state machine.
+//!
+//! The engine takes bytes and gives events; it takes messages and gives bytes. It touches no socket, clock, source of
+//! randomness or allocator, so the same engine drives any transport, and every behaviour can be tested by bytes in and
+//! events out. It is strict, bounded, and panics on no input.
+//!
+//! # Three layers to enter at
+//!
+//! | layer | for | gives |
+//! |---|---|---|
+//! | [`frame`], [`CloseCode`], [`Utf8Check`], `handshake` | proxies, test tools, other engines | the wire format: build and read any frame, also an invalid one; the opening handshake in the caller's storage |
+//! | [`Connection`], or [`Reader`] and [`Writer`] | runtimes, firmware | the protocol: events in, bytes out, no allocator |
+//! | [`message`] and `adapter` | applications | whole messages, bounded queues, sockets |
+//!
+//! # A server on tokio
+//!
+//! ```no_run
+//! # #[cfg(feature = "tokio")] mod example {
+//! use sockless::adapter::{tokio::accept, Error, ServerOptions};
+//! use sockless::handshake::OriginPolicy;
+//!
+//! async fn echo(stream: tokio::net::TcpStream) -> Result<(), Error> {
+//!     let options = ServerOptions::new(OriginPolicy::SameHost); // a choice without a default
+//!     let mut socket = accept(stream, &options).await?;
+//!     while let Some((message, mut outgoing)) = socket.recv_with().await? {
+//!         outgoing.feed(message).await?; // written before the next wait for input
+//!     }
+//!     Ok(())
+//! }
+//! # }
+//! ```
+//!
+//! # The same without adapter, allocator or clock
+//!
+//! ```
+//! use sockless::{Config, Connection, Event, Input, Payload, ProtocolError, Server, Transport};
+//!
+//! /// Answers what one read brought; `write` is the transport's.
+//! fn echo(
+//!     connection: &mut Connection<Server>,
+//!     received: &mut [u8],
+//!     mut write: impl FnMut(&[u8]),
+//! ) -> Result<Transport, ProtocolError> {
+//!     let mut input = Input::new(received);
+//!     let result = loop {
+//!         match connection.recv(&mut input) {
+//!             Ok(Some(Event::Data(data))) => {
+//!                 let Some(payload) = Payload::forward(&data) else { continue };
+//!                 if let Ok(frame) = connection.writer().frame(payload, data.is_last()) {
+//!                     frame.as_slices().into_iter().for_each(&mut write);
+//!                 }
+//!             }
+//!             Ok(Some(_)) => {} // what it obliges us to answer is queued
+//!             Ok(None) => break Ok(()),
+//!             Err(error) => break Err(error), // so is the Close that tells the peer
+//!         }
+//!     };
+//!     let mut owed = [0; sockless::MAX_CONTROL_FRAME_LEN];
+//!     while let Ok(len @ 1..) = connection.poll_transmit(&mut owed) {
+//!         write(&owed[..len]);
+//!     }
+//!     result.map(|()| connection.transport())
+//! }
+//!
+//! let mut connection = Connection::new(Server, Config::new());
+//! let mut written = Vec::new();
+//! let mut received = *b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58"; // RFC 6455 section 5.7
+//! let next = echo(&mut connection, &mut received, |bytes| written.extend_from_slice(bytes));
+//! assert_eq!((written.as_slice(), next), (&b"\x81\x05Hello"[..], Ok(Transport::Open)));
+//! ```
+//!
+//! # Architecture
+//!
+//! ```text
+//! frame, close, utf8, limits, time     the wire format and values
+//!   <- reader, writer                  the two halves; replies: two slots from one to the other
+//!     <- connection                    both halves, closing handshake, deadlines
+//!       <- message                     whole messages, buffers, the order of reading and writing
+//!         <- adapter                   std, tokio: read, write, report
+//! handshake                            opens; knows nothing of frames
+//! ```
+//!
+//! An arrow means "is used by"; a test refuses any other. What the peer's frames oblige us to answer goes into two bounded
+//! slots ([`Replies`]): the newest Pong and the first Close, so that neither can be lost or pile up. Roles are types:
+//! a [`Server`] has no source of randomness, a [`Client`] cannot send an unmasked frame. Misuse by our own caller
+//! ([`SendError`], [`BufferTooSmall`]) is another type than misbehaviour of the peer ([`ProtocolError`]), which knows its
+//! close code.
+//!
+//! # Decisions where the RFCs leave one
+//!
+//! - Strict: lengths are minimal, reserved bits zero, masks where they must be, HTTP lines end in CRLF.
+//! - After our Close, data that still comes is delivered and Pings are answered, until the peer's Close; after that, or a
+//!   failure, everything is swallowed.
+//! - A Close is answered with its code, an empty one with an empty one. A Close amid a fragmented message is a normal end.
+//! - Too much is 1009; too many fragments are 1008; bad text is 1007; everything else that the peer breaks is 1002.
+//! - A server after both Closes, and whoever failed the connection, ends its direction and reads to the end of the stream; a
+//!   client after both waits for the server.
+//!
+//! # Memory
+//!
+//! What a connection keeps, in bytes on a 64-bit target; a test holds each number.
+//!
+//! | state | bytes |
+//! |---|---|
+//! | [`Reader`] | 208 |
+//! | [`Writer<Server>`](Writer) | 160 |
+//! | [`Deadlines`] | 136 |
+//! | [`Connection<Server>`](Connection) | 512 |
+//! | [`Event`], [`Data`] | 40 |
+//! | [`Replies`] | 130 |
+//! | [`Utf8Check`] | 5 |
+//! | [`Masker`](frame::Masker) | 4 |
+//!
+//! Whole messages live in the buffer that they were read into (16 KiB unless set); those that fit are received and sent
+//! without an allocation.
+//!
+//! # Features
+//!
+//! - `std` (default): the blocking adapter. Implies `alloc`.
+//! - `handshake` (default): the opening handshake, without an allocator; uses `sha1_smol`, `base64`, `memchr`.
+//! - `rng` (default): `SystemEntropy`, a ChaCha8 generator that the system seeds. Without it, bring an [`Entropy`].
+//! - `tokio`: the tokio adapter, with `Stream` and `Sink`.
+//! - `alloc`: whole messages and queues without `std`.
+//!
+//! With none of them the engine needs no allocator and no other crate.
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(missing_docs, missing_debug_implementations, unreachable_pub, unused_must_use)]

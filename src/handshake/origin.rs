@@ -1,7 +1,7 @@
 //! Which web pages may connect (RFC 6455 sections 4.2.2 and 10.2).
 //!
 //! Owns: comparing an origin with a policy. Must not know: the rest of the request. An origin is what a browser says of
-//! the page; other clients may say anything, so it authenticates nobody.
+//! the page; other clients may say anything, so it authenticates nobody (6455-10.1-1).
 
 /// The choice that every server has to make: without one, any page that a user visits could act in their name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

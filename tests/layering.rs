@@ -1,0 +1,114 @@
+//! Which module may use which: dependencies point one way, from the adapters down to the wire.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+/// What each room of the house may use. A room that is not listed may not exist.
+const MAY_USE: [(&str, &[&str]); 21] = [
+    // The wire format, and values.
+    ("time", &[]),
+    ("limits", &[]),
+    ("input", &[]),
+    ("utf8", &[]),
+    ("frame", &[]),
+    ("close", &[]),
+    ("error", &["close"]),
+    ("entropy", &["error", "role"]),
+    ("role", &["error", "frame"]),
+    ("event", &["close", "frame"]),
+    ("payload", &["event", "frame"]),
+    ("replies", &["close"]),
+    ("deadline", &["error", "time"]),
+    ("closing", &["close", "error", "role"]),
+    // The two halves, and what they mean together.
+    ("reader", &["close", "error", "event", "frame", "input", "limits", "replies", "role", "utf8"]),
+    ("writer", &["close", "error", "frame", "payload", "replies", "role", "utf8"]),
+    (
+        "connection",
+        &["closing", "deadline", "error", "event", "input", "limits", "reader", "role", "time", "writer"],
+    ),
+    (
+        "message",
+        &[
+            "close",
+            "closing",
+            "connection",
+            "error",
+            "event",
+            "frame",
+            "input",
+            "payload",
+            "reader",
+            "role",
+            "time",
+            "writer",
+        ],
+    ),
+    // The opening handshake knows nothing of frames.
+    ("handshake", &["error"]),
+    // The adapters may use everything; nothing uses them.
+    ("adapter", &["*"]),
+    ("lib", &["*"]),
+];
+
+#[test]
+fn dependencies_point_one_way() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut used: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    scan(&src, &src, &mut used);
+    assert!(used.len() > 15, "the scan found only {used:?}");
+    let allowed: BTreeMap<_, _> = MAY_USE.into_iter().collect();
+    let mut faults = Vec::new();
+    for (room, uses) in &used {
+        let Some(allowed) = allowed.get(room.as_str()) else {
+            faults.push(format!("{room} is not in the table"));
+            continue;
+        };
+        for target in uses {
+            if target != room && !allowed.contains(&"*") && !allowed.contains(&target.as_str()) {
+                faults.push(format!("{room} uses {target}"));
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// Notes for each file under `dir` which rooms it uses: `crate::room`, or an item that lib.rs re-exports from one.
+fn scan(src: &Path, dir: &Path, used: &mut BTreeMap<String, BTreeSet<String>>) {
+    let lib = fs::read_to_string(src.join("lib.rs")).unwrap();
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            scan(src, &path, used);
+            continue;
+        }
+        let relative = path.strip_prefix(src).unwrap();
+        let room = relative.components().next().unwrap().as_os_str().to_str().unwrap();
+        let uses = used.entry(room.trim_end_matches(".rs").to_owned()).or_default();
+        for line in fs::read_to_string(&path).unwrap().lines() {
+            // Links in documentation point anywhere.
+            let code = line.split("//").next().unwrap();
+            for (at, _) in code.match_indices("crate::") {
+                let name: String =
+                    code[at + 7..].chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+                assert!(!name.is_empty(), "{}: spell out what `{line}` uses", path.display());
+                uses.insert(room_of(&name, &lib));
+            }
+        }
+    }
+}
+
+/// The room that owns `name`: itself if it is a module, else the one that lib.rs re-exports it from.
+fn room_of(name: &str, lib: &str) -> String {
+    let exported = lib.split("pub use ").skip(1).find(|statement| {
+        let statement = statement.split(';').next().unwrap();
+        statement.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == name)
+    });
+    match exported {
+        Some(statement) if name.starts_with(char::is_uppercase) => {
+            statement.split("::").next().unwrap().to_owned()
+        }
+        _ => name.to_owned(),
+    }
+}
