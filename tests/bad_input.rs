@@ -105,7 +105,7 @@ fn req_6455_7_1_7_3_req_6455_10_7_3_every_protocol_error_sends_its_close_once_an
         Config::new().with_limits(limits)
     };
     let body = |code: u16, reason| close_body(code, reason);
-    let cases: [(&[(u8, &[u8])], ProtocolError, u16); 15] = [
+    let cases: [(Frames<'_>, ProtocolError, u16); 15] = [
         (&[(0xD1, b"")], ProtocolError::ReservedBits, 1002),
         (&[(0x83, b"")], ProtocolError::ReservedOpcode, 1002),
         (&[(0x09, b"")], ProtocolError::FragmentedControl, 1002),

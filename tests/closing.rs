@@ -123,7 +123,8 @@ fn req_6455_6_1_1_data_is_sent_only_while_open() {
     }
 }
 
-/// A message in progress ends unfinished; a frame that was begun has to be completed first, or the transport dropped.
+/// A message in progress ends unfinished; a frame that was begun has to be completed first, or the transport
+/// dropped.
 #[test]
 fn req_6455_5_5_1_6_no_data_frame_follows_our_close() {
     for side in BOTH {
@@ -395,25 +396,17 @@ fn nothing_is_owed_after_the_transport_was_lost() {
 }
 
 #[test]
-fn req_6455_7_1_7_1_req_6455_7_1_7_2_req_6455_7_2_1_1_req_6455_7_1_7_3_req_6455_10_7_3_failing_closes_and_says_why(
-) {
+fn req_6455_7_1_7_1_req_6455_7_2_1_1_req_6455_7_1_7_2_a_failure_closes_and_is_reported() {
     // `fails` asserts the error, the Close with its code, and what the transport is to do.
-    fails(
-        Side::Client,
-        Config::new(),
-        &to(Side::Client, END, b""),
-        ProtocolError::UnexpectedContinuation,
-        1002,
-    );
-    fails(
-        Side::Server,
-        Config::new(),
-        &to(Side::Server, END, b""),
-        ProtocolError::UnexpectedContinuation,
-        1002,
-    );
+    for side in BOTH {
+        let wire = to(side, END, b"");
+        fails(side, Config::new(), &wire, ProtocolError::UnexpectedContinuation, 1002);
+    }
+}
+
+#[test]
+fn req_6455_7_1_7_3_a_failure_says_why_and_the_writer_knows_what_it_said() {
     both_fail(&[(TEXT, b"\xFF")], ProtocolError::InvalidUtf8, 1007);
-    // The writer knows what it said.
     for side in BOTH {
         let mut conn = open(side);
         feed(&mut conn, &to(side, TEXT, b"\xFF"));

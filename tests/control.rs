@@ -134,7 +134,8 @@ fn req_6455_5_5_3_3_an_unsolicited_pong_is_reported_and_not_answered() {
     }
 }
 
-/// Decided: a Ping that comes between our Close and the peer's is answered, since only a received Close frees from it.
+/// Decided: a Ping that comes between our Close and the peer's is answered, since only a received Close frees
+/// from it.
 #[test]
 fn req_t_ctrl_1_a_ping_between_our_close_and_the_peers_is_answered() {
     for side in BOTH {

@@ -234,7 +234,8 @@ fn nothing_that_comes_extends_the_closing_handshake() {
     }
 }
 
-/// A failed connection waits for the peer's end of the transport, but not for ever: a peer that is gone never ends it.
+/// A failed connection waits for the peer's end of the transport, but not for ever: a peer that is gone never
+/// ends it.
 #[test]
 fn whatever_failed_the_connection_the_closing_deadline_runs() {
     let config = timers(|timeouts| {

@@ -36,11 +36,11 @@ fn req_6455_5_4_3_req_6455_5_4_8_control_frames_between_fragments_are_handled_at
     for side in BOTH {
         let mut conn = connection(side, Config::new());
         let begun = part(MessageKind::Text, true, "Hel", false);
-        assert_eq!(feed(&mut conn, &to(side, TEXT_PART, b"Hel")), [begun.clone()]);
+        assert_eq!(feed(&mut conn, &to(side, TEXT_PART, b"Hel")), std::slice::from_ref(&begun));
         assert_eq!(feed(&mut conn, &to(side, PING, b"?")), [Seen::Ping(b"?".to_vec())]);
         assert_eq!(owed(&mut conn), [(PONG, b"?".to_vec())], "before the message ends");
         let ended = part(MessageKind::Text, false, "lo", true);
-        assert_eq!(feed(&mut conn, &to(side, END, b"lo")), [ended.clone()]);
+        assert_eq!(feed(&mut conn, &to(side, END, b"lo")), std::slice::from_ref(&ended));
 
         let wire = all_to(side, &[(TEXT_PART, b"Hel"), (PING, b"?"), (PONG, b"!"), (END, b"lo")]);
         let expected = [begun, Seen::Ping(b"?".to_vec()), Seen::Pong(b"!".to_vec()), ended];
@@ -88,7 +88,8 @@ fn req_6455_5_4_6_messages_are_not_interleaved() {
             both_fail(&[(first, b""), (MORE, b""), (PING, b""), (second, b"")], error, 1002);
         }
     }
-    // Sent: a second message of the other kind is refused; of the same kind there is none, only continuations.
+    // Sent: a second message of the other kind is refused; of the same kind there is none, only
+    // continuations.
     for side in BOTH {
         let mut conn = connection(side, Config::new());
         let mut wire = encode(&mut conn, "Hel", false);
@@ -116,7 +117,7 @@ fn req_6455_5_4_7_a_continuation_without_a_message_fails_with_1002() {
 
 #[test]
 fn req_6455_5_4_9_fragments_may_be_empty() {
-    let cases: [(&[(u8, &[u8])], &str); 7] = [
+    let cases: [(Frames<'_>, &str); 7] = [
         (&[(TEXT, b"")], ""),
         (&[(TEXT_PART, b""), (END, b"Hello")], "Hello"),
         (&[(TEXT_PART, b"Hel"), (MORE, b""), (END, b"lo")], "Hello"),

@@ -48,7 +48,7 @@ fn req_6455_5_2_3_reserved_bits_without_an_extension_fail_with_1002() {
 }
 
 /// What a reader that allows RSV1 makes of `frames`, sent to a client.
-fn with_rsv1(frames: &[(u8, &[u8])]) -> Result<Vec<(Rsv, Vec<u8>)>, ProtocolError> {
+fn with_rsv1(frames: Frames<'_>) -> Result<Vec<(Rsv, Vec<u8>)>, ProtocolError> {
     let mut reader = Reader::new(Side::Client, Limits::DEFAULT).with_allowed_rsv(Rsv::RSV1);
     let mut bytes = all_to(Side::Client, frames);
     let (mut input, mut replies) = (Input::new(&mut bytes), Replies::new());
@@ -69,7 +69,7 @@ fn req_iana_hdr_1_rsv1_is_taken_where_an_extension_was_negotiated_and_only_on_fi
         .map(|(r, o)| (r, o.to_vec()));
     assert_eq!(taken, expected);
 
-    let refused: [&[(u8, &[u8])]; 7] = [
+    let refused: [Frames<'_>; 7] = [
         &[(0xA1, b"")],
         &[(0x91, b"")],
         &[(0xE1, b"")],

@@ -157,7 +157,8 @@ fn byte_by_byte(side: Side, len: usize) -> Duration {
     times.min().unwrap()
 }
 
-/// Work that grew with the square of the input would make it 64 times; the bound leaves room for a busy machine.
+/// Work that grew with the square of the input would make it 64 times; the bound leaves room for a busy
+/// machine.
 #[test]
 fn req_t_lim_2_eight_times_the_input_is_about_eight_times_the_work() {
     for side in BOTH {

@@ -206,7 +206,10 @@ proptest! {
     }
 
     #[test]
-    fn any_close_arrives(code in prop_oneof![1000_u16..=1003, 1007_u16..=1009, 1011_u16..=1014, 3000_u16..=4999], reason in ".{0,60}") {
+    fn any_close_arrives(
+        code in prop_oneof![1000_u16..=1003, 1007_u16..=1009, 1011_u16..=1014, 3000_u16..=4999],
+        reason in ".{0,60}",
+    ) {
         let reason = sockless::CloseReason::truncated(&reason);
         for side in BOTH {
             let frame = sockless::CloseFrame::new(sockless::CloseCode::new(code).unwrap(), reason);

@@ -1,4 +1,5 @@
-//! Where input is cut carries no meaning: any chunks of any bytes give the same events, the same error, the same replies.
+//! Where input is cut carries no meaning: any chunks of any bytes give the same events, the same error, the
+//! same replies.
 
 mod common;
 
@@ -39,7 +40,8 @@ fn run(side: Side, config: Config, bytes: &[u8], sizes: &[usize]) -> Outcome {
     Outcome { seen: joined(seen), error, replies: owed(&mut conn), mid_message, frame_remaining }
 }
 
-/// Text is delivered up to the piece that holds an error, so the octets before it differ in how far they go, no more.
+/// Text is delivered up to the piece that holds an error, so the octets before it differ in how far they go,
+/// no more.
 fn assert_prefix(long: &[Seen], short: &[Seen]) {
     let Some((last, before)) = short.split_last() else { return };
     assert!(long.len() >= short.len(), "{long:?} is shorter than {short:?}");

@@ -1,4 +1,5 @@
-//! What happens in each state when something arrives, is asked for, or the time passes: one table, held cell by cell.
+//! What happens in each state when something arrives, is asked for, or the time passes: one table, held cell
+//! by cell.
 
 mod common;
 
@@ -8,24 +9,26 @@ use std::time::Duration;
 use common::*;
 use sockless::{Config, ControlPayload, ReadyState, SendError, Side, Timeouts, Timestamp, Transport};
 
-/// `a > b`: `a` is reported and `b` is owed; `-`: nothing. Numbers are status codes, and `Closed` is the send error.
+/// `a>b`: `a` is reported and `b` is owed; `-`: nothing. Numbers are status codes; `Closed` is the send error.
 ///
-/// - states: `mid-message` has the peer's first fragment, `close sent` has ours and `close came` the peer's, whose answer
-///   is not written yet, which it is in `both`; `failed` has written its Close, `lost` saw the transport end.
-/// - arrivals: `text` is a whole message, `more` the last fragment of one, `bad` a reserved opcode.
-/// - `time`: idle or waiting for the closing handshake for too long.
+/// - States: `mid-message` has the peer's first fragment, `close sent` has ours and `close came` the peer's,
+///   whose answer is not written yet, which it is in `both`; `failed` has written its Close, `lost` saw the
+///   transport end.
+/// - Arrivals: `text` is a whole message, `more` the last fragment of one, `bad` a reserved opcode.
+/// - `time`: idle, or waiting for the closing handshake, for too long.
 const TABLE: &str = "
-| state       | text      | more      | ping        | pong | close        | bad       | eof   | send   | close()  | ping() | time         |
-| open        | text      | 1002>1002 | ping > pong | pong | close > 1000 | 1002>1002 | 1006  | ok     | ok       | ok     | Idle > 1008  |
-| mid-message | 1002>1002 | end       | ping > pong | pong | close > 1000 | 1002>1002 | 1006  | ok     | ok       | ok     | Idle > 1008  |
-| close sent  | text      | 1002      | ping > pong | pong | close        | 1002      | 1006  | Closed | Closed   | Closed | Closing      |
-| close came  | - > 1000  | - > 1000  | - > 1000    | - > 1000 | - > 1000 | - > 1000  | ok > 1000 | Closed > 1000 | Closed > 1000 | Closed > 1000 | - > 1000 |
-| both        | -         | -         | -           | -    | -            | -         | ok    | Closed | Closed   | Closed | -            |
-| failed      | -         | -         | -           | -    | -            | -         | ok    | Closed | Closed   | Closed | -            |
-| lost        | -         | -         | -           | -    | -            | -         | ok    | Closed | Closed   | Closed | -            |
+| state       | text      | more      | ping      | pong   | close      | bad       | eof     | send        | close()     | ping()      | time      |
+| open        | text      | 1002>1002 | ping>pong | pong   | close>1000 | 1002>1002 | 1006    | ok          | ok          | ok          | Idle>1008 |
+| mid-message | 1002>1002 | end       | ping>pong | pong   | close>1000 | 1002>1002 | 1006    | ok          | ok          | ok          | Idle>1008 |
+| close sent  | text      | 1002      | ping>pong | pong   | close      | 1002      | 1006    | Closed      | Closed      | Closed      | Closing   |
+| close came  | ->1000    | ->1000    | ->1000    | ->1000 | ->1000     | ->1000    | ok>1000 | Closed>1000 | Closed>1000 | Closed>1000 | ->1000    |
+| both        | -         | -         | -         | -      | -          | -         | ok      | Closed      | Closed      | Closed      | -         |
+| failed      | -         | -         | -         | -      | -          | -         | ok      | Closed      | Closed      | Closed      | -         |
+| lost        | -         | -         | -         | -      | -          | -         | ok      | Closed      | Closed      | Closed      | -         |
 ";
 
-/// What the transport is to do, by role, and how a connection that ends in this state is reported after `eof`.
+/// What the transport is to do, by role, and how a connection that ends in this state is reported after
+/// `eof`.
 const ENDS: &str = "
 | state       | ready   | server        | client        | end                |
 | open        | Open    | Open          | Open          | 1006 unclean       |

@@ -216,7 +216,8 @@ fn req_t_utf8_4_an_open_character_must_be_finished_by_whatever_comes_next() {
     }
 }
 
-/// Octets masked after fragments that were text by type are checked as well, from the beginning of a character.
+/// Octets masked after fragments that were text by type are checked as well, from the beginning of a
+/// character.
 #[test]
 fn req_t_utf8_4_raw_octets_after_fragments_of_str_are_checked() {
     for side in BOTH {
@@ -287,7 +288,8 @@ fn a_check_that_failed_stays_failed() {
     }
 }
 
-/// What the standard library says of a whole text: how much could still become valid, and whether it may end there.
+/// What the standard library says of a whole text: how much could still become valid, and whether it may end
+/// there.
 fn oracle(octets: &[u8]) -> Result<bool, InvalidUtf8> {
     match std::str::from_utf8(octets) {
         Ok(_) => Ok(true),

@@ -1,5 +1,5 @@
-//! What the tests share: an encoder and a parser of frames that owe nothing to the crate, both roles in one type, and
-//! runs of the engine over every way to cut its input.
+//! What the tests share: an encoder and a parser of frames that owe nothing to the crate, both roles in one
+//! type, and runs of the engine over every way to cut its input.
 #![allow(dead_code, reason = "each test crate uses its own part of this module")]
 
 pub mod counting;
@@ -98,8 +98,11 @@ pub fn to(side: Side, first: u8, payload: &[u8]) -> Vec<u8> {
     frame(first, key_to(side), payload)
 }
 
+/// First bytes and payloads.
+pub type Frames<'a> = &'a [(u8, &'a [u8])];
+
 /// Several frames in a row, as the peer of `side` has to send them.
-pub fn all_to(side: Side, frames: &[(u8, &[u8])]) -> Vec<u8> {
+pub fn all_to(side: Side, frames: Frames<'_>) -> Vec<u8> {
     frames.iter().flat_map(|(first, payload)| to(side, *first, payload)).collect()
 }
 
@@ -288,8 +291,8 @@ pub fn joined(seen: Vec<Seen>) -> Vec<Seen> {
     out
 }
 
-/// The ways to cut `bytes` that every receiving test goes through: whole, single bytes, and in two at each place
-/// (at some, if there are many).
+/// The ways to cut `bytes` that every receiving test goes through: whole, single bytes, and in two at each
+/// place (at some, if there are many).
 pub fn cuts(bytes: &[u8]) -> Vec<Vec<&[u8]>> {
     let step = (bytes.len() / 200).max(1);
     let mut cuts = vec![vec![bytes], bytes.chunks(1).collect()];
@@ -297,7 +300,8 @@ pub fn cuts(bytes: &[u8]) -> Vec<Vec<&[u8]>> {
     cuts
 }
 
-/// Receives `bytes`, which hold no error, over every cut, and gives the connection of the last run with what it saw.
+/// Receives `bytes`, which hold no error, over every cut, and gives the connection of the last run with what
+/// it saw.
 pub fn receive(side: Side, config: Config, bytes: &[u8]) -> (Conn, Vec<Seen>) {
     let mut result: Option<(Conn, Vec<Seen>)> = None;
     for cut in cuts(bytes) {
@@ -316,8 +320,9 @@ pub fn see_all(side: Side, bytes: &[u8]) -> Vec<Seen> {
     receive(side, Config::new(), bytes).1
 }
 
-/// "fail N": over every cut, `bytes` fail the connection with `error`, reported once; the Close with `code` goes out,
-/// once; what follows is swallowed; nothing can be sent; and the end is reported as it was. Gives what came before.
+/// "fail N": over every cut, `bytes` fail the connection with `error`, reported once; the Close with `code`
+/// goes out, once; what follows is swallowed; nothing can be sent; and the end is reported as it was. Gives
+/// what came before.
 pub fn fails(side: Side, config: Config, bytes: &[u8], error: ProtocolError, code: u16) -> Vec<Seen> {
     let mut before = Vec::new();
     for cut in cuts(bytes) {
@@ -349,7 +354,7 @@ pub fn fails(side: Side, config: Config, bytes: &[u8], error: ProtocolError, cod
 }
 
 /// As [`fails`], in both roles, for frames that are well formed but for what they say.
-pub fn both_fail(frames: &[(u8, &[u8])], error: ProtocolError, code: u16) {
+pub fn both_fail(frames: Frames<'_>, error: ProtocolError, code: u16) {
     for side in BOTH {
         fails(side, Config::new(), &all_to(side, frames), error, code);
     }
