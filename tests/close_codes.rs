@@ -52,7 +52,7 @@ fn req_6455_7_4_1_2_req_iana_cc_1015_codes_that_only_report_locally_never_cross_
 }
 
 #[test]
-fn req_6455_7_4_1_3_1004_is_reserved() {
+fn req_6455_7_4_1_3_code_1004_is_reserved() {
     never_crosses(&[1004]);
 }
 
