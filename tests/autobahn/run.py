@@ -12,24 +12,22 @@ ran. The last line is `N passed, N failed`. The full reports stand under target/
 """
 
 import argparse
-import contextlib
 import hashlib
 import json
 import os
-import queue
 import shutil
-import signal
-import socket
 import subprocess
 import sys
-import threading
 import time
 import venv
 from pathlib import Path
 
-from summary import judge
-
 HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "support"))
+
+from loopback import accepts, echo_server, end_children_when_ended, free_port, process, tail, wait  # noqa: E402
+from summary import judge  # noqa: E402
+
 TARGET = HERE.parents[1] / "target" / "autobahn"
 SUITE = "autobahntestsuite==25.10.1"
 
@@ -46,8 +44,7 @@ SETS = {
 
 def main():
     options = parse_arguments()
-    # Whoever ends this run ends what it started: the clean-up below is not to be jumped over.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    end_children_when_ended()
     python = set_up()
     if options.role == "setup":
         return 0
@@ -129,8 +126,7 @@ def select(python, cases):
 
 
 def run_server(python, options, patterns, agent, out):
-    with process([*options.command, "--listen", "127.0.0.1:0"], out / "server.log", stdout=subprocess.PIPE) as server:
-        address = announced_address(server)
+    with echo_server(options.command, out / "server.log") as (server, address):
         if address is None:
             return ["the server did not print `listening on ADDRESS:PORT`"]
         spec = {"outdir": str(out), "servers": [{"agent": agent, "url": f"ws://{address}"}]}
@@ -165,69 +161,6 @@ def suite(python, mode, spec, patterns, out):
     path = out / "spec.json"
     path.write_text(json.dumps(spec), encoding="utf-8")
     return [python, HERE / "wstest.py", mode, path]
-
-
-@contextlib.contextmanager
-def process(command, log, **options):
-    """Starts a process and ends it, by its own id, whatever happens."""
-    with open(log, "wb") as file:
-        options.setdefault("stdout", file)
-        started = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=file, **options)
-        try:
-            yield started
-        finally:
-            if started.poll() is None:
-                started.terminate()
-                if wait(started, 5) is None:
-                    started.kill()
-                    started.wait()
-
-
-def wait(started, seconds):
-    """The exit status, or nothing when the time is up."""
-    try:
-        return started.wait(seconds)
-    except subprocess.TimeoutExpired:
-        return None
-
-
-def announced_address(server, seconds=30):
-    lines = queue.Queue()
-
-    def read():
-        for line in server.stdout:
-            lines.put(line.decode(errors="replace").strip())
-        lines.put(None)
-
-    threading.Thread(target=read, daemon=True).start()
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            line = lines.get(timeout=max(0, deadline - time.monotonic()))
-        except queue.Empty:
-            return None
-        if line is None or line.startswith("listening on "):
-            return line and line.split()[2]
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def accepts(port, fuzzer, seconds=30):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline and fuzzer.poll() is None:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-            return True
-        time.sleep(0.1)
-    return False
-
-
-def tail(log):
-    lines = log.read_text(errors="replace").strip().splitlines()
-    return " | ".join(lines[-3:]) or "it said nothing"
 
 
 if __name__ == "__main__":
