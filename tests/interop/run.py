@@ -1,0 +1,147 @@
+#!/usr/bin/env python3
+"""Runs real peers against both roles, on loopback: Python's `websockets` and Node's `ws`.
+
+usage: run.py [--examples DIRECTORY]    where `echo_server`, `echo_server_std` and `client` are built
+              [--peer websockets|ws]    only this one
+              [--role server|client]    only our server, or our client
+
+The peers are installed by name under target/interop/. Each check prints one line; the last line is `N passed, N failed`.
+"""
+
+import argparse
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "support"))
+
+from loopback import echo_server, end, end_children_when_ended, tail  # noqa: E402
+
+TARGET = HERE.parents[1] / "target" / "interop"
+WEBSOCKETS = "websockets==17.4"
+WS = "ws@8.23.0"
+SERVERS = ("echo_server", "echo_server_std")
+TIME_LIMIT = 300  # seconds for one peer against one side
+
+# How many checks each script has for each of our roles; the scripts count what ran.
+CHECKS = {
+    ("websockets", "server"): 49,
+    ("websockets", "client"): 57,
+    ("ws", "server"): 38,
+    ("ws", "client"): 45,
+}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--examples", type=Path, default=HERE.parents[1] / "target" / "release" / "examples")
+    parser.add_argument("--peer", choices=["websockets", "ws"])
+    parser.add_argument("--role", choices=["server", "client"])
+    options = parser.parse_args()
+    end_children_when_ended()
+    TARGET.mkdir(parents=True, exist_ok=True)
+
+    passed = failed = 0
+    for peer in [options.peer] if options.peer else ["websockets", "ws"]:
+        command, environment = {"websockets": set_up_websockets, "ws": set_up_ws}[peer]()
+        for role in [options.role] if options.role else ["server", "client"]:
+            for tested in SERVERS if role == "server" else ["client"]:
+                print(f"== {tested} against {peer} ==", flush=True)
+                program = options.examples.resolve() / tested
+                run = against_server if role == "server" else against_client
+                good, bad, ran = run(program, command, environment)
+                if ran != CHECKS[peer, role]:
+                    bad += 1
+                    print(f"FAIL  {ran} checks ran, not {CHECKS[peer, role]}")
+                passed, failed = passed + good, failed + bad
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+def set_up_websockets():
+    home = TARGET / "venv"
+    python = home / "bin" / "python"
+    if not made(home, WEBSOCKETS):
+        shutil.rmtree(home, ignore_errors=True)
+        venv.create(home, with_pip=True)
+        pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", WEBSOCKETS]
+        subprocess.run(pip, check=True, timeout=600)
+        made(home, WEBSOCKETS, now=True)
+    return [python, HERE / "peer_websockets.py"], dict(os.environ)
+
+
+def set_up_ws():
+    home = TARGET / "node"
+    if not made(home, WS):
+        shutil.rmtree(home, ignore_errors=True)
+        home.mkdir()
+        npm = ["npm", "install", "--prefix", home, "--no-save", "--no-audit", "--no-fund", "--loglevel=error", WS]
+        subprocess.run(npm, check=True, timeout=600)
+        made(home, WS, now=True)
+    return ["node", HERE / "peer_ws.mjs"], {**os.environ, "INTEROP_MODULES": str(home)}
+
+
+def made(home, recipe, now=False):
+    """Whether a directory was made by this recipe; `now` says that it just was."""
+    stamp, text = home / "made-by", hashlib.sha256(recipe.encode()).hexdigest()
+    if now:
+        stamp.write_text(text)
+    return stamp.is_file() and stamp.read_text() == text
+
+
+def against_server(program, command, environment):
+    log = TARGET / f"{program.name}.log"
+    try:
+        with echo_server([program], log) as (server, address):
+            if address is None:
+                print("FAIL  it did not print `listening on ADDRESS:PORT`")
+                return 0, 1, 0
+            passed, failed, ran = script([*command, "server", f"ws://{address}/"], environment)
+            if server.poll() is not None:
+                failed += 1
+                print(f"FAIL  the server ended: {tail(log)}")
+            elif "panicked" in log.read_text(errors="replace"):
+                failed += 1
+                print(f"FAIL  the server panicked: see {log}")
+            return passed, failed, ran
+    except OSError as error:
+        print(f"FAIL  cannot run: {error}")
+        return 0, 1, 0
+
+
+def against_client(program, command, environment):
+    if not program.is_file():
+        print(f"FAIL  cannot run: no {program}")
+        return 0, 1, 0
+    return script([*command, "client", program], environment)
+
+
+def script(command, environment):
+    """Runs the checks of a peer; the numbers of passed, failed and counted checks."""
+    checks = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+    try:
+        output, _ = checks.communicate(timeout=TIME_LIMIT)
+    except subprocess.TimeoutExpired:
+        end(checks)
+        print("FAIL  the checks reached the time limit")
+        return 0, 1, 0
+    finally:
+        end(checks)
+    lines = output.rstrip().split("\n")
+    print("\n".join(lines), flush=True)
+    count = re.fullmatch(r"(\d+) passed, (\d+) failed", lines[-1])
+    if not count or (checks.returncode != 0) != (count[2] != "0"):
+        print(f"FAIL  the checks ended early, with {checks.returncode}")
+        return 0, 1, 0
+    passed, failed = int(count[1]), int(count[2])
+    return passed, failed, passed + failed
+
+
+if __name__ == "__main__":
+    sys.exit(main())
