@@ -63,20 +63,25 @@ impl<'s> Head<'s> {
 
     fn append(&mut self, piece: &[u8]) -> Result<(), HandshakeError> {
         let in_start_line = self.line_start == 0;
+        let malformed =
+            if in_start_line { HandshakeError::MalformedStartLine } else { HandshakeError::MalformedHeader };
+        let (mut room, mut too_long) = (self.storage.len(), HandshakeError::HeadTooLarge);
+        let line_room = self.max_start_line.saturating_add(2);
+        if in_start_line && line_room < room {
+            (room, too_long) = (line_room, HandshakeError::TargetTooLong);
+        }
+        // The first byte that is wrong decides, however the input is cut.
+        let (fits, over) = piece.split_at_checked(room.saturating_sub(self.len)).unwrap_or((piece, &[]));
         // What can never be HTTP is refused before its end is awaited, such as a TLS handshake on this port.
-        if piece.iter().any(|&byte| byte < b' ' && !matches!(byte, b'\t' | b'\r' | b'\n') || byte == 0x7F) {
-            return Err(if in_start_line {
-                HandshakeError::MalformedStartLine
-            } else {
-                HandshakeError::MalformedHeader
-            });
+        if fits.iter().any(|&byte| byte < b' ' && !matches!(byte, b'\t' | b'\r' | b'\n') || byte == 0x7F) {
+            return Err(malformed);
         }
-        let end = self.len.saturating_add(piece.len());
-        if in_start_line && end > self.max_start_line.saturating_add(2) {
-            return Err(HandshakeError::TargetTooLong);
+        if !over.is_empty() {
+            return Err(too_long);
         }
-        let slot = self.storage.get_mut(self.len..end).ok_or(HandshakeError::HeadTooLarge)?;
-        slot.copy_from_slice(piece);
+        let end = self.len.saturating_add(fits.len());
+        let slot = self.storage.get_mut(self.len..end).ok_or(too_long)?;
+        slot.copy_from_slice(fits);
         self.len = end;
         Ok(())
     }

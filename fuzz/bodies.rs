@@ -1,0 +1,252 @@
+//! What is fuzzed: bodies that the fuzz targets and an ordinary test share.
+//!
+//! All assert that nothing depends on how the input is cut, and that nothing panics.
+
+use sockless::handshake::client::{self, ClientRequest};
+use sockless::handshake::server;
+use sockless::handshake::{HandshakeError, HeadLimits, Headers, Uri};
+use sockless::{
+    AnyRole, Config, Connection, EntropyError, Event, Input, Limits, MessageKind, ProtocolError, Transport,
+};
+
+/// A stream of frames, read by either role under some limits.
+///
+/// The first byte chooses role and limits, the second how the stream is cut.
+pub fn reader(data: &[u8]) {
+    let [choice, cut, stream @ ..] = data else { return };
+    let limits = match (choice >> 1) & 3 {
+        0 => Limits::DEFAULT,
+        1 => Limits::DEFAULT.with_max_message_size(100),
+        2 => Limits::DEFAULT.with_max_frame_size(50),
+        _ => Limits::DEFAULT.with_max_fragments(3),
+    };
+    let server = choice & 1 == 0;
+    let whole = read(server, limits, stream, |rest| rest);
+    let single = read(server, limits, stream, |_| 1);
+    let mut state = u32::from(*cut);
+    let cut = read(server, limits, stream, |_| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        1 + (state >> 24) as usize % 17
+    });
+    whole.agrees_with(&single);
+    whole.agrees_with(&cut);
+}
+
+/// A request, read by a server.
+pub fn server_handshake(data: &[u8]) {
+    let [cut, input @ ..] = data else { return };
+    let run = |size: usize| {
+        let mut storage = [0; 1024];
+        let limits = HeadLimits::DEFAULT.with_max_start_line(200).with_max_fields(20);
+        let mut handshake = server::Handshake::new(&mut storage, limits);
+        let mut taken = 0;
+        for chunk in input.chunks(size) {
+            let (more, outcome) = match handshake.recv(chunk) {
+                Ok((more, server::Progress::NeedMore)) => (more, None),
+                Ok((more, server::Progress::Request(request))) => {
+                    let subprotocols: Vec<_> = request.subprotocols().iter().collect();
+                    let extensions: Vec<_> = request
+                        .extensions()
+                        .iter()
+                        .map(|extension| {
+                            let parameters = extension.parameters();
+                            let parameters = parameters.map(|p| (p.name(), p.value().collect::<Vec<_>>()));
+                            (extension.name(), parameters.collect::<Vec<_>>())
+                        })
+                        .collect();
+                    assert!(!request.host().is_empty() && request.target().starts_with('/'));
+                    let parts =
+                        (request.target(), request.host(), request.origin(), subprotocols, extensions);
+                    (more, Some(format!("request {parts:?} {:?}", fields(request.headers()))))
+                }
+                Ok((more, server::Progress::Http(request))) => {
+                    (more, Some(format!("http {} {}", request.method(), request.target())))
+                }
+                Ok((_, other)) => panic!("{other:?}"),
+                Err(error) => (0, Some(failure(error, handshake.recv(b"GET").map(|_| ())))),
+            };
+            taken += more;
+            if let Some(outcome) = outcome {
+                return (if outcome.starts_with("error") { 0 } else { taken }, outcome);
+            }
+            assert_eq!(more, chunk.len(), "a head that is not complete takes everything");
+        }
+        (taken, "more".to_owned())
+    };
+    let whole = run(input.len().max(1));
+    assert_eq!(whole, run(1));
+    assert_eq!(whole, run(1 + usize::from(*cut) % 50));
+}
+
+/// A response, read by a client that offered subprotocols and an extension.
+pub fn client_handshake(data: &[u8]) {
+    let [cut, input @ ..] = data else { return };
+    let run = |size: usize| {
+        let uri = Uri::parse("ws://example.com/").expect("it is valid");
+        let request = ClientRequest::new(uri)
+            .subprotocols(&["chat", "superchat"])
+            .and_then(|request| request.extensions("permessage-deflate; client_max_window_bits, x-other"))
+            .expect("it is valid");
+        let mut storage = [0; 1024];
+        let limits = HeadLimits::DEFAULT.with_max_start_line(200).with_max_fields(20);
+        // The nonce of the example in RFC 6455 section 1.3.
+        let mut handshake = client::Handshake::new(request, *b"the sample nonce", &mut storage, limits);
+        let mut taken = 0;
+        for chunk in input.chunks(size) {
+            let (more, outcome) = match handshake.recv(chunk) {
+                Ok((more, client::Progress::NeedMore)) => (more, None),
+                Ok((more, client::Progress::Accepted(accepted))) => {
+                    let parts = (accepted.session(), accepted.subprotocol(), fields(accepted.headers()));
+                    (more, Some(format!("accepted {parts:?}")))
+                }
+                Ok((more, client::Progress::Rejected(rejected))) => {
+                    assert_ne!(rejected.status(), 101);
+                    (more, Some(format!("rejected {} {:?}", rejected.status(), fields(rejected.headers()))))
+                }
+                Ok((_, other)) => panic!("{other:?}"),
+                Err(error) => (0, Some(failure(error, handshake.recv(b"HTTP").map(|_| ())))),
+            };
+            taken += more;
+            if let Some(outcome) = outcome {
+                return (if outcome.starts_with("error") { 0 } else { taken }, outcome);
+            }
+            assert_eq!(more, chunk.len(), "a head that is not complete takes everything");
+        }
+        (taken, "more".to_owned())
+    };
+    let whole = run(input.len().max(1));
+    assert_eq!(whole, run(1));
+    assert_eq!(whole, run(1 + usize::from(*cut) % 50));
+}
+
+fn fields(headers: Headers<'_>) -> Vec<(String, Vec<u8>)> {
+    headers.iter().map(|(name, value)| (name.to_owned(), value.to_vec())).collect()
+}
+
+/// A failure is told again for whatever comes after it.
+fn failure(error: HandshakeError, again: Result<(), HandshakeError>) -> String {
+    assert_eq!(again, Err(error));
+    format!("error {error:?}")
+}
+
+/// What a connection made of a stream.
+struct Seen {
+    items: Vec<Item>,
+    error: Option<ProtocolError>,
+    owed: Vec<u8>,
+    transport: Transport,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Item {
+    Message { kind: MessageKind, octets: Vec<u8>, complete: bool },
+    Control(u8, Vec<u8>),
+}
+
+type Key = fn(&mut [u8]) -> Result<(), EntropyError>;
+
+/// Reads `stream` in chunks whose sizes `cut` chooses, given how much is left.
+fn read(server: bool, limits: Limits, stream: &[u8], mut cut: impl FnMut(usize) -> usize) -> Seen {
+    let zero: Key = |dest| {
+        dest.fill(0);
+        Ok(())
+    };
+    let role = if server { AnyRole::Server } else { AnyRole::Client(zero) };
+    let mut connection = Connection::new(role, Config::new().with_limits(limits));
+    let (mut items, mut error) = (Vec::new(), None);
+    let mut rest = stream;
+    while !rest.is_empty() {
+        let (chunk, after) = rest.split_at(cut(rest.len()).min(rest.len()));
+        rest = after;
+        let mut chunk = chunk.to_vec();
+        let mut input = Input::new(&mut chunk);
+        loop {
+            match connection.recv(&mut input) {
+                Ok(None) => break,
+                Ok(Some(event)) => {
+                    assert_eq!(error, None, "an event after a failure");
+                    note(event, connection.reader().control_payload(), &mut items);
+                }
+                Err(failure) => {
+                    assert_eq!(error.replace(failure), None, "a second failure");
+                }
+            }
+        }
+        assert_eq!(input.remaining(), 0);
+    }
+    let transport = connection.transport();
+    let (mut owed, mut out) = (Vec::new(), [0; 512]);
+    while let Ok(len @ 1..) = connection.poll_transmit(&mut out) {
+        owed.extend_from_slice(&out[..len]);
+    }
+    let end = connection.eof();
+    assert!(end.is_ok() == (error.is_some() || connection.reader().received_close().is_some()));
+    let closed = connection.closed().expect("the transport ended");
+    assert!(!(closed.clean && closed.error.is_some()));
+    Seen { items, error, owed, transport }
+}
+
+fn note(event: Event<'_>, payload: &[u8], items: &mut Vec<Item>) {
+    match event {
+        Event::Data(data) => {
+            let open = items.iter_mut().rev().find_map(|item| match item {
+                Item::Message { octets, complete, .. } if !*complete => Some((octets, complete)),
+                _ => None,
+            });
+            assert_eq!(open.is_none(), data.is_first());
+            match open {
+                Some((octets, complete)) => {
+                    octets.extend_from_slice(data.bytes());
+                    *complete = data.is_last();
+                }
+                None => items.push(Item::Message {
+                    kind: data.kind(),
+                    octets: data.bytes().to_vec(),
+                    complete: data.is_last(),
+                }),
+            }
+        }
+        Event::Ping => items.push(Item::Control(9, payload.to_vec())),
+        Event::Pong => items.push(Item::Control(10, payload.to_vec())),
+        Event::Close(code) => {
+            items.push(Item::Control(8, code.map_or(0, u16::from).to_be_bytes().to_vec()));
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+impl Seen {
+    /// The same, but that a message which was never complete may have been told to different lengths.
+    fn agrees_with(&self, other: &Self) {
+        assert_eq!(self.error, other.error);
+        assert_eq!(self.owed, other.owed);
+        assert_eq!(self.transport, other.transport);
+        let settled = |seen: &Self| {
+            let items =
+                seen.items.iter().filter(|item| !matches!(item, Item::Message { complete: false, .. }));
+            items.map(|item| format!("{item:?}")).collect::<Vec<_>>()
+        };
+        assert_eq!(settled(self), settled(other));
+        let (ours, theirs) = (self.unfinished(), other.unfinished());
+        let common = ours.len().min(theirs.len());
+        assert_eq!(ours[..common], theirs[..common]);
+        if self.error.is_none() {
+            assert_eq!(ours, theirs);
+        }
+        for item in &self.items {
+            if let Item::Message { kind: MessageKind::Text, octets, complete: true } = item {
+                assert!(std::str::from_utf8(octets).is_ok());
+            }
+        }
+    }
+
+    fn unfinished(&self) -> &[u8] {
+        self.items
+            .iter()
+            .find_map(|item| match item {
+                Item::Message { octets, complete: false, .. } => Some(octets.as_slice()),
+                _ => None,
+            })
+            .unwrap_or(&[])
+    }
+}
