@@ -5,7 +5,6 @@
 //! ended on standard error, as `closed CODE REASON`, and exits with 0 if it ended cleanly.
 
 use std::error::Error;
-use std::process::ExitCode;
 
 use clap::Parser;
 use sockless::adapter::tokio::{dial, WebSocket};
@@ -44,16 +43,13 @@ struct Options {
 type Socket = WebSocket<TcpStream, Client<SystemEntropy>>;
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
-    let options = Options::parse();
-    match run(&options).await {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("{error}");
-            ExitCode::FAILURE
-        }
-    }
+async fn main() {
+    let clean = run(&Options::parse()).await.unwrap_or_else(|error| {
+        eprintln!("{error}");
+        false
+    });
+    // Returning would wait for the thread that reads standard input, which may have nothing to read for ever.
+    std::process::exit(i32::from(!clean));
 }
 
 /// Whether the connection ended cleanly.
