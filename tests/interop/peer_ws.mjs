@@ -191,7 +191,7 @@ async function echoChecks(checks, tested) {
   const closes = [[1000, 'bye'], [1001, 'going away'], [3000, 'żegnaj'], [4999, 'x'.repeat(123)], [1000, '']];
   for (const [code, reason] of closes) {
     const bytes = Buffer.byteLength(reason);
-    await checks.run(`Close ${code} with a reason of ${bytes} bytes is echoed`, () => checkClose(tested, code, reason));
+    await checks.run(`Close ${code} with a reason of ${bytes} bytes is answered with its code alone`, () => checkClose(tested, code, reason));
   }
   await checks.run('a Close without a code is answered without one', () => checkEmptyClose(tested));
   await checks.run('a Close in the middle of a message is answered', () => checkCloseInMessage(tested));
@@ -264,7 +264,7 @@ function checkPong(tested) {
 function checkClose(tested, code, reason) {
   return tested.echoing(async (peer) => {
     peer.socket.close(code, reason);
-    await peer.expectClose(code, reason);
+    await peer.expectClose(code, '');
   });
 }
 
@@ -279,7 +279,7 @@ function checkCloseInMessage(tested) {
   return tested.echoing(async (peer) => {
     peer.socket.send('unfinished', { fin: false });
     peer.socket.close(1000, 'enough');
-    await peer.expectClose(1000, 'enough');
+    await peer.expectClose(1000, '');
   });
 }
 
