@@ -4,8 +4,9 @@ mod common;
 
 use common::*;
 use sockless::{
-    CloseCode, CloseFrame, CloseReason, Config, ControlPayload, Initiator, MessageKind, Payload,
-    ProtocolError, ReadyState, SendError, Side, Timeouts, Timestamp, Transport, Wake, MAX_CONTROL_FRAME_LEN,
+    CloseCode, CloseFrame, CloseReason, Config, ControlPayload, Event, Initiator, Input, Limits, MessageKind,
+    Payload, ProtocolError, Reader, ReadyState, Replies, SendError, Side, Timeout, Timeouts, Timestamp,
+    Transport, Wake, MAX_CONTROL_FRAME_LEN,
 };
 
 const LOCAL: Option<Initiator> = Some(Initiator::Local);
@@ -513,6 +514,33 @@ fn dropping_the_transport_after_both_closes_is_clean() {
         alone.abort();
         let (status, clean, by, _) = ending(&alone);
         assert_eq!((status, clean, by), (1006, false, LOCAL));
+    }
+}
+
+/// Where the halves live apart, what comes late through the mailbox changes nothing.
+#[test]
+fn nothing_follows_a_failure_that_the_writer_was_told() {
+    for side in BOTH {
+        let pong = || {
+            let (mut reader, mut mailbox) = (Reader::new(side, Limits::DEFAULT), Replies::new());
+            let mut bytes = to(side, PING, b"?");
+            assert_eq!(reader.next(&mut Input::new(&mut bytes), &mut mailbox), Ok(Some(Event::Ping)));
+            mailbox
+        };
+        let aloud = ProtocolError::TimedOut(Timeout::Idle);
+        let silent = ProtocolError::TimedOut(Timeout::OpeningHandshake);
+        for (error, said) in [(aloud, vec![(CLOSE, close_body(1008, b""))]), (silent, vec![])] {
+            let mut conn = open(side);
+            let (mut reader, mut mailbox) = (Reader::new(side, Limits::DEFAULT), Replies::new());
+            reader.fail(error, &mut mailbox);
+            conn.writer().replies().merge(&mut mailbox);
+            assert_eq!(owed(&mut conn), said);
+            assert!(!conn.wants_transmit());
+            conn.writer().replies().merge(&mut pong());
+            conn.writer().keep_alive();
+            assert_eq!(owed(&mut conn), []);
+            assert_nothing_can_be_sent(&mut conn);
+        }
     }
 }
 
