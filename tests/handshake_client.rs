@@ -1,0 +1,306 @@
+//! What a client asks (RFC 6455 section 4.1, first half) and through which proxy (RFC 9110 section 9.3.6).
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+use sockless::handshake::client::{ClientRequest, Handshake, Progress};
+use sockless::handshake::proxy::{Tunnel, TunnelProgress};
+use sockless::handshake::{ComposeError, HandshakeError, HeadLimits, Uri};
+
+/// The nonce of RFC 6455 section 1.3.
+const NONCE: [u8; 16] = *b"the sample nonce";
+
+fn request(uri: &str) -> ClientRequest<'_> {
+    ClientRequest::new(Uri::parse(uri).unwrap())
+}
+
+fn written(request: ClientRequest<'_>) -> String {
+    let mut storage = [0; 16];
+    let handshake = Handshake::new(request, NONCE, &mut storage, HeadLimits::DEFAULT);
+    let mut out = [0; 2048];
+    let len = handshake.write_request(&mut out).unwrap();
+    String::from_utf8(out[..len].to_vec()).unwrap()
+}
+
+/// The values of a field, in order.
+fn values<'h>(head: &'h str, name: &str) -> Vec<&'h str> {
+    head.split("\r\n")
+        .filter_map(|l| l.split_once(": "))
+        .filter(|(n, _)| *n == name)
+        .map(|(_, v)| v)
+        .collect()
+}
+
+#[test]
+fn req_6455_4_1_20_req_9112_2_2_1_req_6455_4_1_22_the_request_octet_by_octet() {
+    let want =
+        "GET /chat HTTP/1.1\r\nHost: server.example.com\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+    assert_eq!(written(request("ws://server.example.com/chat")), want);
+}
+
+#[test]
+fn req_6455_4_1_1_an_invalid_uri_ends_before_anything_is_opened() {
+    // There is no request without a valid URI, and no handshake without a request.
+    for text in ["http://h/", "ws://h/#f", "ws://", "ws://u@h/"] {
+        assert!(Uri::parse(text).is_err());
+    }
+}
+
+#[test]
+fn req_6455_4_1_21_an_independent_parser_takes_it() {
+    let head = written(request("ws://h/a?b").subprotocols(&["x", "y"]).unwrap().origin("http://o").unwrap());
+    let mut fields = [httparse::EMPTY_HEADER; 16];
+    let mut parsed = httparse::Request::new(&mut fields);
+    assert_eq!(parsed.parse(head.as_bytes()), Ok(httparse::Status::Complete(head.len())));
+    assert_eq!((parsed.method, parsed.path, parsed.version), (Some("GET"), Some("/a?b"), Some(1)));
+}
+
+#[test]
+fn req_6455_4_1_23_the_target_is_the_resource_name_or_the_whole_uri() {
+    assert!(written(request("ws://h:81?x")).starts_with("GET /?x HTTP/1.1\r\n"));
+    assert!(written(request("ws://h:81/a").absolute_form(true)).starts_with("GET http://h:81/a HTTP/1.1\r\n"));
+    assert!(written(request("wss://h").absolute_form(true)).starts_with("GET https://h/ HTTP/1.1\r\n"));
+}
+
+#[test]
+fn req_6455_4_1_24_req_9112_3_2_1_host_comes_first_with_a_port_that_is_not_the_default() {
+    for (uri, host) in [
+        ("ws://h:80", "h"),
+        ("ws://h:81", "h:81"),
+        ("wss://h:80", "h:80"),
+        ("wss://h:443", "h"),
+        ("ws://[::1]:9/", "[::1]:9"),
+        ("ws://[::1]", "[::1]"),
+    ] {
+        let head = written(request(uri));
+        assert_eq!(head.split("\r\n").nth(1), Some(format!("Host: {host}").as_str()));
+        assert_eq!(values(&head, "Host").len(), 1);
+    }
+}
+
+#[test]
+fn req_6455_4_1_25_req_6455_4_1_26_req_6455_4_1_27_req_6455_4_1_32_req_6455_4_1_33_the_fields_of_the_handshake(
+) {
+    let head = written(request("ws://h"));
+    assert_eq!(values(&head, "Upgrade"), ["websocket"]);
+    assert_eq!(values(&head, "Connection"), ["Upgrade"]);
+    assert_eq!(values(&head, "Sec-WebSocket-Key").len(), 1);
+    assert_eq!(values(&head, "Sec-WebSocket-Version"), ["13"]);
+}
+
+#[test]
+fn req_6455_4_1_28_req_6455_4_1_29_the_key_is_the_nonce_and_each_nonce_gives_another() {
+    let mut keys = BTreeSet::new();
+    for n in 0..=255 {
+        let nonce: [u8; 16] = core::array::from_fn(|i| if n == 0 { i as u8 + 1 } else { n });
+        let mut storage = [0; 16];
+        let handshake = Handshake::new(request("ws://h"), nonce, &mut storage, HeadLimits::DEFAULT);
+        let mut out = [0; 512];
+        let len = handshake.write_request(&mut out).unwrap();
+        let head = String::from_utf8(out[..len].to_vec()).unwrap();
+        keys.insert(values(&head, "Sec-WebSocket-Key")[0].to_owned());
+    }
+    // The corrected key of RFC 6455 erratum 3150, with zero pad bits.
+    assert!(keys.contains("AQIDBAUGBwgJCgsMDQ4PEA=="));
+    assert_eq!(keys.len(), 256);
+}
+
+#[test]
+fn req_6455_4_1_30_req_6455_4_1_31_an_origin_is_sent_where_it_is_asked_for() {
+    assert!(values(&written(request("ws://h")), "Origin").is_empty());
+    let head = written(request("ws://h").origin("https://example.com").unwrap());
+    assert_eq!(values(&head, "Origin"), ["https://example.com"]);
+}
+
+#[test]
+fn req_6455_4_1_34_req_9110_5_6_1_1_subprotocols_come_in_order_and_never_as_an_empty_list() {
+    let head = written(request("ws://h").subprotocols(&["b", "a"]).unwrap());
+    assert_eq!(values(&head, "Sec-WebSocket-Protocol"), ["b, a"]);
+    assert!(!written(request("ws://h").subprotocols(&[]).unwrap()).contains("Protocol"));
+}
+
+#[test]
+fn req_6455_4_1_35_req_6455_4_1_36_subprotocols_are_tokens_and_unique() {
+    for name in ["", "a b", "a,b", "a/b", "a;b", "\u{E9}", "a\r\nX: y"] {
+        assert_eq!(request("ws://h").subprotocols(&[name]).unwrap_err(), ComposeError::InvalidSubprotocol);
+    }
+    assert_eq!(
+        request("ws://h").subprotocols(&["a", "b", "a"]).unwrap_err(),
+        ComposeError::InvalidSubprotocol
+    );
+    assert!(request("ws://h").subprotocols(&["a", "A"]).is_ok());
+}
+
+#[test]
+fn req_6455_4_1_37_extensions_are_offered_where_they_are_asked_for() {
+    assert!(!written(request("ws://h")).contains("Extensions"));
+    let head =
+        written(request("ws://h").extensions("permessage-deflate; client_max_window_bits, x").unwrap());
+    assert_eq!(values(&head, "Sec-WebSocket-Extensions"), ["permessage-deflate; client_max_window_bits, x"]);
+    for value in ["", "a;", "a b", "a\r\nb", " a"] {
+        assert!(request("ws://h").extensions(value).is_err(), "{value:?}");
+    }
+}
+
+#[test]
+fn req_6455_4_1_38_other_fields_are_sent_as_they_are() {
+    let fields = [("Cookie", "a=b; c=d"), ("Authorization", "Basic YTpi"), ("X-Case", "Kept")];
+    let head = written(request("ws://h").fields(&fields).unwrap());
+    for (name, value) in fields {
+        assert_eq!(values(&head, name), [value]);
+    }
+}
+
+#[test]
+fn req_6455_4_1_39_req_9112_2_2_2_req_9112_5_2_1_req_9110_10_1_1_1_no_field_can_become_another() {
+    for name in [
+        "host",
+        "sec-websocket-key",
+        "Upgrade",
+        "Connection",
+        "Sec-WebSocket-Version",
+        "Expect",
+        "Content-Length",
+        "Transfer-Encoding",
+        "Sec-WebSocket-Protocol",
+        "Sec-WebSocket-Extensions",
+    ] {
+        assert_eq!(request("ws://h").fields(&[(name, "x")]).unwrap_err(), ComposeError::ReservedField);
+    }
+    for value in ["a\r\nb: c", "a\nb", "a\rb", "a\0", " a", "a\t", "a\r\n b"] {
+        assert_eq!(request("ws://h").fields(&[("X", value)]).unwrap_err(), ComposeError::InvalidValue);
+        assert_eq!(request("ws://h").origin(value).unwrap_err(), ComposeError::InvalidValue);
+    }
+    for name in ["", " X", "X ", "X:", "a\r\n"] {
+        assert_eq!(request("ws://h").fields(&[(name, "v")]).unwrap_err(), ComposeError::InvalidName);
+    }
+    let twice = request("ws://h").origin("http://a").unwrap().fields(&[("origin", "http://b")]);
+    assert_eq!(twice.unwrap_err(), ComposeError::ReservedField);
+}
+
+#[test]
+fn req_6455_4_1_13_req_6455_4_1_40_there_is_nothing_to_send_with_before_the_response() {
+    // Frames are sent through a connection, which a handshake gives only by its outcome: a session.
+    let mut storage = [0; 512];
+    let mut handshake = Handshake::new(request("ws://h"), NONCE, &mut storage, HeadLimits::DEFAULT);
+    let part = b"HTTP/1.1 101 x\r\nUpgrade: websock";
+    let Ok((taken, Progress::NeedMore)) = handshake.recv(part) else { panic!() };
+    assert_eq!(taken, part.len());
+    assert_eq!(handshake.eof(), Err(HandshakeError::UnexpectedEof));
+}
+
+#[test]
+fn a_buffer_that_is_too_small_is_left_as_it_is() {
+    let full = written(request("ws://h")).len();
+    let mut storage = [0; 16];
+    let handshake = Handshake::new(request("ws://h"), NONCE, &mut storage, HeadLimits::DEFAULT);
+    for size in 0..full {
+        let mut out = vec![0xAA; size];
+        assert_eq!(handshake.write_request(&mut out).unwrap_err().required, full);
+        assert!(out.iter().all(|&byte| byte == 0xAA));
+    }
+}
+
+fn tunnel(uri: &str) -> (Uri<'_>, String) {
+    let uri = Uri::parse(uri).unwrap();
+    let mut storage = [0; 16];
+    let tunnel = Tunnel::new(uri, &mut storage, HeadLimits::DEFAULT);
+    let mut out = [0; 512];
+    let len = tunnel.write_request(&mut out).unwrap();
+    (uri, String::from_utf8(out[..len].to_vec()).unwrap())
+}
+
+#[test]
+fn req_6455_4_1_5_req_9110_9_3_6_1_a_proxy_is_asked_for_host_and_port() {
+    for (uri, authority) in [("wss://h", "h:443"), ("ws://h/a?b", "h:80"), ("ws://[::1]:9", "[::1]:9")] {
+        let want = format!("CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n\r\n");
+        assert_eq!(tunnel(uri).1, want);
+    }
+}
+
+/// What a proxy's answer comes to, whole and octet by octet: its status if it refused, and how many octets were taken.
+fn answered(answer: &str) -> Result<(Option<u16>, usize), HandshakeError> {
+    let run = |chunk: usize| {
+        let mut storage = [0; 1024];
+        let mut tunnel = Tunnel::new(Uri::parse("ws://h").unwrap(), &mut storage, HeadLimits::DEFAULT);
+        let mut taken = 0;
+        for chunk in answer.as_bytes().chunks(chunk) {
+            match tunnel.recv(chunk)? {
+                (more, TunnelProgress::NeedMore) => taken += more,
+                (more, TunnelProgress::Open) => return Ok((None, taken + more)),
+                (more, TunnelProgress::Rejected(rejected)) => {
+                    return Ok((Some(rejected.status()), taken + more))
+                }
+                (_, other) => panic!("{other:?}"),
+            }
+        }
+        panic!("the answer has no end")
+    };
+    let whole = run(answer.len());
+    assert_eq!(whole, run(1));
+    whole
+}
+
+#[test]
+fn req_9110_9_3_6_2_req_t_proxy_2_the_tunnel_begins_after_the_head() {
+    let head = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n";
+    assert_eq!(answered(&format!("{head}\u{16}\u{3}\u{1}")), Ok((None, head.len())));
+}
+
+#[test]
+fn req_9110_9_3_6_3_any_2xx_opens_the_tunnel_and_nothing_else_does() {
+    for status in [200, 204, 299] {
+        assert!(matches!(answered(&format!("HTTP/1.1 {status} x\r\n\r\n")), Ok((None, _))));
+    }
+    for status in [302, 403, 407, 502] {
+        let got = answered(&format!("HTTP/1.1 {status} x\r\nProxy-Authenticate: Basic\r\n\r\n"));
+        assert_eq!(got.unwrap().0, Some(status));
+    }
+    assert_eq!(answered("HTTP/1.1 101 x\r\n\r\n"), Err(HandshakeError::InvalidProxyResponse));
+    assert_eq!(answered("HTTP/2.0 200 x\r\n\r\n"), Err(HandshakeError::UnsupportedHttpVersion));
+    // The challenge is readable.
+    let mut storage = [0; 1024];
+    let mut tunnel = Tunnel::new(Uri::parse("ws://h").unwrap(), &mut storage, HeadLimits::DEFAULT);
+    let answer = b"HTTP/1.1 407 x\r\nProxy-Authenticate: Basic realm=\"p\"\r\n\r\n";
+    let Ok((_, TunnelProgress::Rejected(rejected))) = tunnel.recv(answer) else { panic!() };
+    assert_eq!(rejected.headers().get("proxy-authenticate"), Some(&b"Basic realm=\"p\""[..]));
+}
+
+#[test]
+fn req_t_proxy_1_the_proxy_s_credentials_stay_with_the_proxy() {
+    let uri = Uri::parse("ws://h").unwrap();
+    let mut storage = [0; 16];
+    let tunnel = Tunnel::new(uri, &mut storage, HeadLimits::DEFAULT).authorization("Basic YTpi").unwrap();
+    let mut out = [0; 512];
+    let len = tunnel.write_request(&mut out).unwrap();
+    assert!(String::from_utf8_lossy(&out[..len]).contains("\r\nProxy-Authorization: Basic YTpi\r\n"));
+    assert!(!written(ClientRequest::new(uri)).contains("Authorization"));
+    let mut storage = [0; 16];
+    assert!(Tunnel::new(uri, &mut storage, HeadLimits::DEFAULT).authorization("a\r\nb: c").is_err());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn whatever_the_caller_may_add_is_one_request_with_these_fields(
+        names in proptest::collection::vec("[!-~]{1,6}", 0..4),
+        fields in proptest::collection::vec(("[ -~]{0,6}", "[\\x00-\\x7F]{0,10}"), 0..4),
+    ) {
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let fields: Vec<(&str, &str)> = fields.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+        let built = request("ws://h").subprotocols(&names).and_then(|request| request.fields(&fields));
+        if let Ok(request) = built {
+            let head = written(request);
+            let mut parsed = [httparse::EMPTY_HEADER; 32];
+            let mut parsed = httparse::Request::new(&mut parsed);
+            prop_assert_eq!(parsed.parse(head.as_bytes()), Ok(httparse::Status::Complete(head.len())));
+            let own = 5 + usize::from(!names.is_empty());
+            prop_assert_eq!(parsed.headers.len(), own + fields.len());
+            for ((name, value), header) in fields.iter().zip(&parsed.headers[own..]) {
+                prop_assert_eq!((*name, value.as_bytes()), (header.name, header.value));
+            }
+        }
+    }
+}

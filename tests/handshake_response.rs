@@ -1,0 +1,360 @@
+//! What a client takes for an answer (RFC 6455 section 4.1, second half).
+
+use proptest::prelude::*;
+use sockless::handshake::client::{ClientRequest, Handshake, Progress};
+use sockless::handshake::{accept_value, HandshakeError, HeadLimits, Uri};
+use sockless::{Client, Config, Connection, EntropyError, Event, Input};
+
+const LINES: [&str; 4] = [
+    "HTTP/1.1 101 Switching Protocols",
+    "Upgrade: websocket",
+    "Connection: Upgrade",
+    "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=",
+];
+
+fn head<L: AsRef<str>>(lines: impl IntoIterator<Item = L>) -> String {
+    lines.into_iter().map(|line| format!("{}\r\n", line.as_ref())).collect::<String>() + "\r\n"
+}
+
+fn with(line: &str) -> String {
+    head(LINES.into_iter().chain([line]))
+}
+
+fn replaced(at: usize, line: &str) -> String {
+    head(LINES.into_iter().enumerate().map(|(n, old)| if n == at { line } else { old }))
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Outcome {
+    More,
+    Open {
+        subprotocol: Option<String>,
+        place: Option<u16>,
+        extensions: Vec<String>,
+        cookies: Vec<String>,
+        taken: usize,
+    },
+    Rejected {
+        status: u16,
+        versions: Vec<String>,
+        fields: usize,
+        taken: usize,
+    },
+}
+
+/// The offer of these tests: two subprotocols, two extensions.
+fn offer() -> ClientRequest<'static> {
+    ClientRequest::new(Uri::parse("ws://server.example.com/chat").unwrap())
+        .subprotocols(&["chat", "superchat"])
+        .unwrap()
+        .extensions("permessage-deflate; client_max_window_bits, x-other")
+        .unwrap()
+}
+
+fn run(request: ClientRequest<'_>, bytes: &[u8], chunk: usize) -> Result<Outcome, HandshakeError> {
+    let mut storage = [0; 4096];
+    let mut handshake = Handshake::new(request, *b"the sample nonce", &mut storage, HeadLimits::DEFAULT);
+    let mut taken = 0;
+    for chunk in bytes.chunks(chunk.max(1)) {
+        let (more, progress) = handshake.recv(chunk)?;
+        taken += more;
+        match progress {
+            Progress::NeedMore => {}
+            Progress::Accepted(accepted) => {
+                let cookies =
+                    accepted.headers().get_all("set-cookie").map(|v| String::from_utf8_lossy(v).into());
+                return Ok(Outcome::Open {
+                    subprotocol: accepted.subprotocol().map(str::to_owned),
+                    place: accepted.session().subprotocol,
+                    extensions: accepted.extensions().iter().map(|e| e.name().to_owned()).collect(),
+                    cookies: cookies.collect(),
+                    taken,
+                });
+            }
+            Progress::Rejected(rejected) => {
+                return Ok(Outcome::Rejected {
+                    status: rejected.status(),
+                    versions: rejected.versions().map(str::to_owned).collect(),
+                    fields: rejected.headers().iter().count(),
+                    taken,
+                });
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    Ok(Outcome::More)
+}
+
+/// Read whole and octet by octet; both must come to the same.
+fn ask_with(request: ClientRequest<'_>, response: &str) -> Result<Outcome, HandshakeError> {
+    let whole = run(request, response.as_bytes(), response.len());
+    assert_eq!(whole, run(request, response.as_bytes(), 1));
+    whole
+}
+
+fn ask(response: &str) -> Result<Outcome, HandshakeError> {
+    ask_with(offer(), response)
+}
+
+fn opens(response: &str) {
+    assert!(matches!(ask(response), Ok(Outcome::Open { .. })), "{:?} for\n{response}", ask(response));
+}
+
+#[test]
+fn rfc_6455_section_1_3_the_answer_of_the_example_opens() {
+    opens(&with("Sec-WebSocket-Protocol: chat"));
+}
+
+#[test]
+fn req_6455_4_1_50_another_status_is_an_outcome_of_its_own() {
+    for (status, line) in [
+        (401, "WWW-Authenticate: Basic"),
+        (302, "Location: /b"),
+        (404, "X: y"),
+        (503, "Retry-After: 1"),
+        (200, "X: y"),
+    ] {
+        let response = head([&format!("HTTP/1.1 {status} x"), line, "Content-Length: 4"]);
+        let Ok(Outcome::Rejected { status: got, fields, taken, .. }) = ask(&format!("{response}body")) else {
+            panic!()
+        };
+        // The body is in the bytes that were not taken.
+        assert_eq!((got, fields, taken), (status, 2, response.len()));
+    }
+}
+
+#[test]
+fn req_whatwg_1_a_redirect_is_reported_and_not_followed() {
+    let outcome = ask("HTTP/1.1 302 Found\r\nLocation: ws://elsewhere/\r\n\r\n");
+    assert!(matches!(outcome, Ok(Outcome::Rejected { status: 302, .. })));
+}
+
+#[test]
+fn req_6455_4_4_2_req_6455_11_3_5_2_versions_come_from_all_lines() {
+    let response = "HTTP/1.1 426 x\r\nSec-WebSocket-Version: 13, 8\r\nSec-WebSocket-Version: 7\r\n\r\n";
+    let Ok(Outcome::Rejected { versions, .. }) = ask(response) else { panic!() };
+    assert_eq!(versions, ["13", "8", "7"]);
+}
+
+#[test]
+fn req_6455_4_1_51_upgrade_says_websocket_in_any_case() {
+    for line in ["X: y", "Upgrade: h2c", "Upgrade: websocket2", "Upgrade: ", "Upgrade: websocket, h2c"] {
+        assert_eq!(ask(&replaced(1, line)), Err(HandshakeError::InvalidUpgrade), "{line}");
+    }
+    opens(&replaced(1, "Upgrade: WebSocket"));
+    assert_eq!(ask(&with("Upgrade: websocket")), Err(HandshakeError::InvalidUpgrade));
+}
+
+#[test]
+fn req_6455_4_1_52_connection_names_upgrade() {
+    for line in ["X: y", "Connection: close", "Connection: upgrade2"] {
+        assert_eq!(ask(&replaced(2, line)), Err(HandshakeError::InvalidConnection), "{line}");
+    }
+    opens(&replaced(2, "Connection: keep-alive, upgrade"));
+    opens(&replaced(2, "Connection: keep-alive\r\nConnection: Upgrade"));
+}
+
+#[test]
+fn req_6455_4_1_53_req_6455_11_3_3_1_the_accept_value_is_right_and_stands_once() {
+    opens(&replaced(3, "Sec-WebSocket-Accept:  \ts3pPLMBiTxaQ9kYGzzhZRbK+xOo= "));
+    for value in
+        ["s3pPLMBiTxaQ9kYGzzhZRbK+xOp=", "S3PPLMBITXAQ9KYGZZHZRBK+XOO=", "", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo"]
+    {
+        let response = replaced(3, &format!("Sec-WebSocket-Accept: {value}"));
+        assert_eq!(ask(&response), Err(HandshakeError::InvalidAccept));
+    }
+    assert_eq!(ask(&replaced(3, "X: y")), Err(HandshakeError::InvalidAccept));
+    assert_eq!(ask(&with(LINES[3])), Err(HandshakeError::InvalidAccept));
+}
+
+#[test]
+fn req_6455_4_1_54_the_accept_value_is_made_of_the_characters_of_the_key() {
+    assert_eq!(accept_value("dGhlIHNhbXBsZSBub25jZQ==").unwrap().as_str(), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+    assert_eq!(accept_value("AQIDBAUGBwgJCgsMDQ4PEA==").unwrap().as_str(), "C/0nmHhBztSRGR1CwL6Tf4ZjwpY=");
+}
+
+#[test]
+fn req_6455_4_1_55_an_extension_that_was_not_offered_fails() {
+    let unoffered = Err(HandshakeError::UnofferedExtension);
+    assert_eq!(ask(&with("Sec-WebSocket-Extensions: x-foo")), unoffered);
+    assert_eq!(ask(&with("Sec-WebSocket-Extensions: permessage-deflate, x-foo")), unoffered);
+    // One twice is one that was not offered twice.
+    assert_eq!(ask(&with("Sec-WebSocket-Extensions: permessage-deflate, permessage-deflate")), unoffered);
+    let plain = ClientRequest::new(Uri::parse("ws://h").unwrap());
+    assert_eq!(ask_with(plain, &with("Sec-WebSocket-Extensions: permessage-deflate")), unoffered);
+    assert_eq!(ask(&with("Sec-WebSocket-Extensions: ;")), Err(HandshakeError::InvalidExtensions));
+    assert_eq!(ask(&with("Sec-WebSocket-Extensions:")), Err(HandshakeError::InvalidExtensions));
+}
+
+#[test]
+fn req_e_3433_several_lines_of_extensions_are_one_list() {
+    let lines = "Sec-WebSocket-Extensions: x-other; a=1\r\nSec-WebSocket-Extensions: permessage-deflate";
+    let Ok(Outcome::Open { extensions, .. }) = ask(&with(lines)) else { panic!() };
+    assert_eq!(extensions, ["x-other", "permessage-deflate"]);
+}
+
+#[test]
+fn req_6455_4_1_56_req_6455_11_3_4_1_a_subprotocol_is_one_that_was_offered() {
+    for value in ["other", "Chat", "chat, superchat", ""] {
+        let response = with(&format!("Sec-WebSocket-Protocol: {value}"));
+        assert_eq!(ask(&response), Err(HandshakeError::UnofferedSubprotocol), "{value}");
+    }
+    let twice = with("Sec-WebSocket-Protocol: chat\r\nSec-WebSocket-Protocol: chat");
+    assert_eq!(ask(&twice), Err(HandshakeError::UnofferedSubprotocol));
+    let plain = ClientRequest::new(Uri::parse("ws://h").unwrap());
+    assert_eq!(
+        ask_with(plain, &with("Sec-WebSocket-Protocol: chat")),
+        Err(HandshakeError::UnofferedSubprotocol)
+    );
+}
+
+#[test]
+fn req_6455_4_1_57_whatever_else_breaks_a_rule_fails() {
+    for (response, error) in [
+        (head(LINES).replace("\r\n", "\n"), HandshakeError::MalformedStartLine),
+        (with("no colon"), HandshakeError::MalformedHeader),
+        (with("X : y"), HandshakeError::MalformedHeader),
+        (replaced(0, "HTTP/1.1 1010 x"), HandshakeError::MalformedStartLine),
+        (replaced(0, "HTTP/1.1 099 x"), HandshakeError::MalformedStartLine),
+        (replaced(0, "HTTP/1.1 999 x"), HandshakeError::MalformedStartLine),
+        (replaced(0, "ICY 101 x"), HandshakeError::MalformedStartLine),
+        (with(&"X: y\r\n".repeat(200)), HandshakeError::MalformedHeader),
+    ] {
+        let result = ask(&response);
+        assert!(result.is_err(), "{response}");
+        if error != HandshakeError::MalformedHeader {
+            assert_eq!(result, Err(error), "{response}");
+        }
+    }
+    assert_eq!(ask(&head(LINES.into_iter().chain(["X: y"; 200]))), Err(HandshakeError::TooManyFields));
+    assert_eq!(ask(&with(&format!("X: {}", "y".repeat(5000)))), Err(HandshakeError::HeadTooLarge));
+}
+
+#[test]
+fn req_6455_4_1_58_what_was_agreed_on_is_known() {
+    let lines = "Sec-WebSocket-Protocol: superchat\r\nSec-WebSocket-Extensions: permessage-deflate";
+    let Ok(Outcome::Open { subprotocol, place, extensions, .. }) = ask(&with(lines)) else { panic!() };
+    assert_eq!((subprotocol.as_deref(), place), (Some("superchat"), Some(1)));
+    assert_eq!(extensions, ["permessage-deflate"]);
+    let Ok(Outcome::Open { subprotocol: None, place: None, extensions, .. }) = ask(&head(LINES)) else {
+        panic!()
+    };
+    assert!(extensions.is_empty());
+}
+
+#[test]
+fn req_6455_4_1_59_each_cookie_is_readable() {
+    let Ok(Outcome::Open { cookies, .. }) = ask(&with("Set-Cookie: a=1, x\r\nset-cookie: b=2")) else {
+        panic!()
+    };
+    assert_eq!(cookies, ["a=1, x", "b=2"]);
+}
+
+#[test]
+fn req_6455_4_1_60_req_9110_15_2_2_1_nothing_after_the_head_is_http() {
+    let response = with("Content-Length: 3\r\nTransfer-Encoding: chunked");
+    let mut bytes = format!("{response}\u{1}").into_bytes();
+    bytes.pop();
+    bytes.extend_from_slice(b"\x81\x05Hello");
+    let Ok(Outcome::Open { taken, .. }) = run(offer(), &bytes, bytes.len()) else { panic!() };
+    assert_eq!(taken, response.len());
+    let key = |dest: &mut [u8]| -> Result<(), EntropyError> {
+        dest.fill(0);
+        Ok(())
+    };
+    let mut connection = Connection::new(Client::new(key), Config::new());
+    let mut input = Input::new(&mut bytes[taken..]);
+    let Ok(Some(Event::Data(data))) = connection.recv(&mut input) else { panic!() };
+    assert_eq!(data.as_str(), Some("Hello"));
+}
+
+#[test]
+fn req_9110_15_2_1_req_9110_15_2_2_interim_responses_are_passed_over_within_reason() {
+    let interim = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 x\r\nX: y\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n";
+    opens(&format!("{interim}{}", head(LINES)));
+    let many = "HTTP/1.1 100 Continue\r\n\r\n".repeat(20);
+    assert_eq!(ask(&format!("{many}{}", head(LINES))), Err(HandshakeError::TooManyInterimResponses));
+}
+
+#[test]
+fn req_9112_4_1_the_reason_phrase_is_ignored() {
+    for line in ["HTTP/1.1 101", "HTTP/1.1 101 ", "HTTP/1.1 101 Foo bar", "HTTP/1.1 101 \u{17C}"] {
+        opens(&replaced(0, line));
+    }
+}
+
+#[test]
+fn req_9112_5_2_2_a_folded_line_is_refused() {
+    // RFC 9112 lets a user agent replace the fold by spaces; refusing it is the stricter choice of libraries.
+    assert_eq!(ask(&with("A: b\r\n c")), Err(HandshakeError::MalformedHeader));
+}
+
+#[test]
+fn req_9112_2_3_1_the_version_is_1_1_or_higher_with_major_1() {
+    for version in ["HTTP/1.0", "HTTP/2.0", "HTTP/0.9"] {
+        assert_eq!(
+            ask(&replaced(0, &format!("{version} 101 x"))),
+            Err(HandshakeError::UnsupportedHttpVersion)
+        );
+    }
+    opens(&replaced(0, "HTTP/1.2 101 x"));
+}
+
+#[test]
+fn req_whatwg_2_a_client_may_require_a_subprotocol() {
+    assert_eq!(
+        ask_with(offer().require_subprotocol(true), &head(LINES)),
+        Err(HandshakeError::SubprotocolRequired)
+    );
+    opens(&head(LINES));
+    assert!(matches!(
+        ask_with(offer().require_subprotocol(true), &with("Sec-WebSocket-Protocol: chat")),
+        Ok(Outcome::Open { .. })
+    ));
+}
+
+#[test]
+fn req_whatwg_3_no_failure_of_the_opening_has_a_code_for_the_wire() {
+    // There is no connection, and so no Close: whoever reports one reports 1006. Nor does a client answer by a status.
+    for error in
+        [HandshakeError::InvalidAccept, HandshakeError::UnofferedSubprotocol, HandshakeError::UnexpectedEof]
+    {
+        assert_eq!(error.status(), None);
+    }
+    let key = |dest: &mut [u8]| -> Result<(), EntropyError> {
+        dest.fill(0);
+        Ok(())
+    };
+    let mut connection = Connection::new(Client::new(key), Config::new());
+    assert!(connection.eof().is_err());
+    assert_eq!(connection.closed().unwrap().status, 1006);
+    assert_eq!(connection.poll_transmit(&mut [0; 200]), Ok(0));
+}
+
+#[test]
+fn a_failure_stays_a_failure() {
+    let mut storage = [0; 4096];
+    let mut handshake = Handshake::new(offer(), *b"the sample nonce", &mut storage, HeadLimits::DEFAULT);
+    let bad = replaced(1, "Upgrade: h2c");
+    assert!(matches!(handshake.recv(bad.as_bytes()), Err(HandshakeError::InvalidUpgrade)));
+    assert!(matches!(handshake.recv(head(LINES).as_bytes()), Err(HandshakeError::InvalidUpgrade)));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn any_cut_of_any_response_comes_to_the_same(
+        noise in proptest::collection::vec(any::<u8>(), 0..30), at in 0_usize..200, chunk in 1_usize..60, glue in "[a-z]{0,5}",
+    ) {
+        let mut bytes = with("Sec-WebSocket-Protocol: chat").into_bytes();
+        let at = at % bytes.len();
+        if !noise.is_empty() {
+            bytes.splice(at..(at + noise.len() / 2).min(bytes.len()), noise);
+        }
+        bytes.extend_from_slice(glue.as_bytes());
+        let whole = run(offer(), &bytes, bytes.len());
+        prop_assert_eq!(&whole, &run(offer(), &bytes, chunk));
+        prop_assert_eq!(&whole, &run(offer(), &bytes, 1));
+    }
+}
