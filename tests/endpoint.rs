@@ -130,6 +130,38 @@ fn pieces_come_in_constant_memory_and_the_rest_is_passed_over() {
 }
 
 #[test]
+fn a_message_that_was_joined_in_part_can_go_on_in_pieces_and_spoils_no_other() {
+    let mut endpoint = endpoint(Buffers::DEFAULT);
+    let bytes = masked(Payload::text("one two three"), 4);
+    // Half of it came and was joined, then the user wants pieces.
+    assert!(feed(&mut endpoint, &bytes[..20], 100).is_empty());
+    let mut got = Vec::new();
+    let mut rest = &bytes[20..];
+    loop {
+        match endpoint.poll_piece(WriteSide::Ready).unwrap() {
+            Action::Take => {
+                let piece = endpoint.piece().unwrap().unwrap();
+                assert_eq!((piece.kind(), piece.is_first()), (MessageKind::Text, got.is_empty()));
+                got.extend_from_slice(piece.bytes());
+                if piece.is_last() {
+                    break;
+                }
+            }
+            Action::Read => {
+                let count = rest.len().min(3);
+                endpoint.space()[..count].copy_from_slice(&rest[..count]);
+                rest = &rest[count..];
+                endpoint.filled(count);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(got, b"one two three");
+    let next = masked(Payload::text("whole"), 2);
+    assert_eq!(feed(&mut endpoint, &next, 100), [OwnedMessage::from("whole")]);
+}
+
+#[test]
 fn everything_one_read_brought_is_answered_before_anything_is_written() {
     let mut endpoint = endpoint(Buffers::DEFAULT);
     let mut bytes = Vec::new();
