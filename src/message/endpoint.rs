@@ -11,7 +11,8 @@ use crate::close::CloseFrame;
 use crate::closing::{Closed, ReadyState, Transport};
 use crate::connection::{Config, Connection};
 use crate::error::{ProtocolError, SendError};
-use crate::event::Data;
+use crate::event::{Data, Piece};
+use crate::frame::{MessageKind, Rsv};
 use crate::input::Input;
 use crate::payload::{ControlPayload, Payload};
 use crate::reader::Next;
@@ -91,6 +92,7 @@ pub struct Endpoint<R> {
     inbox: Inbox,
     outbox: Outbox,
     unit: Unit,
+    joining: Option<MessageKind>,
     ready: Ready,
     error: Option<ProtocolError>,
 }
@@ -111,7 +113,9 @@ enum Ready {
     /// A whole message stands unread in the inbox.
     Whole,
     /// A message was joined in the inbox.
-    Joined(crate::MessageKind),
+    Joined(MessageKind),
+    /// The beginning of a message was joined in the inbox; the rest is to come in pieces.
+    JoinedPart(MessageKind),
     /// A piece of a message stands unread in the inbox.
     Piece,
     /// A joined message was taken, and may be borrowed until the next call.
@@ -126,6 +130,7 @@ impl<R: Role> Endpoint<R> {
             inbox: Inbox::new(buffers.read, received),
             outbox: Outbox::new(buffers.max_queued),
             unit: Unit::Message,
+            joining: None,
             ready: Ready::Nothing,
             error: None,
         }
@@ -157,15 +162,6 @@ impl<R: Role> Endpoint<R> {
             self.receive(Unit::Piece);
         }
         self.act(write)
-    }
-
-    /// What to do next to have everything written that waits, without reading: `Write`, `ShutdownWrite`, `Close`, or `Read` when
-    /// there is nothing to write.
-    pub fn poll_flush(&mut self) -> Action {
-        self.outbound_action().unwrap_or(match self.connection.transport() {
-            Transport::Close => Action::Close,
-            _ => Action::Read,
-        })
     }
 
     /// The two directions, so that an answer can be queued while the message is still borrowed.
@@ -288,6 +284,9 @@ impl<R: Role> Endpoint<R> {
         if let Err(error) = self.connection.handle_timeout(now) {
             self.error.get_or_insert(error);
         }
+        if self.connection.transport() == Transport::Close {
+            self.outbox.end(); // waiting any longer is what the deadline forbids
+        }
     }
 
     /// Gives back the buffers that hold nothing: an idle connection needs none.
@@ -307,6 +306,12 @@ impl<R: Role> Endpoint<R> {
 
     /// Works through what was read until something is ready, or nothing is left.
     fn receive(&mut self, unit: Unit) {
+        if unit == Unit::Piece {
+            if let Some(kind) = self.joining.take() {
+                self.ready = Ready::JoinedPart(kind);
+                return;
+            }
+        }
         let (reader, writer, deadlines) = self.connection.parts_mut();
         loop {
             let mut input = Input::new(self.inbox.unread());
@@ -348,7 +353,9 @@ impl<R: Role> Endpoint<R> {
                         }
                         Ok((kind, last)) => {
                             self.inbox.join(consumed);
+                            self.joining = Some(kind);
                             if last {
+                                self.joining = None;
                                 self.ready = Ready::Joined(kind);
                                 return;
                             }
@@ -433,7 +440,7 @@ impl<'e, R: Role> Inbound<'e, R> {
                     None => message(data.kind(), data.bytes()).map(Some),
                 }
             }
-            other @ (Ready::Nothing | Ready::Piece | Ready::Taken) => {
+            other @ (Ready::Nothing | Ready::Piece | Ready::JoinedPart(_) | Ready::Taken) => {
                 *ready = other;
                 Ok(None)
             }
@@ -449,6 +456,18 @@ impl<'e, R: Role> Inbound<'e, R> {
         let Self { reader, inbox, ready, unit, .. } = self;
         match *ready {
             Ready::Nothing | Ready::Taken | Ready::Joined(_) => Ok(None),
+            Ready::JoinedPart(kind) => {
+                *ready = Ready::Taken;
+                *unit = Unit::Piece;
+                Ok(Some(Data {
+                    piece: Piece::Bytes(inbox.message()),
+                    kind,
+                    rsv: Rsv::NONE,
+                    first: true,
+                    last: false,
+                    frame_remaining: reader.frame_remaining(),
+                }))
+            }
             Ready::Whole | Ready::Piece => {
                 *ready = Ready::Nothing;
                 let taken = inbox.take(|input| reader.take_data(input, outbound.writer.replies()));
