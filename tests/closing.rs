@@ -544,6 +544,19 @@ fn nothing_follows_a_failure_that_the_writer_was_told() {
     }
 }
 
+/// The first Close that is owed stays; a later one cannot take its place.
+#[test]
+fn the_mailbox_keeps_the_first_close() {
+    for side in BOTH {
+        let (mut conn, _) = receive(side, Config::new(), &to(side, CLOSE, &close_body(4000, b"")));
+        let (mut reader, mut mailbox) = (Reader::new(side, Limits::DEFAULT), Replies::new());
+        reader.fail(ProtocolError::TimedOut(Timeout::Idle), &mut mailbox);
+        conn.writer().replies().merge(&mut mailbox);
+        assert_eq!(owed(&mut conn), [(CLOSE, close_body(4000, b""))]);
+        assert_eq!(owed(&mut conn), []);
+    }
+}
+
 /// The end of the transport right after both Closes is no error (how TLS reports it is the adapter's).
 #[test]
 fn the_end_after_both_closes_is_no_error() {
