@@ -203,6 +203,20 @@ fn a_header_is_decoded_from_no_byte_less_than_it_has() {
     }
 }
 
+#[test]
+fn a_length_that_does_not_fit_its_form_is_written_in_one_that_does() {
+    for (form, len) in [
+        (LengthForm::Bits7, 126),
+        (LengthForm::Bits7, 65_535),
+        (LengthForm::Bits7, 65_536),
+        (LengthForm::Bits16, 65_536),
+        (LengthForm::Bits16, u64::MAX),
+    ] {
+        let long = FrameHeader { length_form: form, ..FrameHeader::new(true, Opcode::BINARY, len, None) };
+        assert_eq!(long.encode().as_bytes(), header(BINARY, None, len));
+    }
+}
+
 /// An intermediary must pass on what it does not understand as it is; the wire layer can express all of it.
 #[test]
 fn req_6455_5_4_11_req_6455_5_4_12_the_wire_layer_forwards_any_header_unchanged() {
