@@ -1,4 +1,5 @@
-//! The client that Autobahn's fuzzing server tests: runs every case that it counts, echoes, then asks for the report.
+//! The client that Autobahn's fuzzing server tests: runs every case that it counts, echoes, then asks for the
+//! report.
 //!
 //! `AUTOBAHN_URL` (such as `ws://127.0.0.1:9001`) and `AUTOBAHN_AGENT` come from the environment.
 

@@ -1,8 +1,9 @@
 //! A terminal client: lines in, messages out.
 //!
-//! `cargo run --release --example client -- ws://127.0.0.1:9001` sends each line of standard input as a text message and
-//! prints each message on a line. The end of the input closes the connection. At the end it reports how the connection
-//! ended on standard error, as `closed CODE REASON`, and exits with 0 if it ended cleanly.
+//! `cargo run --release --example client -- ws://127.0.0.1:9001` sends each line of standard input as a text
+//! message and prints each message on a line. The end of the input closes the connection. At the end it
+//! reports how the connection ended on standard error, as `closed CODE REASON`, and exits with 0 if it ended
+//! cleanly.
 
 use std::error::Error;
 

@@ -63,7 +63,8 @@ codes! {
 }
 
 impl CloseCode {
-    /// Any code that may cross the wire: 1000 to 1003, 1007 to 1014, 3000 to 4999 (section 7.4.2 and the registry).
+    /// Any code that may cross the wire: 1000 to 1003, 1007 to 1014, 3000 to 4999 (section 7.4.2 and the
+    /// registry).
     pub const fn new(code: u16) -> Option<Self> {
         match (code, NonZeroU16::new(code)) {
             (1000..=1003 | 1007..=1014 | 3000..=4999, Some(code)) => Some(Self(code)),

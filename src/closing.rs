@@ -1,4 +1,5 @@
-//! How a connection ends: the closing handshake's state and what to do with the transport (RFC 6455 section 7).
+//! How a connection ends: the closing handshake's state and what to do with the transport (RFC 6455 section
+//! 7).
 //!
 //! Owns: what both halves' facts mean together. Must not know: the halves themselves, or any transport.
 
@@ -24,10 +25,11 @@ pub enum ReadyState {
 pub enum Transport {
     /// Go on reading and writing.
     Open,
-    /// Flush, end the writing direction, then read to the end of the stream and close. The server ends first, and so does
-    /// who failed the connection (section 7.1.1).
+    /// Flush, end the writing direction, then read to the end of the stream and close. The server ends first,
+    /// and so does who failed the connection (section 7.1.1).
     ShutdownWrite,
-    /// Flush, then read to the end of the stream and close: the client waits for the server to end (section 7.1.1).
+    /// Flush, then read to the end of the stream and close: the client waits for the server to end (section
+    /// 7.1.1).
     AwaitEof,
     /// Flush what can be flushed without waiting, and close.
     Close,
@@ -37,12 +39,13 @@ pub enum Transport {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Closed {
-    /// The code of the Close that came; 1005 if it had none; 1006 if none came. The last two never cross the wire.
+    /// The code of the Close that came; 1005 if it had none; 1006 if none came. The last two never cross the
+    /// wire.
     pub status: u16,
     /// Whether the closing handshake was complete when the transport ended.
     pub clean: bool,
-    /// Who began: sent its Close first or, without one, failed or dropped the connection. `None` if the transport just
-    /// ended.
+    /// Who began: sent its Close first or, without one, failed or dropped the connection. `None` if the
+    /// transport just ended.
     pub by: Option<Initiator>,
     /// Why the connection failed, if it did.
     pub error: Option<ProtocolError>,

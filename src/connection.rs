@@ -44,11 +44,12 @@ impl Config {
     }
 }
 
-/// The protocol state machine of one connection, without buffers: bytes in, events out; messages in, bytes out.
+/// The protocol state machine of one connection, without buffers: bytes in, events out; messages in, bytes
+/// out.
 ///
 /// The order for a caller: give what was read to [`recv`](Self::recv) until it returns `Ok(None)`; write what
-/// [`poll_transmit`](Self::poll_transmit) gives, also after an error; do what [`transport`](Self::transport) says; then wait
-/// for input or for [`poll_timeout`](Self::poll_timeout).
+/// [`poll_transmit`](Self::poll_transmit) gives, also after an error; do what [`transport`](Self::transport)
+/// says; then wait for input or for [`poll_timeout`](Self::poll_timeout).
 #[derive(Clone, Debug)]
 pub struct Connection<R> {
     reader: Reader,
@@ -71,14 +72,15 @@ impl<R: Role> Connection<R> {
         }
     }
 
-    /// The next event in `input`. Pongs and Closes that it owes come out of [`poll_transmit`](Self::poll_transmit).
+    /// The next event in `input`. Pongs and Closes that it owes come out of
+    /// [`poll_transmit`](Self::poll_transmit).
     ///
     /// `Ok(None)` means that every byte was consumed.
     ///
     /// # Errors
     ///
-    /// [`ProtocolError`], once: the connection has failed (RFC 6455 section 7.1.7). Its Close is owed; write it, then do what
-    /// [`transport`](Self::transport) says. All further input is swallowed.
+    /// [`ProtocolError`], once: the connection has failed (RFC 6455 section 7.1.7). Its Close is owed; write
+    /// it, then do what [`transport`](Self::transport) says. All further input is swallowed.
     #[inline]
     pub fn recv<'b>(&mut self, input: &mut Input<'b>) -> Result<Option<Event<'b>>, ProtocolError> {
         if input.remaining() > 0 {
@@ -91,7 +93,8 @@ impl<R: Role> Connection<R> {
         Ok(event)
     }
 
-    /// The transport ended: no byte will come. [`closed`](Self::closed) tells from now on how the connection ended.
+    /// The transport ended: no byte will come. [`closed`](Self::closed) tells from now on how the connection
+    /// ended.
     ///
     /// # Errors
     ///
@@ -102,7 +105,8 @@ impl<R: Role> Connection<R> {
         self.reader.eof().inspect_err(|_| self.writer.abort())
     }
 
-    /// Drops the connection by any means (section 7.1.1 allows it under attack): nothing more is sent or reported.
+    /// Drops the connection by any means (section 7.1.1 allows it under attack): nothing more is sent or
+    /// reported.
     pub fn abort(&mut self) {
         if !self.ended && self.reader.received_close().is_none() {
             self.local_first = true;
@@ -171,8 +175,8 @@ impl<R: Role> Connection<R> {
     ///
     /// # Errors
     ///
-    /// [`ProtocolError::TimedOut`], once, if a deadline has failed the connection. If it was the closing handshake's,
-    /// [`transport`](Self::transport) says `Close` from now on.
+    /// [`ProtocolError::TimedOut`], once, if a deadline has failed the connection. If it was the closing
+    /// handshake's, [`transport`](Self::transport) says `Close` from now on.
     pub fn handle_timeout(&mut self, now: Timestamp) -> Result<(), ProtocolError> {
         if self.ended {
             return Ok(());
@@ -204,7 +208,8 @@ impl<R: Role> Connection<R> {
         (self.reader, self.writer, self.deadlines)
     }
 
-    /// The halves in place, for the layer that owns buffers beside them. It must [note a Close](Self::note_close).
+    /// The halves in place, for the layer that owns buffers beside them. It must [note a
+    /// Close](Self::note_close).
     #[cfg(feature = "alloc")]
     #[inline]
     pub(crate) fn parts_mut(&mut self) -> (&mut Reader, &mut Writer<R>, &mut Deadlines) {

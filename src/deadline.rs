@@ -1,7 +1,7 @@
 //! Every timer of a connection, as data (RFC 6455 sections 5.5.2 and 7.1.1 leave them to the endpoints).
 //!
-//! Owns: which deadlines run and when the next one passes. Must not know: a clock, frames, or what a passed deadline does to
-//! the connection.
+//! Owns: which deadlines run and when the next one passes. Must not know: a clock, frames, or what a passed
+//! deadline does to the connection.
 
 use core::time::Duration;
 
@@ -37,8 +37,8 @@ impl Timeouts {
         closing: None,
     };
 
-    /// For servers: 10 s for the opening handshake, a Ping after 30 s of silence and 20 s for a sign of life, 60 s for a stalled
-    /// message, 5 s for the closing handshake.
+    /// For servers: 10 s for the opening handshake, a Ping after 30 s of silence and 20 s for a sign of life,
+    /// 60 s for a stalled message, 5 s for the closing handshake.
     pub const SERVER: Self = Self {
         opening: Some(Duration::from_secs(10)),
         ping_interval: Some(Duration::from_secs(30)),
@@ -48,7 +48,8 @@ impl Timeouts {
         closing: Some(Duration::from_secs(5)),
     };
 
-    /// For clients: 30 s for the opening handshake, 5 s for the closing handshake; keeping alive is left to the server.
+    /// For clients: 30 s for the opening handshake, 5 s for the closing handshake; keeping alive is left to
+    /// the server.
     pub const CLIENT: Self = Self {
         opening: Some(Duration::from_secs(30)),
         ping_interval: None,
@@ -84,8 +85,8 @@ pub enum TimeoutAction {
 /// The timers of one connection.
 ///
 /// The data path never asks for the time: it only notes that something [came](Self::received), and the next
-/// [`handle_timeout`](Self::handle_timeout) moves the deadlines. A deadline therefore passes up to its own length late,
-/// never early; calling `handle_timeout` after a read makes it exact.
+/// [`handle_timeout`](Self::handle_timeout) moves the deadlines. A deadline therefore passes up to its own
+/// length late, never early; calling `handle_timeout` after a read makes it exact.
 #[derive(Clone, Debug)]
 pub struct Deadlines {
     timeouts: Timeouts,
@@ -129,8 +130,8 @@ impl Deadlines {
 
     /// Moves the deadlines to `now`. Spurious calls are harmless.
     ///
-    /// Once a deadline asked to fail the connection, only that of the closing handshake runs on: a peer that is gone does
-    /// not end the transport either.
+    /// Once a deadline asked to fail the connection, only that of the closing handshake runs on: a peer that
+    /// is gone does not end the transport either.
     #[must_use]
     pub fn handle_timeout(&mut self, now: Timestamp, progress: Progress) -> Option<TimeoutAction> {
         if self.over {

@@ -8,8 +8,8 @@ use chacha20::ChaCha8Rng;
 use crate::error::EntropyError;
 use crate::role::Entropy;
 
-/// ChaCha8, seeded once by the operating system: unpredictable (RFC 6455 section 10.3), a few nanoseconds a key, no
-/// system call for a frame.
+/// ChaCha8, seeded once by the operating system: unpredictable (RFC 6455 section 10.3), a few nanoseconds a
+/// key, no system call for a frame.
 ///
 /// The seed is drawn at the first use, so that making one cannot fail.
 #[derive(Default)]

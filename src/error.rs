@@ -1,8 +1,8 @@
 //! Errors of the frame engine.
 //!
-//! Owns: what the peer can do wrong ([`ProtocolError`], which knows its close code) and what our own caller can do wrong
-//! ([`SendError`], [`BufferTooSmall`]). Must not know: sockets, adapters, or the opening handshake, whose errors live
-//! beside it.
+//! Owns: what the peer can do wrong ([`ProtocolError`], which knows its close code) and what our own caller
+//! can do wrong ([`SendError`], [`BufferTooSmall`]). Must not know: sockets, adapters, or the opening
+//! handshake, whose errors live beside it.
 
 use core::fmt;
 
@@ -73,8 +73,8 @@ pub enum Timeout {
 }
 
 impl ProtocolError {
-    /// The code of the Close frame that this failure owes the peer; `None` where none can be sent: the transport is gone, or
-    /// the opening or closing handshake itself was what timed out.
+    /// The code of the Close frame that this failure owes the peer; `None` where none can be sent: the
+    /// transport is gone, or the opening or closing handshake itself was what timed out.
     pub const fn close_code(self) -> Option<CloseCode> {
         match self {
             Self::MissingMask
@@ -136,7 +136,8 @@ impl fmt::Display for ProtocolError {
 
 impl core::error::Error for ProtocolError {}
 
-/// Our own caller asked for output that the protocol or the environment does not allow now. Nothing was written.
+/// Our own caller asked for output that the protocol or the environment does not allow now. Nothing was
+/// written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SendError {

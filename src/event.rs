@@ -18,8 +18,8 @@ pub enum Event<'b> {
     Ping,
     /// A Pong, asked for or not (section 5.5.3).
     Pong,
-    /// A Close; its reply is already owed, and nothing follows (section 5.5.1). The code is `None` where the frame had no
-    /// body, which section 7.1.5 reports as 1005.
+    /// A Close; its reply is already owed, and nothing follows (section 5.5.1). The code is `None` where the
+    /// frame had no body, which section 7.1.5 reports as 1005.
     Close(Option<CloseCode>),
 }
 
@@ -64,7 +64,8 @@ impl<'b> Data<'b> {
         self.last
     }
 
-    /// The reserved bits of the message's first frame. With RSV1 the piece is compressed and, if text, not checked.
+    /// The reserved bits of the message's first frame. With RSV1 the piece is compressed and, if text, not
+    /// checked.
     #[inline]
     pub const fn rsv(&self) -> Rsv {
         self.rsv

@@ -4,8 +4,8 @@
 
 /// A cursor over bytes just received.
 ///
-/// It shrinks from the front as the engine consumes them. Payload is unmasked where it stands, and the pieces that
-/// events lend live as long as the buffer, not as long as the cursor or the engine.
+/// It shrinks from the front as the engine consumes them. Payload is unmasked where it stands, and the pieces
+/// that events lend live as long as the buffer, not as long as the cursor or the engine.
 #[derive(Debug)]
 pub struct Input<'b> {
     rest: &'b mut [u8],

@@ -1,8 +1,8 @@
 //! WebSocket without the socket: RFC 6455 as a pure `no_std` state machine.
 //!
-//! The engine takes bytes and gives events; it takes messages and gives bytes. It touches no socket, clock, source of
-//! randomness or allocator, so the same engine drives any transport, and every behaviour can be tested by bytes in and
-//! events out. It is strict, bounded, and panics on no input.
+//! The engine takes bytes and gives events; it takes messages and gives bytes. It touches no socket, clock,
+//! source of randomness or allocator, so the same engine drives any transport, and every behaviour can be
+//! tested by bytes in and events out. It is strict, bounded, and panics on no input.
 //!
 //! # Three layers to enter at
 //!
@@ -80,21 +80,23 @@
 //! handshake                            opens; knows nothing of frames
 //! ```
 //!
-//! An arrow means "is used by"; a test refuses any other. What the peer's frames oblige us to answer goes into two bounded
-//! slots ([`Replies`]): the newest Pong and the first Close, so that neither can be lost or pile up. Roles are types:
-//! a [`Server`] has no source of randomness, a [`Client`] cannot send an unmasked frame. Misuse by our own caller
-//! ([`SendError`], [`BufferTooSmall`]) is another type than misbehaviour of the peer ([`ProtocolError`]), which knows its
-//! close code.
+//! An arrow means "is used by"; a test refuses any other. What the peer's frames oblige us to answer goes
+//! into two bounded slots ([`Replies`]): the newest Pong and the first Close, so that neither can be lost or
+//! pile up. Roles are types: a [`Server`] has no source of randomness, a [`Client`] cannot send an unmasked
+//! frame. Misuse by our own caller ([`SendError`], [`BufferTooSmall`]) is another type than misbehaviour of
+//! the peer ([`ProtocolError`]), which knows its close code.
 //!
 //! # Decisions where the RFCs leave one
 //!
 //! - Strict: lengths are minimal, reserved bits zero, masks where they must be, HTTP lines end in CRLF.
-//! - After our Close, data that still comes is delivered and Pings are answered, until the peer's Close; after that, or a
-//!   failure, everything is swallowed.
-//! - A Close is answered with its code, an empty one with an empty one. A Close amid a fragmented message is a normal end.
-//! - Too much is 1009; too many fragments are 1008; bad text is 1007; everything else that the peer breaks is 1002.
-//! - A server after both Closes, and whoever failed the connection, ends its direction and reads to the end of the stream; a
-//!   client after both waits for the server.
+//! - After our Close, data that still comes is delivered and Pings are answered, until the peer's Close;
+//!   after that, or a failure, everything is swallowed.
+//! - A Close is answered with its code, an empty one with an empty one. A Close amid a fragmented message is
+//!   a normal end.
+//! - Too much is 1009; too many fragments are 1008; bad text is 1007; everything else that the peer breaks is
+//!   1002.
+//! - A server after both Closes, and whoever failed the connection, ends its direction and reads to the end
+//!   of the stream; a client after both waits for the server.
 //!
 //! # Memory
 //!
@@ -111,14 +113,16 @@
 //! | [`Utf8Check`] | 5 |
 //! | [`Masker`](frame::Masker) | 4 |
 //!
-//! Whole messages live in the buffer that they were read into (16 KiB unless set); those that fit are received and sent
-//! without an allocation.
+//! Whole messages live in the buffer that they were read into (16 KiB unless set); those that fit are
+//! received and sent without an allocation.
 //!
 //! # Features
 //!
 //! - `std` (default): the blocking adapter. Implies `alloc`.
-//! - `handshake` (default): the opening handshake, without an allocator; uses `sha1_smol`, `base64`, `memchr`.
-//! - `rng` (default): `SystemEntropy`, a ChaCha8 generator that the system seeds. Without it, bring an [`Entropy`].
+//! - `handshake` (default): the opening handshake, without an allocator; uses `sha1_smol`, `base64`,
+//!   `memchr`.
+//! - `rng` (default): `SystemEntropy`, a ChaCha8 generator that the system seeds. Without it, bring an
+//!   [`Entropy`].
 //! - `tokio`: the tokio adapter, with `Stream` and `Sink`.
 //! - `alloc`: whole messages and queues without `std`.
 //!

@@ -25,8 +25,8 @@ impl<'a> Payload<'a> {
         Self { kind: MessageKind::Binary, octets }
     }
 
-    /// A piece of a received message, to be sent on as it is: the reader has checked it together with the pieces
-    /// around it, so send them all, in order, as fragments of one message.
+    /// A piece of a received message, to be sent on as it is: the reader has checked it together with the
+    /// pieces around it, so send them all, in order, as fragments of one message.
     ///
     /// `None` for a piece that an extension has transformed (reserved bits are set).
     #[inline]

@@ -1,7 +1,7 @@
 //! Bytes to events: the receiving half of RFC 6455 sections 5 and 7.
 //!
-//! Owns: the frame that is coming, the message it belongs to, and what the peer's frames oblige us to answer. Must not
-//! know: what was sent, the transport, or time.
+//! Owns: the frame that is coming, the message it belongs to, and what the peer's frames oblige us to answer.
+//! Must not know: what was sent, the transport, or time.
 
 use crate::close::CloseCode;
 use crate::error::ProtocolError;
@@ -15,9 +15,9 @@ use crate::utf8::Utf8Check;
 
 /// Turns received bytes into events, strictly.
 ///
-/// It consumes every byte it is given and keeps only what it must: an incomplete header, the payload of an incomplete
-/// control frame, and up to three octets of a character. It allocates nothing and needs no more than one byte at a
-/// time.
+/// It consumes every byte it is given and keeps only what it must: an incomplete header, the payload of an
+/// incomplete control frame, and up to three octets of a character. It allocates nothing and needs no more
+/// than one byte at a time.
 #[derive(Clone, Debug)]
 pub struct Reader {
     state: State,
@@ -99,7 +99,8 @@ impl Reader {
         }
     }
 
-    /// The same, where an extension was negotiated that gives `rsv` a meaning on the first frame of a message.
+    /// The same, where an extension was negotiated that gives `rsv` a meaning on the first frame of a
+    /// message.
     ///
     /// Text of a message with RSV1 is not checked here, since it is compressed (RFC 7692 section 6).
     #[must_use]
@@ -114,7 +115,8 @@ impl Reader {
     ///
     /// # Errors
     ///
-    /// [`ProtocolError`], once: the connection has failed, its Close is in `replies`, and all further input is swallowed.
+    /// [`ProtocolError`], once: the connection has failed, its Close is in `replies`, and all further input
+    /// is swallowed.
     #[inline]
     pub fn next<'b>(
         &mut self,
@@ -134,7 +136,8 @@ impl Reader {
     ///
     /// # Errors
     ///
-    /// [`ProtocolError::UnexpectedEof`], once, if neither a Close nor a failure came before (section 7.1.5: 1006).
+    /// [`ProtocolError::UnexpectedEof`], once, if neither a Close nor a failure came before (section 7.1.5:
+    /// 1006).
     pub fn eof(&mut self) -> Result<(), ProtocolError> {
         match self.state {
             State::Closed(_) | State::Failed(_) => Ok(()),
@@ -155,7 +158,8 @@ impl Reader {
         }
     }
 
-    /// The payload of the control frame that was reported last: at most 125 octets. For a Close, code included.
+    /// The payload of the control frame that was reported last: at most 125 octets. For a Close, code
+    /// included.
     pub fn control_payload(&self) -> &[u8] {
         self.control.get(..usize::from(self.control_len)).unwrap_or(&[])
     }
@@ -168,8 +172,8 @@ impl Reader {
         }
     }
 
-    /// The reason of the Close that came, empty if there is none (section 7.1.6). It is the peer's text: do not show it to
-    /// end users.
+    /// The reason of the Close that came, empty if there is none (section 7.1.6). It is the peer's text: do
+    /// not show it to end users.
     pub fn close_reason(&self) -> &str {
         match self.state {
             State::Closed(_) => self
@@ -457,7 +461,8 @@ impl Reader {
             Opcode::PONG => Ok(Next::Pong),
             _ => {
                 let code = close_body(self.control_payload())?;
-                // A message that was in progress is dropped: it can never end (section 5.4 allows the Close here).
+                // A message that was in progress is dropped: it can never end (section 5.4 allows the Close
+                // here).
                 self.message = None;
                 self.state = State::Closed(code);
                 replies.set_close(CloseReply::Echo(code));

@@ -1,14 +1,14 @@
 //! What is owed to the peer: the newest Pong and the first Close.
 //!
-//! Owns: the two slots between a reader and a writer, in bounded memory. Must not know: how replies are written, nor
-//! whether the writer has sent a Close already.
+//! Owns: the two slots between a reader and a writer, in bounded memory. Must not know: how replies are
+//! written, nor whether the writer has sent a Close already.
 
 use crate::close::CloseCode;
 
 /// The two slots that carry replies from a [`Reader`](crate::Reader) to a [`Writer`](crate::Writer).
 ///
-/// A Pong that was not sent when the next Ping came is replaced, as RFC 6455 section 5.5.3 allows; it can never displace
-/// a Close. Where reader and writer live on two tasks, this value is the mailbox between them.
+/// A Pong that was not sent when the next Ping came is replaced, as RFC 6455 section 5.5.3 allows; it can
+/// never displace a Close. Where reader and writer live on two tasks, this value is the mailbox between them.
 #[derive(Clone, Copy, Debug)]
 pub struct Replies {
     pong: [u8; 125],

@@ -5,8 +5,8 @@
 use core::num::NonZeroU64;
 use core::time::Duration;
 
-/// A point in time: microseconds since a moment that the caller picks, once for a connection, from a clock that never
-/// runs backwards.
+/// A point in time: microseconds since a moment that the caller picks, once for a connection, from a clock
+/// that never runs backwards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(NonZeroU64);
 

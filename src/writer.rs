@@ -1,7 +1,7 @@
 //! Messages to bytes: the sending half of RFC 6455 sections 5 and 7.
 //!
-//! Owns: fragmentation, masking, the order of control frames, and whether a Close was sent. Must not know: what was
-//! received, beyond the replies that it obliges us to; the transport; time.
+//! Owns: fragmentation, masking, the order of control frames, and whether a Close was sent. Must not know:
+//! what was received, beyond the replies that it obliges us to; the transport; time.
 
 use crate::close::{CloseCode, CloseFrame};
 use crate::error::{BufferTooSmall, SendError};
@@ -14,10 +14,10 @@ use crate::EntropyError;
 
 /// Turns messages and replies into frames, and cannot produce an invalid one.
 ///
-/// A whole frame is written by [`encode`](Self::encode), or for servers without a copy by [`frame`](Self::frame). A frame
-/// too large for one buffer is begun by [`begin`](Self::begin) and its payload passed through
-/// [`mask`](Self::mask) or [`mask_copy`](Self::mask_copy). Replies and keep-alive Pings come out of
-/// [`poll_transmit`](Self::poll_transmit).
+/// A whole frame is written by [`encode`](Self::encode), or for servers without a copy by
+/// [`frame`](Self::frame). A frame too large for one buffer is begun by [`begin`](Self::begin) and its
+/// payload passed through [`mask`](Self::mask) or [`mask_copy`](Self::mask_copy). Replies and keep-alive
+/// Pings come out of [`poll_transmit`](Self::poll_transmit).
 #[derive(Clone, Debug)]
 pub struct Writer<R> {
     role: R,
@@ -66,8 +66,9 @@ impl<R: Role> Writer<R> {
     /// # Errors
     ///
     /// [`SendError::Closed`], [`SendError::MessageInProgress`], [`SendError::FrameInProgress`],
-    /// [`SendError::InvalidUtf8`] (only where [`begin`](Self::begin) left a character of the message incomplete),
-    /// [`SendError::BufferTooSmall`] or [`SendError::Entropy`]; `out` and the state are then unchanged.
+    /// [`SendError::InvalidUtf8`] (only where [`begin`](Self::begin) left a character of the message
+    /// incomplete), [`SendError::BufferTooSmall`] or [`SendError::Entropy`]; `out` and the state are then
+    /// unchanged.
     #[inline]
     pub fn encode(&mut self, payload: Payload<'_>, fin: bool, out: &mut [u8]) -> Result<usize, SendError> {
         let octets = payload.octets();
@@ -94,8 +95,9 @@ impl<R: Role> Writer<R> {
         len.saturating_add(header).saturating_add(key)
     }
 
-    /// Begins a frame of `len` octets and returns its header. The payload follows through [`mask`](Self::mask) or
-    /// [`mask_copy`](Self::mask_copy), in pieces of any size; until it is complete no other frame can be sent.
+    /// Begins a frame of `len` octets and returns its header. The payload follows through
+    /// [`mask`](Self::mask) or [`mask_copy`](Self::mask_copy), in pieces of any size; until it is complete no
+    /// other frame can be sent.
     ///
     /// # Errors
     ///
@@ -122,8 +124,9 @@ impl<R: Role> Writer<R> {
     ///
     /// # Errors
     ///
-    /// [`SendError::PayloadTooLong`] if the frame has less left, [`SendError::InvalidUtf8`] if it is text and the
-    /// piece is not: the piece is then unchanged, and the frame can only be completed or the transport dropped.
+    /// [`SendError::PayloadTooLong`] if the frame has less left, [`SendError::InvalidUtf8`] if it is text and
+    /// the piece is not: the piece is then unchanged, and the frame can only be completed or the transport
+    /// dropped.
     pub fn mask(&mut self, piece: &mut [u8]) -> Result<(), SendError> {
         self.account(piece)?;
         if self.role.side() == Side::Client {
@@ -132,8 +135,8 @@ impl<R: Role> Writer<R> {
         Ok(())
     }
 
-    /// As [`mask`](Self::mask), from `piece` into `out`, leaving `piece` as it is. Returns how many octets were
-    /// written: all of `piece`.
+    /// As [`mask`](Self::mask), from `piece` into `out`, leaving `piece` as it is. Returns how many octets
+    /// were written: all of `piece`.
     ///
     /// # Errors
     ///
@@ -177,13 +180,14 @@ impl<R: Role> Writer<R> {
         self.whole_frame(true, Opcode::PONG, payload.octets(), out)
     }
 
-    /// Writes a Close, which starts the closing handshake (section 7.1.2), after whatever Pong is owed. Returns how many bytes.
-    /// A message in progress ends unfinished. Data can still come until the peer's Close does.
+    /// Writes a Close, which starts the closing handshake (section 7.1.2), after whatever Pong is owed.
+    /// Returns how many bytes. A message in progress ends unfinished. Data can still come until the peer's
+    /// Close does.
     ///
     /// # Errors
     ///
-    /// [`SendError::Closed`] if a Close was sent already or is owed, [`SendError::CloseCodeNotForServers`], or as
-    /// [`encode`](Self::encode).
+    /// [`SendError::Closed`] if a Close was sent already or is owed, [`SendError::CloseCodeNotForServers`],
+    /// or as [`encode`](Self::encode).
     pub fn close(&mut self, frame: CloseFrame<'_>, out: &mut [u8]) -> Result<usize, SendError> {
         self.may_send()?;
         if self.role.side() == Side::Server && frame.code() == Some(CloseCode::MANDATORY_EXTENSION) {
@@ -211,8 +215,9 @@ impl<R: Role> Writer<R> {
         }
     }
 
-    /// Writes what is owed: a Pong, a keep-alive Ping, a Close. Whole frames only; 0 if nothing is owed, if `out` is too small
-    /// or if a data frame is in progress. [`MAX_CONTROL_FRAME_LEN`] bytes are enough for one frame; call until 0.
+    /// Writes what is owed: a Pong, a keep-alive Ping, a Close. Whole frames only; 0 if nothing is owed, if
+    /// `out` is too small or if a data frame is in progress. [`MAX_CONTROL_FRAME_LEN`] bytes are enough for
+    /// one frame; call until 0.
     ///
     /// # Errors
     ///
@@ -446,7 +451,8 @@ impl Writer<Server> {
         }
     }
 
-    /// One whole frame of a server without a copy: its header, and the payload as it is, for a vectored write.
+    /// One whole frame of a server without a copy: its header, and the payload as it is, for a vectored
+    /// write.
     ///
     /// # Errors
     ///

@@ -1,9 +1,9 @@
 //! What crosses the wire, explained: hex in, one JSON object a line out.
 //!
-//! `cargo run --release --example inspect -- --role server --stage frames` reads received chunks from standard input, one
-//! a line in hex (blank lines and lines that begin with `#` are skipped; `eof` ends the stream), and writes what the
-//! engine makes of them. It exits with 0 where the peer behaved, 1 where the engine failed the connection, and 2 for bad
-//! usage.
+//! `cargo run --release --example inspect -- --role server --stage frames` reads received chunks from
+//! standard input, one a line in hex (blank lines and lines that begin with `#` are skipped; `eof` ends the
+//! stream), and writes what the engine makes of them. It exits with 0 where the peer behaved, 1 where the
+//! engine failed the connection, and 2 for bad usage.
 
 mod handshake;
 mod output;

@@ -12,7 +12,8 @@ use crate::message::FeedError;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
-    /// The peer broke the protocol, a limit or a deadline, or vanished; it was told why where that was possible.
+    /// The peer broke the protocol, a limit or a deadline, or vanished; it was told why where that was
+    /// possible.
     Protocol(ProtocolError),
     /// The connection does not allow what was to be sent.
     Send(SendError),

@@ -1,17 +1,18 @@
 //! Adapters: [`Endpoint`](crate::message::Endpoint)s on real transports.
 //!
-//! Owns: reading and writing. Must not know: the protocol. An adapter asks the endpoint what to do next, does it, and
-//! reports; if two adapters would need the same decision, it belongs into the endpoint.
+//! Owns: reading and writing. Must not know: the protocol. An adapter asks the endpoint what to do next, does
+//! it, and reports; if two adapters would need the same decision, it belongs into the endpoint.
 //!
 //! # What an application decides
 //!
-//! Dialling is left to the application, which knows its addresses: RFC 6455 section 4.1 lets one connection at a time be
-//! opening to an address (6455-4.1-2), or to a host name where a proxy hides the address (6455-4.1-3), and wants the number of
-//! those that are opening bounded (6455-4.1-4); RFC 8305 staggers addresses of both families (8305-1). `dial` tries one
-//! address after the other; `connect` takes a transport however it was made.
+//! Dialling is left to the application, which knows its addresses: RFC 6455 section 4.1 lets one connection
+//! at a time be opening to an address (6455-4.1-2), or to a host name where a proxy hides the address
+//! (6455-4.1-3), and wants the number of those that are opening bounded (6455-4.1-4); RFC 8305 staggers
+//! addresses of both families (8305-1). `dial` tries one address after the other; `connect` takes a transport
+//! however it was made.
 //!
-//! After an abnormal closure a client waits before it connects again, at first a random time of up to five seconds
-//! (6455-7.2.3-1), then longer each time, up to a bound (6455-7.2.3-2).
+//! After an abnormal closure a client waits before it connects again, at first a random time of up to five
+//! seconds (6455-7.2.3-1), then longer each time, up to a bound (6455-7.2.3-2).
 
 mod error;
 #[cfg(all(feature = "handshake", feature = "rng"))]

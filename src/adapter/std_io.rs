@@ -3,8 +3,8 @@
 //! Owns: blocking reads and writes. Must not know: the protocol.
 //!
 //! With a transport that does not block, or that has a time limit, every operation may fail with
-//! [`WouldBlock`](io::ErrorKind::WouldBlock) or [`TimedOut`](io::ErrorKind::TimedOut); call it again later, nothing is
-//! lost.
+//! [`WouldBlock`](io::ErrorKind::WouldBlock) or [`TimedOut`](io::ErrorKind::TimedOut); call it again later,
+//! nothing is lost.
 
 #[cfg(all(feature = "handshake", feature = "rng"))]
 mod opening;
@@ -92,8 +92,8 @@ impl<S: Stream, R: Role> WebSocket<S, R> {
         Ok(self.recv_with()?.map(|(message, _)| message))
     }
 
-    /// As [`recv`](Self::recv), with the sending direction, so that an answer can be queued or sent while the message is
-    /// still borrowed: no copy between the two.
+    /// As [`recv`](Self::recv), with the sending direction, so that an answer can be queued or sent while the
+    /// message is still borrowed: no copy between the two.
     ///
     /// # Errors
     ///
@@ -114,8 +114,8 @@ impl<S: Stream, R: Role> WebSocket<S, R> {
         }
     }
 
-    /// The next piece of a message, for messages of any size in constant memory. The rest of a message of which a piece was
-    /// taken is passed over by [`recv`](Self::recv).
+    /// The next piece of a message, for messages of any size in constant memory. The rest of a message of
+    /// which a piece was taken is passed over by [`recv`](Self::recv).
     ///
     /// # Errors
     ///
@@ -145,7 +145,8 @@ impl<S: Stream, R: Role> WebSocket<S, R> {
         self.outgoing().send(message)
     }
 
-    /// Queues a message, to be written with others before the next wait for input or by [`flush`](Self::flush).
+    /// Queues a message, to be written with others before the next wait for input or by
+    /// [`flush`](Self::flush).
     ///
     /// # Errors
     ///
@@ -190,7 +191,8 @@ impl<S: Stream, R: Role> WebSocket<S, R> {
         self.outgoing().start_close(frame)
     }
 
-    /// Closes: sends a Close if none was sent, drops what still comes, and waits for the end of the connection.
+    /// Closes: sends a Close if none was sent, drops what still comes, and waits for the end of the
+    /// connection.
     ///
     /// # Errors
     ///
@@ -229,7 +231,8 @@ impl<S: Stream, R: Role> WebSocket<S, R> {
         &mut self.endpoint
     }
 
-    /// Does what the endpoint asks for until something can be taken (`true`) or the connection has ended (`false`).
+    /// Does what the endpoint asks for until something can be taken (`true`) or the connection has ended
+    /// (`false`).
     fn ready(
         &mut self,
         poll: impl Fn(&mut Endpoint<R>, WriteSide) -> Result<Action, crate::ProtocolError>,

@@ -29,8 +29,9 @@ use crate::role::{Role, Server};
 
 /// A WebSocket on a tokio transport.
 ///
-/// As a [`Stream`] and [`Sink`] it gives and takes [`OwnedMessage`]s; its own methods lend and borrow instead. Use it from
-/// one task: the transport has one waker for each direction, and receiving writes what is owed.
+/// As a [`Stream`] and [`Sink`] it gives and takes [`OwnedMessage`]s; its own methods lend and borrow
+/// instead. Use it from one task: the transport has one waker for each direction, and receiving writes what
+/// is owed.
 #[derive(Debug)]
 pub struct WebSocket<S, R> {
     stream: S,
@@ -81,8 +82,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
         Ok(self.recv_with().await?.map(|(message, _)| message))
     }
 
-    /// As [`recv`](Self::recv), with the sending direction, so that an answer can be queued or sent while the message is
-    /// still borrowed: no copy between the two.
+    /// As [`recv`](Self::recv), with the sending direction, so that an answer can be queued or sent while the
+    /// message is still borrowed: no copy between the two.
     ///
     /// # Errors
     ///
@@ -108,8 +109,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
         }
     }
 
-    /// The next piece of a message, for messages of any size in constant memory. The rest of a message of which a piece was
-    /// taken is passed over by [`recv`](Self::recv).
+    /// The next piece of a message, for messages of any size in constant memory. The rest of a message of
+    /// which a piece was taken is passed over by [`recv`](Self::recv).
     ///
     /// # Errors
     ///
@@ -148,8 +149,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
         self.outgoing().send(message).await
     }
 
-    /// Queues a message, to be written with others before the next wait for input or by [`flush`](Self::flush). Waits only
-    /// while the queue is full.
+    /// Queues a message, to be written with others before the next wait for input or by
+    /// [`flush`](Self::flush). Waits only while the queue is full.
     ///
     /// # Errors
     ///
@@ -218,8 +219,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
         self.outgoing().start_close(frame).await
     }
 
-    /// Closes: sends a Close if none was sent, drops what still comes, and waits for the end of the connection. Bound the
-    /// wait with a timeout: the peer may never answer.
+    /// Closes: sends a Close if none was sent, drops what still comes, and waits for the end of the
+    /// connection. Bound the wait with a timeout: the peer may never answer.
     ///
     /// # Errors
     ///
@@ -265,7 +266,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
         &mut self.endpoint
     }
 
-    /// Does what the endpoint asks for until something can be taken (`true`) or the connection has ended (`false`).
+    /// Does what the endpoint asks for until something can be taken (`true`) or the connection has ended
+    /// (`false`).
     fn poll_take(
         &mut self,
         cx: &mut Context<'_>,
@@ -290,7 +292,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
                     Poll::Pending => write = WriteSide::Blocked,
                 },
                 Action::Read => {
-                    // Whether the transport's own buffer is written out or not, there is nothing to do but read.
+                    // Whether the transport's own buffer is written out or not, there is nothing to do but
+                    // read.
                     let _ = self.outgoing().poll_transport_flush(cx);
                     match ready!(self.poll_read(cx)) {
                         Ok(0) => self.endpoint.eof(),
@@ -350,8 +353,8 @@ impl<'w, S: AsyncWrite + Unpin, R: Role> Outgoing<'w, S, R> {
     ///
     /// # Cancel safety
     ///
-    /// Dropped while it waits for room, nothing was queued; dropped later, the message is queued whole and is written by
-    /// the next operation. A frame is never cut.
+    /// Dropped while it waits for room, nothing was queued; dropped later, the message is queued whole and is
+    /// written by the next operation. A frame is never cut.
     pub async fn send<'p>(&mut self, message: impl Into<Payload<'p>>) -> Result<(), Error> {
         self.feed(message).await?;
         self.flush().await

@@ -6,8 +6,8 @@ use super::{MaskingKey, Opcode, Rsv};
 
 /// The header of one frame, legal or not.
 ///
-/// Everything that can be expressed can be encoded, and decodes to the same value: proxies and test tools may build
-/// frames that no engine would send.
+/// Everything that can be expressed can be encoded, and decodes to the same value: proxies and test tools may
+/// build frames that no engine would send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "RFC 6455 section 5.2 fixes the parts of a header")]
 pub struct FrameHeader {
@@ -25,7 +25,8 @@ pub struct FrameHeader {
     pub length_form: LengthForm,
 }
 
-/// The three ways to write a payload length (RFC 6455 section 5.2). The shortest that fits is the only legal one.
+/// The three ways to write a payload length (RFC 6455 section 5.2). The shortest that fits is the only legal
+/// one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[expect(clippy::exhaustive_enums, reason = "RFC 6455 section 5.2 knows three forms")]
 pub enum LengthForm {

@@ -1,4 +1,6 @@
 //! Opcodes and reserved bits (RFC 6455 sections 5.2 and 11.8).
+//!
+//! Owns: the values and their names. Must not know: which of them are legal where.
 
 use core::fmt;
 
@@ -82,7 +84,8 @@ impl MessageKind {
     }
 }
 
-/// The three reserved bits of a frame, which only a negotiated extension gives a meaning (RFC 6455 section 5.2).
+/// The three reserved bits of a frame, which only a negotiated extension gives a meaning (RFC 6455 section
+/// 5.2).
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Rsv(u8);
 

@@ -1,9 +1,10 @@
 //! The client's side of the opening handshake (RFC 6455 section 4.1).
 //!
-//! Owns: the request, and judging the response. Must not know: frames, sockets, names, TLS, or where nonces come from.
+//! Owns: the request, and judging the response. Must not know: frames, sockets, names, TLS, or where nonces
+//! come from.
 //!
-//! Redirects are reported, never followed; whoever follows one must not take credentials or cookies to another origin
-//! (T-CLI-1). Extensions are offered by the caller, who registers private names (6455-9.1-4).
+//! Redirects are reported, never followed; whoever follows one must not take credentials or cookies to
+//! another origin (T-CLI-1). Extensions are offered by the caller, who registers private names (6455-9.1-4).
 
 use super::compose::{check_field, check_value, compose, ComposeError, HeadWriter};
 use super::error::HandshakeError;
@@ -96,7 +97,8 @@ impl<'c> ClientRequest<'c> {
         Ok(self)
     }
 
-    /// Whether the handshake fails if the server chooses none of the subprotocols, as browsers demand. RFC 6455 does not.
+    /// Whether the handshake fails if the server chooses none of the subprotocols, as browsers demand. RFC
+    /// 6455 does not.
     #[must_use]
     pub const fn require_subprotocol(mut self, require: bool) -> Self {
         self.require_subprotocol = require;
@@ -189,8 +191,9 @@ pub enum Progress<'h> {
     NeedMore,
     /// The WebSocket is open.
     Accepted(Accepted<'h>),
-    /// The server answered otherwise. Redirects and challenges are the caller's to follow; credentials and cookies must not
-    /// follow to another origin. The body, if there is one, is in the bytes that were not taken.
+    /// The server answered otherwise. Redirects and challenges are the caller's to follow; credentials and
+    /// cookies must not follow to another origin. The body, if there is one, is in the bytes that were not
+    /// taken.
     Rejected(Rejected<'h>),
 }
 
@@ -198,8 +201,8 @@ pub enum Progress<'h> {
 const MAX_INTERIM_RESPONSES: u8 = 8;
 
 impl<'c> Handshake<'c> {
-    /// `nonce` are 16 bytes that nobody can predict, new for each connection, also for retries. Response heads may be as long
-    /// as `storage`.
+    /// `nonce` are 16 bytes that nobody can predict, new for each connection, also for retries. Response
+    /// heads may be as long as `storage`.
     pub fn new(
         request: ClientRequest<'c>,
         nonce: [u8; 16],
@@ -219,8 +222,8 @@ impl<'c> Handshake<'c> {
         self.request.write(&self.key, out)
     }
 
-    /// Takes received bytes. Returns how many it took: never one past the blank line, so that what is left are frames, or the body
-    /// of a rejection.
+    /// Takes received bytes. Returns how many it took: never one past the blank line, so that what is left
+    /// are frames, or the body of a rejection.
     ///
     /// # Errors
     ///

@@ -10,7 +10,8 @@ use core::fmt;
 pub enum HandshakeError {
     /// The request line or status line is not HTTP/1.1 (RFC 9112 sections 3 and 4).
     MalformedStartLine,
-    /// A header line is malformed: bare LF or CR, obs-fold, a space before the colon, a control byte (RFC 9112 section 5).
+    /// A header line is malformed: bare LF or CR, obs-fold, a space before the colon, a control byte (RFC
+    /// 9112 section 5).
     MalformedHeader,
     /// The head does not fit the storage.
     HeadTooLarge,
@@ -67,8 +68,8 @@ pub enum HandshakeError {
 }
 
 impl HandshakeError {
-    /// The status with which a server refuses the request; `None` where there is nobody to answer, or where only a client can
-    /// meet the failure.
+    /// The status with which a server refuses the request; `None` where there is nobody to answer, or where
+    /// only a client can meet the failure.
     pub const fn status(self) -> Option<u16> {
         Some(match self {
             Self::MalformedStartLine

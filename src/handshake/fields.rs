@@ -1,4 +1,5 @@
-//! Lists in header fields: tokens, and extensions with their parameters (RFC 9110 section 5.6, RFC 6455 section 9.1).
+//! Lists in header fields: tokens, and extensions with their parameters (RFC 9110 section 5.6, RFC 6455
+//! section 9.1).
 //!
 //! Owns: the two grammars, over any number of lines. Must not know: which names mean anything.
 
@@ -173,8 +174,8 @@ impl<'h> Parameter<'h> {
         self.value.is_some()
     }
 
-    /// The bytes of its value, a token, without the quotes and backslashes that it may have been written with (RFC 9110
-    /// section 5.6.4); none if it has no value.
+    /// The bytes of its value, a token, without the quotes and backslashes that it may have been written with
+    /// (RFC 9110 section 5.6.4); none if it has no value.
     pub fn value(&self) -> impl Iterator<Item = u8> + Clone + 'h {
         unquoted(self.value.unwrap_or(&[]))
     }
@@ -185,7 +186,8 @@ impl<'h> Parameter<'h> {
     }
 }
 
-/// `name`, `name=token` or `name="quoted token"`; whitespace around `=` is bad but borne (RFC 9110 section 5.6.3).
+/// `name`, `name=token` or `name="quoted token"`; whitespace around `=` is bad but borne (RFC 9110 section
+/// 5.6.3).
 fn parameter(part: &[u8]) -> Option<Parameter<'_>> {
     let Some(at) = part.iter().position(|&byte| byte == b'=') else {
         return Some(Parameter { name: token(part)?, value: None });

@@ -1,7 +1,7 @@
 //! `Sec-WebSocket-Key` and `Sec-WebSocket-Accept` (RFC 6455 sections 4.1, 4.2.2 and 11.3).
 //!
-//! Owns: the proof that a server understood the handshake. Must not know: heads. SHA-1 is no secret-keeper here and
-//! needs no collision resistance (section 10.8).
+//! Owns: the proof that a server understood the handshake. Must not know: heads. SHA-1 is no secret-keeper
+//! here and needs no collision resistance (section 10.8).
 
 use base64::alphabet::STANDARD;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
@@ -20,7 +20,8 @@ const LENIENT: GeneralPurpose =
 pub struct Key([u8; 24]);
 
 impl Key {
-    /// A key from a field's value without outer whitespace; `None` if it is not the Base64 of 16 bytes, padding included.
+    /// A key from a field's value without outer whitespace; `None` if it is not the Base64 of 16 bytes,
+    /// padding included.
     ///
     /// `strict` also refuses bits that encode nothing (RFC 4648 section 3.5; RFC 6455 erratum 3150).
     pub fn parse(value: &[u8], strict: bool) -> Option<Self> {
@@ -39,8 +40,8 @@ impl Key {
         core::str::from_utf8(&self.0).unwrap_or("")
     }
 
-    /// The value that proves that a server has read this key. It is computed from the characters, not from the bytes that they
-    /// stand for.
+    /// The value that proves that a server has read this key. It is computed from the characters, not from
+    /// the bytes that they stand for.
     pub fn accept_value(&self) -> AcceptValue {
         let mut hash = Sha1::new();
         hash.update(&self.0);

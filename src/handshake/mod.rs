@@ -38,8 +38,8 @@ pub struct HeadLimits {
     pub max_start_line: usize,
     /// Header fields. Default: 128.
     pub max_fields: usize,
-    /// Whether a `Sec-WebSocket-Key` whose last character has bits that encode nothing is refused (RFC 4648 section 3.5
-    /// lets a decoder choose). Default: no; it is hashed as it came.
+    /// Whether a `Sec-WebSocket-Key` whose last character has bits that encode nothing is refused (RFC 4648
+    /// section 3.5 lets a decoder choose). Default: no; it is hashed as it came.
     pub strict_key: bool,
 }
 

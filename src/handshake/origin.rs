@@ -1,9 +1,10 @@
 //! Which web pages may connect (RFC 6455 sections 4.2.2 and 10.2).
 //!
-//! Owns: comparing an origin with a policy. Must not know: the rest of the request. An origin is what a browser says of
-//! the page; other clients may say anything, so it authenticates nobody (6455-10.1-1).
+//! Owns: comparing an origin with a policy. Must not know: the rest of the request. An origin is what a
+//! browser says of the page; other clients may say anything, so it authenticates nobody (6455-10.1-1).
 
-/// The choice that every server has to make: without one, any page that a user visits could act in their name.
+/// The choice that every server has to make: without one, any page that a user visits could act in their
+/// name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OriginPolicy<'p> {
@@ -37,7 +38,8 @@ fn same_host(origin: &str, host: &str) -> bool {
         if scheme.eq_ignore_ascii_case("https") || scheme.eq_ignore_ascii_case("wss") { "443" } else { "80" };
     let (origin_host, origin_port) = split_port(authority);
     let (host, port) = split_port(host);
-    // Whether a request without a port came over TLS only the transport knows; the page's scheme stands for it.
+    // Whether a request without a port came over TLS only the transport knows; the page's scheme stands for
+    // it.
     origin_host.eq_ignore_ascii_case(host)
         && origin_port.unwrap_or(default) == port.unwrap_or(default)
         && !host.is_empty()

@@ -1,7 +1,8 @@
 //! A tunnel through an HTTP proxy (RFC 6455 section 4.1, RFC 9110 section 9.3.6), the client's side.
 //!
-//! Owns: the CONNECT request, and judging the answer. Must not know: which proxy to ask, or what goes through the tunnel.
-//! Proxy auto-configuration is asked by the `ws:` or `wss:` URI itself (6455-4.1-7). For an HTTP/2 hop behind the proxy (RFC 8441 section 7) the tunnel comes first as well.
+//! Owns: the CONNECT request, and judging the answer. Must not know: which proxy to ask, or what goes through
+//! the tunnel. Proxy auto-configuration is asked by the `ws:` or `wss:` URI itself (6455-4.1-7). For an
+//! HTTP/2 hop behind the proxy (RFC 8441 section 7) the tunnel comes first as well.
 
 use super::client::Rejected;
 use super::compose::{check_value, compose, ComposeError};

@@ -28,8 +28,8 @@ pub enum Progress<'h> {
     NeedMore,
     /// A request to open a WebSocket, valid in every respect.
     Request(Request<'h>),
-    /// A well-formed HTTP request that does not ask for a WebSocket, for whoever serves HTTP on this port. Without one,
-    /// answer 426 ([`Reject::for_plain_http`]).
+    /// A well-formed HTTP request that does not ask for a WebSocket, for whoever serves HTTP on this port.
+    /// Without one, answer 426 ([`Reject::for_plain_http`]).
     Http(PlainRequest<'h>),
 }
 
@@ -39,12 +39,13 @@ impl<'s> Handshake<'s> {
         Self { head: Head::new(storage, &limits), limits, failed: None }
     }
 
-    /// Takes received bytes. Returns how many it took: never one past the blank line, so that what is left are frames.
+    /// Takes received bytes. Returns how many it took: never one past the blank line, so that what is left
+    /// are frames.
     ///
     /// # Errors
     ///
-    /// [`HandshakeError`]: the request breaks a rule. Answer with [`Reject::for_error`] and end the transport. Later calls
-    /// return the same error.
+    /// [`HandshakeError`]: the request breaks a rule. Answer with [`Reject::for_error`] and end the
+    /// transport. Later calls return the same error.
     pub fn recv(&mut self, input: &[u8]) -> Result<(usize, Progress<'_>), HandshakeError> {
         if let Some(error) = self.failed {
             return Err(error);
@@ -185,7 +186,8 @@ impl<'h> Request<'h> {
         self.host
     }
 
-    /// The page that asks, if a browser does. Anybody can say anything here: it authenticates nobody (section 10.1).
+    /// The page that asks, if a browser does. Anybody can say anything here: it authenticates nobody (section
+    /// 10.1).
     pub const fn origin(&self) -> Option<&'h str> {
         self.origin
     }
@@ -210,8 +212,8 @@ impl<'h> Request<'h> {
         self.head
     }
 
-    /// Accepts the request, if the origin policy does. The policy has no default: choosing one is the server's duty (section
-    /// 10.2).
+    /// Accepts the request, if the origin policy does. The policy has no default: choosing one is the
+    /// server's duty (section 10.2).
     ///
     /// # Errors
     ///
@@ -278,7 +280,8 @@ pub struct Accept<'h, 'r> {
 }
 
 impl<'h, 'r> Accept<'h, 'r> {
-    /// Chooses the first of the client's subprotocols that is in `supported`, or none. Names are compared with case.
+    /// Chooses the first of the client's subprotocols that is in `supported`, or none. Names are compared
+    /// with case.
     #[must_use]
     pub fn choose_subprotocol(mut self, supported: &[&'r str]) -> Self {
         for offered in self.request.subprotocols.iter() {
@@ -295,7 +298,8 @@ impl<'h, 'r> Accept<'h, 'r> {
     ///
     /// # Errors
     ///
-    /// [`ComposeError::UnofferedSubprotocol`] if the client does not offer it; the empty string is never offered.
+    /// [`ComposeError::UnofferedSubprotocol`] if the client does not offer it; the empty string is never
+    /// offered.
     pub fn subprotocol(mut self, name: &'r str) -> Result<Self, ComposeError> {
         let at = self
             .request
@@ -312,8 +316,8 @@ impl<'h, 'r> Accept<'h, 'r> {
     ///
     /// # Errors
     ///
-    /// [`ComposeError::InvalidExtensions`], or [`ComposeError::UnofferedExtension`] if the client does not offer one of
-    /// that name.
+    /// [`ComposeError::InvalidExtensions`], or [`ComposeError::UnofferedExtension`] if the client does not
+    /// offer one of that name.
     pub fn extensions(mut self, value: &'r str) -> Result<Self, ComposeError> {
         check_value(value)?;
         check_extensions(value.as_bytes(), &mut 0).map_err(|_| ComposeError::InvalidExtensions)?;
@@ -404,7 +408,8 @@ impl<'r> Reject<'r> {
         Self { status: 426, fields: &[], body: b"", keep_alive: false, allow: false }
     }
 
-    /// Adds header fields, such as `Location`, `WWW-Authenticate`, or `Date`, which the engine has no clock for.
+    /// Adds header fields, such as `Location`, `WWW-Authenticate`, or `Date`, which the engine has no clock
+    /// for.
     ///
     /// # Errors
     ///

@@ -22,7 +22,8 @@ pub enum UriError {
     Scheme,
     /// A user name or password: pass them in a header field (RFC 9110 section 4.2.4).
     UserInfo,
-    /// The host is missing or invalid. Give an internationalized name by its A-label, `xn--...` (section 11.1).
+    /// The host is missing or invalid. Give an internationalized name by its A-label, `xn--...` (section
+    /// 11.1).
     Host,
     /// The port is no number up to 65,535.
     Port,
@@ -50,8 +51,8 @@ impl core::error::Error for UriError {}
 impl<'u> Uri<'u> {
     /// Parses a URI.
     ///
-    /// An empty port is the scheme's default; port 0 is refused, since nothing can be reached there. An empty query is kept:
-    /// `ws://h/p?` asks for `/p?`.
+    /// An empty port is the scheme's default; port 0 is refused, since nothing can be reached there. An empty
+    /// query is kept: `ws://h/p?` asks for `/p?`.
     ///
     /// # Errors
     ///
@@ -82,7 +83,8 @@ impl<'u> Uri<'u> {
         Ok(Self { secure, host, port, path, query })
     }
 
-    /// Whether the connection must be over TLS (`wss`). Nothing of the handshake may be sent before TLS is up.
+    /// Whether the connection must be over TLS (`wss`). Nothing of the handshake may be sent before TLS is
+    /// up.
     pub const fn is_secure(&self) -> bool {
         self.secure
     }

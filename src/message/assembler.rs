@@ -27,8 +27,8 @@ impl<'s> SliceAssembler<'s> {
     /// # Errors
     ///
     /// [`ProtocolError::MessageTooBig`] if the message outgrows the storage, and
-    /// [`ProtocolError::ReservedBits`] for a piece that an extension has transformed. Fail the connection with it
-    /// ([`Reader::fail`](crate::Reader::fail)).
+    /// [`ProtocolError::ReservedBits`] for a piece that an extension has transformed. Fail the connection
+    /// with it ([`Reader::fail`](crate::Reader::fail)).
     pub fn push<'a>(&'a mut self, data: Data<'a>) -> Result<Option<Message<'a>>, ProtocolError> {
         if data.rsv() != Rsv::NONE {
             return Err(ProtocolError::ReservedBits);

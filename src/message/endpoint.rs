@@ -1,7 +1,7 @@
 //! An endpoint of RFC 6455 with its buffers, still without a socket: what every adapter drives.
 //!
-//! Owns: the order of reading, writing and closing, so that adapters hold no protocol logic. Must not know: sockets,
-//! runtimes, clocks.
+//! Owns: the order of reading, writing and closing, so that adapters hold no protocol logic. Must not know:
+//! sockets, runtimes, clocks.
 
 use super::assembler::message;
 use super::inbox::Inbox;
@@ -26,7 +26,8 @@ use crate::MAX_CONTROL_FRAME_LEN;
 pub struct Buffers {
     /// Bytes of a read. Messages up to about this size need no allocation. Default: 16 KiB.
     pub read: usize,
-    /// Bytes of output that may wait for the transport. One message is always taken when none wait. Default: 1 MiB.
+    /// Bytes of output that may wait for the transport. One message is always taken when none wait. Default:
+    /// 1 MiB.
     pub max_queued: usize,
 }
 
@@ -61,10 +62,11 @@ impl Default for Buffers {
 pub enum Action {
     /// A message, or a piece of one, is ready: take it with [`Endpoint::message`] or [`Endpoint::piece`].
     Take,
-    /// Write [`Endpoint::output`] and report it with [`Endpoint::wrote`]. If the transport would make us wait, go on with
-    /// [`WriteSide::Blocked`]; if the answer to that is to write, wait.
+    /// Write [`Endpoint::output`] and report it with [`Endpoint::wrote`]. If the transport would make us
+    /// wait, go on with [`WriteSide::Blocked`]; if the answer to that is to write, wait.
     Write,
-    /// End the writing direction of the transport, then call [`Endpoint::write_ended`]. Waiting is as for `Write`.
+    /// End the writing direction of the transport, then call [`Endpoint::write_ended`]. Waiting is as for
+    /// `Write`.
     ShutdownWrite,
     /// Read into [`Endpoint::space`] and report it with [`Endpoint::filled`], or [`Endpoint::eof`].
     Read,
@@ -84,8 +86,9 @@ pub enum WriteSide {
 
 /// A [`Connection`] with the buffers that whole messages need.
 ///
-/// An adapter does what [`poll`](Self::poll) says, until it gets what its user asked for. Everything that one read brought is
-/// handed out before anything is written, and everything is written before the next wait for input.
+/// An adapter does what [`poll`](Self::poll) says, until it gets what its user asked for. Everything that one
+/// read brought is handed out before anything is written, and everything is written before the next wait for
+/// input.
 #[derive(Debug)]
 pub struct Endpoint<R> {
     connection: Connection<R>,
@@ -142,7 +145,8 @@ impl<R: Role> Endpoint<R> {
     ///
     /// # Errors
     ///
-    /// [`ProtocolError`], once, after its Close was written and the writing direction ended, if the transport let us.
+    /// [`ProtocolError`], once, after its Close was written and the writing direction ended, if the transport
+    /// let us.
     pub fn poll(&mut self, write: WriteSide) -> Result<Action, ProtocolError> {
         self.settle();
         if self.ready == Ready::Nothing {
@@ -424,7 +428,8 @@ impl<'e, R: Role> Inbound<'e, R> {
     ///
     /// # Errors
     ///
-    /// As [`Endpoint::message`]. Until [`Outbound::take_failure`] is called, [`Endpoint::poll`] reports it as well.
+    /// As [`Endpoint::message`]. Until [`Outbound::take_failure`] is called, [`Endpoint::poll`] reports it as
+    /// well.
     pub fn message(self, outbound: &mut Outbound<'_, R>) -> Result<Option<Message<'e>>, ProtocolError> {
         let Self { reader, inbox, ready, .. } = self;
         match core::mem::replace(ready, Ready::Nothing) {
@@ -498,7 +503,8 @@ impl<R: Role> Outbound<'_, R> {
         self.queue(payload, true).map_err(|error| Refused { message: payload, error })
     }
 
-    /// Queues a message for which a `Sink` found room before it knew the length: the queue may outgrow its cap by this one.
+    /// Queues a message for which a `Sink` found room before it knew the length: the queue may outgrow its
+    /// cap by this one.
     #[cfg(feature = "tokio")]
     pub(crate) fn feed_promised(&mut self, message: &OwnedMessage) -> Result<(), FeedError> {
         self.outbox.admit(0)?;

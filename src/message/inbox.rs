@@ -1,7 +1,7 @@
 //! The buffer that a transport is read into, which is also where messages are assembled.
 //!
-//! Owns: which bytes of the buffer are an assembled message, which are unread, and when to grow. Must not know: what
-//! the bytes mean.
+//! Owns: which bytes of the buffer are an assembled message, which are unread, and when to grow. Must not
+//! know: what the bytes mean.
 
 use alloc::vec::Vec;
 
@@ -9,9 +9,9 @@ use crate::input::Input;
 
 /// One buffer with three regions: `message`, joined payload; `unread`, as received; and spare space.
 ///
-/// A large message is read straight to its place behind what already came and is never moved; only payload of further
-/// fragments is moved down over the headers between them. Capacity grows with what arrived, never with what was
-/// announced.
+/// A large message is read straight to its place behind what already came and is never moved; only payload of
+/// further fragments is moved down over the headers between them. Capacity grows with what arrived, never
+/// with what was announced.
 #[derive(Debug)]
 pub(crate) struct Inbox {
     buf: Vec<u8>,

@@ -71,7 +71,8 @@ impl Outbox {
                 self.buf.clear();
             }
         } else if self.written >= KEPT && self.written >= self.queued() {
-            // A queue that never runs empty must not keep what was written; what moves is less than what went.
+            // A queue that never runs empty must not keep what was written; what moves is less than what
+            // went.
             self.buf.drain(..self.written);
             self.written = 0;
         }

@@ -1,0 +1,79 @@
+//! What the documentation promises of itself.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else {
+            found.push(path);
+        }
+    }
+}
+
+fn all() -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
+    found.into_iter().map(|path| (path.clone(), fs::read_to_string(path).unwrap())).collect()
+}
+
+#[test]
+fn every_public_async_method_says_what_dropping_it_loses() {
+    let mut counted = 0;
+    for (path, text) in all() {
+        let lines: Vec<&str> = text.lines().collect();
+        for (at, line) in lines.iter().enumerate().filter(|(_, line)| line.trim().starts_with("pub async fn"))
+        {
+            counted += 1;
+            let documented = lines[..at]
+                .iter()
+                .rev()
+                .take_while(|line| line.trim().starts_with("///") || line.trim().starts_with("#["))
+                .any(|line| line.trim() == "/// # Cancel safety");
+            assert!(documented, "{}:{}: {line}", path.display(), at + 1);
+        }
+    }
+    assert!(counted >= 20, "only {counted} async methods were found");
+}
+
+#[test]
+fn every_module_says_what_it_owns_and_what_it_must_not_know() {
+    for (path, text) in all() {
+        let opening: String = text
+            .lines()
+            .take_while(|line| line.starts_with("//!"))
+            .map(|line| format!("{} ", &line[3..]))
+            .collect();
+        let opening = opening.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(!opening.is_empty(), "{} begins with no word of itself", path.display());
+        if !path.ends_with("lib.rs") {
+            assert!(opening.contains("Owns:") && opening.contains("Must not know:"), "{}", path.display());
+        }
+    }
+}
+
+#[test]
+fn the_memory_table_says_what_the_types_measure() {
+    use std::mem::size_of;
+
+    let lib = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs")).unwrap();
+    let row = |name: &str| -> usize {
+        let name = format!("`{name}`");
+        let mut rows = lib.lines().filter(|line| line.starts_with("//! | [`") && line.contains(&name));
+        rows.find_map(|row| row.split('|').nth(2)?.trim().parse().ok()).expect("a number")
+    };
+    if cfg!(target_pointer_width = "64") {
+        assert_eq!(row("Reader"), size_of::<sockless::Reader>());
+        assert_eq!(row("Writer<Server>"), size_of::<sockless::Writer<sockless::Server>>());
+        assert_eq!(row("Deadlines"), size_of::<sockless::Deadlines>());
+        assert_eq!(row("Connection<Server>"), size_of::<sockless::Connection<sockless::Server>>());
+        assert_eq!(row("Event"), size_of::<sockless::Event<'_>>());
+        assert_eq!(row("Data"), size_of::<sockless::Data<'_>>());
+        assert_eq!(row("Replies"), size_of::<sockless::Replies>());
+        assert_eq!(row("Utf8Check"), size_of::<sockless::Utf8Check>());
+        assert_eq!(row("Masker"), size_of::<sockless::frame::Masker>());
+    }
+}

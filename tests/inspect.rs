@@ -1,0 +1,168 @@
+//! The `inspect` example, as test kits use it: hex in, JSON lines out, an exit status.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use serde_json::{json, Value};
+
+/// The example, which `cargo test` builds beside the tests.
+fn example() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let path = test.parent().unwrap().parent().unwrap().join("examples/inspect");
+    assert!(
+        path.with_extension(std::env::consts::EXE_EXTENSION).exists(),
+        "build it: cargo build --example inspect"
+    );
+    path
+}
+
+fn inspect(arguments: &[&str], input: &str) -> (Vec<Value>, i32) {
+    let mut child = Command::new(example())
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    // Where the arguments are refused the input is never read.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    let output = child.wait_with_output().unwrap();
+    let lines = String::from_utf8(output.stdout).unwrap();
+    (lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect(), output.status.code().unwrap())
+}
+
+fn frames(role: &str, input: &str) -> (Vec<Value>, i32) {
+    inspect(&["--role", role, "--stage", "frames"], input)
+}
+
+#[test]
+fn messages_control_frames_and_the_closing_handshake() {
+    let input = "# RFC 6455 section 5.7, masked\n81 85 37 fa 21 3d 7f 9f 4d 51 58\n\n\
+                 0183000000004865 6c\n8980 00000000\n808200000000 6c6f\n8a8100000000 70\n\
+                 8885 00000000 03e8627965\neof\n";
+    let want = [
+        json!({"event": "message", "kind": "text", "hex": "48656c6c6f"}),
+        json!({"event": "ping", "hex": ""}),
+        json!({"send": "8a00"}),
+        json!({"event": "message", "kind": "text", "hex": "48656c6c6f"}),
+        json!({"event": "pong", "hex": "70"}),
+        json!({"event": "close", "code": 1000, "reason": "bye"}),
+        json!({"send": "880203e8"}),
+        json!({"transport": "close"}),
+    ];
+    assert_eq!(frames("server", input), (want.to_vec(), 0));
+}
+
+#[test]
+fn chunks_may_end_anywhere() {
+    let input = "81\n85\n37fa\n213d7f\n9f4d51\n58\n";
+    let want =
+        [json!({"event": "message", "kind": "text", "hex": "48656c6c6f"}), json!({"transport": "open"})];
+    assert_eq!(frames("server", input), (want.to_vec(), 0));
+}
+
+#[test]
+fn a_client_masks_with_zeros_and_waits_for_the_server_to_end() {
+    let want = [
+        json!({"event": "ping", "hex": "61"}),
+        json!({"send": "8a810000000061"}),
+        json!({"event": "close", "code": null, "reason": ""}),
+        json!({"send": "888000000000"}),
+        json!({"transport": "await_eof"}),
+    ];
+    assert_eq!(frames("client", "8901618800"), (want.to_vec(), 0));
+}
+
+#[test]
+fn a_failure_is_told_once_and_followed_by_sends_alone() {
+    let want = [
+        json!({"event": "error", "name": "MissingMask", "close_code": 1002, "http_status": null}),
+        json!({"send": "880203ea"}),
+        json!({"transport": "shutdown_write"}),
+    ];
+    assert_eq!(frames("server", "810161\n8180000000008180 00000000\n"), (want.to_vec(), 1));
+    let (lines, status) =
+        inspect(&["--role", "client", "--stage", "frames", "--max-message", "2"], "8203010203");
+    assert_eq!((&lines[0]["close_code"], status), (&json!(1009), 1));
+    // A peer that vanishes: there is nobody to tell.
+    let (lines, status) = frames("client", "0101\neof\n");
+    assert_eq!(
+        (&lines[0]["name"], &lines[0]["close_code"], status),
+        (&json!("UnexpectedEof"), &json!(null), 1)
+    );
+    assert_eq!(lines[1..], [json!({"transport": "close"})]);
+}
+
+#[test]
+fn both_sides_of_the_opening_handshake() {
+    let request =
+        "GET /chat?x HTTP/1.1\r\nHost: server.example.com\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                   Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nOrigin: http://example.com\r\n\
+                   Sec-WebSocket-Protocol: chat, superchat\r\nSec-WebSocket-Version: 13\r\n\r\n";
+    let input = format!("{}\n8180 00000000\n", hex::encode(request));
+    let (lines, status) =
+        inspect(&["--role", "server", "--subprotocol", "superchat", "--subprotocol", "chat"], &input);
+    assert_eq!(status, 0);
+    assert_eq!(
+        lines[0],
+        json!({
+            "event": "request", "target": "/chat?x", "host": "server.example.com", "origin": "http://example.com",
+            "subprotocols": ["chat", "superchat"], "extensions": null,
+        })
+    );
+    let answer = hex::decode(lines[1]["send"].as_str().unwrap()).unwrap();
+    let answer = String::from_utf8(answer).unwrap();
+    assert!(answer.contains("\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"));
+    assert!(answer.contains("\r\nSec-WebSocket-Protocol: chat\r\n"));
+    assert_eq!(
+        lines[2..],
+        [json!({"event": "message", "kind": "text", "hex": ""}), json!({"transport": "open"})]
+    );
+
+    let url = ["--role", "client", "--url", "ws://server.example.com/chat", "--subprotocol", "chat"];
+    let (lines, status) = inspect(&url, &format!("{}\n8101\n61\n", hex::encode(&answer)));
+    assert_eq!(status, 0);
+    assert!(hex::decode(lines[0]["send"].as_str().unwrap()).unwrap().starts_with(b"GET /chat HTTP/1.1\r\n"));
+    assert_eq!(
+        lines[1],
+        json!({"event": "response", "status": 101, "subprotocol": "chat", "extensions": null})
+    );
+    assert_eq!(lines[2]["hex"], "61");
+}
+
+#[test]
+fn a_handshake_that_fails_names_its_status() {
+    let request = "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                   Sec-WebSocket-Key: x3JJHMbDL1EzLkh9GBhXDw\r\nSec-WebSocket-Version: 13\r\n\r\n";
+    let (lines, status) = inspect(&["--role", "server"], &hex::encode(request));
+    assert_eq!(status, 1);
+    assert_eq!(
+        lines[0],
+        json!({"event": "error", "name": "InvalidKey", "close_code": null, "http_status": 400})
+    );
+    assert!(hex::decode(lines[1]["send"].as_str().unwrap()).unwrap().starts_with(b"HTTP/1.1 400 "));
+    assert_eq!(lines[2], json!({"transport": "shutdown_write"}));
+    let (lines, status) = inspect(&["--role", "server"], &hex::encode("GET / HTTP/1.1\r\nHost: a\r\n\r\n"));
+    assert_eq!((&lines[0]["http_status"], status), (&json!(426), 1));
+    let rejection = hex::encode("HTTP/1.1 404 Not Found\r\n\r\n");
+    let (lines, status) = inspect(&["--role", "client", "--url", "ws://a/"], &rejection);
+    assert_eq!((&lines[1]["status"], &lines[2]["name"], status), (&json!(404), &json!("Rejected"), 1));
+}
+
+#[test]
+fn bad_usage_ends_with_2() {
+    for arguments in [
+        &["--role", "nobody"][..],
+        &[],
+        &["--role", "server", "--deflate"],
+        &["--role", "client", "--offer", "permessage-deflate"],
+        &["--role", "server", "--stage", "frames", "--extensions", "permessage-deflate"],
+        &["--role", "client", "--url", "http://a/"],
+        &["--role", "client", "--key", "short"],
+    ] {
+        assert_eq!(inspect(arguments, "").1, 2, "{arguments:?}");
+    }
+    assert_eq!(frames("server", "8x\n").1, 2);
+    assert_eq!(inspect(&["--role", "server", "--stage", "frames", "--extensions", ""], "").1, 0);
+}
