@@ -122,11 +122,11 @@ impl HeadWriter<'_> {
 
     /// Appends `bytes` as they are.
     pub(crate) fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
-        let end = self.len.saturating_add(bytes.len());
-        if let Some(slot) = self.out.get_mut(self.len..end) {
+        // In two steps, so that the lengths are seen to be equal and the copy holds no panic.
+        if let Some(slot) = self.out.get_mut(self.len..).and_then(|spare| spare.get_mut(..bytes.len())) {
             slot.copy_from_slice(bytes);
         }
-        self.len = end;
+        self.len = self.len.saturating_add(bytes.len());
         self
     }
 

@@ -79,10 +79,10 @@ impl<'s> Head<'s> {
         if !over.is_empty() {
             return Err(too_long);
         }
-        let end = self.len.saturating_add(fits.len());
-        let slot = self.storage.get_mut(self.len..end).ok_or(too_long)?;
-        slot.copy_from_slice(fits);
-        self.len = end;
+        // In two steps, so that the lengths are seen to be equal and the copy holds no panic.
+        let spare = self.storage.get_mut(self.len..).and_then(|spare| spare.get_mut(..fits.len()));
+        spare.ok_or(too_long)?.copy_from_slice(fits);
+        self.len = self.len.saturating_add(fits.len());
         Ok(())
     }
 

@@ -39,10 +39,11 @@ impl<'s> SliceAssembler<'s> {
                 return message(data.kind(), data.bytes()).map(Some);
             }
         }
-        let end = self.len.saturating_add(data.bytes().len());
-        let target = self.storage.get_mut(self.len..end).ok_or(ProtocolError::MessageTooBig)?;
-        target.copy_from_slice(data.bytes());
-        self.len = end;
+        let piece = data.bytes();
+        // In two steps, so that the lengths are seen to be equal and the copy holds no panic.
+        let spare = self.storage.get_mut(self.len..).and_then(|spare| spare.get_mut(..piece.len()));
+        spare.ok_or(ProtocolError::MessageTooBig)?.copy_from_slice(piece);
+        self.len = self.len.saturating_add(piece.len());
         if data.is_last() {
             let whole = self.storage.get(..self.len).unwrap_or(&[]);
             self.len = 0;
