@@ -85,4 +85,4 @@ def equal(got, wanted, what):
 
 def short(value):
     shown = repr(value)
-    return shown if len(shown) <= 120 else f"{shown[:80]}… ({len(value)} long)"
+    return shown if len(shown) <= 120 else f"{shown[:80]}… ({len(shown)} characters)"
