@@ -1,5 +1,7 @@
 //! An echo server on tokio: `cargo run --release --example echo_server -- --listen 127.0.0.1:9001`.
 
+use std::time::Duration;
+
 use clap::Parser;
 use sockless::adapter::tokio::accept;
 use sockless::adapter::{Error, ServerOptions};
@@ -20,7 +22,15 @@ async fn main() -> std::io::Result<()> {
     let listener = TcpListener::bind(&options.listen).await?;
     println!("listening on {}", listener.local_addr()?);
     loop {
-        let (stream, peer) = listener.accept().await?;
+        let (stream, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            // One connection that failed, or too many open files: neither is a reason to end.
+            Err(error) => {
+                eprintln!("accept: {error}");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            }
+        };
         tokio::spawn(async move {
             if let Err(error) = serve(stream).await {
                 eprintln!("{peer}: {error}");

@@ -3,6 +3,7 @@
 
 use std::net::{TcpListener, TcpStream};
 use std::thread;
+use std::time::Duration;
 
 use clap::Parser;
 use sockless::adapter::std_io::accept;
@@ -22,7 +23,15 @@ fn main() -> std::io::Result<()> {
     let listener = TcpListener::bind(&options.listen)?;
     println!("listening on {}", listener.local_addr()?);
     loop {
-        let (stream, peer) = listener.accept()?;
+        let (stream, peer) = match listener.accept() {
+            Ok(accepted) => accepted,
+            // One connection that failed, or too many open files: neither is a reason to end.
+            Err(error) => {
+                eprintln!("accept: {error}");
+                thread::sleep(Duration::from_millis(50));
+                continue;
+            }
+        };
         thread::spawn(move || {
             if let Err(error) = serve(stream) {
                 eprintln!("{peer}: {error}");

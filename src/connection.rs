@@ -127,7 +127,8 @@ impl<R: Role> Connection<R> {
         self.writer.poll_transmit(out)
     }
 
-    /// Whether [`poll_transmit`](Self::poll_transmit) has something to write.
+    /// Whether [`poll_transmit`](Self::poll_transmit) has something to write, at once or after the frame in
+    /// progress.
     #[inline]
     #[must_use]
     pub const fn wants_transmit(&self) -> bool {

@@ -20,7 +20,7 @@ pub struct Timeouts {
     pub pong: Option<Duration>,
     /// For anything to come at all.
     pub idle: Option<Duration>,
-    /// For the next octet of a message that was begun.
+    /// For anything to come while a message that was begun has not ended.
     pub stalled_fragment: Option<Duration>,
     /// For the peer to answer a Close and for the transport to end.
     pub closing: Option<Duration>,

@@ -10,28 +10,37 @@ use crate::frame::{MessageKind, Rsv};
 pub struct Payload<'a> {
     kind: MessageKind,
     octets: &'a [u8],
+    /// Text that may begin or end inside a character.
+    cut: bool,
 }
 
 impl<'a> Payload<'a> {
     /// Text.
     #[inline]
     pub const fn text(text: &'a str) -> Self {
-        Self { kind: MessageKind::Text, octets: text.as_bytes() }
+        Self { kind: MessageKind::Text, octets: text.as_bytes(), cut: false }
     }
 
     /// Bytes.
     #[inline]
     pub const fn binary(octets: &'a [u8]) -> Self {
-        Self { kind: MessageKind::Binary, octets }
+        Self { kind: MessageKind::Binary, octets, cut: false }
     }
 
-    /// A piece of a received message, to be sent on as it is: the reader has checked it together with the
-    /// pieces around it, so send them all, in order, as fragments of one message.
+    /// A piece of a received message, to be sent on as it is, in order, as a fragment of one message. Text
+    /// that begins or ends inside a character is checked again when it is sent.
     ///
     /// `None` for a piece that an extension has transformed (reserved bits are set).
     #[inline]
     pub fn forward(data: &Data<'a>) -> Option<Self> {
-        (data.rsv() == Rsv::NONE).then(|| Self { kind: data.kind(), octets: data.bytes() })
+        let cut = data.kind() == MessageKind::Text && data.as_str().is_none();
+        (data.rsv() == Rsv::NONE).then(|| Self { kind: data.kind(), octets: data.bytes(), cut })
+    }
+
+    /// Whether it is text that may begin or end inside a character.
+    #[inline]
+    pub(crate) const fn is_cut(&self) -> bool {
+        self.cut
     }
 
     /// Text or binary.

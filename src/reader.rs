@@ -158,8 +158,8 @@ impl Reader {
         }
     }
 
-    /// The payload of the control frame that was reported last: at most 125 octets. For a Close, code
-    /// included.
+    /// The payload of the control frame that was reported last, until more is received: at most 125 octets.
+    /// For a Close, code included.
     pub fn control_payload(&self) -> &[u8] {
         self.control.get(..usize::from(self.control_len)).unwrap_or(&[])
     }

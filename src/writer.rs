@@ -73,7 +73,7 @@ impl<R: Role> Writer<R> {
     pub fn encode(&mut self, payload: Payload<'_>, fin: bool, out: &mut [u8]) -> Result<usize, SendError> {
         let octets = payload.octets();
         let opcode = self.data_opcode(payload.kind())?;
-        let text = self.continue_text(octets, fin)?;
+        let text = self.continue_text(payload, fin)?;
         let written = self.whole_frame(fin, opcode, octets, out)?;
         self.text = text;
         self.message = if fin { None } else { Some(payload.kind()) };
@@ -98,6 +98,9 @@ impl<R: Role> Writer<R> {
     /// Begins a frame of `len` octets and returns its header. The payload follows through
     /// [`mask`](Self::mask) or [`mask_copy`](Self::mask_copy), in pieces of any size; until it is complete no
     /// other frame can be sent.
+    ///
+    /// The header of a client names the masking key: do not let who chooses the payload see it before the
+    /// payload is there (section 10.3).
     ///
     /// # Errors
     ///
@@ -238,7 +241,8 @@ impl<R: Role> Writer<R> {
         Ok(written)
     }
 
-    /// Whether [`poll_transmit`](Self::poll_transmit) has something to write.
+    /// Whether [`poll_transmit`](Self::poll_transmit) has something to write: at once, or after the frame in
+    /// progress. A loop over it ends where `poll_transmit` writes nothing.
     #[inline]
     #[must_use]
     pub const fn wants_transmit(&self) -> bool {
@@ -289,7 +293,9 @@ impl<R: Role> Writer<R> {
         fin: bool,
     ) -> Result<EncodedHeader, SendError> {
         let opcode = self.data_opcode(payload.kind())?;
+        let text = self.continue_text(payload, fin)?;
         let header = self.header(fin, opcode, payload.octets().len() as u64)?;
+        self.text = text;
         self.message = if fin { None } else { Some(payload.kind()) };
         Ok(header)
     }
@@ -325,13 +331,18 @@ impl<R: Role> Writer<R> {
         }
     }
 
-    /// Where a text stands after `octets`, if raw octets came before them in the same message.
+    /// Where a text stands after `payload`, if octets were part of it that no type vouches for.
     #[inline]
-    fn continue_text(&self, octets: &[u8], fin: bool) -> Result<Option<Utf8Check>, SendError> {
-        let Some(mut text) = self.text else { return Ok(None) };
-        match text.push(octets) {
-            Ok(()) if !fin => Ok(Some(text)),
+    fn continue_text(&self, payload: Payload<'_>, fin: bool) -> Result<Option<Utf8Check>, SendError> {
+        let mut text = match self.text {
+            Some(text) => text,
+            None if payload.is_cut() => Utf8Check::new(),
+            None => return Ok(None),
+        };
+        match text.push(payload.octets()) {
+            // Between characters, types vouch again.
             Ok(()) if text.is_complete() => Ok(None),
+            Ok(()) if !fin => Ok(Some(text)),
             _ => Err(SendError::InvalidUtf8),
         }
     }
@@ -461,7 +472,7 @@ impl Writer<Server> {
     pub fn frame<'p>(&mut self, payload: Payload<'p>, fin: bool) -> Result<Frame<'p>, SendError> {
         let opcode = self.data_opcode(payload.kind())?;
         let octets = payload.octets();
-        let text = self.continue_text(octets, fin)?;
+        let text = self.continue_text(payload, fin)?;
         let header = self.header(fin, opcode, octets.len() as u64)?;
         self.text = text;
         self.message = if fin { None } else { Some(payload.kind()) };

@@ -308,6 +308,44 @@ fn the_end_of_the_stream_without_a_close_is_one_truthful_event() {
 }
 
 #[test]
+fn forwarded_pieces_cannot_make_text_that_is_not_utf_8() {
+    let bytes = masked(Payload::text("a\u{20AC}b"), 100);
+    // Takes the pieces of a text that is cut inside its character, and hands them to `send`.
+    let run = |send: &mut dyn FnMut(Payload<'_>, bool)| {
+        let mut endpoint = endpoint(Buffers::DEFAULT);
+        for chunk in [&bytes[..8], &bytes[8..]] {
+            endpoint.space()[..chunk.len()].copy_from_slice(chunk);
+            endpoint.filled(chunk.len());
+            assert_eq!(endpoint.poll_piece(WriteSide::Ready), Ok(Action::Take));
+            let piece = endpoint.piece().unwrap().unwrap();
+            send(Payload::forward(&piece).unwrap(), piece.is_last());
+        }
+    };
+    let mut all = endpoint(Buffers::DEFAULT);
+    run(&mut |payload, fin| all.outbound().feed_fragment(payload, fin).unwrap());
+    assert_eq!(all.output(), b"\x01\x02a\xE2\x80\x03\x82\xACb");
+    let invalid = FeedError::Send(SendError::InvalidUtf8);
+    let mut ended = endpoint(Buffers::DEFAULT);
+    let mut turn = 0;
+    run(&mut |payload, _| {
+        turn += 1;
+        match turn {
+            // The first piece ends inside a character: neither can the message end there, nor other text follow.
+            1 => {
+                assert_eq!(ended.outbound().feed_fragment(payload, true).unwrap_err().error, invalid);
+                ended.outbound().feed_fragment(payload, false).unwrap();
+                assert_eq!(ended.outbound().feed_fragment("x", true).unwrap_err().error, invalid);
+            }
+            // The second begins inside one: no message can begin with it.
+            _ => {
+                let mut fresh = endpoint(Buffers::DEFAULT);
+                assert_eq!(fresh.outbound().feed(payload).unwrap_err().error, invalid);
+            }
+        }
+    });
+}
+
+#[test]
 fn a_prepared_message_goes_out_as_it_is_but_not_into_the_middle_of_another() {
     let prepared = Prepared::new("to all");
     assert_eq!(prepared.kind(), MessageKind::Text);

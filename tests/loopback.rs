@@ -4,8 +4,8 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread;
 
-use sockless::adapter::std_io::{self, Accepted};
-use sockless::adapter::{Error, OpeningError, Refusal, ServerOptions, Settings};
+use sockless::adapter::std_io;
+use sockless::adapter::{Accepted, Error, OpeningError, Refusal, ServerOptions, Settings};
 use sockless::handshake::client::ClientRequest;
 use sockless::handshake::server::Request;
 use sockless::handshake::{HandshakeError, OriginPolicy, Uri};

@@ -24,4 +24,4 @@ pub mod tokio;
 
 pub use error::Error;
 #[cfg(all(feature = "handshake", feature = "rng"))]
-pub use opening::{OpeningError, Refusal, Rejection, ServerOptions, Settings};
+pub use opening::{Accepted, OpeningError, Refusal, Rejection, ServerOptions, Settings};

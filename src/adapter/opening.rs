@@ -18,7 +18,8 @@ use crate::role::Entropy;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Settings {
-    /// Limits and timers of the connection.
+    /// Limits and timers of the connection. The adapters have no clock: timers run where the caller passes
+    /// the time to the endpoint.
     pub config: Config,
     /// How much it buffers.
     pub buffers: Buffers,
@@ -106,6 +107,21 @@ impl<'o> ServerOptions<'o> {
         self.settings = settings;
         self
     }
+}
+
+/// What a client on a port that serves HTTP and WebSocket wanted.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Accepted<W, S> {
+    /// A WebSocket, which is open.
+    WebSocket(W),
+    /// HTTP: the transport, and the bytes that were read from it, head first.
+    Http {
+        /// The transport; nothing was written to it.
+        stream: S,
+        /// What was read.
+        received: Vec<u8>,
+    },
 }
 
 /// An application's refusal of a valid request, such as 404 for a resource that is not there.

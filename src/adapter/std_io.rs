@@ -10,7 +10,7 @@
 mod opening;
 
 #[cfg(all(feature = "handshake", feature = "rng"))]
-pub use opening::{accept, accept_or_http, accept_with, connect, dial, Accepted};
+pub use opening::{accept, accept_or_http, accept_with, connect, dial, Opened};
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;

@@ -6,7 +6,7 @@
 mod opening;
 
 #[cfg(all(feature = "handshake", feature = "rng"))]
-pub use opening::{accept, accept_or_http, accept_with, connect, dial, Accepted};
+pub use opening::{accept, accept_or_http, accept_with, connect, dial, Opened};
 
 use core::future::poll_fn;
 use core::pin::Pin;

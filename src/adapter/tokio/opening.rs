@@ -8,28 +8,15 @@ use alloc::vec::Vec;
 
 use super::WebSocket;
 use crate::adapter::opening::{ask, client_handshake, request, serve, Asked, Served};
-use crate::adapter::{Error, OpeningError, Refusal, ServerOptions, Settings};
+use crate::adapter::{Accepted, Error, OpeningError, Refusal, ServerOptions, Settings};
 use crate::entropy::SystemEntropy;
 use crate::handshake::client::ClientRequest;
 use crate::handshake::server::{Handshake, Request};
 use crate::handshake::HandshakeError;
 use crate::role::{Client, Server};
 
-/// What a client on a port that serves HTTP and WebSocket wanted.
-#[derive(Debug)]
-#[non_exhaustive]
-#[expect(clippy::large_enum_variant, reason = "the large one is the common one")]
-pub enum Accepted<S> {
-    /// A WebSocket, which is open.
-    WebSocket(WebSocket<S, Server>),
-    /// HTTP: the transport, and the bytes that were read from it, head first.
-    Http {
-        /// The transport; nothing was written to it.
-        stream: S,
-        /// What was read.
-        received: Vec<u8>,
-    },
-}
+/// What [`accept_or_http`] came to on such a transport.
+pub type Opened<S> = Accepted<WebSocket<S, Server>, S>;
 
 /// Accepts a WebSocket. Plain HTTP requests are answered with 426.
 ///
@@ -83,7 +70,7 @@ pub async fn accept_or_http<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
     options: &ServerOptions<'_>,
     decide: impl FnOnce(&Request<'_>) -> Result<(), Refusal>,
-) -> Result<Accepted<S>, Error> {
+) -> Result<Opened<S>, Error> {
     open(stream, options, decide).await.map(|(accepted, _)| accepted)
 }
 
@@ -91,7 +78,7 @@ async fn open<S: AsyncRead + AsyncWrite + Unpin>(
     mut stream: S,
     options: &ServerOptions<'_>,
     decide: impl FnOnce(&Request<'_>) -> Result<(), Refusal>,
-) -> Result<(Accepted<S>, Vec<u8>), Error> {
+) -> Result<(Opened<S>, Vec<u8>), Error> {
     let settings = options.settings;
     let mut storage = alloc::vec![0; settings.head_size];
     let mut handshake = Handshake::new(&mut storage, settings.head_limits);
