@@ -162,6 +162,25 @@ fn a_message_that_was_joined_in_part_can_go_on_in_pieces_and_spoils_no_other() {
 }
 
 #[test]
+fn what_was_announced_one_way_can_be_taken_the_other() {
+    let mut bytes = masked(Payload::text("one two"), 3);
+    bytes.extend(masked(Payload::text("whole"), 100));
+    let mut endpoint = endpoint(Buffers::DEFAULT);
+    endpoint.space()[..bytes.len()].copy_from_slice(&bytes);
+    endpoint.filled(bytes.len());
+    // Joined, and taken as one piece.
+    assert_eq!(endpoint.poll(WriteSide::Ready), Ok(Action::Take));
+    assert_eq!(endpoint.poll_piece(WriteSide::Ready), Ok(Action::Take));
+    let piece = endpoint.piece().unwrap().unwrap();
+    assert_eq!((piece.bytes(), piece.is_first(), piece.is_last()), (&b"one two"[..], true, true));
+    // Announced as a piece, and taken whole.
+    assert_eq!(endpoint.poll_piece(WriteSide::Ready), Ok(Action::Take));
+    assert_eq!(endpoint.poll(WriteSide::Ready), Ok(Action::Take));
+    assert_eq!(endpoint.message().unwrap(), Some(Message::Text("whole")));
+    assert_eq!(endpoint.poll(WriteSide::Ready), Ok(Action::Read));
+}
+
+#[test]
 fn everything_one_read_brought_is_answered_before_anything_is_written() {
     let mut endpoint = endpoint(Buffers::DEFAULT);
     let mut bytes = Vec::new();

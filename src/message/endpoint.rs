@@ -149,6 +149,15 @@ impl<R: Role> Endpoint<R> {
     /// let us.
     pub fn poll(&mut self, write: WriteSide) -> Result<Action, ProtocolError> {
         self.settle();
+        match self.ready {
+            // Announced as a piece and not taken: it may be more by now.
+            Ready::Piece => self.ready = Ready::Nothing,
+            Ready::JoinedPart(kind) => {
+                self.joining = Some(kind);
+                self.ready = Ready::Nothing;
+            }
+            Ready::Nothing | Ready::Whole | Ready::Joined(_) | Ready::Taken => {}
+        }
         if self.ready == Ready::Nothing {
             self.receive(Unit::Message);
         }
@@ -460,16 +469,17 @@ impl<'e, R: Role> Inbound<'e, R> {
     pub fn piece(self, outbound: &mut Outbound<'_, R>) -> Result<Option<Data<'e>>, ProtocolError> {
         let Self { reader, inbox, ready, unit, .. } = self;
         match *ready {
-            Ready::Nothing | Ready::Taken | Ready::Joined(_) => Ok(None),
-            Ready::JoinedPart(kind) => {
+            Ready::Nothing | Ready::Taken => Ok(None),
+            Ready::Joined(kind) | Ready::JoinedPart(kind) => {
+                let last = matches!(*ready, Ready::Joined(_));
                 *ready = Ready::Taken;
-                *unit = Unit::Piece;
+                *unit = if last { Unit::Message } else { Unit::Piece };
                 Ok(Some(Data {
                     piece: Piece::Bytes(inbox.message()),
                     kind,
                     rsv: Rsv::NONE,
                     first: true,
-                    last: false,
+                    last,
                     frame_remaining: reader.frame_remaining(),
                 }))
             }
