@@ -34,89 +34,103 @@ pub fn reader(data: &[u8]) {
 
 /// A request, read by a server.
 pub fn server_handshake(data: &[u8]) {
-    let [cut, input @ ..] = data else { return };
-    let run = |size: usize| {
+    any_cut(data, |chunks| {
         let mut storage = [0; 1024];
-        let limits = HeadLimits::DEFAULT.with_max_start_line(200).with_max_fields(20);
-        let mut handshake = server::Handshake::new(&mut storage, limits);
-        let mut taken = 0;
-        for chunk in input.chunks(size) {
-            let (more, outcome) = match handshake.recv(chunk) {
-                Ok((more, server::Progress::NeedMore)) => (more, None),
-                Ok((more, server::Progress::Request(request))) => {
-                    let subprotocols: Vec<_> = request.subprotocols().iter().collect();
-                    let extensions: Vec<_> = request
-                        .extensions()
-                        .iter()
-                        .map(|extension| {
-                            let parameters = extension.parameters();
-                            let parameters = parameters.map(|p| (p.name(), p.value().collect::<Vec<_>>()));
-                            (extension.name(), parameters.collect::<Vec<_>>())
-                        })
-                        .collect();
-                    assert!(!request.host().is_empty() && request.target().starts_with('/'));
-                    let parts =
-                        (request.target(), request.host(), request.origin(), subprotocols, extensions);
-                    (more, Some(format!("request {parts:?} {:?}", fields(request.headers()))))
-                }
-                Ok((more, server::Progress::Http(request))) => {
-                    (more, Some(format!("http {} {}", request.method(), request.target())))
-                }
-                Ok((_, other)) => panic!("{other:?}"),
-                Err(error) => (0, Some(failure(error, handshake.recv(b"GET").map(|_| ())))),
-            };
-            taken += more;
-            if let Some(outcome) = outcome {
-                return (if outcome.starts_with("error") { 0 } else { taken }, outcome);
+        let mut handshake = server::Handshake::new(&mut storage, LIMITS);
+        chunks.read(|chunk| match handshake.recv(chunk) {
+            Ok((taken, server::Progress::NeedMore)) => Read::More(taken),
+            Ok((taken, server::Progress::Request(request))) => {
+                let subprotocols: Vec<_> = request.subprotocols().iter().collect();
+                let extensions: Vec<_> = request
+                    .extensions()
+                    .iter()
+                    .map(|extension| {
+                        let parameters = extension.parameters();
+                        let parameters = parameters.map(|p| (p.name(), p.value().collect::<Vec<_>>()));
+                        (extension.name(), parameters.collect::<Vec<_>>())
+                    })
+                    .collect();
+                assert!(!request.host().is_empty() && request.target().starts_with('/'));
+                let parts = (request.target(), request.host(), request.origin(), subprotocols, extensions);
+                Read::End(taken, format!("request {parts:?} {:?}", fields(request.headers())))
             }
-            assert_eq!(more, chunk.len(), "a head that is not complete takes everything");
-        }
-        (taken, "more".to_owned())
-    };
-    let whole = run(input.len().max(1));
-    assert_eq!(whole, run(1));
-    assert_eq!(whole, run(1 + usize::from(*cut) % 50));
+            Ok((taken, server::Progress::Http(request))) => {
+                Read::End(taken, format!("http {} {}", request.method(), request.target()))
+            }
+            Ok((_, other)) => panic!("{other:?}"),
+            Err(error) => Read::Failed(failure(error, handshake.recv(b"GET").map(|_| ()))),
+        })
+    });
 }
 
 /// A response, read by a client that offered subprotocols and an extension.
 pub fn client_handshake(data: &[u8]) {
-    let [cut, input @ ..] = data else { return };
-    let run = |size: usize| {
+    any_cut(data, |chunks| {
         let uri = Uri::parse("ws://example.com/").expect("it is valid");
         let request = ClientRequest::new(uri)
             .subprotocols(&["chat", "superchat"])
             .and_then(|request| request.extensions("permessage-deflate; client_max_window_bits, x-other"))
             .expect("it is valid");
         let mut storage = [0; 1024];
-        let limits = HeadLimits::DEFAULT.with_max_start_line(200).with_max_fields(20);
         // The nonce of the example in RFC 6455 section 1.3.
-        let mut handshake = client::Handshake::new(request, *b"the sample nonce", &mut storage, limits);
-        let mut taken = 0;
-        for chunk in input.chunks(size) {
-            let (more, outcome) = match handshake.recv(chunk) {
-                Ok((more, client::Progress::NeedMore)) => (more, None),
-                Ok((more, client::Progress::Accepted(accepted))) => {
-                    let parts = (accepted.session(), accepted.subprotocol(), fields(accepted.headers()));
-                    (more, Some(format!("accepted {parts:?}")))
-                }
-                Ok((more, client::Progress::Rejected(rejected))) => {
-                    assert_ne!(rejected.status(), 101);
-                    (more, Some(format!("rejected {} {:?}", rejected.status(), fields(rejected.headers()))))
-                }
-                Ok((_, other)) => panic!("{other:?}"),
-                Err(error) => (0, Some(failure(error, handshake.recv(b"HTTP").map(|_| ())))),
-            };
-            taken += more;
-            if let Some(outcome) = outcome {
-                return (if outcome.starts_with("error") { 0 } else { taken }, outcome);
+        let mut handshake = client::Handshake::new(request, *b"the sample nonce", &mut storage, LIMITS);
+        chunks.read(|chunk| match handshake.recv(chunk) {
+            Ok((taken, client::Progress::NeedMore)) => Read::More(taken),
+            Ok((taken, client::Progress::Accepted(accepted))) => {
+                let parts = (accepted.session(), accepted.subprotocol(), fields(accepted.headers()));
+                Read::End(taken, format!("accepted {parts:?}"))
             }
-            assert_eq!(more, chunk.len(), "a head that is not complete takes everything");
+            Ok((taken, client::Progress::Rejected(rejected))) => {
+                assert_ne!(rejected.status(), 101);
+                Read::End(taken, format!("rejected {} {:?}", rejected.status(), fields(rejected.headers())))
+            }
+            Ok((_, other)) => panic!("{other:?}"),
+            Err(error) => Read::Failed(failure(error, handshake.recv(b"HTTP").map(|_| ()))),
+        })
+    });
+}
+
+/// Small, so that inputs reach them.
+const LIMITS: HeadLimits = HeadLimits::DEFAULT.with_max_start_line(200).with_max_fields(20);
+
+/// What a handshake made of one chunk: how many bytes it took, and what it came to.
+enum Read {
+    More(usize),
+    End(usize, String),
+    Failed(String),
+}
+
+/// A head, cut into chunks of one size.
+struct Chunks<'d> {
+    input: &'d [u8],
+    size: usize,
+}
+
+impl Chunks<'_> {
+    /// Reads chunk by chunk; how many bytes were taken, and what it came to. A failure takes nothing that counts.
+    fn read(&self, mut read: impl FnMut(&[u8]) -> Read) -> (usize, String) {
+        let mut taken = 0;
+        for chunk in self.input.chunks(self.size) {
+            match read(chunk) {
+                Read::More(more) => {
+                    assert_eq!(more, chunk.len(), "a head that is not complete takes everything");
+                    taken += more;
+                }
+                Read::End(more, outcome) => return (taken + more, outcome),
+                Read::Failed(outcome) => return (0, outcome),
+            }
         }
         (taken, "more".to_owned())
-    };
-    let whole = run(input.len().max(1));
-    assert_eq!(whole, run(1));
-    assert_eq!(whole, run(1 + usize::from(*cut) % 50));
+    }
+}
+
+/// The first byte chooses how the head in the rest is cut; whole, octet by octet, and so, it comes to the same.
+fn any_cut(data: &[u8], run: impl Fn(Chunks<'_>) -> (usize, String)) {
+    let [cut, input @ ..] = data else { return };
+    let whole = run(Chunks { input, size: input.len().max(1) });
+    for size in [1, 1 + usize::from(*cut) % 50] {
+        assert_eq!(whole, run(Chunks { input, size }));
+    }
 }
 
 fn fields(headers: Headers<'_>) -> Vec<(String, Vec<u8>)> {
