@@ -6,8 +6,9 @@ use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 
 use common::{to, Keys, CLOSE, PING, TEXT};
-use sockless::adapter::std_io::{Stream, WebSocket};
-use sockless::adapter::Error;
+use sockless::adapter::std_io::{accept, Stream, WebSocket};
+use sockless::adapter::{Error, ServerOptions};
+use sockless::handshake::OriginPolicy;
 use sockless::message::{Buffers, OwnedMessage};
 use sockless::{Client, CloseCode, CloseFrame, CloseReason, Config, ProtocolError, Server, Side};
 
@@ -89,6 +90,12 @@ impl Stream for Script {
     fn shutdown_write(&mut self) -> io::Result<()> {
         self.done.push(Done::Shutdown);
         Ok(())
+    }
+}
+
+impl Stream for &mut Script {
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        (**self).shutdown_write()
     }
 }
 
@@ -230,6 +237,24 @@ fn text_that_is_not_utf_8_fails_the_connection_and_the_peer_is_told_first() {
     assert!(matches!(socket.recv(), Err(Error::Protocol(ProtocolError::InvalidUtf8))));
     assert_eq!(socket.get_ref().done, [Done::Wrote(vec![CLOSE, 2, 3, 0xEF]), Done::Shutdown]);
     assert_eq!(socket.recv().unwrap(), None);
+}
+
+/// Dropped with input that nobody read, a transport answers with a reset, which may overtake the refusal.
+#[test]
+fn a_refusal_reads_what_a_client_is_still_sending_within_a_bound() {
+    let options = ServerOptions::new(OriginPolicy::Any);
+    let steps = [bytes("GET / HTTP/1.1\r\nX Y: z\r\n\r\n"), bytes(vec![b'y'; 5000])];
+    let mut script = Script::new(steps);
+    let error = accept(&mut script, &options).unwrap_err();
+    assert!(matches!(error, Error::Opening(_)), "{error}");
+    assert!(matches!(script.done[..], [Done::Wrote(_), Done::Shutdown, Done::ReadEnd]), "{:?}", script.done);
+    assert!(script.written().starts_with(b"HTTP/1.1 400 "));
+    // A client that sends for ever is not read for ever.
+    let mut script = Script::new([bytes("nonsense\r\n\r\n"), bytes(vec![b'y'; 10 << 20])]);
+    script.grain = 1 << 20;
+    assert!(accept(&mut script, &options).is_err());
+    let Some(Step::Bytes(rest)) = script.steps.pop_front() else { panic!("all of it was read") };
+    assert!(rest.len() > 8 << 20);
 }
 
 #[test]
