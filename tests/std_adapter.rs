@@ -13,7 +13,7 @@ use sockless::message::{Buffers, OwnedMessage};
 use sockless::{Client, CloseCode, CloseFrame, CloseReason, Config, ProtocolError, Server, Side};
 
 /// What a transport does when it is read.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 enum Step {
     Bytes(Vec<u8>),
     Error(io::ErrorKind),
@@ -27,7 +27,7 @@ enum Done {
     ReadEnd,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Script {
     steps: VecDeque<Step>,
     done: Vec<Done>,

@@ -219,6 +219,9 @@ impl From<ComposeError> for OpeningError {
     }
 }
 
+/// Bytes that are read after a refusal, at most.
+pub(super) const MAX_DRAINED: usize = 1 << 20;
+
 /// What a server does with what it read.
 pub(super) enum Served {
     /// Read more.

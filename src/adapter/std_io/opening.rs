@@ -7,7 +7,7 @@ use std::io;
 use std::net::TcpStream;
 
 use super::{Stream, WebSocket};
-use crate::adapter::opening::{ask, client_handshake, request, serve, Asked, Served};
+use crate::adapter::opening::{ask, client_handshake, request, serve, Asked, Served, MAX_DRAINED};
 use crate::adapter::{Accepted, Error, OpeningError, Refusal, ServerOptions, Settings};
 use crate::entropy::SystemEntropy;
 use crate::handshake::client::ClientRequest;
@@ -18,7 +18,8 @@ use crate::role::{Client, Server};
 /// What [`accept_or_http`] came to on such a transport.
 pub type Opened<S> = Accepted<WebSocket<S, Server>, S>;
 
-/// Accepts a WebSocket. Plain HTTP requests are answered with 426.
+/// Accepts a WebSocket. Plain HTTP requests are answered with 426. After a refusal this waits until the client
+/// ends as well, or has sent 1 MiB more; bound the whole by a time limit of the transport.
 ///
 /// # Errors
 ///
@@ -151,11 +152,17 @@ fn read<'b>(stream: &mut impl Stream, buf: &'b mut [u8]) -> Result<&'b [u8], Err
     }
 }
 
-/// Writes a refusal and ends the writing direction.
+/// Writes a refusal, ends the writing direction, and reads on, within a bound, so that the answer to what the
+/// client is still sending is no reset that overtakes the refusal.
 fn end(stream: &mut impl Stream, response: &[u8]) -> Result<(), Error> {
     stream.write_all(response)?;
     stream.flush()?;
     // A transport that has ended is as good.
     let _ = stream.shutdown_write();
+    let mut buf = alloc::vec![0; 4096];
+    let mut left = MAX_DRAINED;
+    while let (Ok(count @ 1..), 1..) = (stream.read(&mut buf), left) {
+        left = left.saturating_sub(count);
+    }
     Ok(())
 }

@@ -7,7 +7,7 @@ use ::tokio::net::TcpStream;
 use alloc::vec::Vec;
 
 use super::WebSocket;
-use crate::adapter::opening::{ask, client_handshake, request, serve, Asked, Served};
+use crate::adapter::opening::{ask, client_handshake, request, serve, Asked, Served, MAX_DRAINED};
 use crate::adapter::{Accepted, Error, OpeningError, Refusal, ServerOptions, Settings};
 use crate::entropy::SystemEntropy;
 use crate::handshake::client::ClientRequest;
@@ -18,7 +18,8 @@ use crate::role::{Client, Server};
 /// What [`accept_or_http`] came to on such a transport.
 pub type Opened<S> = Accepted<WebSocket<S, Server>, S>;
 
-/// Accepts a WebSocket. Plain HTTP requests are answered with 426.
+/// Accepts a WebSocket. Plain HTTP requests are answered with 426. After a refusal this waits until the client
+/// ends as well, or has sent 1 MiB more; bound the whole by a time limit of the transport.
 ///
 /// # Errors
 ///
@@ -170,11 +171,17 @@ async fn read<'b, S: AsyncRead + Unpin>(stream: &mut S, buf: &'b mut [u8]) -> Re
     }
 }
 
-/// Writes a refusal and ends the writing direction.
-async fn end<S: AsyncWrite + Unpin>(stream: &mut S, response: &[u8]) -> Result<(), Error> {
+/// Writes a refusal, ends the writing direction, and reads on, within a bound, so that the answer to what the
+/// client is still sending is no reset that overtakes the refusal.
+async fn end<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S, response: &[u8]) -> Result<(), Error> {
     stream.write_all(response).await?;
     stream.flush().await?;
     // A transport that has ended is as good.
     let _ = stream.shutdown().await;
+    let mut buf = alloc::vec![0; 4096];
+    let mut left = MAX_DRAINED;
+    while let (Ok(count @ 1..), 1..) = (stream.read(&mut buf).await, left) {
+        left = left.saturating_sub(count);
+    }
     Ok(())
 }
