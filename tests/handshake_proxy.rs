@@ -1,5 +1,6 @@
 //! The tunnel through an HTTP proxy (RFC 9110 section 9.3.6).
 
+use proptest::prelude::*;
 use sockless::handshake::client::{ClientRequest, Handshake};
 use sockless::handshake::proxy::{Tunnel, TunnelProgress};
 use sockless::handshake::{HandshakeError, HeadLimits, Uri};
@@ -23,11 +24,15 @@ fn req_6455_4_1_5_req_9110_9_3_6_1_a_proxy_is_asked_for_host_and_port() {
 
 /// What a proxy's answer comes to, whole and octet by octet: its status if it refused, and how many octets were taken.
 fn answered(answer: &str) -> Result<(Option<u16>, usize), HandshakeError> {
+    answered_bytes(answer.as_bytes())
+}
+
+fn answered_bytes(answer: &[u8]) -> Result<(Option<u16>, usize), HandshakeError> {
     let run = |chunk: usize| {
         let mut storage = [0; 1024];
         let mut tunnel = Tunnel::new(Uri::parse("ws://h").unwrap(), &mut storage, HeadLimits::DEFAULT);
         let mut taken = 0;
-        for chunk in answer.as_bytes().chunks(chunk) {
+        for chunk in answer.chunks(chunk) {
             match tunnel.recv(chunk)? {
                 (more, TunnelProgress::NeedMore) => taken += more,
                 (more, TunnelProgress::Open) => return Ok((None, taken + more)),
@@ -83,4 +88,88 @@ fn req_t_proxy_1_the_proxy_s_credentials_stay_with_the_proxy() {
     assert!(!String::from_utf8_lossy(&out[..len]).contains("Authorization"));
     let mut storage = [0; 16];
     assert!(Tunnel::new(uri, &mut storage, HeadLimits::DEFAULT).authorization("a\r\nb: c").is_err());
+}
+
+/// A proxy may say something before its answer, as any server may (RFC 9110 section 15.2).
+#[test]
+fn req_9110_15_2_1_req_9110_15_2_2_a_proxy_s_interim_responses_are_passed_over_within_reason() {
+    let interim = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 x\r\nLink: </a>\r\n\r\n";
+    let open = format!("{interim}HTTP/1.1 200 OK\r\n\r\n");
+    assert_eq!(answered(&format!("{open}tunnel")), Ok((None, open.len())));
+    let refused = format!("{interim}HTTP/1.1 407 x\r\n\r\n");
+    assert_eq!(answered(&refused), Ok((Some(407), refused.len())));
+    let many = |count| "HTTP/1.1 102 x\r\n\r\n".repeat(count) + "HTTP/1.1 200 x\r\n\r\n";
+    assert!(answered(&many(8)).is_ok());
+    assert_eq!(answered(&many(9)), Err(HandshakeError::TooManyInterimResponses));
+}
+
+#[test]
+fn req_6455_4_1_8_a_proxy_that_fails_opens_nothing() {
+    assert_eq!(answered("HTTP/1.1 502 Bad Gateway\r\n\r\n").unwrap().0, Some(502));
+    assert_eq!(answered("HTTP/1.1 200 OK\n\n"), Err(HandshakeError::MalformedStartLine));
+    assert_eq!(answered("HTTP/1.1 200 OK\r\nX : y\r\n\r\n"), Err(HandshakeError::MalformedHeader));
+    assert_eq!(answered(&format!("HTTP/1.1 200 {}", "x".repeat(2000))), Err(HandshakeError::HeadTooLarge));
+    // A failure stays one, and the end of the transport before the answer is one.
+    let mut storage = [0; 1024];
+    let mut tunnel = Tunnel::new(Uri::parse("ws://h").unwrap(), &mut storage, HeadLimits::DEFAULT);
+    assert_eq!(tunnel.eof(), Err(HandshakeError::UnexpectedEof));
+    assert!(matches!(tunnel.recv(b"HTTP/1.1 200"), Ok((12, TunnelProgress::NeedMore))));
+    assert_eq!(tunnel.eof(), Err(HandshakeError::UnexpectedEof));
+    assert!(tunnel.recv(b"\0").is_err());
+    assert!(matches!(tunnel.recv(b" OK\r\n\r\n"), Err(HandshakeError::MalformedStartLine)));
+    assert_eq!(tunnel.eof(), Err(HandshakeError::MalformedStartLine));
+}
+
+#[test]
+fn a_buffer_that_is_too_small_is_left_as_it_is() {
+    let full = tunnel("wss://h").1.len();
+    let mut storage = [0; 16];
+    let tunnel = Tunnel::new(Uri::parse("wss://h").unwrap(), &mut storage, HeadLimits::DEFAULT);
+    for size in 0..full {
+        let mut out = vec![0xAA; size];
+        assert_eq!(tunnel.write_request(&mut out).unwrap_err().required, full);
+        assert!(out.iter().all(|&byte| byte == 0xAA));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1000))]
+
+    #[test]
+    fn whatever_is_accepted_as_credentials_is_one_request(
+        credentials in "[\\x00-\\xFF]{0,20}", authority in "[!-~]{1,12}",
+    ) {
+        let text = format!("wss://{authority}/");
+        let Ok(uri) = Uri::parse(&text) else { return Ok(()) };
+        let mut storage = [0; 16];
+        let tunnel = Tunnel::new(uri, &mut storage, HeadLimits::DEFAULT).authorization(&credentials);
+        let Ok(tunnel) = tunnel else { return Ok(()) };
+        let mut out = [0; 512];
+        let len = tunnel.write_request(&mut out).unwrap();
+        let mut fields = [httparse::EMPTY_HEADER; 4];
+        let mut parsed = httparse::Request::new(&mut fields);
+        prop_assert_eq!(parsed.parse(&out[..len]), Ok(httparse::Status::Complete(len)));
+        let target = format!("{}:{}", uri.host(), uri.port());
+        prop_assert_eq!((parsed.method, parsed.path), (Some("CONNECT"), Some(target.as_str())));
+        let got: Vec<_> = parsed.headers.iter().map(|header| (header.name, header.value)).collect();
+        prop_assert_eq!(
+            got,
+            [("Host", target.as_bytes()), ("Proxy-Authorization", credentials.as_bytes())]
+        );
+    }
+
+    #[test]
+    fn any_cut_of_any_answer_comes_to_the_same(
+        noise in proptest::collection::vec(any::<u8>(), 0..12), at in 0_usize..100, status in 0_u16..1000,
+    ) {
+        let interim = "HTTP/1.1 100 x\r\n\r\n";
+        let mut bytes = format!("{interim}HTTP/1.1 {status:03} x\r\nContent-Length: 5\r\n\r\n").into_bytes();
+        let at = at % bytes.len();
+        bytes.splice(at..(at + noise.len() / 2).min(bytes.len()), noise);
+        // Whatever it is, it ends.
+        bytes.extend_from_slice(b"\r\n\r\n\0\0\r\n");
+        bytes.extend_from_slice(&[0; 1100]);
+        // Whole and octet by octet are compared in there.
+        let _ = answered_bytes(&bytes);
+    }
 }

@@ -52,10 +52,21 @@ fn offer() -> ClientRequest<'static> {
 }
 
 fn run(request: ClientRequest<'_>, bytes: &[u8], chunk: usize) -> Result<Outcome, HandshakeError> {
+    run_cut(request, bytes, std::iter::repeat(chunk.max(1)))
+}
+
+/// Gives the response in pieces of these sizes.
+fn run_cut(
+    request: ClientRequest<'_>,
+    mut bytes: &[u8],
+    mut sizes: impl Iterator<Item = usize>,
+) -> Result<Outcome, HandshakeError> {
     let mut storage = [0; 4096];
     let mut handshake = Handshake::new(request, *b"the sample nonce", &mut storage, HeadLimits::DEFAULT);
     let mut taken = 0;
-    for chunk in bytes.chunks(chunk.max(1)) {
+    while !bytes.is_empty() {
+        let (chunk, rest) = bytes.split_at(sizes.next().unwrap().min(bytes.len()));
+        bytes = rest;
         let (more, progress) = handshake.recv(chunk)?;
         taken += more;
         match progress {
@@ -217,6 +228,8 @@ fn req_6455_4_1_57_whatever_else_breaks_a_rule_fails() {
         (replaced(0, "HTTP/1.1 1010 x"), HandshakeError::MalformedStartLine),
         (replaced(0, "HTTP/1.1 099 x"), HandshakeError::MalformedStartLine),
         (replaced(0, "HTTP/1.1 999 x"), HandshakeError::MalformedStartLine),
+        (replaced(0, "HTTP/1.1 000 x"), HandshakeError::MalformedStartLine),
+        (replaced(0, "HTTP/1.1 1O1 x"), HandshakeError::MalformedStartLine),
         (replaced(0, "ICY 101 x"), HandshakeError::MalformedStartLine),
         (with(&"X: y\r\n".repeat(200)), HandshakeError::MalformedHeader),
     ] {
@@ -272,8 +285,21 @@ fn req_6455_4_1_60_req_9110_15_2_2_1_nothing_after_the_head_is_http() {
 fn req_9110_15_2_1_req_9110_15_2_2_interim_responses_are_passed_over_within_reason() {
     let interim = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 x\r\nX: y\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n";
     opens(&format!("{interim}{}", head(LINES)));
-    let many = "HTTP/1.1 100 Continue\r\n\r\n".repeat(20);
-    assert_eq!(ask(&format!("{many}{}", head(LINES))), Err(HandshakeError::TooManyInterimResponses));
+    let many = |count| "HTTP/1.1 100 Continue\r\n\r\n".repeat(count) + &head(LINES);
+    opens(&many(8));
+    assert_eq!(ask(&many(9)), Err(HandshakeError::TooManyInterimResponses));
+    // What is passed over is HTTP as well.
+    for interim in ["HTTP/2.0 100 x\r\n\r\n", "HTTP/0.9 103 x\r\n\r\n"] {
+        assert_eq!(
+            ask(&format!("{interim}{}", head(LINES))),
+            Err(HandshakeError::UnsupportedHttpVersion),
+            "{interim}"
+        );
+    }
+    assert_eq!(
+        ask(&format!("HTTP/1.1 100 x\r\nX : y\r\n\r\n{}", head(LINES))),
+        Err(HandshakeError::MalformedHeader)
+    );
 }
 
 #[test]
@@ -338,10 +364,99 @@ fn a_failure_stays_a_failure() {
     let bad = replaced(1, "Upgrade: h2c");
     assert!(matches!(handshake.recv(bad.as_bytes()), Err(HandshakeError::InvalidUpgrade)));
     assert!(matches!(handshake.recv(head(LINES).as_bytes()), Err(HandshakeError::InvalidUpgrade)));
+    // Also when the transport ends, whether the head was complete or not.
+    assert_eq!(handshake.eof(), Err(HandshakeError::InvalidUpgrade));
+    let mut storage = [0; 4096];
+    let mut handshake = Handshake::new(offer(), *b"the sample nonce", &mut storage, HeadLimits::DEFAULT);
+    assert!(handshake.recv(b"HTTP/1.1\0").is_err());
+    assert_eq!(handshake.eof(), Err(HandshakeError::MalformedStartLine));
+}
+
+#[test]
+fn the_end_of_the_transport_is_fine_after_the_final_response_alone() {
+    for (bytes, want) in [
+        (String::new(), Err(HandshakeError::UnexpectedEof)),
+        ("HTTP/1.1 101 x\r\n".into(), Err(HandshakeError::UnexpectedEof)),
+        ("HTTP/1.1 100 x\r\n\r\n".into(), Err(HandshakeError::UnexpectedEof)),
+        ("HTTP/1.1 404 x\r\n\r\n".into(), Ok(())),
+        (head(LINES), Ok(())),
+    ] {
+        let mut storage = [0; 4096];
+        let mut handshake = Handshake::new(offer(), *b"the sample nonce", &mut storage, HeadLimits::DEFAULT);
+        handshake.recv(bytes.as_bytes()).unwrap();
+        assert_eq!(handshake.eof(), want, "{bytes}");
+    }
+}
+
+/// The limits hold at the very octet and field, and frames that follow the head do not count.
+#[test]
+fn a_response_may_be_as_large_as_its_limits() {
+    let response = with("X: y");
+    let glued = format!("{response}{}", "frames".repeat(100));
+    let run = |size: usize, limits: HeadLimits, chunk: usize| {
+        let mut storage = vec![0; size];
+        let mut handshake = Handshake::new(offer(), *b"the sample nonce", &mut storage, limits);
+        let mut taken = 0;
+        for chunk in glued.as_bytes().chunks(chunk) {
+            let (more, progress) = handshake.recv(chunk)?;
+            taken += more;
+            if !matches!(progress, Progress::NeedMore) {
+                return Ok(taken);
+            }
+        }
+        panic!("the response has no end")
+    };
+    let (len, limits) = (response.len(), HeadLimits::DEFAULT);
+    for chunk in [1, 7, glued.len()] {
+        assert_eq!(run(len, limits, chunk), Ok(len));
+        assert_eq!(run(len - 1, limits, chunk), Err(HandshakeError::HeadTooLarge));
+        assert_eq!(run(len, limits.with_max_fields(4), chunk), Ok(len));
+        assert_eq!(run(len, limits.with_max_fields(3), chunk), Err(HandshakeError::TooManyFields));
+    }
+}
+
+/// A line of a response: right ones, ones that fail the handshake, and anything.
+fn any_line() -> impl Strategy<Value = String> {
+    prop_oneof![
+        4 => (1..LINES.len()).prop_map(|at| LINES[at].to_owned()),
+        1 => Just("Sec-WebSocket-Protocol: superchat".to_owned()),
+        1 => Just("Sec-WebSocket-Extensions: x-other, permessage-deflate; a=\"b\"".to_owned()),
+        1 => Just("Set-Cookie: a=b".to_owned()),
+        1 => "[ -~\t]{0,20}",
+        1 => "[A-Za-z-]{1,8}: [ -~\\xFF]{0,12}",
+    ]
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    /// Responses as they could come: interim ones, any status, lines that are right and lines that are not, and what is
+    /// cut where.
+    #[test]
+    fn any_cut_of_any_series_of_responses_comes_to_the_same(
+        interim in proptest::collection::vec((100_u16..200, any_line()), 0..4),
+        version in prop_oneof![8 => Just("HTTP/1.1"), 1 => Just("HTTP/1.0"), 1 => Just("HTTP/2.0")],
+        status in prop_oneof![4 => Just(101_u16), 1 => 0_u16..1000],
+        lines in proptest::collection::vec(any_line(), 0..8),
+        complete in any::<bool>(),
+        glue in proptest::collection::vec(any::<u8>(), 0..20),
+        cuts in proptest::collection::vec(1_usize..40, 1..8),
+    ) {
+        let mut text: String =
+            interim.iter().map(|(status, line)| head([&format!("HTTP/1.1 {status:03} x"), line])).collect();
+        let right = if complete { &LINES[1..] } else { &[] };
+        let first = format!("{version} {status:03} x");
+        text += &head([first.as_str()].into_iter().chain(right.iter().copied()).chain(lines.iter().map(String::as_str)));
+        let len = text.len();
+        let mut bytes = text.into_bytes();
+        bytes.extend_from_slice(&glue);
+        let whole = run(offer(), &bytes, bytes.len());
+        prop_assert_eq!(&whole, &run(offer(), &bytes, 1));
+        prop_assert_eq!(&whole, &run_cut(offer(), &bytes, cuts.iter().copied().cycle()));
+        if let Ok(Outcome::Open { taken, .. } | Outcome::Rejected { taken, .. }) = whole {
+            prop_assert!(taken <= len);
+        }
+    }
 
     #[test]
     fn any_cut_of_any_response_comes_to_the_same(

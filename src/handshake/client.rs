@@ -9,9 +9,9 @@
 use super::compose::{check_field, check_value, compose, ComposeError, HeadWriter};
 use super::error::HandshakeError;
 use super::fields::{check_value as check_extensions, iter_value, Extensions, Tokens};
-use super::head::Head;
 use super::http1::{self, token, Headers};
 use super::key::{encode_nonce, Key};
+use super::response::{Response, ResponseReader};
 use super::uri::Uri;
 use super::{HeadLimits, Session};
 use crate::error::BufferTooSmall;
@@ -177,10 +177,7 @@ fn write_host(head: &mut HeadWriter<'_>, uri: &Uri<'_>) {
 pub struct Handshake<'c> {
     request: ClientRequest<'c>,
     key: Key,
-    head: Head<'c>,
-    limits: HeadLimits,
-    interim: u8,
-    failed: Option<HandshakeError>,
+    response: ResponseReader<'c>,
 }
 
 /// What a client's handshake has come to.
@@ -197,9 +194,6 @@ pub enum Progress<'h> {
     Rejected(Rejected<'h>),
 }
 
-/// Responses that may come before the final one (RFC 9110 section 15.2).
-const MAX_INTERIM_RESPONSES: u8 = 8;
-
 impl<'c> Handshake<'c> {
     /// `nonce` are 16 bytes that nobody can predict, new for each connection, also for retries. Response
     /// heads may be as long as `storage`.
@@ -209,8 +203,8 @@ impl<'c> Handshake<'c> {
         storage: &'c mut [u8],
         limits: HeadLimits,
     ) -> Self {
-        let head = Head::new(storage, &limits);
-        Self { request, key: encode_nonce(nonce), head, limits, interim: 0, failed: None }
+        let response = ResponseReader::new(storage, &limits);
+        Self { request, key: encode_nonce(nonce), response }
     }
 
     /// Writes the request. Nothing else may be sent before the response came.
@@ -229,74 +223,30 @@ impl<'c> Handshake<'c> {
     ///
     /// [`HandshakeError`]: the response breaks a rule. End the transport. Later calls return the same error.
     pub fn recv(&mut self, input: &[u8]) -> Result<(usize, Progress<'_>), HandshakeError> {
-        if let Some(error) = self.failed {
-            return Err(error);
-        }
-        match self.final_head(input) {
-            Ok((taken, false)) => Ok((taken, Progress::NeedMore)),
-            Err(error) => {
-                self.failed = Some(error);
-                Err(error)
-            }
-            Ok((taken, true)) => match judge(self.head.bytes(), &self.request, &self.key, &self.limits) {
-                Ok(progress) => Ok((taken, progress)),
-                Err(error) => {
-                    self.failed = Some(error);
-                    Err(error)
-                }
-            },
-        }
+        let Self { request, key, response } = self;
+        let (taken, progress) = response.recv(input, |response| judge(response, request, key))?;
+        Ok((taken, progress.unwrap_or(Progress::NeedMore)))
     }
 
     /// The transport ended.
     ///
     /// # Errors
     ///
-    /// [`HandshakeError::UnexpectedEof`] if the head is not complete.
+    /// [`HandshakeError::UnexpectedEof`] if the head is not complete; after a failure, that failure.
     pub fn eof(&self) -> Result<(), HandshakeError> {
-        if self.head.is_complete() {
-            Ok(())
-        } else {
-            Err(HandshakeError::UnexpectedEof)
-        }
-    }
-
-    /// Takes bytes until the final response's head is complete; interim ones are passed over.
-    fn final_head(&mut self, input: &[u8]) -> Result<(usize, bool), HandshakeError> {
-        let mut taken = 0_usize;
-        loop {
-            let rest = input.get(taken..).unwrap_or(&[]);
-            let (more, complete) = self.head.recv(rest)?;
-            taken = taken.saturating_add(more);
-            if !complete {
-                return Ok((taken, false));
-            }
-            let (_, status, _) = http1::response(self.head.bytes(), self.limits.max_fields)?;
-            if status == 101 || status >= 200 {
-                return Ok((taken, true));
-            }
-            self.interim = self.interim.saturating_add(1);
-            if self.interim > MAX_INTERIM_RESPONSES {
-                return Err(HandshakeError::TooManyInterimResponses);
-            }
-            self.head.restart();
-        }
+        self.response.eof()
     }
 }
 
 /// Judges a final response (section 4.1).
 fn judge<'h>(
-    head: &'h [u8],
+    response: Response<'h>,
     request: &ClientRequest<'_>,
     key: &Key,
-    limits: &HeadLimits,
 ) -> Result<Progress<'h>, HandshakeError> {
-    let (version, status, headers) = http1::response(head, limits.max_fields)?;
-    if version.major != 1 {
-        return Err(HandshakeError::UnsupportedHttpVersion);
-    }
+    let Response { version, status, headers, .. } = response;
     if status != 101 {
-        return Ok(Progress::Rejected(Rejected::new(head, status, headers)));
+        return Ok(Progress::Rejected(Rejected::new(response)));
     }
     if !version.is_at_least_1_1() {
         return Err(HandshakeError::UnsupportedHttpVersion);
@@ -378,29 +328,28 @@ impl<'h> Accepted<'h> {
 /// A response that did not open the WebSocket.
 #[derive(Clone, Copy, Debug)]
 pub struct Rejected<'h> {
-    head: &'h [u8],
-    status: u16,
-    headers: Headers<'h>,
+    response: Response<'h>,
 }
 
 impl<'h> Rejected<'h> {
-    pub(super) const fn new(head: &'h [u8], status: u16, headers: Headers<'h>) -> Self {
-        Self { head, status, headers }
+    pub(super) const fn new(response: Response<'h>) -> Self {
+        Self { response }
     }
 
     /// The status: 200 to 599.
     pub const fn status(&self) -> u16 {
-        self.status
+        self.response.status
     }
 
     /// All header fields, such as `Location` or `WWW-Authenticate`.
     pub const fn headers(&self) -> Headers<'h> {
-        self.headers
+        self.response.headers
     }
 
     /// The versions that the server speaks, from all lines of `Sec-WebSocket-Version` (section 4.4).
     pub fn versions(&self) -> impl Iterator<Item = &'h str> + Clone + 'h {
-        self.headers
+        self.response
+            .headers
             .iter()
             .filter(|(name, _)| name.eq_ignore_ascii_case("Sec-WebSocket-Version"))
             .flat_map(|(_, value)| value.split(|&byte| byte == b','))
@@ -409,6 +358,6 @@ impl<'h> Rejected<'h> {
 
     /// The whole head as it came.
     pub const fn head(&self) -> &'h [u8] {
-        self.head
+        self.response.head
     }
 }

@@ -11,6 +11,7 @@ mod http1;
 mod key;
 mod origin;
 pub mod proxy;
+mod response;
 pub mod server;
 mod uri;
 

@@ -7,8 +7,7 @@
 use super::client::Rejected;
 use super::compose::{check_value, compose, ComposeError};
 use super::error::HandshakeError;
-use super::head::Head;
-use super::http1;
+use super::response::ResponseReader;
 use super::uri::Uri;
 use super::HeadLimits;
 use crate::error::BufferTooSmall;
@@ -18,9 +17,7 @@ use crate::error::BufferTooSmall;
 pub struct Tunnel<'c> {
     uri: Uri<'c>,
     authorization: Option<&'c str>,
-    head: Head<'c>,
-    limits: HeadLimits,
-    failed: Option<HandshakeError>,
+    response: ResponseReader<'c>,
 }
 
 /// What the request for a tunnel has come to.
@@ -38,8 +35,7 @@ pub enum TunnelProgress<'h> {
 impl<'c> Tunnel<'c> {
     /// Response heads may be as long as `storage`.
     pub fn new(uri: Uri<'c>, storage: &'c mut [u8], limits: HeadLimits) -> Self {
-        let head = Head::new(storage, &limits);
-        Self { uri, authorization: None, head, limits, failed: None }
+        Self { uri, authorization: None, response: ResponseReader::new(storage, &limits) }
     }
 
     /// With a value for `Proxy-Authorization`. It goes to the proxy alone.
@@ -76,28 +72,21 @@ impl<'c> Tunnel<'c> {
     ///
     /// [`HandshakeError`]: the answer breaks a rule. End the transport. Later calls return the same error.
     pub fn recv(&mut self, input: &[u8]) -> Result<(usize, TunnelProgress<'_>), HandshakeError> {
-        if let Some(error) = self.failed {
-            return Err(error);
-        }
-        let result = self.head.recv(input).and_then(|(taken, complete)| {
-            if !complete {
-                return Ok((taken, TunnelProgress::NeedMore));
-            }
-            let head = self.head.bytes();
-            let (version, status, headers) = http1::response(head, self.limits.max_fields)?;
-            if version.major != 1 {
-                return Err(HandshakeError::UnsupportedHttpVersion);
-            }
-            match status {
-                // Content-Length and Transfer-Encoding of a 2xx mean nothing here.
-                200..=299 => Ok((taken, TunnelProgress::Open)),
-                300.. => Ok((taken, TunnelProgress::Rejected(Rejected::new(head, status, headers)))),
-                _ => Err(HandshakeError::InvalidProxyResponse),
-            }
-        });
-        if let Err(error) = result {
-            self.failed = Some(error);
-        }
-        result
+        let (taken, progress) = self.response.recv(input, |response| match response.status {
+            // Content-Length and Transfer-Encoding of a 2xx mean nothing here.
+            200..=299 => Ok(TunnelProgress::Open),
+            300.. => Ok(TunnelProgress::Rejected(Rejected::new(response))),
+            _ => Err(HandshakeError::InvalidProxyResponse),
+        })?;
+        Ok((taken, progress.unwrap_or(TunnelProgress::NeedMore)))
+    }
+
+    /// The transport ended.
+    ///
+    /// # Errors
+    ///
+    /// [`HandshakeError::UnexpectedEof`] if the head is not complete; after a failure, that failure.
+    pub fn eof(&self) -> Result<(), HandshakeError> {
+        self.response.eof()
     }
 }

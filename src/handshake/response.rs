@@ -1,0 +1,99 @@
+//! Waiting for the response to a request of ours (RFC 9110 section 15).
+//!
+//! Owns: passing over interim responses, and that a failure stays one. Must not know: what was asked for.
+
+use super::error::HandshakeError;
+use super::head::Head;
+use super::http1::{self, Headers, HttpVersion};
+use super::HeadLimits;
+
+/// Responses that may come before the final one (RFC 9110 section 15.2).
+const MAX_INTERIM_RESPONSES: u8 = 8;
+
+/// A final response whose head is complete. Its HTTP major version is 1.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Response<'h> {
+    pub(super) head: &'h [u8],
+    pub(super) version: HttpVersion,
+    pub(super) status: u16,
+    pub(super) headers: Headers<'h>,
+}
+
+/// Collects responses up to the final one: 101, or any from 200.
+#[derive(Debug)]
+pub(super) struct ResponseReader<'s> {
+    head: Head<'s>,
+    max_fields: usize,
+    interim: u8,
+    failed: Option<HandshakeError>,
+}
+
+impl<'s> ResponseReader<'s> {
+    pub(super) fn new(storage: &'s mut [u8], limits: &HeadLimits) -> Self {
+        let head = Head::new(storage, limits);
+        Self { head, max_fields: limits.max_fields, interim: 0, failed: None }
+    }
+
+    /// Takes bytes up to the final response's blank line, and has it judged. Returns how many, and the
+    /// judgement once there is one. After a failure there is nothing but that failure.
+    pub(super) fn recv<'r, T: 'r>(
+        &'r mut self,
+        input: &[u8],
+        judge: impl FnOnce(Response<'r>) -> Result<T, HandshakeError>,
+    ) -> Result<(usize, Option<T>), HandshakeError> {
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
+        let result = self.collect(input).and_then(|(taken, complete)| {
+            if !complete {
+                return Ok((taken, None));
+            }
+            judge(parse(self.head.bytes(), self.max_fields)?).map(|judgement| (taken, Some(judgement)))
+        });
+        if let Err(error) = result {
+            self.failed = Some(error);
+        }
+        result
+    }
+
+    /// The transport ended.
+    pub(super) fn eof(&self) -> Result<(), HandshakeError> {
+        match self.failed {
+            Some(error) => Err(error),
+            None if self.head.is_complete() => Ok(()),
+            None => Err(HandshakeError::UnexpectedEof),
+        }
+    }
+
+    /// Takes bytes until the final response's head is complete; interim ones are passed over.
+    fn collect(&mut self, input: &[u8]) -> Result<(usize, bool), HandshakeError> {
+        let mut taken = 0_usize;
+        loop {
+            let rest = input.get(taken..).unwrap_or(&[]);
+            let (more, complete) = self.head.recv(rest)?;
+            taken = taken.saturating_add(more);
+            if !complete {
+                return Ok((taken, false));
+            }
+            let status = parse(self.head.bytes(), self.max_fields)?.status;
+            if status == 101 || status >= 200 {
+                return Ok((taken, true));
+            }
+            self.interim = self.interim.saturating_add(1);
+            if self.interim > MAX_INTERIM_RESPONSES {
+                return Err(HandshakeError::TooManyInterimResponses);
+            }
+            self.head.restart();
+        }
+    }
+}
+
+/// Parses a complete head. Another major version has another syntax, whatever this looks like (RFC 9112
+/// section 2.3).
+fn parse(head: &[u8], max_fields: usize) -> Result<Response<'_>, HandshakeError> {
+    let (version, status, headers) = http1::response(head, max_fields)?;
+    if version.major != 1 {
+        return Err(HandshakeError::UnsupportedHttpVersion);
+    }
+    Ok(Response { head, version, status, headers })
+}
