@@ -157,7 +157,7 @@ impl Refusal {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Rejection {
-    /// The status: 200 to 599.
+    /// The status: from 200. Above 599 it is invalid, and to be treated as a 5xx (RFC 9110 section 15).
     pub status: u16,
     /// The header fields in order, such as `Location` or `WWW-Authenticate`.
     pub fields: Vec<(String, Vec<u8>)>,

@@ -336,7 +336,7 @@ impl<'h> Rejected<'h> {
         Self { response }
     }
 
-    /// The status: 200 to 599.
+    /// The status: from 200. Above 599 it is invalid, and to be treated as a 5xx (RFC 9110 section 15).
     pub const fn status(&self) -> u16 {
         self.response.status
     }

@@ -100,7 +100,8 @@ pub(crate) fn response(
     let malformed = HandshakeError::MalformedStartLine;
     let (version, rest) = line.split_first_chunk::<8>().ok_or(malformed)?;
     let version = http_version(version).ok_or(malformed)?;
-    let (&[b' ', a @ b'1'..=b'5', b @ b'0'..=b'9', c @ b'0'..=b'9'], phrase) =
+    // Above 599 it is invalid, but still an answer: a client treats it as a 5xx (RFC 9110 section 15).
+    let (&[b' ', a @ b'1'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9'], phrase) =
         rest.split_first_chunk::<4>().ok_or(malformed)?
     else {
         return Err(malformed);
