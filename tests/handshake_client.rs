@@ -110,6 +110,11 @@ fn req_6455_4_1_30_req_6455_4_1_31_an_origin_is_sent_where_it_is_asked_for() {
     assert!(values(&written(request("ws://h")), "Origin").is_empty());
     let head = written(request("ws://h").origin("https://example.com").unwrap());
     assert_eq!(values(&head, "Origin"), ["https://example.com"]);
+    // It is the ASCII serialization of an origin, which is never empty.
+    for origin in ["", "http://\u{FC}.example"] {
+        assert_eq!(request("ws://h").origin(origin).unwrap_err(), ComposeError::InvalidValue);
+    }
+    assert!(request("ws://h").origin("null").is_ok());
 }
 
 #[test]
@@ -139,6 +144,23 @@ fn req_6455_4_1_37_extensions_are_offered_where_they_are_asked_for() {
     assert_eq!(values(&head, "Sec-WebSocket-Extensions"), ["permessage-deflate; client_max_window_bits, x"]);
     for value in ["", "a;", "a b", "a\r\nb", " a"] {
         assert!(request("ws://h").extensions(value).is_err(), "{value:?}");
+    }
+}
+
+#[test]
+fn req_9110_5_6_1_1_req_9110_5_6_3_1_what_is_borne_in_a_list_is_never_sent() {
+    // Empty elements, and whitespace around `=`, quoted or not.
+    for value in [",", ",a", "a,", "a,,b", "a, ,b", "a; b =1", "a; b= 1", "a; b\t= \t\"1\"", "c, a; d; b =1"]
+    {
+        assert_eq!(
+            request("ws://h").extensions(value).unwrap_err(),
+            ComposeError::InvalidExtensions,
+            "{value:?}"
+        );
+    }
+    for value in ["a", "a,b", "a , b", "a;b ; c=1", "a; b=\"1\"; c=\"\\1\", d"] {
+        let head = written(request("ws://h").extensions(value).unwrap());
+        assert_eq!(values(&head, "Sec-WebSocket-Extensions"), [value]);
     }
 }
 
@@ -174,8 +196,26 @@ fn req_6455_4_1_39_req_9112_2_2_2_req_9112_5_2_1_req_9110_10_1_1_1_no_field_can_
     for name in ["", " X", "X ", "X:", "a\r\n"] {
         assert_eq!(request("ws://h").fields(&[(name, "v")]).unwrap_err(), ComposeError::InvalidName);
     }
+    // An origin stands once, whoever gave it and in whatever order.
     let twice = request("ws://h").origin("http://a").unwrap().fields(&[("origin", "http://b")]);
     assert_eq!(twice.unwrap_err(), ComposeError::ReservedField);
+    let twice = request("ws://h").fields(&[("origin", "http://b")]).unwrap().origin("http://a");
+    assert_eq!(twice.unwrap_err(), ComposeError::ReservedField);
+    let twice = request("ws://h").fields(&[("Origin", "http://a"), ("origin", "http://b")]);
+    assert_eq!(twice.unwrap_err(), ComposeError::ReservedField);
+    assert_eq!(
+        values(&written(request("ws://h").fields(&[("Origin", "http://a")]).unwrap()), "Origin"),
+        ["http://a"]
+    );
+}
+
+#[test]
+fn req_t_proxy_1_the_proxy_s_credentials_are_for_the_proxy_that_reads_the_request() {
+    let credentials = [("proxy-authorization", "Basic YTpi")];
+    assert_eq!(request("ws://h").fields(&credentials).unwrap_err(), ComposeError::ReservedField);
+    // A whole URI in the target is what a plain proxy reads.
+    let head = written(request("ws://h").absolute_form(true).fields(&credentials).unwrap());
+    assert_eq!(values(&head, "proxy-authorization"), ["Basic YTpi"]);
 }
 
 #[test]
@@ -203,6 +243,55 @@ fn a_buffer_that_is_too_small_is_left_as_it_is() {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn whatever_the_caller_may_ask_is_one_request(
+        (secure, authority, rest) in (any::<bool>(), "[!-~]{0,10}", "[\\x00-\\x7F]{0,12}"),
+        absolute in any::<bool>(),
+        names in proptest::collection::vec("[!-~]{1,6}", 0..3),
+        origin in proptest::option::of("[\\x00-\\xFF]{0,10}"),
+        extensions in proptest::option::of("[a-c;,= \"\\\\\r\n]{0,12}"),
+        field in proptest::option::of(("([ -~]{0,6}|[Oo]rigin|Cookie|Host)", "[\\x00-\\xFF]{0,10}")),
+        origin_first in any::<bool>(),
+    ) {
+        let scheme = if secure { "wss" } else { "ws" };
+        let texts = [format!("{scheme}://{authority}/{rest}"), format!("{scheme}://h?{rest}"), "ws://h".to_owned()];
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let fields: Vec<(&str, &str)> = field.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+        for uri in texts.iter().filter_map(|text| Uri::parse(text).ok()) {
+            let mut request = ClientRequest::new(uri).absolute_form(absolute);
+            let mut count = 5;
+            if let Ok(more) = request.subprotocols(&names) {
+                request = more;
+                count += usize::from(!names.is_empty());
+            }
+            for step in [origin_first, !origin_first] {
+                let more = match &origin {
+                    Some(origin) if step => request.origin(origin),
+                    _ if step => continue,
+                    _ => request.fields(&fields),
+                };
+                if let Ok(more) = more {
+                    request = more;
+                    count += if step { 1 } else { fields.len() };
+                }
+            }
+            if let Some(Ok(more)) = extensions.as_deref().map(|value| request.extensions(value)) {
+                request = more;
+                count += 1;
+            }
+            let head = written(request);
+            let mut parsed = [httparse::EMPTY_HEADER; 32];
+            let mut parsed = httparse::Request::new(&mut parsed);
+            prop_assert_eq!(parsed.parse(head.as_bytes()), Ok(httparse::Status::Complete(head.len())));
+            prop_assert_eq!((parsed.method, parsed.version), (Some("GET"), Some(1)));
+            prop_assert!(parsed.path.unwrap().ends_with(&uri.resource_name().to_string()));
+            prop_assert_eq!(parsed.headers.len(), count);
+            // No field stands twice.
+            let names: BTreeSet<_> = parsed.headers.iter().map(|h| h.name.to_ascii_lowercase()).collect();
+            prop_assert_eq!(names.len(), count);
+        }
+    }
 
     #[test]
     fn whatever_the_caller_may_add_is_one_request_with_these_fields(

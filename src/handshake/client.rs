@@ -8,7 +8,7 @@
 
 use super::compose::{check_field, check_value, compose, ComposeError, HeadWriter};
 use super::error::HandshakeError;
-use super::fields::{check_value as check_extensions, iter_value, Extensions, Tokens};
+use super::fields::{check_own_value as check_extensions, iter_value, Extensions, Tokens};
 use super::http1::{self, token, Headers};
 use super::key::{encode_nonce, Key};
 use super::response::{Response, ResponseReader};
@@ -57,13 +57,17 @@ impl<'c> ClientRequest<'c> {
         Ok(self)
     }
 
-    /// Says which page asks, as browsers must.
+    /// Says which page asks, as browsers must: by the ASCII serialization of its origin.
     ///
     /// # Errors
     ///
-    /// [`ComposeError::InvalidValue`].
+    /// [`ComposeError::InvalidValue`], or [`ComposeError::ReservedField`] if it is among the fields already.
     pub fn origin(mut self, origin: &'c str) -> Result<Self, ComposeError> {
         check_value(origin)?;
+        if origin.is_empty() || !origin.is_ascii() {
+            return Err(ComposeError::InvalidValue);
+        }
+        check_origins(self.fields, true)?;
         self.origin = Some(origin);
         Ok(self)
     }
@@ -75,12 +79,15 @@ impl<'c> ClientRequest<'c> {
     /// [`ComposeError::InvalidExtensions`] or [`ComposeError::InvalidValue`].
     pub fn extensions(mut self, value: &'c str) -> Result<Self, ComposeError> {
         check_value(value)?;
-        check_extensions(value.as_bytes(), &mut 0).map_err(|_| ComposeError::InvalidExtensions)?;
+        check_extensions(value.as_bytes()).map_err(|_| ComposeError::InvalidExtensions)?;
         self.extensions = Some(value);
         Ok(self)
     }
 
     /// Adds header fields, such as cookies or credentials.
+    ///
+    /// `Proxy-Authorization` is for a proxy that reads this request, so only after
+    /// [`absolute_form`](Self::absolute_form); through a tunnel it would reach the server.
     ///
     /// # Errors
     ///
@@ -88,11 +95,11 @@ impl<'c> ClientRequest<'c> {
     pub fn fields(mut self, fields: &'c [(&'c str, &'c str)]) -> Result<Self, ComposeError> {
         for (name, value) in fields {
             check_field(name, value)?;
-            // It would stand twice.
-            if name.eq_ignore_ascii_case("Origin") && self.origin.is_some() {
+            if name.eq_ignore_ascii_case("Proxy-Authorization") && !self.absolute_form {
                 return Err(ComposeError::ReservedField);
             }
         }
+        check_origins(fields, self.origin.is_some())?;
         self.fields = fields;
         Ok(self)
     }
@@ -162,6 +169,15 @@ impl<'c> ClientRequest<'c> {
     fn offers_extension(&self, name: &str) -> bool {
         iter_value(self.extensions.unwrap_or("").as_bytes()).any(|offer| offer.name() == name)
     }
+}
+
+/// Refuses fields that would make `Origin` stand twice.
+fn check_origins(fields: &[(&str, &str)], given: bool) -> Result<(), ComposeError> {
+    let among = fields.iter().filter(|(name, _)| name.eq_ignore_ascii_case("Origin")).count();
+    if among > usize::from(!given) {
+        return Err(ComposeError::ReservedField);
+    }
+    Ok(())
 }
 
 /// `Host` repeats the port only where it is not the default.

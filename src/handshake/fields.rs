@@ -114,6 +114,29 @@ pub(crate) fn check_value(value: &[u8], elements: &mut usize) -> Result<(), Hand
     }
 }
 
+/// Judges a value that we are to send: nothing in it is only borne, such as empty elements (RFC 9110 section
+/// 5.6.1) and whitespace around `=` (section 5.6.3).
+pub(crate) fn check_own_value(value: &[u8]) -> Result<(), HandshakeError> {
+    check_value(value, &mut 0)?;
+    let is_space = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
+    let strict = Split { rest: Some(value), separator: b',' }.map(trim).all(|element| {
+        let mut parts = Split { rest: Some(element), separator: b';' }.map(trim);
+        !element.is_empty()
+            && parts.all(|part| match part.iter().position(|&byte| byte == b'=') {
+                None => true,
+                Some(at) => {
+                    let (name, value) = part.split_at_checked(at).unwrap_or((part, &[]));
+                    !is_space(name.last()) && !is_space(value.get(1))
+                }
+            })
+    });
+    if strict {
+        Ok(())
+    } else {
+        Err(HandshakeError::InvalidExtensions)
+    }
+}
+
 /// The extensions of one value that was checked.
 pub(crate) fn iter_value(value: &[u8]) -> impl Iterator<Item = Extension<'_>> + Clone + '_ {
     Split { rest: Some(value), separator: b',' }.map(trim).filter_map(|element| {

@@ -6,7 +6,7 @@ use core::fmt;
 
 use super::compose::{check_field, check_value, compose, ComposeError, HeadWriter};
 use super::error::HandshakeError;
-use super::fields::{check_value as check_extensions, iter_value, Extensions, Tokens};
+use super::fields::{check_own_value as check_extensions, iter_value, Extensions, Tokens};
 use super::head::Head;
 use super::http1::{self, token, Headers};
 use super::key::Key;
@@ -320,7 +320,7 @@ impl<'h, 'r> Accept<'h, 'r> {
     /// offer one of that name.
     pub fn extensions(mut self, value: &'r str) -> Result<Self, ComposeError> {
         check_value(value)?;
-        check_extensions(value.as_bytes(), &mut 0).map_err(|_| ComposeError::InvalidExtensions)?;
+        check_extensions(value.as_bytes()).map_err(|_| ComposeError::InvalidExtensions)?;
         for chosen in iter_value(value.as_bytes()) {
             if !self.request.extensions.iter().any(|offer| offer.name() == chosen.name()) {
                 return Err(ComposeError::UnofferedExtension);
