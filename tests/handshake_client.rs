@@ -219,6 +219,15 @@ fn req_t_proxy_1_the_proxy_s_credentials_are_for_the_proxy_that_reads_the_reques
 }
 
 #[test]
+fn credentials_do_not_get_into_what_is_printed() {
+    let request = request("ws://h").fields(&[("Authorization", "Basic c2VjcmV0"), ("Cookie", "c2VjcmV0")]);
+    let mut storage = [0; 16];
+    let handshake = Handshake::new(request.unwrap(), NONCE, &mut storage, HeadLimits::DEFAULT);
+    let printed = format!("{:?} {handshake:?}", request.unwrap());
+    assert!(printed.contains("Authorization") && !printed.contains("c2VjcmV0"), "{printed}");
+}
+
+#[test]
 fn req_6455_4_1_13_req_6455_4_1_40_there_is_nothing_to_send_with_before_the_response() {
     // Frames are sent through a connection, which a handshake gives only by its outcome: a session.
     let mut storage = [0; 512];

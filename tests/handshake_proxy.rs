@@ -82,6 +82,7 @@ fn req_t_proxy_1_the_proxy_s_credentials_stay_with_the_proxy() {
     let mut out = [0; 512];
     let len = tunnel.write_request(&mut out).unwrap();
     assert!(String::from_utf8_lossy(&out[..len]).contains("\r\nProxy-Authorization: Basic YTpi\r\n"));
+    assert!(!format!("{tunnel:?}").contains("YTpi"));
     let mut other = [0; 16];
     let handshake = Handshake::new(ClientRequest::new(uri), [7; 16], &mut other, HeadLimits::DEFAULT);
     let len = handshake.write_request(&mut out).unwrap();

@@ -6,6 +6,8 @@
 //! Redirects are reported, never followed; whoever follows one must not take credentials or cookies to
 //! another origin (T-CLI-1). Extensions are offered by the caller, who registers private names (6455-9.1-4).
 
+use core::fmt;
+
 use super::compose::{check_field, check_value, compose, ComposeError, HeadWriter};
 use super::error::HandshakeError;
 use super::fields::{check_own_value as check_extensions, iter_value, Extensions, Tokens};
@@ -17,7 +19,9 @@ use super::{HeadLimits, Session};
 use crate::error::BufferTooSmall;
 
 /// What a client asks for. Everything in it was judged; the request can only be valid.
-#[derive(Clone, Copy, Debug)]
+///
+/// Printed for debugging, it does not show the values of added fields, which may be credentials.
+#[derive(Clone, Copy)]
 pub struct ClientRequest<'c> {
     uri: Uri<'c>,
     subprotocols: &'c [&'c str],
@@ -168,6 +172,29 @@ impl<'c> ClientRequest<'c> {
 
     fn offers_extension(&self, name: &str) -> bool {
         iter_value(self.extensions.unwrap_or("").as_bytes()).any(|offer| offer.name() == name)
+    }
+}
+
+impl fmt::Debug for ClientRequest<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientRequest")
+            .field("uri", &self.uri)
+            .field("subprotocols", &self.subprotocols)
+            .field("origin", &self.origin)
+            .field("extensions", &self.extensions)
+            .field("fields", &Names(self.fields))
+            .field("require_subprotocol", &self.require_subprotocol)
+            .field("absolute_form", &self.absolute_form)
+            .finish()
+    }
+}
+
+/// The names of fields, without their values.
+struct Names<'f>(&'f [(&'f str, &'f str)]);
+
+impl fmt::Debug for Names<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
     }
 }
 

@@ -4,6 +4,8 @@
 //! the tunnel. Proxy auto-configuration is asked by the `ws:` or `wss:` URI itself (6455-4.1-7). For an
 //! HTTP/2 hop behind the proxy (RFC 8441 section 7) the tunnel comes first as well.
 
+use core::fmt;
+
 use super::client::Rejected;
 use super::compose::{check_value, compose, ComposeError};
 use super::error::HandshakeError;
@@ -13,11 +15,22 @@ use super::HeadLimits;
 use crate::error::BufferTooSmall;
 
 /// Asks a proxy for a tunnel to the host and port of a URI.
-#[derive(Debug)]
+///
+/// Printed for debugging, it does not show the credentials.
 pub struct Tunnel<'c> {
     uri: Uri<'c>,
     authorization: Option<&'c str>,
     response: ResponseReader<'c>,
+}
+
+impl fmt::Debug for Tunnel<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tunnel")
+            .field("uri", &self.uri)
+            .field("has_authorization", &self.authorization.is_some())
+            .field("response", &self.response)
+            .finish()
+    }
 }
 
 /// What the request for a tunnel has come to.
