@@ -258,13 +258,20 @@ proptest! {
         (secure, authority, rest) in (any::<bool>(), "[!-~]{0,10}", "[\\x00-\\x7F]{0,12}"),
         absolute in any::<bool>(),
         names in proptest::collection::vec("[!-~]{1,6}", 0..3),
-        origin in proptest::option::of("[\\x00-\\xFF]{0,10}"),
-        extensions in proptest::option::of("[a-c;,= \"\\\\\r\n]{0,12}"),
-        field in proptest::option::of(("([ -~]{0,6}|[Oo]rigin|Cookie|Host)", "[\\x00-\\xFF]{0,10}")),
+        origin in proptest::option::of(prop_oneof!["[\\x00-\\xFF]{0,6}", "http://[!-~]{1,6}"]),
+        extensions in proptest::option::of(prop_oneof![
+            "[a-c;,= \"\\\\\r\n]{0,12}",
+            "[a-c]( ?; ?[a-c](=[a-c1]|=\"\\\\?[a-c1]\")?){0,2}( ?, ?[a-c]){0,2}",
+        ]),
+        field in proptest::option::of((
+            "([ -~]{0,6}|[A-Za-z]{1,6}|[Oo]rigin|Cookie|Host)",
+            prop_oneof!["[\\x00-\\xFF]{0,6}", "[ -~]{0,10}"],
+        )),
         origin_first in any::<bool>(),
     ) {
         let scheme = if secure { "wss" } else { "ws" };
-        let texts = [format!("{scheme}://{authority}/{rest}"), format!("{scheme}://h?{rest}"), "ws://h".to_owned()];
+        let (resource, query) = (format!("{authority}/{rest}"), format!("h?{rest}"));
+        let texts = [resource, query, "h".to_owned()].map(|rest| format!("{scheme}://{rest}"));
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let fields: Vec<(&str, &str)> = field.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
         for uri in texts.iter().filter_map(|text| Uri::parse(text).ok()) {

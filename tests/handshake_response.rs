@@ -427,26 +427,25 @@ fn a_response_may_be_as_large_as_its_limits() {
 /// A line of a response: right ones, ones that fail the handshake, and anything.
 fn any_line() -> impl Strategy<Value = String> {
     prop_oneof![
-        4 => (1..LINES.len()).prop_map(|at| LINES[at].to_owned()),
+        1 => (1..LINES.len()).prop_map(|at| LINES[at].to_owned()),
         1 => Just("Sec-WebSocket-Protocol: superchat".to_owned()),
         1 => Just("Sec-WebSocket-Extensions: x-other, permessage-deflate; a=\"b\"".to_owned()),
         1 => Just("Set-Cookie: a=b".to_owned()),
         1 => "[ -~\t]{0,20}",
-        1 => "[A-Za-z-]{1,8}: [ -~\\xFF]{0,12}",
+        4 => "[A-Za-z-]{1,8}: [ -~\\xFF]{0,12}",
     ]
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
-    /// Responses as they could come: interim ones, any status, lines that are right and lines that are not, and what is
-    /// cut where.
+    /// Responses as they could come: interim ones, any status, lines that are right and lines that are not.
     #[test]
     fn any_cut_of_any_series_of_responses_comes_to_the_same(
         interim in proptest::collection::vec((100_u16..200, any_line()), 0..4),
         version in prop_oneof![8 => Just("HTTP/1.1"), 1 => Just("HTTP/1.0"), 1 => Just("HTTP/2.0")],
         status in prop_oneof![4 => Just(101_u16), 1 => 0_u16..1000],
-        lines in proptest::collection::vec(any_line(), 0..8),
+        lines in proptest::collection::vec(any_line(), 0..4),
         complete in any::<bool>(),
         glue in proptest::collection::vec(any::<u8>(), 0..20),
         cuts in proptest::collection::vec(1_usize..40, 1..8),
@@ -454,8 +453,8 @@ proptest! {
         let mut text: String =
             interim.iter().map(|(status, line)| head([&format!("HTTP/1.1 {status:03} x"), line])).collect();
         let right = if complete { &LINES[1..] } else { &[] };
-        let first = format!("{version} {status:03} x");
-        text += &head([first.as_str()].into_iter().chain(right.iter().copied()).chain(lines.iter().map(String::as_str)));
+        let first = [format!("{version} {status:03} x")].into_iter();
+        text += &head(first.chain(right.iter().map(|line| line.to_string())).chain(lines));
         let len = text.len();
         let mut bytes = text.into_bytes();
         bytes.extend_from_slice(&glue);
