@@ -60,7 +60,7 @@ fn req_9110_9_3_6_3_any_2xx_opens_the_tunnel_and_nothing_else_does() {
     for status in [200, 204, 299] {
         assert!(matches!(answered(&format!("HTTP/1.1 {status} x\r\n\r\n")), Ok((None, _))));
     }
-    for status in [302, 403, 407, 502] {
+    for status in [300, 302, 403, 407, 502, 600] {
         let got = answered(&format!("HTTP/1.1 {status} x\r\nProxy-Authenticate: Basic\r\n\r\n"));
         assert_eq!(got.unwrap().0, Some(status));
     }
