@@ -94,6 +94,7 @@ fn req_6455_4_2_2_25_req_6455_4_2_2_26_req_6455_9_2_the_extensions_come_from_the
         let accept = request.accept(OriginPolicy::Any).unwrap();
         assert_eq!(accept.extensions("y").unwrap_err(), ComposeError::UnofferedExtension);
         assert_eq!(accept.extensions("x, y").unwrap_err(), ComposeError::UnofferedExtension);
+        assert_eq!(accept.extensions("x, x").unwrap_err(), ComposeError::InvalidExtensions);
         assert_eq!(accept.extensions("x; ").unwrap_err(), ComposeError::InvalidValue);
         assert_eq!(accept.extensions("x;").unwrap_err(), ComposeError::InvalidExtensions);
     });

@@ -67,6 +67,7 @@ fn req_6455_4_2_1_1_whatever_breaks_a_rule_is_answered_by_a_status_and_stays_ref
     let bad = replaced("Sec-WebSocket-Key: short");
     assert!(matches!(handshake.recv(bad.as_bytes()), Err(HandshakeError::InvalidKey)));
     assert!(matches!(handshake.recv(head(LINES).as_bytes()), Err(HandshakeError::InvalidKey)));
+    assert_eq!(handshake.eof(), Err(HandshakeError::InvalidKey));
     assert_eq!(HandshakeError::InvalidKey.status(), Some(400));
 }
 
