@@ -73,12 +73,12 @@ impl<'s> Handshake<'s> {
     ///
     /// # Errors
     ///
-    /// [`HandshakeError::UnexpectedEof`] if the head is not complete.
+    /// [`HandshakeError::UnexpectedEof`] if the head is not complete; the failure if there was one.
     pub fn eof(&self) -> Result<(), HandshakeError> {
-        if self.head.is_complete() {
-            Ok(())
-        } else {
-            Err(HandshakeError::UnexpectedEof)
+        match self.failed {
+            Some(error) => Err(error),
+            None if self.head.is_complete() => Ok(()),
+            None => Err(HandshakeError::UnexpectedEof),
         }
     }
 }
@@ -321,7 +321,11 @@ impl<'h, 'r> Accept<'h, 'r> {
     pub fn extensions(mut self, value: &'r str) -> Result<Self, ComposeError> {
         check_value(value)?;
         check_extensions(value.as_bytes()).map_err(|_| ComposeError::InvalidExtensions)?;
-        for chosen in iter_value(value.as_bytes()) {
+        for (at, chosen) in iter_value(value.as_bytes()).enumerate() {
+            // The list is our caller's, and short.
+            if iter_value(value.as_bytes()).take(at).any(|earlier| earlier.name() == chosen.name()) {
+                return Err(ComposeError::InvalidExtensions);
+            }
             if !self.request.extensions.iter().any(|offer| offer.name() == chosen.name()) {
                 return Err(ComposeError::UnofferedExtension);
             }
