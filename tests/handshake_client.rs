@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use sockless::handshake::client::{ClientRequest, Handshake, Progress};
-use sockless::handshake::{ComposeError, HandshakeError, HeadLimits, Uri};
+use sockless::handshake::{encode_nonce, ComposeError, HandshakeError, HeadLimits, Uri};
 
 /// The nonce of RFC 6455 section 1.3.
 const NONCE: [u8; 16] = *b"the sample nonce";
@@ -60,6 +60,9 @@ fn req_6455_4_1_23_the_target_is_the_resource_name_or_the_whole_uri() {
     assert!(written(request("ws://h:81?x")).starts_with("GET /?x HTTP/1.1\r\n"));
     assert!(written(request("ws://h:81/a").absolute_form(true)).starts_with("GET http://h:81/a HTTP/1.1\r\n"));
     assert!(written(request("wss://h").absolute_form(true)).starts_with("GET https://h/ HTTP/1.1\r\n"));
+    assert!(
+        written(request("ws://[::1]?x").absolute_form(true)).starts_with("GET http://[::1]/?x HTTP/1.1\r\n")
+    );
 }
 
 #[test]
@@ -106,6 +109,32 @@ fn req_6455_4_1_28_req_6455_4_1_29_the_key_is_the_nonce_and_each_nonce_gives_ano
 }
 
 #[test]
+fn rfc_6455_section_1_3_and_4_1_a_nonce_gives_its_key_and_the_key_its_accept_value() {
+    let pairs = [
+        (NONCE, "dGhlIHNhbXBsZSBub25jZQ==", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="),
+        (core::array::from_fn(|at| at as u8 + 1), "AQIDBAUGBwgJCgsMDQ4PEA==", "C/0nmHhBztSRGR1CwL6Tf4ZjwpY="),
+    ];
+    for (nonce, key, _) in pairs {
+        for (_, other_key, accept) in pairs {
+            let mut storage = [0; 512];
+            let mut handshake = Handshake::new(request("ws://h"), nonce, &mut storage, HeadLimits::DEFAULT);
+            let mut out = [0; 512];
+            let len = handshake.write_request(&mut out).unwrap();
+            assert_eq!(values(core::str::from_utf8(&out[..len]).unwrap(), "Sec-WebSocket-Key"), [key]);
+            let response = format!(
+                "HTTP/1.1 101 x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                 Sec-WebSocket-Accept: {accept}\r\n\r\n"
+            );
+            match handshake.recv(response.as_bytes()) {
+                Ok((_, Progress::Accepted(_))) => assert_eq!(key, other_key),
+                Err(HandshakeError::InvalidAccept) => assert_ne!(key, other_key),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+}
+
+#[test]
 fn req_6455_4_1_30_req_6455_4_1_31_an_origin_is_sent_where_it_is_asked_for() {
     assert!(values(&written(request("ws://h")), "Origin").is_empty());
     let head = written(request("ws://h").origin("https://example.com").unwrap());
@@ -126,7 +155,16 @@ fn req_6455_4_1_34_req_9110_5_6_1_1_subprotocols_come_in_order_and_never_as_an_e
 
 #[test]
 fn req_6455_4_1_35_req_6455_4_1_36_subprotocols_are_tokens_and_unique() {
-    for name in ["", "a b", "a,b", "a/b", "a;b", "\u{E9}", "a\r\nX: y"] {
+    // RFC 6455 section 4.1: 0x21 to 0x7E without the separators of RFC 2616 section 2.2.
+    for c in '\0'..='\u{100}' {
+        let allowed = c.is_ascii_graphic() && !"()<>@,;:\\\"/[]?={}".contains(c);
+        for name in [c.to_string(), format!("a{c}"), format!("{c}a")] {
+            let offered = [name.as_str()];
+            let result = request("ws://h").subprotocols(&offered);
+            assert_eq!(result.err(), (!allowed).then_some(ComposeError::InvalidSubprotocol), "{name:?}");
+        }
+    }
+    for name in ["", "a\r\nX: y"] {
         assert_eq!(request("ws://h").subprotocols(&[name]).unwrap_err(), ComposeError::InvalidSubprotocol);
     }
     assert_eq!(
@@ -177,24 +215,34 @@ fn req_6455_4_1_38_other_fields_are_sent_as_they_are() {
 #[test]
 fn req_6455_4_1_39_req_9112_2_2_2_req_9112_5_2_1_req_9110_10_1_1_1_no_field_can_become_another() {
     for name in [
-        "host",
-        "sec-websocket-key",
+        "Host",
         "Upgrade",
         "Connection",
+        "Sec-WebSocket-Key",
         "Sec-WebSocket-Version",
-        "Expect",
-        "Content-Length",
-        "Transfer-Encoding",
+        "Sec-WebSocket-Accept",
         "Sec-WebSocket-Protocol",
         "Sec-WebSocket-Extensions",
+        "Content-Length",
+        "Transfer-Encoding",
+        "Expect",
+        "Trailer",
     ] {
-        assert_eq!(request("ws://h").fields(&[(name, "x")]).unwrap_err(), ComposeError::ReservedField);
+        for name in [name, &name.to_lowercase(), &name.to_uppercase()] {
+            let reserved = ComposeError::ReservedField;
+            assert_eq!(request("ws://h").fields(&[("X", "y"), (name, "x")]).unwrap_err(), reserved, "{name}");
+        }
     }
-    for value in ["a\r\nb: c", "a\nb", "a\rb", "a\0", " a", "a\t", "a\r\n b"] {
-        assert_eq!(request("ws://h").fields(&[("X", value)]).unwrap_err(), ComposeError::InvalidValue);
-        assert_eq!(request("ws://h").origin(value).unwrap_err(), ComposeError::InvalidValue);
+    let controls = ('\0'..='\x1F').chain(['\x7F']).filter(|c| *c != '\t').map(|c| format!("a{c}b"));
+    let more = [" a", "a ", "\ta", "a\t", " ", "a\r\nb: c", "a\r\n b", "\r\n", "\r", "\0"];
+    for value in controls.chain(more.map(String::from)) {
+        let value = value.as_str();
+        let invalid = ComposeError::InvalidValue;
+        assert_eq!(request("ws://h").fields(&[("X", value)]).unwrap_err(), invalid, "{value:?}");
+        assert_eq!(request("ws://h").origin(value).unwrap_err(), invalid, "{value:?}");
+        assert_eq!(request("ws://h").extensions(value).unwrap_err(), invalid, "{value:?}");
     }
-    for name in ["", " X", "X ", "X:", "a\r\n"] {
+    for name in ["", " X", "X ", "X Y", "X:", "a\r\n", "\u{E9}", "X\0"] {
         assert_eq!(request("ws://h").fields(&[(name, "v")]).unwrap_err(), ComposeError::InvalidName);
     }
     // An origin stands once, whoever gave it and in whatever order.
@@ -237,6 +285,10 @@ fn req_6455_4_1_13_req_6455_4_1_40_there_is_nothing_to_send_with_before_the_resp
     let Ok((taken, Progress::NeedMore)) = handshake.recv(part) else { panic!() };
     assert_eq!(taken, part.len());
     assert_eq!(handshake.eof(), Err(HandshakeError::UnexpectedEof));
+    // An interim response opens nothing either.
+    let mut storage = [0; 512];
+    let mut handshake = Handshake::new(request("ws://h"), NONCE, &mut storage, HeadLimits::DEFAULT);
+    assert!(matches!(handshake.recv(b"HTTP/1.1 103 x\r\n\r\n"), Ok((18, Progress::NeedMore))));
 }
 
 #[test]
@@ -249,6 +301,22 @@ fn a_buffer_that_is_too_small_is_left_as_it_is() {
         assert_eq!(handshake.write_request(&mut out).unwrap_err().required, full);
         assert!(out.iter().all(|&byte| byte == 0xAA));
     }
+}
+
+/// A header field that may be one, sometimes with an octet that may not.
+fn header() -> impl Strategy<Value = (String, String)> {
+    let name = prop_oneof![
+        20 => "[A-Za-z][!#$%&'*+.^_`|~A-Za-z0-9-]{0,6}",
+        1 => "[\\x00-\\x7F]{0,3}",
+        1 => Just("Origin".into()),
+    ];
+    let value = prop_oneof![
+        10 => "[!-~]{0,8}",
+        10 => "[!-~][ \\t!-~\u{80}-\u{FF}]{0,8}[!-~]",
+        1 => "[!-~]{0,2}[\\x00-\\x20\\x7F][!-~]{0,2}",
+        1 => "(\r|\n|\r\n)[A-Z]: y",
+    ];
+    (name, value)
 }
 
 proptest! {
@@ -310,24 +378,62 @@ proptest! {
         }
     }
 
+    /// Whatever the interface lets through is one request, with these fields in order and nothing after it.
     #[test]
-    fn whatever_the_caller_may_add_is_one_request_with_these_fields(
-        names in proptest::collection::vec("[!-~]{1,6}", 0..4),
-        fields in proptest::collection::vec(("[ -~]{0,6}", "[\\x00-\\x7F]{0,10}"), 0..4),
+    fn whatever_the_caller_may_ask_is_one_request_with_these_fields(
+        uri in "wss?://[a-z]{1,5}(:[1-9][0-9]{0,3})?(/[a-z%20/]{0,6})?([?][a-z=&]{0,5})?",
+        names in proptest::collection::vec(
+            prop_oneof![30 => "[!#-'*+.0-9A-Z^-z|~-]{1,6}", 1 => "[ -~]{0,3}"],
+            0..4,
+        ),
+        origin in proptest::option::of(prop_oneof![9 => "https?://[a-z]{1,5}", 1 => "[\\x00-\\x7F]{0,4}"]),
+        extensions in proptest::option::of(prop_oneof![
+            9 => "[a-z]{1,4}( ?; ?[a-z]{1,3}(=[a-z0-9]{1,2}|=\"[a-z]{1,3}\")?){0,2}(, ?[a-z-]{1,4}){0,2}",
+            1 => "[\\x00-\\x7F]{0,4}",
+        ]),
+        fields in proptest::collection::vec(header(), 0..4),
+        nonce in any::<[u8; 16]>(),
     ) {
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let fields: Vec<(&str, &str)> = fields.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
-        let built = request("ws://h").subprotocols(&names).and_then(|request| request.fields(&fields));
-        if let Ok(request) = built {
-            let head = written(request);
-            let mut parsed = [httparse::EMPTY_HEADER; 32];
-            let mut parsed = httparse::Request::new(&mut parsed);
-            prop_assert_eq!(parsed.parse(head.as_bytes()), Ok(httparse::Status::Complete(head.len())));
-            let own = 5 + usize::from(!names.is_empty());
-            prop_assert_eq!(parsed.headers.len(), own + fields.len());
-            for ((name, value), header) in fields.iter().zip(&parsed.headers[own..]) {
-                prop_assert_eq!((*name, value.as_bytes()), (header.name, header.value));
-            }
+        let Ok(uri) = Uri::parse(&uri) else { return Ok(()) };
+        let mut built = ClientRequest::new(uri).subprotocols(&names).and_then(|built| built.fields(&fields));
+        if let Some(origin) = &origin {
+            built = built.and_then(|request| request.origin(origin));
         }
+        if let Some(extensions) = &extensions {
+            built = built.and_then(|request| request.extensions(extensions));
+        }
+        let Ok(request) = built else { return Ok(()) };
+
+        let mut storage = [0; 16];
+        let handshake = Handshake::new(request, nonce, &mut storage, HeadLimits::DEFAULT);
+        let mut out = [0; 2048];
+        let len = handshake.write_request(&mut out).unwrap();
+        let mut parsed = [httparse::EMPTY_HEADER; 32];
+        let mut parsed = httparse::Request::new(&mut parsed);
+        prop_assert_eq!(parsed.parse(&out[..len]), Ok(httparse::Status::Complete(len)));
+        let resource = uri.resource_name().to_string();
+        let start_line = (parsed.method, parsed.path, parsed.version);
+        prop_assert_eq!(start_line, (Some("GET"), Some(resource.as_str()), Some(1)));
+
+        let port = if uri.is_default_port() { String::new() } else { format!(":{}", uri.port()) };
+        let host = uri.host().to_owned() + &port;
+        let key = encode_nonce(nonce);
+        let list = names.join(", ");
+        let mut want = vec![
+            ("Host", host.as_str()),
+            ("Upgrade", "websocket"),
+            ("Connection", "Upgrade"),
+            ("Sec-WebSocket-Key", key.as_str()),
+            ("Sec-WebSocket-Version", "13"),
+        ];
+        want.extend(origin.as_deref().map(|origin| ("Origin", origin)));
+        want.extend((!names.is_empty()).then_some(("Sec-WebSocket-Protocol", list.as_str())));
+        want.extend(extensions.as_deref().map(|extensions| ("Sec-WebSocket-Extensions", extensions)));
+        want.extend(fields);
+        let text = |value| core::str::from_utf8(value).unwrap();
+        let got: Vec<_> = parsed.headers.iter().map(|field| (field.name, text(field.value))).collect();
+        prop_assert_eq!(got, want);
     }
 }
