@@ -1,6 +1,7 @@
 //! What a client takes for an answer (RFC 6455 section 4.1, second half).
 
 use proptest::prelude::*;
+use proptest::sample::Index;
 use sockless::handshake::client::{ClientRequest, Handshake, Progress};
 use sockless::handshake::{accept_value, HandshakeError, HeadLimits, Uri};
 use sockless::{Client, Config, Connection, EntropyError, Event, Input};
@@ -37,7 +38,8 @@ enum Outcome {
     Rejected {
         status: u16,
         versions: Vec<String>,
-        fields: usize,
+        fields: Vec<(String, Vec<u8>)>,
+        head: Vec<u8>,
         taken: usize,
     },
 }
@@ -58,11 +60,22 @@ fn run(request: ClientRequest<'_>, bytes: &[u8], chunk: usize) -> Result<Outcome
 /// Gives the response in pieces of these sizes.
 fn run_cut(
     request: ClientRequest<'_>,
+    bytes: &[u8],
+    sizes: impl Iterator<Item = usize>,
+) -> Result<Outcome, HandshakeError> {
+    run_in(request, bytes, sizes, 4096, HeadLimits::DEFAULT)
+}
+
+/// The same in storage of this size and under these limits.
+fn run_in(
+    request: ClientRequest<'_>,
     mut bytes: &[u8],
     mut sizes: impl Iterator<Item = usize>,
+    storage: usize,
+    limits: HeadLimits,
 ) -> Result<Outcome, HandshakeError> {
-    let mut storage = [0; 4096];
-    let mut handshake = Handshake::new(request, *b"the sample nonce", &mut storage, HeadLimits::DEFAULT);
+    let mut storage = vec![0; storage];
+    let mut handshake = Handshake::new(request, *b"the sample nonce", &mut storage, limits);
     let mut taken = 0;
     while !bytes.is_empty() {
         let (chunk, rest) = bytes.split_at(sizes.next().unwrap().min(bytes.len()));
@@ -70,7 +83,7 @@ fn run_cut(
         let (more, progress) = handshake.recv(chunk)?;
         taken += more;
         match progress {
-            Progress::NeedMore => {}
+            Progress::NeedMore => assert_eq!(more, chunk.len()),
             Progress::Accepted(accepted) => {
                 let cookies =
                     accepted.headers().get_all("set-cookie").map(|v| String::from_utf8_lossy(v).into());
@@ -86,7 +99,8 @@ fn run_cut(
                 return Ok(Outcome::Rejected {
                     status: rejected.status(),
                     versions: rejected.versions().map(str::to_owned).collect(),
-                    fields: rejected.headers().iter().count(),
+                    fields: rejected.headers().iter().map(|(n, v)| (n.to_owned(), v.to_vec())).collect(),
+                    head: rejected.head().to_vec(),
                     taken,
                 });
             }
@@ -118,19 +132,26 @@ fn rfc_6455_section_1_3_the_answer_of_the_example_opens() {
 
 #[test]
 fn req_6455_4_1_50_another_status_is_an_outcome_of_its_own() {
-    for (status, line) in [
-        (401, "WWW-Authenticate: Basic"),
-        (302, "Location: /b"),
-        (404, "X: y"),
-        (503, "Retry-After: 1"),
-        (200, "X: y"),
+    for (status, name, value) in [
+        (401, "WWW-Authenticate", "Basic realm=\"a, b\""),
+        (302, "Location", "/b"),
+        (404, "X", "y"),
+        (503, "Retry-After", "1"),
+        (200, "X", "y"),
+        (599, "X", ""),
     ] {
-        let response = head([&format!("HTTP/1.1 {status} x"), line, "Content-Length: 4"]);
-        let Ok(Outcome::Rejected { status: got, fields, taken, .. }) = ask(&format!("{response}body")) else {
-            panic!()
+        // Even if all else looks like a WebSocket.
+        let lines = [LINES[1], LINES[2], LINES[3], "Content-Length: 4"];
+        let first = [format!("HTTP/1.1 {status} x"), format!("{name}: {value}")];
+        let response = head(first.iter().map(String::as_str).chain(lines));
+        let outcome = ask(&format!("{response}body"));
+        let Ok(Outcome::Rejected { status: got, fields, taken, head, .. }) = outcome else {
+            panic!("{outcome:?}")
         };
         // The body is in the bytes that were not taken.
-        assert_eq!((got, fields, taken), (status, 2, response.len()));
+        assert_eq!((got, fields.len(), taken), (status, 5, response.len()));
+        assert_eq!(fields[0], (name.to_owned(), value.as_bytes().to_vec()));
+        assert_eq!(head, response.as_bytes());
     }
 }
 
@@ -139,15 +160,18 @@ fn req_6455_4_1_50_another_status_is_an_outcome_of_its_own() {
 fn req_6455_4_1_50_a_status_that_nobody_defined_is_an_outcome_too() {
     for status in [299, 499, 600, 999] {
         let outcome = ask(&format!("HTTP/1.1 {status} x\r\nRetry-After: 1\r\n\r\n"));
-        let Ok(Outcome::Rejected { status: got, fields: 1, .. }) = outcome else { panic!("{outcome:?}") };
-        assert_eq!(got, status);
+        let Ok(Outcome::Rejected { status: got, fields, .. }) = outcome else { panic!("{outcome:?}") };
+        assert_eq!((got, fields.len()), (status, 1));
     }
 }
 
 #[test]
 fn req_whatwg_1_a_redirect_is_reported_and_not_followed() {
-    let outcome = ask("HTTP/1.1 302 Found\r\nLocation: ws://elsewhere/\r\n\r\n");
-    assert!(matches!(outcome, Ok(Outcome::Rejected { status: 302, .. })));
+    for status in [300, 301, 302, 303, 307, 308] {
+        let outcome = ask(&format!("HTTP/1.1 {status} x\r\nLocation: ws://elsewhere/\r\n\r\n"));
+        let Ok(Outcome::Rejected { status: got, fields, .. }) = outcome else { panic!("{outcome:?}") };
+        assert_eq!((got, &*fields[0].1), (status, &b"ws://elsewhere/"[..]));
+    }
 }
 
 #[test]
@@ -168,7 +192,9 @@ fn req_6455_4_1_51_upgrade_says_websocket_in_any_case() {
 
 #[test]
 fn req_6455_4_1_52_connection_names_upgrade() {
-    for line in ["X: y", "Connection: close", "Connection: upgrade2"] {
+    for line in
+        ["X: y", "Connection: close", "Connection: upgrade2", "Connection:", "Connection: upgrade, a b"]
+    {
         assert_eq!(ask(&replaced(2, line)), Err(HandshakeError::InvalidConnection), "{line}");
     }
     opens(&replaced(2, "Connection: keep-alive, upgrade"));
@@ -178,9 +204,25 @@ fn req_6455_4_1_52_connection_names_upgrade() {
 #[test]
 fn req_6455_4_1_53_req_6455_11_3_3_1_the_accept_value_is_right_and_stands_once() {
     opens(&replaced(3, "Sec-WebSocket-Accept:  \ts3pPLMBiTxaQ9kYGzzhZRbK+xOo= "));
-    for value in
-        ["s3pPLMBiTxaQ9kYGzzhZRbK+xOp=", "S3PPLMBITXAQ9KYGZZHZRBK+XOO=", "", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo"]
-    {
+    // Each character counts, and so does the length.
+    let accept = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
+    let spoilt = (0..accept.len()).map(|at| {
+        let other = if accept.as_bytes()[at] == b'A' { "B" } else { "A" };
+        format!("{}{other}{}", &accept[..at], &accept[at + 1..])
+    });
+    let more = [
+        accept.to_uppercase(),
+        accept.to_lowercase(),
+        String::new(),
+        accept[..27].to_owned(),
+        accept[1..].to_owned(),
+        format!("{accept}="),
+        format!("\"{accept}\""),
+        format!("{accept}, {accept}"),
+        // The key itself.
+        "dGhlIHNhbXBsZSBub25jZQ==".to_owned(),
+    ];
+    for value in spoilt.chain(more) {
         let response = replaced(3, &format!("Sec-WebSocket-Accept: {value}"));
         assert_eq!(ask(&response), Err(HandshakeError::InvalidAccept));
     }
@@ -199,7 +241,8 @@ fn req_6455_4_1_55_an_extension_that_was_not_offered_fails() {
     let unoffered = Err(HandshakeError::UnofferedExtension);
     assert_eq!(ask(&with("Sec-WebSocket-Extensions: x-foo")), unoffered);
     assert_eq!(ask(&with("Sec-WebSocket-Extensions: permessage-deflate, x-foo")), unoffered);
-    // One twice is one that was not offered twice.
+    // Names are compared with case, and one twice is one that was not offered twice.
+    assert_eq!(ask(&with("Sec-WebSocket-Extensions: Permessage-Deflate")), unoffered);
     assert_eq!(ask(&with("Sec-WebSocket-Extensions: permessage-deflate, permessage-deflate")), unoffered);
     let plain = ClientRequest::new(Uri::parse("ws://h").unwrap());
     assert_eq!(ask_with(plain, &with("Sec-WebSocket-Extensions: permessage-deflate")), unoffered);
@@ -231,25 +274,38 @@ fn req_6455_4_1_56_req_6455_11_3_4_1_a_subprotocol_is_one_that_was_offered() {
 
 #[test]
 fn req_6455_4_1_57_whatever_else_breaks_a_rule_fails() {
+    let (start, header) = (HandshakeError::MalformedStartLine, HandshakeError::MalformedHeader);
     for (response, error) in [
-        (head(LINES).replace("\r\n", "\n"), HandshakeError::MalformedStartLine),
-        (with("no colon"), HandshakeError::MalformedHeader),
-        (with("X : y"), HandshakeError::MalformedHeader),
-        (replaced(0, "HTTP/1.1 1010 x"), HandshakeError::MalformedStartLine),
-        (replaced(0, "HTTP/1.1 099 x"), HandshakeError::MalformedStartLine),
-        (replaced(0, "HTTP/1.1 000 x"), HandshakeError::MalformedStartLine),
-        (replaced(0, "HTTP/1.1 1O1 x"), HandshakeError::MalformedStartLine),
-        (replaced(0, "ICY 101 x"), HandshakeError::MalformedStartLine),
-        (with(&"X: y\r\n".repeat(200)), HandshakeError::MalformedHeader),
+        (head(LINES).replace("\r\n", "\n"), start),
+        (replaced(0, "HTTP/1.1 1010 x"), start),
+        (replaced(0, "HTTP/1.1 099 x"), start),
+        (replaced(0, "HTTP/1.1 000 x"), start),
+        (replaced(0, "HTTP/1.1 1O1 x"), start),
+        (replaced(0, "HTTP/1.1 10 x"), start),
+        (replaced(0, "HTTP/1.1  101 x"), start),
+        (replaced(0, "HTTP/11 101 x"), start),
+        (replaced(0, "http/1.1 101 x"), start),
+        (replaced(0, "ICY 101 x"), start),
+        (replaced(0, "GET / HTTP/1.1"), start),
+        (replaced(0, "HTTP/1.1 101 \u{1}"), start),
+        (with("no colon"), header),
+        (with(": y"), header),
+        (with("X : y"), header),
+        (with(" X: y"), header),
+        (with("X: a\rb"), header),
+        (with("X: a\nY: b"), header),
+        (with("X: \0"), header),
+        (with("X: \u{7F}"), header),
+        (with(LINES[1]), HandshakeError::InvalidUpgrade),
+        // A list, not a single name.
+        (with(&format!("Sec-WebSocket-Protocol: {}", ",".repeat(200))), HandshakeError::UnofferedSubprotocol),
+        (with(&format!("Sec-WebSocket-Extensions: x-other{}", ",".repeat(200))), HandshakeError::ListTooLong),
+        (with(&format!("Connection: {}", ",".repeat(200))), HandshakeError::ListTooLong),
+        (with(&format!("X: {}", "y".repeat(5000))), HandshakeError::HeadTooLarge),
+        (head(LINES.into_iter().chain(["X: y"; 200])), HandshakeError::TooManyFields),
     ] {
-        let result = ask(&response);
-        assert!(result.is_err(), "{response}");
-        if error != HandshakeError::MalformedHeader {
-            assert_eq!(result, Err(error), "{response}");
-        }
+        assert_eq!(ask(&response), Err(error), "{response}");
     }
-    assert_eq!(ask(&head(LINES.into_iter().chain(["X: y"; 200]))), Err(HandshakeError::TooManyFields));
-    assert_eq!(ask(&with(&format!("X: {}", "y".repeat(5000)))), Err(HandshakeError::HeadTooLarge));
 }
 
 #[test]
@@ -333,6 +389,9 @@ fn req_9112_2_3_1_the_version_is_1_1_or_higher_with_major_1() {
         );
     }
     opens(&replaced(0, "HTTP/1.2 101 x"));
+    // What refuses may be of HTTP/1.0.
+    assert_eq!(ask("HTTP/2.0 404 x\r\n\r\n"), Err(HandshakeError::UnsupportedHttpVersion));
+    assert!(matches!(ask("HTTP/1.0 404 x\r\n\r\n"), Ok(Outcome::Rejected { status: 404, .. })));
 }
 
 #[test]
@@ -342,6 +401,9 @@ fn req_whatwg_2_a_client_may_require_a_subprotocol() {
         Err(HandshakeError::SubprotocolRequired)
     );
     opens(&head(LINES));
+    // Where none is offered there is none to require.
+    let plain = ClientRequest::new(Uri::parse("ws://h").unwrap()).require_subprotocol(true);
+    assert!(matches!(ask_with(plain, &head(LINES)), Ok(Outcome::Open { subprotocol: None, .. })));
     assert!(matches!(
         ask_with(offer().require_subprotocol(true), &with("Sec-WebSocket-Protocol: chat")),
         Ok(Outcome::Open { .. })
@@ -421,6 +483,10 @@ fn a_response_may_be_as_large_as_its_limits() {
         assert_eq!(run(len - 1, limits, chunk), Err(HandshakeError::HeadTooLarge));
         assert_eq!(run(len, limits.with_max_fields(4), chunk), Ok(len));
         assert_eq!(run(len, limits.with_max_fields(3), chunk), Err(HandshakeError::TooManyFields));
+        let start = LINES[0].len();
+        assert_eq!(run(len, limits.with_max_start_line(start), chunk), Ok(len));
+        let too_long = Err(HandshakeError::TargetTooLong);
+        assert_eq!(run(len, limits.with_max_start_line(start - 1), chunk), too_long);
     }
 }
 
@@ -436,6 +502,12 @@ fn any_line() -> impl Strategy<Value = String> {
     ]
 }
 
+/// A few octets, many of which mean something in a head.
+fn octets() -> impl Strategy<Value = Vec<u8>> {
+    let octet = prop_oneof![any::<u8>(), proptest::sample::select(&b"\r\n\t :,;\"\0"[..])];
+    proptest::collection::vec(octet, 0..4)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
@@ -449,20 +521,33 @@ proptest! {
         complete in any::<bool>(),
         glue in proptest::collection::vec(any::<u8>(), 0..20),
         cuts in proptest::collection::vec(1_usize..40, 1..8),
+        noise in proptest::option::weighted(0.2, (any::<Index>(), octets())),
+        storage in prop_oneof![4 => Just(4096_usize), 1 => 0_usize..260],
+        start_line in prop_oneof![4 => Just(8192_usize), 1 => 0_usize..40],
+        max_fields in prop_oneof![4 => Just(128_usize), 1 => 0_usize..8],
     ) {
         let mut text: String =
             interim.iter().map(|(status, line)| head([&format!("HTTP/1.1 {status:03} x"), line])).collect();
         let right = if complete { &LINES[1..] } else { &[] };
         let first = [format!("{version} {status:03} x")].into_iter();
         text += &head(first.chain(right.iter().map(|line| line.to_string())).chain(lines));
-        let len = text.len();
         let mut bytes = text.into_bytes();
+        if let Some((at, noise)) = noise {
+            let at = at.index(bytes.len());
+            bytes.splice(at..(at + noise.len() / 2).min(bytes.len()), noise);
+        }
         bytes.extend_from_slice(&glue);
-        let whole = run(offer(), &bytes, bytes.len());
-        prop_assert_eq!(&whole, &run(offer(), &bytes, 1));
-        prop_assert_eq!(&whole, &run_cut(offer(), &bytes, cuts.iter().copied().cycle()));
+        let limits = HeadLimits::DEFAULT.with_max_start_line(start_line).with_max_fields(max_fields);
+        let run = |bytes: &[u8], cuts: &[usize]| {
+            run_in(offer(), bytes, cuts.iter().copied().cycle(), storage, limits)
+        };
+        let whole = run(&bytes, &[bytes.len()]);
+        prop_assert_eq!(&whole, &run(&bytes, &[1]));
+        prop_assert_eq!(&whole, &run(&bytes, &cuts));
+        // What follows the head is not taken, and changes nothing.
         if let Ok(Outcome::Open { taken, .. } | Outcome::Rejected { taken, .. }) = whole {
-            prop_assert!(taken <= len);
+            prop_assert!(bytes[..taken].ends_with(b"\r\n\r\n"));
+            prop_assert_eq!(&whole, &run(&bytes[..taken], &[taken]));
         }
     }
 
