@@ -5,7 +5,7 @@
 
 use core::fmt;
 
-use super::http1::{is_field_byte, token};
+use super::http1::{is_field_value, token};
 use crate::error::BufferTooSmall;
 
 /// Our own caller asked for a head that would be invalid. Nothing was written.
@@ -88,7 +88,7 @@ pub(crate) fn check_field(name: &str, value: &str) -> Result<(), ComposeError> {
 /// Judges a field's value.
 pub(crate) fn check_value(value: &str) -> Result<(), ComposeError> {
     let bytes = value.as_bytes();
-    if bytes.iter().all(|&byte| is_field_byte(byte)) && super::http1::trim(bytes).len() == bytes.len() {
+    if is_field_value(bytes) && super::http1::trim(bytes).len() == bytes.len() {
         Ok(())
     } else {
         Err(ComposeError::InvalidValue)

@@ -4,7 +4,7 @@
 //! Owns: the two grammars, over any number of lines. Must not know: which names mean anything.
 
 use super::error::HandshakeError;
-use super::http1::{is_tchar, token, trim, Headers};
+use super::http1::{is_tchar, token, trim, Field, Headers};
 
 /// More elements than this, empty ones included, are in nobody's list.
 const MAX_ELEMENTS: usize = 128;
@@ -12,8 +12,7 @@ const MAX_ELEMENTS: usize = 128;
 /// The elements of a list of tokens that was checked, in order, over all lines of its field.
 #[derive(Clone, Copy, Debug)]
 pub struct Tokens<'h> {
-    headers: Headers<'h>,
-    name: &'static str,
+    field: Field<'h>,
 }
 
 impl<'h> Tokens<'h> {
@@ -23,8 +22,13 @@ impl<'h> Tokens<'h> {
         name: &'static str,
         malformed: HandshakeError,
     ) -> Result<Self, HandshakeError> {
+        Self::of(Field::find(headers, name), malformed)
+    }
+
+    /// The lists in these fields.
+    pub(crate) fn of(field: Field<'h>, malformed: HandshakeError) -> Result<Self, HandshakeError> {
         let mut elements = 0_usize;
-        for element in Self::elements(headers, name) {
+        for element in Self::elements(field) {
             elements = elements.saturating_add(1);
             if elements > MAX_ELEMENTS {
                 return Err(HandshakeError::ListTooLong);
@@ -33,12 +37,12 @@ impl<'h> Tokens<'h> {
                 return Err(malformed);
             }
         }
-        Ok(Self { headers, name })
+        Ok(Self { field })
     }
 
     /// The tokens.
     pub fn iter(&self) -> impl Iterator<Item = &'h str> + Clone + 'h {
-        Self::elements(self.headers, self.name).filter_map(token)
+        Self::elements(self.field).filter_map(token)
     }
 
     /// Whether one of them is `token`, compared without case.
@@ -46,35 +50,51 @@ impl<'h> Tokens<'h> {
         self.iter().any(|candidate| candidate.eq_ignore_ascii_case(token))
     }
 
-    fn elements(headers: Headers<'h>, name: &'static str) -> impl Iterator<Item = &'h [u8]> + Clone + 'h {
-        headers
-            .iter()
-            .filter(move |(candidate, _)| candidate.eq_ignore_ascii_case(name))
-            .flat_map(|(_, value)| value.split(|&byte| byte == b','))
-            .map(trim)
+    /// Whether none stands twice, compared with case. The lines are not gone through again for each: a list of
+    /// many long names would cost its square.
+    pub(crate) fn are_unique(&self) -> bool {
+        let mut earlier = [""; MAX_ELEMENTS];
+        for (at, name) in self.iter().enumerate() {
+            if earlier.iter().take(at).any(|earlier| *earlier == name) {
+                return false;
+            }
+            if let Some(slot) = earlier.get_mut(at) {
+                *slot = name;
+            }
+        }
+        true
+    }
+
+    fn elements(field: Field<'h>) -> impl Iterator<Item = &'h [u8]> + Clone + 'h {
+        field.values().flat_map(|value| value.split(|&byte| byte == b',')).map(trim)
     }
 }
 
 /// The extensions of a list that was checked, in order, over all lines of the field (RFC 6455 section 9.1).
 #[derive(Clone, Copy, Debug)]
 pub struct Extensions<'h> {
-    headers: Headers<'h>,
+    field: Field<'h>,
 }
 
 impl<'h> Extensions<'h> {
     pub(crate) const NAME: &'static str = "Sec-WebSocket-Extensions";
 
     pub(crate) fn check(headers: Headers<'h>) -> Result<Self, HandshakeError> {
+        Self::of(Field::find(headers, Self::NAME))
+    }
+
+    /// The extensions in these fields.
+    pub(crate) fn of(field: Field<'h>) -> Result<Self, HandshakeError> {
         let mut elements = 0_usize;
-        for value in headers.get_all(Self::NAME) {
+        for value in field.values() {
             check_value(value, &mut elements)?;
         }
-        Ok(Self { headers })
+        Ok(Self { field })
     }
 
     /// The extensions.
     pub fn iter(&self) -> impl Iterator<Item = Extension<'h>> + Clone + 'h {
-        self.headers.get_all(Self::NAME).flat_map(iter_value)
+        self.field.values().flat_map(iter_value)
     }
 
     /// Whether there is none.

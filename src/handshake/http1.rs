@@ -5,6 +5,7 @@
 use memchr::memchr;
 
 use super::error::HandshakeError;
+use super::HeadLimits;
 
 /// The header fields of a head that was checked: names and values, borrowed.
 #[derive(Clone, Copy, Debug)]
@@ -31,20 +32,89 @@ impl<'h> Headers<'h> {
         self.iter().filter(move |(candidate, _)| candidate.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
-    /// Judges every line once, so that iterating cannot fail.
-    fn check(lines: &'h [u8], max_fields: usize) -> Result<Self, HandshakeError> {
+    /// Judges every line once, so that iterating cannot fail. Each is shown to `known`: its name, its value and the
+    /// lines after it; whether the name is one that is known, and so a token.
+    fn check(
+        lines: &'h [u8],
+        max_fields: usize,
+        mut known: impl FnMut(&'h [u8], &'h [u8], Headers<'h>) -> bool,
+    ) -> Result<Self, HandshakeError> {
+        let malformed = HandshakeError::MalformedHeader;
         let mut fields = 0_usize;
-        for line in (Lines { rest: lines }) {
+        let mut rest = Lines { rest: lines };
+        while let Some(line) = rest.next() {
             fields = fields.saturating_add(1);
             if fields > max_fields {
                 return Err(HandshakeError::TooManyFields);
             }
-            let (_, value) = split_field(line).ok_or(HandshakeError::MalformedHeader)?;
-            if !value.iter().all(|&byte| is_field_byte(byte)) {
-                return Err(HandshakeError::MalformedHeader);
+            let (name, value) = split_line(line).ok_or(malformed)?;
+            if !known(name, value, Headers { lines: rest.rest }) {
+                token(name).ok_or(malformed)?;
+            }
+            if !is_field_value(value) {
+                return Err(malformed);
             }
         }
         Ok(Self { lines })
+    }
+}
+
+/// All fields of one name. Lines are looked through again only where the name is repeated.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Field<'h> {
+    name: &'static str,
+    first: Option<&'h [u8]>,
+    repeated: bool,
+    after: Headers<'h>,
+}
+
+impl<'h> Field<'h> {
+    /// Of this name, not yet seen.
+    pub(crate) const fn new(name: &'static str) -> Self {
+        Self { name, first: None, repeated: false, after: Headers { lines: &[] } }
+    }
+
+    /// Of this name, in a head that was checked.
+    pub(crate) fn find(headers: Headers<'h>, name: &'static str) -> Self {
+        let mut field = Self::new(name);
+        let mut rest = Lines { rest: headers.lines };
+        while let Some(line) = rest.next() {
+            if let Some((name, value)) = split_line(line) {
+                field.note(name, value, Headers { lines: rest.rest });
+            }
+        }
+        field
+    }
+
+    /// Takes note of a line, if it is of this name, compared without case.
+    pub(crate) fn note(&mut self, name: &[u8], value: &'h [u8], after: Headers<'h>) -> bool {
+        let same = name.eq_ignore_ascii_case(self.name.as_bytes());
+        if same && self.first.is_some() {
+            self.repeated = true;
+        } else if same {
+            (self.first, self.after) = (Some(value), after);
+        }
+        same
+    }
+
+    /// Whether there is one.
+    pub(crate) const fn is_present(&self) -> bool {
+        self.first.is_some()
+    }
+
+    /// The value of a field that may stand once.
+    pub(crate) const fn single(&self, repeated: HandshakeError) -> Result<Option<&'h [u8]>, HandshakeError> {
+        if self.repeated {
+            Err(repeated)
+        } else {
+            Ok(self.first)
+        }
+    }
+
+    /// All values, in order.
+    pub(crate) fn values(&self) -> impl Iterator<Item = &'h [u8]> + Clone + 'h {
+        let more = if self.repeated { self.after } else { Headers { lines: &[] } };
+        self.first.into_iter().chain(more.get_all(self.name))
     }
 }
 
@@ -69,12 +139,22 @@ impl HttpVersion {
     }
 }
 
-/// Parses a complete request head, blank line included.
-pub(crate) fn request(
-    head: &[u8],
-    max_fields: usize,
-) -> Result<(RequestLine<'_>, Headers<'_>), HandshakeError> {
+/// Parses a complete request head, blank line included. Each field is shown to `known`, as to
+/// [`Headers::check`].
+pub(crate) fn request<'h>(
+    head: &'h [u8],
+    limits: &HeadLimits,
+    known: impl FnMut(&'h [u8], &'h [u8], Headers<'h>) -> bool,
+) -> Result<(RequestLine<'h>, Headers<'h>), HandshakeError> {
     let (line, fields) = start_line(head)?;
+    if line.len() > limits.max_start_line {
+        return Err(HandshakeError::TargetTooLong);
+    }
+    Ok((request_line(line)?, Headers::check(fields, limits.max_fields, known)?))
+}
+
+/// Parses a request line, without its CRLF, of any version 1.
+fn request_line(line: &[u8]) -> Result<RequestLine<'_>, HandshakeError> {
     let malformed = HandshakeError::MalformedStartLine;
     let mut parts = line.split(|&byte| byte == b' ');
     let (Some(method), Some(target), Some(version), None) =
@@ -88,7 +168,10 @@ pub(crate) fn request(
     }
     let target = core::str::from_utf8(target).map_err(|_| malformed)?;
     let version = http_version(version).ok_or(malformed)?;
-    Ok((RequestLine { method, target, version }, Headers::check(fields, max_fields)?))
+    if version.major != 1 {
+        return Err(HandshakeError::UnsupportedHttpVersion);
+    }
+    Ok(RequestLine { method, target, version })
 }
 
 /// Parses a complete response head, blank line included: its status and its fields.
@@ -107,13 +190,13 @@ pub(crate) fn response(
         return Err(malformed);
     };
     // The phrase is ignored (RFC 9112 section 4), but must be text; the space before it may be missing.
-    if !matches!(phrase, [] | [b' ', ..]) || !phrase.iter().all(|&byte| is_field_byte(byte)) {
+    if !matches!(phrase, [] | [b' ', ..]) || !is_field_value(phrase) {
         return Err(malformed);
     }
     let status = [a, b, c]
         .iter()
         .fold(0_u16, |sum, digit| sum.saturating_mul(10).saturating_add(u16::from(digit & 0x0F)));
-    Ok((version, status, Headers::check(fields, max_fields)?))
+    Ok((version, status, Headers::check(fields, max_fields, |_, _, _| false)?))
 }
 
 /// The start line without its CRLF, and the header lines without the blank line.
@@ -149,10 +232,16 @@ impl<'h> Iterator for Lines<'h> {
     }
 }
 
-/// Name and value of a header line; `None` if it has no valid name.
-fn split_field(line: &[u8]) -> Option<(&str, &[u8])> {
+/// What stands before and after the colon of a header line.
+fn split_line(line: &[u8]) -> Option<(&[u8], &[u8])> {
     let (name, value) = line.split_at_checked(memchr(b':', line)?)?;
-    Some((token(name)?, trim(value.get(1..)?)))
+    Some((name, trim(value.get(1..)?)))
+}
+
+/// Name and value of a header line that was checked.
+fn split_field(line: &[u8]) -> Option<(&str, &[u8])> {
+    let (name, value) = split_line(line)?;
+    Some((core::str::from_utf8(name).ok()?, value))
 }
 
 /// The bytes as a token (RFC 9110 section 5.6.2).
@@ -181,9 +270,10 @@ pub(crate) const fn is_tchar(byte: u8) -> bool {
         | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z')
 }
 
-/// RFC 9110 section 5.5: visible bytes, SP, HTAB and obs-text.
-pub(crate) const fn is_field_byte(byte: u8) -> bool {
-    matches!(byte, b'\t' | b' '..=b'~' | 0x80..=0xFF)
+/// Whether a value, or a line without its end, holds nothing but visible bytes, SP, HTAB and obs-text (RFC 9110
+/// section 5.5). There is no branch, so that a compiler can judge many bytes at a time.
+pub(crate) fn is_field_value(bytes: &[u8]) -> bool {
+    bytes.iter().fold(true, |legal, &byte| legal & ((byte >= b' ') | (byte == b'\t')) & (byte != 0x7F))
 }
 
 /// Visible ASCII less what neither RFC 3986 nor browsers let stand in a target: `#` would begin a fragment.

@@ -12,6 +12,7 @@ mod key;
 mod origin;
 pub mod proxy;
 mod response;
+mod rules;
 pub mod server;
 mod uri;
 

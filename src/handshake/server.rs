@@ -8,8 +8,9 @@ use super::compose::{check_field, check_value, compose, ComposeError, HeadWriter
 use super::error::HandshakeError;
 use super::fields::{check_own_value as check_extensions, iter_value, Extensions, Tokens};
 use super::head::Head;
-use super::http1::{self, token, Headers};
+use super::http1::{self, Headers};
 use super::key::Key;
+use super::rules::{body, host, split_target, version, Known};
 use super::{HeadLimits, OriginPolicy, Session};
 
 /// Reads one request from any split of the input, in storage that the caller lends.
@@ -103,10 +104,9 @@ impl<'h> Request<'h> {
     ///
     /// [`HandshakeError`], as [`Handshake::recv`].
     pub fn parse(head: &'h [u8], limits: &HeadLimits) -> Result<Progress<'h>, HandshakeError> {
-        let (line, headers) = http1::request(head, limits.max_fields)?;
-        if line.version.major != 1 {
-            return Err(HandshakeError::UnsupportedHttpVersion);
-        }
+        let mut known = Known::new();
+        let note = |name, value, after| known.note(name, value, after);
+        let (line, headers) = http1::request(head, limits, note)?;
         let (target, authority) = split_target(line.target);
         let plain = PlainRequest {
             head,
@@ -115,22 +115,22 @@ impl<'h> Request<'h> {
             minor: line.version.minor,
             headers,
         };
-        // RFC 9110 section 7.8: Upgrade is ignored in HTTP/1.0.
-        let upgrade = Tokens::check(headers, "Upgrade", HandshakeError::MalformedHeader);
-        let asks = match upgrade {
+        let asks = match Tokens::of(known.upgrade, HandshakeError::MalformedHeader) {
             Ok(upgrade) => upgrade.contains_ignore_case("websocket"),
             // `Upgrade` may hold what is no token, such as `HTTP/2.0`: look for ours among the others.
             Err(HandshakeError::ListTooLong) => return Err(HandshakeError::ListTooLong),
-            Err(_) => headers
-                .get_all("Upgrade")
+            Err(_) => known
+                .upgrade
+                .values()
                 .flat_map(|value| value.split(|&byte| byte == b','))
                 .any(|name| http1::trim(name).eq_ignore_ascii_case(b"websocket")),
         };
-        body(headers, asks)?;
+        body(&known, asks)?;
         if !asks {
-            host(headers, line.version.minor)?;
+            host(&known.host, line.version.minor)?;
             return Ok(Progress::Http(plain));
         }
+        // RFC 9110 section 7.8: nothing is upgraded from HTTP/1.0.
         if !line.version.is_at_least_1_1() {
             return Err(HandshakeError::UnsupportedHttpVersion);
         }
@@ -138,31 +138,30 @@ impl<'h> Request<'h> {
             return Err(HandshakeError::MethodNotAllowed);
         }
         let target = target.ok_or(HandshakeError::InvalidTarget)?;
-        let host = host(headers, line.version.minor)?;
-        let connection = Tokens::check(headers, "Connection", HandshakeError::InvalidConnection)?;
+        let host = host(&known.host, line.version.minor)?;
+        let connection = Tokens::of(known.connection, HandshakeError::InvalidConnection)?;
         if !connection.contains_ignore_case("upgrade") {
             return Err(HandshakeError::InvalidConnection);
         }
-        if headers.get("Expect").is_some() {
+        if known.expect.is_present() {
             return Err(HandshakeError::ExpectationFailed);
         }
-        version(headers)?;
-        let key = single(headers, "Sec-WebSocket-Key", HandshakeError::InvalidKey)?
+        version(&known.version)?;
+        let key = known
+            .key
+            .single(HandshakeError::InvalidKey)?
             .and_then(|key| Key::parse(key, limits.strict_key))
             .ok_or(HandshakeError::InvalidKey)?;
-        let origin = match single(headers, "Origin", HandshakeError::InvalidOrigin)? {
+        let origin = match known.origin.single(HandshakeError::InvalidOrigin)? {
             Some(origin) => Some(core::str::from_utf8(origin).map_err(|_| HandshakeError::InvalidOrigin)?),
             None => None,
         };
-        let subprotocols =
-            Tokens::check(headers, "Sec-WebSocket-Protocol", HandshakeError::InvalidSubprotocols)?;
-        for (at, name) in subprotocols.iter().enumerate() {
-            // Names are compared with case (RFC 7936), and must be unique. The list is bounded.
-            if subprotocols.iter().take(at).any(|earlier| earlier == name) {
-                return Err(HandshakeError::InvalidSubprotocols);
-            }
+        // Names are compared with case (RFC 7936), and must be unique.
+        let subprotocols = Tokens::of(known.subprotocols, HandshakeError::InvalidSubprotocols)?;
+        if !subprotocols.are_unique() {
+            return Err(HandshakeError::InvalidSubprotocols);
         }
-        let extensions = Extensions::check(headers)?;
+        let extensions = Extensions::of(known.extensions)?;
         Ok(Progress::Request(Request {
             head,
             target,
@@ -507,121 +506,5 @@ const fn phrase(status: u16) -> &'static str {
         503 => "Service Unavailable",
         505 => "HTTP Version Not Supported",
         _ => "",
-    }
-}
-
-/// The resource of a target in origin-form or of an http(s) URI, and the latter's authority (section 4.2.1).
-fn split_target(target: &str) -> (Option<&str>, Option<&str>) {
-    if target.starts_with('/') {
-        return (Some(target), None);
-    }
-    let Some((scheme, rest)) = target.split_once("://") else { return (None, None) };
-    let known = ["http", "https", "ws", "wss"].iter().any(|known| known.eq_ignore_ascii_case(scheme));
-    let at = rest.find(['/', '?']).unwrap_or(rest.len());
-    let (Some(authority), Some(resource)) = (rest.get(..at), rest.get(at..)) else { return (None, None) };
-    if !known || !is_host(authority.as_bytes()) {
-        return (None, None);
-    }
-    match resource {
-        "" => (Some("/"), Some(authority)),
-        // A query without a path names no resource that could be borrowed from here.
-        _ if resource.starts_with('?') => (None, None),
-        _ => (Some(resource), Some(authority)),
-    }
-}
-
-/// The value of a field that may stand once.
-fn single<'h>(
-    headers: Headers<'h>,
-    name: &'static str,
-    repeated: HandshakeError,
-) -> Result<Option<&'h [u8]>, HandshakeError> {
-    let mut values = headers.get_all(name);
-    match (values.next(), values.next()) {
-        (value, None) => Ok(value),
-        (_, Some(_)) => Err(repeated),
-    }
-}
-
-/// RFC 9112 section 3.2: one valid Host, which HTTP/1.0 did not need.
-fn host(headers: Headers<'_>, minor: u8) -> Result<&str, HandshakeError> {
-    let invalid = HandshakeError::InvalidHost;
-    match single(headers, "Host", invalid)? {
-        None if minor == 0 => Ok(""),
-        None => Err(invalid),
-        Some(host) if is_host(host) => core::str::from_utf8(host).map_err(|_| invalid),
-        Some(_) => Err(invalid),
-    }
-}
-
-/// A host of RFC 3986, and perhaps a port. No userinfo.
-fn is_host(host: &[u8]) -> bool {
-    let (host, rest) = match host {
-        [b'[', inner @ ..] => match inner.iter().position(|&byte| byte == b']') {
-            Some(at) => {
-                let address = inner.get(..at).unwrap_or(&[]);
-                let legal = |&byte: &u8| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.');
-                if address.is_empty() || !address.iter().all(legal) {
-                    return false;
-                }
-                (address, inner.get(at.saturating_add(1)..).unwrap_or(&[]))
-            }
-            None => return false,
-        },
-        _ => {
-            let at = host.iter().position(|&byte| byte == b':').unwrap_or(host.len());
-            host.split_at_checked(at).unwrap_or((host, &[]))
-        }
-    };
-    let legal = |&byte: &u8| {
-        byte.is_ascii_alphanumeric()
-            || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'%' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')')
-            || matches!(byte, b'*' | b'+' | b',' | b';' | b'=' | b':')
-    };
-    let port = match rest {
-        [] => true,
-        [b':', digits @ ..] => digits.len() <= 5 && digits.iter().all(u8::is_ascii_digit),
-        _ => false,
-    };
-    !host.is_empty() && host.iter().all(legal) && port
-}
-
-/// RFC 9112 section 6 and the way in which requests are smuggled: nothing of a body may be taken for frames.
-fn body(headers: Headers<'_>, asks_for_websocket: bool) -> Result<(), HandshakeError> {
-    let mut lengths = headers
-        .get_all("Content-Length")
-        .flat_map(|value| value.split(|&byte| byte == b','))
-        .map(http1::trim);
-    let first = lengths.next();
-    if let Some(first) = first {
-        let digits = !first.is_empty() && first.iter().all(u8::is_ascii_digit);
-        if !digits || lengths.any(|other| other != first) {
-            return Err(HandshakeError::UnexpectedBody);
-        }
-        if asks_for_websocket && first.iter().any(|&digit| digit != b'0') {
-            return Err(HandshakeError::UnexpectedBody);
-        }
-    }
-    let mut codings = headers
-        .get_all("Transfer-Encoding")
-        .flat_map(|value| value.split(|&byte| byte == b','))
-        .map(http1::trim)
-        .peekable();
-    if codings.peek().is_some() {
-        let chunked_last = codings.last().is_some_and(|last| last.eq_ignore_ascii_case(b"chunked"));
-        if asks_for_websocket || first.is_some() || !chunked_last {
-            return Err(HandshakeError::UnexpectedBody);
-        }
-    }
-    Ok(())
-}
-
-/// Sections 4.2.2 and 11.3.5: one field that says 13.
-fn version(headers: Headers<'_>) -> Result<(), HandshakeError> {
-    match single(headers, "Sec-WebSocket-Version", HandshakeError::InvalidVersion)? {
-        Some(b"13") => Ok(()),
-        Some(value) if token(value).is_none() => Err(HandshakeError::InvalidVersion),
-        // Another version, or none: say which one is understood.
-        Some(_) | None => Err(HandshakeError::UnsupportedVersion),
     }
 }
