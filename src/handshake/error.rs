@@ -17,6 +17,8 @@ pub enum HandshakeError {
     HeadTooLarge,
     /// The request line is longer than its limit (RFC 9112 section 3).
     TargetTooLong,
+    /// A header line is longer than its limit (RFC 9110 section 5.4).
+    FieldTooLong,
     /// More header fields than the limit.
     TooManyFields,
     /// A list has more elements than anybody needs.
@@ -89,7 +91,7 @@ impl HandshakeError {
             Self::TargetTooLong => 414,
             Self::ExpectationFailed => 417,
             Self::UnsupportedVersion => 426,
-            Self::HeadTooLarge | Self::TooManyFields => 431,
+            Self::HeadTooLarge | Self::FieldTooLong | Self::TooManyFields => 431,
             Self::UnsupportedHttpVersion => 505,
             Self::InvalidUpgrade
             | Self::InvalidAccept
@@ -110,6 +112,7 @@ impl fmt::Display for HandshakeError {
             Self::MalformedHeader => "a header line is malformed",
             Self::HeadTooLarge => "the head is too large",
             Self::TargetTooLong => "the request line is too long",
+            Self::FieldTooLong => "a header line is too long",
             Self::TooManyFields => "there are too many header fields",
             Self::ListTooLong => "a list in a header field is too long",
             Self::UnsupportedHttpVersion => "the version of HTTP is not 1.1",

@@ -53,6 +53,9 @@ impl<'h> Tokens<'h> {
     /// Whether none stands twice, compared with case. The lines are not gone through again for each: a list of
     /// many long names would cost its square.
     pub(crate) fn are_unique(&self) -> bool {
+        if !self.field.is_present() {
+            return true;
+        }
         let mut earlier = [""; MAX_ELEMENTS];
         for (at, name) in self.iter().enumerate() {
             if earlier.iter().take(at).any(|earlier| *earlier == name) {

@@ -5,6 +5,7 @@
 use memchr::memchr;
 
 use super::error::HandshakeError;
+use super::http1::{check_request_line, is_field_value};
 use super::HeadLimits;
 
 /// A head that is coming: a start line, header lines, and a blank line.
@@ -17,6 +18,8 @@ pub(crate) struct Head<'s> {
     line_start: usize,
     blank_lines: u8,
     max_start_line: usize,
+    max_field: usize,
+    check_start_line: fn(&[u8]) -> Result<(), HandshakeError>,
     complete: bool,
 }
 
@@ -25,8 +28,22 @@ const MAX_BLANK_LINES: u8 = 4;
 
 impl<'s> Head<'s> {
     pub(crate) fn new(storage: &'s mut [u8], limits: &HeadLimits) -> Self {
-        let max_start_line = limits.max_start_line;
-        Self { storage, len: 0, line_start: 0, blank_lines: 0, max_start_line, complete: false }
+        Self {
+            storage,
+            len: 0,
+            line_start: 0,
+            blank_lines: 0,
+            max_start_line: limits.max_start_line,
+            max_field: limits.max_field,
+            check_start_line: |_| Ok(()),
+            complete: false,
+        }
+    }
+
+    /// Of a request: its first line is judged as soon as it ends, so that a peer that speaks something else, such
+    /// as a mail or shell client that waits to be greeted, is refused and not waited for.
+    pub(crate) fn of_request(storage: &'s mut [u8], limits: &HeadLimits) -> Self {
+        Self { check_start_line: check_request_line, ..Self::new(storage, limits) }
     }
 
     /// Takes bytes up to the blank line. Returns how many, and whether the head is complete.
@@ -65,15 +82,27 @@ impl<'s> Head<'s> {
         let in_start_line = self.line_start == 0;
         let malformed =
             if in_start_line { HandshakeError::MalformedStartLine } else { HandshakeError::MalformedHeader };
+        let (max_line, line_too_long) = if in_start_line {
+            (self.max_start_line, HandshakeError::TargetTooLong)
+        } else {
+            (self.max_field, HandshakeError::FieldTooLong)
+        };
         let (mut room, mut too_long) = (self.storage.len(), HandshakeError::HeadTooLarge);
-        let line_room = self.max_start_line.saturating_add(2);
-        if in_start_line && line_room < room {
-            (room, too_long) = (line_room, HandshakeError::TargetTooLong);
+        let line_room = self.line_start.saturating_add(max_line).saturating_add(2);
+        if line_room < room {
+            (room, too_long) = (line_room, line_too_long);
         }
         // The first byte that is wrong decides, however the input is cut.
         let (fits, over) = piece.split_at_checked(room.saturating_sub(self.len)).unwrap_or((piece, &[]));
-        // What can never be HTTP is refused before its end is awaited, such as a TLS handshake on this port.
-        if fits.iter().any(|&byte| byte < b' ' && !matches!(byte, b'\t' | b'\r' | b'\n') || byte == 0x7F) {
+        // What can never be HTTP is refused before its end is awaited, such as a TLS handshake on this port: control
+        // bytes, and a CR before anything but LF.
+        let after_cr = self.storage.get(self.line_start..self.len).unwrap_or(&[]).last() == Some(&b'\r');
+        let text = match fits {
+            [b'\n'] | [] => fits.get(..0),
+            _ if after_cr => None,
+            [text @ .., b'\r', b'\n'] | [text @ .., b'\r' | b'\n'] | text => Some(text),
+        };
+        if !text.is_some_and(is_field_value) {
             return Err(malformed);
         }
         if !over.is_empty() {
@@ -100,7 +129,12 @@ impl<'s> Head<'s> {
             }
             b"\r\n" => self.complete = true,
             // A bare LF is a way to smuggle: it never ends a line here.
-            [.., b'\r', b'\n'] => self.line_start = self.len,
+            [line @ .., b'\r', b'\n'] => {
+                if in_start_line {
+                    (self.check_start_line)(line)?;
+                }
+                self.line_start = self.len;
+            }
             _ if in_start_line => return Err(HandshakeError::MalformedStartLine),
             _ => return Err(HandshakeError::MalformedHeader),
         }

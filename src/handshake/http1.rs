@@ -37,6 +37,7 @@ impl<'h> Headers<'h> {
     fn check(
         lines: &'h [u8],
         max_fields: usize,
+        max_field: usize,
         mut known: impl FnMut(&'h [u8], &'h [u8], Headers<'h>) -> bool,
     ) -> Result<Self, HandshakeError> {
         let malformed = HandshakeError::MalformedHeader;
@@ -46,6 +47,9 @@ impl<'h> Headers<'h> {
             fields = fields.saturating_add(1);
             if fields > max_fields {
                 return Err(HandshakeError::TooManyFields);
+            }
+            if line.len() > max_field {
+                return Err(HandshakeError::FieldTooLong);
             }
             let (name, value) = split_line(line).ok_or(malformed)?;
             if !known(name, value, Headers { lines: rest.rest }) {
@@ -150,7 +154,12 @@ pub(crate) fn request<'h>(
     if line.len() > limits.max_start_line {
         return Err(HandshakeError::TargetTooLong);
     }
-    Ok((request_line(line)?, Headers::check(fields, limits.max_fields, known)?))
+    Ok((request_line(line)?, Headers::check(fields, limits.max_fields, limits.max_field, known)?))
+}
+
+/// Judges a request line, without its CRLF.
+pub(crate) fn check_request_line(line: &[u8]) -> Result<(), HandshakeError> {
+    request_line(line).map(|_| ())
 }
 
 /// Parses a request line, without its CRLF, of any version 1.
@@ -196,7 +205,8 @@ pub(crate) fn response(
     let status = [a, b, c]
         .iter()
         .fold(0_u16, |sum, digit| sum.saturating_mul(10).saturating_add(u16::from(digit & 0x0F)));
-    Ok((version, status, Headers::check(fields, max_fields, |_, _, _| false)?))
+    // The length of each was bounded when the head was collected.
+    Ok((version, status, Headers::check(fields, max_fields, usize::MAX, |_, _, _| false)?))
 }
 
 /// The start line without its CRLF, and the header lines without the blank line.

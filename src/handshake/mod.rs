@@ -40,6 +40,8 @@ pub struct HeadLimits {
     pub max_start_line: usize,
     /// Header fields. Default: 128.
     pub max_fields: usize,
+    /// Bytes of one header line, without its CRLF. Default: whatever the head has room for.
+    pub max_field: usize,
     /// Whether a `Sec-WebSocket-Key` whose last character has bits that encode nothing is refused (RFC 4648
     /// section 3.5 lets a decoder choose). Default: no; it is hashed as it came.
     pub strict_key: bool,
@@ -47,7 +49,8 @@ pub struct HeadLimits {
 
 impl HeadLimits {
     /// The defaults.
-    pub const DEFAULT: Self = Self { max_start_line: 8192, max_fields: 128, strict_key: false };
+    pub const DEFAULT: Self =
+        Self { max_start_line: 8192, max_fields: 128, max_field: usize::MAX, strict_key: false };
 
     /// Bytes of storage for a head that an adapter gives: 16 KiB.
     pub const STORAGE: usize = 16 << 10;
@@ -63,6 +66,13 @@ impl HeadLimits {
     #[must_use]
     pub const fn with_max_fields(mut self, fields: usize) -> Self {
         self.max_fields = fields;
+        self
+    }
+
+    /// With another bound for each header line.
+    #[must_use]
+    pub const fn with_max_field(mut self, bytes: usize) -> Self {
+        self.max_field = bytes;
         self
     }
 

@@ -37,7 +37,7 @@ pub enum Progress<'h> {
 impl<'s> Handshake<'s> {
     /// Heads may be as long as `storage`; [`HeadLimits::STORAGE`] is a sensible size.
     pub fn new(storage: &'s mut [u8], limits: HeadLimits) -> Self {
-        Self { head: Head::new(storage, &limits), limits, failed: None }
+        Self { head: Head::of_request(storage, &limits), limits, failed: None }
     }
 
     /// Takes received bytes. Returns how many it took: never one past the blank line, so that what is left
