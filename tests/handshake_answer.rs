@@ -305,3 +305,91 @@ fn a_buffer_that_is_too_small_is_left_as_it_is() {
         assert_eq!(accept.write(&mut vec![0; full]).unwrap().0, full);
     });
 }
+
+#[test]
+fn req_6455_4_2_2_20_req_6455_4_4_1_whatever_is_wrong_with_the_version_the_answer_names_ours() {
+    for (head, status) in [
+        (without("Sec-WebSocket-Version"), 426),
+        (replaced("Sec-WebSocket-Version: 8"), 426),
+        (replaced("Sec-WebSocket-Version: 13, 8"), 400),
+        (with("Sec-WebSocket-Version: 13"), 400),
+        (replaced("Sec-WebSocket-Version: "), 400),
+    ] {
+        assert_eq!(field(&refused(&head, status), "Sec-WebSocket-Version"), Some("13"), "{head}");
+    }
+    // Other refusals have nothing to say of it.
+    let answer = refused(&without("Host"), 400);
+    assert_eq!((field(&answer, "Sec-WebSocket-Version"), field(&answer, "Allow")), (None, None));
+}
+
+#[test]
+fn req_6455_10_2_1_the_same_host_means_a_page_of_the_web() {
+    // Applications that embed a browser serve their pages under schemes of their own, which are other origins.
+    for origin in ["app://a", "file://a", "capacitor://a", "chrome-extension://a", "ws://a", "://a", "a"] {
+        assert!(!OriginPolicy::SameHost.accepts(Some(origin), "a"), "{origin}");
+    }
+    for origin in ["http://a", "https://a", "HTTPS://A"] {
+        assert!(OriginPolicy::SameHost.accepts(Some(origin), "a"), "{origin}");
+    }
+    for origin in
+        ["http://a@b", "http://b@a", "http://a/", "http://a, http://b", "http://a:80:80", "http://", ""]
+    {
+        assert!(!OriginPolicy::SameHost.accepts(Some(origin), "a"), "{origin}");
+    }
+    assert!(!OriginPolicy::SameHost.accepts(Some("http://"), ""));
+}
+
+#[test]
+fn req_6455_10_7_4_every_failure_has_a_name_of_its_own_and_a_server_s_has_a_status() {
+    use HandshakeError as E;
+    let server = [
+        (E::MalformedStartLine, 400),
+        (E::MalformedHeader, 400),
+        (E::HeadTooLarge, 431),
+        (E::TargetTooLong, 414),
+        (E::FieldTooLong, 431),
+        (E::TooManyFields, 431),
+        (E::ListTooLong, 400),
+        (E::UnsupportedHttpVersion, 505),
+        (E::MethodNotAllowed, 405),
+        (E::InvalidTarget, 400),
+        (E::InvalidHost, 400),
+        (E::InvalidConnection, 400),
+        (E::InvalidKey, 400),
+        (E::InvalidVersion, 400),
+        (E::UnsupportedVersion, 426),
+        (E::InvalidOrigin, 400),
+        (E::OriginRefused, 403),
+        (E::InvalidSubprotocols, 400),
+        (E::InvalidExtensions, 400),
+        (E::UnexpectedBody, 400),
+        (E::ExpectationFailed, 417),
+    ];
+    let others = [
+        E::InvalidUpgrade,
+        E::InvalidAccept,
+        E::UnofferedSubprotocol,
+        E::SubprotocolRequired,
+        E::UnofferedExtension,
+        E::TooManyInterimResponses,
+        E::InvalidProxyResponse,
+        E::UnexpectedEof,
+    ];
+    for (error, status) in server {
+        assert_eq!(error.status(), Some(status), "{error:?}");
+        assert_eq!(Reject::for_error(error).unwrap().status(), status);
+    }
+    for error in others {
+        assert!(error.status().is_none() && Reject::for_error(error).is_none(), "{error:?}");
+    }
+    let names: Vec<_> = server.iter().map(|(error, _)| *error).chain(others).map(E::name).collect();
+    let mut unique = names.clone();
+    unique.sort_unstable();
+    unique.dedup();
+    assert_eq!(unique.len(), names.len());
+    for name in &names {
+        assert!(name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-'), "{name}");
+    }
+    // What is written into logs and metrics stays.
+    assert_eq!((E::InvalidKey.name(), E::OriginRefused.name()), ("invalid-key", "origin-refused"));
+}

@@ -97,6 +97,21 @@ fn a_head_that_another_server_has_read_is_held_to_the_same_limits() {
     assert_eq!(parse(HeadLimits::DEFAULT.with_max_fields(6)), Err(HandshakeError::TooManyFields));
 }
 
+#[test]
+fn the_end_of_the_transport_does_not_hide_a_failure() {
+    for bad in [replaced("Sec-WebSocket-Key: short"), "GET /\n".to_owned()] {
+        let mut storage = [0; 4096];
+        let mut handshake = Handshake::new(&mut storage, HeadLimits::DEFAULT);
+        assert_eq!(handshake.eof(), Err(HandshakeError::UnexpectedEof));
+        let error = handshake.recv(bad.as_bytes()).map(|_| ()).unwrap_err();
+        assert_eq!(handshake.eof(), Err(error));
+    }
+    let mut storage = [0; 4096];
+    let mut handshake = Handshake::new(&mut storage, HeadLimits::DEFAULT);
+    handshake.recv(head(LINES).as_bytes()).unwrap();
+    assert_eq!(handshake.eof(), Ok(()));
+}
+
 /// How one run over a head ends: the outcome, and how many octets were taken by then. What a failing call takes does not
 /// count.
 fn run(head: &[u8], cuts: &[usize], limits: HeadLimits, size: usize) -> (String, usize) {

@@ -90,7 +90,17 @@ fn req_6455_4_2_1_2_the_method_is_get_and_the_version_1_1_or_higher() {
 fn req_6455_4_2_1_3_the_target_is_a_path_or_a_whole_uri() {
     assert_eq!(accepted(&replaced("GET http://h/chat?x=1 HTTP/1.1")).target, "/chat?x=1");
     assert_eq!(accepted(&replaced("GET HTTPS://h HTTP/1.1")).target, "/");
-    for target in ["*", "h:80", "chat", "ftp://h/chat", "http:///chat", "http://u@h/chat", "http://h?x"] {
+    for target in [
+        "*",
+        "h:80",
+        "chat",
+        "ftp://h/chat",
+        "ws://h/chat",
+        "wss://h/chat",
+        "http:///chat",
+        "http://u@h/chat",
+        "http://h?x",
+    ] {
         refused(&replaced(&format!("GET {target} HTTP/1.1")), 400);
     }
 }
@@ -157,6 +167,8 @@ fn req_6455_4_2_1_9_an_origin_is_optional() {
     assert_eq!(accepted(&without("Origin")).origin, None);
     assert_eq!(accepted(&head(LINES)).origin.as_deref(), Some("http://example.com"));
     refused(&with("Origin: http://other.example"), 400);
+    // It is serialised as ASCII (RFC 6454 section 6.2).
+    refused(&replaced("Origin: http://\u{17C}.example"), 400);
 }
 
 #[test]

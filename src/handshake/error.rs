@@ -41,7 +41,7 @@ pub enum HandshakeError {
     InvalidVersion,
     /// `Sec-WebSocket-Version` is missing or not 13 (RFC 6455 section 4.2.2).
     UnsupportedVersion,
-    /// `Origin` is repeated.
+    /// `Origin` is repeated, or not ASCII (RFC 6454 section 6.2).
     InvalidOrigin,
     /// The origin policy refuses the request (RFC 6455 sections 4.2.2 and 10.2).
     OriginRefused,
@@ -103,6 +103,41 @@ impl HandshakeError {
             | Self::UnexpectedEof => return None,
         })
     }
+
+    /// A name that stays the same from version to version, for logs and metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::MalformedStartLine => "malformed-start-line",
+            Self::MalformedHeader => "malformed-header",
+            Self::HeadTooLarge => "head-too-large",
+            Self::TargetTooLong => "target-too-long",
+            Self::FieldTooLong => "field-too-long",
+            Self::TooManyFields => "too-many-fields",
+            Self::ListTooLong => "list-too-long",
+            Self::UnsupportedHttpVersion => "unsupported-http-version",
+            Self::MethodNotAllowed => "method-not-allowed",
+            Self::InvalidTarget => "invalid-target",
+            Self::InvalidHost => "invalid-host",
+            Self::InvalidConnection => "invalid-connection",
+            Self::InvalidUpgrade => "invalid-upgrade",
+            Self::InvalidKey => "invalid-key",
+            Self::InvalidVersion => "invalid-version",
+            Self::UnsupportedVersion => "unsupported-version",
+            Self::InvalidOrigin => "invalid-origin",
+            Self::OriginRefused => "origin-refused",
+            Self::InvalidSubprotocols => "invalid-subprotocols",
+            Self::InvalidExtensions => "invalid-extensions",
+            Self::UnexpectedBody => "unexpected-body",
+            Self::ExpectationFailed => "expectation-failed",
+            Self::InvalidAccept => "invalid-accept",
+            Self::UnofferedSubprotocol => "unoffered-subprotocol",
+            Self::SubprotocolRequired => "subprotocol-required",
+            Self::UnofferedExtension => "unoffered-extension",
+            Self::TooManyInterimResponses => "too-many-interim-responses",
+            Self::InvalidProxyResponse => "invalid-proxy-response",
+            Self::UnexpectedEof => "unexpected-eof",
+        }
+    }
 }
 
 impl fmt::Display for HandshakeError {
@@ -124,7 +159,7 @@ impl fmt::Display for HandshakeError {
             Self::InvalidKey => "Sec-WebSocket-Key is missing, repeated or invalid",
             Self::InvalidVersion => "Sec-WebSocket-Version is malformed or repeated",
             Self::UnsupportedVersion => "Sec-WebSocket-Version is not 13",
-            Self::InvalidOrigin => "Origin is repeated",
+            Self::InvalidOrigin => "Origin is repeated or not ASCII",
             Self::OriginRefused => "the origin is not acceptable",
             Self::InvalidSubprotocols => "Sec-WebSocket-Protocol is malformed or repeats a name",
             Self::InvalidExtensions => "Sec-WebSocket-Extensions is malformed",

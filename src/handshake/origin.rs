@@ -8,7 +8,7 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OriginPolicy<'p> {
-    /// Pages of the host and port that the request is for, and clients that send no origin.
+    /// Pages (`http:` or `https:`) of the host and port that the request is for, and clients that send no origin.
     SameHost,
     /// Pages of these origins, such as `https://example.com`, and clients that send no origin.
     List(&'p [&'p str]),
@@ -34,8 +34,12 @@ impl OriginPolicy<'_> {
 
 fn same_host(origin: &str, host: &str) -> bool {
     let Some((scheme, authority)) = origin.split_once("://") else { return false };
-    let default =
-        if scheme.eq_ignore_ascii_case("https") || scheme.eq_ignore_ascii_case("wss") { "443" } else { "80" };
+    // Only pages of the web have a host; `app://localhost` is another origin than `http://localhost`.
+    let default = match scheme {
+        _ if scheme.eq_ignore_ascii_case("https") => "443",
+        _ if scheme.eq_ignore_ascii_case("http") => "80",
+        _ => return false,
+    };
     let (origin_host, origin_port) = split_port(authority);
     let (host, port) = split_port(host);
     // Whether a request without a port came over TLS only the transport knows; the page's scheme stands for

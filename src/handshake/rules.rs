@@ -63,7 +63,7 @@ pub(crate) fn split_target(target: &str) -> (Option<&str>, Option<&str>) {
         return (Some(target), None);
     }
     let Some((scheme, rest)) = target.split_once("://") else { return (None, None) };
-    let known = ["http", "https", "ws", "wss"].iter().any(|known| known.eq_ignore_ascii_case(scheme));
+    let known = ["http", "https"].iter().any(|known| known.eq_ignore_ascii_case(scheme));
     let at = rest.find(['/', '?']).unwrap_or(rest.len());
     let (Some(authority), Some(resource)) = (rest.get(..at), rest.get(at..)) else { return (None, None) };
     if !known || !is_host(authority.as_bytes()) {
@@ -114,10 +114,17 @@ fn is_host(host: &[u8]) -> bool {
     };
     let port = match rest {
         [] => true,
-        [b':', digits @ ..] => digits.len() <= 5 && digits.iter().all(u8::is_ascii_digit),
+        [b':'] => true,
+        [b':', digits @ ..] => is_port(digits),
         _ => false,
     };
     !host.is_empty() && host.iter().all(legal) && port
+}
+
+/// 16 bits in decimal.
+fn is_port(digits: &[u8]) -> bool {
+    let digits = core::str::from_utf8(digits).ok().filter(|digits| !digits.starts_with('+'));
+    digits.is_some_and(|digits| digits.parse::<u16>().is_ok())
 }
 
 /// RFC 9112 section 6 and the way in which requests are smuggled: nothing of a body may be taken for frames.

@@ -153,8 +153,8 @@ impl<'h> Request<'h> {
             .and_then(|key| Key::parse(key, limits.strict_key))
             .ok_or(HandshakeError::InvalidKey)?;
         let origin = match known.origin.single(HandshakeError::InvalidOrigin)? {
-            Some(origin) => Some(core::str::from_utf8(origin).map_err(|_| HandshakeError::InvalidOrigin)?),
-            None => None,
+            Some(origin) if !origin.is_ascii() => return Err(HandshakeError::InvalidOrigin),
+            origin => origin.and_then(|origin| core::str::from_utf8(origin).ok()),
         };
         // Names are compared with case (RFC 7936), and must be unique.
         let subprotocols = Tokens::of(known.subprotocols, HandshakeError::InvalidSubprotocols)?;
@@ -382,8 +382,12 @@ pub struct Reject<'r> {
     fields: &'r [(&'r str, &'r str)],
     body: &'r [u8],
     keep_alive: bool,
-    allow: bool,
+    /// A line that the failure calls for, or nothing.
+    remedy: &'static str,
 }
+
+/// The version that is understood.
+const VERSION: &str = "Sec-WebSocket-Version: 13\r\n";
 
 impl<'r> Reject<'r> {
     /// With a status of 300 to 599. A 426 says which version of WebSocket is spoken.
@@ -393,7 +397,7 @@ impl<'r> Reject<'r> {
     /// [`ComposeError::InvalidStatus`].
     pub const fn new(status: u16) -> Result<Self, ComposeError> {
         match status {
-            300..=599 => Ok(Self { status, fields: &[], body: b"", keep_alive: false, allow: false }),
+            300..=599 => Ok(Self { status, fields: &[], body: b"", keep_alive: false, remedy: "" }),
             _ => Err(ComposeError::InvalidStatus),
         }
     }
@@ -401,14 +405,19 @@ impl<'r> Reject<'r> {
     /// The refusal that an error calls for; `None` where there is nobody to answer.
     pub fn for_error(error: HandshakeError) -> Option<Self> {
         let mut reject = Self::new(error.status()?).ok()?;
-        // RFC 9110 section 15.5.6.
-        reject.allow = error == HandshakeError::MethodNotAllowed;
+        reject.remedy = match error {
+            // RFC 9110 section 15.5.6.
+            HandshakeError::MethodNotAllowed => "Allow: GET\r\n",
+            // RFC 6455 section 4.4; a 426 says it anyway.
+            HandshakeError::InvalidVersion => VERSION,
+            _ => "",
+        };
         Some(reject)
     }
 
     /// The refusal of a request that does not ask for a WebSocket, where nothing else is served: 426.
     pub const fn for_plain_http() -> Self {
-        Self { status: 426, fields: &[], body: b"", keep_alive: false, allow: false }
+        Self { status: 426, fields: &[], body: b"", keep_alive: false, remedy: "" }
     }
 
     /// Adds header fields, such as `Location`, `WWW-Authenticate`, or `Date`, which the engine has no clock
@@ -462,14 +471,11 @@ impl<'r> Reject<'r> {
                 // RFC 9110 section 7.8, and the versions that are understood (RFC 6455 section 4.4).
                 head.text("Upgrade: websocket\r\n");
                 head.field("Connection", if self.keep_alive { "Upgrade" } else { "Upgrade, close" });
-                head.text("Sec-WebSocket-Version: 13\r\n");
+                head.text(VERSION);
             } else if !self.keep_alive {
                 head.text("Connection: close\r\n");
             }
-            if self.allow {
-                head.text("Allow: GET\r\n");
-            }
-            head.text("Content-Length: ").number(self.body.len()).text("\r\n");
+            head.text(self.remedy).text("Content-Length: ").number(self.body.len()).text("\r\n");
             write_fields(head, self.fields);
             head.text("\r\n").bytes(self.body);
         })?;
