@@ -91,7 +91,8 @@ pub fn client_handshake(data: &[u8]) {
 }
 
 /// Small, so that inputs reach them.
-const LIMITS: HeadLimits = HeadLimits::DEFAULT.with_max_start_line(200).with_max_fields(20);
+const LIMITS: HeadLimits =
+    HeadLimits::DEFAULT.with_max_start_line(200).with_max_fields(20).with_max_field(300);
 
 /// What a handshake made of one chunk: how many bytes it took, and what it came to.
 enum Read {
