@@ -98,6 +98,24 @@ fn a_head_that_another_server_has_read_is_held_to_the_same_limits() {
 }
 
 #[test]
+fn req_9110_5_5_2_a_head_that_another_server_has_read_is_judged_as_strictly() {
+    let parse = |head: &[u8]| Request::parse(head, &HeadLimits::DEFAULT).map(|_| ());
+    for byte in (0..=0x1F_u8).chain([0x7F]).filter(|byte| *byte != b'\t') {
+        let mut head = with("X: a?b").into_bytes();
+        let at = head.iter().rposition(|b| *b == b'?').unwrap();
+        head[at] = byte;
+        assert_eq!(parse(&head), Err(HandshakeError::MalformedHeader), "{byte:#x}");
+    }
+    // What is no complete head.
+    let right = head(LINES);
+    for end in 0..right.len() {
+        assert!(parse(&right.as_bytes()[..end]).is_err(), "{end}");
+    }
+    assert!(parse(format!("{right}\r\n").as_bytes()).is_err());
+    assert!(parse(format!("\r\n{right}").as_bytes()).is_err());
+}
+
+#[test]
 fn the_end_of_the_transport_does_not_hide_a_failure() {
     for bad in [replaced("Sec-WebSocket-Key: short"), "GET /\n".to_owned()] {
         let mut storage = [0; 4096];

@@ -79,6 +79,9 @@ fn req_6455_4_2_1_2_the_method_is_get_and_the_version_1_1_or_higher() {
     refused(&replaced("GET /chat HTTP/1.0"), 505);
     refused(&replaced("GET /chat HTTP/2.0"), 505);
     refused(&replaced("GET /chat HTTP/0.9"), 505);
+    // Also where no WebSocket is asked for: what follows such a head is not HTTP/1.
+    refused("GET / HTTP/0.9\r\nHost: a\r\n\r\n", 505);
+    refused("GET / HTTP/3.0\r\nHost: a\r\n\r\n", 505);
     accepted(&replaced("GET /chat HTTP/1.2"));
     for line in ["GET /chat HTTP/11", "GET /chat http/1.1", "GET /chat HTTP/1.1x", "GET /chat"] {
         // Without a name for the version, `replaced` cannot know the request line.
@@ -108,7 +111,9 @@ fn req_6455_4_2_1_3_the_target_is_a_path_or_a_whole_uri() {
 #[test]
 fn req_6455_4_2_1_4_a_host_is_there() {
     refused(&without("Host"), 400);
-    assert_eq!(accepted(&replaced("Host: [::1]:9001")).host, "[::1]:9001");
+    for host in ["[::1]:9001", "a:65535", "a:0", "a:", "127.0.0.1"] {
+        assert_eq!(accepted(&replaced(&format!("Host: {host}"))).host, host);
+    }
 }
 
 #[test]

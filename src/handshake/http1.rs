@@ -213,8 +213,11 @@ pub(crate) fn response(
 fn start_line(head: &[u8]) -> Result<(&[u8], &[u8]), HandshakeError> {
     let mut lines = Lines { rest: head };
     let line = lines.next().ok_or(HandshakeError::MalformedStartLine)?;
-    let fields = lines.rest.strip_suffix(b"\r\n").ok_or(HandshakeError::MalformedHeader)?;
-    Ok((line, fields))
+    match lines.rest.strip_suffix(b"\r\n") {
+        // A head that is cut off at the end of a line must not lose that line: it lacks the blank one.
+        Some(fields) if fields.is_empty() || fields.ends_with(b"\r\n") => Ok((line, fields)),
+        _ => Err(HandshakeError::MalformedHeader),
+    }
 }
 
 fn http_version(bytes: &[u8]) -> Option<HttpVersion> {
