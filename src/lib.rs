@@ -158,6 +158,7 @@ mod close;
 mod closing;
 mod connection;
 mod deadline;
+pub mod deflate;
 #[cfg(feature = "rng")]
 mod entropy;
 mod error;

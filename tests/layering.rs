@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 /// What each room of the house may use. A room that is not listed may not exist.
-const MAY_USE: [(&str, &[&str]); 21] = [
+const MAY_USE: [(&str, &[&str]); 22] = [
     // The wire format, and values.
     ("time", &[]),
     ("limits", &[]),
@@ -21,6 +21,7 @@ const MAY_USE: [(&str, &[&str]); 21] = [
     ("replies", &["close"]),
     ("deadline", &["error", "time"]),
     ("closing", &["close", "error", "role"]),
+    ("deflate", &["error", "role", "utf8"]),
     // The two halves, and what they mean together.
     ("reader", &["close", "error", "event", "frame", "input", "limits", "replies", "role", "utf8"]),
     ("writer", &["close", "error", "frame", "payload", "replies", "role", "utf8"]),
@@ -46,7 +47,7 @@ const MAY_USE: [(&str, &[&str]); 21] = [
         ],
     ),
     // The opening handshake knows nothing of frames.
-    ("handshake", &["error"]),
+    ("handshake", &["deflate", "error"]),
     // The adapters may use everything; nothing uses them.
     ("adapter", &["*"]),
     ("lib", &["*"]),
