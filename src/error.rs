@@ -48,6 +48,10 @@ pub enum ProtocolError {
     MessageTooBig,
     /// A message has more fragments than [`Limits::max_fragments`](crate::Limits::max_fragments).
     TooManyFragments,
+    /// A compressed message is not what permessage-deflate makes (RFC 7692 section 7.2), or is cut off.
+    InvalidCompressedData,
+    /// A compressed message inflates to more than `deflate::InflateLimits::max_expansion` allows.
+    ExpansionTooBig,
     /// A message is of a kind that this endpoint does not accept (section 7.4.1, code 1003).
     UnsupportedData,
     /// The transport ended before the closing handshake was complete (section 7.1.4).
@@ -89,8 +93,12 @@ impl ProtocolError {
             | Self::LengthOverflow
             | Self::InvalidClosePayload
             | Self::InvalidCloseCode => Some(CloseCode::PROTOCOL_ERROR),
-            Self::InvalidUtf8 | Self::InvalidCloseReason => Some(CloseCode::INVALID_DATA),
-            Self::FrameTooBig | Self::MessageTooBig => Some(CloseCode::MESSAGE_TOO_BIG),
+            Self::InvalidUtf8 | Self::InvalidCloseReason | Self::InvalidCompressedData => {
+                Some(CloseCode::INVALID_DATA)
+            }
+            Self::FrameTooBig | Self::MessageTooBig | Self::ExpansionTooBig => {
+                Some(CloseCode::MESSAGE_TOO_BIG)
+            }
             Self::UnsupportedData => Some(CloseCode::UNSUPPORTED_DATA),
             Self::TooManyFragments
             | Self::TimedOut(Timeout::Pong | Timeout::Idle | Timeout::StalledFragment) => {
@@ -123,6 +131,8 @@ impl fmt::Display for ProtocolError {
             Self::FrameTooBig => "a frame is longer than the limit",
             Self::MessageTooBig => "a message is longer than the limit",
             Self::TooManyFragments => "a message has more fragments than the limit",
+            Self::InvalidCompressedData => "a compressed message is invalid",
+            Self::ExpansionTooBig => "a compressed message inflates by more than the limit",
             Self::UnsupportedData => "a message is of a kind that is not accepted",
             Self::UnexpectedEof => "the transport ended before the closing handshake was complete",
             Self::TimedOut(Timeout::OpeningHandshake) => "the opening handshake timed out",
@@ -153,6 +163,10 @@ pub enum SendError {
     InvalidUtf8,
     /// A server must not send the code 1010 (section 7.4.1).
     CloseCodeNotForServers,
+    /// A compressed payload where permessage-deflate was not agreed on (RFC 7692 section 6.1).
+    CompressionNotNegotiated,
+    /// The compressor failed, which is a defect of its own.
+    CompressionFailed,
     /// The output buffer is too small.
     BufferTooSmall(BufferTooSmall),
     /// There is no masking key to be had (section 5.3).
@@ -168,6 +182,8 @@ impl fmt::Display for SendError {
             Self::PayloadTooLong => f.write_str("more payload than the frame announced"),
             Self::InvalidUtf8 => f.write_str("text is not UTF-8"),
             Self::CloseCodeNotForServers => f.write_str("a server must not send the code 1010"),
+            Self::CompressionNotNegotiated => f.write_str("permessage-deflate was not agreed on"),
+            Self::CompressionFailed => f.write_str("the compressor failed"),
             Self::BufferTooSmall(error) => error.fmt(f),
             Self::Entropy(error) => error.fmt(f),
         }

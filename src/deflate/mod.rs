@@ -1,8 +1,27 @@
 //! permessage-deflate (RFC 7692): messages that are compressed one by one.
 //!
-//! Owns: what can be negotiated (always there, without an allocator). Must not know: header fields, frames,
-//! connections.
+//! Owns: what can be negotiated (always there, without an allocator), and the codec (feature `deflate`). Must not
+//! know: header fields, frames, connections.
+//!
+//! Compressing what an attacker can choose next to a secret lets the attacker measure the secret (RFC 7692 section
+//! 8): send such messages uncompressed, by [`Payload::uncompressed`](crate::Payload::uncompressed).
 
+#[cfg(feature = "deflate")]
+mod deflater;
+#[cfg(feature = "deflate")]
+mod history;
+#[cfg(feature = "deflate")]
+mod inflater;
 mod params;
+#[cfg(feature = "deflate")]
+mod pool;
+mod tuning;
 
+#[cfg(feature = "deflate")]
+pub use deflater::{Deflated, Deflater, Flush};
+#[cfg(feature = "deflate")]
+pub use inflater::{InflateLimits, InflateStatus, Inflated, Inflater};
 pub use params::{ClientWindow, Offer, Params, Policy, WindowBits};
+#[cfg(feature = "deflate")]
+pub use pool::Pool;
+pub use tuning::Tuning;

@@ -1,0 +1,78 @@
+//! The last octets of a stream.
+//!
+//! Owns: a ring. Must not know: what the octets mean.
+
+use alloc::vec::Vec;
+
+/// The octets that came last, as many as the window holds. Memory grows with what came.
+#[derive(Debug, Default)]
+pub(super) struct History {
+    ring: Vec<u8>,
+    window: usize,
+    /// Where the oldest octet stands, once the ring is full.
+    oldest: usize,
+}
+
+impl History {
+    pub(super) const fn new() -> Self {
+        Self { ring: Vec::new(), window: 0, oldest: 0 }
+    }
+
+    /// Remembers as many octets as `window`, and forgets all.
+    pub(super) fn resize(&mut self, window: usize) {
+        self.clear();
+        self.window = window;
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.ring.clear();
+        self.oldest = 0;
+    }
+
+    pub(super) fn push(&mut self, octets: &[u8]) {
+        let surplus = octets.len().saturating_sub(self.window);
+        let octets = octets.get(surplus..).unwrap_or(&[]);
+        let spare = self.window.saturating_sub(self.ring.len());
+        let (grow, wrap) = octets.split_at_checked(spare).unwrap_or((octets, &[]));
+        self.ring.extend_from_slice(grow);
+        let to_end = self.ring.len().saturating_sub(self.oldest);
+        let (first, second) = wrap.split_at_checked(to_end).unwrap_or((wrap, &[]));
+        if let Some(slot) = self.ring.get_mut(self.oldest..).and_then(|ring| ring.get_mut(..first.len())) {
+            slot.copy_from_slice(first);
+        }
+        if let Some(slot) = self.ring.get_mut(..second.len()) {
+            slot.copy_from_slice(second);
+        }
+        let next = if second.is_empty() { self.oldest.saturating_add(first.len()) } else { second.len() };
+        self.oldest = if next >= self.window { 0 } else { next };
+    }
+
+    /// The octets, the oldest first.
+    pub(super) fn halves(&self) -> [&[u8]; 2] {
+        let (newer, older) = self.ring.split_at_checked(self.oldest).unwrap_or((&[], &self.ring));
+        [older, newer]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::History;
+
+    #[test]
+    fn it_holds_the_last_octets_in_order() {
+        for window in [1, 2, 7, 16] {
+            let mut history = History::new();
+            history.resize(window);
+            let mut all = Vec::new();
+            for len in [0, 1, 3, 2, 16, 17, 5, 1, 1, 1, 40, 8, 7] {
+                let piece: Vec<u8> = (0..len).map(|n| (all.len() + n) as u8).collect();
+                history.push(&piece);
+                all.extend_from_slice(&piece);
+                let last = &all[all.len().saturating_sub(window)..];
+                assert_eq!(history.halves().concat(), last, "window {window}, after {len}");
+            }
+            history.clear();
+            assert_eq!(history.halves().concat(), []);
+        }
+    }
+}

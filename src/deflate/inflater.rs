@@ -1,0 +1,372 @@
+//! Compressed octets to messages (RFC 7692 sections 6.2 and 7.2.2).
+//!
+//! Owns: the bounds on what comes out, where a message ends, and its UTF-8. Must not know: frames.
+
+use core::fmt;
+
+use zlib_rs::{Inflate, InflateFlush, Status};
+
+use super::history::History;
+use super::params::Params;
+use super::pool::Pool;
+use crate::error::ProtocolError;
+use crate::event::Piece;
+use crate::frame::MessageKind;
+use crate::role::Side;
+use crate::utf8::Utf8Check;
+
+/// Bounds on what the messages of a peer may inflate to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct InflateLimits {
+    /// Octets of the largest message, inflated. Default: 64 MiB.
+    pub max_message_size: u64,
+    /// How many octets each compressed octet of a message may inflate to, on the average of what came of it; the
+    /// first 64 KiB of a message are free. DEFLATE itself ends at about 1032. Default: no bound.
+    pub max_expansion: u32,
+}
+
+/// Octets of a message that are not held against [`InflateLimits::max_expansion`].
+const FREE_EXPANSION: u64 = 64 << 10;
+
+impl InflateLimits {
+    /// The defaults.
+    pub const DEFAULT: Self = Self { max_message_size: 64 << 20, max_expansion: u32::MAX };
+
+    /// With another bound on messages.
+    #[must_use]
+    pub const fn with_max_message_size(mut self, octets: u64) -> Self {
+        self.max_message_size = octets;
+        self
+    }
+
+    /// With a bound on the expansion.
+    #[must_use]
+    pub const fn with_max_expansion(mut self, ratio: u32) -> Self {
+        self.max_expansion = ratio;
+        self
+    }
+}
+
+impl Default for InflateLimits {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+/// Inflates the messages of one sender, in memory that does not depend on their length.
+///
+/// The context, about 48 KB and a history of at most the sender's window, is made at the first message. It is
+/// kept between messages where the sender takes its context over; otherwise it goes back to the [`Pool`], if there
+/// is one.
+pub struct Inflater {
+    context: Option<Context>,
+    pool: Option<Pool>,
+    takeover: bool,
+    window: usize,
+    limits: InflateLimits,
+    message: Message,
+    failed: Option<ProtocolError>,
+}
+
+/// What is counted of the message in progress.
+#[derive(Clone, Copy, Debug, Default)]
+struct Message {
+    /// Whether any of it came.
+    begun: bool,
+    compressed: u64,
+    inflated: u64,
+    text: Utf8Check,
+}
+
+/// A decompressor and what it needs to outlive the end of a stream.
+pub(super) struct Context {
+    codec: Inflate,
+    history: History,
+}
+
+/// What one call of [`Inflater::inflate`] gave.
+#[derive(Clone, Copy, Debug)]
+pub struct Inflated<'o> {
+    piece: Piece<'o>,
+    status: InflateStatus,
+}
+
+/// What an [`Inflater`] waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "a caller must know all of them")]
+pub enum InflateStatus {
+    /// The next octets of the message: all that were given are inflated.
+    NeedInput,
+    /// Room: call again with what is left of the input and another buffer.
+    OutputFull,
+    /// The next message.
+    MessageEnd,
+}
+
+impl Inflater {
+    /// For the messages that `sender` compresses under these parameters.
+    pub fn new(params: &Params, sender: Side, limits: InflateLimits) -> Self {
+        Self {
+            context: None,
+            pool: None,
+            takeover: params.context_takeover(sender),
+            window: params.window_bits(sender).octets(),
+            limits,
+            message: Message::default(),
+            failed: None,
+        }
+    }
+
+    /// With a pool to take contexts from and give them back to.
+    #[must_use]
+    pub fn with_pool(mut self, pool: Pool) -> Self {
+        self.pool = Some(pool);
+        self
+    }
+
+    /// Inflates the next octets of a message into `out`, and takes what it has used off `input`. `last` says that
+    /// the message ends with `input`; call until [`InflateStatus::MessageEnd`] then.
+    ///
+    /// Text is checked as it comes. A DEFLATE block with BFINAL ends nothing: the message goes on after it, and
+    /// the context is kept (section 7.2.3.4).
+    ///
+    /// # Errors
+    ///
+    /// [`ProtocolError::InvalidCompressedData`], [`ProtocolError::MessageTooBig`],
+    /// [`ProtocolError::ExpansionTooBig`] or [`ProtocolError::InvalidUtf8`], from now on. Fail the connection
+    /// with it.
+    pub fn inflate<'o>(
+        &mut self,
+        kind: MessageKind,
+        input: &mut &[u8],
+        last: bool,
+        out: &'o mut [u8],
+    ) -> Result<Inflated<'o>, ProtocolError> {
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
+        let result = self.fill(input, last, out).and_then(|(written, status)| {
+            let octets = out.get(..written).unwrap_or(&[]);
+            let piece = self.check(kind, octets, status)?;
+            Ok(Inflated { piece, status })
+        });
+        match result {
+            Err(error) => {
+                self.failed = Some(error);
+                self.context = None;
+            }
+            Ok(Inflated { status: InflateStatus::MessageEnd, .. }) => self.end_message(),
+            Ok(_) => {}
+        }
+        result
+    }
+
+    /// Whether a message was begun and its end has not come.
+    pub const fn is_mid_message(&self) -> bool {
+        self.message.begun
+    }
+
+    /// Gives back the memory of a context that holds nothing.
+    pub fn release(&mut self) {
+        if !self.takeover && !self.message.begun {
+            self.context = None;
+        }
+    }
+
+    /// Inflates into `out` as far as input, room and limits reach.
+    fn fill(
+        &mut self,
+        input: &mut &[u8],
+        last: bool,
+        out: &mut [u8],
+    ) -> Result<(usize, InflateStatus), ProtocolError> {
+        let (pool, window) = (&self.pool, self.window);
+        let context = self.context.get_or_insert_with(|| {
+            let pooled = pool.as_ref().and_then(Pool::take_inflater);
+            let mut context = pooled.unwrap_or_else(Context::new);
+            context.history.resize(window);
+            context
+        });
+        self.message.begun = true;
+        let (mut written, mut remembered) = (0_usize, 0_usize);
+        loop {
+            let room = out.get_mut(written..).unwrap_or(&mut []);
+            if room.is_empty() {
+                context.history.push(out.get(remembered..).unwrap_or(&[]));
+                return Ok((written, InflateStatus::OutputFull));
+            }
+            // One octet past a limit shows that there is more than it allows.
+            let mut past = [0_u8; 1];
+            let allowance = self.message.allowance(&self.limits, input.len());
+            let allowed = usize::try_from(allowance).unwrap_or(usize::MAX).min(room.len());
+            let target =
+                if allowed == 0 { &mut past[..] } else { room.get_mut(..allowed).unwrap_or(&mut []) };
+            let room_len = target.len();
+            let step = context.step(input, target, InflateFlush::NoFlush)?;
+            self.message.compressed = self.message.compressed.saturating_add(step.consumed as u64);
+            *input = input.get(step.consumed..).unwrap_or(&[]);
+            if allowed == 0 && step.produced > 0 {
+                return Err(self.message.excess(&self.limits));
+            }
+            self.message.inflated = self.message.inflated.saturating_add(step.produced as u64);
+            written = written.saturating_add(step.produced);
+            if step.stream_end {
+                context.history.push(out.get(remembered..written).unwrap_or(&[]));
+                remembered = written;
+                context.restart()?;
+            } else if step.produced < room_len {
+                if !input.is_empty() {
+                    // Neither input nor room is used up: it does not go on.
+                    return Err(ProtocolError::InvalidCompressedData);
+                }
+                context.history.push(out.get(remembered..written).unwrap_or(&[]));
+                if !last {
+                    return Ok((written, InflateStatus::NeedInput));
+                }
+                context.finish_message()?;
+                return Ok((written, InflateStatus::MessageEnd));
+            }
+        }
+    }
+
+    /// Text is checked as far as it came.
+    fn check<'o>(
+        &mut self,
+        kind: MessageKind,
+        octets: &'o [u8],
+        status: InflateStatus,
+    ) -> Result<Piece<'o>, ProtocolError> {
+        if kind == MessageKind::Binary {
+            return Ok(Piece::Bytes(octets));
+        }
+        let text = self.message.text.push_str(octets).map_err(|_| ProtocolError::InvalidUtf8)?;
+        if status == InflateStatus::MessageEnd && !self.message.text.is_complete() {
+            return Err(ProtocolError::InvalidUtf8);
+        }
+        Ok(text.map_or(Piece::Bytes(octets), Piece::Str))
+    }
+
+    fn end_message(&mut self) {
+        self.message = Message::default();
+        if self.takeover {
+            return;
+        }
+        if let Some(context) = &mut self.context {
+            context.clear();
+        }
+        if let Some(pool) = &self.pool {
+            if let Some(context) = self.context.take() {
+                pool.put_inflater(context);
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Inflater {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inflater")
+            .field("holds_context", &self.context.is_some())
+            .field("takeover", &self.takeover)
+            .field("window", &self.window)
+            .field("limits", &self.limits)
+            .field("message", &self.message)
+            .field("failed", &self.failed)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'o> Inflated<'o> {
+    /// What was inflated; it may be empty.
+    pub const fn bytes(&self) -> &'o [u8] {
+        match self.piece {
+            Piece::Str(text) => text.as_bytes(),
+            Piece::Bytes(bytes) => bytes,
+        }
+    }
+
+    /// The text, where the message is one and the piece begins and ends between characters.
+    pub const fn as_str(&self) -> Option<&'o str> {
+        match self.piece {
+            Piece::Str(text) => Some(text),
+            Piece::Bytes(_) => None,
+        }
+    }
+
+    /// What comes next.
+    pub const fn status(&self) -> InflateStatus {
+        self.status
+    }
+}
+
+impl Message {
+    /// Octets that may still come out, `more` compressed octets being at hand.
+    fn allowance(&self, limits: &InflateLimits, more: usize) -> u64 {
+        let by_size = limits.max_message_size;
+        let compressed = self.compressed.saturating_add(more as u64);
+        let by_expansion =
+            compressed.saturating_mul(u64::from(limits.max_expansion)).saturating_add(FREE_EXPANSION);
+        by_size.min(by_expansion).saturating_sub(self.inflated)
+    }
+
+    /// Which limit was passed.
+    const fn excess(&self, limits: &InflateLimits) -> ProtocolError {
+        if self.inflated >= limits.max_message_size {
+            ProtocolError::MessageTooBig
+        } else {
+            ProtocolError::ExpansionTooBig
+        }
+    }
+}
+
+/// What one call of the codec did.
+struct Step {
+    consumed: usize,
+    produced: usize,
+    stream_end: bool,
+}
+
+impl Context {
+    fn new() -> Self {
+        // A window of 15 takes what any other may send, and costs the same here.
+        Self { codec: Inflate::new(false, 15), history: History::new() }
+    }
+
+    fn step(&mut self, input: &[u8], out: &mut [u8], flush: InflateFlush) -> Result<Step, ProtocolError> {
+        let (before_in, before_out) = (self.codec.total_in(), self.codec.total_out());
+        let status =
+            self.codec.decompress(input, out, flush).map_err(|_| ProtocolError::InvalidCompressedData)?;
+        let taken = |now: u64, before: u64| usize::try_from(now.saturating_sub(before)).unwrap_or(usize::MAX);
+        Ok(Step {
+            consumed: taken(self.codec.total_in(), before_in),
+            produced: taken(self.codec.total_out(), before_out),
+            stream_end: status == Status::StreamEnd,
+        })
+    }
+
+    /// The end of the message: with the tail that the sender cut off, an empty stored block ends (section 7.2.2).
+    fn finish_message(&mut self) -> Result<(), ProtocolError> {
+        // The fifth octet is never taken where the tail completes a block, which is how that is seen.
+        let step = self.step(&[0x00, 0x00, 0xFF, 0xFF, 0x00], &mut [0; 8], InflateFlush::Block)?;
+        if step.consumed == 4 && step.produced == 0 {
+            Ok(())
+        } else {
+            Err(ProtocolError::InvalidCompressedData)
+        }
+    }
+
+    /// After a block with BFINAL: the codec ends there, and the window must not.
+    #[cold]
+    fn restart(&mut self) -> Result<(), ProtocolError> {
+        self.codec.reset(false);
+        for half in self.history.halves() {
+            self.codec.set_dictionary(half).map_err(|_| ProtocolError::InvalidCompressedData)?;
+        }
+        Ok(())
+    }
+
+    fn clear(&mut self) {
+        self.codec.reset(false);
+        self.history.clear();
+    }
+}
