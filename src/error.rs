@@ -50,7 +50,8 @@ pub enum ProtocolError {
     TooManyFragments,
     /// A compressed message is not what permessage-deflate makes (RFC 7692 section 7.2), or is cut off.
     InvalidCompressedData,
-    /// A compressed message inflates to more than `deflate::InflateLimits::max_expansion` allows.
+    /// A compressed message inflates to more than [`Limits::max_expansion`](crate::Limits::max_expansion)
+    /// allows.
     ExpansionTooBig,
     /// A message is of a kind that this endpoint does not accept (section 7.4.1, code 1003).
     UnsupportedData,

@@ -21,7 +21,7 @@ const MAY_USE: [(&str, &[&str]); 22] = [
     ("replies", &["close"]),
     ("deadline", &["error", "time"]),
     ("closing", &["close", "error", "role"]),
-    ("deflate", &["error", "event", "frame", "role", "utf8"]),
+    ("deflate", &["error", "event", "frame", "limits", "role", "utf8"]),
     // The two halves, and what they mean together.
     ("reader", &["close", "error", "event", "frame", "input", "limits", "replies", "role", "utf8"]),
     ("writer", &["close", "error", "frame", "payload", "replies", "role", "utf8"]),

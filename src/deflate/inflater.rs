@@ -12,47 +12,12 @@ use super::pool::Pool;
 use crate::error::ProtocolError;
 use crate::event::Piece;
 use crate::frame::MessageKind;
+use crate::limits::Limits;
 use crate::role::Side;
 use crate::utf8::Utf8Check;
 
-/// Bounds on what the messages of a peer may inflate to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct InflateLimits {
-    /// Octets of the largest message, inflated. Default: 64 MiB.
-    pub max_message_size: u64,
-    /// How many octets each compressed octet of a message may inflate to, on the average of what came of it; the
-    /// first 64 KiB of a message are free. DEFLATE itself ends at about 1032. Default: no bound.
-    pub max_expansion: u32,
-}
-
-/// Octets of a message that are not held against [`InflateLimits::max_expansion`].
+/// Octets of a message that are not held against [`Limits::max_expansion`].
 const FREE_EXPANSION: u64 = 64 << 10;
-
-impl InflateLimits {
-    /// The defaults.
-    pub const DEFAULT: Self = Self { max_message_size: 64 << 20, max_expansion: u32::MAX };
-
-    /// With another bound on messages.
-    #[must_use]
-    pub const fn with_max_message_size(mut self, octets: u64) -> Self {
-        self.max_message_size = octets;
-        self
-    }
-
-    /// With a bound on the expansion.
-    #[must_use]
-    pub const fn with_max_expansion(mut self, ratio: u32) -> Self {
-        self.max_expansion = ratio;
-        self
-    }
-}
-
-impl Default for InflateLimits {
-    fn default() -> Self {
-        Self::DEFAULT
-    }
-}
 
 /// Inflates the messages of one sender, in memory that does not depend on their length.
 ///
@@ -64,8 +29,9 @@ pub struct Inflater {
     pool: Option<Pool>,
     takeover: bool,
     window: usize,
-    limits: InflateLimits,
+    limits: Limits,
     message: Message,
+    text: Utf8Check,
     failed: Option<ProtocolError>,
 }
 
@@ -76,7 +42,6 @@ struct Message {
     begun: bool,
     compressed: u64,
     inflated: u64,
-    text: Utf8Check,
 }
 
 /// A decompressor and what it needs to outlive the end of a stream.
@@ -106,7 +71,7 @@ pub enum InflateStatus {
 
 impl Inflater {
     /// For the messages that `sender` compresses under these parameters.
-    pub fn new(params: &Params, sender: Side, limits: InflateLimits) -> Self {
+    pub fn new(params: &Params, sender: Side, limits: Limits) -> Self {
         Self {
             context: None,
             pool: None,
@@ -114,6 +79,7 @@ impl Inflater {
             window: params.window_bits(sender).octets(),
             limits,
             message: Message::default(),
+            text: Utf8Check::new(),
             failed: None,
         }
     }
@@ -143,20 +109,37 @@ impl Inflater {
         last: bool,
         out: &'o mut [u8],
     ) -> Result<Inflated<'o>, ProtocolError> {
+        let (written, status) = self.inflate_octets(input, last, out)?;
+        let octets = out.get(..written).unwrap_or(&[]);
+        if kind == MessageKind::Binary {
+            return Ok(Inflated { piece: Piece::Bytes(octets), status });
+        }
+        let ends = status == InflateStatus::MessageEnd;
+        match self.text.push_str(octets) {
+            Ok(text) if !ends || self.text.is_complete() => {
+                Ok(Inflated { piece: text.map_or(Piece::Bytes(octets), Piece::Str), status })
+            }
+            _ => Err(self.fail(ProtocolError::InvalidUtf8)),
+        }
+    }
+
+    /// As [`inflate`](Self::inflate), where somebody else checks the text.
+    #[inline]
+    pub(crate) fn inflate_octets(
+        &mut self,
+        input: &mut &[u8],
+        last: bool,
+        out: &mut [u8],
+    ) -> Result<(usize, InflateStatus), ProtocolError> {
         if let Some(error) = self.failed {
             return Err(error);
         }
-        let result = self.fill(input, last, out).and_then(|(written, status)| {
-            let octets = out.get(..written).unwrap_or(&[]);
-            let piece = self.check(kind, octets, status)?;
-            Ok(Inflated { piece, status })
-        });
+        let result = self.fill(input, last, out);
         match result {
             Err(error) => {
-                self.failed = Some(error);
-                self.context = None;
+                self.fail(error);
             }
-            Ok(Inflated { status: InflateStatus::MessageEnd, .. }) => self.end_message(),
+            Ok((_, InflateStatus::MessageEnd)) => self.end_message(),
             Ok(_) => {}
         }
         result
@@ -230,21 +213,11 @@ impl Inflater {
         }
     }
 
-    /// Text is checked as far as it came.
-    fn check<'o>(
-        &mut self,
-        kind: MessageKind,
-        octets: &'o [u8],
-        status: InflateStatus,
-    ) -> Result<Piece<'o>, ProtocolError> {
-        if kind == MessageKind::Binary {
-            return Ok(Piece::Bytes(octets));
-        }
-        let text = self.message.text.push_str(octets).map_err(|_| ProtocolError::InvalidUtf8)?;
-        if status == InflateStatus::MessageEnd && !self.message.text.is_complete() {
-            return Err(ProtocolError::InvalidUtf8);
-        }
-        Ok(text.map_or(Piece::Bytes(octets), Piece::Str))
+    #[cold]
+    fn fail(&mut self, error: ProtocolError) -> ProtocolError {
+        self.failed = Some(error);
+        self.context = None;
+        error
     }
 
     fn end_message(&mut self) {
@@ -301,7 +274,7 @@ impl<'o> Inflated<'o> {
 
 impl Message {
     /// Octets that may still come out, `more` compressed octets being at hand.
-    fn allowance(&self, limits: &InflateLimits, more: usize) -> u64 {
+    fn allowance(&self, limits: &Limits, more: usize) -> u64 {
         let by_size = limits.max_message_size;
         let compressed = self.compressed.saturating_add(more as u64);
         let by_expansion =
@@ -310,7 +283,7 @@ impl Message {
     }
 
     /// Which limit was passed.
-    const fn excess(&self, limits: &InflateLimits) -> ProtocolError {
+    const fn excess(&self, limits: &Limits) -> ProtocolError {
         if self.inflated >= limits.max_message_size {
             ProtocolError::MessageTooBig
         } else {

@@ -4,7 +4,7 @@
 //! know: header fields, frames, connections.
 //!
 //! Compressing what an attacker can choose next to a secret lets the attacker measure the secret (RFC 7692 section
-//! 8): send such messages uncompressed, by [`Payload::uncompressed`](crate::Payload::uncompressed).
+//! 8): send such messages uncompressed, by [`Payload::with_compression`](crate::Payload::with_compression).
 
 #[cfg(feature = "deflate")]
 mod deflater;
@@ -20,7 +20,7 @@ mod tuning;
 #[cfg(feature = "deflate")]
 pub use deflater::{Deflated, Deflater, Flush};
 #[cfg(feature = "deflate")]
-pub use inflater::{InflateLimits, InflateStatus, Inflated, Inflater};
+pub use inflater::{InflateStatus, Inflated, Inflater};
 pub use params::{ClientWindow, Offer, Params, Policy, WindowBits};
 #[cfg(feature = "deflate")]
 pub use pool::Pool;
