@@ -6,6 +6,7 @@ use crate::closing::{Closed, Ending, ReadyState, Transport};
 use crate::deadline::{Deadlines, Progress, TimeoutAction, Timeouts};
 use crate::error::{EntropyError, ProtocolError, Timeout};
 use crate::event::Event;
+use crate::frame::Rsv;
 use crate::input::Input;
 use crate::limits::Limits;
 use crate::reader::Reader;
@@ -72,6 +73,20 @@ impl<R: Role> Connection<R> {
         }
     }
 
+    /// The same, where an extension was negotiated that gives `rsv` a meaning on the first frame of a message, in
+    /// both directions: RSV1 for permessage-deflate. Whoever calls this inflates and compresses.
+    #[must_use]
+    pub fn with_allowed_rsv(mut self, rsv: Rsv) -> Self {
+        self.allow_rsv(rsv);
+        self
+    }
+
+    /// As [`with_allowed_rsv`](Self::with_allowed_rsv), in place.
+    pub(crate) fn allow_rsv(&mut self, rsv: Rsv) {
+        self.reader.allow_rsv(rsv);
+        self.writer.allow_rsv(rsv);
+    }
+
     /// The next event in `input`. Pongs and Closes that it owes come out of
     /// [`poll_transmit`](Self::poll_transmit).
     ///
@@ -91,6 +106,11 @@ impl<R: Role> Connection<R> {
             self.note_close();
         }
         Ok(event)
+    }
+
+    /// Fails the connection (section 7.1.7) for what an extension found in a message, and owes its Close.
+    pub fn fail(&mut self, error: ProtocolError) {
+        self.reader.fail(error, self.writer.replies());
     }
 
     /// The transport ended: no byte will come. [`closed`](Self::closed) tells from now on how the connection

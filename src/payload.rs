@@ -12,19 +12,31 @@ pub struct Payload<'a> {
     octets: &'a [u8],
     /// Text that may begin or end inside a character.
     cut: bool,
+    compression: Compression,
+}
+
+/// What permessage-deflate has to do with a payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Compression {
+    /// It may be compressed where that is worth while.
+    Auto,
+    /// The caller has decided.
+    Chosen(bool),
+    /// The octets are compressed already.
+    Deflated,
 }
 
 impl<'a> Payload<'a> {
     /// Text.
     #[inline]
     pub const fn text(text: &'a str) -> Self {
-        Self { kind: MessageKind::Text, octets: text.as_bytes(), cut: false }
+        Self { kind: MessageKind::Text, octets: text.as_bytes(), cut: false, compression: Compression::Auto }
     }
 
     /// Bytes.
     #[inline]
     pub const fn binary(octets: &'a [u8]) -> Self {
-        Self { kind: MessageKind::Binary, octets, cut: false }
+        Self { kind: MessageKind::Binary, octets, cut: false, compression: Compression::Auto }
     }
 
     /// A piece of a received message, to be sent on as it is, in order, as a fragment of one message. Text
@@ -34,7 +46,46 @@ impl<'a> Payload<'a> {
     #[inline]
     pub fn forward(data: &Data<'a>) -> Option<Self> {
         let cut = data.kind() == MessageKind::Text && data.as_str().is_none();
-        (data.rsv() == Rsv::NONE).then(|| Self { kind: data.kind(), octets: data.bytes(), cut })
+        (data.rsv() == Rsv::NONE).then(|| Self { kind: data.kind(), cut, ..Self::binary(data.bytes()) })
+    }
+
+    /// What a `Deflater` has made of a message of this kind, or of a fragment of one. It is sent with RSV1 (RFC
+    /// 7692 section 6.1), where permessage-deflate was agreed on.
+    ///
+    /// What it inflates to is the caller's word: the codec of this crate does not see it.
+    #[inline]
+    pub const fn deflated(kind: MessageKind, octets: &'a [u8]) -> Self {
+        Self { kind, octets, cut: false, compression: Compression::Deflated }
+    }
+
+    /// Whether to compress it where permessage-deflate is in use, whatever its length. A message is compressed or
+    /// not as its first fragment is.
+    ///
+    /// Do not compress secrets together with what an attacker can choose (RFC 7692 section 8).
+    #[inline]
+    #[must_use]
+    pub const fn with_compression(mut self, compress: bool) -> Self {
+        if !self.is_deflated() {
+            self.compression = Compression::Chosen(compress);
+        }
+        self
+    }
+
+    /// Whether the caller has decided to compress it, or not to.
+    #[cfg(feature = "deflate")]
+    #[inline]
+    pub(crate) const fn compression(&self) -> Option<bool> {
+        match self.compression {
+            Compression::Auto => None,
+            Compression::Chosen(compress) => Some(compress),
+            Compression::Deflated => Some(false),
+        }
+    }
+
+    /// Whether the octets are compressed already.
+    #[inline]
+    pub(crate) const fn is_deflated(&self) -> bool {
+        matches!(self.compression, Compression::Deflated)
     }
 
     /// Whether it is text that may begin or end inside a character.

@@ -66,9 +66,10 @@ struct Frame {
 /// What stands next in the input. Data stays there until [`Reader::take_data`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Next {
-    /// A piece of a message; `whole` if it is all of one.
+    /// A piece of a message; `whole` if it is all of one, `compressed` if it has RSV1.
     Data {
         whole: bool,
+        compressed: bool,
     },
     Ping,
     Pong,
@@ -102,11 +103,21 @@ impl Reader {
     /// The same, where an extension was negotiated that gives `rsv` a meaning on the first frame of a
     /// message.
     ///
-    /// Text of a message with RSV1 is not checked here, since it is compressed (RFC 7692 section 6).
+    /// Text of a message with RSV1 is not checked here, nor is its length held against
+    /// [`Limits::max_message_size`], since it is compressed (RFC 7692 section 6).
     #[must_use]
     pub const fn with_allowed_rsv(mut self, rsv: Rsv) -> Self {
-        self.allowed_rsv = rsv;
+        self.allow_rsv(rsv);
         self
+    }
+
+    pub(crate) const fn allow_rsv(&mut self, rsv: Rsv) {
+        self.allowed_rsv = rsv;
+    }
+
+    /// The bounds on the input.
+    pub const fn limits(&self) -> Limits {
+        self.limits
     }
 
     /// The next event in `input`. What it obliges us to answer goes to `replies`.
@@ -236,7 +247,10 @@ impl Reader {
                         continue;
                     }
                     let last = self.frame.fin && self.frame_remaining <= available;
-                    return Ok(Some(Next::Data { whole: last && !self.message_begun }));
+                    return Ok(Some(Next::Data {
+                        whole: last && !self.message_begun,
+                        compressed: self.message_rsv.contains(Rsv::RSV1),
+                    }));
                 }
                 State::Control => {
                     if !self.collect_control(input) {
@@ -417,7 +431,8 @@ impl Reader {
                 self.text = Utf8Check::new();
             }
             self.message_len = self.message_len.saturating_add(len);
-            if self.message_len > self.limits.max_message_size {
+            // A compressed message is as long as what it inflates to, which is counted there.
+            if self.message_len > self.limits.max_message_size && !self.message_rsv.contains(Rsv::RSV1) {
                 return Err(ProtocolError::MessageTooBig);
             }
             self.fragments = self.fragments.saturating_add(1);

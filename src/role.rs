@@ -16,6 +16,17 @@ pub enum Side {
     Client,
 }
 
+impl Side {
+    /// The other end.
+    #[must_use]
+    pub const fn peer(self) -> Self {
+        match self {
+            Self::Server => Self::Client,
+            Self::Client => Self::Server,
+        }
+    }
+}
+
 /// A source of bytes that nobody can predict (RFC 6455 section 10.3), for masking keys.
 ///
 /// There is no default: a weak source lets an attacker choose what crosses the wire.

@@ -25,7 +25,9 @@ pub struct Writer<R> {
     sent: Option<Option<CloseCode>>,
     /// Whether nothing at all follows, not even what was owed.
     over: bool,
+    allowed_rsv: Rsv,
     message: Option<MessageKind>,
+    message_rsv: Rsv,
     frame_remaining: u64,
     masker: Masker,
     /// Where the text in progress stands, once raw octets are part of it.
@@ -44,13 +46,27 @@ impl<R: Role> Writer<R> {
             role,
             sent: None,
             over: false,
+            allowed_rsv: Rsv::NONE,
             message: None,
+            message_rsv: Rsv::NONE,
             frame_remaining: 0,
             masker: Masker::new(MaskingKey([0; 4])),
             text: None,
             keep_alive: false,
             replies: Replies::new(),
         }
+    }
+
+    /// The same, where an extension was negotiated that gives `rsv` a meaning on the first frame of a message:
+    /// with RSV1, payloads that are [`deflated`](Payload::deflated) may be sent.
+    #[must_use]
+    pub fn with_allowed_rsv(mut self, rsv: Rsv) -> Self {
+        self.allow_rsv(rsv);
+        self
+    }
+
+    pub(crate) fn allow_rsv(&mut self, rsv: Rsv) {
+        self.allowed_rsv = rsv;
     }
 
     /// Which end of the connection this is.
@@ -67,16 +83,18 @@ impl<R: Role> Writer<R> {
     ///
     /// [`SendError::Closed`], [`SendError::MessageInProgress`], [`SendError::FrameInProgress`],
     /// [`SendError::InvalidUtf8`] (only where [`begin`](Self::begin) left a character of the message
-    /// incomplete), [`SendError::BufferTooSmall`] or [`SendError::Entropy`]; `out` and the state are then
+    /// incomplete), [`SendError::CompressionNotNegotiated`], [`SendError::BufferTooSmall`] or [`SendError::Entropy`]; `out` and the state are then
     /// unchanged.
     #[inline]
     pub fn encode(&mut self, payload: Payload<'_>, fin: bool, out: &mut [u8]) -> Result<usize, SendError> {
         let octets = payload.octets();
-        let opcode = self.data_opcode(payload.kind())?;
+        let rsv = rsv_of(&payload);
+        let first = self.data_frame(payload.kind(), rsv)?;
         let text = self.continue_text(payload, fin)?;
-        let written = self.whole_frame(fin, opcode, octets, out)?;
+        let written = self.whole_frame(fin, first, octets, out)?;
         self.text = text;
         self.message = if fin { None } else { Some(payload.kind()) };
+        self.message_rsv = rsv;
         Ok(written)
     }
 
@@ -106,7 +124,7 @@ impl<R: Role> Writer<R> {
     ///
     /// As [`encode`](Self::encode), but for the buffer.
     pub fn begin(&mut self, kind: MessageKind, fin: bool, len: u64) -> Result<EncodedHeader, SendError> {
-        let opcode = self.data_opcode(kind)?;
+        let first = self.data_frame(kind, Rsv::NONE)?;
         let text = match kind {
             // Fragments that were text by type end between characters.
             MessageKind::Text => Some(self.text.unwrap_or_default()),
@@ -116,10 +134,11 @@ impl<R: Role> Writer<R> {
         if ends && text.is_some_and(|text| !text.is_complete()) {
             return Err(SendError::InvalidUtf8);
         }
-        let header = self.header(fin, opcode, len)?;
+        let header = self.header(fin, first, len)?;
         self.text = if ends { None } else { text };
         self.frame_remaining = len;
         self.message = if fin { None } else { Some(kind) };
+        self.message_rsv = Rsv::NONE;
         Ok(header)
     }
 
@@ -170,7 +189,7 @@ impl<R: Role> Writer<R> {
     /// As [`encode`](Self::encode).
     pub fn ping(&mut self, payload: ControlPayload<'_>, out: &mut [u8]) -> Result<usize, SendError> {
         self.may_send()?;
-        self.whole_frame(true, Opcode::PING, payload.octets(), out)
+        self.whole_frame(true, (Opcode::PING, Rsv::NONE), payload.octets(), out)
     }
 
     /// Writes a Pong that nobody asked for (section 5.5.3). Returns its length.
@@ -180,7 +199,7 @@ impl<R: Role> Writer<R> {
     /// As [`encode`](Self::encode).
     pub fn pong(&mut self, payload: ControlPayload<'_>, out: &mut [u8]) -> Result<usize, SendError> {
         self.may_send()?;
-        self.whole_frame(true, Opcode::PONG, payload.octets(), out)
+        self.whole_frame(true, (Opcode::PONG, Rsv::NONE), payload.octets(), out)
     }
 
     /// Writes a Close, which starts the closing handshake (section 7.1.2), after whatever Pong is owed.
@@ -206,7 +225,7 @@ impl<R: Role> Writer<R> {
         let owed = self.replies;
         let first = self.transmit_pong(out)?;
         let rest = out.get_mut(first..).unwrap_or(&mut []);
-        match self.whole_frame(true, Opcode::CLOSE, body, rest) {
+        match self.whole_frame(true, (Opcode::CLOSE, Rsv::NONE), body, rest) {
             Ok(second) => {
                 self.sent = Some(frame.code());
                 Ok(first.saturating_add(second))
@@ -292,12 +311,24 @@ impl<R: Role> Writer<R> {
         payload: Payload<'_>,
         fin: bool,
     ) -> Result<EncodedHeader, SendError> {
-        let opcode = self.data_opcode(payload.kind())?;
-        let text = self.continue_text(payload, fin)?;
-        let header = self.header(fin, opcode, payload.octets().len() as u64)?;
-        self.text = text;
-        self.message = if fin { None } else { Some(payload.kind()) };
-        Ok(header)
+        self.begin_checked(payload, rsv_of(&payload), fin, payload.octets().len() as u64)
+    }
+
+    /// As [`begin_whole`](Self::begin_whole), where the payload goes out in `len` compressed octets.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn begin_deflated(
+        &mut self,
+        payload: Payload<'_>,
+        fin: bool,
+        len: usize,
+    ) -> Result<EncodedHeader, SendError> {
+        self.begin_checked(payload, Rsv::RSV1, fin, len as u64)
+    }
+
+    /// Whether the message in progress is compressed; `None` if none is in progress.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn message_is_deflated(&self) -> Option<bool> {
+        self.message.map(|_| self.message_rsv.contains(Rsv::RSV1))
     }
 
     /// Turns the whole payload of the frame begun last into wire bytes where it stands.
@@ -320,15 +351,38 @@ impl<R: Role> Writer<R> {
         Ok(())
     }
 
-    /// The opcode of the next data frame (section 5.4).
+    /// Opcode and reserved bits of the next data frame (section 5.4, and RFC 7692 section 6.1).
     #[inline]
-    fn data_opcode(&self, kind: MessageKind) -> Result<Opcode, SendError> {
+    fn data_frame(&self, kind: MessageKind, rsv: Rsv) -> Result<(Opcode, Rsv), SendError> {
         self.may_send()?;
+        if !self.allowed_rsv.contains(rsv) {
+            return Err(SendError::CompressionNotNegotiated);
+        }
         match self.message {
-            None => Ok(kind.opcode()),
-            Some(in_progress) if in_progress == kind => Ok(Opcode::CONTINUATION),
+            None => Ok((kind.opcode(), rsv)),
+            Some(in_progress) if in_progress == kind && self.message_rsv == rsv => {
+                Ok((Opcode::CONTINUATION, Rsv::NONE))
+            }
             Some(_) => Err(SendError::MessageInProgress),
         }
+    }
+
+    /// Begins the frame of a payload that is complete and valid.
+    #[inline]
+    fn begin_checked(
+        &mut self,
+        payload: Payload<'_>,
+        rsv: Rsv,
+        fin: bool,
+        len: u64,
+    ) -> Result<EncodedHeader, SendError> {
+        let first = self.data_frame(payload.kind(), rsv)?;
+        let text = self.continue_text(payload, fin)?;
+        let header = self.header(fin, first, len)?;
+        self.text = text;
+        self.message = if fin { None } else { Some(payload.kind()) };
+        self.message_rsv = rsv;
+        Ok(header)
     }
 
     /// Where a text stands after `payload`, if octets were part of it that no type vouches for.
@@ -349,12 +403,17 @@ impl<R: Role> Writer<R> {
 
     /// Draws the masking key and builds the header.
     #[inline]
-    fn header(&mut self, fin: bool, opcode: Opcode, len: u64) -> Result<EncodedHeader, SendError> {
+    fn header(
+        &mut self,
+        fin: bool,
+        (opcode, rsv): (Opcode, Rsv),
+        len: u64,
+    ) -> Result<EncodedHeader, SendError> {
         let key = self.role.masking_key()?;
         if let Some(key) = key {
             self.masker = Masker::new(key);
         }
-        let header = FrameHeader { rsv: Rsv::NONE, ..FrameHeader::new(fin, opcode, len, key) };
+        let header = FrameHeader { rsv, ..FrameHeader::new(fin, opcode, len, key) };
         Ok(header.encode())
     }
 
@@ -362,7 +421,7 @@ impl<R: Role> Writer<R> {
     fn whole_frame(
         &mut self,
         fin: bool,
-        opcode: Opcode,
+        first: (Opcode, Rsv),
         octets: &[u8],
         out: &mut [u8],
     ) -> Result<usize, SendError> {
@@ -370,7 +429,7 @@ impl<R: Role> Writer<R> {
         if out.len() < required {
             return Err(BufferTooSmall::new(required).into());
         }
-        let header = self.header(fin, opcode, octets.len() as u64)?;
+        let header = self.header(fin, first, octets.len() as u64)?;
         let header = header.as_bytes();
         if let Some((front, rest)) = out.split_at_mut_checked(header.len()) {
             front.copy_from_slice(header);
@@ -411,7 +470,7 @@ impl<R: Role> Writer<R> {
         let len = pong.len();
         let Some(copy) = payload.get_mut(..len) else { return Ok(0) };
         copy.copy_from_slice(pong);
-        let written = self.whole_frame(true, Opcode::PONG, copy, out)?;
+        let written = self.whole_frame(true, (Opcode::PONG, Rsv::NONE), copy, out)?;
         self.replies.clear_pong();
         Ok(written)
     }
@@ -421,7 +480,7 @@ impl<R: Role> Writer<R> {
         if !self.keep_alive || !self.is_open() {
             return Ok(0);
         }
-        let written = self.whole_frame(true, Opcode::PING, &[], out)?;
+        let written = self.whole_frame(true, (Opcode::PING, Rsv::NONE), &[], out)?;
         self.keep_alive = false;
         Ok(written)
     }
@@ -443,7 +502,7 @@ impl<R: Role> Writer<R> {
         let frame = code.map_or(CloseFrame::EMPTY, CloseFrame::code_only);
         let mut body = [0; 125];
         let body = close_body(frame, &mut body);
-        let written = self.whole_frame(true, Opcode::CLOSE, body, out)?;
+        let written = self.whole_frame(true, (Opcode::CLOSE, Rsv::NONE), body, out)?;
         self.replies.clear_close();
         self.sent = Some(code);
         self.over = failure;
@@ -470,12 +529,8 @@ impl Writer<Server> {
     /// As [`encode`](Self::encode), but for the buffer.
     #[inline]
     pub fn frame<'p>(&mut self, payload: Payload<'p>, fin: bool) -> Result<Frame<'p>, SendError> {
-        let opcode = self.data_opcode(payload.kind())?;
         let octets = payload.octets();
-        let text = self.continue_text(payload, fin)?;
-        let header = self.header(fin, opcode, octets.len() as u64)?;
-        self.text = text;
-        self.message = if fin { None } else { Some(payload.kind()) };
+        let header = self.begin_checked(payload, rsv_of(&payload), fin, octets.len() as u64)?;
         Ok(Frame { header, payload: octets })
     }
 }
@@ -495,6 +550,15 @@ impl Frame<'_> {
     #[inline]
     pub fn as_slices(&self) -> [&[u8]; 2] {
         [self.header.as_bytes(), self.payload]
+    }
+}
+
+/// The reserved bits of a message whose first frame has this payload.
+const fn rsv_of(payload: &Payload<'_>) -> Rsv {
+    if payload.is_deflated() {
+        Rsv::RSV1
+    } else {
+        Rsv::NONE
     }
 }
 

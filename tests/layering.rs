@@ -27,7 +27,10 @@ const MAY_USE: [(&str, &[&str]); 22] = [
     ("writer", &["close", "error", "frame", "payload", "replies", "role", "utf8"]),
     (
         "connection",
-        &["closing", "deadline", "error", "event", "input", "limits", "reader", "role", "time", "writer"],
+        &[
+            "closing", "deadline", "error", "event", "frame", "input", "limits", "reader", "role", "time",
+            "writer",
+        ],
     ),
     (
         "message",
@@ -35,6 +38,7 @@ const MAY_USE: [(&str, &[&str]); 22] = [
             "close",
             "closing",
             "connection",
+            "deflate",
             "error",
             "event",
             "frame",
@@ -43,6 +47,7 @@ const MAY_USE: [(&str, &[&str]); 22] = [
             "reader",
             "role",
             "time",
+            "utf8",
             "writer",
         ],
     ),

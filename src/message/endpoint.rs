@@ -3,13 +3,23 @@
 //! Owns: the order of reading, writing and closing, so that adapters hold no protocol logic. Must not know:
 //! sockets, runtimes, clocks.
 
+use alloc::boxed::Box;
+
 use super::assembler::message;
+#[cfg(feature = "deflate")]
+use super::deflation::Deflation;
 use super::inbox::Inbox;
+#[cfg(feature = "deflate")]
+use super::inflation::Inflation;
+#[cfg(not(feature = "deflate"))]
+use super::no_deflate::{Deflation, Inflation};
 use super::outbox::{FeedError, Outbox, Refused};
 use super::{Message, OwnedMessage, Prepared};
 use crate::close::CloseFrame;
 use crate::closing::{Closed, ReadyState, Transport};
 use crate::connection::{Config, Connection};
+#[cfg(feature = "deflate")]
+use crate::deflate::{Deflater, Inflater, Params, Pool, Tuning};
 use crate::error::{ProtocolError, SendError};
 use crate::event::{Data, Piece};
 use crate::frame::{MessageKind, Rsv};
@@ -94,6 +104,8 @@ pub struct Endpoint<R> {
     connection: Connection<R>,
     inbox: Inbox,
     outbox: Outbox,
+    inflation: Option<Box<Inflation>>,
+    deflation: Option<Box<Deflation>>,
     unit: Unit,
     joining: Option<MessageKind>,
     ready: Ready,
@@ -123,6 +135,10 @@ enum Ready {
     Piece,
     /// A joined message was taken, and may be borrowed until the next call.
     Taken,
+    /// A message, or a piece of one, was inflated.
+    Inflated,
+    /// It was taken, and may be borrowed until the next call.
+    InflatedTaken,
 }
 
 impl<R: Role> Endpoint<R> {
@@ -132,11 +148,34 @@ impl<R: Role> Endpoint<R> {
             connection: Connection::new(role, config),
             inbox: Inbox::new(buffers.read, received),
             outbox: Outbox::new(buffers.max_queued),
+            inflation: None,
+            deflation: None,
             unit: Unit::Message,
             joining: None,
             ready: Ready::Nothing,
             error: None,
         }
+    }
+
+    /// With permessage-deflate as it was agreed on. Contexts are made when they are needed; where they are not
+    /// kept between messages, they come from `pool` if there is one.
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub fn with_deflate(mut self, params: &Params, tuning: Tuning, pool: Option<&Pool>) -> Self {
+        let side = self.connection.writer().side();
+        let limits = self.connection.reader().limits();
+        let mut inflater = Inflater::new(params, side.peer(), limits);
+        let mut deflater = Deflater::new(params, side, tuning);
+        if let Some(pool) = pool {
+            inflater = inflater.with_pool(pool.clone());
+            deflater = deflater.with_pool(pool.clone());
+        }
+        let inflation = Inflation::new(inflater, self.inbox.capacity(), limits.max_message_size);
+        let deflation = Deflation::new(deflater, tuning.threshold, params.window_bits(side));
+        self.inflation = Some(Box::new(inflation));
+        self.deflation = Some(Box::new(deflation));
+        self.connection.allow_rsv(Rsv::RSV1);
+        self
     }
 
     /// What to do next towards a whole message.
@@ -152,11 +191,19 @@ impl<R: Role> Endpoint<R> {
         match self.ready {
             // Announced as a piece and not taken: it may be more by now.
             Ready::Piece => self.ready = Ready::Nothing,
+            Ready::Inflated if !self.inflation.as_ref().is_some_and(|inflation| inflation.is_done()) => {
+                self.ready = Ready::Nothing;
+            }
             Ready::JoinedPart(kind) => {
                 self.joining = Some(kind);
                 self.ready = Ready::Nothing;
             }
-            Ready::Nothing | Ready::Whole | Ready::Joined(_) | Ready::Taken => {}
+            Ready::Nothing
+            | Ready::Whole
+            | Ready::Joined(_)
+            | Ready::Taken
+            | Ready::Inflated
+            | Ready::InflatedTaken => {}
         }
         if self.ready == Ready::Nothing {
             self.receive(Unit::Message);
@@ -184,11 +231,17 @@ impl<R: Role> Endpoint<R> {
             Inbound {
                 reader,
                 inbox: &mut self.inbox,
+                inflation: self.inflation.as_deref_mut(),
                 ready: &mut self.ready,
                 unit: &mut self.unit,
                 role: core::marker::PhantomData,
             },
-            Outbound { writer, outbox: &mut self.outbox, failure: &mut self.error },
+            Outbound {
+                writer,
+                outbox: &mut self.outbox,
+                deflation: self.deflation.as_deref_mut(),
+                failure: &mut self.error,
+            },
         )
     }
 
@@ -307,13 +360,53 @@ impl<R: Role> Endpoint<R> {
         self.settle();
         self.inbox.release();
         self.outbox.release();
+        if let Some(inflation) = &mut self.inflation {
+            inflation.release();
+        }
+        if let Some(deflation) = &mut self.deflation {
+            deflation.release();
+        }
     }
 
-    /// A joined message that was taken is done with.
+    /// What was joined or inflated, and taken, is done with.
     fn settle(&mut self) {
-        if self.ready == Ready::Taken {
-            self.inbox.clear_message();
-            self.ready = Ready::Nothing;
+        match (self.ready, &mut self.inflation) {
+            (Ready::Taken, _) => self.inbox.clear_message(),
+            (Ready::InflatedTaken, Some(inflation)) => inflation.settle(),
+            _ => return,
+        }
+        self.ready = Ready::Nothing;
+    }
+
+    /// Inflates what came of a compressed message. Whether something is ready.
+    fn inflate(&mut self, unit: Unit) -> bool {
+        let Some(inflation) = self.inflation.as_deref_mut() else { return false };
+        // The rest of a message whose beginning was taken in pieces.
+        let skip = unit == Unit::Message && self.unit == Unit::Piece;
+        loop {
+            match inflation.run(&mut self.inbox, unit == Unit::Message && !skip) {
+                Ok(true) if skip => {
+                    let done = inflation.is_done();
+                    inflation.settle();
+                    if done {
+                        self.unit = Unit::Message;
+                        return false;
+                    }
+                }
+                Ok(ready) => {
+                    if ready {
+                        self.ready = Ready::Inflated;
+                    }
+                    return ready;
+                }
+                Err(error) => {
+                    inflation.abandon();
+                    self.inbox.clear_message();
+                    self.connection.fail(error);
+                    self.error.get_or_insert(error);
+                    return false;
+                }
+            }
         }
     }
 
@@ -325,8 +418,11 @@ impl<R: Role> Endpoint<R> {
                 return;
             }
         }
-        let (reader, writer, deadlines) = self.connection.parts_mut();
         loop {
+            if self.inflation.as_ref().is_some_and(|inflation| inflation.is_active()) && self.inflate(unit) {
+                return;
+            }
+            let (reader, writer, deadlines) = self.connection.parts_mut();
             let mut input = Input::new(self.inbox.unread());
             let next = reader.advance(&mut input, writer.replies());
             let consumed = input.consumed();
@@ -339,15 +435,33 @@ impl<R: Role> Endpoint<R> {
                     self.error.get_or_insert(error);
                 }
                 Ok(None) => return,
+                Ok(Some(Next::Data { compressed: true, .. })) => {
+                    let mut input = Input::new(self.inbox.unread());
+                    let taken = reader.take_data(&mut input, writer.replies());
+                    let taken = taken.map(|data| (data.kind(), data.is_last()));
+                    let consumed = input.consumed();
+                    deadlines.received();
+                    match (taken, &mut self.inflation) {
+                        (Err(error), _) => {
+                            self.error.get_or_insert(error);
+                        }
+                        (Ok((kind, last)), Some(inflation)) => {
+                            self.inbox.join(consumed);
+                            inflation.push(kind, last);
+                        }
+                        // The reader allows RSV1 only where there is somebody to inflate.
+                        (Ok(_), None) => self.inbox.consume(consumed),
+                    }
+                }
                 Ok(Some(Next::Data { .. })) if unit == Unit::Piece => {
                     self.ready = Ready::Piece;
                     return;
                 }
-                Ok(Some(Next::Data { whole: true })) => {
+                Ok(Some(Next::Data { whole: true, .. })) => {
                     self.ready = Ready::Whole;
                     return;
                 }
-                Ok(Some(Next::Data { whole: false })) => {
+                Ok(Some(Next::Data { whole: false, .. })) => {
                     let mut input = Input::new(self.inbox.unread());
                     let taken = reader.take_data(&mut input, writer.replies());
                     let taken = taken.map(|data| (data.kind(), data.is_last()));
@@ -427,6 +541,7 @@ impl<R: Role> Endpoint<R> {
 pub struct Inbound<'e, R> {
     reader: &'e mut crate::Reader,
     inbox: &'e mut Inbox,
+    inflation: Option<&'e mut Inflation>,
     ready: &'e mut Ready,
     unit: &'e mut Unit,
     role: core::marker::PhantomData<fn() -> R>,
@@ -440,7 +555,7 @@ impl<'e, R: Role> Inbound<'e, R> {
     /// As [`Endpoint::message`]. Until [`Outbound::take_failure`] is called, [`Endpoint::poll`] reports it as
     /// well.
     pub fn message(self, outbound: &mut Outbound<'_, R>) -> Result<Option<Message<'e>>, ProtocolError> {
-        let Self { reader, inbox, ready, .. } = self;
+        let Self { reader, inbox, inflation, ready, unit, .. } = self;
         match core::mem::replace(ready, Ready::Nothing) {
             Ready::Joined(kind) => {
                 *ready = Ready::Taken;
@@ -454,7 +569,20 @@ impl<'e, R: Role> Inbound<'e, R> {
                     None => message(data.kind(), data.bytes()).map(Some),
                 }
             }
-            other @ (Ready::Nothing | Ready::Piece | Ready::JoinedPart(_) | Ready::Taken) => {
+            Ready::Inflated => {
+                let Some(inflation) = inflation.filter(|inflation| inflation.is_done()) else {
+                    *ready = Ready::Inflated;
+                    return Ok(None);
+                };
+                *ready = Ready::InflatedTaken;
+                *unit = Unit::Message;
+                outbound.fail_on_error(reader, inflation.message()).map(Some)
+            }
+            other @ (Ready::Nothing
+            | Ready::Piece
+            | Ready::JoinedPart(_)
+            | Ready::Taken
+            | Ready::InflatedTaken) => {
                 *ready = other;
                 Ok(None)
             }
@@ -467,9 +595,15 @@ impl<'e, R: Role> Inbound<'e, R> {
     ///
     /// As [`Endpoint::piece`].
     pub fn piece(self, outbound: &mut Outbound<'_, R>) -> Result<Option<Data<'e>>, ProtocolError> {
-        let Self { reader, inbox, ready, unit, .. } = self;
+        let Self { reader, inbox, inflation, ready, unit, .. } = self;
         match *ready {
-            Ready::Nothing | Ready::Taken => Ok(None),
+            Ready::Nothing | Ready::Taken | Ready::InflatedTaken => Ok(None),
+            Ready::Inflated => {
+                *ready = Ready::InflatedTaken;
+                let Some(inflation) = inflation else { return Ok(None) };
+                *unit = if inflation.is_done() { Unit::Message } else { Unit::Piece };
+                outbound.fail_on_error(reader, inflation.piece()).map(Some)
+            }
             Ready::Joined(kind) | Ready::JoinedPart(kind) => {
                 let last = matches!(*ready, Ready::Joined(_));
                 *ready = Ready::Taken;
@@ -499,6 +633,7 @@ impl<'e, R: Role> Inbound<'e, R> {
 pub struct Outbound<'e, R> {
     writer: &'e mut crate::Writer<R>,
     outbox: &'e mut Outbox,
+    deflation: Option<&'e mut Deflation>,
     failure: &'e mut Option<ProtocolError>,
 }
 
@@ -627,6 +762,18 @@ impl<R: Role> Outbound<'_, R> {
         taken
     }
 
+    /// As [`note`](Self::note), where the failure is found by somebody else than the reader.
+    fn fail_on_error<T>(
+        &mut self,
+        reader: &mut crate::Reader,
+        taken: Result<T, ProtocolError>,
+    ) -> Result<T, ProtocolError> {
+        if let Err(error) = taken {
+            reader.fail(error, self.writer.replies());
+        }
+        self.note(taken)
+    }
+
     fn queue(&mut self, payload: Payload<'_>, fin: bool) -> Result<(), FeedError> {
         if !self.writer.is_open() {
             return Err(SendError::Closed.into()); // however full the queue is
@@ -636,6 +783,11 @@ impl<R: Role> Outbound<'_, R> {
     }
 
     fn append(&mut self, payload: Payload<'_>, fin: bool) -> Result<(), FeedError> {
+        if let Some(deflation) = self.deflation.as_deref_mut() {
+            if deflation.wants(self.writer, &payload, fin) {
+                return Ok(deflation.append(self.writer, self.outbox, payload, fin)?);
+            }
+        }
         let octets = payload.octets();
         let header = self.writer.begin_whole(payload, fin)?;
         self.outbox.push(header.as_bytes());
@@ -655,6 +807,14 @@ impl Outbound<'_, Server> {
     pub fn feed_prepared(&mut self, message: &Prepared) -> Result<(), FeedError> {
         self.outbox.admit(message.frame().len())?;
         self.writer.pass_whole()?;
+        #[cfg(feature = "deflate")]
+        if let (Some(deflation), Some((window, frame))) = (&mut self.deflation, message.deflated_frame()) {
+            if deflation.admits(window) {
+                self.outbox.push(frame);
+                deflation.passed();
+                return Ok(());
+            }
+        }
         self.outbox.push(message.frame());
         Ok(())
     }

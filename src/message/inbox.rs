@@ -48,6 +48,12 @@ impl Inbox {
         inbox
     }
 
+    /// Bytes of a read.
+    #[cfg(feature = "deflate")]
+    pub(crate) const fn capacity(&self) -> usize {
+        self.capacity
+    }
+
     /// Space to read into, never empty.
     pub(crate) fn space(&mut self) -> &mut [u8] {
         if self.is_empty() {
@@ -110,6 +116,12 @@ impl Inbox {
     /// The message as far as it was joined.
     pub(crate) fn message(&self) -> &[u8] {
         self.buf.get(self.message.start..self.message.end).unwrap_or(&[])
+    }
+
+    /// The first `count` octets of the message are done with.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn consume_message(&mut self, count: usize) {
+        self.message.start = self.message.start.saturating_add(count).min(self.message.end);
     }
 
     /// The message is done with.

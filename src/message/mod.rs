@@ -4,10 +4,16 @@
 //! and writes. Must not know: sockets, runtimes, or the opening handshake.
 
 mod assembler;
+#[cfg(feature = "deflate")]
+mod deflation;
 #[cfg(feature = "alloc")]
 mod endpoint;
 #[cfg(feature = "alloc")]
 mod inbox;
+#[cfg(feature = "deflate")]
+mod inflation;
+#[cfg(all(feature = "alloc", not(feature = "deflate")))]
+mod no_deflate;
 #[cfg(feature = "alloc")]
 mod outbox;
 #[cfg(feature = "alloc")]

@@ -6,6 +6,8 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use crate::error::SendError;
+#[cfg(feature = "deflate")]
+use crate::frame::FrameHeader;
 
 /// Output that the transport has not taken yet.
 ///
@@ -53,6 +55,46 @@ impl Outbox {
     /// The bytes from `queued` on: those appended since [`queued`](Self::queued) returned that.
     pub(crate) fn since(&mut self, queued: usize) -> &mut [u8] {
         self.buf.get_mut(self.written.saturating_add(queued)..).unwrap_or(&mut [])
+    }
+
+    /// Forgets the bytes from `queued` on.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn truncate(&mut self, queued: usize) {
+        self.buf.truncate(self.written.saturating_add(queued));
+    }
+
+    /// Leaves room for a header that is not known yet.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn open_gap(&mut self) {
+        self.buf.extend_from_slice(&[0; FrameHeader::MAX_LEN]);
+    }
+
+    /// Puts the header into the gap at `queued`, and what follows right behind it.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn close_gap(&mut self, queued: usize, header: &[u8]) {
+        let surplus = FrameHeader::MAX_LEN.saturating_sub(header.len());
+        let len = self.since(queued).len().saturating_sub(surplus);
+        let frame = self.since(queued);
+        let payload = FrameHeader::MAX_LEN.min(frame.len());
+        frame.copy_within(payload.., header.len().min(payload));
+        if let Some(slot) = frame.get_mut(..header.len()) {
+            slot.copy_from_slice(header);
+        }
+        self.truncate(queued.saturating_add(len));
+    }
+
+    /// Appends `len` bytes to be written over.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn grow(&mut self, len: usize) -> &mut [u8] {
+        let from = self.buf.len();
+        self.buf.resize(from.saturating_add(len), 0);
+        self.buf.get_mut(from..).unwrap_or(&mut [])
+    }
+
+    /// Takes the last `len` bytes back.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn shrink(&mut self, len: usize) {
+        self.buf.truncate(self.buf.len().saturating_sub(len));
     }
 
     /// The bytes that wait, in order.

@@ -5,8 +5,12 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use crate::frame::{FrameHeader, MessageKind};
+#[cfg(feature = "deflate")]
+use crate::deflate::{Deflater, Flush, Params, Tuning, WindowBits};
+use crate::frame::{FrameHeader, MessageKind, Rsv};
 use crate::payload::Payload;
+#[cfg(feature = "deflate")]
+use crate::role::Side;
 
 /// A message encoded once, to be sent by a server to any number of connections. Cloning shares the bytes.
 ///
@@ -15,18 +19,51 @@ use crate::payload::Payload;
 pub struct Prepared {
     kind: MessageKind,
     frame: Arc<[u8]>,
+    #[cfg(feature = "deflate")]
+    deflated: Option<(WindowBits, Arc<[u8]>)>,
 }
 
 impl Prepared {
     /// Encodes the message.
     pub fn new<'p>(message: impl Into<Payload<'p>>) -> Self {
         let payload = message.into();
-        let octets = payload.octets();
-        let header = FrameHeader::new(true, payload.kind().opcode(), octets.len() as u64, None).encode();
-        let mut frame = Vec::with_capacity(header.as_bytes().len().saturating_add(octets.len()));
-        frame.extend_from_slice(header.as_bytes());
-        frame.extend_from_slice(octets);
-        Self { kind: payload.kind(), frame: frame.into() }
+        Self {
+            kind: payload.kind(),
+            frame: frame(payload.kind(), Rsv::NONE, payload.octets()),
+            #[cfg(feature = "deflate")]
+            deflated: None,
+        }
+    }
+
+    /// Encodes the message, and compresses it once as well, for connections that have agreed on
+    /// permessage-deflate with a server's window of at least `window`; others get it as it is.
+    ///
+    /// It is compressed with an empty window. Where the server may take its context over, the context is given
+    /// up with it: messages of one connection alone compress better by themselves.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::CompressionFailed`](crate::SendError::CompressionFailed), which is a defect of the codec.
+    #[cfg(feature = "deflate")]
+    pub fn deflated<'p>(
+        message: impl Into<Payload<'p>>,
+        window: WindowBits,
+        tuning: Tuning,
+    ) -> Result<Self, crate::SendError> {
+        let payload = message.into();
+        let mut prepared = Self::new(payload);
+        if payload.compression().unwrap_or(payload.octets().len() >= tuning.threshold) {
+            let params = Params { server_max_window_bits: Some(window), ..Params::DEFAULT };
+            let mut input = payload.octets();
+            let mut out = alloc::vec![0; Deflater::bound(input.len())];
+            let mut deflater = Deflater::new(&params, Side::Server, tuning);
+            let len = deflater.deflate(&mut input, Flush::Message, &mut out)?.written;
+            if len < payload.octets().len() {
+                let octets = out.get(..len).unwrap_or(&[]);
+                prepared.deflated = Some((window, frame(payload.kind(), Rsv::RSV1, octets)));
+            }
+        }
+        Ok(prepared)
     }
 
     /// Text or binary.
@@ -34,8 +71,24 @@ impl Prepared {
         self.kind
     }
 
-    /// The whole frame, as it goes on the wire.
+    /// The whole frame, as it goes on the wire where it is not compressed.
     pub fn frame(&self) -> &[u8] {
         &self.frame
     }
+
+    /// The whole frame with compressed payload, and the window that it needs.
+    #[cfg(feature = "deflate")]
+    pub(super) fn deflated_frame(&self) -> Option<(WindowBits, &[u8])> {
+        self.deflated.as_ref().map(|(window, frame)| (*window, &**frame))
+    }
+}
+
+/// One whole frame of a server.
+fn frame(kind: MessageKind, rsv: Rsv, octets: &[u8]) -> Arc<[u8]> {
+    let header = FrameHeader { rsv, ..FrameHeader::new(true, kind.opcode(), octets.len() as u64, None) };
+    let header = header.encode();
+    let mut frame = Vec::with_capacity(header.as_bytes().len().saturating_add(octets.len()));
+    frame.extend_from_slice(header.as_bytes());
+    frame.extend_from_slice(octets);
+    frame.into()
 }

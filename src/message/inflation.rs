@@ -1,0 +1,196 @@
+//! The compressed message that is coming.
+//!
+//! Owns: what was inflated of it, until that is taken. Must not know: frames, or how it was compressed.
+
+use alloc::vec::Vec;
+
+use super::assembler::message;
+use super::inbox::Inbox;
+use super::Message;
+use crate::deflate::{InflateStatus, Inflater};
+use crate::error::ProtocolError;
+use crate::event::{Data, Piece};
+use crate::frame::{MessageKind, Rsv};
+use crate::utf8::Utf8Check;
+
+/// What an endpoint inflates, from the octets that stand in its inbox.
+#[derive(Debug)]
+pub(super) struct Inflation {
+    inflater: Inflater,
+    /// What was inflated stands at its front.
+    out: Vec<u8>,
+    filled: usize,
+    /// How much of that was checked already, if it is text.
+    checked: usize,
+    text: Utf8Check,
+    kind: MessageKind,
+    state: State,
+    /// Whether no piece of the message was taken.
+    first: bool,
+    /// Octets of a piece.
+    piece: usize,
+    /// Octets of the largest message.
+    most: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Idle,
+    /// What came of the message is inflated, and more is to come.
+    Hungry,
+    /// What came stands in the inbox as far as it is not inflated, and more is to come.
+    Open,
+    /// All of it came, and stands in the inbox as far as it is not inflated.
+    Last,
+    /// All of it is inflated.
+    Done,
+}
+
+/// Room that is kept between messages.
+const KEPT: usize = 64 << 10;
+
+impl Inflation {
+    pub(super) fn new(inflater: Inflater, piece: usize, most: u64) -> Self {
+        Self {
+            inflater,
+            out: Vec::new(),
+            filled: 0,
+            checked: 0,
+            text: Utf8Check::new(),
+            kind: MessageKind::Binary,
+            state: State::Idle,
+            first: true,
+            piece: piece.max(1),
+            most,
+        }
+    }
+
+    /// Whether a message is in progress.
+    pub(super) fn is_active(&self) -> bool {
+        self.state != State::Idle
+    }
+
+    /// Whether all of the message is inflated.
+    pub(super) fn is_done(&self) -> bool {
+        self.state == State::Done
+    }
+
+    /// More compressed octets of a message were put into the inbox.
+    pub(super) fn push(&mut self, kind: MessageKind, last: bool) {
+        self.kind = kind;
+        self.state = if last { State::Last } else { State::Open };
+    }
+
+    /// Inflates what stands in the inbox: all of a message if `whole`, otherwise a piece. `false` if more has to
+    /// come first.
+    pub(super) fn run(&mut self, inbox: &mut Inbox, whole: bool) -> Result<bool, ProtocolError> {
+        while !matches!(self.state, State::Done | State::Idle) {
+            if self.state == State::Hungry {
+                return Ok(!whole && self.filled > 0);
+            }
+            let mut input = inbox.message();
+            let before = input.len();
+            if self.filled == self.out.len() {
+                if !whole && self.filled >= self.piece {
+                    return Ok(true);
+                }
+                self.grow()?;
+            }
+            let room = self.out.get_mut(self.filled..).unwrap_or(&mut []);
+            let (written, status) =
+                self.inflater.inflate_octets(&mut input, self.state == State::Last, room)?;
+            let consumed = before.saturating_sub(input.len());
+            inbox.consume_message(consumed);
+            self.filled = self.filled.saturating_add(written);
+            match status {
+                InflateStatus::MessageEnd => self.state = State::Done,
+                InflateStatus::NeedInput => {
+                    self.check()?;
+                    self.state = State::Hungry;
+                }
+                InflateStatus::OutputFull => {}
+            }
+        }
+        Ok(true)
+    }
+
+    /// The whole message.
+    pub(super) fn message(&mut self) -> Result<Message<'_>, ProtocolError> {
+        if self.checked > 0 {
+            self.check()?;
+            if !self.text.is_complete() {
+                return Err(ProtocolError::InvalidUtf8);
+            }
+        }
+        message(self.kind, self.out.get(..self.filled).unwrap_or(&[]))
+    }
+
+    /// The next piece of the message.
+    pub(super) fn piece(&mut self) -> Result<Data<'_>, ProtocolError> {
+        let last = self.is_done();
+        let octets = self.out.get(..self.filled).unwrap_or(&[]);
+        let mut piece = Piece::Bytes(octets);
+        if self.kind == MessageKind::Text {
+            let text = match self.checked {
+                0 => self.text.push_str(octets),
+                checked => self.text.push(octets.get(checked..).unwrap_or(&[])).map(|()| None),
+            };
+            self.checked = self.filled;
+            match text {
+                Ok(_) if last && !self.text.is_complete() => return Err(ProtocolError::InvalidUtf8),
+                Ok(Some(text)) => piece = Piece::Str(text),
+                Ok(None) => {}
+                Err(_) => return Err(ProtocolError::InvalidUtf8),
+            }
+        }
+        let first = core::mem::replace(&mut self.first, false);
+        Ok(Data { piece, kind: self.kind, rsv: Rsv::NONE, first, last, frame_remaining: 0 })
+    }
+
+    /// What was inflated is done with.
+    pub(super) fn settle(&mut self) {
+        self.filled = 0;
+        self.checked = 0;
+        if self.state == State::Done {
+            self.state = State::Idle;
+            self.first = true;
+            self.text = Utf8Check::new();
+            if self.out.len() > KEPT {
+                self.out = Vec::new();
+            }
+        }
+    }
+
+    /// The connection has failed: the message will never be whole.
+    pub(super) fn abandon(&mut self) {
+        self.state = State::Done;
+        self.settle();
+    }
+
+    /// Gives back what an idle connection does not need.
+    pub(super) fn release(&mut self) {
+        if self.state == State::Idle {
+            self.out = Vec::new();
+            self.inflater.release();
+        }
+    }
+
+    /// Text fails as soon as it can.
+    fn check(&mut self) -> Result<(), ProtocolError> {
+        if self.kind == MessageKind::Text {
+            let fresh = self.out.get(self.checked..self.filled).unwrap_or(&[]);
+            self.text.push(fresh).map_err(|_| ProtocolError::InvalidUtf8)?;
+            self.checked = self.filled;
+        }
+        Ok(())
+    }
+
+    /// More room, never much more than the largest message: one octet past it is what shows an excess.
+    fn grow(&mut self) -> Result<(), ProtocolError> {
+        self.check()?;
+        let most = usize::try_from(self.most).unwrap_or(usize::MAX).saturating_add(1);
+        let len = self.out.len().saturating_mul(2).clamp(self.piece, most.max(self.piece));
+        self.out.resize(len.max(self.filled.saturating_add(1)), 0);
+        Ok(())
+    }
+}
