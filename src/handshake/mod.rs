@@ -4,6 +4,7 @@
 
 pub mod client;
 mod compose;
+mod deflate;
 mod error;
 mod fields;
 mod head;
@@ -17,6 +18,7 @@ pub mod server;
 mod uri;
 
 pub use compose::ComposeError;
+pub use deflate::parse_deflate_answer;
 pub use error::HandshakeError;
 pub use fields::{Extension, Extensions, Parameter, Parameters, Tokens};
 pub use http1::Headers;
@@ -30,6 +32,9 @@ pub use uri::{Uri, UriError};
 pub struct Session {
     /// The subprotocol, as its place in the list that this endpoint supports or offered.
     pub subprotocol: Option<u16>,
+    /// What was agreed on for permessage-deflate (RFC 7692), if it was. Without it no message may be
+    /// compressed, whatever was offered (RFC 6455 section 9.1).
+    pub deflate: Option<crate::deflate::Params>,
 }
 
 /// Bounds on the head of a request or a response. The bound on its bytes is the storage given.

@@ -5,6 +5,7 @@
 use core::fmt;
 
 use super::compose::{check_field, check_value, compose, ComposeError, HeadWriter};
+use super::deflate::{self, parse_answer, parse_offer};
 use super::error::HandshakeError;
 use super::fields::{check_own_value as check_extensions, iter_value, Extensions, Tokens};
 use super::head::Head;
@@ -12,6 +13,7 @@ use super::http1::{self, Headers};
 use super::key::Key;
 use super::rules::{body, host, split_target, version, Known};
 use super::{HeadLimits, OriginPolicy, Session};
+use crate::deflate::{Offer, Params, Policy};
 
 /// Reads one request from any split of the input, in storage that the caller lends.
 #[derive(Debug)]
@@ -311,7 +313,23 @@ impl<'h, 'r> Accept<'h, 'r> {
         Ok(self)
     }
 
-    /// Answers with these extensions, in the order in which they apply.
+    /// Accepts the first of the client's offers of permessage-deflate that is valid and that the policy
+    /// answers, or none; the others are passed over (RFC 7692 sections 5 and 7).
+    ///
+    /// It stands alone: another extension may use the same reserved bit or need the boundaries of frames, and
+    /// the engine cannot know. So this undoes [`extensions`](Self::extensions), even where it accepts nothing,
+    /// and a later `extensions` undoes this.
+    #[must_use]
+    pub fn deflate(mut self, policy: &Policy) -> Self {
+        self.extensions = None;
+        self.session.deflate = self.deflate_offers().find_map(|offer| policy.answer(&offer));
+        self
+    }
+
+    /// Answers with these extensions, in the order in which they apply. Undoes [`deflate`](Self::deflate).
+    ///
+    /// `permessage-deflate` may be named, but alone, and with parameters that accept one of the client's
+    /// offers (RFC 7692 section 5.1); the session knows of it then.
     ///
     /// # Errors
     ///
@@ -320,6 +338,7 @@ impl<'h, 'r> Accept<'h, 'r> {
     pub fn extensions(mut self, value: &'r str) -> Result<Self, ComposeError> {
         check_value(value)?;
         check_extensions(value.as_bytes()).map_err(|_| ComposeError::InvalidExtensions)?;
+        let mut agreed = None;
         for (at, chosen) in iter_value(value.as_bytes()).enumerate() {
             // The list is our caller's, and short.
             if iter_value(value.as_bytes()).take(at).any(|earlier| earlier.name() == chosen.name()) {
@@ -328,9 +347,23 @@ impl<'h, 'r> Accept<'h, 'r> {
             if !self.request.extensions.iter().any(|offer| offer.name() == chosen.name()) {
                 return Err(ComposeError::UnofferedExtension);
             }
+            if chosen.name() == deflate::NAME {
+                let answer = parse_answer(&chosen).ok_or(ComposeError::InvalidExtensions)?;
+                let admitted = self.deflate_offers().any(|offer| offer.admits(&answer));
+                if !admitted || iter_value(value.as_bytes()).nth(1).is_some() {
+                    return Err(ComposeError::InvalidExtensions);
+                }
+                agreed = Some(answer);
+            }
         }
         self.extensions = Some(value);
+        self.session.deflate = agreed;
         Ok(self)
+    }
+
+    /// The offers of permessage-deflate that may be accepted at all.
+    fn deflate_offers(&self) -> impl Iterator<Item = Offer> + 'h {
+        self.request.extensions.iter().filter_map(|offer| parse_offer(&offer))
     }
 
     /// Adds header fields, such as cookies.
@@ -351,6 +384,11 @@ impl<'h, 'r> Accept<'h, 'r> {
         self.subprotocol
     }
 
+    /// What the response agrees to for permessage-deflate, if it does.
+    pub const fn chosen_deflate(&self) -> Option<Params> {
+        self.session.deflate
+    }
+
     /// Writes the response. Frames may follow it at once.
     ///
     /// # Errors
@@ -365,8 +403,16 @@ impl<'h, 'r> Accept<'h, 'r> {
             if let Some(name) = self.subprotocol {
                 head.field("Sec-WebSocket-Protocol", name);
             }
-            if let Some(extensions) = self.extensions {
-                head.field(Extensions::NAME, extensions);
+            match (self.extensions, &self.session.deflate) {
+                (Some(extensions), _) => {
+                    head.field(Extensions::NAME, extensions);
+                }
+                (None, Some(answer)) => {
+                    head.text(Extensions::NAME).text(": ");
+                    deflate::write_answer(head, answer);
+                    head.text("\r\n");
+                }
+                (None, None) => {}
             }
             write_fields(head, self.fields);
             head.text("\r\n");

@@ -1,0 +1,202 @@
+//! How permessage-deflate stands in `Sec-WebSocket-Extensions` (RFC 7692 sections 5.1 and 7.1).
+//!
+//! Owns: the extension's name, and how its four parameters are written and read. Must not know: which offers
+//! are made or accepted.
+
+use super::compose::HeadWriter;
+use super::fields::{check_value, iter_value, Extension, Parameter};
+use crate::deflate::{ClientWindow, Offer, Params, WindowBits};
+
+/// The name in the registry of extensions; it is compared exactly (section 5).
+pub(super) const NAME: &str = "permessage-deflate";
+
+const SERVER_NO_CONTEXT_TAKEOVER: &str = "server_no_context_takeover";
+const CLIENT_NO_CONTEXT_TAKEOVER: &str = "client_no_context_takeover";
+const SERVER_MAX_WINDOW_BITS: &str = "server_max_window_bits";
+const CLIENT_MAX_WINDOW_BITS: &str = "client_max_window_bits";
+
+/// What a server's `Sec-WebSocket-Extensions` agreed to, for whoever did not see the client's offers, such as
+/// a tool that inspects captured frames.
+///
+/// `None` unless the value is one element, `permessage-deflate`, with parameters that an answer may have (RFC
+/// 7692 section 7.1). A client's handshake also holds it against the offers; what it agreed on is in
+/// [`Session::deflate`](super::Session::deflate).
+///
+/// ```
+/// use sockless::deflate::WindowBits;
+/// use sockless::handshake::parse_deflate_answer;
+///
+/// let agreed = parse_deflate_answer("permessage-deflate; server_max_window_bits=10").unwrap();
+/// assert_eq!(agreed.server_max_window_bits, WindowBits::new(10));
+/// assert_eq!(parse_deflate_answer("permessage-deflate; server_max_window_bits=010"), None);
+/// ```
+pub fn parse_deflate_answer(value: &str) -> Option<Params> {
+    check_value(value.as_bytes(), &mut 0).ok()?;
+    let mut extensions = iter_value(value.as_bytes());
+    match (extensions.next(), extensions.next()) {
+        (Some(only), None) => parse_answer(&only),
+        _ => None,
+    }
+}
+
+/// Reads an element as a client's offer; `None` if it is none that a server may accept (section 7).
+pub(super) fn parse_offer(extension: &Extension<'_>) -> Option<Offer> {
+    if extension.name() != NAME {
+        return None;
+    }
+    let mut offer = Offer {
+        server_no_context_takeover: false,
+        client_no_context_takeover: false,
+        server_max_window_bits: None,
+        client_max_window_bits: ClientWindow::Unnamed,
+    };
+    for parameter in extension.parameters() {
+        // Each may stand once, and none but the four may stand at all.
+        let first = match parameter.name() {
+            SERVER_NO_CONTEXT_TAKEOVER => {
+                !parameter.has_value() && !core::mem::replace(&mut offer.server_no_context_takeover, true)
+            }
+            CLIENT_NO_CONTEXT_TAKEOVER => {
+                !parameter.has_value() && !core::mem::replace(&mut offer.client_no_context_takeover, true)
+            }
+            SERVER_MAX_WINDOW_BITS => offer.server_max_window_bits.replace(bits(parameter)?).is_none(),
+            CLIENT_MAX_WINDOW_BITS => {
+                let named = match parameter.has_value() {
+                    true => ClientWindow::AtMost(bits(parameter)?),
+                    false => ClientWindow::Any,
+                };
+                core::mem::replace(&mut offer.client_max_window_bits, named) == ClientWindow::Unnamed
+            }
+            _ => false,
+        };
+        if !first {
+            return None;
+        }
+    }
+    Some(offer)
+}
+
+/// Reads an element as a server's answer; `None` if it is none that a client may take (section 7).
+pub(super) fn parse_answer(extension: &Extension<'_>) -> Option<Params> {
+    let written = parse_offer(extension)?;
+    Some(Params {
+        server_no_context_takeover: written.server_no_context_takeover,
+        client_no_context_takeover: written.client_no_context_takeover,
+        server_max_window_bits: written.server_max_window_bits,
+        client_max_window_bits: match written.client_max_window_bits {
+            ClientWindow::Unnamed => None,
+            // Section 7.1.2.2: in an answer the value is not optional.
+            ClientWindow::Any => return None,
+            ClientWindow::AtMost(most) => Some(most),
+        },
+    })
+}
+
+/// 8 to 15 in decimal, without a leading zero (section 7.1.2). Nothing longer is even looked at.
+fn bits(parameter: Parameter<'_>) -> Option<WindowBits> {
+    let mut value = parameter.value();
+    let bits = match (value.next()?, value.next(), value.next()) {
+        (digit @ b'8'..=b'9', None, None) => digit & 0x0F,
+        (b'1', Some(digit @ b'0'..=b'5'), None) => (digit & 0x0F).saturating_add(10),
+        _ => return None,
+    };
+    WindowBits::new(bits)
+}
+
+/// Writes an offer as one element.
+pub(super) fn write_offer(head: &mut HeadWriter<'_>, offer: &Offer) {
+    head.text(NAME);
+    if offer.server_no_context_takeover {
+        head.text("; ").text(SERVER_NO_CONTEXT_TAKEOVER);
+    }
+    if offer.client_no_context_takeover {
+        head.text("; ").text(CLIENT_NO_CONTEXT_TAKEOVER);
+    }
+    if let Some(most) = offer.server_max_window_bits {
+        head.text("; ").text(SERVER_MAX_WINDOW_BITS).text("=").number(usize::from(most.get()));
+    }
+    if offer.client_max_window_bits != ClientWindow::Unnamed {
+        head.text("; ").text(CLIENT_MAX_WINDOW_BITS);
+    }
+    if let ClientWindow::AtMost(most) = offer.client_max_window_bits {
+        head.text("=").number(usize::from(most.get()));
+    }
+}
+
+/// Writes an answer as one element: it looks like the offer of just these parameters.
+pub(super) fn write_answer(head: &mut HeadWriter<'_>, answer: &Params) {
+    write_offer(
+        head,
+        &Offer {
+            server_no_context_takeover: answer.server_no_context_takeover,
+            client_no_context_takeover: answer.client_no_context_takeover,
+            server_max_window_bits: answer.server_max_window_bits,
+            client_max_window_bits: answer
+                .client_max_window_bits
+                .map_or(ClientWindow::Unnamed, ClientWindow::AtMost),
+        },
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::handshake::compose::compose;
+
+    fn read(value: &str) -> Option<Offer> {
+        assert_eq!(check_value(value.as_bytes(), &mut 0), Ok(()), "{value}");
+        iter_value(value.as_bytes()).next().and_then(|element| parse_offer(&element))
+    }
+
+    fn offers() -> impl Iterator<Item = Offer> {
+        let bits = || (8..=15).filter_map(WindowBits::new);
+        let client = [ClientWindow::Unnamed, ClientWindow::Any].into_iter();
+        let client = client.chain(bits().map(ClientWindow::AtMost));
+        client.flat_map(move |client| {
+            [None].into_iter().chain(bits().map(Some)).flat_map(move |server| {
+                (0..4_u8).map(move |takeover| Offer {
+                    server_no_context_takeover: takeover & 1 != 0,
+                    client_no_context_takeover: takeover & 2 != 0,
+                    server_max_window_bits: server,
+                    client_max_window_bits: client,
+                })
+            })
+        })
+    }
+
+    #[test]
+    fn every_offer_is_read_as_it_was_written() {
+        assert_eq!(offers().count(), 360);
+        for offer in offers() {
+            let mut out = [0; 160];
+            let len = compose(&mut out, |head| write_offer(head, &offer)).unwrap();
+            assert_eq!(read(core::str::from_utf8(&out[..len]).unwrap()), Some(offer));
+        }
+    }
+
+    #[test]
+    fn every_answer_is_read_as_it_was_written() {
+        for offer in offers().filter(|offer| offer.client_max_window_bits != ClientWindow::Any) {
+            let answer = Params {
+                server_no_context_takeover: offer.server_no_context_takeover,
+                client_no_context_takeover: offer.client_no_context_takeover,
+                server_max_window_bits: offer.server_max_window_bits,
+                client_max_window_bits: match offer.client_max_window_bits {
+                    ClientWindow::AtMost(most) => Some(most),
+                    _ => None,
+                },
+            };
+            let mut out = [0; 160];
+            let len = compose(&mut out, |head| write_answer(head, &answer)).unwrap();
+            assert_eq!(parse_deflate_answer(core::str::from_utf8(&out[..len]).unwrap()), Some(answer));
+        }
+    }
+
+    #[test]
+    fn names_are_compared_exactly() {
+        for value in ["permessage-deflat", "Permessage-Deflate", "x-permessage-deflate"] {
+            assert_eq!(read(value), None, "{value}");
+        }
+        assert_eq!(read("permessage-deflate; Server_No_Context_Takeover"), None);
+    }
+}
