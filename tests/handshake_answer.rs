@@ -371,6 +371,8 @@ fn req_6455_10_7_4_every_failure_has_a_name_of_its_own_and_a_server_s_has_a_stat
         E::UnofferedSubprotocol,
         E::SubprotocolRequired,
         E::UnofferedExtension,
+        E::InvalidExtensionParameters,
+        E::ConflictingExtensions,
         E::TooManyInterimResponses,
         E::InvalidProxyResponse,
         E::UnexpectedEof,

@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 use proptest::sample::Index;
+use sockless::deflate::Params;
 use sockless::handshake::client::{ClientRequest, Handshake, Progress};
 use sockless::handshake::{accept_value, HandshakeError, HeadLimits, Uri};
 use sockless::{Client, Config, Connection, EntropyError, Event, Input};
@@ -32,6 +33,7 @@ enum Outcome {
         subprotocol: Option<String>,
         place: Option<u16>,
         extensions: Vec<String>,
+        deflate: Option<Params>,
         cookies: Vec<String>,
         taken: usize,
     },
@@ -44,12 +46,12 @@ enum Outcome {
     },
 }
 
-/// The offer of these tests: two subprotocols, two extensions.
+/// The offer of these tests: two subprotocols, three extensions.
 fn offer() -> ClientRequest<'static> {
     ClientRequest::new(Uri::parse("ws://server.example.com/chat").unwrap())
         .subprotocols(&["chat", "superchat"])
         .unwrap()
-        .extensions("permessage-deflate; client_max_window_bits, x-other")
+        .extensions("permessage-deflate; client_max_window_bits, x-other, x-more")
         .unwrap()
 }
 
@@ -91,6 +93,7 @@ fn run_in(
                     subprotocol: accepted.subprotocol().map(str::to_owned),
                     place: accepted.session().subprotocol,
                     extensions: accepted.extensions().iter().map(|e| e.name().to_owned()).collect(),
+                    deflate: accepted.session().deflate,
                     cookies: cookies.collect(),
                     taken,
                 });
@@ -252,9 +255,9 @@ fn req_6455_4_1_55_an_extension_that_was_not_offered_fails() {
 
 #[test]
 fn req_e_3433_several_lines_of_extensions_are_one_list() {
-    let lines = "Sec-WebSocket-Extensions: x-other; a=1\r\nSec-WebSocket-Extensions: permessage-deflate";
+    let lines = "Sec-WebSocket-Extensions: x-other; a=1\r\nSec-WebSocket-Extensions: x-more";
     let Ok(Outcome::Open { extensions, .. }) = ask(&with(lines)) else { panic!() };
-    assert_eq!(extensions, ["x-other", "permessage-deflate"]);
+    assert_eq!(extensions, ["x-other", "x-more"]);
 }
 
 #[test]
@@ -311,9 +314,12 @@ fn req_6455_4_1_57_whatever_else_breaks_a_rule_fails() {
 #[test]
 fn req_6455_4_1_58_what_was_agreed_on_is_known() {
     let lines = "Sec-WebSocket-Protocol: superchat\r\nSec-WebSocket-Extensions: permessage-deflate";
-    let Ok(Outcome::Open { subprotocol, place, extensions, .. }) = ask(&with(lines)) else { panic!() };
+    let Ok(Outcome::Open { subprotocol, place, extensions, deflate, .. }) = ask(&with(lines)) else {
+        panic!()
+    };
     assert_eq!((subprotocol.as_deref(), place), (Some("superchat"), Some(1)));
     assert_eq!(extensions, ["permessage-deflate"]);
+    assert_eq!(deflate, Some(Params::DEFAULT));
     let Ok(Outcome::Open { subprotocol: None, place: None, extensions, .. }) = ask(&head(LINES)) else {
         panic!()
     };
@@ -495,7 +501,8 @@ fn any_line() -> impl Strategy<Value = String> {
     prop_oneof![
         1 => (1..LINES.len()).prop_map(|at| LINES[at].to_owned()),
         1 => Just("Sec-WebSocket-Protocol: superchat".to_owned()),
-        1 => Just("Sec-WebSocket-Extensions: x-other, permessage-deflate; a=\"b\"".to_owned()),
+        1 => Just("Sec-WebSocket-Extensions: x-other, x-more; a=\"b\"".to_owned()),
+        1 => Just("Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits=10".to_owned()),
         1 => Just("Set-Cookie: a=b".to_owned()),
         1 => "[ -~\t]{0,20}",
         4 => "[A-Za-z-]{1,8}: [ -~\\xFF]{0,12}",

@@ -9,13 +9,15 @@
 use core::fmt;
 
 use super::compose::{check_field, check_value, compose, ComposeError, HeadWriter};
+use super::deflate::{self, parse_answer, parse_offer};
 use super::error::HandshakeError;
-use super::fields::{check_own_value as check_extensions, iter_value, Extensions, Tokens};
+use super::fields::{check_own_value as check_extensions, iter_value, Extension, Extensions, Tokens};
 use super::http1::{self, token, Headers};
 use super::key::{encode_nonce, Key};
 use super::response::{Response, ResponseReader};
 use super::uri::Uri;
 use super::{HeadLimits, Session};
+use crate::deflate::{Offer, Params};
 use crate::error::BufferTooSmall;
 
 /// What a client asks for. Everything in it was judged; the request can only be valid.
@@ -26,6 +28,7 @@ pub struct ClientRequest<'c> {
     uri: Uri<'c>,
     subprotocols: &'c [&'c str],
     origin: Option<&'c str>,
+    deflate: &'c [Offer],
     extensions: Option<&'c str>,
     fields: &'c [(&'c str, &'c str)],
     require_subprotocol: bool,
@@ -39,6 +42,7 @@ impl<'c> ClientRequest<'c> {
             uri,
             subprotocols: &[],
             origin: None,
+            deflate: &[],
             extensions: None,
             fields: &[],
             require_subprotocol: false,
@@ -76,7 +80,21 @@ impl<'c> ClientRequest<'c> {
         Ok(self)
     }
 
+    /// Offers permessage-deflate, the preferred parameters first: a server takes the first offer that it can
+    /// (RFC 7692 section 5). They stand before [`extensions`](Self::extensions).
+    ///
+    /// Whether the server accepted is in [`Session::deflate`]. An answer that accepts none of the offers, or
+    /// that accepts another extension besides, which may use the same reserved bit, fails the handshake.
+    #[must_use]
+    pub const fn deflate(mut self, offers: &'c [Offer]) -> Self {
+        self.deflate = offers;
+        self
+    }
+
     /// Offers extensions, the preferred first.
+    ///
+    /// Elements of the name `permessage-deflate` are offers like those of [`deflate`](Self::deflate). One that
+    /// no server may accept is sent all the same; whatever answers it is valid if it is one at all.
     ///
     /// # Errors
     ///
@@ -155,9 +173,7 @@ impl<'c> ClientRequest<'c> {
                 }
                 head.text("\r\n");
             }
-            if let Some(extensions) = self.extensions {
-                head.field(Extensions::NAME, extensions);
-            }
+            self.write_extensions(head);
             for (name, value) in self.fields {
                 head.field(name, value);
             }
@@ -170,8 +186,41 @@ impl<'c> ClientRequest<'c> {
         u16::try_from(self.subprotocols.iter().position(|offered| *offered == name)?).ok()
     }
 
+    /// All offers in one line.
+    fn write_extensions(&self, head: &mut HeadWriter<'_>) {
+        if self.deflate.is_empty() && self.extensions.is_none() {
+            return;
+        }
+        head.text(Extensions::NAME);
+        let mut separator = ": ";
+        for offer in self.deflate {
+            head.text(separator);
+            deflate::write_offer(head, offer);
+            separator = ", ";
+        }
+        if let Some(extensions) = self.extensions {
+            head.text(separator).text(extensions);
+        }
+        head.text("\r\n");
+    }
+
+    fn raw_extensions(&self) -> impl Iterator<Item = Extension<'c>> {
+        iter_value(self.extensions.unwrap_or("").as_bytes())
+    }
+
     fn offers_extension(&self, name: &str) -> bool {
-        iter_value(self.extensions.unwrap_or("").as_bytes()).any(|offer| offer.name() == name)
+        let typed = name == deflate::NAME && !self.deflate.is_empty();
+        typed || self.raw_extensions().any(|offer| offer.name() == name)
+    }
+
+    /// Whether one of the offers is accepted by this answer. Nothing can be held against an offer that says
+    /// nothing valid.
+    fn admits(&self, answer: &Params) -> bool {
+        self.deflate.iter().any(|offer| offer.admits(answer))
+            || self
+                .raw_extensions()
+                .filter(|offer| offer.name() == deflate::NAME)
+                .any(|offer| parse_offer(&offer).map_or(true, |offer| offer.admits(answer)))
     }
 }
 
@@ -181,6 +230,7 @@ impl fmt::Debug for ClientRequest<'_> {
             .field("uri", &self.uri)
             .field("subprotocols", &self.subprotocols)
             .field("origin", &self.origin)
+            .field("deflate", &self.deflate)
             .field("extensions", &self.extensions)
             .field("fields", &Names(self.fields))
             .field("require_subprotocol", &self.require_subprotocol)
@@ -332,7 +382,15 @@ fn judge<'h>(
         if repeated || !request.offers_extension(extension.name()) {
             return Err(HandshakeError::UnofferedExtension);
         }
-        // The parameters of each are judged by the module of the extension.
+        // The parameters of any other extension are for the caller to judge.
+        if extension.name() == deflate::NAME {
+            let answer = parse_answer(&extension).filter(|answer| request.admits(answer));
+            session.deflate = Some(answer.ok_or(HandshakeError::InvalidExtensionParameters)?);
+        }
+    }
+    // RFC 7692 section 5: the other may use the same reserved bit, or need the boundaries of frames.
+    if session.deflate.is_some() && extensions.iter().nth(1).is_some() {
+        return Err(HandshakeError::ConflictingExtensions);
     }
     Ok(Progress::Accepted(Accepted { session, subprotocol, extensions, headers }))
 }

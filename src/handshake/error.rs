@@ -61,6 +61,12 @@ pub enum HandshakeError {
     SubprotocolRequired,
     /// The server chose an extension that was not offered, or one twice (RFC 6455 section 4.1).
     UnofferedExtension,
+    /// The server's answer to permessage-deflate has an unknown, invalid or repeated parameter, or accepts
+    /// none of the offers (RFC 7692 sections 5.1 and 7).
+    InvalidExtensionParameters,
+    /// The server chose permessage-deflate together with another extension, which may use the same reserved
+    /// bit or need the boundaries of frames (RFC 7692 section 5).
+    ConflictingExtensions,
     /// Too many responses came before the final one (RFC 9110 section 15.2).
     TooManyInterimResponses,
     /// A proxy did not open the tunnel as it should (RFC 9110 section 9.3.6).
@@ -98,6 +104,8 @@ impl HandshakeError {
             | Self::UnofferedSubprotocol
             | Self::SubprotocolRequired
             | Self::UnofferedExtension
+            | Self::InvalidExtensionParameters
+            | Self::ConflictingExtensions
             | Self::TooManyInterimResponses
             | Self::InvalidProxyResponse
             | Self::UnexpectedEof => return None,
@@ -133,6 +141,8 @@ impl HandshakeError {
             Self::UnofferedSubprotocol => "unoffered-subprotocol",
             Self::SubprotocolRequired => "subprotocol-required",
             Self::UnofferedExtension => "unoffered-extension",
+            Self::InvalidExtensionParameters => "invalid-extension-parameters",
+            Self::ConflictingExtensions => "conflicting-extensions",
             Self::TooManyInterimResponses => "too-many-interim-responses",
             Self::InvalidProxyResponse => "invalid-proxy-response",
             Self::UnexpectedEof => "unexpected-eof",
@@ -169,6 +179,10 @@ impl fmt::Display for HandshakeError {
             Self::UnofferedSubprotocol => "the server chose a subprotocol that was not offered",
             Self::SubprotocolRequired => "the server chose no subprotocol",
             Self::UnofferedExtension => "the server chose an extension that was not offered",
+            Self::InvalidExtensionParameters => {
+                "the parameters of permessage-deflate are invalid or not as offered"
+            }
+            Self::ConflictingExtensions => "the server chose another extension besides permessage-deflate",
             Self::TooManyInterimResponses => "too many interim responses came",
             Self::InvalidProxyResponse => "the proxy did not open the tunnel",
             Self::UnexpectedEof => "the transport ended inside the head",
