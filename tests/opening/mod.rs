@@ -2,6 +2,8 @@
 //! whole and octet by octet.
 #![allow(dead_code, reason = "each test crate uses its own part of this module")]
 
+pub mod deflate;
+
 use sockless::handshake::server::{Handshake, Progress, Reject, Request};
 use sockless::handshake::{HandshakeError, HeadLimits, OriginPolicy};
 
