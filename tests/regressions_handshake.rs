@@ -1,15 +1,17 @@
-//! Defects that other libraries shipped in the server's side of the opening handshake, each as a test that would have
-//! caught it.
+//! Defects that other libraries shipped in the server's side of the opening handshake and, for permessage-deflate, in
+//! either, each as a test that would have caught it.
 
 mod opening;
 
 use std::fmt::Write as _;
 use std::time::Instant;
 
+use opening::deflate::{agreed, answer, ask, bits, plain};
 use opening::{
     accepted, field, head, refused, rejection, replaced, serve, serve_in, with, without, Outcome, ACCEPT,
     KEY, LINES,
 };
+use sockless::deflate::{Offer, Params, Policy};
 use sockless::handshake::server::{Handshake, Progress, Reject, Request};
 use sockless::handshake::{ComposeError, HandshakeError, HeadLimits, OriginPolicy};
 
@@ -273,6 +275,87 @@ fn shiguredo_0003_a_quoted_string_is_one_value() {
 fn shiguredo_0022_every_line_of_extensions_is_seen() {
     let line = "Sec-WebSocket-Extensions: a\r\nX: y\r\nsec-websocket-extensions: b, c\r\nSec-WebSocket-Extensions: d";
     assert_eq!(accepted(&with(line)).extensions, ["a", "b", "c", "d"]);
+}
+
+/// undici (CVE-2026-2229): of `server_max_window_bits` only the digits were checked, and the decompressor that it was given
+/// to brought the client down.
+#[test]
+fn cve_2026_2229_a_window_that_is_none_fails_the_handshake() {
+    let bad = Err(HandshakeError::InvalidExtensionParameters);
+    for value in ["0", "7", "16", "99", "08", "+9", "4294967304", "18446744073709551624", "\"16\"", "\"\\7\""]
+    {
+        let value = format!("permessage-deflate; server_max_window_bits={value}");
+        assert_eq!(agreed(&[Offer::DEFAULT], &value), bad, "{value}");
+        assert_eq!(answer(&[&value], &Policy::DEFAULT), (None, None), "{value}");
+    }
+    // What is no value is malformed already.
+    for value in ["", "\"\"", "\"8", "8 9"] {
+        let value = format!("permessage-deflate; server_max_window_bits={value}");
+        assert_eq!(agreed(&[Offer::DEFAULT], &value), Err(HandshakeError::InvalidExtensions), "{value}");
+    }
+}
+
+/// websockets PR 1757: an offer of the smallest window, which its compressor cannot keep, was answered with 500.
+#[test]
+fn websockets_1757_an_offer_of_8_bits_is_accepted() {
+    let small = Some(bits(8));
+    let (element, session) = answer(&["permessage-deflate; server_max_window_bits=8"], &Policy::TAKEOVER);
+    assert_eq!(element.as_deref(), Some("permessage-deflate; server_max_window_bits=8"));
+    assert_eq!(session.unwrap().server_max_window_bits, small);
+    let (element, session) = answer(&["permessage-deflate; client_max_window_bits=8"], &Policy::TAKEOVER);
+    assert_eq!(element.as_deref(), Some("permessage-deflate; client_max_window_bits=8"));
+    assert_eq!(session.unwrap().client_max_window_bits, small);
+    // Whoever cannot keep it may decline, which is no failure either.
+    let mut policy = Policy::DEFAULT;
+    policy.min_server_window_bits = bits(9);
+    assert_eq!(answer(&["permessage-deflate; server_max_window_bits=8"], &policy), (None, None));
+}
+
+/// shiguredo_websocket 0003, for the parameters of permessage-deflate: a quoted value is the value in it.
+#[test]
+fn shiguredo_0003_a_quoted_window_is_that_window() {
+    for value in ["10", "\"10\"", "\"1\\0\"", "\"\\1\\0\""] {
+        let value = format!("permessage-deflate; client_max_window_bits={value}, x");
+        let (element, _) = answer(&[&value], &Policy::TAKEOVER);
+        assert_eq!(element.as_deref(), Some("permessage-deflate; client_max_window_bits=10"), "{value}");
+    }
+}
+
+/// shiguredo_websocket 0005: windows with leading zeros were taken.
+#[test]
+fn shiguredo_0005_leading_zeros_are_refused() {
+    for (name, digits) in ["server_max_window_bits", "client_max_window_bits"]
+        .into_iter()
+        .flat_map(|name| ["08", "010", "0015", "\"09\""].map(|digits| (name, digits)))
+    {
+        let value = format!("permessage-deflate; {name}={digits}");
+        assert_eq!(answer(&[&value], &Policy::DEFAULT), (None, None), "{value}");
+        let got = agreed(&[Offer::DEFAULT], &value);
+        assert_eq!(got, Err(HandshakeError::InvalidExtensionParameters), "{value}");
+    }
+}
+
+/// shiguredo_websocket 0015: an answer that accepts it twice was taken.
+#[test]
+fn shiguredo_0015_an_answer_accepts_it_once() {
+    let request = plain().deflate(&[Offer::DEFAULT, Offer::DEFAULT]);
+    for values in [
+        &["permessage-deflate, permessage-deflate"][..],
+        &["permessage-deflate; client_max_window_bits=10, permessage-deflate; client_max_window_bits=9"],
+        &["permessage-deflate", "permessage-deflate"],
+    ] {
+        assert_eq!(ask(request, values), Err(HandshakeError::UnofferedExtension), "{values:?}");
+    }
+}
+
+/// shiguredo_websocket 0022, for permessage-deflate: offers and answers count in whichever line they stand.
+#[test]
+fn shiguredo_0022_deflate_is_seen_in_every_line() {
+    let (element, session) =
+        answer(&["x", "y; a=1, permessage-deflate; foo", "permessage-deflate"], &Policy::TAKEOVER);
+    assert_eq!((element.as_deref(), session), (Some("permessage-deflate"), Some(Params::DEFAULT)));
+    let request = plain().deflate(&[Offer::DEFAULT]).extensions("x").unwrap();
+    assert_eq!(ask(request, &["x", "permessage-deflate"]), Err(HandshakeError::ConflictingExtensions));
 }
 
 /// shiguredo_websocket 0004: a refusal for the version did not name the right one.
