@@ -2,9 +2,10 @@
 //!
 //! All assert that nothing depends on how the input is cut, and that nothing panics.
 
+use sockless::deflate::{Offer, Policy};
 use sockless::handshake::client::{self, ClientRequest};
 use sockless::handshake::server;
-use sockless::handshake::{HandshakeError, HeadLimits, Headers, Uri};
+use sockless::handshake::{parse_deflate_answer, HandshakeError, HeadLimits, Headers, OriginPolicy, Uri};
 use sockless::{
     AnyRole, Config, Connection, EntropyError, Event, Input, Limits, MessageKind, ProtocolError, Transport,
 };
@@ -51,7 +52,9 @@ pub fn server_handshake(data: &[u8]) {
                     })
                     .collect();
                 assert!(!request.host().is_empty() && request.target().starts_with('/'));
-                let parts = (request.target(), request.host(), request.origin(), subprotocols, extensions);
+                let deflate = deflate(&request);
+                let parts =
+                    (request.target(), request.host(), request.origin(), subprotocols, extensions, deflate);
                 Read::End(taken, format!("request {parts:?} {:?}", fields(request.headers())))
             }
             Ok((taken, server::Progress::Http(request))) => {
@@ -63,20 +66,33 @@ pub fn server_handshake(data: &[u8]) {
     });
 }
 
-/// A response, read by a client that offered subprotocols and an extension.
+/// What is agreed on for compression, which is what the response says.
+fn deflate(request: &server::Request<'_>) -> Option<sockless::deflate::Params> {
+    let accept = request.accept(OriginPolicy::Any).expect("any origin will do").deflate(&Policy::TAKEOVER);
+    let mut out = [0; 512];
+    let (len, session) = accept.write(&mut out).expect("there is room");
+    let response = std::str::from_utf8(&out[..len]).expect("it is ASCII");
+    let element = response.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Extensions: "));
+    assert_eq!(element.map(|element| parse_deflate_answer(element).expect("it is valid")), session.deflate);
+    session.deflate
+}
+
+/// A response, read by a client that offered subprotocols and extensions.
 pub fn client_handshake(data: &[u8]) {
     any_cut(data, |chunks| {
         let uri = Uri::parse("ws://example.com/").expect("it is valid");
         let request = ClientRequest::new(uri)
             .subprotocols(&["chat", "superchat"])
-            .and_then(|request| request.extensions("permessage-deflate; client_max_window_bits, x-other"))
-            .expect("it is valid");
+            .and_then(|request| request.extensions("x-other"))
+            .expect("it is valid")
+            .deflate(&[Offer::DEFAULT]);
         let mut storage = [0; 1024];
         // The nonce of the example in RFC 6455 section 1.3.
         let mut handshake = client::Handshake::new(request, *b"the sample nonce", &mut storage, LIMITS);
         chunks.read(|chunk| match handshake.recv(chunk) {
             Ok((taken, client::Progress::NeedMore)) => Read::More(taken),
             Ok((taken, client::Progress::Accepted(accepted))) => {
+                assert!(accepted.session().deflate.is_none() || accepted.extensions().iter().count() == 1);
                 let parts = (accepted.session(), accepted.subprotocol(), fields(accepted.headers()));
                 Read::End(taken, format!("accepted {parts:?}"))
             }

@@ -118,7 +118,8 @@ fn deadlines(zero: usize) -> bool {
 /// Both opening handshakes, and CONNECT through a proxy, in storage on the stack.
 #[cfg(feature = "handshake")]
 mod handshake {
-    use sockless::handshake::{client, proxy, server, HeadLimits, OriginPolicy, Uri};
+    use sockless::deflate::{Offer, Policy};
+    use sockless::handshake::{client, parse_deflate_answer, proxy, server, HeadLimits, OriginPolicy, Uri};
 
     /// RFC 6455 section 1.2 between our own two ends.
     pub fn both_sides(zero: usize) -> Option<bool> {
@@ -127,7 +128,8 @@ mod handshake {
         let request = client::ClientRequest::new(uri)
             .subprotocols(&["chat", "superchat"])
             .and_then(|request| request.origin("http://example.com"))
-            .ok()?;
+            .ok()?
+            .deflate(&[Offer::DEFAULT]);
         let (mut storage, mut request_bytes) = ([0; 512], [0; 512]);
         let mut client = client::Handshake::new(request, nonce, &mut storage, HeadLimits::default());
         let sent = client.write_request(&mut request_bytes).ok()?;
@@ -137,12 +139,18 @@ mod handshake {
         let (_, progress) = server.recv(request_bytes.get(zero..sent)?).ok()?;
         let server::Progress::Request(request) = progress else { return None };
         let accept = request.accept(OriginPolicy::Any).ok()?.choose_subprotocol(&["superchat"]);
-        let (written, _) = accept.write(&mut response_bytes).ok()?;
+        let accept = accept.deflate(&Policy::DEFAULT);
+        let (written, session) = accept.write(&mut response_bytes).ok()?;
+        let element = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
 
         let (_, progress) = client.recv(response_bytes.get(..written)?).ok()?;
         let client::Progress::Accepted(accepted) = progress else { return None };
         Some(
-            accepted.subprotocol() == Some("superchat") && refuses(request_bytes.get(1..sent)?) == Some(true),
+            accepted.subprotocol() == Some("superchat")
+                && session.deflate.is_some()
+                && accepted.session().deflate == session.deflate
+                && parse_deflate_answer(element) == session.deflate
+                && refuses(request_bytes.get(1..sent)?) == Some(true),
         )
     }
 
