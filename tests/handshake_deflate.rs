@@ -508,6 +508,18 @@ fn req_7692_7_1_2_2_4_the_client_s_window_in_an_answer_has_a_value_of_8_to_15() 
     }
 }
 
+/// An offer binds however it was made.
+#[test]
+fn a_raw_offer_is_held_against_the_answer() {
+    let raw = plain().extensions("x, permessage-deflate; server_max_window_bits=\"10\", y").unwrap();
+    let got = ask(raw, &[&element("server_max_window_bits=9")]).unwrap().deflate.unwrap();
+    assert_eq!(got.window_bits(Side::Server), bits(9));
+    for refused in ["server_max_window_bits=11", "server_max_window_bits=10; client_max_window_bits=10"] {
+        assert_eq!(ask(raw, &[&element(refused)]), Err(INVALID), "{refused}");
+    }
+    assert_eq!(ask(raw, &["permessage-deflate"]), Err(INVALID));
+}
+
 /// A raw offer that no server may accept says nothing that an answer could be held against, but an answer is an answer.
 #[test]
 fn an_invalid_raw_offer_binds_nobody() {

@@ -85,6 +85,8 @@ impl<'c> ClientRequest<'c> {
     ///
     /// Whether the server accepted is in [`Session::deflate`]. An answer that accepts none of the offers, or
     /// that accepts another extension besides, which may use the same reserved bit, fails the handshake.
+    ///
+    /// Offer only what will be obeyed: once accepted, compressed messages may come at once.
     #[must_use]
     pub const fn deflate(mut self, offers: &'c [Offer]) -> Self {
         self.deflate = offers;
