@@ -8,6 +8,7 @@ use std::error::Error;
 
 use sockless::adapter::tokio::{dial, WebSocket};
 use sockless::adapter::Settings;
+use sockless::deflate::Offer;
 use sockless::handshake::client::ClientRequest;
 use sockless::handshake::Uri;
 use sockless::{Client, CloseCode, Message, SystemEntropy};
@@ -33,7 +34,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 async fn open(url: &str) -> Result<Socket, Box<dyn Error>> {
-    let request = ClientRequest::new(Uri::parse(url)?);
+    let request = ClientRequest::new(Uri::parse(url)?).deflate(&[Offer::DEFAULT]);
     Ok(dial(request, &Settings::DEFAULT).await?)
 }
 

@@ -10,6 +10,7 @@ use std::error::Error;
 use clap::Parser;
 use sockless::adapter::tokio::{dial, WebSocket};
 use sockless::adapter::Settings;
+use sockless::deflate::Offer;
 use sockless::handshake::client::ClientRequest;
 use sockless::handshake::Uri;
 use sockless::{Client, CloseCode, CloseFrame, CloseReason, Message, Payload, SystemEntropy};
@@ -36,6 +37,15 @@ struct Options {
     /// Send back every message instead of reading lines.
     #[arg(long)]
     echo: bool,
+    /// Offer permessage-deflate; this is the default.
+    #[arg(long, overrides_with = "no_deflate")]
+    deflate: bool,
+    /// Offer no compression.
+    #[arg(long, overrides_with = "deflate")]
+    no_deflate: bool,
+    /// Offer this instead, such as `permessage-deflate; server_max_window_bits=10`.
+    #[arg(long, value_name = "EXTENSIONS")]
+    offer: Option<String>,
     /// How to close at the end of the input.
     #[arg(long, value_name = "CODE[:REASON]", default_value = "1000")]
     close: String,
@@ -82,6 +92,11 @@ async fn open(options: &Options) -> Result<Socket, Box<dyn Error>> {
         ClientRequest::new(Uri::parse(&options.url)?).subprotocols(&subprotocols)?.fields(&fields)?;
     if let Some(origin) = &options.origin {
         request = request.origin(origin)?;
+    }
+    match &options.offer {
+        Some(offer) => request = request.extensions(offer)?,
+        None if options.deflate || !options.no_deflate => request = request.deflate(&[Offer::DEFAULT]),
+        None => {}
     }
     Ok(dial(request, &Settings::DEFAULT).await?)
 }

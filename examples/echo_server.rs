@@ -3,10 +3,15 @@
 use std::time::Duration;
 
 use clap::Parser;
+use compression::Compression;
 use sockless::adapter::tokio::accept;
 use sockless::adapter::{Error, ServerOptions};
+use sockless::deflate::{Policy, Pool};
 use sockless::handshake::OriginPolicy;
 use tokio::net::{TcpListener, TcpStream};
+
+#[path = "shared/compression.rs"]
+mod compression;
 
 #[derive(Parser)]
 #[command(about = "Echoes every WebSocket message")]
@@ -14,6 +19,8 @@ struct Options {
     /// Where to listen; port 0 picks a free one.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9001")]
     listen: String,
+    #[command(flatten)]
+    compression: Compression,
 }
 
 #[tokio::main]
@@ -21,6 +28,9 @@ async fn main() -> std::io::Result<()> {
     let options = Options::parse();
     let listener = TcpListener::bind(&options.listen).await?;
     println!("listening on {}", listener.local_addr()?);
+    let policy = options.compression.policy();
+    // Connections that keep no context between messages take theirs from here.
+    let pool = Pool::default();
     loop {
         let (stream, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
@@ -31,18 +41,22 @@ async fn main() -> std::io::Result<()> {
                 continue;
             }
         };
+        let pool = pool.clone();
         tokio::spawn(async move {
-            if let Err(error) = serve(stream).await {
+            if let Err(error) = serve(stream, policy, &pool).await {
                 eprintln!("{peer}: {error}");
             }
         });
     }
 }
 
-async fn serve(stream: TcpStream) -> Result<(), Error> {
+async fn serve(stream: TcpStream, policy: Option<Policy>, pool: &Pool) -> Result<(), Error> {
     stream.set_nodelay(true)?;
     // Any page may use an echo; a server with users would say `SameHost`.
-    let options = ServerOptions::new(OriginPolicy::Any);
+    let mut options = ServerOptions::new(OriginPolicy::Any);
+    if let Some(policy) = policy {
+        options = options.with_deflate(policy, pool);
+    }
     let mut socket = accept(stream, &options).await?;
     // What one read brought is answered in one write: `feed` queues, and the next wait for input writes.
     while let Some((message, mut outgoing)) = socket.recv_with().await? {

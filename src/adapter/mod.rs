@@ -23,5 +23,7 @@ pub mod std_io;
 pub mod tokio;
 
 pub use error::Error;
+#[cfg(all(feature = "deflate", feature = "handshake", feature = "rng"))]
+pub use opening::ServerDeflate;
 #[cfg(all(feature = "handshake", feature = "rng"))]
 pub use opening::{Accepted, OpeningError, Refusal, Rejection, ServerOptions, Settings};

@@ -7,12 +7,14 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use crate::connection::Config;
+#[cfg(feature = "deflate")]
+use crate::deflate::{Policy, Pool, Tuning};
 use crate::entropy::SystemEntropy;
 use crate::handshake::client::{self, ClientRequest};
 use crate::handshake::server::{Handshake, PlainRequest, Progress, Reject, Request};
 use crate::handshake::{ComposeError, HandshakeError, HeadLimits, OriginPolicy, Session};
-use crate::message::Buffers;
-use crate::role::Entropy;
+use crate::message::{Buffers, Endpoint};
+use crate::role::{Client, Entropy, Server};
 
 /// What both roles can set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +29,9 @@ pub struct Settings {
     pub head_limits: HeadLimits,
     /// Bytes of the largest head; only for the time of the handshake. Default: 16 KiB.
     pub head_size: usize,
+    /// How messages are compressed, where that is agreed on.
+    #[cfg(feature = "deflate")]
+    pub tuning: Tuning,
 }
 
 impl Settings {
@@ -36,6 +41,8 @@ impl Settings {
         buffers: Buffers::DEFAULT,
         head_limits: HeadLimits::DEFAULT,
         head_size: HeadLimits::STORAGE,
+        #[cfg(feature = "deflate")]
+        tuning: Tuning::DEFAULT,
     };
 
     /// With other limits and timers.
@@ -59,6 +66,14 @@ impl Settings {
         self.head_size = size;
         self
     }
+
+    /// With another way of compressing.
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub const fn with_tuning(mut self, tuning: Tuning) -> Self {
+        self.tuning = tuning;
+        self
+    }
 }
 
 impl Default for Settings {
@@ -79,12 +94,41 @@ pub struct ServerOptions<'o> {
     pub fields: &'o [(&'o str, &'o str)],
     /// Limits, timers, buffers.
     pub settings: Settings,
+    /// Which offers of permessage-deflate are accepted. Default: none.
+    #[cfg(feature = "deflate")]
+    pub deflate: Option<ServerDeflate<'o>>,
+}
+
+/// How a server compresses (RFC 7692).
+#[cfg(feature = "deflate")]
+#[derive(Clone, Copy, Debug)]
+pub struct ServerDeflate<'o> {
+    /// What is accepted.
+    pub policy: Policy,
+    /// Where connections that keep no context between messages have theirs from: one pool for all connections of
+    /// the server.
+    pub pool: &'o Pool,
 }
 
 impl<'o> ServerOptions<'o> {
     /// With this origin policy and the defaults.
     pub const fn new(origin: OriginPolicy<'o>) -> Self {
-        Self { origin, subprotocols: &[], fields: &[], settings: Settings::DEFAULT }
+        Self {
+            origin,
+            subprotocols: &[],
+            fields: &[],
+            settings: Settings::DEFAULT,
+            #[cfg(feature = "deflate")]
+            deflate: None,
+        }
+    }
+
+    /// With permessage-deflate for clients whose offer the policy answers.
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub const fn with_deflate(mut self, policy: Policy, pool: &'o Pool) -> Self {
+        self.deflate = Some(ServerDeflate { policy, pool });
+        self
     }
 
     /// With these subprotocols.
@@ -278,6 +322,11 @@ fn answer(
         return Ok(Served::Refused { response, error: OpeningError::Refused(refusal.status) });
     }
     let accept = accept.choose_subprotocol(options.subprotocols).fields(options.fields)?;
+    #[cfg(feature = "deflate")]
+    let accept = match &options.deflate {
+        Some(deflate) => accept.deflate(&deflate.policy),
+        None => accept,
+    };
     let mut session = Session::default();
     let response = written(|out| {
         let (len, agreed) = accept.write(out)?;
@@ -305,7 +354,12 @@ pub(super) fn ask(handshake: &mut client::Handshake<'_>, input: &[u8]) -> Result
     match handshake.recv(input)? {
         (_, client::Progress::NeedMore) => Ok(Asked::NeedMore),
         (taken, client::Progress::Accepted(accepted)) => {
-            Ok(Asked::Open { session: accepted.session(), taken })
+            let session = accepted.session();
+            // RFC 7692 section 5.1: who cannot go on with what was agreed on fails.
+            if session.deflate.is_some() && cfg!(not(feature = "deflate")) {
+                return Err(HandshakeError::InvalidExtensionParameters.into());
+            }
+            Ok(Asked::Open { session, taken })
         }
         (taken, client::Progress::Rejected(rejected)) => Err(OpeningError::Rejected(Rejection {
             status: rejected.status(),
@@ -324,6 +378,39 @@ pub(super) fn client_handshake<'c>(
     let mut nonce = [0; 16];
     SystemEntropy::new().fill(&mut nonce).map_err(|_| OpeningError::Entropy)?;
     Ok(client::Handshake::new(request, nonce, storage, settings.head_limits))
+}
+
+/// The endpoint of a server that has answered. `received` is what came after the request.
+pub(super) fn server_endpoint(
+    session: &Session,
+    options: &ServerOptions<'_>,
+    received: &[u8],
+) -> Endpoint<Server> {
+    let settings = &options.settings;
+    let endpoint = Endpoint::new(Server, settings.config, settings.buffers, received);
+    #[cfg(feature = "deflate")]
+    if let Some(params) = &session.deflate {
+        let pool = options.deflate.as_ref().map(|deflate| deflate.pool);
+        return endpoint.with_deflate(params, settings.tuning, pool);
+    }
+    let _ = session;
+    endpoint
+}
+
+/// The endpoint of a client that was accepted. `received` is what came after the response.
+pub(super) fn client_endpoint(
+    session: &Session,
+    settings: &Settings,
+    received: &[u8],
+) -> Endpoint<Client<SystemEntropy>> {
+    let role = Client::new(SystemEntropy::new());
+    let endpoint = Endpoint::new(role, settings.config, settings.buffers, received);
+    #[cfg(feature = "deflate")]
+    if let Some(params) = &session.deflate {
+        return endpoint.with_deflate(params, settings.tuning, None);
+    }
+    let _ = session;
+    endpoint
 }
 
 /// What `write` writes, in a buffer that is large enough.

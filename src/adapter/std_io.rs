@@ -59,11 +59,16 @@ pub struct WebSocket<S, R> {
 impl<S: Stream, R: Role> WebSocket<S, R> {
     /// After the opening handshake. `received` are the bytes that were read together with its end.
     pub fn new(stream: S, role: R, config: Config, buffers: Buffers, received: &[u8]) -> Self {
+        Self::with_endpoint(stream, Endpoint::new(role, config, buffers, received))
+    }
+
+    /// After the opening handshake, with an endpoint that knows what was agreed on.
+    pub fn with_endpoint(stream: S, endpoint: Endpoint<R>) -> Self {
         Self {
             stream,
             #[cfg(feature = "handshake")]
             session: crate::handshake::Session::default(),
-            endpoint: Endpoint::new(role, config, buffers, received),
+            endpoint,
         }
     }
 

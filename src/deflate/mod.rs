@@ -15,6 +15,7 @@ mod inflater;
 mod params;
 #[cfg(feature = "deflate")]
 mod pool;
+#[cfg(feature = "deflate")]
 mod tuning;
 
 #[cfg(feature = "deflate")]
@@ -24,4 +25,5 @@ pub use inflater::{InflateStatus, Inflated, Inflater};
 pub use params::{ClientWindow, Offer, Params, Policy, WindowBits};
 #[cfg(feature = "deflate")]
 pub use pool::Pool;
+#[cfg(feature = "deflate")]
 pub use tuning::Tuning;

@@ -7,7 +7,9 @@ use ::tokio::net::TcpStream;
 use alloc::vec::Vec;
 
 use super::WebSocket;
-use crate::adapter::opening::{ask, client_handshake, request, serve, Asked, Served, MAX_DRAINED};
+use crate::adapter::opening::{
+    ask, client_endpoint, client_handshake, request, serve, server_endpoint, Asked, Served, MAX_DRAINED,
+};
 use crate::adapter::{Accepted, Error, OpeningError, Refusal, ServerOptions, Settings};
 use crate::entropy::SystemEntropy;
 use crate::handshake::client::ClientRequest;
@@ -94,7 +96,7 @@ async fn open<S: AsyncRead + AsyncWrite + Unpin>(
                 stream.write_all(&response).await?;
                 stream.flush().await?;
                 let rest = received.get(taken..).unwrap_or(&[]);
-                let socket = WebSocket::new(stream, Server, settings.config, settings.buffers, rest);
+                let socket = WebSocket::with_endpoint(stream, server_endpoint(&session, options, rest));
                 return Ok((Accepted::WebSocket(socket.with_session(session)), Vec::new()));
             }
             Served::Http { mut head, response, taken } => {
@@ -133,9 +135,8 @@ pub async fn connect<S: AsyncRead + AsyncWrite + Unpin>(
         match ask(&mut handshake, received)? {
             Asked::NeedMore => {}
             Asked::Open { session, taken } => {
-                let role = Client::new(SystemEntropy::new());
                 let rest = received.get(taken..).unwrap_or(&[]);
-                let socket = WebSocket::new(stream, role, settings.config, settings.buffers, rest);
+                let socket = WebSocket::with_endpoint(stream, client_endpoint(&session, settings, rest));
                 return Ok(socket.with_session(session));
             }
         }
