@@ -32,9 +32,9 @@ fn state_stays_small() {
         Deadlines: 136,
         Reader: 208,
         Writer<Server>: 160,
-        Writer<Client<Keys>>: 160,
+        Writer<Client<Keys>>: 168,
         Writer<AnyRole<Keys>>: 168,
         Connection<Server>: 512,
-        Connection<Client<Keys>>: 512,
+        Connection<Client<Keys>>: 520,
     }
 }

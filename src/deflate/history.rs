@@ -56,7 +56,7 @@ impl History {
 
 #[cfg(test)]
 mod tests {
-    use super::History;
+    use super::{History, Vec};
 
     #[test]
     fn it_holds_the_last_octets_in_order() {
