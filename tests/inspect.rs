@@ -150,14 +150,91 @@ fn a_handshake_that_fails_names_its_status() {
     assert_eq!((&lines[1]["status"], &lines[2]["name"], status), (&json!(404), &json!("Rejected"), 1));
 }
 
+const DEFLATE: [&str; 6] = [
+    "--role",
+    "client",
+    "--stage",
+    "frames",
+    "--extensions",
+    "permessage-deflate; server_max_window_bits=10",
+];
+
+/// RFC 7692 section 7.2.3.
+#[test]
+fn compressed_messages_are_inflated() {
+    let hello = json!({"event": "message", "kind": "text", "hex": "48656c6c6f"});
+    let open = json!({"transport": "open"});
+    let input = "4103f248cd\n8900\n8004c9c90700\nc105f200110000\nc10100\n810161\n";
+    let want = [
+        json!({"event": "ping", "hex": ""}),
+        json!({"send": "8a8000000000"}),
+        hello.clone(),
+        hello.clone(),
+        json!({"event": "message", "kind": "text", "hex": ""}),
+        json!({"event": "message", "kind": "text", "hex": "61"}),
+        open.clone(),
+    ];
+    assert_eq!(inspect(&DEFLATE, input), (want.to_vec(), 0));
+    let masked = ["--role", "server", "--stage", "frames", "--extensions", "permessage-deflate"];
+    assert_eq!(inspect(&masked, "c187 00000000 f248cdc9c90700"), (vec![hello, open], 0));
+    // Refers to what never was.
+    let (lines, status) = inspect(&DEFLATE, "c105f200110000");
+    assert_eq!((&lines[0]["name"], &lines[0]["close_code"]), (&json!("InvalidCompressedData"), &json!(1007)));
+    assert_eq!((&lines[1], status), (&json!({"send": "88820000000003ef"}), 1));
+    // "Hello", where four octets are allowed.
+    let limited = [&DEFLATE[..], &["--max-message", "4"]].concat();
+    let (lines, status) = inspect(&limited, "c107f248cdc9c90700");
+    assert_eq!((&lines[0]["close_code"], status), (&json!(1009), 1));
+    // Without the extension the bit means nothing.
+    let (lines, status) = frames("client", "c107f248cdc9c90700");
+    assert_eq!((&lines[0]["name"], status), (&json!("ReservedBits"), 1));
+}
+
+#[test]
+fn what_the_opening_handshake_agrees_on_is_used() {
+    let offer =
+        "permessage-deflate; server_max_window_bits=10; foo, permessage-deflate; server_max_window_bits=9";
+    let agreed = "permessage-deflate; server_max_window_bits=9";
+    let (lines, _) = inspect(&["--role", "client", "--offer", offer], "");
+    let request = hex::decode(lines[0]["send"].as_str().unwrap()).unwrap();
+    let input = format!("{}\nc187 00000000 f248cdc9c90700", hex::encode(&request));
+    let (lines, status) = inspect(&["--role", "server", "--deflate"], &input);
+    assert_eq!((&lines[0]["extensions"], status), (&json!(offer), 0));
+    let answer = hex::decode(lines[1]["send"].as_str().unwrap()).unwrap();
+    let line = format!("\r\nSec-WebSocket-Extensions: {agreed}\r\n");
+    assert!(String::from_utf8(answer.clone()).unwrap().contains(&line));
+    assert_eq!(lines[2]["hex"], "48656c6c6f");
+    let input = format!("{}\nc107f248cdc9c90700", hex::encode(&answer));
+    let (lines, status) = inspect(&["--role", "client", "--offer", offer], &input);
+    assert_eq!(
+        (&lines[1]["extensions"], &lines[2]["hex"], status),
+        (&json!(agreed), &json!("48656c6c6f"), 0)
+    );
+    // An offer of our own, and a server that was not told to accept any.
+    let (lines, _) = inspect(&["--role", "client", "--deflate"], "");
+    let request = hex::decode(lines[0]["send"].as_str().unwrap()).unwrap();
+    let (lines, status) = inspect(&["--role", "server"], &hex::encode(request));
+    assert_eq!((&lines[0]["extensions"], status), (&json!("permessage-deflate; client_max_window_bits"), 0));
+    let answer = hex::decode(lines[1]["send"].as_str().unwrap()).unwrap();
+    assert!(!String::from_utf8(answer).unwrap().contains("Extensions"));
+}
+
 #[test]
 fn bad_usage_ends_with_2() {
     for arguments in [
         &["--role", "nobody"][..],
         &[],
-        &["--role", "server", "--deflate"],
-        &["--role", "client", "--offer", "permessage-deflate"],
-        &["--role", "server", "--stage", "frames", "--extensions", "permessage-deflate"],
+        &["--role", "client", "--offer", "permessage-deflate; ="],
+        &[
+            "--role",
+            "server",
+            "--stage",
+            "frames",
+            "--extensions",
+            "permessage-deflate; client_max_window_bits",
+        ],
+        &["--role", "server", "--stage", "frames", "--extensions", "permessage-deflate, other"],
+        &["--role", "server", "--stage", "frames", "--extensions", "other"],
         &["--role", "client", "--url", "http://a/"],
         &["--role", "client", "--key", "short"],
     ] {

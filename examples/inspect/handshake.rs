@@ -3,23 +3,27 @@
 use base64::engine::general_purpose::STANDARD;
 use base64::Engine as _;
 use serde_json::{json, Value};
+use sockless::deflate::{Offer, Policy};
 use sockless::handshake::client::{self, ClientRequest};
 use sockless::handshake::server::{self, Progress, Reject, Request};
 use sockless::handshake::{HandshakeError, HeadLimits, Headers, OriginPolicy, Uri};
 use sockless::Transport;
 
 use crate::output::Output;
-use crate::{Line, Options};
+use crate::{Agreed, Line, Options};
 
 /// Bytes of the largest head: more than any peer takes, so that what is explained is not our limit.
 const HEAD: usize = 64 << 10;
 
-/// Reads a request and answers it. The bytes after it, if the WebSocket is open.
+/// What was agreed on, and the bytes after the head, if the WebSocket is open.
+type Opened = Option<(Agreed, Vec<u8>)>;
+
+/// Reads a request and answers it.
 pub fn serve(
     options: &Options,
     lines: &mut impl Iterator<Item = Line>,
     output: &mut Output,
-) -> Result<Option<Vec<u8>>, String> {
+) -> Result<Opened, String> {
     let mut storage = vec![0; HEAD];
     let mut handshake = server::Handshake::new(&mut storage, HeadLimits::DEFAULT);
     let supported: Vec<&str> = options.subprotocols.iter().map(String::as_str).collect();
@@ -37,10 +41,13 @@ pub fn serve(
                 let mut out = vec![0; HEAD];
                 match request.accept(OriginPolicy::Any) {
                     Ok(accept) => {
-                        let accept = accept.choose_subprotocol(&supported);
-                        let (len, _) = accept.write(&mut out).map_err(|error| error.to_string())?;
+                        let mut accept = accept.choose_subprotocol(&supported);
+                        if options.deflate {
+                            accept = accept.deflate(&Policy::TAKEOVER);
+                        }
+                        let (len, session) = accept.write(&mut out).map_err(|error| error.to_string())?;
                         output.send(&out[..len]);
-                        return Ok(Some(chunk[taken..].to_vec()));
+                        return Ok(Some((session.deflate, chunk[taken..].to_vec())));
                     }
                     Err(error) => {
                         refuse(error, output);
@@ -91,15 +98,20 @@ fn send_rejection(reject: &Reject<'_>, output: &mut Output) {
     output.transport(Transport::ShutdownWrite);
 }
 
-/// Writes a request and reads the answer. The bytes after it, if the WebSocket is open.
+/// Writes a request and reads the answer.
 pub fn ask(
     options: &Options,
     lines: &mut impl Iterator<Item = Line>,
     output: &mut Output,
-) -> Result<Option<Vec<u8>>, String> {
+) -> Result<Opened, String> {
     let uri = Uri::parse(&options.url).map_err(|error| error.to_string())?;
     let offered: Vec<&str> = options.subprotocols.iter().map(String::as_str).collect();
-    let request = ClientRequest::new(uri).subprotocols(&offered).map_err(|error| error.to_string())?;
+    let mut request = ClientRequest::new(uri).subprotocols(&offered).map_err(|error| error.to_string())?;
+    match &options.offer {
+        Some(offer) => request = request.extensions(offer).map_err(|error| error.to_string())?,
+        None if options.deflate => request = request.deflate(&[Offer::DEFAULT]),
+        None => {}
+    }
     let mut storage = vec![0; HEAD];
     let nonce = nonce(&options.key)?;
     let mut handshake = client::Handshake::new(request, nonce, &mut storage, HeadLimits::DEFAULT);
@@ -117,7 +129,7 @@ pub fn ask(
             Ok((_, client::Progress::NeedMore)) => {}
             Ok((taken, client::Progress::Accepted(accepted))) => {
                 explain_response(101, accepted.subprotocol(), accepted.headers(), output);
-                return Ok(Some(chunk[taken..].to_vec()));
+                return Ok(Some((accepted.session().deflate, chunk[taken..].to_vec())));
             }
             Ok((_, client::Progress::Rejected(rejected))) => {
                 explain_response(rejected.status(), None, rejected.headers(), output);

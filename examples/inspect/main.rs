@@ -14,6 +14,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
 use output::Output;
+use sockless::deflate::Params;
+use sockless::handshake::parse_deflate_answer;
 use sockless::{Config, Limits};
 
 #[derive(Parser)]
@@ -28,15 +30,16 @@ struct Options {
     /// A subprotocol that the server supports or the client offers, the preferred first.
     #[arg(long = "subprotocol", value_name = "NAME")]
     subprotocols: Vec<String>,
-    /// Compression: not built yet.
+    /// The server accepts permessage-deflate, and asks for nothing that the client did not; the client offers it
+    /// as browsers do.
     #[arg(long)]
     deflate: bool,
-    /// The client's offer of extensions: not built yet.
+    /// What the client offers instead, such as `permessage-deflate; server_max_window_bits=10`.
     #[arg(long, value_name = "VALUE")]
     offer: Option<String>,
-    /// The negotiated extensions, for `--stage frames`; only the empty value, until there are some.
-    #[arg(long, value_name = "VALUE")]
-    extensions: Option<String>,
+    /// The negotiated extensions, for `--stage frames`: empty, or the server's answer for permessage-deflate.
+    #[arg(long, value_name = "VALUE", default_value = "", value_parser = agreed)]
+    extensions: Agreed,
     /// Octets of the largest message.
     #[arg(long, value_name = "BYTES")]
     max_message: Option<u64>,
@@ -60,6 +63,16 @@ enum Stage {
     Frames,
 }
 
+/// What was agreed on for permessage-deflate.
+type Agreed = Option<Params>;
+
+fn agreed(value: &str) -> Result<Agreed, String> {
+    match value.trim() {
+        "" => Ok(None),
+        value => parse_deflate_answer(value).map(Some).ok_or_else(|| "no valid answer for extensions".into()),
+    }
+}
+
 /// What a line of input says.
 enum Line {
     Chunk(Vec<u8>),
@@ -81,31 +94,29 @@ fn main() -> ExitCode {
 
 /// Whether the peer behaved.
 fn run(options: &Options) -> Result<bool, String> {
-    if options.deflate
-        || options.offer.is_some()
-        || options.extensions.as_ref().is_some_and(|e| !e.is_empty())
-    {
-        return Err("compression is not built yet".into());
-    }
     let lines = read_lines()?;
     let mut limits = Limits::DEFAULT;
     if let Some(octets) = options.max_message {
-        limits = limits.with_max_message_size(octets).with_max_frame_size(octets);
+        limits = limits.with_max_message_size(octets);
     }
     let config = Config::new().with_limits(limits);
     let mut output = Output::default();
-    let mut session = session::Session::new(options.role, config);
     let mut lines = lines.into_iter();
-    if options.stage == Stage::Handshake {
-        let opened = match options.role {
-            Role::Server => handshake::serve(options, &mut lines, &mut output)?,
-            Role::Client => handshake::ask(options, &mut lines, &mut output)?,
-        };
-        match opened {
-            Some(rest) => session.receive(rest, &mut output),
-            None => return Ok(output.finish()),
+    let (agreed, rest) = match (options.stage, options.role) {
+        (Stage::Frames, _) => (options.extensions, Vec::new()),
+        (Stage::Handshake, role) => {
+            let opened = match role {
+                Role::Server => handshake::serve(options, &mut lines, &mut output)?,
+                Role::Client => handshake::ask(options, &mut lines, &mut output)?,
+            };
+            match opened {
+                Some(opened) => opened,
+                None => return Ok(output.finish()),
+            }
         }
-    }
+    };
+    let mut session = session::Session::new(options.role, config, agreed);
+    session.receive(rest, &mut output);
     for line in lines {
         match line {
             Line::Chunk(bytes) => session.receive(bytes, &mut output),

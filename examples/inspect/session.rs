@@ -1,24 +1,28 @@
 //! The frames of one connection.
 
 use serde_json::json;
+use sockless::deflate::{InflateStatus, Inflater};
+use sockless::frame::Rsv;
 use sockless::{
-    AnyRole, Config, Connection, EntropyError, Event, Input, MessageKind, ProtocolError, Transport,
+    AnyRole, Config, Connection, Data, EntropyError, Event, Input, MessageKind, ProtocolError, Role as _,
+    Transport,
 };
 
 use crate::output::Output;
-use crate::Role;
+use crate::{Agreed, Role};
 
 type Key = fn(&mut [u8]) -> Result<(), EntropyError>;
 
 /// One connection, and the message that is coming.
 pub struct Session {
     connection: Connection<AnyRole<Key>>,
+    inflater: Option<Inflater>,
     message: Vec<u8>,
 }
 
 impl Session {
     /// After the opening handshake.
-    pub fn new(role: Role, config: Config) -> Self {
+    pub fn new(role: Role, config: Config, agreed: Agreed) -> Self {
         // A client that anybody can foresee: for reading captures, never for the wire.
         let zero: Key = |dest| {
             dest.fill(0);
@@ -28,7 +32,13 @@ impl Session {
             Role::Server => AnyRole::Server,
             Role::Client => AnyRole::Client(zero),
         };
-        Self { connection: Connection::new(role, config), message: Vec::new() }
+        let peer = role.side().peer();
+        let mut connection = Connection::new(role, config);
+        let inflater = agreed.map(|params| Inflater::new(&params, peer, config.limits));
+        if inflater.is_some() {
+            connection = connection.with_allowed_rsv(Rsv::RSV1);
+        }
+        Self { connection, inflater, message: Vec::new() }
     }
 
     /// Explains one chunk.
@@ -37,7 +47,13 @@ impl Session {
         loop {
             match self.connection.recv(&mut input) {
                 Ok(None) => break,
-                Ok(Some(event)) => Self::explain(&self.connection, event, &mut self.message, output),
+                Ok(Some(Event::Data(data))) => {
+                    if let Err(error) = self.data(&data, output) {
+                        self.connection.fail(error);
+                        fail(error, output);
+                    }
+                }
+                Ok(Some(event)) => self.explain(event, output),
                 Err(error) => fail(error, output),
             }
             self.transmit(output);
@@ -57,31 +73,42 @@ impl Session {
         self.connection.transport()
     }
 
-    fn explain(
-        connection: &Connection<AnyRole<Key>>,
-        event: Event<'_>,
-        message: &mut Vec<u8>,
-        output: &mut Output,
-    ) {
-        let payload = connection.reader().control_payload();
-        match event {
-            Event::Data(data) => {
-                message.extend_from_slice(data.bytes());
-                if data.is_last() {
-                    let kind = match data.kind() {
-                        MessageKind::Text => "text",
-                        MessageKind::Binary => "binary",
-                    };
-                    output.event(json!({ "event": "message", "kind": kind, "hex": hex::encode(&message) }));
-                    message.clear();
+    /// Collects a piece of a message, inflated if it is compressed.
+    fn data(&mut self, data: &Data<'_>, output: &mut Output) -> Result<(), ProtocolError> {
+        match &mut self.inflater {
+            Some(inflater) if data.rsv().contains(Rsv::RSV1) => {
+                let (mut input, mut out) = (data.bytes(), [0; 4096]);
+                loop {
+                    let inflated = inflater.inflate(data.kind(), &mut input, data.is_last(), &mut out)?;
+                    self.message.extend_from_slice(inflated.bytes());
+                    if inflated.status() != InflateStatus::OutputFull {
+                        break;
+                    }
                 }
             }
+            _ => self.message.extend_from_slice(data.bytes()),
+        }
+        if data.is_last() {
+            let kind = match data.kind() {
+                MessageKind::Text => "text",
+                MessageKind::Binary => "binary",
+            };
+            output.event(json!({ "event": "message", "kind": kind, "hex": hex::encode(&self.message) }));
+            self.message.clear();
+        }
+        Ok(())
+    }
+
+    fn explain(&self, event: Event<'_>, output: &mut Output) {
+        let reader = self.connection.reader();
+        let payload = reader.control_payload();
+        match event {
             Event::Ping => output.event(json!({ "event": "ping", "hex": hex::encode(payload) })),
             Event::Pong => output.event(json!({ "event": "pong", "hex": hex::encode(payload) })),
             Event::Close(code) => output.event(json!({
                 "event": "close",
                 "code": code.map(u16::from),
-                "reason": connection.reader().close_reason(),
+                "reason": reader.close_reason(),
             })),
             other => output.event(json!({ "event": "other", "debug": format!("{other:?}") })),
         }
