@@ -1,4 +1,4 @@
-//! WebSocket without the socket: RFC 6455 as a pure `no_std` state machine.
+//! WebSocket without the socket: RFC 6455 and RFC 7692 as a pure `no_std` state machine.
 //!
 //! The engine takes bytes and gives events; it takes messages and gives bytes. It touches no socket, clock,
 //! source of randomness or allocator, so the same engine drives any transport, and every behaviour can be
@@ -77,6 +77,7 @@
 //!     <- connection                    both halves, closing handshake, deadlines
 //!       <- message                     whole messages, buffers, the order of reading and writing
 //!         <- adapter                   std, tokio: read, write, report
+//! deflate                              compression: its terms, used by handshake; its codec, by message
 //! handshake                            opens; knows nothing of frames
 //! ```
 //!
@@ -95,6 +96,11 @@
 //!   a normal end.
 //! - Too much is 1009; too many fragments are 1008; bad text is 1007; everything else that the peer breaks is
 //!   1002.
+//! - A compressed message that is cut off, an empty payload included, is invalid: 1007. A DEFLATE block with
+//!   BFINAL ends nothing, and the context is kept over it. Limits are for what messages inflate to.
+//! - Where 8 bits were agreed on for a window, the compressor has one of 9, in which it reaches back 250
+//!   octets at most. The inflater takes what a window of 15 allows, whatever was agreed on.
+//! - permessage-deflate stands alone: nothing vouches for a combination with another extension.
 //! - A server after both Closes, and whoever failed the connection, ends its direction and reads to the end
 //!   of the stream; a client after both waits for the server.
 //!
@@ -114,7 +120,7 @@
 //! | [`Masker`](frame::Masker) | 4 |
 //!
 //! Whole messages live in the buffer that they were read into (16 KiB unless set); those that fit are
-//! received and sent without an allocation.
+//! received and sent without an allocation. The README has a table of what compression costs.
 //!
 //! # Features
 //!
@@ -124,6 +130,8 @@
 //! - `rng` (default): `SystemEntropy`, a ChaCha8 generator that the system seeds. Without it, bring an
 //!   [`Entropy`].
 //! - `tokio`: the tokio adapter, with `Stream` and `Sink`.
+//! - `deflate`: compression, permessage-deflate (RFC 7692), with `zlib-rs`. Implies `std`. Negotiating it is
+//!   part of `handshake`, and its values of the core.
 //! - `alloc`: whole messages and queues without `std`.
 //!
 //! With none of them the engine needs no allocator and no other crate.

@@ -2,20 +2,21 @@
 //!
 //! Owns: the bounds of one connection's input. Must not know: who enforces them.
 
-/// Bounds on what a peer may send. All are checked at the frame header, before any memory is spent; those of what
-/// a compressed message inflates to, while it is inflated.
+/// Bounds on what a peer may send. All are checked at the frame header, before any memory is spent; those of
+/// what a compressed message inflates to, while it is inflated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
     /// Octets of the largest frame. Default: 64 MiB.
     pub max_frame_size: u64,
-    /// Octets of the largest message, summed over its fragments; where it is compressed, inflated. Default: 64
-    /// MiB.
+    /// Octets of the largest message, summed over its fragments; where it is compressed, inflated. Default:
+    /// 64 MiB.
     pub max_message_size: u64,
     /// Frames of one message, empty ones included. Default: 131,072.
     pub max_fragments: u32,
-    /// How many octets each compressed octet of a message may inflate to, on the average of what came of it; the
-    /// first 64 KiB of a message are free. DEFLATE itself ends at about 1032. Default: 65,535, which is no bound.
+    /// How many octets each compressed octet of a message may inflate to, on the average of what came of it;
+    /// the first 64 KiB of a message are free. DEFLATE itself ends at about 1032. Default: 65,535, which is
+    /// no bound.
     pub max_expansion: u16,
     /// Whether text messages are taken; if not, they fail the connection with 1003. Default: yes.
     pub accept_text: bool,

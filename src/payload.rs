@@ -49,8 +49,8 @@ impl<'a> Payload<'a> {
         (data.rsv() == Rsv::NONE).then(|| Self { kind: data.kind(), cut, ..Self::binary(data.bytes()) })
     }
 
-    /// What a `Deflater` has made of a message of this kind, or of a fragment of one. It is sent with RSV1 (RFC
-    /// 7692 section 6.1), where permessage-deflate was agreed on.
+    /// What a `Deflater` has made of a message of this kind, or of a fragment of one. It is sent with RSV1
+    /// (RFC 7692 section 6.1), where permessage-deflate was agreed on.
     ///
     /// What it inflates to is the caller's word: the codec of this crate does not see it.
     #[inline]
@@ -58,8 +58,8 @@ impl<'a> Payload<'a> {
         Self { kind, octets, cut: false, compression: Compression::Deflated }
     }
 
-    /// Whether to compress it where permessage-deflate is in use, whatever its length. A message is compressed or
-    /// not as its first fragment is.
+    /// Whether to compress it where permessage-deflate is in use, whatever its length. A message is
+    /// compressed or not as its first fragment is.
     ///
     /// Do not compress secrets together with what an attacker can choose (RFC 7692 section 8).
     #[inline]

@@ -57,8 +57,8 @@ impl<R: Role> Writer<R> {
         }
     }
 
-    /// The same, where an extension was negotiated that gives `rsv` a meaning on the first frame of a message:
-    /// with RSV1, payloads that are [`deflated`](Payload::deflated) may be sent.
+    /// The same, where an extension was negotiated that gives `rsv` a meaning on the first frame of a
+    /// message: with RSV1, payloads that are [`deflated`](Payload::deflated) may be sent.
     #[must_use]
     pub fn with_allowed_rsv(mut self, rsv: Rsv) -> Self {
         self.allow_rsv(rsv);
@@ -83,8 +83,8 @@ impl<R: Role> Writer<R> {
     ///
     /// [`SendError::Closed`], [`SendError::MessageInProgress`], [`SendError::FrameInProgress`],
     /// [`SendError::InvalidUtf8`] (only where [`begin`](Self::begin) left a character of the message
-    /// incomplete), [`SendError::CompressionNotNegotiated`], [`SendError::BufferTooSmall`] or [`SendError::Entropy`]; `out` and the state are then
-    /// unchanged.
+    /// incomplete), [`SendError::CompressionNotNegotiated`], [`SendError::BufferTooSmall`] or
+    /// [`SendError::Entropy`]; `out` and the state are then unchanged.
     #[inline]
     pub fn encode(&mut self, payload: Payload<'_>, fin: bool, out: &mut [u8]) -> Result<usize, SendError> {
         let octets = payload.octets();

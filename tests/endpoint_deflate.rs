@@ -36,7 +36,8 @@ impl Pair {
         Self { server, client: client.with_deflate(&params, tuning, pool) }
     }
 
-    /// Carries what the client has to say to the server, in reads of at most `chunk`. What the server makes of it.
+    /// Carries what the client has to say to the server, in reads of at most `chunk`. What the server makes
+    /// of it.
     fn up(&mut self, chunk: usize) -> (Vec<OwnedMessage>, Option<Error>) {
         let bytes = drain(&mut self.client);
         receive(&mut self.server, &bytes, chunk)

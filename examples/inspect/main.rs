@@ -30,8 +30,8 @@ struct Options {
     /// A subprotocol that the server supports or the client offers, the preferred first.
     #[arg(long = "subprotocol", value_name = "NAME")]
     subprotocols: Vec<String>,
-    /// The server accepts permessage-deflate, and asks for nothing that the client did not; the client offers it
-    /// as browsers do.
+    /// The server accepts permessage-deflate, and asks for nothing that the client did not; the client offers
+    /// it as browsers do.
     #[arg(long)]
     deflate: bool,
     /// What the client offers instead, such as `permessage-deflate; server_max_window_bits=10`.

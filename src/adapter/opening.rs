@@ -105,8 +105,8 @@ pub struct ServerOptions<'o> {
 pub struct ServerDeflate<'o> {
     /// What is accepted.
     pub policy: Policy,
-    /// Where connections that keep no context between messages have theirs from: one pool for all connections of
-    /// the server.
+    /// Where connections that keep no context between messages have theirs from: one pool for all connections
+    /// of the server.
     pub pool: &'o Pool,
 }
 

@@ -14,8 +14,8 @@ use crate::role::Side;
 
 /// Compresses the messages of one sender.
 ///
-/// The context, of which [`Tuning`] tells the bytes, is made at the first message. It is kept between messages
-/// where context takeover was agreed on; otherwise it goes back to the [`Pool`], if there is one.
+/// The context, of which [`Tuning`] tells the bytes, is made at the first message. It is kept between
+/// messages where context takeover was agreed on; otherwise it goes back to the [`Pool`], if there is one.
 pub struct Deflater {
     context: Option<Context>,
     pool: Option<Pool>,
@@ -114,13 +114,14 @@ impl Deflater {
         self
     }
 
-    /// Compresses `input` into `out`, and takes what it has used off `input`. Call until it is done, each time
-    /// with the same `flush`. Any length of `out` makes progress, and none changes the meaning of what comes out.
+    /// Compresses `input` into `out`, and takes what it has used off `input`. Call until it is done, each
+    /// time with the same `flush`. Any length of `out` makes progress, and none changes the meaning of what
+    /// comes out.
     ///
     /// # Errors
     ///
-    /// [`SendError::CompressionFailed`], which is a defect of the codec. The next message begins with an empty
-    /// window.
+    /// [`SendError::CompressionFailed`], which is a defect of the codec. The next message begins with an
+    /// empty window.
     pub fn deflate(
         &mut self,
         input: &mut &[u8],
@@ -143,8 +144,8 @@ impl Deflater {
         len.saturating_add(len >> 3).saturating_add(len >> 5).saturating_add(64)
     }
 
-    /// Forgets all earlier messages, and the one in progress: what comes next refers to nothing before it. For
-    /// where compressed octets were not sent.
+    /// Forgets all earlier messages, and the one in progress: what comes next refers to nothing before it.
+    /// For where compressed octets were not sent.
     pub fn reset(&mut self) {
         self.stage = Stage::Body;
         self.dirty = false;

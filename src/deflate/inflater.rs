@@ -22,8 +22,8 @@ const FREE_EXPANSION: u64 = 64 << 10;
 /// Inflates the messages of one sender, in memory that does not depend on their length.
 ///
 /// The context, about 48 KB and a history of at most the sender's window, is made at the first message. It is
-/// kept between messages where the sender takes its context over; otherwise it goes back to the [`Pool`], if there
-/// is one.
+/// kept between messages where the sender takes its context over; otherwise it goes back to the [`Pool`], if
+/// there is one.
 pub struct Inflater {
     context: Option<Context>,
     pool: Option<Pool>,
@@ -91,11 +91,11 @@ impl Inflater {
         self
     }
 
-    /// Inflates the next octets of a message into `out`, and takes what it has used off `input`. `last` says that
-    /// the message ends with `input`; call until [`InflateStatus::MessageEnd`] then.
+    /// Inflates the next octets of a message into `out`, and takes what it has used off `input`. `last` says
+    /// that the message ends with `input`; call until [`InflateStatus::MessageEnd`] then.
     ///
-    /// Text is checked as it comes. A DEFLATE block with BFINAL ends nothing: the message goes on after it, and
-    /// the context is kept (section 7.2.3.4).
+    /// Text is checked as it comes. A DEFLATE block with BFINAL ends nothing: the message goes on after it,
+    /// and the context is kept (section 7.2.3.4).
     ///
     /// # Errors
     ///
@@ -317,7 +317,8 @@ impl Context {
         })
     }
 
-    /// The end of the message: with the tail that the sender cut off, an empty stored block ends (section 7.2.2).
+    /// The end of the message: with the tail that the sender cut off, an empty stored block ends (section
+    /// 7.2.2).
     fn finish_message(&mut self) -> Result<(), ProtocolError> {
         // The fifth octet is never taken where the tail completes a block, which is how that is seen.
         let step = self.step(&[0x00, 0x00, 0xFF, 0xFF, 0x00], &mut [0; 8], InflateFlush::Block)?;

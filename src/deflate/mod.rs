@@ -1,10 +1,11 @@
 //! permessage-deflate (RFC 7692): messages that are compressed one by one.
 //!
-//! Owns: what can be negotiated (always there, without an allocator), and the codec (feature `deflate`). Must not
-//! know: header fields, frames, connections.
+//! Owns: what can be negotiated (always there, without an allocator), and the codec (feature `deflate`). Must
+//! not know: header fields, frames, connections.
 //!
-//! Compressing what an attacker can choose next to a secret lets the attacker measure the secret (RFC 7692 section
-//! 8): send such messages uncompressed, by [`Payload::with_compression`](crate::Payload::with_compression).
+//! Compressing what an attacker can choose next to a secret lets the attacker measure the secret (RFC 7692
+//! section 8): send such messages uncompressed, by
+//! [`Payload::with_compression`](crate::Payload::with_compression).
 
 #[cfg(feature = "deflate")]
 mod deflater;

@@ -1,7 +1,7 @@
 //! What the negotiation of permessage-deflate offers, accepts and settles (RFC 7692 section 7.1).
 //!
-//! Owns: the four parameters and how an answer follows from an offer. Must not know: how they are written in a
-//! header field.
+//! Owns: the four parameters and how an answer follows from an offer. Must not know: how they are written in
+//! a header field.
 
 use crate::role::Side;
 
@@ -134,8 +134,8 @@ impl Default for Offer {
 
 /// What a server accepts, and what it asks for in its answer.
 ///
-/// A context costs memory for as long as a connection lives; the defaults keep none. See the table of the crate's
-/// documentation for the bytes.
+/// A context costs memory for as long as a connection lives; the defaults keep none. See the table of the
+/// crate's documentation for the bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Policy {

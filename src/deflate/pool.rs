@@ -9,10 +9,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{deflater, inflater};
 
-/// Contexts shared by connections that keep none between messages: what no context takeover is negotiated for.
+/// Contexts shared by connections that keep none between messages: what no context takeover is negotiated
+/// for.
 ///
-/// Cloning shares the pool. It holds as many contexts as were ever in use at once, up to its bound; a context is
-/// in use while a message is inflated or compressed, so about one a thread is enough.
+/// Cloning shares the pool. It holds as many contexts as were ever in use at once, up to its bound; a context
+/// is in use while a message is inflated or compressed, so about one a thread is enough.
 #[derive(Clone)]
 pub struct Pool(Arc<Mutex<Shelves>>);
 

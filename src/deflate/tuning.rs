@@ -4,13 +4,13 @@
 
 /// How messages are compressed.
 ///
-/// A compressor takes about 130 KB, four times its window, and a buffer of 2^(`memory_level` + 9) bytes; the table
-/// of the README has the measured bytes.
+/// A compressor takes about 130 KB, four times its window, and a buffer of 2^(`memory_level` + 9) bytes; the
+/// table of the README has the measured bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Tuning {
-    /// Effort, 0 (none) to 9 (the most); others count as 9. Level 1 takes about a sixth of the time of level 6, and
-    /// leaves about a third more octets. Default: 1.
+    /// Effort, 0 (none) to 9 (the most); others count as 9. Level 1 takes about a sixth of the time of level
+    /// 6, and leaves about a third more octets. Default: 1.
     pub level: u8,
     /// Memory of the compressor beside its window, 1 (little) to 9 (the most). Default: 8.
     pub memory_level: u8,

@@ -95,8 +95,8 @@ impl<'c> ClientRequest<'c> {
 
     /// Offers extensions, the preferred first.
     ///
-    /// Elements of the name `permessage-deflate` are offers like those of [`deflate`](Self::deflate). One that
-    /// no server may accept is sent all the same; whatever answers it is valid if it is one at all.
+    /// Elements of the name `permessage-deflate` are offers like those of [`deflate`](Self::deflate). One
+    /// that no server may accept is sent all the same; whatever answers it is valid if it is one at all.
     ///
     /// # Errors
     ///

@@ -50,8 +50,8 @@ impl<'h> Tokens<'h> {
         self.iter().any(|candidate| candidate.eq_ignore_ascii_case(token))
     }
 
-    /// Whether none stands twice, compared with case. The lines are not gone through again for each: a list of
-    /// many long names would cost its square.
+    /// Whether none stands twice, compared with case. The lines are not gone through again for each: a list
+    /// of many long names would cost its square.
     pub(crate) fn are_unique(&self) -> bool {
         if !self.field.is_present() {
             return true;

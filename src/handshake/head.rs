@@ -40,8 +40,8 @@ impl<'s> Head<'s> {
         }
     }
 
-    /// Of a request: its first line is judged as soon as it ends, so that a peer that speaks something else, such
-    /// as a mail or shell client that waits to be greeted, is refused and not waited for.
+    /// Of a request: its first line is judged as soon as it ends, so that a peer that speaks something else,
+    /// such as a mail or shell client that waits to be greeted, is refused and not waited for.
     pub(crate) fn of_request(storage: &'s mut [u8], limits: &HeadLimits) -> Self {
         Self { check_start_line: check_request_line, ..Self::new(storage, limits) }
     }
@@ -94,8 +94,8 @@ impl<'s> Head<'s> {
         }
         // The first byte that is wrong decides, however the input is cut.
         let (fits, over) = piece.split_at_checked(room.saturating_sub(self.len)).unwrap_or((piece, &[]));
-        // What can never be HTTP is refused before its end is awaited, such as a TLS handshake on this port: control
-        // bytes, and a CR before anything but LF.
+        // What can never be HTTP is refused before its end is awaited, such as a TLS handshake on this port:
+        // control bytes, and a CR before anything but LF.
         let after_cr = self.storage.get(self.line_start..self.len).unwrap_or(&[]).last() == Some(&b'\r');
         let text = match fits {
             [b'\n'] | [] => fits.get(..0),

@@ -32,8 +32,8 @@ impl<'h> Headers<'h> {
         self.iter().filter(move |(candidate, _)| candidate.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
-    /// Judges every line once, so that iterating cannot fail. Each is shown to `known`: its name, its value and the
-    /// lines after it; whether the name is one that is known, and so a token.
+    /// Judges every line once, so that iterating cannot fail. Each is shown to `known`: its name, its value
+    /// and the lines after it; whether the name is one that is known, and so a token.
     fn check(
         lines: &'h [u8],
         max_fields: usize,
@@ -283,8 +283,8 @@ pub(crate) const fn is_tchar(byte: u8) -> bool {
         | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z')
 }
 
-/// Whether a value, or a line without its end, holds nothing but visible bytes, SP, HTAB and obs-text (RFC 9110
-/// section 5.5). There is no branch, so that a compiler can judge many bytes at a time.
+/// Whether a value, or a line without its end, holds nothing but visible bytes, SP, HTAB and obs-text (RFC
+/// 9110 section 5.5). There is no branch, so that a compiler can judge many bytes at a time.
 pub(crate) fn is_field_value(bytes: &[u8]) -> bool {
     bytes.iter().fold(true, |legal, &byte| legal & ((byte >= b' ') | (byte == b'\t')) & (byte != 0x7F))
 }

@@ -8,7 +8,8 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OriginPolicy<'p> {
-    /// Pages (`http:` or `https:`) of the host and port that the request is for, and clients that send no origin.
+    /// Pages (`http:` or `https:`) of the host and port that the request is for, and clients that send no
+    /// origin.
     SameHost,
     /// Pages of these origins, such as `https://example.com`, and clients that send no origin.
     List(&'p [&'p str]),

@@ -1,6 +1,7 @@
 //! The rules that single parts of a request must keep (RFC 6455 section 4.2.1, RFC 9112 sections 3 and 6).
 //!
-//! Owns: the fields that a server knows, and judging each. Must not know: what a request comes to, or answers.
+//! Owns: the fields that a server knows, and judging each. Must not know: what a request comes to, or
+//! answers.
 
 use super::error::HandshakeError;
 use super::fields::Extensions;

@@ -317,8 +317,8 @@ impl<'h, 'r> Accept<'h, 'r> {
     /// answers, or none; the others are passed over (RFC 7692 sections 5 and 7).
     ///
     /// It stands alone: another extension may use the same reserved bit or need the boundaries of frames, and
-    /// the engine cannot know. So this undoes [`extensions`](Self::extensions), even where it accepts nothing,
-    /// and a later `extensions` undoes this.
+    /// the engine cannot know. So this undoes [`extensions`](Self::extensions), even where it accepts
+    /// nothing, and a later `extensions` undoes this.
     #[must_use]
     pub fn deflate(mut self, policy: &Policy) -> Self {
         self.extensions = None;

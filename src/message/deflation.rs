@@ -37,7 +37,8 @@ impl Deflation {
             .unwrap_or(!fin || payload.octets().len() >= self.threshold)
     }
 
-    /// Queues a frame with the payload compressed, or as it is if that is shorter and nothing speaks against it.
+    /// Queues a frame with the payload compressed, or as it is if that is shorter and nothing speaks against
+    /// it.
     pub(super) fn append<R: Role>(
         &mut self,
         writer: &mut Writer<R>,

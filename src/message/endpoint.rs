@@ -157,8 +157,8 @@ impl<R: Role> Endpoint<R> {
         }
     }
 
-    /// With permessage-deflate as it was agreed on. Contexts are made when they are needed; where they are not
-    /// kept between messages, they come from `pool` if there is one.
+    /// With permessage-deflate as it was agreed on. Contexts are made when they are needed; where they are
+    /// not kept between messages, they come from `pool` if there is one.
     #[cfg(feature = "deflate")]
     #[must_use]
     pub fn with_deflate(mut self, params: &Params, tuning: Tuning, pool: Option<&Pool>) -> Self {

@@ -81,8 +81,8 @@ impl Inflation {
         self.state = if last { State::Last } else { State::Open };
     }
 
-    /// Inflates what stands in the inbox: all of a message if `whole`, otherwise a piece. `false` if more has to
-    /// come first.
+    /// Inflates what stands in the inbox: all of a message if `whole`, otherwise a piece. `false` if more has
+    /// to come first.
     pub(super) fn run(&mut self, inbox: &mut Inbox, whole: bool) -> Result<bool, ProtocolError> {
         while !matches!(self.state, State::Done | State::Idle) {
             if self.state == State::Hungry {

@@ -38,8 +38,8 @@ impl Prepared {
     /// Encodes the message, and compresses it once as well, for connections that have agreed on
     /// permessage-deflate with a server's window of at least `window`; others get it as it is.
     ///
-    /// It is compressed with an empty window. Where the server may take its context over, the context is given
-    /// up with it: messages of one connection alone compress better by themselves.
+    /// It is compressed with an empty window. Where the server may take its context over, the context is
+    /// given up with it: messages of one connection alone compress better by themselves.
     ///
     /// # Errors
     ///

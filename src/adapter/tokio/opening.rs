@@ -20,8 +20,8 @@ use crate::role::{Client, Server};
 /// What [`accept_or_http`] came to on such a transport.
 pub type Opened<S> = Accepted<WebSocket<S, Server>, S>;
 
-/// Accepts a WebSocket. Plain HTTP requests are answered with 426. After a refusal this waits until the client
-/// ends as well, or has sent 1 MiB more; bound the whole by a time limit of the transport.
+/// Accepts a WebSocket. Plain HTTP requests are answered with 426. After a refusal this waits until the
+/// client ends as well, or has sent 1 MiB more; bound the whole by a time limit of the transport.
 ///
 /// # Errors
 ///
