@@ -1,10 +1,12 @@
 //! One connection after its opening handshake: both halves and its timers.
 //!
-//! Owns: what reader, writer and deadlines mean together. Must not know: buffers, sockets, or any clock.
+//! Owns: its settings, and passing what the reader met on to whoever conducts the connection. Must not know:
+//! buffers, sockets, or any clock.
 
-use crate::closing::{Closed, Ending, ReadyState, Transport};
-use crate::deadline::{Deadlines, Progress, TimeoutAction, Timeouts};
-use crate::error::{EntropyError, ProtocolError, Timeout};
+use crate::closing::{Closed, ReadyState, Transport};
+use crate::conduct::Conduct;
+use crate::deadline::{Deadlines, Timeouts};
+use crate::error::{EntropyError, ProtocolError};
 use crate::event::Event;
 use crate::frame::Rsv;
 use crate::input::Input;
@@ -54,37 +56,22 @@ impl Config {
 #[derive(Clone, Debug)]
 pub struct Connection<R> {
     reader: Reader,
-    writer: Writer<R>,
-    deadlines: Deadlines,
-    /// Whether this endpoint began the end: its Close went before the peer's, or it dropped the transport.
-    local_first: bool,
-    ended: bool,
+    conduct: Conduct<R>,
 }
 
 impl<R: Role> Connection<R> {
     /// At the first byte after the opening handshake.
     pub fn new(role: R, config: Config) -> Self {
-        Self {
-            reader: Reader::new(role.side(), config.limits),
-            writer: Writer::new(role),
-            deadlines: Deadlines::new(config.timeouts),
-            local_first: false,
-            ended: false,
-        }
+        Self { reader: Reader::new(role.side(), config.limits), conduct: Conduct::new(role, config.timeouts) }
     }
 
-    /// The same, where an extension was negotiated that gives `rsv` a meaning on the first frame of a
-    /// message, in both directions: RSV1 for permessage-deflate. Whoever calls this inflates and compresses.
+    /// The same, where an extension was negotiated that gives `rsv` a meaning on the first frame of a message,
+    /// in both directions: RSV1 for permessage-deflate. Whoever calls this inflates and compresses.
     #[must_use]
     pub fn with_allowed_rsv(mut self, rsv: Rsv) -> Self {
-        self.allow_rsv(rsv);
-        self
-    }
-
-    /// As [`with_allowed_rsv`](Self::with_allowed_rsv), in place.
-    pub(crate) fn allow_rsv(&mut self, rsv: Rsv) {
         self.reader.allow_rsv(rsv);
-        self.writer.allow_rsv(rsv);
+        self.conduct.writer.allow_rsv(rsv);
+        self
     }
 
     /// The next event in `input`. Pongs and Closes that it owes come out of
@@ -98,19 +85,23 @@ impl<R: Role> Connection<R> {
     /// it, then do what [`transport`](Self::transport) says. All further input is swallowed.
     #[inline]
     pub fn recv<'b>(&mut self, input: &mut Input<'b>) -> Result<Option<Event<'b>>, ProtocolError> {
+        let Conduct { writer, deadlines, .. } = &mut self.conduct;
         if input.remaining() > 0 {
-            self.deadlines.received();
+            deadlines.received();
         }
-        let event = self.reader.next(input, self.writer.replies())?;
-        if matches!(event, Some(Event::Close(_))) {
-            self.note_close();
+        let event = self.reader.next(input, writer.replies());
+        match event {
+            Ok(Some(Event::Close(code))) => self.conduct.close_came(code),
+            Err(error) => self.conduct.failed(error),
+            Ok(_) => {}
         }
-        Ok(event)
+        event
     }
 
     /// Fails the connection (section 7.1.7) for what an extension found in a message, and owes its Close.
     pub fn fail(&mut self, error: ProtocolError) {
-        self.reader.fail(error, self.writer.replies());
+        self.reader.fail(error, self.conduct.writer.replies());
+        self.conduct.failed(error);
     }
 
     /// The transport ended: no byte will come. [`closed`](Self::closed) tells from now on how the connection
@@ -120,19 +111,15 @@ impl<R: Role> Connection<R> {
     ///
     /// [`ProtocolError::UnexpectedEof`], once, if no Close had come and the connection had not failed.
     pub fn eof(&mut self) -> Result<(), ProtocolError> {
-        self.ended = true;
-        // After a Close the peer may have ended its direction only: the answer can still be written.
-        self.reader.eof().inspect_err(|_| self.writer.abort())
+        let result = self.reader.eof();
+        self.conduct.eof(result.err());
+        result
     }
 
     /// Drops the connection by any means (section 7.1.1 allows it under attack): nothing more is sent or
     /// reported.
     pub fn abort(&mut self) {
-        if !self.ended && self.reader.received_close().is_none() {
-            self.local_first = true;
-        }
-        self.ended = true;
-        self.writer.abort();
+        self.conduct.abort();
         // There is nobody left to tell.
         let _ = self.reader.eof();
     }
@@ -144,7 +131,7 @@ impl<R: Role> Connection<R> {
     /// [`EntropyError`] if a client has no masking key.
     #[inline]
     pub fn poll_transmit(&mut self, out: &mut [u8]) -> Result<usize, EntropyError> {
-        self.writer.poll_transmit(out)
+        self.conduct.writer.poll_transmit(out)
     }
 
     /// Whether [`poll_transmit`](Self::poll_transmit) has something to write, at once or after the frame in
@@ -152,13 +139,13 @@ impl<R: Role> Connection<R> {
     #[inline]
     #[must_use]
     pub const fn wants_transmit(&self) -> bool {
-        self.writer.wants_transmit()
+        self.conduct.writer.wants_transmit()
     }
 
     /// The sending half: messages, Pings, and the Close that starts the closing handshake.
     #[inline]
     pub fn writer(&mut self) -> &mut Writer<R> {
-        &mut self.writer
+        &mut self.conduct.writer
     }
 
     /// The receiving half.
@@ -170,26 +157,23 @@ impl<R: Role> Connection<R> {
     /// What to do with the transport once everything owed was written.
     #[must_use]
     pub fn transport(&self) -> Transport {
-        self.ending().transport()
+        self.conduct.transport()
     }
 
     /// Open, closing or closed.
     pub fn ready_state(&self) -> ReadyState {
-        self.ending().ready_state()
+        self.conduct.ready_state()
     }
 
     /// How the connection ended: `None` until the transport did.
     pub fn closed(&self) -> Option<Closed> {
-        self.ending().closed()
+        self.conduct.closed()
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout), if nothing else happens before.
     #[must_use]
     pub fn poll_timeout(&self) -> Wake {
-        if self.ended {
-            return Wake::Never;
-        }
-        self.deadlines.poll_timeout(self.progress())
+        self.conduct.poll_timeout(self.reader.is_mid_message())
     }
 
     /// Tells the time. Owes a keep-alive Ping where one is due. Spurious calls are harmless.
@@ -199,67 +183,16 @@ impl<R: Role> Connection<R> {
     /// [`ProtocolError::TimedOut`], once, if a deadline has failed the connection. If it was the closing
     /// handshake's, [`transport`](Self::transport) says `Close` from now on.
     pub fn handle_timeout(&mut self, now: Timestamp) -> Result<(), ProtocolError> {
-        if self.ended {
-            return Ok(());
+        let result = self.conduct.handle_timeout(now, self.reader.is_mid_message());
+        if let Err(error) = result {
+            self.reader.fail(error, self.conduct.writer.replies());
         }
-        match self.deadlines.handle_timeout(now, self.progress()) {
-            None => Ok(()),
-            Some(TimeoutAction::SendPing) => {
-                self.writer.keep_alive();
-                Ok(())
-            }
-            Some(TimeoutAction::Fail(timeout)) => {
-                let error = ProtocolError::TimedOut(timeout);
-                // A complete closing handshake is clean even if the peer never ends the transport.
-                let over = self.reader.received_close().is_some() || self.reader.failure().is_some();
-                self.reader.fail(error, self.writer.replies());
-                self.ended = timeout == Timeout::ClosingHandshake;
-                if over {
-                    Ok(())
-                } else {
-                    Err(error)
-                }
-            }
-        }
+        result
     }
 
     /// The halves, for two tasks. Whoever has the reader passes what is owed on to the writer's
     /// [`replies`](Writer::replies).
     pub fn split(self) -> (Reader, Writer<R>, Deadlines) {
-        (self.reader, self.writer, self.deadlines)
-    }
-
-    /// The halves in place, for the layer that owns buffers beside them. It must [note a
-    /// Close](Self::note_close).
-    #[cfg(feature = "alloc")]
-    #[inline]
-    pub(crate) fn parts_mut(&mut self) -> (&mut Reader, &mut Writer<R>, &mut Deadlines) {
-        (&mut self.reader, &mut self.writer, &mut self.deadlines)
-    }
-
-    /// The peer's Close came just now.
-    pub(crate) fn note_close(&mut self) {
-        self.local_first = self.writer.sent_close().is_some();
-    }
-
-    fn progress(&self) -> Progress {
-        Progress {
-            open: true,
-            mid_message: self.reader.is_mid_message(),
-            closing: self.ending().ready_state() != ReadyState::Open,
-        }
-    }
-
-    fn ending(&self) -> Ending {
-        Ending {
-            side: self.writer.side(),
-            received: self.reader.received_close(),
-            sent: self.writer.sent_close().is_some(),
-            owed: !self.writer.is_open(),
-            local_first: self.local_first,
-            failure: self.reader.failure(),
-            frame_abandoned: self.writer.frame_remaining() > 0,
-            ended: self.ended,
-        }
+        (self.reader, self.conduct.writer, self.conduct.deadlines)
     }
 }

@@ -164,6 +164,7 @@ extern crate std;
 pub mod adapter;
 mod close;
 mod closing;
+mod conduct;
 mod connection;
 mod deadline;
 pub mod deflate;

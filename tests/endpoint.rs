@@ -205,7 +205,7 @@ fn everything_one_read_brought_is_answered_before_anything_is_written() {
 #[test]
 fn req_t_lim_3_a_full_queue_gives_the_message_back_and_loses_neither_pong_nor_close() {
     let mut endpoint = endpoint(Buffers::DEFAULT.with_max_queued(1000));
-    let mut outbound = endpoint.outbound();
+    let outbound = endpoint.outbound();
     for _ in 0..9 {
         outbound.feed(&[1; 100]).unwrap();
     }

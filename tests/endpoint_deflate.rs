@@ -181,7 +181,7 @@ fn req_7692_6_1_1_req_7692_7_2_1_4_fragments_carry_rsv1_on_the_first_only() {
 fn req_7692_6_1_2_req_7692_6_2_2_plain_messages_stand_between_compressed_ones() {
     let mut pair = Pair::new(Params::DEFAULT);
     let plain = |text| Payload::text(text).with_compression(false);
-    let mut outbound = pair.client.outbound();
+    let outbound = pair.client.outbound();
     outbound.feed("Hello").unwrap();
     outbound.feed(plain("Hello, plain")).unwrap();
     outbound.feed_fragment(plain("a"), false).unwrap();
@@ -213,7 +213,7 @@ fn what_is_below_the_threshold_goes_as_it_is_unless_the_caller_says_otherwise() 
 #[test]
 fn req_7692_7_2_3_6_1_empty_messages_and_final_fragments_are_one_octet() {
     let mut pair = Pair::new(Params::DEFAULT);
-    let mut outbound = pair.server.outbound();
+    let outbound = pair.server.outbound();
     outbound.feed("").unwrap();
     outbound.feed("Hello").unwrap();
     outbound.feed("").unwrap();
@@ -470,7 +470,7 @@ fn a_message_prepared_once_goes_compressed_to_whom_it_suits() {
 fn a_tail_of_the_buffer_is_left_alone_by_what_is_inflated_before_it() {
     // uWebSockets#1650: the inflated octets were written over the next frame's header.
     let mut pair = Pair::new(Params::DEFAULT);
-    let mut outbound = pair.client.outbound();
+    let outbound = pair.client.outbound();
     for n in 0..50 {
         outbound.feed("x".repeat(n * 40).as_str()).unwrap();
         outbound.feed(Payload::binary(&[n as u8; 3]).with_compression(false)).unwrap();
@@ -583,7 +583,7 @@ proptest! {
         let mut expected: Vec<OwnedMessage> = Vec::new();
         let mut pings = 0;
         for say in &says {
-            let (mut up, mut down) = (pair.client.outbound(), pair.server.outbound());
+            let (up, down) = (pair.client.outbound(), pair.server.outbound());
             match say {
                 Say::Whole(octets, choice) => {
                     let payload = Payload::binary(octets);

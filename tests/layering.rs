@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 /// What each room of the house may use. A room that is not listed may not exist.
-const MAY_USE: [(&str, &[&str]); 22] = [
+const MAY_USE: [(&str, &[&str]); 23] = [
     // The wire format, and values.
     ("time", &[]),
     ("limits", &[]),
@@ -25,11 +25,12 @@ const MAY_USE: [(&str, &[&str]); 22] = [
     // The two halves, and what they mean together.
     ("reader", &["close", "error", "event", "frame", "input", "limits", "replies", "role", "utf8"]),
     ("writer", &["close", "error", "frame", "payload", "replies", "role", "utf8"]),
+    ("conduct", &["close", "closing", "deadline", "error", "replies", "role", "time", "writer"]),
     (
         "connection",
         &[
-            "closing", "deadline", "error", "event", "frame", "input", "limits", "reader", "role", "time",
-            "writer",
+            "closing", "conduct", "deadline", "error", "event", "frame", "input", "limits", "reader", "role",
+            "time", "writer",
         ],
     ),
     (
@@ -37,14 +38,18 @@ const MAY_USE: [(&str, &[&str]); 22] = [
         &[
             "close",
             "closing",
+            "conduct",
             "connection",
+            "deadline",
             "deflate",
             "error",
             "event",
             "frame",
             "input",
+            "limits",
             "payload",
             "reader",
+            "replies",
             "role",
             "time",
             "utf8",

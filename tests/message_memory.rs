@@ -15,8 +15,8 @@ fn echo<R: Role>(endpoint: &mut Endpoint<R>, bytes: &[u8]) -> usize {
     loop {
         match endpoint.poll(WriteSide::Ready).unwrap() {
             Action::Take => {
-                let (inbound, mut outbound) = endpoint.split_mut();
-                let message = inbound.message(&mut outbound).unwrap().unwrap();
+                let (inbound, outbound) = endpoint.split_mut();
+                let message = inbound.message(outbound).unwrap().unwrap();
                 outbound.feed(message).unwrap();
                 messages += 1;
             }

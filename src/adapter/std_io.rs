@@ -108,11 +108,11 @@ impl<S: Stream, R: Role> WebSocket<S, R> {
             return Ok(None);
         }
         let Self { stream, endpoint, .. } = self;
-        let (inbound, mut outbound) = endpoint.split_mut();
-        match inbound.message(&mut outbound) {
+        let (inbound, outbound) = endpoint.split_mut();
+        match inbound.message(outbound) {
             Ok(message) => Ok(message.map(|message| (message, Outgoing { stream, outbound }))),
             Err(error) => {
-                fail(stream, &mut outbound);
+                fail(stream, outbound);
                 outbound.take_failure();
                 Err(error.into())
             }
@@ -130,11 +130,11 @@ impl<S: Stream, R: Role> WebSocket<S, R> {
             return Ok(None);
         }
         let Self { stream, endpoint, .. } = self;
-        let (inbound, mut outbound) = endpoint.split_mut();
-        match inbound.piece(&mut outbound) {
+        let (inbound, outbound) = endpoint.split_mut();
+        match inbound.piece(outbound) {
             Ok(piece) => Ok(piece),
             Err(error) => {
-                fail(stream, &mut outbound);
+                fail(stream, outbound);
                 outbound.take_failure();
                 Err(error.into())
             }
@@ -246,7 +246,7 @@ impl<S: Stream, R: Role> WebSocket<S, R> {
             match poll(&mut self.endpoint, WriteSide::Ready)? {
                 Action::Take => return Ok(true),
                 Action::Close => return Ok(false),
-                Action::Write => match write(&mut self.stream, &mut self.endpoint.outbound()) {
+                Action::Write => match write(&mut self.stream, self.endpoint.outbound()) {
                     Err(error) if is_transient(&error) => return Err(error.into()),
                     // The peer does not read any more; what it sent before tells why.
                     Err(_) => self.endpoint.write_ended(),
@@ -293,7 +293,7 @@ pub type Incoming<'w, S, R> = (Message<'w>, Outgoing<'w, S, R>);
 #[derive(Debug)]
 pub struct Outgoing<'w, S, R> {
     stream: &'w mut S,
-    outbound: Outbound<'w, R>,
+    outbound: &'w mut Outbound<R>,
 }
 
 impl<S: Stream, R: Role> Outgoing<'_, S, R> {
@@ -358,21 +358,21 @@ impl<S: Stream, R: Role> Outgoing<'_, S, R> {
     /// [`Error::Io`].
     pub fn flush(&mut self) -> Result<(), Error> {
         while !self.outbound.output().is_empty() {
-            write(self.stream, &mut self.outbound)?;
+            write(self.stream, self.outbound)?;
         }
         Ok(self.stream.flush()?)
     }
 
     fn make_room(&mut self, len: usize) -> Result<(), Error> {
         while !self.outbound.has_room(len) {
-            write(self.stream, &mut self.outbound)?;
+            write(self.stream, self.outbound)?;
         }
         Ok(())
     }
 }
 
 /// Writes once of what waits.
-fn write<S: Write, R: Role>(stream: &mut S, outbound: &mut Outbound<'_, R>) -> io::Result<()> {
+fn write<S: Write, R: Role>(stream: &mut S, outbound: &mut Outbound<R>) -> io::Result<()> {
     match stream.write(outbound.output()) {
         Ok(0) => Err(io::ErrorKind::WriteZero.into()),
         Ok(count) => {
@@ -385,7 +385,7 @@ fn write<S: Write, R: Role>(stream: &mut S, outbound: &mut Outbound<'_, R>) -> i
 }
 
 /// Tells the peer that the connection failed, as far as the transport lets us.
-fn fail<S: Stream, R: Role>(stream: &mut S, outbound: &mut Outbound<'_, R>) {
+fn fail<S: Stream, R: Role>(stream: &mut S, outbound: &mut Outbound<R>) {
     while !outbound.output().is_empty() {
         if write(stream, outbound).is_err() {
             return;

@@ -104,7 +104,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
         let Self { stream, endpoint, unflushed, .. } = self;
         let (inbound, outbound) = endpoint.split_mut();
         let mut outgoing = Outgoing { stream, outbound, unflushed };
-        match inbound.message(&mut outgoing.outbound) {
+        match inbound.message(outgoing.outbound) {
             Ok(message) => Ok(message.map(|message| (message, outgoing))),
             Err(error) => {
                 outgoing.fail().await;
@@ -131,7 +131,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
         let Self { stream, endpoint, unflushed, .. } = self;
         let (inbound, outbound) = endpoint.split_mut();
         let mut outgoing = Outgoing { stream, outbound, unflushed };
-        match inbound.piece(&mut outgoing.outbound) {
+        match inbound.piece(outgoing.outbound) {
             Ok(piece) => Ok(piece),
             Err(error) => {
                 outgoing.fail().await;
@@ -345,7 +345,7 @@ pub type Incoming<'w, S, R> = (Message<'w>, Outgoing<'w, S, R>);
 #[derive(Debug)]
 pub struct Outgoing<'w, S, R> {
     stream: &'w mut S,
-    outbound: Outbound<'w, R>,
+    outbound: &'w mut Outbound<R>,
     unflushed: &'w mut bool,
 }
 
@@ -443,8 +443,8 @@ impl<'w, S: AsyncWrite + Unpin, R: Role> Outgoing<'w, S, R> {
     }
 
     /// The queue: what can be done without waiting.
-    pub fn queue(&mut self) -> &mut Outbound<'w, R> {
-        &mut self.outbound
+    pub fn queue(&mut self) -> &mut Outbound<R> {
+        self.outbound
     }
 
     fn poll_room(&mut self, cx: &mut Context<'_>, len: usize) -> Poll<Result<(), Error>> {

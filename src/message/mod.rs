@@ -9,11 +9,17 @@ mod deflation;
 #[cfg(feature = "alloc")]
 mod endpoint;
 #[cfg(feature = "alloc")]
+mod inbound;
+#[cfg(feature = "alloc")]
 mod inbox;
 #[cfg(feature = "deflate")]
 mod inflation;
+#[cfg(feature = "alloc")]
+mod mail;
 #[cfg(all(feature = "alloc", not(feature = "deflate")))]
 mod no_deflate;
+#[cfg(feature = "alloc")]
+mod outbound;
 #[cfg(feature = "alloc")]
 mod outbox;
 #[cfg(feature = "alloc")]
@@ -23,7 +29,11 @@ mod prepared;
 
 pub use assembler::SliceAssembler;
 #[cfg(feature = "alloc")]
-pub use endpoint::{Action, Buffers, Endpoint, Inbound, Outbound, WriteSide};
+pub use endpoint::{Action, Buffers, Endpoint, WriteSide};
+#[cfg(feature = "alloc")]
+pub use inbound::Inbound;
+#[cfg(feature = "alloc")]
+pub use outbound::Outbound;
 #[cfg(feature = "alloc")]
 pub use outbox::{FeedError, Refused};
 #[cfg(feature = "alloc")]

@@ -1,0 +1,135 @@
+//! How a connection is conducted to its end: the sending half, and what it must know of the receiving one.
+//!
+//! Owns: what both directions mean together, the closing handshake and the deadlines. Must not know: where
+//! the reader lives, on this task or on another; buffers, sockets, or any clock.
+
+use crate::close::CloseCode;
+use crate::closing::{Closed, Ending, ReadyState, Transport};
+use crate::deadline::{Deadlines, Progress, TimeoutAction, Timeouts};
+use crate::error::{ProtocolError, Timeout};
+use crate::replies::CloseReply;
+use crate::role::Role;
+use crate::time::{Timestamp, Wake};
+use crate::writer::Writer;
+
+/// A writer, its timers, and the facts that decide what becomes of the transport.
+#[derive(Clone, Debug)]
+pub(crate) struct Conduct<R> {
+    pub(crate) writer: Writer<R>,
+    pub(crate) deadlines: Deadlines,
+    received: Option<Option<CloseCode>>,
+    failure: Option<ProtocolError>,
+    /// Whether this endpoint began the end: its Close went before the peer's, or it dropped the transport.
+    local_first: bool,
+    ended: bool,
+}
+
+impl<R: Role> Conduct<R> {
+    pub(crate) const fn new(role: R, timeouts: Timeouts) -> Self {
+        Self {
+            writer: Writer::new(role),
+            deadlines: Deadlines::new(timeouts),
+            received: None,
+            failure: None,
+            local_first: false,
+            ended: false,
+        }
+    }
+
+    /// The peer's Close came.
+    pub(crate) fn close_came(&mut self, code: Option<CloseCode>) {
+        if self.received.is_none() && self.failure.is_none() {
+            self.received = Some(code);
+            self.local_first = self.writer.sent_close().is_some();
+        }
+    }
+
+    /// The reader has failed, and owes its Close.
+    pub(crate) fn failed(&mut self, error: ProtocolError) {
+        if self.received.is_none() {
+            self.failure.get_or_insert(error);
+        }
+    }
+
+    /// The transport ended, after a Close or a failure, or else with this error.
+    pub(crate) fn eof(&mut self, error: Option<ProtocolError>) {
+        self.ended = true;
+        if let Some(error) = error {
+            // After a Close the peer may have ended its direction only: the answer can still be written.
+            self.failed(error);
+            self.writer.abort();
+        }
+    }
+
+    /// The transport was dropped by this endpoint.
+    pub(crate) fn abort(&mut self) {
+        if !self.ended && self.received.is_none() {
+            self.local_first = true;
+        }
+        self.ended = true;
+        self.failed(ProtocolError::UnexpectedEof);
+        self.writer.abort();
+    }
+
+    pub(crate) fn transport(&self) -> Transport {
+        self.ending().transport()
+    }
+
+    pub(crate) fn ready_state(&self) -> ReadyState {
+        self.ending().ready_state()
+    }
+
+    pub(crate) fn closed(&self) -> Option<Closed> {
+        self.ending().closed()
+    }
+
+    pub(crate) fn poll_timeout(&self, mid_message: bool) -> Wake {
+        if self.ended {
+            return Wake::Never;
+        }
+        self.deadlines.poll_timeout(self.progress(mid_message))
+    }
+
+    /// Tells the time. An error is a failure that the reader must hear of.
+    pub(crate) fn handle_timeout(&mut self, now: Timestamp, mid_message: bool) -> Result<(), ProtocolError> {
+        if self.ended {
+            return Ok(());
+        }
+        match self.deadlines.handle_timeout(now, self.progress(mid_message)) {
+            None => Ok(()),
+            Some(TimeoutAction::SendPing) => {
+                self.writer.keep_alive();
+                Ok(())
+            }
+            Some(TimeoutAction::Fail(timeout)) => {
+                let error = ProtocolError::TimedOut(timeout);
+                // A complete closing handshake is clean even if the peer never ends the transport.
+                let over = self.received.is_some() || self.failure.is_some();
+                self.ended = timeout == Timeout::ClosingHandshake;
+                if over {
+                    return Ok(());
+                }
+                self.failure = Some(error);
+                self.writer.replies().set_close(CloseReply::Failure(error.close_code()));
+                Err(error)
+            }
+        }
+    }
+
+    fn progress(&self, mid_message: bool) -> Progress {
+        Progress { open: true, mid_message, closing: self.ready_state() != ReadyState::Open }
+    }
+
+    fn ending(&self) -> Ending {
+        Ending {
+            side: self.writer.side(),
+            received: self.received,
+            sent: self.writer.sent_close().is_some(),
+            owed: !self.writer.is_open(),
+            local_first: self.local_first,
+            failure: self.failure,
+            frame_abandoned: self.writer.frame_remaining() > 0,
+            ended: self.ended,
+        }
+    }
+}

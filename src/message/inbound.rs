@@ -1,0 +1,387 @@
+//! The receiving direction of an endpoint: from what was read to messages.
+//!
+//! Owns: the read buffer, the reader, and what is ready to be taken. Must not know: sockets, runtimes,
+//! clocks, or where the sending direction lives.
+
+use alloc::boxed::Box;
+
+use super::assembler::message;
+use super::inbox::Inbox;
+#[cfg(feature = "deflate")]
+use super::inflation::Inflation;
+use super::mail::Mail;
+#[cfg(not(feature = "deflate"))]
+use super::no_deflate::Inflation;
+use super::outbound::Outbound;
+use super::Message;
+use crate::error::ProtocolError;
+use crate::event::{Data, Piece};
+use crate::frame::{MessageKind, Rsv};
+use crate::input::Input;
+use crate::limits::Limits;
+use crate::reader::{Next, Reader};
+use crate::replies::Replies;
+use crate::role::{Role, Side};
+
+/// The receiving direction of an [`Endpoint`](super::Endpoint).
+#[derive(Debug)]
+pub struct Inbound {
+    reader: Reader,
+    inbox: Inbox,
+    inflation: Option<Box<Inflation>>,
+    unit: Unit,
+    joining: Option<MessageKind>,
+    ready: Ready,
+}
+
+/// Whether the user takes whole messages or pieces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unit {
+    /// Between messages, or joining one.
+    Message,
+    /// In a message of which pieces were taken.
+    Piece,
+}
+
+/// What is ready to be taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ready {
+    Nothing,
+    /// A whole message stands unread in the inbox.
+    Whole,
+    /// A message was joined in the inbox.
+    Joined(MessageKind),
+    /// The beginning of a message was joined in the inbox; the rest is to come in pieces.
+    JoinedPart(MessageKind),
+    /// A piece of a message stands unread in the inbox.
+    Piece,
+    /// A joined message was taken, and may be borrowed until the next call.
+    Taken,
+    /// A message, or a piece of one, was inflated.
+    Inflated,
+    /// It was taken, and may be borrowed until the next call.
+    InflatedTaken,
+}
+
+/// How far [`Inbound::advance`] came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// Something is ready to be taken.
+    Ready,
+    /// A Pong is owed; there may be more to work through.
+    Owed,
+    /// All that was read is worked through.
+    Read,
+}
+
+impl Inbound {
+    pub(super) fn new(side: Side, limits: Limits, capacity: usize, received: &[u8]) -> Self {
+        Self {
+            reader: Reader::new(side, limits),
+            inbox: Inbox::new(capacity, received),
+            inflation: None,
+            unit: Unit::Message,
+            joining: None,
+            ready: Ready::Nothing,
+        }
+    }
+
+    #[cfg(feature = "deflate")]
+    pub(super) fn set_inflation(&mut self, inflater: crate::deflate::Inflater) {
+        let most = self.reader.limits().max_message_size;
+        self.inflation = Some(Box::new(Inflation::new(inflater, self.inbox.capacity(), most)));
+        self.reader.allow_rsv(Rsv::RSV1);
+    }
+
+    /// The message that was announced; `None` if none was.
+    ///
+    /// # Errors
+    ///
+    /// [`ProtocolError`] if its text is not UTF-8: the connection has failed, and `outbound` owes its Close.
+    /// Until [`Outbound::take_failure`] is called, [`Endpoint::poll`](super::Endpoint::poll) reports it as
+    /// well.
+    pub fn message<R: Role>(
+        &mut self,
+        outbound: &mut Outbound<R>,
+    ) -> Result<Option<Message<'_>>, ProtocolError> {
+        self.take_message(outbound)
+    }
+
+    /// The piece that was announced; `None` if none was.
+    ///
+    /// # Errors
+    ///
+    /// As [`message`](Self::message).
+    pub fn piece<R: Role>(&mut self, outbound: &mut Outbound<R>) -> Result<Option<Data<'_>>, ProtocolError> {
+        self.take_piece(outbound)
+    }
+
+    /// The reason of the Close that came, empty if there is none. It is the peer's text.
+    pub fn close_reason(&self) -> &str {
+        self.reader.close_reason()
+    }
+
+    /// As [`message`](Self::message), wherever the sending direction lives.
+    pub(crate) fn take_message(
+        &mut self,
+        mail: &mut impl Mail,
+    ) -> Result<Option<Message<'_>>, ProtocolError> {
+        let Self { reader, inbox, inflation, ready, unit, .. } = self;
+        match core::mem::replace(ready, Ready::Nothing) {
+            Ready::Joined(kind) => {
+                *ready = Ready::Taken;
+                message(kind, inbox.message()).map(Some)
+            }
+            Ready::Whole => {
+                let taken = inbox.take(|input| reader.take_data(input, mail.replies()));
+                let data = taken.inspect_err(|error| mail.failed(*error))?;
+                match data.as_str() {
+                    Some(text) => Ok(Some(Message::Text(text))),
+                    None => message(data.kind(), data.bytes()).map(Some),
+                }
+            }
+            Ready::Inflated => {
+                let Some(inflation) = inflation.as_deref_mut().filter(|inflation| inflation.is_done()) else {
+                    *ready = Ready::Inflated;
+                    return Ok(None);
+                };
+                *ready = Ready::InflatedTaken;
+                *unit = Unit::Message;
+                inflation.message().map(Some).inspect_err(|error| fail(reader, mail, *error))
+            }
+            other @ (Ready::Nothing
+            | Ready::Piece
+            | Ready::JoinedPart(_)
+            | Ready::Taken
+            | Ready::InflatedTaken) => {
+                *ready = other;
+                Ok(None)
+            }
+        }
+    }
+
+    /// As [`piece`](Self::piece), wherever the sending direction lives.
+    pub(crate) fn take_piece(&mut self, mail: &mut impl Mail) -> Result<Option<Data<'_>>, ProtocolError> {
+        let Self { reader, inbox, inflation, ready, unit, .. } = self;
+        match *ready {
+            Ready::Nothing | Ready::Taken | Ready::InflatedTaken => Ok(None),
+            Ready::Inflated => {
+                *ready = Ready::InflatedTaken;
+                let Some(inflation) = inflation else { return Ok(None) };
+                *unit = if inflation.is_done() { Unit::Message } else { Unit::Piece };
+                inflation.piece().map(Some).inspect_err(|error| fail(reader, mail, *error))
+            }
+            Ready::Joined(kind) | Ready::JoinedPart(kind) => {
+                let last = matches!(*ready, Ready::Joined(_));
+                *ready = Ready::Taken;
+                *unit = if last { Unit::Message } else { Unit::Piece };
+                Ok(Some(Data {
+                    piece: Piece::Bytes(inbox.message()),
+                    kind,
+                    rsv: Rsv::NONE,
+                    first: true,
+                    last,
+                    frame_remaining: reader.frame_remaining(),
+                }))
+            }
+            Ready::Whole | Ready::Piece => {
+                *ready = Ready::Nothing;
+                let taken = inbox.take(|input| reader.take_data(input, mail.replies()));
+                let data = taken.inspect_err(|error| mail.failed(*error))?;
+                *unit = if data.is_last() { Unit::Message } else { Unit::Piece };
+                Ok(Some(data))
+            }
+        }
+    }
+
+    /// Works towards a whole message or a piece, through what was read.
+    pub(crate) fn advance(&mut self, unit: Unit, mail: &mut impl Mail) -> Step {
+        self.settle();
+        if unit == Unit::Message {
+            // Announced as a piece and not taken: it may be more by now.
+            match self.ready {
+                Ready::Piece => self.ready = Ready::Nothing,
+                Ready::Inflated if !self.inflation.as_ref().is_some_and(|inflation| inflation.is_done()) => {
+                    self.ready = Ready::Nothing;
+                }
+                Ready::JoinedPart(kind) => {
+                    self.joining = Some(kind);
+                    self.ready = Ready::Nothing;
+                }
+                _ => {}
+            }
+        } else if self.ready == Ready::Nothing {
+            if let Some(kind) = self.joining.take() {
+                self.ready = Ready::JoinedPart(kind);
+            }
+        }
+        match self.ready {
+            Ready::Nothing => self.receive(unit, mail),
+            _ => Step::Ready,
+        }
+    }
+
+    #[cfg(feature = "deflate")]
+    pub(super) fn limits(&self) -> Limits {
+        self.reader.limits()
+    }
+
+    /// Space to read into, never empty.
+    pub(crate) fn space(&mut self) -> &mut [u8] {
+        self.inbox.space()
+    }
+
+    /// `count` bytes were read into [`space`](Self::space).
+    pub(crate) fn filled(&mut self, count: usize) {
+        self.inbox.filled(count);
+    }
+
+    /// The transport ended: the error, if that is one.
+    pub(crate) fn eof(&mut self) -> Option<ProtocolError> {
+        self.reader.eof().err()
+    }
+
+    /// The connection has failed for a reason that lies elsewhere.
+    pub(crate) fn fail(&mut self, error: ProtocolError) {
+        self.reader.fail(error, &mut Replies::new());
+    }
+
+    /// Whether a message or a frame was begun and its end has not come.
+    pub(crate) fn is_mid_message(&self) -> bool {
+        self.reader.is_mid_message()
+    }
+
+    /// Gives back the buffers that hold nothing.
+    pub(crate) fn release(&mut self) {
+        self.settle();
+        self.inbox.release();
+        if let Some(inflation) = &mut self.inflation {
+            inflation.release();
+        }
+    }
+
+    /// What was joined or inflated, and taken, is done with.
+    fn settle(&mut self) {
+        match (self.ready, &mut self.inflation) {
+            (Ready::Taken, _) => self.inbox.clear_message(),
+            (Ready::InflatedTaken, Some(inflation)) => inflation.settle(),
+            _ => return,
+        }
+        self.ready = Ready::Nothing;
+    }
+
+    /// Works through what was read until something is ready, or nothing is left.
+    fn receive(&mut self, unit: Unit, mail: &mut impl Mail) -> Step {
+        loop {
+            if self.inflation.as_ref().is_some_and(|inflation| inflation.is_active())
+                && self.inflate(unit, mail)
+            {
+                return Step::Ready;
+            }
+            let mut input = Input::new(self.inbox.unread());
+            let next = self.reader.advance(&mut input, mail.replies());
+            let consumed = input.consumed();
+            self.inbox.consume(consumed);
+            if consumed > 0 {
+                mail.heard();
+            }
+            match next {
+                Err(error) => mail.failed(error),
+                Ok(None) => return Step::Read,
+                Ok(Some(Next::Data { whole, compressed: false })) if whole || unit == Unit::Piece => {
+                    self.ready = if unit == Unit::Piece { Ready::Piece } else { Ready::Whole };
+                    return Step::Ready;
+                }
+                Ok(Some(Next::Data { compressed, .. })) => {
+                    let mut input = Input::new(self.inbox.unread());
+                    let taken = self.reader.take_data(&mut input, mail.replies());
+                    let taken = taken.map(|data| (data.kind(), data.is_last()));
+                    let consumed = input.consumed();
+                    mail.heard();
+                    match taken {
+                        Err(error) => mail.failed(error),
+                        Ok((kind, last)) if compressed => self.keep_compressed(consumed, kind, last),
+                        Ok((kind, last)) => {
+                            if self.keep(consumed, kind, last) {
+                                return Step::Ready;
+                            }
+                        }
+                    }
+                }
+                // Each Ping of one read gets its Pong, while there is room (section 5.5.2).
+                Ok(Some(Next::Ping)) => return Step::Owed,
+                Ok(Some(Next::Pong)) => {}
+                // Nothing but swallowing follows.
+                Ok(Some(Next::Close(code))) => mail.close_came(code),
+            }
+        }
+    }
+
+    /// Keeps a piece of a message that is to be whole. Whether it is.
+    fn keep(&mut self, len: usize, kind: MessageKind, last: bool) -> bool {
+        if self.unit == Unit::Piece {
+            // The rest of a message whose beginning was taken in pieces.
+            self.inbox.consume(len);
+            if last {
+                self.unit = Unit::Message;
+            }
+            return false;
+        }
+        self.inbox.join(len);
+        self.joining = if last { None } else { Some(kind) };
+        if last {
+            self.ready = Ready::Joined(kind);
+        }
+        last
+    }
+
+    /// Keeps compressed octets until they are inflated.
+    fn keep_compressed(&mut self, len: usize, kind: MessageKind, last: bool) {
+        match &mut self.inflation {
+            Some(inflation) => {
+                self.inbox.join(len);
+                inflation.push(kind, last);
+            }
+            // The reader allows RSV1 only where there is somebody to inflate.
+            None => self.inbox.consume(len),
+        }
+    }
+
+    /// Inflates what came of a compressed message. Whether something is ready.
+    fn inflate(&mut self, unit: Unit, mail: &mut impl Mail) -> bool {
+        let Some(inflation) = self.inflation.as_deref_mut() else { return false };
+        // The rest of a message whose beginning was taken in pieces.
+        let skip = unit == Unit::Message && self.unit == Unit::Piece;
+        loop {
+            match inflation.run(&mut self.inbox, unit == Unit::Message && !skip) {
+                Ok(true) if skip => {
+                    let done = inflation.is_done();
+                    inflation.settle();
+                    if done {
+                        self.unit = Unit::Message;
+                        return false;
+                    }
+                }
+                Ok(ready) => {
+                    if ready {
+                        self.ready = Ready::Inflated;
+                    }
+                    return ready;
+                }
+                Err(error) => {
+                    inflation.abandon();
+                    self.inbox.clear_message();
+                    fail(&mut self.reader, mail, error);
+                    return false;
+                }
+            }
+        }
+    }
+}
+
+/// Fails the connection for what the reader has not seen.
+#[cold]
+fn fail(reader: &mut Reader, mail: &mut impl Mail, error: ProtocolError) {
+    reader.fail(error, mail.replies());
+    mail.failed(error);
+}

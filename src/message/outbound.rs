@@ -1,0 +1,329 @@
+//! The sending direction of an endpoint: from messages to what is to be written.
+//!
+//! Owns: the bounded queue of output, the writer, and how the connection ends. Must not know: sockets,
+//! runtimes, clocks, or where the receiving direction lives.
+
+use alloc::boxed::Box;
+
+#[cfg(feature = "deflate")]
+use super::deflation::Deflation;
+use super::mail::Mail;
+#[cfg(not(feature = "deflate"))]
+use super::no_deflate::Deflation;
+use super::outbox::{FeedError, Outbox, Refused};
+use super::{OwnedMessage, Prepared};
+use crate::close::{CloseCode, CloseFrame};
+use crate::closing::{Closed, ReadyState, Transport};
+use crate::conduct::Conduct;
+use crate::deadline::Timeouts;
+use crate::error::{ProtocolError, SendError};
+#[cfg(feature = "deflate")]
+use crate::frame::Rsv;
+use crate::payload::{ControlPayload, Payload};
+use crate::replies::Replies;
+#[cfg(feature = "deflate")]
+use crate::role::Side;
+use crate::role::{Role, Server};
+use crate::time::{Timestamp, Wake};
+use crate::MAX_CONTROL_FRAME_LEN;
+
+/// What the transport's writing direction needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NextWrite {
+    Write,
+    Shutdown,
+}
+
+/// The sending direction of an [`Endpoint`]: everything here is queued within the bound, nothing is written.
+#[derive(Debug)]
+pub struct Outbound<R> {
+    conduct: Conduct<R>,
+    outbox: Outbox,
+    deflation: Option<Box<Deflation>>,
+    /// A failure that was not reported.
+    failure: Option<ProtocolError>,
+}
+
+impl<R: Role> Outbound<R> {
+    pub(super) fn new(role: R, timeouts: Timeouts, max_queued: usize) -> Self {
+        Self {
+            conduct: Conduct::new(role, timeouts),
+            outbox: Outbox::new(max_queued),
+            deflation: None,
+            failure: None,
+        }
+    }
+
+    #[cfg(feature = "deflate")]
+    pub(super) fn set_deflation(&mut self, deflation: Deflation) {
+        self.deflation = Some(Box::new(deflation));
+        self.conduct.writer.allow_rsv(Rsv::RSV1);
+    }
+
+    /// Queues a whole message.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`] with the message, if the queue is full or the connection does not allow it.
+    pub fn feed<'p>(&mut self, message: impl Into<Payload<'p>>) -> Result<(), Refused<Payload<'p>>> {
+        let payload = message.into();
+        self.queue(payload, true).map_err(|error| Refused { message: payload, error })
+    }
+
+    /// Queues a message for which a `Sink` found room before it knew the length: the queue may outgrow its
+    /// cap by this one.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn feed_promised(&mut self, message: &OwnedMessage) -> Result<(), FeedError> {
+        self.outbox.admit(0)?;
+        self.append(message.as_payload(), true)
+    }
+
+    /// Queues a fragment of a message, the last if `fin`. Fragments of a message have one kind.
+    ///
+    /// # Errors
+    ///
+    /// As [`feed`](Self::feed).
+    pub fn feed_fragment<'p>(
+        &mut self,
+        fragment: impl Into<Payload<'p>>,
+        fin: bool,
+    ) -> Result<(), Refused<Payload<'p>>> {
+        let payload = fragment.into();
+        self.queue(payload, fin).map_err(|error| Refused { message: payload, error })
+    }
+
+    /// Queues a message that owns its octets, and gives it back if it is refused.
+    ///
+    /// # Errors
+    ///
+    /// As [`feed`](Self::feed).
+    pub fn feed_owned(&mut self, message: OwnedMessage) -> Result<(), Refused<OwnedMessage>> {
+        match self.queue(message.as_payload(), true) {
+            Ok(()) => Ok(()),
+            Err(error) => Err(Refused { message, error }),
+        }
+    }
+
+    /// Whether a message of `len` octets would be taken now, as far as the queue is concerned.
+    pub fn has_room(&self, len: usize) -> bool {
+        self.outbox.admit(self.conduct.writer.encoded_len(len)).is_ok()
+    }
+
+    /// Bytes that wait for the transport.
+    pub fn queued(&self) -> usize {
+        self.outbox.queued()
+    }
+
+    /// Queues a Ping.
+    ///
+    /// # Errors
+    ///
+    /// [`FeedError`].
+    pub fn ping(&mut self, payload: ControlPayload<'_>) -> Result<(), FeedError> {
+        self.outbox.admit(MAX_CONTROL_FRAME_LEN)?;
+        let mut frame = [0; MAX_CONTROL_FRAME_LEN];
+        let len = self.conduct.writer.ping(payload, &mut frame)?;
+        self.outbox.push(frame.get(..len).unwrap_or(&[]));
+        Ok(())
+    }
+
+    /// Queues a Pong that nobody asked for.
+    ///
+    /// # Errors
+    ///
+    /// [`FeedError`].
+    pub fn pong(&mut self, payload: ControlPayload<'_>) -> Result<(), FeedError> {
+        self.outbox.admit(MAX_CONTROL_FRAME_LEN)?;
+        let mut frame = [0; MAX_CONTROL_FRAME_LEN];
+        let len = self.conduct.writer.pong(payload, &mut frame)?;
+        self.outbox.push(frame.get(..len).unwrap_or(&[]));
+        Ok(())
+    }
+
+    /// Queues the Close that starts the closing handshake, whatever else waits. Messages can still come.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Closed`] if a Close was sent or came already, [`SendError::CloseCodeNotForServers`], or
+    /// [`SendError::Entropy`].
+    pub fn close(&mut self, frame: CloseFrame<'_>) -> Result<(), SendError> {
+        // A Pong that is owed goes first.
+        let mut out = [0; MAX_CONTROL_FRAME_LEN << 1];
+        let len = self.conduct.writer.close(frame, &mut out)?;
+        self.outbox.push(out.get(..len).unwrap_or(&[]));
+        Ok(())
+    }
+
+    /// The bytes to write, in order: what was queued, and what is owed to the peer.
+    pub fn output(&mut self) -> &[u8] {
+        self.queue_owed();
+        self.outbox.bytes()
+    }
+
+    /// Queues what is owed to the peer, as far as there is room.
+    pub(crate) fn queue_owed(&mut self) {
+        let mut frames = [0; MAX_CONTROL_FRAME_LEN];
+        while self.conduct.writer.wants_transmit() && self.outbox.has_room() {
+            match self.conduct.writer.poll_transmit(&mut frames) {
+                Ok(len @ 1..) => self.outbox.push(frames.get(..len).unwrap_or(&[])),
+                // Without a masking key nothing can be sent; what is owed stays owed.
+                Ok(0) | Err(_) => break,
+            }
+        }
+    }
+
+    /// The failure that is to be reported, once the peer was told of it.
+    pub fn take_failure(&mut self) -> Option<ProtocolError> {
+        self.failure.take()
+    }
+
+    /// The transport took the first `count` bytes of [`output`](Self::output).
+    pub fn wrote(&mut self, count: usize) {
+        self.outbox.wrote(count);
+    }
+
+    /// The writing direction of the transport was ended.
+    pub fn write_ended(&mut self) {
+        self.outbox.end();
+    }
+
+    /// Open, closing or closed.
+    pub fn ready_state(&self) -> ReadyState {
+        self.conduct.ready_state()
+    }
+
+    /// How the connection ended: `None` until it did.
+    pub fn closed(&self) -> Option<Closed> {
+        self.conduct.closed()
+    }
+
+    /// Which end of the connection this is.
+    #[cfg(feature = "deflate")]
+    pub(super) fn side(&self) -> Side {
+        self.conduct.writer.side()
+    }
+
+    pub(crate) fn transport(&self) -> Transport {
+        self.conduct.transport()
+    }
+
+    /// What the transport's writing direction needs, if it needs anything.
+    pub(crate) fn next_write(&mut self) -> Option<NextWrite> {
+        if self.outbox.is_ended() {
+            return None;
+        }
+        if !self.output().is_empty() {
+            return Some(NextWrite::Write);
+        }
+        match self.conduct.transport() {
+            Transport::ShutdownWrite | Transport::Close => Some(NextWrite::Shutdown),
+            Transport::Open | Transport::AwaitEof => None,
+        }
+    }
+
+    /// The transport ended, with this error where neither Close nor failure came before.
+    pub(crate) fn eof(&mut self, error: Option<ProtocolError>) {
+        self.conduct.eof(error);
+        if let Some(error) = error {
+            // Whoever ends without a Close hears nothing more.
+            self.outbox.end();
+            self.failure.get_or_insert(error);
+        }
+    }
+
+    pub(crate) fn poll_timeout(&self, mid_message: bool) -> Wake {
+        self.conduct.poll_timeout(mid_message)
+    }
+
+    /// Tells the time. An error is a failure that the receiving direction must hear of.
+    pub(crate) fn handle_timeout(&mut self, now: Timestamp, mid_message: bool) -> Result<(), ProtocolError> {
+        let result = self.conduct.handle_timeout(now, mid_message);
+        if let Err(error) = result {
+            self.failure.get_or_insert(error);
+        }
+        if self.conduct.transport() == Transport::Close {
+            self.outbox.end(); // waiting any longer is what the deadline forbids
+        }
+        result
+    }
+
+    pub(crate) fn abort(&mut self) {
+        self.conduct.abort();
+        self.outbox.end();
+        self.failure = None;
+    }
+
+    /// Gives back the buffers that hold nothing.
+    pub(crate) fn release(&mut self) {
+        self.outbox.release();
+        if let Some(deflation) = &mut self.deflation {
+            deflation.release();
+        }
+    }
+
+    fn queue(&mut self, payload: Payload<'_>, fin: bool) -> Result<(), FeedError> {
+        if !self.conduct.writer.is_open() {
+            return Err(SendError::Closed.into()); // however full the queue is
+        }
+        self.outbox.admit(self.conduct.writer.encoded_len(payload.octets().len()))?;
+        self.append(payload, fin)
+    }
+
+    fn append(&mut self, payload: Payload<'_>, fin: bool) -> Result<(), FeedError> {
+        if let Some(deflation) = self.deflation.as_deref_mut() {
+            if deflation.wants(&self.conduct.writer, &payload, fin) {
+                return Ok(deflation.append(&mut self.conduct.writer, &mut self.outbox, payload, fin)?);
+            }
+        }
+        let octets = payload.octets();
+        let header = self.conduct.writer.begin_whole(payload, fin)?;
+        self.outbox.push(header.as_bytes());
+        let queued = self.outbox.queued();
+        self.outbox.push(octets);
+        self.conduct.writer.mask_whole(self.outbox.since(queued));
+        Ok(())
+    }
+}
+
+impl<R: Role> Mail for Outbound<R> {
+    #[inline]
+    fn replies(&mut self) -> &mut Replies {
+        self.conduct.writer.replies()
+    }
+
+    #[inline]
+    fn heard(&mut self) {
+        self.conduct.deadlines.received();
+    }
+
+    fn close_came(&mut self, code: Option<CloseCode>) {
+        self.conduct.close_came(code);
+    }
+
+    fn failed(&mut self, error: ProtocolError) {
+        self.conduct.failed(error);
+        self.failure.get_or_insert(error);
+    }
+}
+
+impl Outbound<Server> {
+    /// Queues a message that was encoded once for many connections.
+    ///
+    /// # Errors
+    ///
+    /// [`FeedError`].
+    pub fn feed_prepared(&mut self, message: &Prepared) -> Result<(), FeedError> {
+        self.outbox.admit(message.frame().len())?;
+        self.conduct.writer.pass_whole()?;
+        #[cfg(feature = "deflate")]
+        if let (Some(deflation), Some((window, frame))) = (&mut self.deflation, message.deflated_frame()) {
+            if deflation.admits(window) {
+                self.outbox.push(frame);
+                deflation.passed();
+                return Ok(());
+            }
+        }
+        self.outbox.push(message.frame());
+        Ok(())
+    }
+}
