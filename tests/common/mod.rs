@@ -3,6 +3,8 @@
 #![allow(dead_code, reason = "each test crate uses its own part of this module")]
 
 pub mod counting;
+pub mod inflate;
+pub mod streams;
 
 use sockless::{
     AnyRole, Closed, Config, Connection, Entropy, EntropyError, Event, Initiator, Input, MessageKind,
