@@ -2,7 +2,8 @@
 //! further than it may.
 //!
 //! Where it is stricter than other decoders: a literal and length code must be complete, 284 does not stand for a
-//! length of 258, and a distance must lie within the window and within what was decoded before.
+//! length of 258, a distance must lie within the window and within what was decoded before, and the tail must end
+//! the empty stored block that it was cut off.
 
 /// The end of an empty stored block, which RFC 7692 section 7.2.1 cuts off each message.
 pub const TAIL: [u8; 4] = [0x00, 0x00, 0xFF, 0xFF];
@@ -16,12 +17,14 @@ pub struct Reference {
     pub max_distance: usize,
     /// How many stored, fixed and dynamic blocks there were, the one that the tail ends included.
     pub blocks: [usize; 3],
+    /// How many of them held nothing.
+    pub empty_blocks: usize,
 }
 
 impl Reference {
     /// A decoder that refuses distances of more than `window` octets.
     pub fn new(window: usize) -> Self {
-        Self { window, history: Vec::new(), max_distance: 0, blocks: [0; 3] }
+        Self { window, history: Vec::new(), max_distance: 0, blocks: [0; 3], empty_blocks: 0 }
     }
 
     /// Inflates the payload of one message, the tail not included.
@@ -29,9 +32,11 @@ impl Reference {
         let start = self.history.len();
         let input = [payload, &TAIL].concat();
         let mut bits = Bits { bytes: &input, at: 0 };
+        let mut ends_stored_and_empty = false;
         while !bits.at_end() {
             let last = bits.take(1)? == 1;
             let kind = bits.take(2)?;
+            let before = self.history.len();
             match kind {
                 0 => self.stored(&mut bits)?,
                 1 => self.coded(&mut bits, &fixed_literals()?, &fixed_distances()?)?,
@@ -42,9 +47,15 @@ impl Reference {
                 _ => return Err("a reserved block type".to_owned()),
             }
             self.blocks[kind] += 1;
+            let empty = self.history.len() == before;
+            self.empty_blocks += usize::from(empty);
+            ends_stored_and_empty = kind == 0 && empty;
             if last {
                 bits.align(); // RFC 7692 section 7.2.3.4
             }
+        }
+        if !ends_stored_and_empty {
+            return Err("the tail ends another block than the one it was cut off".to_owned());
         }
         Ok(self.history[start..].to_vec())
     }

@@ -2,6 +2,7 @@
 //! type, and runs of the engine over every way to cut its input.
 #![allow(dead_code, reason = "each test crate uses its own part of this module")]
 
+pub mod codec;
 pub mod counting;
 pub mod inflate;
 pub mod streams;
