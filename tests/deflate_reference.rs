@@ -115,6 +115,10 @@ fn the_tail_ends_a_block_or_the_message_is_cut_short() {
     assert!(alone(&HELLO_STORED[..10]).is_err());
     let open = ByHand::new().block(false, FIXED).literals(b"Hello").bytes();
     assert!(alone(&open).is_err());
+    let stored = ByHand::new().block(false, 0).pad().number(2, 16).number(0xFFFD, 16).bytes();
+    assert!(alone(&stored).is_err(), "two octets of the tail are data, and two are left");
+    let data = ByHand::new().block(false, 0).pad().number(4, 16).number(0xFFFB, 16).bytes();
+    assert!(alone(&data).unwrap_err().starts_with("the tail ends another block"));
 }
 
 #[test]
