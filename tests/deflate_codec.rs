@@ -182,6 +182,28 @@ fn req_t_pmd_7_a_full_buffer_adds_no_block_to_what_is_flushed() {
 }
 
 #[test]
+fn a_flush_may_come_after_all_its_octets() {
+    for cuts in all_cuts() {
+        let mut deflater = deflater(&Params::DEFAULT, Side::Client);
+        let mut fragment = deflate(&mut deflater, b"He", Flush::None, cuts);
+        fragment.extend(deflate(&mut deflater, b"", Flush::Fragment, cuts));
+        assert_eq!(fragment, D5[..8], "{cuts:?}");
+        let mut last = deflate(&mut deflater, b"llo", Flush::None, cuts);
+        last.extend(deflate(&mut deflater, b"", Flush::None, cuts));
+        last.extend(deflate(&mut deflater, b"", Flush::Message, cuts));
+        assert_eq!(last, D5[8..], "{cuts:?}");
+    }
+    // The end of a message need not come with octets either.
+    for payload in HELLOS {
+        let (mut inflater, mut text) = (any_inflater(), Vec::new());
+        for part in [(payload, false), (&[], false), (&[], true)] {
+            inflate_part(&mut inflater, MessageKind::Text, part, WHOLE, &mut text).unwrap();
+        }
+        assert_eq!(text, b"Hello");
+    }
+}
+
+#[test]
 fn no_room_is_no_error_and_no_progress() {
     let mut deflater = deflater(&Params::DEFAULT, Side::Server);
     let (mut input, mut payload) = (&b"Hello"[..], Vec::new());

@@ -7,7 +7,7 @@ use common::inflate::Reference;
 use common::streams::{cut, Zlib};
 use common::BOTH;
 use proptest::prelude::*;
-use sockless::deflate::{Deflater, Flush, Inflater, Tuning};
+use sockless::deflate::{Deflater, Flush, Inflater, Pool, Tuning};
 use sockless::{Limits, MessageKind, Side};
 
 fn side() -> impl Strategy<Value = Side> {
@@ -220,6 +220,26 @@ fn req_7692_7_2_1_11_req_7692_7_2_1_12_larger_windows_are_kept_at_every_level() 
             let window = 1_usize << bits;
             let used = largest_distance(sender, bits, tuning, window, 1 << 18);
             assert!(used > window / 4, "{used} with {bits} bits at level {level}");
+        }
+    }
+}
+
+#[test]
+fn req_7692_7_2_1_11_req_7692_7_2_1_12_windows_are_kept_where_senders_share_a_pool() {
+    let pool = Pool::new(3);
+    let text = [noise(1, 300).repeat(2), noise(2, 3000).repeat(2), noise(3, 20_000).repeat(2)].concat();
+    for round in 0..3 {
+        for bits in [15, 8, 12, 9, 15, 8] {
+            let params = agreed(Side::Server, false, bits);
+            let mut out = Deflater::new(&params, Side::Server, Tuning::DEFAULT.with_level(1 + round));
+            out = out.with_pool(pool.clone());
+            let mut back = Inflater::new(&params, Side::Server, Limits::DEFAULT).with_pool(pool.clone());
+            for _ in 0..2 {
+                let payload = message(&mut out, &text);
+                assert!(Reference::new(1 << bits).message(&payload).as_ref() == Ok(&text), "{bits} bits");
+                assert!(binary(&mut back, &payload).as_ref() == Ok(&text));
+            }
+            assert!(pool.idle().1 <= 3);
         }
     }
 }
