@@ -191,8 +191,8 @@ fn everything_one_read_brought_is_answered_before_anything_is_written() {
     endpoint.filled(bytes.len());
     for _ in 0..10 {
         assert_eq!(endpoint.poll(WriteSide::Ready), Ok(Action::Take));
-        let (inbound, mut outbound) = endpoint.split_mut();
-        let message = inbound.message(&mut outbound).unwrap().unwrap();
+        let (inbound, outbound) = endpoint.split_mut();
+        let message = inbound.message(outbound).unwrap().unwrap();
         outbound.feed(message).unwrap();
     }
     assert_eq!(endpoint.poll(WriteSide::Ready), Ok(Action::Write));
