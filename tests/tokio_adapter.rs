@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 
 use futures_util::task::noop_waker;
 use futures_util::{SinkExt, StreamExt};
-use sockless::adapter::tokio::WebSocket;
+use sockless::adapter::tokio::{Tokio, WebSocket};
 use sockless::adapter::Error;
 use sockless::message::{Buffers, OwnedMessage, Prepared};
 use sockless::{
@@ -128,7 +128,7 @@ fn conversation() -> Vec<u8> {
 }
 
 fn server(wire: Wire) -> WebSocket<Wire, Server> {
-    WebSocket::new(wire, Server, Config::new(), Buffers::DEFAULT.with_read(64), &[])
+    WebSocket::new(Tokio::new(wire), Server, Config::new(), Buffers::DEFAULT.with_read(64), &[])
 }
 
 /// Polls a new future `polls` times and drops it; its output if it was ready before.
@@ -239,7 +239,7 @@ fn feeding_dropped_while_the_queue_is_full_queues_nothing() {
     wire.blocked = true;
     wire.ends = false;
     let buffers = Buffers::DEFAULT.with_max_queued(10);
-    let mut socket = WebSocket::new(wire, Server, Config::new(), buffers, &[]);
+    let mut socket = WebSocket::new(Tokio::new(wire), Server, Config::new(), buffers, &[]);
     run(socket.feed("12345678")).unwrap();
     assert!(poll_times(socket.feed("never queued"), 3).is_none());
     assert!(poll_times(socket.send("never queued"), 3).is_none());
@@ -283,7 +283,7 @@ fn what_one_read_brought_is_answered_in_one_write() {
     }
     let mut wire = Wire::new(&bytes, 10_000, false);
     wire.ends = false;
-    let mut socket = WebSocket::new(wire, Server, Config::new(), Buffers::DEFAULT, &[]);
+    let mut socket = WebSocket::new(Tokio::new(wire), Server, Config::new(), Buffers::DEFAULT, &[]);
     let echo = async {
         while let Some((message, mut outgoing)) = socket.recv_with().await.unwrap() {
             outgoing.feed(message).await.unwrap();
@@ -295,7 +295,7 @@ fn what_one_read_brought_is_answered_in_one_write() {
     // The same under `forward`-like use of Stream and Sink.
     let mut wire = Wire::new(&bytes, 10_000, false);
     wire.ends = false;
-    let socket = WebSocket::new(wire, Server, Config::new(), Buffers::DEFAULT, &[]);
+    let socket = WebSocket::new(Tokio::new(wire), Server, Config::new(), Buffers::DEFAULT, &[]);
     let (sink, stream) = socket.split();
     let mut forward = pin!(stream.forward(sink));
     let waker = noop_waker();
@@ -375,7 +375,7 @@ fn a_peer_that_never_reads_cannot_grow_memory() {
     wire.blocked = true;
     wire.ends = false;
     let buffers = Buffers::DEFAULT.with_max_queued(4096);
-    let mut socket = WebSocket::new(wire, Server, Config::new(), buffers, &[]);
+    let mut socket = WebSocket::new(Tokio::new(wire), Server, Config::new(), buffers, &[]);
     assert!(poll_times(socket.recv(), 3).is_none());
     assert!(socket.get_ref().incoming.is_empty(), "Pings are read although nothing can be written");
     assert!(socket.outgoing().queue().queued() <= 4096 + 131);

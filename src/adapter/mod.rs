@@ -15,8 +15,12 @@
 //! seconds (6455-7.2.3-1), then longer each time, up to a bound (6455-7.2.3-2).
 
 mod error;
+#[cfg(feature = "futures-io")]
+pub mod futures_io;
 #[cfg(all(feature = "handshake", feature = "rng"))]
 mod opening;
+#[cfg(any(feature = "futures-io", feature = "tokio"))]
+pub mod polled;
 #[cfg(feature = "std")]
 pub mod std_io;
 #[cfg(feature = "tokio")]

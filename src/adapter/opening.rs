@@ -168,6 +168,16 @@ pub enum Accepted<W, S> {
     },
 }
 
+impl<W, S> Accepted<W, S> {
+    /// The same, with what `map` makes of the transport of plain HTTP.
+    pub fn map_stream<T>(self, map: impl FnOnce(S) -> T) -> Accepted<W, T> {
+        match self {
+            Self::WebSocket(socket) => Accepted::WebSocket(socket),
+            Self::Http { stream, received } => Accepted::Http { stream: map(stream), received },
+        }
+    }
+}
+
 /// An application's refusal of a valid request, such as 404 for a resource that is not there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {

@@ -1,535 +1,192 @@
-//! Tokio: anything that is [`AsyncRead`] and [`AsyncWrite`].
+//! Tokio: anything that is [`AsyncRead`] and [`AsyncWrite`], with tokio's clock.
 //!
-//! Owns: polling. Must not know: the protocol.
+//! Owns: the terms of tokio. Must not know: the protocol.
 
-#[cfg(all(feature = "handshake", feature = "rng"))]
-mod opening;
-
-#[cfg(all(feature = "handshake", feature = "rng"))]
-pub use opening::{accept, accept_or_http, accept_with, connect, dial, Opened};
-
-use core::future::poll_fn;
+use alloc::boxed::Box;
+use core::future::Future as _;
+use core::ops::Deref;
 use core::pin::Pin;
 use core::task::{ready, Context, Poll};
 use std::io;
 
 use ::tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use futures_core::Stream;
-use futures_sink::Sink;
+#[cfg(all(feature = "handshake", feature = "rng"))]
+use ::tokio::net::TcpStream;
+use ::tokio::time::{sleep_until, Instant, Sleep};
 
-use super::Error;
-use crate::close::{CloseCode, CloseFrame};
-use crate::closing::{Closed, ReadyState};
-use crate::connection::Config;
-use crate::error::{ProtocolError, SendError};
-use crate::event::Data;
-use crate::message::{Action, Buffers, Endpoint, Message, Outbound, OwnedMessage, Prepared, WriteSide};
-use crate::payload::{ControlPayload, Payload};
-use crate::role::{Role, Server};
+use super::polled::{self, PollTransport};
+#[cfg(all(feature = "handshake", feature = "rng"))]
+use super::{Accepted, Error, OpeningError, Refusal, ServerOptions, Settings};
+#[cfg(all(feature = "handshake", feature = "rng"))]
+use crate::entropy::SystemEntropy;
+#[cfg(all(feature = "handshake", feature = "rng"))]
+use crate::handshake::{client::ClientRequest, server::Request};
+#[cfg(all(feature = "handshake", feature = "rng"))]
+use crate::role::{Client, Server};
+use crate::time::Timestamp;
 
 /// A WebSocket on a tokio transport.
-///
-/// As a [`Stream`] and [`Sink`] it gives and takes [`OwnedMessage`]s; its own methods lend and borrow
-/// instead. Use it from one task: the transport has one waker for each direction, and receiving writes what
-/// is owed.
+pub type WebSocket<S, R> = polled::WebSocket<Tokio<S>, R>;
+
+/// A tokio transport with tokio's clock.
 #[derive(Debug)]
-pub struct WebSocket<S, R> {
+pub struct Tokio<S> {
     stream: S,
-    #[cfg(feature = "handshake")]
-    session: crate::handshake::Session,
-    endpoint: Endpoint<R>,
-    unflushed: bool,
+    began: Option<Instant>,
+    sleep: Option<(Timestamp, Pin<Box<Sleep>>)>,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
-    /// After the opening handshake. `received` are the bytes that were read together with its end.
-    pub fn new(stream: S, role: R, config: Config, buffers: Buffers, received: &[u8]) -> Self {
-        Self::with_endpoint(stream, Endpoint::new(role, config, buffers, received))
+impl<S> Tokio<S> {
+    /// This transport.
+    pub const fn new(stream: S) -> Self {
+        Self { stream, began: None, sleep: None }
     }
 
-    /// After the opening handshake, with an endpoint that knows what was agreed on.
-    pub fn with_endpoint(stream: S, endpoint: Endpoint<R>) -> Self {
-        Self {
-            stream,
-            #[cfg(feature = "handshake")]
-            session: crate::handshake::Session::default(),
-            endpoint,
-            unflushed: false,
-        }
+    /// The transport itself.
+    pub fn into_inner(self) -> S {
+        self.stream
     }
+}
 
-    /// With what the opening handshake agreed on.
-    #[cfg(feature = "handshake")]
-    #[must_use]
-    pub const fn with_session(mut self, session: crate::handshake::Session) -> Self {
-        self.session = session;
-        self
-    }
+impl<S> Deref for Tokio<S> {
+    type Target = S;
 
-    /// What the opening handshake agreed on.
-    #[cfg(feature = "handshake")]
-    pub const fn session(&self) -> crate::handshake::Session {
-        self.session
-    }
-
-    /// The next message; `None` once the connection has ended, of which [`closed`](Self::closed) tells how.
-    ///
-    /// Pings are answered and what is queued is written before each wait for input.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Protocol`], once, after the peer was told; [`Error::Io`] if the transport failed.
-    ///
-    /// # Cancel safety
-    ///
-    /// Cancel safe: dropped at any await, nothing received or queued is lost.
-    pub async fn recv(&mut self) -> Result<Option<Message<'_>>, Error> {
-        Ok(self.recv_with().await?.map(|(message, _)| message))
-    }
-
-    /// As [`recv`](Self::recv), with the sending direction, so that an answer can be queued or sent while the
-    /// message is still borrowed: no copy between the two.
-    ///
-    /// # Errors
-    ///
-    /// As [`recv`](Self::recv).
-    ///
-    /// # Cancel safety
-    ///
-    /// Cancel safe, as [`recv`](Self::recv).
-    pub async fn recv_with(&mut self) -> Result<Option<Incoming<'_, S, R>>, Error> {
-        if !poll_fn(|cx| self.poll_take(cx, Endpoint::poll)).await? {
-            return Ok(None);
-        }
-        let Self { stream, endpoint, unflushed, .. } = self;
-        let (inbound, outbound) = endpoint.split_mut();
-        let mut outgoing = Outgoing { stream, outbound, unflushed };
-        match inbound.message(outgoing.outbound) {
-            Ok(message) => Ok(message.map(|message| (message, outgoing))),
-            Err(error) => {
-                outgoing.fail().await;
-                outgoing.outbound.take_failure();
-                Err(error.into())
-            }
-        }
-    }
-
-    /// The next piece of a message, for messages of any size in constant memory. The rest of a message of
-    /// which a piece was taken is passed over by [`recv`](Self::recv).
-    ///
-    /// # Errors
-    ///
-    /// As [`recv`](Self::recv).
-    ///
-    /// # Cancel safety
-    ///
-    /// Cancel safe, as [`recv`](Self::recv).
-    pub async fn recv_piece(&mut self) -> Result<Option<Data<'_>>, Error> {
-        if !poll_fn(|cx| self.poll_take(cx, Endpoint::poll_piece)).await? {
-            return Ok(None);
-        }
-        let Self { stream, endpoint, unflushed, .. } = self;
-        let (inbound, outbound) = endpoint.split_mut();
-        let mut outgoing = Outgoing { stream, outbound, unflushed };
-        match inbound.piece(outgoing.outbound) {
-            Ok(piece) => Ok(piece),
-            Err(error) => {
-                outgoing.fail().await;
-                outgoing.outbound.take_failure();
-                Err(error.into())
-            }
-        }
-    }
-
-    /// Sends a message and everything queued before it.
-    ///
-    /// # Errors
-    ///
-    /// As [`Outgoing::send`].
-    ///
-    /// # Cancel safety
-    ///
-    /// As [`Outgoing::send`].
-    pub async fn send<'p>(&mut self, message: impl Into<Payload<'p>>) -> Result<(), Error> {
-        self.outgoing().send(message).await
-    }
-
-    /// Queues a message, to be written with others before the next wait for input or by
-    /// [`flush`](Self::flush). Waits only while the queue is full.
-    ///
-    /// # Errors
-    ///
-    /// As [`Outgoing::send`].
-    ///
-    /// # Cancel safety
-    ///
-    /// As [`Outgoing::feed`].
-    pub async fn feed<'p>(&mut self, message: impl Into<Payload<'p>>) -> Result<(), Error> {
-        self.outgoing().feed(message).await
-    }
-
-    /// Sends a fragment of a message, the last if `fin`: a message of any size in constant memory.
-    ///
-    /// # Errors
-    ///
-    /// As [`Outgoing::send`].
-    ///
-    /// # Cancel safety
-    ///
-    /// As [`Outgoing::send`], for the fragment.
-    pub async fn send_fragment<'p>(
-        &mut self,
-        fragment: impl Into<Payload<'p>>,
-        fin: bool,
-    ) -> Result<(), Error> {
-        self.outgoing().send_fragment(fragment, fin).await
-    }
-
-    /// Sends a Ping.
-    ///
-    /// # Errors
-    ///
-    /// As [`Outgoing::send`].
-    ///
-    /// # Cancel safety
-    ///
-    /// As [`Outgoing::send`], for the Ping.
-    pub async fn ping(&mut self, payload: ControlPayload<'_>) -> Result<(), Error> {
-        self.outgoing().ping(payload).await
-    }
-
-    /// Writes everything that is queued.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Io`].
-    ///
-    /// # Cancel safety
-    ///
-    /// Cancel safe: what was not written stays queued.
-    pub async fn flush(&mut self) -> Result<(), Error> {
-        self.outgoing().flush().await
-    }
-
-    /// Sends a Close; messages can still come until [`recv`](Self::recv) returns `None`.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Send`] if the connection is closing already.
-    ///
-    /// # Cancel safety
-    ///
-    /// Cancel safe: the Close is queued at the first poll, once.
-    pub async fn start_close<'c>(&mut self, frame: impl Into<CloseFrame<'c>>) -> Result<(), Error> {
-        self.outgoing().start_close(frame).await
-    }
-
-    /// Closes: sends a Close if none was sent, drops what still comes, and waits for the end of the
-    /// connection. Bound the wait with a timeout: the peer may never answer.
-    ///
-    /// # Errors
-    ///
-    /// As [`recv`](Self::recv).
-    ///
-    /// # Cancel safety
-    ///
-    /// Cancel safe: call it again to go on waiting; a second Close is never sent.
-    pub async fn close<'c>(&mut self, frame: impl Into<CloseFrame<'c>>) -> Result<Option<Closed>, Error> {
-        match self.start_close(frame).await {
-            Ok(()) | Err(Error::Send(SendError::Closed)) => {}
-            // What the peer sent before it stopped reading tells how the connection ended.
-            Err(Error::Io(_)) => self.endpoint.write_ended(),
-            Err(error) => return Err(error),
-        }
-        while self.recv_piece().await?.is_some() {}
-        Ok(self.closed())
-    }
-
-    /// The sending direction.
-    pub fn outgoing(&mut self) -> Outgoing<'_, S, R> {
-        let Self { stream, endpoint, unflushed, .. } = self;
-        Outgoing { stream, outbound: endpoint.outbound(), unflushed }
-    }
-
-    /// How the connection ended: `None` until it did.
-    pub fn closed(&self) -> Option<Closed> {
-        self.endpoint.closed()
-    }
-
-    /// The reason of the Close that came, empty if there is none. It is the peer's text.
-    pub fn close_reason(&self) -> &str {
-        self.endpoint.close_reason()
-    }
-
-    /// The transport.
-    pub const fn get_ref(&self) -> &S {
+    fn deref(&self) -> &S {
         &self.stream
     }
+}
 
-    /// The engine, for what this adapter does not cover, such as timers.
-    pub fn endpoint(&mut self) -> &mut Endpoint<R> {
-        &mut self.endpoint
-    }
-
-    /// Does what the endpoint asks for until something can be taken (`true`) or the connection has ended
-    /// (`false`).
-    fn poll_take(
-        &mut self,
-        cx: &mut Context<'_>,
-        poll: impl Fn(&mut Endpoint<R>, WriteSide) -> Result<Action, ProtocolError>,
-    ) -> Poll<Result<bool, Error>> {
-        let mut write = WriteSide::Ready;
-        loop {
-            match poll(&mut self.endpoint, write)? {
-                Action::Take => return Poll::Ready(Ok(true)),
-                Action::Close => return Poll::Ready(Ok(false)),
-                Action::Write => match self.outgoing().poll_write(cx) {
-                    Poll::Ready(Ok(())) => {}
-                    // The peer does not read any more; what it sent before tells why.
-                    Poll::Ready(Err(_)) => self.endpoint.write_ended(),
-                    Poll::Pending if write == WriteSide::Blocked => return Poll::Pending,
-                    Poll::Pending => write = WriteSide::Blocked,
-                },
-                Action::ShutdownWrite => match Pin::new(&mut self.stream).poll_shutdown(cx) {
-                    // A transport that has ended is as good.
-                    Poll::Ready(_) => self.endpoint.write_ended(),
-                    Poll::Pending if write == WriteSide::Blocked => return Poll::Pending,
-                    Poll::Pending => write = WriteSide::Blocked,
-                },
-                Action::Read => {
-                    // Whether the transport's own buffer is written out or not, there is nothing to do but
-                    // read.
-                    let _ = self.outgoing().poll_transport_flush(cx);
-                    match ready!(self.poll_read(cx)) {
-                        Ok(0) => self.endpoint.eof(),
-                        Ok(count) => self.endpoint.filled(count),
-                        Err(error) => {
-                            if !self.endpoint.lost().clean {
-                                return Poll::Ready(Err(error.into()));
-                            }
-                        }
-                    }
-                }
-            }
-        }
-    }
-
-    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let mut space = ReadBuf::new(self.endpoint.space());
+impl<S: AsyncRead + AsyncWrite + Unpin> PollTransport for Tokio<S> {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        let mut space = ReadBuf::new(buf);
         ready!(Pin::new(&mut self.stream).poll_read(cx, &mut space))?;
         Poll::Ready(Ok(space.filled().len()))
     }
-}
 
-impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S, Server> {
-    /// Queues a message that was encoded once for many connections.
-    ///
-    /// # Errors
-    ///
-    /// As [`Outgoing::send`].
-    ///
-    /// # Cancel safety
-    ///
-    /// As [`Outgoing::feed`].
-    pub async fn feed_prepared(&mut self, message: &Prepared) -> Result<(), Error> {
-        let mut outgoing = self.outgoing();
-        poll_fn(|cx| outgoing.poll_room(cx, message.frame().len())).await?;
-        Ok(outgoing.outbound.feed_prepared(message)?)
-    }
-}
-
-/// A message, and the sending direction to answer it.
-pub type Incoming<'w, S, R> = (Message<'w>, Outgoing<'w, S, R>);
-
-/// The sending direction of a [`WebSocket`].
-#[derive(Debug)]
-pub struct Outgoing<'w, S, R> {
-    stream: &'w mut S,
-    outbound: &'w mut Outbound<R>,
-    unflushed: &'w mut bool,
-}
-
-impl<'w, S: AsyncWrite + Unpin, R: Role> Outgoing<'w, S, R> {
-    /// As [`WebSocket::send`].
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Send`] if the connection does not allow it, [`Error::Io`] if the transport failed.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropped while it waits for room, nothing was queued; dropped later, the message is queued whole and is
-    /// written by the next operation. A frame is never cut.
-    pub async fn send<'p>(&mut self, message: impl Into<Payload<'p>>) -> Result<(), Error> {
-        self.feed(message).await?;
-        self.flush().await
+    fn poll_write(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
     }
 
-    /// As [`WebSocket::feed`].
-    ///
-    /// # Errors
-    ///
-    /// As [`send`](Self::send).
-    ///
-    /// # Cancel safety
-    ///
-    /// Cancel safe: dropped, the message was not queued.
-    pub async fn feed<'p>(&mut self, message: impl Into<Payload<'p>>) -> Result<(), Error> {
-        let payload = message.into();
-        poll_fn(|cx| self.poll_room(cx, payload.octets().len())).await?;
-        self.outbound.feed(payload).map_err(|refused| refused.error.into())
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
     }
 
-    /// As [`WebSocket::send_fragment`].
-    ///
-    /// # Errors
-    ///
-    /// As [`send`](Self::send).
-    ///
-    /// # Cancel safety
-    ///
-    /// As [`send`](Self::send), for the fragment.
-    pub async fn send_fragment<'p>(
-        &mut self,
-        fragment: impl Into<Payload<'p>>,
-        fin: bool,
-    ) -> Result<(), Error> {
-        let payload = fragment.into();
-        poll_fn(|cx| self.poll_room(cx, payload.octets().len())).await?;
-        self.outbound.feed_fragment(payload, fin).map_err(|refused| Error::from(refused.error))?;
-        self.flush().await
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 
-    /// As [`WebSocket::ping`].
-    ///
-    /// # Errors
-    ///
-    /// As [`send`](Self::send).
-    ///
-    /// # Cancel safety
-    ///
-    /// As [`send`](Self::send), for the Ping.
-    pub async fn ping(&mut self, payload: ControlPayload<'_>) -> Result<(), Error> {
-        poll_fn(|cx| self.poll_room(cx, crate::MAX_CONTROL_FRAME_LEN)).await?;
-        self.outbound.ping(payload)?;
-        self.flush().await
+    fn now(&mut self) -> Option<Timestamp> {
+        let now = Instant::now();
+        Some(Timestamp::from_duration(now.duration_since(*self.began.get_or_insert(now))))
     }
 
-    /// As [`WebSocket::start_close`].
-    ///
-    /// # Errors
-    ///
-    /// As [`send`](Self::send).
-    ///
-    /// # Cancel safety
-    ///
-    /// Cancel safe: the Close is queued at the first poll, once.
-    pub async fn start_close<'c>(&mut self, frame: impl Into<CloseFrame<'c>>) -> Result<(), Error> {
-        self.outbound.close(frame.into())?;
-        self.flush().await
-    }
-
-    /// As [`WebSocket::flush`].
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Io`].
-    ///
-    /// # Cancel safety
-    ///
-    /// Cancel safe: what was not written stays queued.
-    pub async fn flush(&mut self) -> Result<(), Error> {
-        poll_fn(|cx| self.poll_flush(cx)).await
-    }
-
-    /// The queue: what can be done without waiting.
-    pub fn queue(&mut self) -> &mut Outbound<R> {
-        self.outbound
-    }
-
-    fn poll_room(&mut self, cx: &mut Context<'_>, len: usize) -> Poll<Result<(), Error>> {
-        while !self.outbound.has_room(len) {
-            ready!(self.poll_write(cx))?;
+    fn poll_sleep(&mut self, cx: &mut Context<'_>, until: Timestamp) -> Poll<()> {
+        if self.sleep.as_ref().map(|(at, _)| *at) != Some(until) {
+            let began = *self.began.get_or_insert_with(Instant::now);
+            // A time that the clock cannot express never comes.
+            let Some(at) = began.checked_add(core::time::Duration::from_micros(until.as_micros())) else {
+                return Poll::Pending;
+            };
+            self.sleep = Some((until, Box::pin(sleep_until(at))));
         }
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        while !self.outbound.output().is_empty() {
-            ready!(self.poll_write(cx))?;
-        }
-        self.poll_transport_flush(cx).map_err(Error::from)
-    }
-
-    /// Writes once of what waits.
-    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let count = ready!(Pin::new(&mut *self.stream).poll_write(cx, self.outbound.output()))?;
-        if count == 0 {
-            return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
-        }
-        self.outbound.wrote(count);
-        *self.unflushed = true;
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_transport_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if *self.unflushed {
-            ready!(Pin::new(&mut *self.stream).poll_flush(cx))?;
-            *self.unflushed = false;
-        }
-        Poll::Ready(Ok(()))
-    }
-
-    /// Tells the peer that the connection failed, as far as the transport lets us.
-    async fn fail(&mut self) {
-        if self.flush().await.is_ok() {
-            let _ = poll_fn(|cx| Pin::new(&mut *self.stream).poll_shutdown(cx)).await;
-        }
-        self.outbound.write_ended();
+        let Some((_, sleep)) = &mut self.sleep else { return Poll::Pending };
+        ready!(sleep.as_mut().poll(cx));
+        self.sleep = None;
+        Poll::Ready(())
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin, R: Role + Unpin> Stream for WebSocket<S, R> {
-    type Item = Result<OwnedMessage, Error>;
-
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let this = self.get_mut();
-        if !ready!(this.poll_take(cx, Endpoint::poll))? {
-            return Poll::Ready(None);
-        }
-        match this.endpoint.message() {
-            Ok(message) => Poll::Ready(message.map(|message| Ok(message.into()))),
-            Err(error) => {
-                // Written here as far as the transport takes it at once, and by the next poll otherwise.
-                let _ = this.outgoing().poll_flush(cx);
-                Poll::Ready(Some(Err(error.into())))
-            }
-        }
-    }
+/// Accepts a WebSocket. See [`polled::accept`].
+///
+/// # Errors
+///
+/// As [`polled::accept`].
+///
+/// # Cancel safety
+///
+/// Not cancel safe: dropped, the transport is dropped with it.
+#[cfg(all(feature = "handshake", feature = "rng"))]
+pub async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    options: &ServerOptions<'_>,
+) -> Result<WebSocket<S, Server>, Error> {
+    polled::accept(Tokio::new(stream), options).await
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin, R: Role + Unpin> Sink<OwnedMessage> for WebSocket<S, R> {
-    type Error = Error;
+/// As [`accept`], where the application looks at the request and may refuse it.
+///
+/// # Errors
+///
+/// As [`accept`].
+///
+/// # Cancel safety
+///
+/// Not cancel safe: dropped, the transport is dropped with it.
+#[cfg(all(feature = "handshake", feature = "rng"))]
+pub async fn accept_with<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    options: &ServerOptions<'_>,
+    decide: impl FnOnce(&Request<'_>) -> Result<(), Refusal>,
+) -> Result<WebSocket<S, Server>, Error> {
+    polled::accept_with(Tokio::new(stream), options, decide).await
+}
 
-    /// Ready once the queue is below its bound.
-    fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.get_mut().outgoing().poll_room(cx, 0)
-    }
+/// As [`accept_with`], where a plain HTTP request is handed back, so that one port can serve both.
+///
+/// # Errors
+///
+/// As [`accept`].
+///
+/// # Cancel safety
+///
+/// Not cancel safe: dropped, the transport is dropped with it.
+#[cfg(all(feature = "handshake", feature = "rng"))]
+pub async fn accept_or_http<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    options: &ServerOptions<'_>,
+    decide: impl FnOnce(&Request<'_>) -> Result<(), Refusal>,
+) -> Result<Accepted<WebSocket<S, Server>, S>, Error> {
+    let opened = polled::accept_or_http(Tokio::new(stream), options, decide).await?;
+    Ok(opened.map_stream(Tokio::into_inner))
+}
 
-    fn start_send(self: Pin<&mut Self>, message: OwnedMessage) -> Result<(), Error> {
-        Ok(self.get_mut().outgoing().outbound.feed_promised(&message)?)
-    }
+/// Opens a WebSocket on a transport that is connected already, with TLS if the URI asks for it.
+///
+/// # Errors
+///
+/// As [`polled::connect`].
+///
+/// # Cancel safety
+///
+/// Not cancel safe: dropped, the transport is dropped with it.
+#[cfg(all(feature = "handshake", feature = "rng"))]
+pub async fn connect<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    request: ClientRequest<'_>,
+    settings: &Settings,
+) -> Result<WebSocket<S, Client<SystemEntropy>>, Error> {
+    polled::connect(Tokio::new(stream), request, settings).await
+}
 
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.get_mut().outgoing().poll_flush(cx)
+/// Connects over TCP and opens a WebSocket. Addresses are tried one after the other.
+///
+/// # Errors
+///
+/// As [`connect`]; [`OpeningError::TlsRequired`] for a `wss:` URI, which is never opened in clear.
+///
+/// # Cancel safety
+///
+/// Not cancel safe: dropped, the transport is dropped with it.
+#[cfg(all(feature = "handshake", feature = "rng"))]
+pub async fn dial(
+    request: ClientRequest<'_>,
+    settings: &Settings,
+) -> Result<WebSocket<TcpStream, Client<SystemEntropy>>, Error> {
+    let uri = request.uri();
+    if uri.is_secure() {
+        return Err(OpeningError::TlsRequired.into());
     }
-
-    /// Sends a Close with 1000 if none was sent; the stream ends once the peer's has come.
-    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        let this = self.get_mut();
-        if this.endpoint.ready_state() == ReadyState::Open {
-            this.outgoing().outbound.close(CloseCode::NORMAL.into())?;
-        }
-        this.outgoing().poll_flush(cx)
-    }
+    let stream = TcpStream::connect(uri.address()).await?;
+    stream.set_nodelay(true)?;
+    connect(stream, request, settings).await
 }

@@ -34,7 +34,8 @@ pub(crate) enum NextWrite {
     Shutdown,
 }
 
-/// The sending direction of an [`Endpoint`]: everything here is queued within the bound, nothing is written.
+/// The sending direction of an [`Endpoint`](super::Endpoint): everything here is queued within the bound,
+/// nothing is written.
 #[derive(Debug)]
 pub struct Outbound<R> {
     conduct: Conduct<R>,
@@ -72,7 +73,7 @@ impl<R: Role> Outbound<R> {
 
     /// Queues a message for which a `Sink` found room before it knew the length: the queue may outgrow its
     /// cap by this one.
-    #[cfg(feature = "tokio")]
+    #[cfg(any(feature = "futures-io", feature = "tokio"))]
     pub(crate) fn feed_promised(&mut self, message: &OwnedMessage) -> Result<(), FeedError> {
         self.outbox.admit(0)?;
         self.append(message.as_payload(), true)

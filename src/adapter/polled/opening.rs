@@ -1,27 +1,32 @@
-//! The opening handshake on tokio transports.
+//! The opening handshake on transports that are polled.
 //!
 //! Owns: reading and writing it. Must not know: its rules.
 
-use ::tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use ::tokio::net::TcpStream;
 use alloc::vec::Vec;
+use core::future::poll_fn;
+use core::task::{Context, Poll};
+use core::time::Duration;
+use std::io;
 
-use super::WebSocket;
+use super::{PollTransport, WebSocket};
 use crate::adapter::opening::{
     ask, client_endpoint, client_handshake, request, serve, server_endpoint, Asked, Served, MAX_DRAINED,
 };
 use crate::adapter::{Accepted, Error, OpeningError, Refusal, ServerOptions, Settings};
 use crate::entropy::SystemEntropy;
+use crate::error::{ProtocolError, Timeout};
 use crate::handshake::client::ClientRequest;
 use crate::handshake::server::{Handshake, Request};
 use crate::handshake::HandshakeError;
 use crate::role::{Client, Server};
+use crate::time::Timestamp;
 
 /// What [`accept_or_http`] came to on such a transport.
 pub type Opened<S> = Accepted<WebSocket<S, Server>, S>;
 
 /// Accepts a WebSocket. Plain HTTP requests are answered with 426. After a refusal this waits until the
-/// client ends as well, or has sent 1 MiB more; bound the whole by a time limit of the transport.
+/// client ends as well, or has sent 1 MiB more; [`Timeouts::opening`](crate::Timeouts::opening) bounds the
+/// whole, where the transport has a clock.
 ///
 /// # Errors
 ///
@@ -29,8 +34,8 @@ pub type Opened<S> = Accepted<WebSocket<S, Server>, S>;
 ///
 /// # Cancel safety
 ///
-/// Not cancel safe: dropped, the transport is dropped with it. Bound it with a timeout.
-pub async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
+/// Not cancel safe: dropped, the transport is dropped with it.
+pub async fn accept<S: PollTransport>(
     stream: S,
     options: &ServerOptions<'_>,
 ) -> Result<WebSocket<S, Server>, Error> {
@@ -45,8 +50,8 @@ pub async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
 ///
 /// # Cancel safety
 ///
-/// Not cancel safe: dropped, the transport is dropped with it. Bound it with a timeout.
-pub async fn accept_with<S: AsyncRead + AsyncWrite + Unpin>(
+/// Not cancel safe: dropped, the transport is dropped with it.
+pub async fn accept_with<S: PollTransport>(
     stream: S,
     options: &ServerOptions<'_>,
     decide: impl FnOnce(&Request<'_>) -> Result<(), Refusal>,
@@ -54,7 +59,8 @@ pub async fn accept_with<S: AsyncRead + AsyncWrite + Unpin>(
     match open(stream, options, decide).await? {
         (Accepted::WebSocket(socket), _) => Ok(socket),
         (Accepted::Http { mut stream, .. }, response) => {
-            end(&mut stream, &response).await?;
+            let limit = options.settings.config.timeouts.opening;
+            Timed::new(&mut stream, limit).end(&response).await?;
             Err(OpeningError::NotWebSocket.into())
         }
     }
@@ -68,8 +74,8 @@ pub async fn accept_with<S: AsyncRead + AsyncWrite + Unpin>(
 ///
 /// # Cancel safety
 ///
-/// Not cancel safe: dropped, the transport is dropped with it. Bound it with a timeout.
-pub async fn accept_or_http<S: AsyncRead + AsyncWrite + Unpin>(
+/// Not cancel safe: dropped, the transport is dropped with it.
+pub async fn accept_or_http<S: PollTransport>(
     stream: S,
     options: &ServerOptions<'_>,
     decide: impl FnOnce(&Request<'_>) -> Result<(), Refusal>,
@@ -77,7 +83,7 @@ pub async fn accept_or_http<S: AsyncRead + AsyncWrite + Unpin>(
     open(stream, options, decide).await.map(|(accepted, _)| accepted)
 }
 
-async fn open<S: AsyncRead + AsyncWrite + Unpin>(
+async fn open<S: PollTransport>(
     mut stream: S,
     options: &ServerOptions<'_>,
     decide: impl FnOnce(&Request<'_>) -> Result<(), Refusal>,
@@ -87,14 +93,14 @@ async fn open<S: AsyncRead + AsyncWrite + Unpin>(
     let mut handshake = Handshake::new(&mut storage, settings.head_limits);
     let mut decide = Some(decide);
     let mut buf = alloc::vec![0; settings.buffers.read.max(1)];
+    let mut timed = Timed::new(&mut stream, settings.config.timeouts.opening);
     loop {
-        let received = read(&mut stream, &mut buf).await?;
+        let received = timed.read(&mut buf).await?;
         let decide = |request: &Request<'_>| decide.take().map_or(Ok(()), |decide| decide(request));
         match serve(&mut handshake, received, options, decide) {
             Served::NeedMore => {}
             Served::Open { response, session, taken } => {
-                stream.write_all(&response).await?;
-                stream.flush().await?;
+                timed.write(&response).await?;
                 let rest = received.get(taken..).unwrap_or(&[]);
                 let socket = WebSocket::with_endpoint(stream, server_endpoint(&session, options, rest));
                 return Ok((Accepted::WebSocket(socket.with_session(session)), Vec::new()));
@@ -104,7 +110,7 @@ async fn open<S: AsyncRead + AsyncWrite + Unpin>(
                 return Ok((Accepted::Http { stream, received: head }, response));
             }
             Served::Refused { response, error } => {
-                end(&mut stream, &response).await?;
+                timed.end(&response).await?;
                 return Err(error.into());
             }
         }
@@ -119,19 +125,19 @@ async fn open<S: AsyncRead + AsyncWrite + Unpin>(
 ///
 /// # Cancel safety
 ///
-/// Not cancel safe: dropped, the transport is dropped with it. Bound it with a timeout.
-pub async fn connect<S: AsyncRead + AsyncWrite + Unpin>(
+/// Not cancel safe: dropped, the transport is dropped with it.
+pub async fn connect<S: PollTransport>(
     mut stream: S,
     request_for: ClientRequest<'_>,
     settings: &Settings,
 ) -> Result<WebSocket<S, Client<SystemEntropy>>, Error> {
     let mut storage = alloc::vec![0; settings.head_size];
     let mut handshake = client_handshake(request_for, &mut storage, settings)?;
-    stream.write_all(&request(&handshake)?).await?;
-    stream.flush().await?;
+    let mut timed = Timed::new(&mut stream, settings.config.timeouts.opening);
+    timed.write(&request(&handshake)?).await?;
     let mut buf = alloc::vec![0; settings.buffers.read.max(1)];
     loop {
-        let received = read(&mut stream, &mut buf).await?;
+        let received = timed.read(&mut buf).await?;
         match ask(&mut handshake, received)? {
             Asked::NeedMore => {}
             Asked::Open { session, taken } => {
@@ -143,46 +149,67 @@ pub async fn connect<S: AsyncRead + AsyncWrite + Unpin>(
     }
 }
 
-/// Connects over TCP and opens a WebSocket. Addresses are tried one after the other.
-///
-/// # Errors
-///
-/// As [`connect`]; [`OpeningError::TlsRequired`] for a `wss:` URI, which is never opened in clear.
-///
-/// # Cancel safety
-///
-/// Not cancel safe: dropped, the transport is dropped with it. Bound it with a timeout.
-pub async fn dial(
-    request_for: ClientRequest<'_>,
-    settings: &Settings,
-) -> Result<WebSocket<TcpStream, Client<SystemEntropy>>, Error> {
-    let uri = request_for.uri();
-    if uri.is_secure() {
-        return Err(OpeningError::TlsRequired.into());
-    }
-    let stream = TcpStream::connect(uri.address()).await?;
-    stream.set_nodelay(true)?;
-    connect(stream, request_for, settings).await
+/// The transport of an opening handshake, and when its time is up.
+struct Timed<'s, S> {
+    stream: &'s mut S,
+    until: Option<Timestamp>,
 }
 
-async fn read<'b, S: AsyncRead + Unpin>(stream: &mut S, buf: &'b mut [u8]) -> Result<&'b [u8], Error> {
-    match stream.read(buf).await? {
-        0 => Err(OpeningError::Handshake(HandshakeError::UnexpectedEof).into()),
-        count => Ok(buf.get(..count).unwrap_or(&[])),
+impl<'s, S: PollTransport> Timed<'s, S> {
+    /// From now on.
+    fn new(stream: &'s mut S, limit: Option<Duration>) -> Self {
+        let until = limit.and_then(|limit| Some(stream.now()?.after(limit)));
+        Self { stream, until }
     }
-}
 
-/// Writes a refusal, ends the writing direction, and reads on, within a bound, so that the answer to what the
-/// client is still sending is no reset that overtakes the refusal.
-async fn end<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S, response: &[u8]) -> Result<(), Error> {
-    stream.write_all(response).await?;
-    stream.flush().await?;
-    // A transport that has ended is as good.
-    let _ = stream.shutdown().await;
-    let mut buf = alloc::vec![0; 4096];
-    let mut left = MAX_DRAINED;
-    while let (Ok(count @ 1..), 1..) = (stream.read(&mut buf).await, left) {
-        left = left.saturating_sub(count);
+    /// Polls the operation, but not past the time.
+    async fn poll<T>(
+        &mut self,
+        mut operation: impl FnMut(&mut S, &mut Context<'_>) -> Poll<io::Result<T>>,
+    ) -> Result<T, Error> {
+        poll_fn(|cx| {
+            if let Poll::Ready(result) = operation(self.stream, cx) {
+                return Poll::Ready(result.map_err(Error::from));
+            }
+            match self.until {
+                Some(until) => self
+                    .stream
+                    .poll_sleep(cx, until)
+                    .map(|()| Err(ProtocolError::TimedOut(Timeout::OpeningHandshake).into())),
+                None => Poll::Pending,
+            }
+        })
+        .await
     }
-    Ok(())
+
+    async fn read<'b>(&mut self, buf: &'b mut [u8]) -> Result<&'b [u8], Error> {
+        match self.poll(|stream, cx| stream.poll_read(cx, buf)).await? {
+            0 => Err(OpeningError::Handshake(HandshakeError::UnexpectedEof).into()),
+            count => Ok(buf.get(..count).unwrap_or(&[])),
+        }
+    }
+
+    async fn write(&mut self, mut bytes: &[u8]) -> Result<(), Error> {
+        while !bytes.is_empty() {
+            match self.poll(|stream, cx| stream.poll_write(cx, bytes)).await? {
+                0 => return Err(io::Error::from(io::ErrorKind::WriteZero).into()),
+                count => bytes = bytes.get(count..).unwrap_or(&[]),
+            }
+        }
+        self.poll(|stream, cx| stream.poll_flush(cx)).await
+    }
+
+    /// Writes a refusal, ends the writing direction, and reads on, within a bound, so that the answer to what
+    /// the client is still sending is no reset that overtakes the refusal.
+    async fn end(&mut self, response: &[u8]) -> Result<(), Error> {
+        self.write(response).await?;
+        // A transport that has ended is as good.
+        let _ = self.poll(|stream, cx| stream.poll_shutdown(cx)).await;
+        let mut buf = alloc::vec![0; 4096];
+        let mut left = MAX_DRAINED;
+        while let (Ok(read), 1..) = (self.read(&mut buf).await, left) {
+            left = left.saturating_sub(read.len());
+        }
+        Ok(())
+    }
 }
