@@ -29,12 +29,27 @@ WS = "ws@8.23.0"
 SERVERS = ("echo_server", "echo_server_std")
 TIME_LIMIT = 300  # seconds for one peer against one side
 
-# How many checks each script has for each of our roles; the scripts count what ran.
-CHECKS = {
-    ("websockets", "server"): 49,
-    ("websockets", "client"): 57,
-    ("ws", "server"): 38,
-    ("ws", "client"): 45,
+# The scripts of each peer for each of our roles, with their arguments, whether the server that they test is started here,
+# and how many checks they have; the scripts count what ran.
+SCRIPTS = {
+    ("websockets", "server"): [
+        (["peer_websockets.py", "server"], True, 48),
+        (["peer_websockets.py", "server", "deflate"], True, 48),
+        (["deflate_websockets.py", "server"], False, 73),
+    ],
+    ("websockets", "client"): [
+        (["peer_websockets.py", "client"], False, 57),
+        (["peer_websockets.py", "client", "deflate"], False, 57),
+        (["deflate_websockets.py", "client"], False, 76),
+    ],
+    ("ws", "server"): [
+        (["peer_ws.mjs", "server"], True, 37),
+        (["peer_ws.mjs", "server", "deflate"], True, 37),
+    ],
+    ("ws", "client"): [
+        (["peer_ws.mjs", "client"], False, 45),
+        (["peer_ws.mjs", "client", "deflate"], False, 45),
+    ],
 }
 
 
