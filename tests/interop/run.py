@@ -10,6 +10,7 @@ The peers are installed by name under target/interop/. Each check prints one lin
 
 import argparse
 import hashlib
+import itertools
 import os
 import re
 import shutil
@@ -63,20 +64,26 @@ def main():
     TARGET.mkdir(parents=True, exist_ok=True)
 
     passed = failed = 0
-    for peer in [options.peer] if options.peer else ["websockets", "ws"]:
-        command, environment = {"websockets": set_up_websockets, "ws": set_up_ws}[peer]()
+    for peer in [options.peer] if options.peer else PEERS:
+        environment = {**os.environ, **PEERS[peer]()}
         for role in [options.role] if options.role else ["server", "client"]:
-            for tested in SERVERS if role == "server" else ["client"]:
-                print(f"== {tested} against {peer} ==", flush=True)
-                program = options.examples.resolve() / tested
-                run = against_server if role == "server" else against_client
-                good, bad, ran = run(program, command, environment)
-                if ran != CHECKS[peer, role]:
-                    bad += 1
-                    print(f"FAIL  {ran} checks ran, not {CHECKS[peer, role]}")
+            for tested, scripted in itertools.product(SERVERS if role == "server" else ["client"], SCRIPTS[peer, role]):
+                good, bad = run(peer, options.examples.resolve() / tested, *scripted, environment)
                 passed, failed = passed + good, failed + bad
     print(f"{passed} passed, {failed} failed")
     return 1 if failed else 0
+
+
+def run(peer, program, arguments, started, checks, environment):
+    """Runs a script against a program; the numbers of passed and failed checks."""
+    print(f"== {program.name} against {peer}: {' '.join(arguments)} ==", flush=True)
+    interpreter = "node" if arguments[0].endswith(".mjs") else environment["INTEROP_PYTHON"]
+    command = [interpreter, HERE / arguments[0], *arguments[1:]]
+    passed, failed, ran = (against_server if started else against)(program, command, environment)
+    if ran != checks:
+        failed += 1
+        print(f"FAIL  {ran} checks ran, not {checks}")
+    return passed, failed
 
 
 def set_up_websockets():
@@ -88,7 +95,7 @@ def set_up_websockets():
         pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", WEBSOCKETS]
         subprocess.run(pip, check=True, timeout=600)
         made(home, WEBSOCKETS, now=True)
-    return [python, HERE / "peer_websockets.py"], dict(os.environ)
+    return {"INTEROP_PYTHON": str(python)}
 
 
 def set_up_ws():
@@ -99,7 +106,10 @@ def set_up_ws():
         npm = ["npm", "install", "--prefix", home, "--no-save", "--no-audit", "--no-fund", "--loglevel=error", WS]
         subprocess.run(npm, check=True, timeout=600)
         made(home, WS, now=True)
-    return ["node", HERE / "peer_ws.mjs"], {**os.environ, "INTEROP_MODULES": str(home)}
+    return {"INTEROP_PYTHON": sys.executable, "INTEROP_MODULES": str(home)}
+
+
+PEERS = {"websockets": set_up_websockets, "ws": set_up_ws}
 
 
 def made(home, recipe, now=False):
@@ -117,7 +127,7 @@ def against_server(program, command, environment):
             if address is None:
                 print("FAIL  it did not print `listening on ADDRESS:PORT`")
                 return 0, 1, 0
-            passed, failed, ran = script([*command, "server", f"ws://{address}/"], environment)
+            passed, failed, ran = script([*command, f"ws://{address}/"], environment)
             if server.poll() is not None:
                 failed += 1
                 print(f"FAIL  the server ended: {tail(log)}")
@@ -130,11 +140,11 @@ def against_server(program, command, environment):
         return 0, 1, 0
 
 
-def against_client(program, command, environment):
+def against(program, command, environment):
     if not program.is_file():
         print(f"FAIL  cannot run: no {program}")
         return 0, 1, 0
-    return script([*command, "client", program], environment)
+    return script([*command, program], environment)
 
 
 def script(command, environment):
