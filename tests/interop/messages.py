@@ -34,6 +34,12 @@ def conversation(seed):
     return messages
 
 
+def huge():
+    """200 KB each."""
+    source = random.Random("huge")
+    return [Message([records(source, 1400)[:200_000]]), Message([source.randbytes(200_000)], compressible=False)]
+
+
 def to_json(messages):
     """For peers in another language."""
 

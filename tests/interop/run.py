@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Runs real peers against both roles, on loopback: Python's `websockets` and Node's `ws`.
+"""Runs real peers, on loopback: Python's `websockets` and Node's `ws` against both roles, Chromium against the servers.
 
 usage: run.py [--examples DIRECTORY]    where `echo_server`, `echo_server_std` and `client` are built
-              [--peer websockets|ws]    only this one
+              [--peer NAME]...          only these: websockets, ws, chromium
               [--role server|client]    only our server, or our client
 
-The peers are installed by name under target/interop/. Each check prints one line; the last line is `N passed, N failed`.
+The libraries are installed by name under target/interop/; Chromium has to be there. Each check prints one line; the
+last line is `N passed, N failed`.
 """
 
 import argparse
@@ -30,8 +31,8 @@ WS = "ws@8.23.0"
 SERVERS = ("echo_server", "echo_server_std")
 TIME_LIMIT = 300  # seconds for one peer against one side
 
-# The scripts of each peer for each of our roles, with their arguments, whether the server that they test is started here,
-# and how many checks they have; the scripts count what ran.
+# The scripts of each peer for each of our roles: with their arguments, whether the server that they test is started
+# here, and how many checks they have; the scripts count what ran.
 SCRIPTS = {
     ("websockets", "server"): [
         (["peer_websockets.py", "server"], True, 48),
@@ -46,25 +47,31 @@ SCRIPTS = {
     ("ws", "server"): [
         (["peer_ws.mjs", "server"], True, 37),
         (["peer_ws.mjs", "server", "deflate"], True, 37),
+        (["deflate_ws.py", "server"], False, 53),
     ],
     ("ws", "client"): [
         (["peer_ws.mjs", "client"], False, 45),
         (["peer_ws.mjs", "client", "deflate"], False, 45),
+        (["deflate_ws.py", "client"], False, 53),
     ],
+    ("chromium", "server"): [
+        (["chromium.py", "server"], False, 14),
+    ],
+    ("chromium", "client"): [],
 }
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--examples", type=Path, default=HERE.parents[1] / "target" / "release" / "examples")
-    parser.add_argument("--peer", choices=["websockets", "ws"])
+    parser.add_argument("--peer", choices=PEERS, action="append")
     parser.add_argument("--role", choices=["server", "client"])
     options = parser.parse_args()
     end_children_when_ended()
     TARGET.mkdir(parents=True, exist_ok=True)
 
     passed = failed = 0
-    for peer in [options.peer] if options.peer else PEERS:
+    for peer in options.peer or PEERS:
         environment = {**os.environ, **PEERS[peer]()}
         for role in [options.role] if options.role else ["server", "client"]:
             for tested, scripted in itertools.product(SERVERS if role == "server" else ["client"], SCRIPTS[peer, role]):
@@ -109,7 +116,13 @@ def set_up_ws():
     return {"INTEROP_PYTHON": sys.executable, "INTEROP_MODULES": str(home)}
 
 
-PEERS = {"websockets": set_up_websockets, "ws": set_up_ws}
+def set_up_chromium():
+    if not shutil.which("chromium"):
+        sys.exit("there is no chromium here")
+    return {"INTEROP_PYTHON": sys.executable}
+
+
+PEERS = {"websockets": set_up_websockets, "ws": set_up_ws, "chromium": set_up_chromium}
 
 
 def made(home, recipe, now=False):
