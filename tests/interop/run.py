@@ -72,13 +72,18 @@ def main():
 
     passed = failed = 0
     for peer in options.peer or PEERS:
-        environment = {**os.environ, **PEERS[peer]()}
+        try:
+            environment = {**os.environ, **PEERS[peer]()}
+        except (OSError, subprocess.SubprocessError) as error:
+            print(f"FAIL  {peer} cannot be had: {error}")
+            failed += 1
+            continue
         for role in [options.role] if options.role else ["server", "client"]:
             for tested, scripted in itertools.product(SERVERS if role == "server" else ["client"], SCRIPTS[peer, role]):
                 good, bad = run(peer, options.examples.resolve() / tested, *scripted, environment)
                 passed, failed = passed + good, failed + bad
     print(f"{passed} passed, {failed} failed")
-    return 1 if failed else 0
+    return 1 if failed or not passed else 0
 
 
 def run(peer, program, arguments, started, checks, environment):
@@ -118,7 +123,7 @@ def set_up_ws():
 
 def set_up_chromium():
     if not shutil.which("chromium"):
-        sys.exit("there is no chromium here")
+        raise FileNotFoundError("there is no chromium here")
     return {"INTEROP_PYTHON": sys.executable}
 
 
