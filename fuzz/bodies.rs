@@ -2,6 +2,13 @@
 //!
 //! All assert that nothing depends on how the input is cut, and that nothing panics.
 
+#[path = "bodies/deflate.rs"]
+mod deflate;
+#[path = "bodies/inflate.rs"]
+mod inflate;
+#[path = "bodies/script.rs"]
+mod script;
+
 use sockless::deflate::{Offer, Policy};
 use sockless::handshake::client::{self, ClientRequest};
 use sockless::handshake::server;
@@ -9,6 +16,9 @@ use sockless::handshake::{parse_deflate_answer, HandshakeError, HeadLimits, Head
 use sockless::{
     AnyRole, Config, Connection, EntropyError, Event, Input, Limits, MessageKind, ProtocolError, Transport,
 };
+
+pub use deflate::deflate;
+pub use inflate::inflate;
 
 /// A stream of frames, read by either role under some limits.
 ///
@@ -52,7 +62,7 @@ pub fn server_handshake(data: &[u8]) {
                     })
                     .collect();
                 assert!(!request.host().is_empty() && request.target().starts_with('/'));
-                let deflate = deflate(&request);
+                let deflate = agreed_deflate(&request);
                 let parts =
                     (request.target(), request.host(), request.origin(), subprotocols, extensions, deflate);
                 Read::End(taken, format!("request {parts:?} {:?}", fields(request.headers())))
@@ -67,7 +77,7 @@ pub fn server_handshake(data: &[u8]) {
 }
 
 /// What is agreed on for compression, which is what the response says.
-fn deflate(request: &server::Request<'_>) -> Option<sockless::deflate::Params> {
+fn agreed_deflate(request: &server::Request<'_>) -> Option<sockless::deflate::Params> {
     let accept = request.accept(OriginPolicy::Any).expect("any origin will do").deflate(&Policy::TAKEOVER);
     let mut out = [0; 512];
     let (len, session) = accept.write(&mut out).expect("there is room");

@@ -8,8 +8,10 @@ mod bodies;
 
 /// Mutations of each seed.
 const MUTATIONS: u32 = 400;
+/// The same where the codec works, which takes its time in a debug build.
+const CODEC_MUTATIONS: u32 = 40;
 
-fn replay(target: &str, body: fn(&[u8])) {
+fn replay(target: &str, body: fn(&[u8]), mutations: u32) {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
     let mut seeds: Vec<_> = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
     seeds.sort();
@@ -18,7 +20,7 @@ fn replay(target: &str, body: fn(&[u8])) {
     for path in seeds {
         let seed = fs::read(path).unwrap();
         body(&seed);
-        for _ in 0..MUTATIONS {
+        for _ in 0..mutations {
             body(&random.mutate(&seed));
         }
     }
@@ -26,17 +28,27 @@ fn replay(target: &str, body: fn(&[u8])) {
 
 #[test]
 fn reader() {
-    replay("reader", bodies::reader);
+    replay("reader", bodies::reader, MUTATIONS);
 }
 
 #[test]
 fn server_handshake() {
-    replay("server_handshake", bodies::server_handshake);
+    replay("server_handshake", bodies::server_handshake, MUTATIONS);
 }
 
 #[test]
 fn client_handshake() {
-    replay("client_handshake", bodies::client_handshake);
+    replay("client_handshake", bodies::client_handshake, MUTATIONS);
+}
+
+#[test]
+fn inflate() {
+    replay("inflate", bodies::inflate, CODEC_MUTATIONS);
+}
+
+#[test]
+fn deflate() {
+    replay("deflate", bodies::deflate, CODEC_MUTATIONS);
 }
 
 struct Random(u64);

@@ -1,0 +1,227 @@
+//! The sending half of permessage-deflate: whatever is said, the peer gets it back.
+
+use sockless::deflate::{Deflater, Flush, InflateStatus, Inflater, Params, Pool, Tuning, WindowBits};
+use sockless::{Limits, MessageKind, Side};
+use zlib_rs::{Inflate, InflateFlush, Status};
+
+use super::script::Script;
+
+/// Messages, compressed under some parameters: four bytes of those, then fragment by fragment what is done with it
+/// and its content.
+///
+/// What is made of them inflates to them, whatever room it gets, within the window that was agreed on.
+pub fn deflate(data: &[u8]) {
+    let [flags, choice, memory, room, script @ ..] = data else { return };
+    let mut params = Params::DEFAULT;
+    params.server_no_context_takeover = flags & 1 == 0;
+    params.server_max_window_bits = WindowBits::new(8 + (choice & 7));
+    let level = (choice >> 3) % 10;
+    let setup = Setup {
+        params,
+        tuning: Tuning::DEFAULT.with_level(level).with_memory_level(1 + memory % 9),
+        pooled: flags & 2 != 0,
+    };
+    let messages = messages(Script(script));
+    let compressed = setup.round_trip(&messages, Room::Bound);
+    // Each call costs, so that there is more room for large messages.
+    setup.round_trip(&messages, Room::Octets(1 + compressed / 400));
+    setup.round_trip(&messages, Room::Octets(usize::from(*room) + 2));
+}
+
+/// A message, in fragments.
+struct Message {
+    fragments: Vec<Fragment>,
+    /// What is done after it.
+    then: Then,
+}
+
+struct Fragment {
+    octets: Vec<u8>,
+    /// How what comes before the next fragment is flushed.
+    flush: Flush,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Then {
+    Nothing,
+    /// It is not sent, and forgotten.
+    Lose,
+    /// The memory of an idle connection is given back.
+    Release,
+}
+
+/// At most 100,000 octets, so that an input is done with in time.
+fn messages(mut script: Script<'_>) -> Vec<Message> {
+    let (mut messages, mut fragments, mut said) = (Vec::new(), Vec::new(), Vec::new());
+    while !script.is_empty() && said.len() < 100_000 {
+        let choice = script.number();
+        let octets = script.content(&mut said);
+        let flush = match choice & 3 {
+            0 => Flush::None,
+            1 => Flush::Fragment,
+            _ => Flush::Message,
+        };
+        fragments.push(Fragment { octets, flush });
+        if flush == Flush::Message {
+            let then = match choice >> 2 & 7 {
+                0 => Then::Lose,
+                1 => Then::Release,
+                _ => Then::Nothing,
+            };
+            messages.push(Message { fragments: std::mem::take(&mut fragments), then });
+        }
+    }
+    messages
+}
+
+struct Setup {
+    params: Params,
+    tuning: Tuning,
+    pooled: bool,
+}
+
+/// How much room a call gets.
+#[derive(Clone, Copy)]
+enum Room {
+    /// What `Deflater::bound` says.
+    Bound,
+    Octets(usize),
+}
+
+impl Setup {
+    /// How many octets the messages were compressed to.
+    fn round_trip(&self, messages: &[Message], room: Room) -> usize {
+        let mut total = 0;
+        let pool = Pool::new(1);
+        let mut deflater = Deflater::new(&self.params, Side::Server, self.tuning);
+        let mut inflater = Inflater::new(&self.params, Side::Server, Limits::DEFAULT);
+        if self.pooled {
+            deflater = deflater.with_pool(pool.clone());
+            inflater = inflater.with_pool(pool.clone());
+        }
+        let mut plain = Plain::new(&self.params);
+        for message in messages {
+            let lost = message.then == Then::Lose;
+            plain.begin();
+            let compressed = compress(&mut deflater, message, room, |compressed, octets| {
+                // The window of a peer that missed a message is as good as any other.
+                if !lost {
+                    plain.read(compressed, octets);
+                }
+            });
+            match message.then {
+                Then::Lose => {
+                    deflater.reset();
+                    continue;
+                }
+                Then::Release => deflater.release(),
+                Then::Nothing => {}
+            }
+            total += compressed.len();
+            assert!(!compressed.is_empty(), "section 7.2.3.6");
+            let octets: Vec<u8> = message.fragments.iter().flat_map(|part| part.octets.clone()).collect();
+            let mut inflated = vec![0; octets.len() + 1];
+            let mut input = &compressed[..];
+            let result = inflater.inflate(MessageKind::Binary, &mut input, true, &mut inflated);
+            let result = result.expect("the peer can read it");
+            assert_eq!(result.status(), InflateStatus::MessageEnd);
+            assert!(result.bytes() == octets);
+        }
+        if self.pooled && !self.params.context_takeover(Side::Server) {
+            assert!(pool.idle().0 <= 1 && pool.idle().1 <= 1);
+        } else {
+            assert_eq!(pool.idle(), (0, 0));
+        }
+        total
+    }
+}
+
+/// The compressed message; `flushed` gets each flush with its tail, and the octets that are in it.
+fn compress(
+    deflater: &mut Deflater,
+    message: &Message,
+    room: Room,
+    mut flushed: impl FnMut(&[u8], &[u8]),
+) -> Vec<u8> {
+    let (mut compressed, mut at) = (Vec::new(), 0);
+    let mut pending = Vec::new();
+    for Fragment { octets, flush } in &message.fragments {
+        let mut input = &octets[..];
+        let before = compressed.len();
+        let at_once = pending.is_empty();
+        pending.extend_from_slice(octets);
+        loop {
+            let size = match room {
+                Room::Bound => Deflater::bound(pending.len()),
+                Room::Octets(size) => size,
+            };
+            let mut out = vec![0; size];
+            let given = deflater.deflate(&mut input, *flush, &mut out).expect("the codec has no defect");
+            compressed.extend_from_slice(&out[..given.written]);
+            if given.done {
+                break;
+            }
+            assert!(given.written == size, "there was room left");
+            assert!(!matches!(room, Room::Bound), "more than the bound");
+        }
+        assert!(input.is_empty());
+        assert!(
+            !at_once || *flush == Flush::None || compressed.len() - before <= Deflater::bound(octets.len())
+        );
+        match flush {
+            Flush::None => continue,
+            Flush::Fragment => {
+                // Up to an octet's end, which an empty block marks, unless there is nothing to flush.
+                assert_eq!(compressed.len() == at, pending.is_empty());
+                assert!(pending.is_empty() || compressed[at..].ends_with(&TAIL));
+                flushed(&compressed[at..], &pending);
+            }
+            Flush::Message => flushed(&[&compressed[at..], &TAIL].concat(), &pending),
+        }
+        at = compressed.len();
+        pending.clear();
+    }
+    compressed
+}
+
+const TAIL: [u8; 4] = [0x00, 0x00, 0xFF, 0xFF];
+
+/// A peer that has no more window than was agreed on, and gives little room, so that the window is what counts.
+struct Plain {
+    codec: Inflate,
+    window: u8,
+    takeover: bool,
+}
+
+impl Plain {
+    fn new(params: &Params) -> Self {
+        let window = params.window_bits(Side::Server).get();
+        Self { codec: Inflate::new(false, window), window, takeover: params.context_takeover(Side::Server) }
+    }
+
+    fn begin(&mut self) {
+        if !self.takeover {
+            self.codec = Inflate::new(false, self.window);
+        }
+    }
+
+    /// These octets are in that, to the last.
+    fn read(&mut self, compressed: &[u8], octets: &[u8]) {
+        let (mut rest, mut expected) = (compressed, octets);
+        let mut out = [0; 16];
+        let room = if octets.len() > 3000 { out.len() } else { 1 };
+        loop {
+            let (before_in, before_out) = (self.codec.total_in(), self.codec.total_out());
+            let result = self.codec.decompress(rest, &mut out[..room], InflateFlush::NoFlush);
+            rest = &rest[(self.codec.total_in() - before_in) as usize..];
+            let len = (self.codec.total_out() - before_out) as usize;
+            assert!(matches!(result, Ok(Status::Ok | Status::BufError)), "{result:?}");
+            assert!(expected.starts_with(&out[..len]));
+            expected = &expected[len..];
+            if len < room {
+                break;
+            }
+        }
+        assert!(rest.is_empty() && expected.is_empty());
+    }
+}

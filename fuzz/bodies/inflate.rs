@@ -1,0 +1,220 @@
+//! The receiving half of permessage-deflate: octets that anybody may have compressed.
+
+use sockless::deflate::{InflateStatus, Inflater, Params, Pool, WindowBits};
+use sockless::{Limits, MessageKind, ProtocolError, Side};
+use zlib_rs::{Inflate, InflateError, InflateFlush, Status};
+
+use super::script::{Cuts, Script};
+
+/// Messages, inflated under some parameters: three bytes of those, then each message behind its length.
+///
+/// What comes out depends neither on how the octets come nor on how much room they get, keeps the limits, and is what
+/// zlib-rs makes of the same octets.
+pub fn inflate(data: &[u8]) {
+    let [flags, choice, seed, messages @ ..] = data else { return };
+    let window = WindowBits::new(8 + (choice & 7)).expect("it is 8 to 15");
+    let mut params = Params::DEFAULT;
+    params.client_no_context_takeover = flags & 1 == 0;
+    params.client_max_window_bits = Some(window);
+    let limits = Limits::DEFAULT.with_max_message_size(SIZES[usize::from(flags >> 4 & 7)]);
+    let setup = Setup {
+        params,
+        limits: limits.with_max_expansion(EXPANSIONS[usize::from(choice >> 3 & 3)]),
+        kind: if flags & 2 == 0 { MessageKind::Binary } else { MessageKind::Text },
+        pooled: flags & 4 != 0,
+        end_apart: flags & 8 != 0,
+    };
+    let (mut script, mut messages) = (Script(messages), Vec::new());
+    while !script.is_empty() {
+        let len = script.number();
+        // The longest length is that of all that is left.
+        messages.push(script.octets(if len == u8::MAX { usize::MAX } else { len.into() }));
+    }
+
+    let room = usize::try_from(limits.max_message_size).expect("it is small") + 1;
+    let whole = setup.run(&messages, || (usize::MAX, room));
+    // Each call costs, so that large messages are cut into larger pieces.
+    let single = |len: usize| 1 + len / 400;
+    let (step, small) = (single(data.len()), single(whole.octets()));
+    setup.agree(&whole, &setup.run(&messages, || (step, small)));
+    setup.agree(&whole, &setup.run(&messages, || (usize::MAX, small)));
+    setup.agree(&whole, &setup.run(&messages, || (step, room)));
+    let mut cuts = Cuts::new(*seed);
+    setup.agree(&whole, &setup.run(&messages, || (cuts.cut(), cuts.cut())));
+    setup.compare(&messages, &whole);
+}
+
+const SIZES: [u64; 8] = [100_000, 0, 1, 5, 100, 1000, 40_000, 150_000];
+const EXPANSIONS: [u16; 4] = [u16::MAX, 1, 10, 500];
+
+struct Setup {
+    params: Params,
+    limits: Limits,
+    kind: MessageKind,
+    pooled: bool,
+    /// Whether the end of a message is told with its last octets, or after them.
+    end_apart: bool,
+}
+
+/// What was made of the messages.
+struct Outcome {
+    messages: Vec<Vec<u8>>,
+    /// What came of the message after those.
+    begun: Vec<u8>,
+    error: Option<ProtocolError>,
+}
+
+impl Setup {
+    /// Inflates the messages; `cut` says how many octets are given next, and how much room.
+    fn run(&self, messages: &[&[u8]], mut cut: impl FnMut() -> (usize, usize)) -> Outcome {
+        let pool = Pool::new(1);
+        let mut inflater = Inflater::new(&self.params, Side::Client, self.limits);
+        if self.pooled {
+            inflater = inflater.with_pool(pool.clone());
+        }
+        let mut outcome = Outcome { messages: Vec::new(), begun: Vec::new(), error: None };
+        let mut out = Vec::new();
+        for message in messages {
+            let mut rest = *message;
+            let mut given = 0;
+            let mut ended = false;
+            while !ended {
+                let (most, mut room) = cut();
+                let (mut input, after) = rest.split_at(most.min(rest.len()));
+                rest = after;
+                given += input.len();
+                let last = rest.is_empty() && (!self.end_apart || input.is_empty());
+                loop {
+                    if out.len() < room {
+                        out = vec![0; room];
+                    }
+                    let inflated = match inflater.inflate(self.kind, &mut input, last, &mut out[..room]) {
+                        Ok(inflated) => inflated,
+                        Err(error) => {
+                            self.stays_failed(&mut inflater, error);
+                            // Only a text that ends too early is known to be wrong after its context went back.
+                            assert!(error == ProtocolError::InvalidUtf8 || pool.idle() == (0, 0));
+                            // What was handed out may end within a character.
+                            let text = std::str::from_utf8(&outcome.begun);
+                            let cut = text.map_or_else(|error| error.error_len().is_none(), |_| true);
+                            assert!(self.kind == MessageKind::Binary || cut);
+                            outcome.error = Some(error);
+                            return outcome;
+                        }
+                    };
+                    if let Some(text) = inflated.as_str() {
+                        assert_eq!((self.kind, text.as_bytes()), (MessageKind::Text, inflated.bytes()));
+                    }
+                    outcome.begun.extend_from_slice(inflated.bytes());
+                    self.keeps_limits(&outcome.begun, given);
+                    match inflated.status() {
+                        InflateStatus::OutputFull => assert_eq!(inflated.bytes().len(), room),
+                        InflateStatus::NeedInput => {
+                            assert!(input.is_empty() && !last && inflater.is_mid_message());
+                            break;
+                        }
+                        InflateStatus::MessageEnd => {
+                            assert!(input.is_empty() && last && !inflater.is_mid_message());
+                            ended = true;
+                            break;
+                        }
+                    }
+                    room = cut().1;
+                }
+            }
+            let octets = std::mem::take(&mut outcome.begun);
+            assert!(self.kind == MessageKind::Binary || std::str::from_utf8(&octets).is_ok());
+            outcome.messages.push(octets);
+            let kept = !self.params.context_takeover(Side::Client) && self.pooled;
+            assert_eq!(pool.idle(), (usize::from(kept), 0));
+            if given % 2 == 0 {
+                inflater.release();
+            }
+        }
+        outcome
+    }
+
+    fn stays_failed(&self, inflater: &mut Inflater, error: ProtocolError) {
+        for last in [false, true] {
+            for mut input in [&[][..], &[0x00]] {
+                let mut out = [0; 10];
+                let again = inflater.inflate(self.kind, &mut input, last, &mut out);
+                assert_eq!(again.map(|_| ()), Err(error));
+            }
+        }
+    }
+
+    /// No more than is allowed was handed out of a message of which so many octets were `given`.
+    fn keeps_limits(&self, octets: &[u8], given: usize) {
+        let len = octets.len() as u64;
+        assert!(len <= self.limits.max_message_size);
+        assert!(len <= (given as u64) * u64::from(self.limits.max_expansion) + (64 << 10));
+    }
+
+    /// The same, up to where it failed: what one call inflates goes with the error that the same call meets. How much
+    /// a message expands is seen on the average of what came, so that this failure may depend on the cuts.
+    fn agree(&self, one: &Outcome, other: &Outcome) {
+        let expansion = Some(ProtocolError::ExpansionTooBig);
+        if one.error != expansion && other.error != expansion {
+            assert_eq!(one.error.is_some(), other.error.is_some(), "{:?} {:?}", one.error, other.error);
+            assert_eq!(one.messages, other.messages);
+        }
+        let (one, other) = (one.all(), other.all());
+        let common = one.len().min(other.len());
+        assert!(one[..common] == other[..common]);
+    }
+
+    /// What zlib-rs makes of the same octets, up to a block with BFINAL, which ends what it does.
+    fn compare(&self, messages: &[&[u8]], outcome: &Outcome) {
+        let mut codec = Inflate::new(false, 15);
+        for (at, message) in messages.iter().enumerate() {
+            if !self.params.context_takeover(Side::Client) {
+                codec = Inflate::new(false, 15);
+            }
+            let (inflated, result) = plain(&mut codec, message);
+            if result == Ok(Status::StreamEnd) {
+                return;
+            }
+            let Some(ours) = outcome.messages.get(at) else {
+                return match outcome.error {
+                    Some(ProtocolError::MessageTooBig) => {
+                        assert!(inflated.len() as u64 > self.limits.max_message_size);
+                    }
+                    Some(ProtocolError::ExpansionTooBig) => assert!(inflated.len() > 64 << 10),
+                    Some(ProtocolError::InvalidUtf8) => assert!(std::str::from_utf8(&inflated).is_err()),
+                    Some(ProtocolError::InvalidCompressedData) => {}
+                    other => panic!("{other:?}"),
+                };
+            };
+            assert!(result.is_ok(), "{result:?}");
+            assert!(*ours == inflated);
+        }
+    }
+}
+
+/// What the codec alone makes of a message, as far as it is looked at.
+fn plain(codec: &mut Inflate, message: &[u8]) -> (Vec<u8>, Result<Status, InflateError>) {
+    let octets = [message, &[0x00, 0x00, 0xFF, 0xFF]].concat();
+    let (mut rest, mut inflated) = (&octets[..], Vec::new());
+    let mut out = [0; 4096];
+    loop {
+        let (before_in, before_out) = (codec.total_in(), codec.total_out());
+        let result = codec.decompress(rest, &mut out, InflateFlush::NoFlush);
+        rest = &rest[(codec.total_in() - before_in) as usize..];
+        let len = (codec.total_out() - before_out) as usize;
+        inflated.extend_from_slice(&out[..len]);
+        if result != Ok(Status::Ok) || len < out.len() || inflated.len() > 1 << 20 {
+            return (inflated, result);
+        }
+    }
+}
+
+impl Outcome {
+    fn octets(&self) -> usize {
+        self.all().len()
+    }
+
+    fn all(&self) -> Vec<u8> {
+        [&self.messages.concat()[..], &self.begun].concat()
+    }
+}
