@@ -4,6 +4,10 @@
 
 #[path = "bodies/deflate.rs"]
 mod deflate;
+#[path = "bodies/end.rs"]
+mod end;
+#[path = "bodies/endpoint.rs"]
+mod endpoint;
 #[path = "bodies/inflate.rs"]
 mod inflate;
 #[path = "bodies/script.rs"]
@@ -18,6 +22,7 @@ use sockless::{
 };
 
 pub use deflate::deflate;
+pub use endpoint::endpoint;
 pub use inflate::inflate;
 
 /// A stream of frames, read by either role under some limits.

@@ -51,6 +51,11 @@ fn deflate() {
     replay("deflate", bodies::deflate, CODEC_MUTATIONS);
 }
 
+#[test]
+fn endpoint() {
+    replay("endpoint", bodies::endpoint, CODEC_MUTATIONS);
+}
+
 struct Random(u64);
 
 impl Random {

@@ -1,0 +1,179 @@
+//! One end of a connection, driven as an adapter drives it, but over a wire that anything may happen to.
+
+use sockless::message::{Action, Endpoint, FeedError, OwnedMessage, WriteSide};
+use sockless::{MessageKind, Payload, ProtocolError, ReadyState, Role, SendError};
+
+use super::script::Cuts;
+
+/// How messages are taken.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Unit {
+    Message,
+    Piece,
+}
+
+pub struct End<R> {
+    pub endpoint: Endpoint<R>,
+    pub unit: Unit,
+    /// All that was written.
+    pub sent: Vec<u8>,
+    /// What the wire has brought, and how much of that was read.
+    pub wire: Vec<u8>,
+    pub read: usize,
+    /// Whether the peer has ended its direction of the wire.
+    pub peer_ended: bool,
+    eof: bool,
+    /// Whether this end has ended its own.
+    pub ended: bool,
+    pub done: bool,
+    pub fed: Vec<OwnedMessage>,
+    /// What was fed of a message in fragments.
+    pub feeding: Option<(MessageKind, Vec<u8>)>,
+    pub taken: Vec<OwnedMessage>,
+    /// What was taken of a message in pieces.
+    pub taking: Option<(MessageKind, Vec<u8>)>,
+    pub failures: Vec<ProtocolError>,
+}
+
+impl<R: Role> End<R> {
+    pub fn new(endpoint: Endpoint<R>, unit: Unit) -> Self {
+        Self {
+            endpoint,
+            unit,
+            sent: Vec::new(),
+            wire: Vec::new(),
+            read: 0,
+            peer_ended: false,
+            eof: false,
+            ended: false,
+            done: false,
+            fed: Vec::new(),
+            feeding: None,
+            taken: Vec::new(),
+            taking: None,
+            failures: Vec::new(),
+        }
+    }
+
+    /// Does what is to be done, until it waits for the wire or has read `most` octets. Whether anything was done.
+    pub fn turn(&mut self, mut most: usize, cuts: &mut Cuts) -> bool {
+        let mut progress = false;
+        while !self.done {
+            let polled = match self.unit {
+                Unit::Message => self.endpoint.poll(WriteSide::Ready),
+                Unit::Piece => self.endpoint.poll_piece(WriteSide::Ready),
+            };
+            match polled {
+                Err(error) => self.failures.push(error),
+                Ok(Action::Take) => self.take(),
+                Ok(Action::Write) => {
+                    let output = self.endpoint.output();
+                    assert!(!output.is_empty() && !self.ended);
+                    let len = output.len().min(1 + cuts.cut());
+                    self.sent.extend_from_slice(&output[..len]);
+                    self.endpoint.wrote(len);
+                }
+                Ok(Action::ShutdownWrite) => {
+                    assert!(!std::mem::replace(&mut self.ended, true));
+                    self.endpoint.write_ended();
+                }
+                Ok(Action::Read) if self.read < self.wire.len() && most > 0 => {
+                    let rest = &self.wire[self.read..];
+                    let space = self.endpoint.space();
+                    let len = rest.len().min(space.len()).min(most).min(1 + cuts.cut());
+                    space[..len].copy_from_slice(&rest[..len]);
+                    self.endpoint.filled(len);
+                    self.read += len;
+                    most -= len;
+                }
+                Ok(Action::Read) if self.read == self.wire.len() && self.peer_ended => {
+                    assert!(!std::mem::replace(&mut self.eof, true), "it reads on after the end");
+                    self.endpoint.eof();
+                }
+                Ok(Action::Read) => break,
+                Ok(Action::Close) => self.done = true,
+            }
+            progress = true;
+        }
+        progress
+    }
+
+    fn take(&mut self) {
+        match self.unit {
+            Unit::Message => match self.endpoint.message() {
+                Ok(message) => self.taken.push(message.expect("it was announced").into()),
+                Err(error) => self.failures.push(error),
+            },
+            Unit::Piece => match self.endpoint.piece() {
+                Ok(piece) => {
+                    let piece = piece.expect("it was announced");
+                    assert_eq!(piece.is_first(), self.taking.is_none());
+                    assert!(piece.as_str().map_or(true, |text| text.as_bytes() == piece.bytes()));
+                    let (kind, octets) = self.taking.get_or_insert((piece.kind(), Vec::new()));
+                    assert_eq!(*kind, piece.kind());
+                    octets.extend_from_slice(piece.bytes());
+                    if piece.is_last() {
+                        self.taken.extend(self.taking.take().map(owned));
+                    }
+                }
+                Err(error) => self.failures.push(error),
+            },
+        }
+    }
+
+    /// Feeds a message, or a fragment of one, and notes what the peer is to get.
+    pub fn feed(&mut self, payload: Payload<'_>, whole: bool, fin: bool) {
+        let mut outbound = self.endpoint.outbound();
+        let result = if whole { outbound.feed(payload) } else { outbound.feed_fragment(payload, fin) };
+        match result {
+            Ok(()) => {
+                let (kind, octets) = self.feeding.get_or_insert((payload.kind(), Vec::new()));
+                assert_eq!(*kind, payload.kind());
+                octets.extend_from_slice(payload.octets());
+                if fin {
+                    self.fed.extend(self.feeding.take().map(owned));
+                }
+            }
+            Err(refused) => self.refused(refused.error, payload.kind()),
+        }
+    }
+
+    /// Only for a reason that holds.
+    pub fn refused(&self, error: FeedError, kind: MessageKind) {
+        match error {
+            FeedError::Full { queued, .. } => assert!(queued > 0),
+            FeedError::Send(SendError::Closed) => assert_ne!(self.endpoint.ready_state(), ReadyState::Open),
+            FeedError::Send(SendError::MessageInProgress) => {
+                assert!(self.feeding.as_ref().is_some_and(|(other, _)| *other != kind));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// What stood on its frames: the opcode, and the payload as it was sent.
+    pub fn frames(&self) -> Vec<(u8, Vec<u8>)> {
+        let mut frames = Vec::new();
+        let mut rest = &self.sent[..];
+        while let [first, second, after @ ..] = rest {
+            let (len, after) = match second & 0x7F {
+                126 => (usize::from(u16::from_be_bytes([after[0], after[1]])), &after[2..]),
+                127 => panic!("nothing is that long"),
+                len => (usize::from(len), after),
+            };
+            let (key, after) =
+                if second & 0x80 == 0 { ([0; 4], after) } else { (super::endpoint::KEY, &after[4..]) };
+            let payload = after[..len].iter().zip(key.iter().cycle()).map(|(octet, key)| octet ^ key);
+            frames.push((first & 0x0F, payload.collect()));
+            rest = &after[len..];
+        }
+        assert!(rest.is_empty());
+        frames
+    }
+}
+
+fn owned((kind, octets): (MessageKind, Vec<u8>)) -> OwnedMessage {
+    match kind {
+        MessageKind::Text => String::from_utf8(octets).expect("it was checked").into(),
+        MessageKind::Binary => octets.into(),
+    }
+}
