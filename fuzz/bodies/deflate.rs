@@ -24,7 +24,9 @@ pub fn deflate(data: &[u8]) {
     let messages = messages(Script(script));
     let compressed = setup.round_trip(&messages, Room::Bound);
     // Each call costs, so that there is more room for large messages.
-    setup.round_trip(&messages, Room::Octets(1 + compressed / 400));
+    if compressed < 4000 {
+        setup.round_trip(&messages, Room::Octets(1 + compressed / 400));
+    }
     setup.round_trip(&messages, Room::Octets(usize::from(*room) + 2));
 }
 
@@ -50,10 +52,10 @@ enum Then {
     Release,
 }
 
-/// At most 100,000 octets, so that an input is done with in time.
+/// At most 40,000 octets, so that an input is done with in time.
 fn messages(mut script: Script<'_>) -> Vec<Message> {
     let (mut messages, mut fragments, mut said) = (Vec::new(), Vec::new(), Vec::new());
-    while !script.is_empty() && said.len() < 100_000 {
+    while !script.is_empty() && said.len() < 40_000 {
         let choice = script.number();
         let octets = script.content(&mut said);
         let flush = match choice & 3 {
