@@ -123,7 +123,7 @@ impl<R: Role> End<R> {
 
     /// Feeds a message, or a fragment of one, and notes what the peer is to get.
     pub fn feed(&mut self, payload: Payload<'_>, whole: bool, fin: bool) {
-        let mut outbound = self.endpoint.outbound();
+        let outbound = self.endpoint.outbound();
         let result = if whole { outbound.feed(payload) } else { outbound.feed_fragment(payload, fin) };
         match result {
             Ok(()) => {
