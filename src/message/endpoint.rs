@@ -5,10 +5,10 @@
 
 #[cfg(feature = "deflate")]
 use super::deflation::Deflation;
-use super::inbound::{Inbound, Step, Unit};
-use super::outbound::{NextWrite, Outbound};
+use super::inbound::Inbound;
+use super::outbound::Outbound;
 use super::Message;
-use crate::closing::{Closed, ReadyState, Transport};
+use crate::closing::{Closed, ReadyState};
 use crate::connection::Config;
 #[cfg(feature = "deflate")]
 use crate::deflate::{Deflater, Inflater, Params, Pool, Tuning};
@@ -128,7 +128,7 @@ impl<R: Role> Endpoint<R> {
     /// [`ProtocolError`], once, after its Close was written and the writing direction ended, if the transport
     /// let us.
     pub fn poll(&mut self, write: WriteSide) -> Result<Action, ProtocolError> {
-        self.advance(Unit::Message, write)
+        self.inbound.poll(&mut self.outbound, write)
     }
 
     /// What to do next towards a piece of a message, for messages of any size in constant memory.
@@ -137,7 +137,7 @@ impl<R: Role> Endpoint<R> {
     ///
     /// As [`poll`](Self::poll).
     pub fn poll_piece(&mut self, write: WriteSide) -> Result<Action, ProtocolError> {
-        self.advance(Unit::Piece, write)
+        self.inbound.poll_piece(&mut self.outbound, write)
     }
 
     /// The message that [`poll`](Self::poll) announced; `None` if it announced none.
@@ -147,7 +147,7 @@ impl<R: Role> Endpoint<R> {
     /// [`ProtocolError`] if its text is not UTF-8: the connection has failed, and its Close waits in
     /// [`output`](Self::output).
     pub fn message(&mut self) -> Result<Option<Message<'_>>, ProtocolError> {
-        let message = self.inbound.take_message(&mut self.outbound);
+        let message = self.inbound.message(&mut self.outbound);
         if message.is_err() {
             self.outbound.take_failure();
         }
@@ -160,7 +160,7 @@ impl<R: Role> Endpoint<R> {
     ///
     /// As [`message`](Self::message).
     pub fn piece(&mut self) -> Result<Option<Data<'_>>, ProtocolError> {
-        let piece = self.inbound.take_piece(&mut self.outbound);
+        let piece = self.inbound.piece(&mut self.outbound);
         if piece.is_err() {
             self.outbound.take_failure();
         }
@@ -189,16 +189,12 @@ impl<R: Role> Endpoint<R> {
 
     /// The transport ended; [`poll`](Self::poll) reports it in its turn.
     pub fn eof(&mut self) {
-        let error = self.inbound.eof();
-        self.outbound.eof(error);
+        self.inbound.eof(&mut self.outbound);
     }
 
     /// The transport failed, in a way that the adapter reports itself. How the connection ended.
     pub fn lost(&mut self) -> Closed {
-        self.eof();
-        self.outbound.take_failure();
-        self.outbound.write_ended();
-        self.outbound.closed().unwrap_or_else(Closed::abnormal)
+        self.inbound.lost(&mut self.outbound)
     }
 
     /// The bytes to write, in order.
@@ -234,21 +230,18 @@ impl<R: Role> Endpoint<R> {
     /// Drops the connection: nothing more is sent or reported.
     pub fn abort(&mut self) {
         self.outbound.abort();
-        // There is nobody left to tell.
-        let _ = self.inbound.eof();
+        self.inbound.abort();
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout), if nothing else happens before.
     #[must_use]
     pub fn poll_timeout(&self) -> Wake {
-        self.outbound.poll_timeout(self.inbound.is_mid_message())
+        self.inbound.poll_timeout(&self.outbound)
     }
 
     /// Tells the time; [`poll`](Self::poll) reports in its turn if a deadline has failed the connection.
     pub fn handle_timeout(&mut self, now: Timestamp) {
-        if let Err(error) = self.outbound.handle_timeout(now, self.inbound.is_mid_message()) {
-            self.inbound.fail(error);
-        }
+        self.inbound.handle_timeout(&mut self.outbound, now);
     }
 
     /// Gives back the buffers that hold nothing: an idle connection needs none.
@@ -257,33 +250,13 @@ impl<R: Role> Endpoint<R> {
         self.outbound.release();
     }
 
-    fn advance(&mut self, unit: Unit, write: WriteSide) -> Result<Action, ProtocolError> {
-        loop {
-            match self.inbound.advance(unit, &mut self.outbound) {
-                Step::Ready => return Ok(Action::Take),
-                Step::Owed => self.outbound.queue_owed(),
-                Step::Read => return self.act(write),
-            }
-        }
+    /// The two directions, for two tasks.
+    pub fn into_split(self) -> (Inbound, Outbound<R>) {
+        (self.inbound, self.outbound)
     }
 
-    fn act(&mut self, write: WriteSide) -> Result<Action, ProtocolError> {
-        let ended = self.outbound.transport() == Transport::Close;
-        // Once nothing can come any more, there is nothing to do but to wait until the rest is written.
-        if write == WriteSide::Ready || ended {
-            match self.outbound.next_write() {
-                Some(NextWrite::Write) => return Ok(Action::Write),
-                Some(NextWrite::Shutdown) => return Ok(Action::ShutdownWrite),
-                None => {}
-            }
-            // A failure is reported once its Close was written.
-            if let Some(error) = self.outbound.take_failure() {
-                return Err(error);
-            }
-        }
-        Ok(match self.outbound.transport() {
-            Transport::Close => Action::Close,
-            Transport::Open | Transport::ShutdownWrite | Transport::AwaitEof => Action::Read,
-        })
+    /// The two directions of one connection, together again.
+    pub const fn from_split(inbound: Inbound, outbound: Outbound<R>) -> Self {
+        Self { inbound, outbound }
     }
 }

@@ -9,11 +9,11 @@ use super::assembler::message;
 use super::inbox::Inbox;
 #[cfg(feature = "deflate")]
 use super::inflation::Inflation;
-use super::mail::Mail;
 #[cfg(not(feature = "deflate"))]
 use super::no_deflate::Inflation;
 use super::outbound::Outbound;
-use super::Message;
+use super::{Action, Message, WriteSide};
+use crate::closing::Closed;
 use crate::error::ProtocolError;
 use crate::event::{Data, Piece};
 use crate::frame::{MessageKind, Rsv};
@@ -22,6 +22,7 @@ use crate::limits::Limits;
 use crate::reader::{Next, Reader};
 use crate::replies::Replies;
 use crate::role::{Role, Side};
+use crate::time::{Timestamp, Wake};
 
 /// The receiving direction of an [`Endpoint`](super::Endpoint).
 #[derive(Debug)]
@@ -36,7 +37,7 @@ pub struct Inbound {
 
 /// Whether the user takes whole messages or pieces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Unit {
+enum Unit {
     /// Between messages, or joining one.
     Message,
     /// In a message of which pieces were taken.
@@ -65,7 +66,7 @@ enum Ready {
 
 /// How far [`Inbound::advance`] came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Step {
+enum Step {
     /// Something is ready to be taken.
     Ready,
     /// A Pong is owed; there may be more to work through.
@@ -93,6 +94,32 @@ impl Inbound {
         self.reader.allow_rsv(Rsv::RSV1);
     }
 
+    /// What to do next towards a whole message. See [`Endpoint::poll`](super::Endpoint::poll).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn poll<R: Role>(
+        &mut self,
+        outbound: &mut Outbound<R>,
+        write: WriteSide,
+    ) -> Result<Action, ProtocolError> {
+        self.work(Unit::Message, outbound, write)
+    }
+
+    /// What to do next towards a piece of a message. See [`Endpoint::poll_piece`](super::Endpoint::poll_piece).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn poll_piece<R: Role>(
+        &mut self,
+        outbound: &mut Outbound<R>,
+        write: WriteSide,
+    ) -> Result<Action, ProtocolError> {
+        self.work(Unit::Piece, outbound, write)
+    }
+
     /// The message that was announced; `None` if none was.
     ///
     /// # Errors
@@ -104,28 +131,6 @@ impl Inbound {
         &mut self,
         outbound: &mut Outbound<R>,
     ) -> Result<Option<Message<'_>>, ProtocolError> {
-        self.take_message(outbound)
-    }
-
-    /// The piece that was announced; `None` if none was.
-    ///
-    /// # Errors
-    ///
-    /// As [`message`](Self::message).
-    pub fn piece<R: Role>(&mut self, outbound: &mut Outbound<R>) -> Result<Option<Data<'_>>, ProtocolError> {
-        self.take_piece(outbound)
-    }
-
-    /// The reason of the Close that came, empty if there is none. It is the peer's text.
-    pub fn close_reason(&self) -> &str {
-        self.reader.close_reason()
-    }
-
-    /// As [`message`](Self::message), wherever the sending direction lives.
-    pub(crate) fn take_message(
-        &mut self,
-        mail: &mut impl Mail,
-    ) -> Result<Option<Message<'_>>, ProtocolError> {
         let Self { reader, inbox, inflation, ready, unit, .. } = self;
         match core::mem::replace(ready, Ready::Nothing) {
             Ready::Joined(kind) => {
@@ -133,8 +138,8 @@ impl Inbound {
                 message(kind, inbox.message()).map(Some)
             }
             Ready::Whole => {
-                let taken = inbox.take(|input| reader.take_data(input, mail.replies()));
-                let data = taken.inspect_err(|error| mail.failed(*error))?;
+                let taken = inbox.take(|input| reader.take_data(input, outbound.replies()));
+                let data = taken.inspect_err(|error| outbound.failed(*error))?;
                 match data.as_str() {
                     Some(text) => Ok(Some(Message::Text(text))),
                     None => message(data.kind(), data.bytes()).map(Some),
@@ -147,7 +152,7 @@ impl Inbound {
                 };
                 *ready = Ready::InflatedTaken;
                 *unit = Unit::Message;
-                inflation.message().map(Some).inspect_err(|error| fail(reader, mail, *error))
+                inflation.message().map(Some).inspect_err(|error| fail(reader, outbound, *error))
             }
             other @ (Ready::Nothing
             | Ready::Piece
@@ -160,8 +165,12 @@ impl Inbound {
         }
     }
 
-    /// As [`piece`](Self::piece), wherever the sending direction lives.
-    pub(crate) fn take_piece(&mut self, mail: &mut impl Mail) -> Result<Option<Data<'_>>, ProtocolError> {
+    /// The piece that was announced; `None` if none was.
+    ///
+    /// # Errors
+    ///
+    /// As [`message`](Self::message).
+    pub fn piece<R: Role>(&mut self, outbound: &mut Outbound<R>) -> Result<Option<Data<'_>>, ProtocolError> {
         let Self { reader, inbox, inflation, ready, unit, .. } = self;
         match *ready {
             Ready::Nothing | Ready::Taken | Ready::InflatedTaken => Ok(None),
@@ -169,7 +178,7 @@ impl Inbound {
                 *ready = Ready::InflatedTaken;
                 let Some(inflation) = inflation else { return Ok(None) };
                 *unit = if inflation.is_done() { Unit::Message } else { Unit::Piece };
-                inflation.piece().map(Some).inspect_err(|error| fail(reader, mail, *error))
+                inflation.piece().map(Some).inspect_err(|error| fail(reader, outbound, *error))
             }
             Ready::Joined(kind) | Ready::JoinedPart(kind) => {
                 let last = matches!(*ready, Ready::Joined(_));
@@ -186,16 +195,58 @@ impl Inbound {
             }
             Ready::Whole | Ready::Piece => {
                 *ready = Ready::Nothing;
-                let taken = inbox.take(|input| reader.take_data(input, mail.replies()));
-                let data = taken.inspect_err(|error| mail.failed(*error))?;
+                let taken = inbox.take(|input| reader.take_data(input, outbound.replies()));
+                let data = taken.inspect_err(|error| outbound.failed(*error))?;
                 *unit = if data.is_last() { Unit::Message } else { Unit::Piece };
                 Ok(Some(data))
             }
         }
     }
 
+    /// The reason of the Close that came, empty if there is none. It is the peer's text.
+    pub fn close_reason(&self) -> &str {
+        self.reader.close_reason()
+    }
+
+    /// Space to read into, never empty.
+    pub fn space(&mut self) -> &mut [u8] {
+        self.inbox.space()
+    }
+
+    /// `count` bytes were read into [`space`](Self::space).
+    pub fn filled(&mut self, count: usize) {
+        self.inbox.filled(count);
+    }
+
+    /// The transport ended; [`poll`](Self::poll) reports it in its turn.
+    pub fn eof<R: Role>(&mut self, outbound: &mut Outbound<R>) {
+        outbound.eof(self.reader.eof().err());
+    }
+
+    /// The transport failed, in a way that the adapter reports itself. How the connection ended.
+    pub fn lost<R: Role>(&mut self, outbound: &mut Outbound<R>) -> Closed {
+        self.eof(outbound);
+        outbound.take_failure();
+        outbound.write_ended();
+        outbound.closed().unwrap_or_else(Closed::abnormal)
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout), if nothing else happens before.
+    #[must_use]
+    pub fn poll_timeout<R: Role>(&self, outbound: &Outbound<R>) -> Wake {
+        outbound.poll_timeout(self.reader.is_mid_message())
+    }
+
+    /// Tells the time; [`poll`](Self::poll) reports in its turn if a deadline has failed the connection.
+    pub fn handle_timeout<R: Role>(&mut self, outbound: &mut Outbound<R>, now: Timestamp) {
+        if let Err(error) = outbound.handle_timeout(now, self.reader.is_mid_message()) {
+            // Its Close is owed already.
+            self.reader.fail(error, &mut Replies::new());
+        }
+    }
+
     /// Works towards a whole message or a piece, through what was read.
-    pub(crate) fn advance(&mut self, unit: Unit, mail: &mut impl Mail) -> Step {
+    fn advance<R: Role>(&mut self, unit: Unit, outbound: &mut Outbound<R>) -> Step {
         self.settle();
         if unit == Unit::Message {
             // Announced as a piece and not taken: it may be more by now.
@@ -216,7 +267,7 @@ impl Inbound {
             }
         }
         match self.ready {
-            Ready::Nothing => self.receive(unit, mail),
+            Ready::Nothing => self.receive(unit, outbound),
             _ => Step::Ready,
         }
     }
@@ -226,29 +277,9 @@ impl Inbound {
         self.reader.limits()
     }
 
-    /// Space to read into, never empty.
-    pub(crate) fn space(&mut self) -> &mut [u8] {
-        self.inbox.space()
-    }
-
-    /// `count` bytes were read into [`space`](Self::space).
-    pub(crate) fn filled(&mut self, count: usize) {
-        self.inbox.filled(count);
-    }
-
-    /// The transport ended: the error, if that is one.
-    pub(crate) fn eof(&mut self) -> Option<ProtocolError> {
-        self.reader.eof().err()
-    }
-
-    /// The connection has failed for a reason that lies elsewhere.
-    pub(crate) fn fail(&mut self, error: ProtocolError) {
-        self.reader.fail(error, &mut Replies::new());
-    }
-
-    /// Whether a message or a frame was begun and its end has not come.
-    pub(crate) fn is_mid_message(&self) -> bool {
-        self.reader.is_mid_message()
+    /// Nobody takes anything any more.
+    pub(crate) fn abort(&mut self) {
+        let _ = self.reader.eof();
     }
 
     /// Gives back the buffers that hold nothing.
@@ -257,6 +288,22 @@ impl Inbound {
         self.inbox.release();
         if let Some(inflation) = &mut self.inflation {
             inflation.release();
+        }
+    }
+
+    /// Does what is to be done before anything can be taken or has to be waited for.
+    fn work<R: Role>(
+        &mut self,
+        unit: Unit,
+        outbound: &mut Outbound<R>,
+        write: WriteSide,
+    ) -> Result<Action, ProtocolError> {
+        loop {
+            match self.advance(unit, outbound) {
+                Step::Ready => return Ok(Action::Take),
+                Step::Owed => outbound.queue_owed(),
+                Step::Read => return outbound.act(write),
+            }
         }
     }
 
@@ -271,22 +318,22 @@ impl Inbound {
     }
 
     /// Works through what was read until something is ready, or nothing is left.
-    fn receive(&mut self, unit: Unit, mail: &mut impl Mail) -> Step {
+    fn receive<R: Role>(&mut self, unit: Unit, outbound: &mut Outbound<R>) -> Step {
         loop {
             if self.inflation.as_ref().is_some_and(|inflation| inflation.is_active())
-                && self.inflate(unit, mail)
+                && self.inflate(unit, outbound)
             {
                 return Step::Ready;
             }
             let mut input = Input::new(self.inbox.unread());
-            let next = self.reader.advance(&mut input, mail.replies());
+            let next = self.reader.advance(&mut input, outbound.replies());
             let consumed = input.consumed();
             self.inbox.consume(consumed);
             if consumed > 0 {
-                mail.heard();
+                outbound.heard();
             }
             match next {
-                Err(error) => mail.failed(error),
+                Err(error) => outbound.failed(error),
                 Ok(None) => return Step::Read,
                 Ok(Some(Next::Data { whole, compressed: false })) if whole || unit == Unit::Piece => {
                     self.ready = if unit == Unit::Piece { Ready::Piece } else { Ready::Whole };
@@ -294,12 +341,12 @@ impl Inbound {
                 }
                 Ok(Some(Next::Data { compressed, .. })) => {
                     let mut input = Input::new(self.inbox.unread());
-                    let taken = self.reader.take_data(&mut input, mail.replies());
+                    let taken = self.reader.take_data(&mut input, outbound.replies());
                     let taken = taken.map(|data| (data.kind(), data.is_last()));
                     let consumed = input.consumed();
-                    mail.heard();
+                    outbound.heard();
                     match taken {
-                        Err(error) => mail.failed(error),
+                        Err(error) => outbound.failed(error),
                         Ok((kind, last)) if compressed => self.keep_compressed(consumed, kind, last),
                         Ok((kind, last)) => {
                             if self.keep(consumed, kind, last) {
@@ -312,7 +359,7 @@ impl Inbound {
                 Ok(Some(Next::Ping)) => return Step::Owed,
                 Ok(Some(Next::Pong)) => {}
                 // Nothing but swallowing follows.
-                Ok(Some(Next::Close(code))) => mail.close_came(code),
+                Ok(Some(Next::Close(code))) => outbound.close_came(code),
             }
         }
     }
@@ -348,7 +395,7 @@ impl Inbound {
     }
 
     /// Inflates what came of a compressed message. Whether something is ready.
-    fn inflate(&mut self, unit: Unit, mail: &mut impl Mail) -> bool {
+    fn inflate<R: Role>(&mut self, unit: Unit, outbound: &mut Outbound<R>) -> bool {
         let Some(inflation) = self.inflation.as_deref_mut() else { return false };
         // The rest of a message whose beginning was taken in pieces.
         let skip = unit == Unit::Message && self.unit == Unit::Piece;
@@ -371,7 +418,7 @@ impl Inbound {
                 Err(error) => {
                     inflation.abandon();
                     self.inbox.clear_message();
-                    fail(&mut self.reader, mail, error);
+                    fail(&mut self.reader, outbound, error);
                     return false;
                 }
             }
@@ -381,7 +428,7 @@ impl Inbound {
 
 /// Fails the connection for what the reader has not seen.
 #[cold]
-fn fail(reader: &mut Reader, mail: &mut impl Mail, error: ProtocolError) {
-    reader.fail(error, mail.replies());
-    mail.failed(error);
+fn fail<R: Role>(reader: &mut Reader, outbound: &mut Outbound<R>, error: ProtocolError) {
+    reader.fail(error, outbound.replies());
+    outbound.failed(error);
 }

@@ -14,8 +14,6 @@ mod inbound;
 mod inbox;
 #[cfg(feature = "deflate")]
 mod inflation;
-#[cfg(feature = "alloc")]
-mod mail;
 #[cfg(all(feature = "alloc", not(feature = "deflate")))]
 mod no_deflate;
 #[cfg(feature = "alloc")]

@@ -7,11 +7,10 @@ use alloc::boxed::Box;
 
 #[cfg(feature = "deflate")]
 use super::deflation::Deflation;
-use super::mail::Mail;
 #[cfg(not(feature = "deflate"))]
 use super::no_deflate::Deflation;
 use super::outbox::{FeedError, Outbox, Refused};
-use super::{OwnedMessage, Prepared};
+use super::{Action, OwnedMessage, Prepared, WriteSide};
 use crate::close::{CloseCode, CloseFrame};
 use crate::closing::{Closed, ReadyState, Transport};
 use crate::conduct::Conduct;
@@ -26,13 +25,6 @@ use crate::role::Side;
 use crate::role::{Role, Server};
 use crate::time::{Timestamp, Wake};
 use crate::MAX_CONTROL_FRAME_LEN;
-
-/// What the transport's writing direction needs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum NextWrite {
-    Write,
-    Shutdown,
-}
 
 /// The sending direction of an [`Endpoint`](super::Endpoint): everything here is queued within the bound,
 /// nothing is written.
@@ -204,20 +196,60 @@ impl<R: Role> Outbound<R> {
         self.conduct.writer.side()
     }
 
-    pub(crate) fn transport(&self) -> Transport {
-        self.conduct.transport()
+    /// Where what is owed to the peer goes.
+    #[inline]
+    pub(super) fn replies(&mut self) -> &mut Replies {
+        self.conduct.writer.replies()
     }
 
-    /// What the transport's writing direction needs, if it needs anything.
-    pub(crate) fn next_write(&mut self) -> Option<NextWrite> {
+    /// Something came.
+    #[inline]
+    pub(super) fn heard(&mut self) {
+        self.conduct.deadlines.received();
+    }
+
+    /// The peer's Close came; its answer is among the replies.
+    pub(super) fn close_came(&mut self, code: Option<CloseCode>) {
+        self.conduct.close_came(code);
+    }
+
+    /// The connection has failed; its Close is among the replies.
+    #[cold]
+    pub(super) fn failed(&mut self, error: ProtocolError) {
+        self.conduct.failed(error);
+        self.failure.get_or_insert(error);
+    }
+
+    /// What to do where nothing is to be taken.
+    pub(super) fn act(&mut self, write: WriteSide) -> Result<Action, ProtocolError> {
+        let ended = self.conduct.transport() == Transport::Close;
+        // Once nothing can come any more, there is nothing to do but to wait until the rest is written.
+        if write == WriteSide::Ready || ended {
+            if let Some(action) = self.next_write() {
+                return Ok(action);
+            }
+            // A failure is reported once its Close was written.
+            if let Some(error) = self.take_failure() {
+                return Err(error);
+            }
+        }
+        Ok(match self.conduct.transport() {
+            Transport::Close => Action::Close,
+            Transport::Open | Transport::ShutdownWrite | Transport::AwaitEof => Action::Read,
+        })
+    }
+
+    /// What the transport's writing direction needs, if it needs anything: [`Action::Write`] or
+    /// [`Action::ShutdownWrite`].
+    pub fn next_write(&mut self) -> Option<Action> {
         if self.outbox.is_ended() {
             return None;
         }
         if !self.output().is_empty() {
-            return Some(NextWrite::Write);
+            return Some(Action::Write);
         }
         match self.conduct.transport() {
-            Transport::ShutdownWrite | Transport::Close => Some(NextWrite::Shutdown),
+            Transport::ShutdownWrite | Transport::Close => Some(Action::ShutdownWrite),
             Transport::Open | Transport::AwaitEof => None,
         }
     }
@@ -283,27 +315,6 @@ impl<R: Role> Outbound<R> {
         self.outbox.push(octets);
         self.conduct.writer.mask_whole(self.outbox.since(queued));
         Ok(())
-    }
-}
-
-impl<R: Role> Mail for Outbound<R> {
-    #[inline]
-    fn replies(&mut self) -> &mut Replies {
-        self.conduct.writer.replies()
-    }
-
-    #[inline]
-    fn heard(&mut self) {
-        self.conduct.deadlines.received();
-    }
-
-    fn close_came(&mut self, code: Option<CloseCode>) {
-        self.conduct.close_came(code);
-    }
-
-    fn failed(&mut self, error: ProtocolError) {
-        self.conduct.failed(error);
-        self.failure.get_or_insert(error);
     }
 }
 
