@@ -23,6 +23,8 @@ mod opening;
 pub mod polled;
 #[cfg(feature = "std")]
 pub mod std_io;
+#[cfg(any(feature = "futures-io", feature = "tokio"))]
+mod sync;
 #[cfg(feature = "tokio")]
 pub mod tokio;
 

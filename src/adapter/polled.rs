@@ -4,9 +4,11 @@
 
 #[cfg(all(feature = "handshake", feature = "rng"))]
 mod opening;
+mod split;
 
 #[cfg(all(feature = "handshake", feature = "rng"))]
 pub use opening::{accept, accept_or_http, accept_with, connect, Opened};
+pub use split::{Receiver, Sender, Strangers};
 
 use core::future::poll_fn;
 use core::pin::Pin;
@@ -22,7 +24,9 @@ use crate::closing::{Closed, ReadyState};
 use crate::connection::Config;
 use crate::error::{ProtocolError, SendError};
 use crate::event::Data;
-use crate::message::{Action, Buffers, Endpoint, Message, Outbound, OwnedMessage, Prepared, WriteSide};
+use crate::message::{
+    Action, Buffers, Endpoint, Inbound, Message, Outbound, OwnedMessage, Prepared, WriteSide,
+};
 use crate::payload::{ControlPayload, Payload};
 use crate::role::{Role, Server};
 use crate::time::{Timestamp, Wake};
@@ -30,7 +34,7 @@ use crate::time::{Timestamp, Wake};
 /// A byte stream that is polled, with a clock if it has one: what a runtime's adapter implements.
 ///
 /// Each operation that is pending wakes the task of its last poll; reading, writing and sleeping are polled
-/// by the same task or by two (see `WebSocket::into_split`).
+/// by the same task or by two (see [`WebSocket::into_split`]).
 pub trait PollTransport {
     /// Reads into `buf`; 0 is the end of the stream.
     ///
@@ -143,7 +147,7 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
     ///
     /// Cancel safe, as [`recv`](Self::recv).
     pub async fn recv_with(&mut self) -> Result<Option<Incoming<'_, S, R>>, Error> {
-        if !poll_fn(|cx| self.poll_take(cx, Endpoint::poll)).await? {
+        if !poll_fn(|cx| self.poll_take(cx, Inbound::poll)).await? {
             return Ok(None);
         }
         let Self { stream, endpoint, unflushed, .. } = self;
@@ -152,8 +156,7 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
         match inbound.message(outgoing.outbound) {
             Ok(message) => Ok(message.map(|message| (message, outgoing))),
             Err(error) => {
-                outgoing.fail().await;
-                outgoing.outbound.take_failure();
+                poll_fn(|cx| outgoing.poll_fail(cx)).await;
                 Err(error.into())
             }
         }
@@ -170,7 +173,7 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
     ///
     /// Cancel safe, as [`recv`](Self::recv).
     pub async fn recv_piece(&mut self) -> Result<Option<Data<'_>>, Error> {
-        if !poll_fn(|cx| self.poll_take(cx, Endpoint::poll_piece)).await? {
+        if !poll_fn(|cx| self.poll_take(cx, Inbound::poll_piece)).await? {
             return Ok(None);
         }
         let Self { stream, endpoint, unflushed, .. } = self;
@@ -179,8 +182,7 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
         match inbound.piece(outgoing.outbound) {
             Ok(piece) => Ok(piece),
             Err(error) => {
-                outgoing.fail().await;
-                outgoing.outbound.take_failure();
+                poll_fn(|cx| outgoing.poll_fail(cx)).await;
                 Err(error.into())
             }
         }
@@ -316,66 +318,84 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
         &mut self.endpoint
     }
 
-    /// Does what the endpoint asks for until something can be taken (`true`) or the connection has ended
-    /// (`false`).
-    fn poll_take(
-        &mut self,
-        cx: &mut Context<'_>,
-        poll: impl Fn(&mut Endpoint<R>, WriteSide) -> Result<Action, ProtocolError>,
-    ) -> Poll<Result<bool, Error>> {
-        let mut write = WriteSide::Ready;
-        loop {
-            match poll(&mut self.endpoint, write)? {
-                Action::Take => return Poll::Ready(Ok(true)),
-                Action::Close => return Poll::Ready(Ok(false)),
-                Action::Write => match self.outgoing().poll_write(cx) {
-                    Poll::Ready(Ok(())) => {}
-                    // The peer does not read any more; what it sent before tells why.
-                    Poll::Ready(Err(_)) => self.endpoint.write_ended(),
-                    Poll::Pending if write == WriteSide::Blocked => return Poll::Pending,
-                    Poll::Pending => write = WriteSide::Blocked,
-                },
-                Action::ShutdownWrite => match self.stream.poll_shutdown(cx) {
-                    // A transport that has ended is as good.
-                    Poll::Ready(_) => self.endpoint.write_ended(),
-                    Poll::Pending if write == WriteSide::Blocked => return Poll::Pending,
-                    Poll::Pending => write = WriteSide::Blocked,
-                },
-                Action::Read => {
-                    // Whether the transport's own buffer is written out or not, there is nothing to do but
-                    // read.
-                    let _ = self.outgoing().poll_transport_flush(cx);
-                    match self.stream.poll_read(cx, self.endpoint.space()) {
-                        Poll::Ready(Ok(0)) => self.endpoint.eof(),
-                        Poll::Ready(Ok(count)) => self.endpoint.filled(count),
-                        Poll::Ready(Err(error)) => {
-                            if !self.endpoint.lost().clean {
-                                return Poll::Ready(Err(error.into()));
-                            }
+    fn poll_take(&mut self, cx: &mut Context<'_>, poll: PollInbound<R>) -> Poll<Result<bool, Error>> {
+        let Self { stream, endpoint, unflushed, .. } = self;
+        let (inbound, outbound) = endpoint.split_mut();
+        let mut write = Context::from_waker(cx.waker());
+        drive(inbound, &mut Outgoing { stream, outbound, unflushed }, cx, &mut write, poll)
+    }
+}
+
+/// [`Inbound::poll`] or [`Inbound::poll_piece`].
+type PollInbound<R> = fn(&mut Inbound, &mut Outbound<R>, WriteSide) -> Result<Action, ProtocolError>;
+
+/// Does what the endpoint asks for until something can be taken (`true`) or the connection has ended (`false`).
+/// What is pending wakes `cx`, and `write_cx` where it is a write.
+fn drive<S: PollTransport, R: Role>(
+    inbound: &mut Inbound,
+    outgoing: &mut Outgoing<'_, S, R>,
+    cx: &mut Context<'_>,
+    write_cx: &mut Context<'_>,
+    poll: PollInbound<R>,
+) -> Poll<Result<bool, Error>> {
+    let mut write = WriteSide::Ready;
+    loop {
+        match poll(inbound, outgoing.outbound, write)? {
+            Action::Take => return Poll::Ready(Ok(true)),
+            Action::Close => return Poll::Ready(Ok(false)),
+            Action::Write => match outgoing.poll_write(write_cx) {
+                Poll::Ready(Ok(())) => {}
+                // The peer does not read any more; what it sent before tells why.
+                Poll::Ready(Err(_)) => outgoing.outbound.write_ended(),
+                Poll::Pending if write == WriteSide::Blocked => return Poll::Pending,
+                Poll::Pending => write = WriteSide::Blocked,
+            },
+            Action::ShutdownWrite => match outgoing.stream.poll_shutdown(write_cx) {
+                // A transport that has ended is as good.
+                Poll::Ready(_) => outgoing.outbound.write_ended(),
+                Poll::Pending if write == WriteSide::Blocked => return Poll::Pending,
+                Poll::Pending => write = WriteSide::Blocked,
+            },
+            Action::Read => {
+                // Whether the transport's own buffer is written out or not, there is nothing to do but read.
+                let _ = outgoing.poll_transport_flush(write_cx);
+                match outgoing.stream.poll_read(cx, inbound.space()) {
+                    Poll::Ready(Ok(0)) => inbound.eof(outgoing.outbound),
+                    Poll::Ready(Ok(count)) => inbound.filled(count),
+                    Poll::Ready(Err(error)) => {
+                        if !inbound.lost(outgoing.outbound).clean {
+                            return Poll::Ready(Err(error.into()));
                         }
-                        Poll::Pending => {
-                            ready!(self.poll_timers(cx));
-                            write = WriteSide::Ready;
-                        }
+                    }
+                    Poll::Pending => {
+                        ready!(poll_timers(inbound, outgoing, cx));
+                        write = WriteSide::Ready;
                     }
                 }
             }
         }
     }
+}
 
-    /// Moves the timers, and waits for the next. Ready if it has passed.
-    fn poll_timers(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let wake = self.endpoint.poll_timeout();
-        let Some(now) = self.stream.now().filter(|_| wake != Wake::Never) else { return Poll::Pending };
-        if let Wake::At(until) = wake {
-            if until > now {
-                ready!(self.stream.poll_sleep(cx, until));
-            }
-        }
-        let now = self.stream.now().unwrap_or(now);
-        self.endpoint.handle_timeout(now);
-        Poll::Ready(())
+/// Moves the timers, and waits for the next. Ready if it has passed.
+fn poll_timers<S: PollTransport, R: Role>(
+    inbound: &mut Inbound,
+    outgoing: &mut Outgoing<'_, S, R>,
+    cx: &mut Context<'_>,
+) -> Poll<()> {
+    let wake = inbound.poll_timeout(outgoing.outbound);
+    if wake == Wake::Never {
+        return Poll::Pending;
     }
+    let Some(now) = outgoing.stream.now() else { return Poll::Pending };
+    if let Wake::At(until) = wake {
+        if until > now {
+            ready!(outgoing.stream.poll_sleep(cx, until));
+        }
+    }
+    let now = outgoing.stream.now().unwrap_or(now);
+    inbound.handle_timeout(outgoing.outbound, now);
+    Poll::Ready(())
 }
 
 impl<S: PollTransport> WebSocket<S, Server> {
@@ -538,11 +558,14 @@ impl<S: PollTransport, R: Role> Outgoing<'_, S, R> {
     }
 
     /// Tells the peer that the connection failed, as far as the transport lets us.
-    async fn fail(&mut self) {
-        if self.flush().await.is_ok() {
-            let _ = poll_fn(|cx| self.stream.poll_shutdown(cx)).await;
+    fn poll_fail(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if ready!(self.poll_flush(cx)).is_ok() {
+            // A transport that has ended is as good.
+            let _ = ready!(self.stream.poll_shutdown(cx));
         }
         self.outbound.write_ended();
+        self.outbound.take_failure();
+        Poll::Ready(())
     }
 }
 
@@ -551,7 +574,7 @@ impl<S: PollTransport + Unpin, R: Role + Unpin> Stream for WebSocket<S, R> {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
-        if !ready!(this.poll_take(cx, Endpoint::poll))? {
+        if !ready!(this.poll_take(cx, Inbound::poll))? {
             return Poll::Ready(None);
         }
         match this.endpoint.message() {

@@ -1,0 +1,494 @@
+//! The two directions of a WebSocket on two tasks.
+//!
+//! Owns: the lock between the halves, and whom the transport wakes. Must not know: the protocol.
+//!
+//! The receiving half has its buffers to itself and shares the transport and the sending direction with the other:
+//! both are locked for the time of one poll, never over an await. What the peer's frames oblige us to answer goes
+//! into the two slots of the sending direction; whichever half is polled next writes it, and a write that is
+//! pending wakes both, so that neither half depends on the other being polled.
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use core::fmt;
+use core::future::poll_fn;
+use core::pin::Pin;
+use core::task::{ready, Context, Poll, Waker};
+use std::sync::PoisonError;
+use std::task::Wake;
+
+use futures_core::Stream;
+use futures_sink::Sink;
+
+use super::{drive, Outgoing, PollTransport, WebSocket};
+use crate::adapter::sync::{Mutex, MutexGuard};
+use crate::adapter::Error;
+use crate::close::{CloseCode, CloseFrame};
+use crate::closing::{Closed, ReadyState};
+use crate::error::SendError;
+use crate::event::Data;
+use crate::message::{Endpoint, Inbound, Message, Outbound, OwnedMessage, Prepared};
+use crate::payload::{ControlPayload, Payload};
+use crate::role::{Role, Server};
+
+/// The receiving half of a [`WebSocket`], for a task of its own. It answers Pings, drives the closing handshake and
+/// the timers, also where the other half does nothing.
+pub struct Receiver<S, R> {
+    inbound: Inbound,
+    shared: Arc<Shared<S, R>>,
+    #[cfg(feature = "handshake")]
+    session: crate::handshake::Session,
+}
+
+/// The sending half of a [`WebSocket`], for a task of its own.
+pub struct Sender<S, R> {
+    shared: Arc<Shared<S, R>>,
+}
+
+/// Two halves that do not belong together, given back.
+pub struct Strangers<S, R>(
+    /// The receiving half.
+    pub Receiver<S, R>,
+    /// The sending half.
+    pub Sender<S, R>,
+);
+
+struct Shared<S, R> {
+    both: Mutex<Both<S, R>>,
+    wakers: Arc<Wakers>,
+}
+
+/// What both halves use.
+struct Both<S, R> {
+    stream: S,
+    outbound: Outbound<R>,
+    unflushed: bool,
+}
+
+/// Whom a write wakes: both tasks, since either may go on with it.
+#[derive(Default)]
+struct Wakers {
+    receiver: Mutex<Option<Waker>>,
+    sender: Mutex<Option<Waker>>,
+}
+
+impl Wake for Wakers {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        wake(&self.receiver);
+        wake(&self.sender);
+    }
+}
+
+/// Wakes whoever waits there. It stays: a task that waits for two things is woken for either.
+fn wake(slot: &Mutex<Option<Waker>>) {
+    let waker = lock(slot).clone();
+    if let Some(waker) = waker {
+        waker.wake();
+    }
+}
+
+/// From now on this task waits there.
+fn wait(slot: &Mutex<Option<Waker>>, cx: &Context<'_>) {
+    let mut slot = lock(slot);
+    match &mut *slot {
+        Some(waker) => waker.clone_from(cx.waker()),
+        None => *slot = Some(cx.waker().clone()),
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing is left half done by a panic of a transport: each poll is whole or did not happen.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl<S: PollTransport, R: Role> WebSocket<S, R> {
+    /// The two halves, for two tasks or threads. [`Receiver::reunite`] puts them together again.
+    pub fn into_split(self) -> (Receiver<S, R>, Sender<S, R>) {
+        let (inbound, outbound) = self.endpoint.into_split();
+        let both = Both { stream: self.stream, outbound, unflushed: self.unflushed };
+        let shared = Arc::new(Shared { both: Mutex::new(both), wakers: Arc::default() });
+        let receiver = Receiver {
+            inbound,
+            shared: Arc::clone(&shared),
+            #[cfg(feature = "handshake")]
+            session: self.session,
+        };
+        (receiver, Sender { shared })
+    }
+}
+
+impl<S: PollTransport, R: Role> Receiver<S, R> {
+    /// The next message; `None` once the connection has ended, of which [`closed`](Self::closed) tells how.
+    ///
+    /// # Errors
+    ///
+    /// As [`WebSocket::recv`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: dropped at any await, nothing received or queued is lost.
+    pub async fn recv(&mut self) -> Result<Option<Message<'_>>, Error> {
+        if !poll_fn(|cx| self.poll_take(cx, Inbound::poll)).await? {
+            return Ok(None);
+        }
+        let Self { inbound, shared, .. } = self;
+        let message = inbound.message(&mut lock(&shared.both).outbound);
+        match message {
+            Ok(message) => Ok(message),
+            Err(error) => {
+                shared.fail().await;
+                Err(error.into())
+            }
+        }
+    }
+
+    /// The next piece of a message, for messages of any size in constant memory.
+    ///
+    /// # Errors
+    ///
+    /// As [`WebSocket::recv_piece`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe, as [`recv`](Self::recv).
+    pub async fn recv_piece(&mut self) -> Result<Option<Data<'_>>, Error> {
+        if !poll_fn(|cx| self.poll_take(cx, Inbound::poll_piece)).await? {
+            return Ok(None);
+        }
+        let Self { inbound, shared, .. } = self;
+        let piece = inbound.piece(&mut lock(&shared.both).outbound);
+        match piece {
+            Ok(piece) => Ok(piece),
+            Err(error) => {
+                shared.fail().await;
+                Err(error.into())
+            }
+        }
+    }
+
+    /// How the connection ended: `None` until it did.
+    pub fn closed(&self) -> Option<Closed> {
+        lock(&self.shared.both).outbound.closed()
+    }
+
+    /// The reason of the Close that came, empty if there is none. It is the peer's text.
+    pub fn close_reason(&self) -> &str {
+        self.inbound.close_reason()
+    }
+
+    /// What the opening handshake agreed on.
+    #[cfg(feature = "handshake")]
+    pub const fn session(&self) -> crate::handshake::Session {
+        self.session
+    }
+
+    /// The WebSocket whose halves these are.
+    ///
+    /// # Errors
+    ///
+    /// [`Strangers`] with both, if they are not halves of one.
+    pub fn reunite(self, sender: Sender<S, R>) -> Result<WebSocket<S, R>, Box<Strangers<S, R>>> {
+        if !Arc::ptr_eq(&self.shared, &sender.shared) {
+            return Err(Box::new(Strangers(self, sender)));
+        }
+        drop(sender);
+        let Self { inbound, shared, .. } = self;
+        match Arc::try_unwrap(shared) {
+            Ok(Shared { both, .. }) => {
+                let both = both.into_inner().unwrap_or_else(PoisonError::into_inner);
+                Ok(WebSocket {
+                    stream: both.stream,
+                    #[cfg(feature = "handshake")]
+                    session: self.session,
+                    endpoint: Endpoint::from_split(inbound, both.outbound),
+                    unflushed: both.unflushed,
+                })
+            }
+            // There are no other halves than these two.
+            Err(shared) => {
+                let receiver = Self {
+                    inbound,
+                    shared: Arc::clone(&shared),
+                    #[cfg(feature = "handshake")]
+                    session: self.session,
+                };
+                Err(Box::new(Strangers(receiver, Sender { shared })))
+            }
+        }
+    }
+
+    fn poll_take(&mut self, cx: &mut Context<'_>, poll: super::PollInbound<R>) -> Poll<Result<bool, Error>> {
+        let Self { inbound, shared, .. } = self;
+        wait(&shared.wakers.receiver, cx);
+        let write_waker = Waker::from(Arc::clone(&shared.wakers));
+        let taken = {
+            let both = &mut *lock(&shared.both);
+            let mut outgoing = both.outgoing();
+            drive(inbound, &mut outgoing, cx, &mut Context::from_waker(&write_waker), poll)
+        };
+        if !matches!(taken, Poll::Pending | Poll::Ready(Ok(true))) {
+            // The end, which the sender may be waiting against.
+            wake(&shared.wakers.sender);
+        }
+        taken
+    }
+}
+
+impl<S: PollTransport, R: Role> Sender<S, R> {
+    /// Sends a message and everything queued before it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Send`] if the connection does not allow it, [`Error::Io`] if the transport failed.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Outgoing::send`].
+    pub async fn send<'p>(&mut self, message: impl Into<Payload<'p>>) -> Result<(), Error> {
+        self.feed(message).await?;
+        self.flush().await
+    }
+
+    /// Queues a message. Waits only while the queue is full; it is written by [`flush`](Self::flush), or when the
+    /// receiving half is polled next.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: dropped, the message was not queued.
+    pub async fn feed<'p>(&mut self, message: impl Into<Payload<'p>>) -> Result<(), Error> {
+        let payload = message.into();
+        self.with(|outgoing, cx| {
+            ready!(outgoing.poll_room(cx, payload.octets().len()))?;
+            Poll::Ready(outgoing.outbound.feed(payload).map_err(|refused| refused.error.into()))
+        })
+        .await
+    }
+
+    /// Sends a fragment of a message, the last if `fin`: a message of any size in constant memory.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Outgoing::send`], for the fragment.
+    pub async fn send_fragment<'p>(
+        &mut self,
+        fragment: impl Into<Payload<'p>>,
+        fin: bool,
+    ) -> Result<(), Error> {
+        let payload = fragment.into();
+        self.with(|outgoing, cx| {
+            ready!(outgoing.poll_room(cx, payload.octets().len()))?;
+            let fed = outgoing.outbound.feed_fragment(payload, fin);
+            Poll::Ready(fed.map_err(|refused| refused.error.into()))
+        })
+        .await?;
+        self.flush().await
+    }
+
+    /// Sends a Ping.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Outgoing::send`], for the Ping.
+    pub async fn ping(&mut self, payload: ControlPayload<'_>) -> Result<(), Error> {
+        self.with(|outgoing, cx| {
+            ready!(outgoing.poll_room(cx, crate::MAX_CONTROL_FRAME_LEN))?;
+            Poll::Ready(outgoing.outbound.ping(payload).map_err(Error::from))
+        })
+        .await?;
+        self.flush().await
+    }
+
+    /// Sends a Close; the receiving half gives what still comes, and then the end.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Send`] if the connection is closing already.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: the Close is queued at the first poll, once.
+    pub async fn start_close<'c>(&mut self, frame: impl Into<CloseFrame<'c>>) -> Result<(), Error> {
+        lock(&self.shared.both).outbound.close(frame.into())?;
+        // The closing handshake has a deadline, which the receiver keeps.
+        wake(&self.shared.wakers.receiver);
+        self.flush().await
+    }
+
+    /// Writes everything that is queued.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`]; [`Error::Send`] if the connection has ended before all was written.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: what was not written stays queued.
+    pub async fn flush(&mut self) -> Result<(), Error> {
+        self.with(|outgoing, cx| outgoing.poll_flush(cx)).await
+    }
+
+    /// Bytes that wait for the transport.
+    pub fn queued(&self) -> usize {
+        lock(&self.shared.both).outbound.queued()
+    }
+
+    /// How the connection ended: `None` until it did.
+    pub fn closed(&self) -> Option<Closed> {
+        lock(&self.shared.both).outbound.closed()
+    }
+
+    /// Polls an operation under the lock, with a context that wakes both halves.
+    async fn with<T>(
+        &mut self,
+        mut operation: impl FnMut(&mut Outgoing<'_, S, R>, &mut Context<'_>) -> Poll<Result<T, Error>>,
+    ) -> Result<T, Error> {
+        poll_fn(|cx| self.poll_with(cx, &mut operation)).await
+    }
+
+    fn poll_with<T>(
+        &self,
+        cx: &mut Context<'_>,
+        operation: impl FnOnce(&mut Outgoing<'_, S, R>, &mut Context<'_>) -> Poll<Result<T, Error>>,
+    ) -> Poll<Result<T, Error>> {
+        wait(&self.shared.wakers.sender, cx);
+        let write_waker = Waker::from(Arc::clone(&self.shared.wakers));
+        let both = &mut *lock(&self.shared.both);
+        if both.outbound.ready_state() == ReadyState::Closed {
+            return Poll::Ready(Err(SendError::Closed.into()));
+        }
+        operation(&mut both.outgoing(), &mut Context::from_waker(&write_waker))
+    }
+}
+
+impl<S: PollTransport> Sender<S, Server> {
+    /// Queues a message that was encoded once for many connections.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`feed`](Self::feed).
+    pub async fn feed_prepared(&mut self, message: &Prepared) -> Result<(), Error> {
+        self.with(|outgoing, cx| {
+            ready!(outgoing.poll_room(cx, message.frame().len()))?;
+            Poll::Ready(outgoing.outbound.feed_prepared(message).map_err(Error::from))
+        })
+        .await
+    }
+}
+
+impl<S: PollTransport, R: Role> Shared<S, R> {
+    /// Tells the peer that the connection failed, as far as the transport lets us.
+    async fn fail(&self) {
+        poll_fn(|cx| {
+            wait(&self.wakers.receiver, cx);
+            let write_waker = Waker::from(Arc::clone(&self.wakers));
+            lock(&self.both).outgoing().poll_fail(&mut Context::from_waker(&write_waker))
+        })
+        .await;
+        wake(&self.wakers.sender);
+    }
+}
+
+impl<S: PollTransport + Unpin, R: Role + Unpin> Stream for Receiver<S, R> {
+    type Item = Result<OwnedMessage, Error>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = self.get_mut();
+        if !ready!(this.poll_take(cx, Inbound::poll))? {
+            return Poll::Ready(None);
+        }
+        let write_waker = Waker::from(Arc::clone(&this.shared.wakers));
+        let both = &mut *lock(&this.shared.both);
+        match this.inbound.message(&mut both.outbound) {
+            Ok(message) => Poll::Ready(message.map(|message| Ok(message.into()))),
+            Err(error) => {
+                // Written here as far as the transport takes it at once, and by the next poll otherwise.
+                both.outbound.take_failure();
+                let _ = both.outgoing().poll_flush(&mut Context::from_waker(&write_waker));
+                Poll::Ready(Some(Err(error.into())))
+            }
+        }
+    }
+}
+
+impl<S: PollTransport + Unpin, R: Role + Unpin> Sink<OwnedMessage> for Sender<S, R> {
+    type Error = Error;
+
+    /// Ready once the queue is below its bound.
+    fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.poll_with(cx, |outgoing, cx| outgoing.poll_room(cx, 0))
+    }
+
+    fn start_send(self: Pin<&mut Self>, message: OwnedMessage) -> Result<(), Error> {
+        Ok(lock(&self.shared.both).outbound.feed_promised(&message)?)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.poll_with(cx, |outgoing, cx| outgoing.poll_flush(cx))
+    }
+
+    /// Sends a Close with 1000 if none was sent; the receiving half ends once the peer's has come.
+    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        {
+            let outbound = &mut lock(&self.shared.both).outbound;
+            match outbound.ready_state() {
+                ReadyState::Open => outbound.close(CloseCode::NORMAL.into())?,
+                ReadyState::Closing => {}
+                ReadyState::Closed => return Poll::Ready(Ok(())),
+            }
+        }
+        wake(&self.shared.wakers.receiver);
+        self.poll_with(cx, |outgoing, cx| outgoing.poll_flush(cx))
+    }
+}
+
+impl<S, R> Both<S, R> {
+    fn outgoing(&mut self) -> Outgoing<'_, S, R> {
+        let Self { stream, outbound, unflushed } = self;
+        Outgoing { stream, outbound, unflushed }
+    }
+}
+
+impl<S, R> fmt::Debug for Receiver<S, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Receiver").field("inbound", &self.inbound).finish_non_exhaustive()
+    }
+}
+
+impl<S, R> fmt::Debug for Sender<S, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sender").finish_non_exhaustive()
+    }
+}
+
+impl<S, R> fmt::Debug for Strangers<S, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Strangers(..)")
+    }
+}
+
+impl<S, R> fmt::Display for Strangers<S, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("these are not halves of one WebSocket")
+    }
+}
+
+impl<S, R> core::error::Error for Strangers<S, R> {}
