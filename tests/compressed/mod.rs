@@ -4,7 +4,10 @@
 
 use sockless::deflate::{Params, Pool, Tuning, WindowBits};
 use sockless::message::{Action, Buffers, Endpoint, OwnedMessage, WriteSide};
-use sockless::{Client, Config, EntropyError, MessageKind, ProtocolError, ReadyState, Role, Server};
+use sockless::{
+    AnyRole, Client, Config, EntropyError, MessageKind, Payload, ProtocolError, ReadyState, Role, Server,
+    Side,
+};
 
 pub type Key = fn(&mut [u8]) -> Result<(), EntropyError>;
 
@@ -158,4 +161,22 @@ pub fn noise(len: usize) -> Vec<u8> {
         (state >> 32) as u8
     };
     (0..len).map(|_| next()).collect()
+}
+
+/// An endpoint of a side that is chosen at run time.
+pub type Peer = Endpoint<AnyRole<Key>>;
+
+pub fn peer(side: Side, params: Params, tuning: Tuning, config: Config) -> Peer {
+    let role = match side {
+        Side::Server => AnyRole::Server,
+        Side::Client => AnyRole::Client(KEY),
+    };
+    Endpoint::new(role, config, Buffers::DEFAULT, &[]).with_deflate(&params, tuning, None)
+}
+
+pub fn owned(payload: Payload<'_>) -> OwnedMessage {
+    match payload.kind() {
+        MessageKind::Text => String::from_utf8(payload.octets().to_vec()).unwrap().into(),
+        MessageKind::Binary => payload.octets().to_vec().into(),
+    }
 }
