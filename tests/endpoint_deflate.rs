@@ -317,27 +317,6 @@ fn a_message_prepared_once_goes_compressed_to_whom_it_suits() {
 }
 
 #[test]
-fn a_tail_of_the_buffer_is_left_alone_by_what_is_inflated_before_it() {
-    // uWebSockets#1650: the inflated octets were written over the next frame's header.
-    let mut pair = Pair::new(Params::DEFAULT);
-    let outbound = pair.client.outbound();
-    for n in 0..50 {
-        outbound.feed("x".repeat(n * 40).as_str()).unwrap();
-        outbound.feed(Payload::binary(&[n as u8; 3]).with_compression(false)).unwrap();
-        outbound.ping(ControlPayload::new(&[n as u8]).unwrap()).unwrap();
-    }
-    for chunk in [1, 2, 3, 5, 100, usize::MAX] {
-        let wire = pair.client.output().to_vec();
-        let mut server = Pair::new(Params::DEFAULT).server;
-        let (messages, failed) = receive(&mut server, &wire, chunk);
-        assert_eq!(failed, None);
-        let expected: Vec<OwnedMessage> =
-            (0..50).flat_map(|n| [text(&"x".repeat(n * 40)), vec![n as u8; 3].into()]).collect();
-        assert_eq!(messages, expected);
-    }
-}
-
-#[test]
 fn pieces_and_whole_messages_can_be_taken_in_turn() {
     let long = "a long message, ".repeat(10_000);
     let mut pair = Pair::new(Params::DEFAULT);

@@ -5,12 +5,15 @@ mod common;
 mod compressed;
 mod opening;
 
-use common::{other, BOTH};
-use compressed::{drain, noise, owned, params, peer, receive, Peer, ALL};
-use opening::deflate::{agreed, answer, offer, offered, plain, policy};
+use common::{
+    all_to, close_body, other, sent_by, to, BINARY_PART, BOTH, CLOSE, END, MORE, PING, PONG, TEXT, TEXT_PART,
+};
+use compressed::{drain, give, noise, owned, params, peer, receive, Peer, ALL, KEY};
+use opening::deflate::{agreed, answer, answer_by, ask, offer, offered, plain, policy};
 use sockless::deflate::{Offer, Params, Policy, Tuning};
-use sockless::message::{Buffers, Endpoint, FeedError, Prepared};
-use sockless::{Config, Payload, Server, Side};
+use sockless::handshake::HandshakeError;
+use sockless::message::{Action, Buffers, Endpoint, FeedError, OwnedMessage, Prepared, WriteSide};
+use sockless::{AnyRole, Config, ControlPayload, Limits, Payload, ProtocolError, Server, Side};
 
 /// What `from` says comes in at `to` as it was said. The wire of each message.
 fn carry(from: &mut Peer, to: &mut Peer, payloads: &[Payload<'_>]) -> Vec<Vec<u8>> {
@@ -209,5 +212,198 @@ fn ws_983_ratchet_13_plain_messages_go_between_compressed_ones() {
         let firsts: Vec<u8> = frames.iter().map(|frame| frame[0]).collect();
         assert_eq!(firsts, [0x81, 0xC1, 0x81, 0x81, 0xC1, 0x81]);
         assert!(frames[4].len() < 20);
+    }
+}
+
+// Frames.
+
+/// What comes before `wire` fails the connection with `error`, in reads of any size; the Close with `code` goes out,
+/// once, and before the failure is reported.
+fn fails(side: Side, limits: Limits, wire: &[u8], error: ProtocolError, code: u16) -> Vec<OwnedMessage> {
+    let mut before = Vec::new();
+    for chunk in [1, 2, 3, 7, 100, usize::MAX] {
+        let context = format!("{side:?}, {error:?}, in reads of {chunk}");
+        let mut peer = peer(side, Params::DEFAULT, ALL, Config::new().with_limits(limits));
+        let (mut rest, mut messages) = (wire, Vec::new());
+        loop {
+            match peer.poll(WriteSide::Blocked).unwrap() {
+                Action::Take => messages.extend(peer.message().unwrap().map(OwnedMessage::from)),
+                Action::Read if rest.is_empty() => break,
+                Action::Read => give(&mut peer, &mut rest, chunk),
+                other => panic!("{other:?}, {context}"),
+            }
+        }
+        assert_eq!(peer.poll(WriteSide::Ready), Ok(Action::Write), "{context}");
+        let mut sent = sent_by(side, &drain(&mut peer));
+        sent.retain(|(first, _)| *first != PONG);
+        assert_eq!(sent, [(CLOSE, close_body(code, b""))], "{context}");
+        assert_eq!(peer.poll(WriteSide::Ready), Ok(Action::ShutdownWrite), "{context}");
+        peer.write_ended();
+        assert_eq!(peer.poll(WriteSide::Ready), Err(error), "{context}");
+        before = messages;
+    }
+    before
+}
+
+const DEFLATED: u8 = 0x40;
+/// RFC 7692 sections 7.2.3.1 and 7.2.3.2: "Hello", and "Hello" after "Hello".
+const HELLO: &[u8] = b"\xF2\x48\xCD\xC9\xC9\x07\x00";
+const AGAIN: &[u8] = b"\xF2\x00\x11\x00\x00";
+
+/// sockudo-ws #29 and python-websockets #1720: RSV1 on a continuation was taken.
+#[test]
+fn sockudo_29_websockets_1720_rsv1_on_a_continuation_fails() {
+    let (start, rest) = HELLO.split_at(3);
+    for side in BOTH {
+        for (first, start) in [
+            (DEFLATED | TEXT_PART, start),
+            (DEFLATED | BINARY_PART, start),
+            (TEXT_PART, b"Hel"),
+            (BINARY_PART, b"Hel"),
+        ] {
+            for next in [DEFLATED | MORE, DEFLATED | END] {
+                let wire = all_to(side, &[(first, start), (next, rest), (END, b"")]);
+                let before = fails(side, Limits::DEFAULT, &wire, ProtocolError::ReservedBits, 1002);
+                assert_eq!(before, []);
+            }
+        }
+    }
+}
+
+/// libwebsockets #1470, wsproto PR 205: a Pong amid a compressed message was inflated, or ended the message's
+/// being compressed.
+#[test]
+fn libwebsockets_1470_wsproto_pr_205_control_frames_are_not_inflated() {
+    for side in BOTH {
+        let mut wire = to(side, PONG, HELLO);
+        for payload in [HELLO, AGAIN] {
+            for (at, octet) in payload.iter().enumerate() {
+                let first = if at == 0 { DEFLATED | TEXT_PART } else { MORE };
+                wire.extend(to(side, first, &[*octet]));
+                wire.extend(all_to(side, &[(PONG, HELLO), (PING, b"\xF2\x48"), (PONG, b"")]));
+            }
+            wire.extend(all_to(side, &[(END, b""), (PING, b"")]));
+        }
+        for chunk in [1, 2, 3, 5, 8, usize::MAX] {
+            let mut peer = peer(side, Params::DEFAULT, ALL, Config::new());
+            let (messages, failed) = receive(&mut peer, &wire, chunk);
+            assert_eq!((messages, failed), (vec![owned("Hello".into()); 2], None));
+            let sent = sent_by(side, &drain(&mut peer));
+            assert!(!sent.is_empty());
+            assert!(sent.iter().all(|(first, payload)| *first == PONG && b"\xF2\x48".starts_with(payload)));
+        }
+    }
+}
+
+/// uWebSockets #1650: the tail was appended in place, over the header of the frame that followed.
+#[test]
+fn uwebsockets_1650_frames_after_a_compressed_one_are_whole() {
+    for sender in BOTH {
+        let said: Vec<String> = (0..50).map(|n| "x".repeat(n * 40)).collect();
+        let mut from = peer(sender, Params::DEFAULT, ALL, Config::new());
+        for text in &said {
+            from.outbound().feed(text.as_str()).unwrap();
+            from.outbound().feed(Payload::binary(b"\x00\x00\xFF\xFF").with_compression(false)).unwrap();
+            from.outbound().ping(ControlPayload::new(b"\x00\x00\xFF\xFF").unwrap()).unwrap();
+        }
+        let wire = drain(&mut from);
+        let expected: Vec<_> =
+            said.into_iter().flat_map(|text| [text.into(), b"\x00\x00\xFF\xFF".to_vec().into()]).collect();
+        for chunk in [1, 2, 3, 5, 100, usize::MAX] {
+            let mut to = peer(other(sender), Params::DEFAULT, ALL, Config::new());
+            assert_eq!(receive(&mut to, &wire, chunk), (expected.clone(), None));
+        }
+    }
+}
+
+/// ws #594: what was to be inflated stood in a buffer that the next read had overwritten by then.
+#[test]
+fn ws_594_what_is_read_later_does_not_change_what_was_read() {
+    for sender in BOTH {
+        let mut from = peer(sender, Params::DEFAULT, ALL, Config::new());
+        let said: Vec<Vec<u8>> = (1..40).map(|n| noise(n * 7)).collect();
+        for octets in &said {
+            from.outbound().feed(octets.as_slice()).unwrap();
+            from.outbound().feed_fragment(&octets[..octets.len() / 2], false).unwrap();
+            from.outbound().feed_fragment(&octets[octets.len() / 2..], true).unwrap();
+        }
+        let wire = drain(&mut from);
+        let expected: Vec<OwnedMessage> =
+            said.into_iter().flat_map(|octets| [octets.clone().into(), octets.into()]).collect();
+        for read in [1, 2, 15, 16, 40, 300] {
+            let role = if sender == Side::Client { AnyRole::Server } else { AnyRole::Client(KEY) };
+            let to = Endpoint::new(role, Config::new(), Buffers::DEFAULT.with_read(read), &[]);
+            let mut to = to.with_deflate(&Params::DEFAULT, ALL, None);
+            assert_eq!(receive(&mut to, &wire, usize::MAX), (expected.clone(), None), "reads of {read}");
+        }
+    }
+}
+
+/// uWebSockets PR 1662: where the transport took the header alone, the payload was lost.
+#[test]
+fn uwebsockets_pr_1662_a_transport_may_take_any_number_of_bytes() {
+    for sender in BOTH {
+        let say = |from: &mut Peer, n: usize| {
+            from.outbound().feed(LONG).unwrap();
+            from.outbound().feed_fragment(&noise(n)[..], false).unwrap();
+            from.outbound().feed_fragment(&noise(200)[..], true).unwrap();
+        };
+        let fresh = || peer(sender, Params::DEFAULT, ALL, Config::new());
+        let mut whole = fresh();
+        (0..3).for_each(|n| say(&mut whole, n));
+        let whole = drain(&mut whole);
+        for takes in 1..=whole.len() {
+            let (mut from, mut wire) = (fresh(), Vec::new());
+            for n in 0..3 {
+                say(&mut from, n);
+                // What is left stands before what is said next.
+                for _ in 0..=n {
+                    let count = from.output().len().min(takes);
+                    wire.extend_from_slice(&from.output()[..count]);
+                    from.wrote(count);
+                }
+            }
+            while !from.output().is_empty() {
+                let count = from.output().len().min(takes);
+                wire.extend_from_slice(&from.output()[..count]);
+                from.wrote(count);
+            }
+            assert_eq!(wire, whole, "{takes} at a time");
+        }
+    }
+}
+
+/// fastwebsockets PR 43, and why others were forked: users met an error about reserved bits where the peer had
+/// been told that it may compress.
+#[test]
+fn fastwebsockets_pr_43_rsv1_is_understood_exactly_where_it_was_agreed_on() {
+    // Nobody offers or accepts it unasked, so that nobody may send it.
+    assert_eq!(offered(plain()), None);
+    assert_eq!(ask(plain(), &["permessage-deflate"]), Err(HandshakeError::UnofferedExtension));
+    let (element, session) = answer_by(&["permessage-deflate"], &[]).unwrap();
+    assert_eq!((element, session.deflate), (None, None));
+    for side in BOTH {
+        let role = if side == Side::Server { AnyRole::Server } else { AnyRole::Client(KEY) };
+        let mut peer = Endpoint::new(role, Config::new(), Buffers::DEFAULT, &[]);
+        let wire = to(side, DEFLATED | TEXT, HELLO);
+        assert_eq!(receive(&mut peer, &wire, 1), (vec![], Some(ProtocolError::ReservedBits)));
+    }
+    // Where it was accepted, both sides know.
+    let (client, server) = negotiated(Offer::DEFAULT, &Policy::DEFAULT);
+    let mut client = peer(Side::Client, client, ALL, Config::new());
+    let mut server = peer(Side::Server, server, ALL, Config::new());
+    assert_eq!(carry(&mut client, &mut server, &[LONG.into()])[0][0], 0xC1);
+    assert_eq!(carry(&mut server, &mut client, &[LONG.into()])[0][0], 0xC1);
+}
+
+/// capnproto PR 1601: an empty message met an assertion about its tail.
+#[test]
+fn capnproto_pr_1601_empty_messages_go_out_and_come_in() {
+    for sender in BOTH {
+        for takeover in [true, false] {
+            let (mut from, mut to) = ends(sender, params(takeover, takeover, 15), ALL);
+            let empty = Payload::binary(b"");
+            carry(&mut from, &mut to, &["".into(), empty, LONG.into(), "".into(), empty, LONG.into()]);
+        }
     }
 }
