@@ -6,14 +6,15 @@ mod compressed;
 mod opening;
 
 use common::{
-    all_to, close_body, other, sent_by, to, BINARY_PART, BOTH, CLOSE, END, MORE, PING, PONG, TEXT, TEXT_PART,
+    all_to, close_body, other, parse, sent_by, to, BINARY, BINARY_PART, BOTH, CLOSE, END, MORE, PING, PONG,
+    TEXT, TEXT_PART,
 };
-use compressed::{drain, give, noise, owned, params, peer, receive, Peer, ALL, KEY};
+use compressed::{drain, give, noise, owned, params, peer, receive, receive_pieces, Peer, ALL, KEY};
 use opening::deflate::{agreed, answer, answer_by, ask, offer, offered, plain, policy};
-use sockless::deflate::{Offer, Params, Policy, Tuning};
+use sockless::deflate::{Deflater, Flush, InflateStatus, Inflater, Offer, Params, Policy, Tuning};
 use sockless::handshake::HandshakeError;
 use sockless::message::{Action, Buffers, Endpoint, FeedError, OwnedMessage, Prepared, WriteSide};
-use sockless::{AnyRole, Config, ControlPayload, Limits, Payload, ProtocolError, Server, Side};
+use sockless::{AnyRole, Config, ControlPayload, Limits, MessageKind, Payload, ProtocolError, Server, Side};
 
 /// What `from` says comes in at `to` as it was said. The wire of each message.
 fn carry(from: &mut Peer, to: &mut Peer, payloads: &[Payload<'_>]) -> Vec<Vec<u8>> {
@@ -404,6 +405,166 @@ fn capnproto_pr_1601_empty_messages_go_out_and_come_in() {
             let (mut from, mut to) = ends(sender, params(takeover, takeover, 15), ALL);
             let empty = Payload::binary(b"");
             carry(&mut from, &mut to, &["".into(), empty, LONG.into(), "".into(), empty, LONG.into()]);
+        }
+    }
+}
+
+// Streams.
+
+/// Stored blocks (RFC 1951 section 3.2.4), each with BFINAL or none.
+fn stored(bfinal: bool, octets: &[u8]) -> Vec<u8> {
+    let block = |octets: &[u8]| {
+        let len = octets.len() as u16;
+        [&[u8::from(bfinal)][..], &len.to_le_bytes(), &(!len).to_le_bytes(), octets].concat()
+    };
+    octets.chunks(60_000).flat_map(block).collect()
+}
+
+/// sockudo-ws #88, Boost.Beast #923 and Tomcat: a block with BFINAL was an error. bun PR 34105: whatever came after
+/// a message that ended with one was empty.
+#[test]
+fn sockudo_88_beast_923_bun_pr_34105_bfinal_ends_neither_message_nor_context() {
+    let long = [&noise(200 << 10)[..], b"Hello"].concat();
+    let hello = OwnedMessage::from(b"Hello".to_vec());
+    for (payload, octets) in [
+        // RFC 7692 section 7.2.3.4.
+        (b"\xF3\x48\xCD\xC9\xC9\x07\x00\x00".to_vec(), &b"Hello"[..]),
+        ([stored(true, b"Hel"), stored(true, b"lo"), vec![0]].concat(), b"Hello"),
+        ([stored(true, b"Hel"), stored(false, b"lo"), vec![0]].concat(), b"Hello"),
+        ([stored(true, &long), vec![0]].concat(), &long),
+    ] {
+        for side in BOTH {
+            for chunk in [1, 4, 1000, usize::MAX] {
+                let mut peer = peer(side, Params::DEFAULT, ALL, Config::new());
+                let first = [(DEFLATED | BINARY_PART, &payload[..3]), (END, &payload[3..])];
+                // What follows refers back to it, twice.
+                let next = (DEFLATED | BINARY, AGAIN);
+                let wire = [all_to(side, &first), all_to(side, &[next, next])].concat();
+                let expected = vec![octets.to_vec().into(), hello.clone(), hello.clone()];
+                assert!(receive(&mut peer, &wire, chunk) == (expected, None), "{side:?}, {chunk}");
+            }
+        }
+    }
+}
+
+/// bun PR 33592 takes what Node's `deflateRawSync` makes, which ends with BFINAL and lacks the octet that RFC 7692
+/// section 7.2.1 has senders add: with the tail it is a stored block that has no end, and fails.
+#[test]
+fn bun_pr_33592_a_stream_without_its_empty_block_is_cut_off() {
+    for side in BOTH {
+        let wire = to(side, DEFLATED | TEXT, b"\xF3\x48\xCD\xC9\xC9\x07\x00");
+        assert_eq!(fails(side, Limits::DEFAULT, &wire, ProtocolError::InvalidCompressedData, 1007), []);
+    }
+}
+
+/// sockudo-ws #68 and libwebsockets #1555: output that was larger than the input, or than the buffer, was cut off.
+#[test]
+fn sockudo_68_libwebsockets_1555_what_does_not_get_shorter_is_whole() {
+    let noise = noise(70_000);
+    for (sender, level, memory_level) in [
+        (Side::Server, 0, 1),
+        (Side::Client, 0, 9),
+        (Side::Server, 1, 8),
+        (Side::Client, 5, 1),
+        (Side::Server, 9, 9),
+    ] {
+        let tuning = ALL.with_level(level).with_memory_level(memory_level);
+        for takeover in [true, false] {
+            let (mut from, mut to) = ends(sender, params(takeover, takeover, 15), tuning);
+            for len in [1, 126, 16_383, 65_535, 65_536, 70_000] {
+                let octets = Payload::binary(&noise[..len]);
+                carry(&mut from, &mut to, &[octets]);
+                // Its length is not known in advance, so that it is compressed whatever comes of it.
+                from.outbound().feed_fragment(octets, false).unwrap();
+                from.outbound().feed_fragment(octets, true).unwrap();
+                let expected = vec![noise[..len].repeat(2).into()];
+                assert!(receive(&mut to, &drain(&mut from), 5000) == (expected, None), "{len}, {tuning:?}");
+            }
+        }
+    }
+}
+
+/// Compresses a message into room of this size at a time.
+fn deflate(deflater: &mut Deflater, mut octets: &[u8], room: usize) -> Vec<u8> {
+    let (mut out, mut room) = (Vec::new(), vec![0; room]);
+    loop {
+        let deflated = deflater.deflate(&mut octets, Flush::Message, &mut room).unwrap();
+        out.extend_from_slice(&room[..deflated.written]);
+        if deflated.done {
+            return out;
+        }
+    }
+}
+
+/// Inflates a message into room of this size at a time.
+fn inflate(inflater: &mut Inflater, mut payload: &[u8], room: usize) -> Result<Vec<u8>, ProtocolError> {
+    let (mut out, mut room) = (Vec::new(), vec![0; room]);
+    loop {
+        let inflated = inflater.inflate(MessageKind::Binary, &mut payload, true, &mut room)?;
+        out.extend_from_slice(inflated.bytes());
+        if inflated.status() == InflateStatus::MessageEnd {
+            return Ok(out);
+        }
+    }
+}
+
+/// yawc #7: a flush that filled its buffer exactly was repeated, and added octets that put off all that followed.
+#[test]
+fn yawc_7_buffers_that_are_just_full_add_nothing() {
+    let text = "abc,def,gh,ad,fe,ga,sg,h,as,h\n1,2,3,4,5,6,7,8,9,,,,,7\n".repeat(20);
+    for room in 1..=200 {
+        let mut deflater = Deflater::new(&Params::DEFAULT, Side::Server, ALL);
+        let mut ample = Deflater::new(&Params::DEFAULT, Side::Server, ALL);
+        let mut inflater = Inflater::new(&Params::DEFAULT, Side::Server, Limits::DEFAULT);
+        for n in 0..4 {
+            let octets = &text.as_bytes()[..text.len() - n];
+            let payload = deflate(&mut deflater, octets, room);
+            assert_eq!(payload, deflate(&mut ample, octets, 4096), "{room}");
+            assert_eq!(inflate(&mut inflater, &payload, room).as_deref(), Ok(octets), "{room}");
+        }
+    }
+}
+
+/// shiguredo_websocket 0021: where a flush gave nothing, the empty block was left out.
+#[test]
+fn shiguredo_0021_a_flush_that_gives_nothing_still_ends_the_message() {
+    for sender in BOTH {
+        let (mut from, mut to) = ends(sender, Params::DEFAULT, ALL);
+        for (fragments, last) in [
+            (&[LONG, ""][..], &[0][..]),
+            (&["", ""], &[0]),
+            (&["", "", LONG, "", ""], &[0]),
+            (&[""], &[0]),
+            (&["Hello", ""], &[0]),
+        ] {
+            for (at, fragment) in fragments.iter().enumerate() {
+                from.outbound().feed_fragment(*fragment, at + 1 == fragments.len()).unwrap();
+            }
+            let wire = drain(&mut from);
+            assert_eq!(parse(&wire).pop().unwrap().payload, last);
+            assert_eq!(receive(&mut to, &wire, 3), (vec![owned(fragments.concat().as_str().into())], None));
+        }
+    }
+}
+
+/// Boost.Beast #3028: reads that ended inside a message left the decompressor in a state that failed it.
+#[test]
+fn beast_3028_a_message_is_taken_in_pieces_of_any_size() {
+    for sender in BOTH {
+        let mut from = peer(sender, Params::DEFAULT, ALL, Config::new());
+        let said = [&noise(70)[..], b"", LONG.as_bytes(), &[7; 300], LONG.as_bytes(), b"x"];
+        for octets in said {
+            from.outbound().feed(octets).unwrap();
+        }
+        let wire = drain(&mut from);
+        let expected: Vec<OwnedMessage> = said.into_iter().map(|octets| octets.to_vec().into()).collect();
+        for piece in 1..=80 {
+            let role = if sender == Side::Client { AnyRole::Server } else { AnyRole::Client(KEY) };
+            let to = Endpoint::new(role, Config::new(), Buffers::DEFAULT.with_read(piece), &[]);
+            let mut to = to.with_deflate(&Params::DEFAULT, ALL, None);
+            let (messages, largest, failed) = receive_pieces(&mut to, &wire, usize::MAX);
+            assert_eq!((messages, failed), (expected.clone(), None), "pieces of {piece}");
+            assert!(largest <= piece.max(16), "{largest} in pieces of {piece}");
         }
     }
 }
