@@ -10,8 +10,10 @@ use common::{
     TEXT, TEXT_PART,
 };
 use compressed::{drain, give, noise, owned, params, peer, receive, receive_pieces, Peer, ALL, KEY};
-use opening::deflate::{agreed, answer, answer_by, ask, offer, offered, plain, policy};
-use sockless::deflate::{Deflater, Flush, InflateStatus, Inflater, Offer, Params, Policy, Tuning};
+use opening::deflate::{agreed, answer, answer_by, ask, bits, offer, offered, plain, policy};
+use sockless::deflate::{
+    ClientWindow, Deflater, Flush, InflateStatus, Inflater, Offer, Params, Policy, Tuning,
+};
 use sockless::handshake::HandshakeError;
 use sockless::message::{Action, Buffers, Endpoint, FeedError, OwnedMessage, Prepared, WriteSide};
 use sockless::{AnyRole, Config, ControlPayload, Limits, MessageKind, Payload, ProtocolError, Server, Side};
@@ -565,6 +567,100 @@ fn beast_3028_a_message_is_taken_in_pieces_of_any_size() {
             let (messages, largest, failed) = receive_pieces(&mut to, &wire, usize::MAX);
             assert_eq!((messages, failed), (expected.clone(), None), "pieces of {piece}");
             assert!(largest <= piece.max(16), "{largest} in pieces of {piece}");
+        }
+    }
+}
+
+// Windows.
+
+/// Octets that repeat from this distance, and from no other.
+fn echo(distance: usize) -> Vec<u8> {
+    noise(distance).repeat(2)
+}
+
+/// zlib #171, and bun PR 38632, yawc and python-websockets PR 1757 over it: a window of 8 bits was widened to 9, or
+/// refused when it had been agreed on.
+#[test]
+fn zlib_171_bun_pr_38632_a_window_of_256_octets_is_kept() {
+    let small = policy(|policy| {
+        (policy.server_max_window_bits, policy.client_max_window_bits) = (bits(8), bits(8));
+    });
+    let demand = offer(|offer| {
+        offer.server_max_window_bits = Some(bits(8));
+        offer.client_max_window_bits = ClientWindow::AtMost(bits(8));
+    });
+    for (offer, policy) in [(Offer::DEFAULT, &small), (demand, &Policy::TAKEOVER)] {
+        let (client, server) = negotiated(offer, policy);
+        assert_eq!(client, server);
+        for sender in BOTH {
+            assert_eq!(client.window_bits(sender), bits(8));
+            for level in 1..=9 {
+                let (mut from, mut to) = ends(sender, client, ALL.with_level(level));
+                // Whether an echo is shorter for it, in one message or from one to the next.
+                let mut reaches = |distance| {
+                    let (echo, noise) = (echo(distance), noise(distance));
+                    let said = [&echo[..], &noise, &noise].map(Payload::binary);
+                    let frames = carry(&mut from, &mut to, &said);
+                    (frames[0].len() < 2 * distance, frames[2].len() < distance)
+                };
+                for distance in [257, 260, 300, 400, 511, 512, 513, 600] {
+                    assert_eq!(reaches(distance), (false, false), "{distance} at level {level}");
+                }
+                assert_eq!(reaches(200), (true, true), "level {level}");
+            }
+        }
+    }
+}
+
+/// The receiving side of zlib #171: who was told of 8 bits, and is sent distances of 9, is not to read other memory.
+/// It has room for what it inflates, so that it takes them while they lie within what came.
+#[test]
+fn zlib_171_what_comes_from_a_wider_window_is_read_or_refused() {
+    let (wide, narrow) = (params(true, true, 15), params(true, true, 8));
+    for sender in BOTH {
+        for distance in [256, 257, 300, 512, 5000, 32_768] {
+            let mut from = peer(sender, wide, ALL, Config::new());
+            let mut to = peer(other(sender), narrow, ALL, Config::new());
+            let said = [echo(distance), noise(distance)];
+            for octets in &said {
+                from.outbound().feed(octets.as_slice()).unwrap();
+            }
+            let (messages, failed) = receive(&mut to, &drain(&mut from), 1000);
+            match failed {
+                None => assert!(messages.iter().eq(&said.map(OwnedMessage::from)), "{distance}"),
+                Some(error) => assert_eq!(error, ProtocolError::InvalidCompressedData, "{distance}"),
+            }
+        }
+    }
+}
+
+/// zlib (CVE-2018-25032) and with it Boost.Beast PR 2489: many far distances ran over the buffer of the compressor.
+#[test]
+fn cve_2018_25032_beast_pr_2489_many_far_distances_come_back() {
+    for window in 8..=15 {
+        let reach = 1 << window;
+        // Copies of the shortest length, each from about as far back as the window goes, and few literals.
+        let mut octets = noise(reach);
+        for (n, step) in (0..12_000).zip(noise(12_000)) {
+            let from = octets.len().saturating_sub(reach - 1 - usize::from(step) * (reach >> 9));
+            octets.extend_from_within(from..from + 3);
+            if n % 97 == 0 {
+                octets.push(step);
+            }
+        }
+        for level in 0..=9 {
+            for memory_level in [1, 2, 8, 9] {
+                let sender = BOTH[usize::from(level % 2)];
+                let tuning = ALL.with_level(level).with_memory_level(memory_level);
+                let agreed = params(true, true, window);
+                let mut deflater = Deflater::new(&agreed, sender, tuning);
+                let mut inflater = Inflater::new(&agreed, sender, Limits::DEFAULT);
+                let room = [100, 4096, Deflater::bound(octets.len())][usize::from(level) % 3];
+                let payload = deflate(&mut deflater, &octets, room);
+                assert!(payload.len() <= Deflater::bound(octets.len()));
+                let back = inflate(&mut inflater, &payload, 5000);
+                assert!(back.as_ref() == Ok(&octets), "window {window}, {tuning:?}");
+            }
         }
     }
 }
