@@ -5,6 +5,7 @@ mod common;
 mod compressed;
 mod opening;
 
+use common::counting::{held, Counting};
 use common::{
     all_to, close_body, other, parse, sent_by, to, BINARY, BINARY_PART, BOTH, CLOSE, END, MORE, PING, PONG,
     TEXT, TEXT_PART,
@@ -17,6 +18,9 @@ use sockless::deflate::{
 use sockless::handshake::HandshakeError;
 use sockless::message::{Action, Buffers, Endpoint, FeedError, OwnedMessage, Prepared, WriteSide};
 use sockless::{AnyRole, Config, ControlPayload, Limits, MessageKind, Payload, ProtocolError, Server, Side};
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
 
 /// What `from` says comes in at `to` as it was said. The wire of each message.
 fn carry(from: &mut Peer, to: &mut Peer, payloads: &[Payload<'_>]) -> Vec<Vec<u8>> {
@@ -661,6 +665,171 @@ fn cve_2018_25032_beast_pr_2489_many_far_distances_come_back() {
                 let back = inflate(&mut inflater, &payload, 5000);
                 assert!(back.as_ref() == Ok(&octets), "window {window}, {tuning:?}");
             }
+        }
+    }
+}
+
+// Bombs and memory.
+
+/// Octets of the largest message, where bombs go off.
+const MOST: usize = 64 << 10;
+/// What a receiver may take beside the message: its context, with a window, and what it reads into.
+const BESIDE: usize = 160 << 10;
+
+/// The frames that make `octets` of a message in so many fragments, at a peer that takes context over.
+fn bomb(to: Side, octets: usize, fragments: usize) -> Vec<u8> {
+    let mut from = peer(other(to), Params::DEFAULT, ALL, Config::new());
+    // The window is full of what comes.
+    from.outbound().feed(&vec![0; MOST][..]).unwrap();
+    let mut wire = drain(&mut from);
+    let fragment = vec![0; octets / fragments];
+    for n in 0..fragments {
+        from.outbound().feed_fragment(&fragment[..], n + 1 == fragments).unwrap();
+        wire.extend(drain(&mut from));
+    }
+    wire
+}
+
+/// python-websockets (CVE-2018-1000518), undici (CVE-2026-1526) as a client: what a message inflated to was not
+/// bounded.
+#[test]
+fn cve_2018_1000518_cve_2026_1526_bombs_stop_at_the_limit() {
+    let limits = Limits::DEFAULT.with_max_message_size(MOST as u64);
+    for side in BOTH {
+        for fragments in [1, 2, 1000] {
+            let wire = bomb(side, 8_000_000, fragments);
+            assert!(wire.len() < 40_000, "{}", wire.len());
+            let before = fails(side, limits, &wire, ProtocolError::MessageTooBig, 1009);
+            assert_eq!(before, [vec![0; MOST].into()]);
+            let mut peer = peer(side, Params::DEFAULT, ALL, Config::new().with_limits(limits));
+            let (_, peak, (messages, failed)) = held(|| receive(&mut peer, &wire, 1000));
+            assert_eq!((messages.len(), failed), (1, Some(ProtocolError::MessageTooBig)));
+            // Twice, because the first message was kept by this test.
+            assert!(peak < (3 * MOST + BESIDE) as isize, "{side:?}, {fragments} fragments: {peak}");
+        }
+    }
+}
+
+/// soketto 0.8, ratchet_deflate 1.2 and wtx 0.46 had no bound unless, or even if, one was configured.
+#[test]
+fn soketto_ratchet_wtx_the_defaults_are_a_bound() {
+    for side in BOTH {
+        let most = Limits::DEFAULT.max_message_size as usize;
+        let wire = bomb(side, most + 2, 2);
+        let mut peer = peer(side, Params::DEFAULT, ALL, Config::new());
+        let mut taken = 0;
+        let mut rest = &wire[..];
+        loop {
+            match peer.poll_piece(WriteSide::Blocked).unwrap() {
+                Action::Take => taken += peer.piece().unwrap().unwrap().bytes().len(),
+                Action::Read if rest.is_empty() => break,
+                Action::Read => give(&mut peer, &mut rest, usize::MAX),
+                other => panic!("{other:?}"),
+            }
+        }
+        assert!(taken <= MOST + most, "{taken}");
+        assert_eq!(sent_by(side, &drain(&mut peer)), [(CLOSE, close_body(1009, b""))]);
+    }
+}
+
+/// sockudo-ws #76: what the last call of the decompressor gave was not held against the limit.
+#[test]
+fn sockudo_76_the_last_octets_count_as_well() {
+    for most in [1_usize, 7, 1000, 1024] {
+        let limits = Limits::DEFAULT.with_max_message_size(most as u64);
+        for len in [most - 1, most, most + 1, most + 2, most + 258, 3 * most] {
+            for octets in [vec![0; len], noise(len)] {
+                let payload = deflate(&mut Deflater::new(&Params::DEFAULT, Side::Client, ALL), &octets, 4096);
+                for room in [1, 2, most, most + 1, 2 * most, 8192] {
+                    let mut inflater = Inflater::new(&Params::DEFAULT, Side::Client, limits);
+                    let got = inflate(&mut inflater, &payload, room);
+                    let expected =
+                        if len <= most { Ok(octets.clone()) } else { Err(ProtocolError::MessageTooBig) };
+                    assert_eq!(got, expected, "{len} of {most}, {room} at a time");
+                }
+                if len > most {
+                    for side in BOTH {
+                        let wire = to(side, DEFLATED | BINARY, &payload);
+                        assert_eq!(fails(side, limits, &wire, ProtocolError::MessageTooBig, 1009), []);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// CivetWeb (CVE-2026-29035): the decompressor wrote past its buffer.
+#[test]
+fn cve_2026_29035_nothing_is_written_but_what_is_reported() {
+    let octets = [LONG.as_bytes(), &noise(300), &[0; 700]].concat();
+    let payload = deflate(&mut Deflater::new(&Params::DEFAULT, Side::Client, ALL), &octets, 4096);
+    for most in [u64::MAX, 1000, 300] {
+        let limits = Limits::DEFAULT.with_max_message_size(most);
+        for room in (0..300).chain([1000, 1066, 1067]) {
+            let mut inflater = Inflater::new(&Params::DEFAULT, Side::Client, limits);
+            let (mut rest, mut at) = (&payload[..], 0);
+            for _ in 0..2000 {
+                let mut memory = [0xEE; 1200];
+                let (below, out) = memory.split_at_mut(50);
+                let (out, above) = out.split_at_mut(room);
+                let Ok(inflated) = inflater.inflate(MessageKind::Binary, &mut rest, true, out) else { break };
+                let (len, status) = (inflated.bytes().len(), inflated.status());
+                let same = inflated.bytes() == &octets[at..at + len];
+                assert!(same, "{room} at a time, at most {most}");
+                at += len;
+                assert!(below.iter().chain(above.iter()).all(|octet| *octet == 0xEE));
+                if status == InflateStatus::MessageEnd {
+                    break;
+                }
+            }
+            assert_eq!(at == octets.len(), room > 0 && most == u64::MAX, "{room} at a time, at most {most}");
+            assert!(at as u64 <= most);
+        }
+    }
+}
+
+/// ws #497: every message, and every connection, left some memory behind.
+#[test]
+fn ws_497_messages_and_connections_leave_nothing_behind() {
+    for takeover in [true, false] {
+        let (left, _, ()) = held(|| {
+            let (mut client, mut server) = ends(Side::Client, params(takeover, takeover, 15), ALL);
+            let mut talk = |times| {
+                for n in 0..times {
+                    let text = LONG.repeat(1 + n % 50);
+                    for said in [Payload::text(&text), Payload::text(LONG).with_compression(false)] {
+                        carry(&mut client, &mut server, &[said]);
+                        carry(&mut server, &mut client, &[said]);
+                    }
+                }
+            };
+            talk(60);
+            let (more, _, ()) = held(|| talk(600));
+            assert_eq!(more, 0, "takeover: {takeover}");
+        });
+        assert_eq!(left, 0, "takeover: {takeover}");
+    }
+}
+
+/// Jetty #13029: each connection kept the last message that it had sent or taken.
+#[test]
+fn jetty_13029_the_last_message_is_not_kept() {
+    let (small, large) = (noise(100), noise(300_000));
+    for sender in BOTH {
+        for takeover in [true, false] {
+            let after = |octets: &[u8]| {
+                let (mut from, mut to) = ends(sender, params(takeover, takeover, 15), ALL);
+                let (kept, _, ()) = held(|| {
+                    // The window is full either way.
+                    for octets in [&large, octets, &[]] {
+                        carry(&mut from, &mut to, &[Payload::binary(octets)]);
+                    }
+                    from.release();
+                    to.release();
+                });
+                kept
+            };
+            assert_eq!(after(&large), after(&small), "{sender:?}, takeover: {takeover}");
         }
     }
 }
