@@ -1,21 +1,23 @@
 //! Endpoints with permessage-deflate, driven without a transport (RFC 7692).
 
+mod common;
 mod compressed;
 
+use common::{parse, to, BOTH, CLOSE, END, MORE, PING, PONG, TEXT, TEXT_PART};
 use compressed::*;
 use proptest::prelude::*;
 use sockless::deflate::{Params, Pool, Tuning, WindowBits};
 use sockless::message::{Action, Buffers, Endpoint, OwnedMessage, Prepared, WriteSide};
 use sockless::{
-    Client, CloseCode, Config, ControlPayload, EntropyError, Limits, MessageKind, Payload, ProtocolError,
-    SendError, Server,
+    Client, CloseCode, CloseFrame, CloseReason, Config, ControlPayload, EntropyError, Limits, MessageKind,
+    Payload, ProtocolError, SendError, Server,
 };
 
 type Error = ProtocolError;
 
 /// RFC 7692 section 7.2.3.1, as the server frames it, twice: the second refers to the first.
 #[test]
-fn req_7692_6_1_1_messages_go_out_with_rsv1_as_the_rfc_prints_them() {
+fn req_7692_6_1_1_req_iana_hdr_1_messages_go_out_with_rsv1_as_the_rfc_prints_them() {
     let mut pair = Pair::new(Params::DEFAULT);
     pair.server.outbound().feed("Hello").unwrap();
     pair.server.outbound().feed("Hello").unwrap();
@@ -40,6 +42,38 @@ fn req_7692_6_1_1_req_7692_7_2_1_4_fragments_carry_rsv1_on_the_first_only() {
         assert_eq!((messages, failed), (vec![text("Hello")], None));
         // The Ping between the fragments was answered, and never inflated.
         assert_eq!(client.output(), [0x8A, 0x81, 0x5A, 0x5A, 0x5A, 0x5A, b'p' ^ 0x5A]);
+    }
+}
+
+#[test]
+fn req_7692_6_1_3_rsv1_is_on_no_control_frame_and_on_no_later_fragment() {
+    for side in BOTH {
+        let mut sender = peer(side, Params::DEFAULT, ALL, Config::new());
+        let ping = ControlPayload::new(b"Hello, Hello, Hello").unwrap();
+        for (message, compress) in [("one", true), ("two", true), ("three", false)] {
+            let payload = |text| Payload::text(text).with_compression(compress);
+            let outbound = sender.outbound();
+            outbound.ping(ping).unwrap();
+            outbound.feed(payload(message)).unwrap();
+            for fragment in ["Hello", "", "Hello"] {
+                outbound.feed_fragment(payload(fragment), false).unwrap();
+                outbound.ping(ping).unwrap();
+                outbound.pong(ping).unwrap();
+            }
+            outbound.feed_fragment(payload("Hello"), true).unwrap();
+        }
+        // A Pong that is owed, in the middle of a message, and the Close.
+        sender.outbound().feed_fragment("Hello", false).unwrap();
+        let owes = receive(&mut sender, &to(side, PING, b"Hello"), 100);
+        assert_eq!(owes, (vec![], None));
+        let mut wire = drain(&mut sender);
+        sender.outbound().close(CloseCode::NORMAL.into()).unwrap();
+        wire.extend(drain(&mut sender));
+        let firsts: Vec<u8> = parse(&wire).into_iter().map(|frame| frame.first).collect();
+        let fragments = |first| [first, PING, PONG, MORE, PING, PONG, MORE, PING, PONG, END];
+        let deflated = [&[PING, 0xC1][..], &fragments(0x41)].concat();
+        let plain = [&[PING, TEXT][..], &fragments(TEXT_PART)].concat();
+        assert_eq!(firsts, [&deflated[..], &deflated, &plain, &[0x41, PONG, CLOSE]].concat());
     }
 }
 
@@ -365,6 +399,23 @@ fn what_was_not_agreed_on_is_neither_taken_nor_sent() {
     let mut pair = Pair::new(params(false, false, 15));
     pair.server.outbound().feed(Payload::deflated(MessageKind::Text, &from_hex("f248cdc9c90700"))).unwrap();
     assert_eq!(pair.down(1), (vec![text("Hello")], None));
+}
+
+/// Whether compression is needed is the application's to say, once it knows what was agreed on.
+#[test]
+fn req_6455_7_4_1_7_a_client_that_needs_compression_says_so_and_leaves() {
+    let mut client = Endpoint::new(Client::new(KEY), Config::new(), Buffers::DEFAULT, &[]);
+    let mut server = Endpoint::new(Server, Config::new(), Buffers::DEFAULT, &[]);
+    let reason = CloseReason::new("permessage-deflate").unwrap();
+    let needs = CloseFrame::new(CloseCode::MANDATORY_EXTENSION, reason);
+    assert_eq!(server.outbound().close(needs), Err(SendError::CloseCodeNotForServers));
+    assert!(server.output().is_empty());
+    client.outbound().close(needs).unwrap();
+    assert_eq!(receive(&mut server, &drain(&mut client), 1), (vec![], None));
+    assert_eq!(server.close_reason(), "permessage-deflate");
+    server.eof();
+    let closed = server.closed().unwrap();
+    assert!(closed.clean && closed.status == 1010, "{closed:?}");
 }
 
 #[derive(Clone, Debug)]

@@ -510,6 +510,19 @@ fn req_7692_7_1_2_2_4_the_client_s_window_in_an_answer_has_a_value_of_8_to_15() 
 
 /// An offer binds however it was made.
 #[test]
+fn req_7692_7_3_1_the_defaults_bound_no_window_below_1024_octets() {
+    for policy in [Policy::DEFAULT, Policy::TAKEOVER] {
+        assert!(policy.server_max_window_bits.octets() >= 1024);
+        assert!(policy.client_max_window_bits.octets() >= 1024);
+        let (_, session) = answer(&[&offered(plain().deflate(&[Offer::DEFAULT])).unwrap()], &policy);
+        let params = session.unwrap();
+        assert!([Side::Server, Side::Client].iter().all(|side| params.window_bits(*side).octets() >= 1024));
+    }
+    assert_eq!(Offer::DEFAULT.server_max_window_bits, None);
+    assert_eq!(Offer::DEFAULT.client_max_window_bits, ClientWindow::Any);
+}
+
+#[test]
 fn a_raw_offer_is_held_against_the_answer() {
     let raw = plain().extensions("x, permessage-deflate; server_max_window_bits=\"10\", y").unwrap();
     let got = ask(raw, &[&element("server_max_window_bits=9")]).unwrap().deflate.unwrap();

@@ -4,7 +4,7 @@
 //! not know: header fields, frames, connections.
 //!
 //! Compressing what an attacker can choose next to a secret lets the attacker measure the secret (RFC 7692
-//! section 8): send such messages uncompressed, by
+//! section 8; 7692-8-1): send such messages uncompressed, by
 //! [`Payload::with_compression`](crate::Payload::with_compression).
 
 #[cfg(feature = "deflate")]
