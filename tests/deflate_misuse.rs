@@ -118,6 +118,41 @@ fn a_pool_that_is_of_no_use_does_no_harm() {
     }
 }
 
+/// What an encoder that is given up in the middle of a message leaves unwritten must not come out later.
+#[test]
+fn a_reset_amid_a_message_leaves_nothing_of_it() {
+    // Seven bits of noise an octet: the codec has much to hand out, and does not store it.
+    let octets: Vec<u8> = (0..60_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 25) as u8).collect();
+    for level in 0..=9 {
+        for memory_level in [1, 8] {
+            for (flush, room) in [
+                (Flush::None, 0),
+                (Flush::None, 1),
+                (Flush::Fragment, 100),
+                (Flush::Message, 1000),
+                (Flush::Message, 30_000),
+            ] {
+                let tuning = Tuning::DEFAULT.with_level(level).with_memory_level(memory_level);
+                let fresh = || Deflater::new(&Params::DEFAULT, Side::Server, tuning);
+                let mut deflater = fresh();
+                deflater.deflate(&mut &octets[..], flush, &mut vec![0; room]).unwrap();
+                deflater.reset();
+                let payload = message(&mut deflater, &octets);
+                assert!(payload == message(&mut fresh(), &octets), "{tuning:?}, {flush:?} into {room}");
+                assert_eq!(whole(&mut inflater(&Params::DEFAULT), &payload).as_ref(), Ok(&octets));
+            }
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Call {
+    /// Octets, flush, room.
+    Deflate(Vec<u8>, Flush, usize),
+    Reset,
+    Release,
+}
+
 fn octets() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         Just(Vec::new()),
@@ -126,7 +161,59 @@ fn octets() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
+fn call() -> impl Strategy<Value = Call> {
+    let flush = prop_oneof![Just(Flush::None), Just(Flush::Fragment), Just(Flush::Message)];
+    let room = prop_oneof![0_usize..20, Just(10_000_usize)];
+    prop_oneof![
+        10 => (octets(), flush, room).prop_map(|(octets, flush, room)| Call::Deflate(octets, flush, room)),
+        1 => Just(Call::Reset),
+        1 => Just(Call::Release),
+    ]
+}
+
 proptest! {
+    /// Flushes change in the middle of a flush, input is taken back, contexts are released: nothing panics, and
+    /// after a reset it is as new.
+    #[test]
+    fn a_compressor_outlives_any_calls(
+        calls in prop::collection::vec(call(), 0..30),
+        takeover: bool,
+        bits in 8_u8..=15,
+        pooled: bool,
+    ) {
+        let params = params(takeover, bits);
+        let mut deflater = deflater(&params);
+        if pooled {
+            deflater = deflater.with_pool(Pool::new(1));
+        }
+        let mut out = vec![0xEE; 10_001];
+        let mut complete = true;
+        for call in &calls {
+            match call {
+                Call::Deflate(octets, flush, room) => {
+                    let mut rest = &octets[..];
+                    let deflated = deflater.deflate(&mut rest, *flush, &mut out[..*room]).unwrap();
+                    prop_assert!(deflated.written <= *room && octets.ends_with(rest));
+                    // What is added in the middle of a flush may have to be given again.
+                    prop_assert!(!deflated.done || rest.is_empty() || !complete);
+                    complete = deflated.done;
+                    prop_assert_eq!(out[*room], 0xEE);
+                    out[..*room].fill(0xEE);
+                }
+                Call::Reset => {
+                    deflater.reset();
+                    complete = true;
+                }
+                Call::Release => deflater.release(),
+            }
+        }
+        deflater.reset();
+        let mut fresh = self::deflater(&params);
+        for octets in [&b"as new, as new"[..], b"", b"as new, as new"] {
+            prop_assert_eq!(message(&mut deflater, octets), message(&mut fresh, octets));
+        }
+    }
+
     /// Kinds change in the middle of a message, its end is announced and taken back, input is anything.
     #[test]
     fn a_decompressor_outlives_any_calls(

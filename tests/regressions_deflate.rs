@@ -111,6 +111,21 @@ fn sockudo_pr_14_what_somebody_else_compressed_is_not_in_our_window() {
     assert_eq!(receive(&mut to, &drain(&mut from), 5), (expected, None));
 }
 
+/// The same for payloads that come compressed from the caller.
+#[test]
+fn sockudo_pr_14_what_the_caller_compressed_is_not_in_our_window() {
+    // RFC 7692 section 7.2.3.1.
+    let hello = Payload::deflated(MessageKind::Text, b"\xF2\x48\xCD\xC9\xC9\x07\x00");
+    for sender in BOTH {
+        let (mut from, mut to) = ends(sender, params(true, true, 15), ALL);
+        from.outbound().feed(LONG).unwrap();
+        from.outbound().feed(hello).unwrap();
+        from.outbound().feed(LONG).unwrap();
+        let (hello, long) = (owned("Hello".into()), owned(LONG.into()));
+        assert_eq!(receive(&mut to, &drain(&mut from), 5), (vec![long.clone(), hello, long], None));
+    }
+}
+
 /// soketto #49 and uWebSockets #1347: whatever a client sent after its first message could not be inflated,
 /// because its context was not kept.
 #[test]
