@@ -147,12 +147,16 @@ impl Deflater {
     /// Forgets all earlier messages, and the one in progress: what comes next refers to nothing before it.
     /// For where compressed octets were not sent.
     pub fn reset(&mut self) {
-        self.stage = Stage::Body;
-        self.dirty = false;
-        self.staged = Staged::default();
+        // Amid a block, zlib-rs 0.6.8 forgets neither that one is open nor where its output stood.
+        if self.dirty {
+            self.context = None;
+        }
         if let Some(context) = &mut self.context {
             context.codec.reset();
         }
+        self.stage = Stage::Body;
+        self.dirty = false;
+        self.staged = Staged::default();
     }
 
     /// Whether what comes next may refer to earlier messages.
