@@ -314,6 +314,10 @@ impl<R: Role> Outbound<R> {
         let queued = self.outbox.queued();
         self.outbox.push(octets);
         self.conduct.writer.mask_whole(self.outbox.since(queued));
+        #[cfg(feature = "deflate")]
+        if let (true, Some(deflation)) = (payload.is_deflated(), self.deflation.as_deref_mut()) {
+            deflation.passed();
+        }
         Ok(())
     }
 }
