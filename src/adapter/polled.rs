@@ -329,8 +329,8 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
 /// [`Inbound::poll`] or [`Inbound::poll_piece`].
 type PollInbound<R> = fn(&mut Inbound, &mut Outbound<R>, WriteSide) -> Result<Action, ProtocolError>;
 
-/// Does what the endpoint asks for until something can be taken (`true`) or the connection has ended (`false`).
-/// What is pending wakes `cx`, and `write_cx` where it is a write.
+/// Does what the endpoint asks for until something can be taken (`true`) or the connection has ended
+/// (`false`). What is pending wakes `cx`, and `write_cx` where it is a write.
 fn drive<S: PollTransport, R: Role>(
     inbound: &mut Inbound,
     outgoing: &mut Outgoing<'_, S, R>,

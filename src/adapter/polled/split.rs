@@ -2,10 +2,10 @@
 //!
 //! Owns: the lock between the halves, and whom the transport wakes. Must not know: the protocol.
 //!
-//! The receiving half has its buffers to itself and shares the transport and the sending direction with the other:
-//! both are locked for the time of one poll, never over an await. What the peer's frames oblige us to answer goes
-//! into the two slots of the sending direction; whichever half is polled next writes it, and a write that is
-//! pending wakes both, so that neither half depends on the other being polled.
+//! The receiving half has its buffers to itself and shares the transport and the sending direction with the
+//! other: both are locked for the time of one poll, never over an await. What the peer's frames oblige us to
+//! answer goes into the two slots of the sending direction; whichever half is polled next writes it, and a
+//! write that is pending wakes both, so that neither half depends on the other being polled.
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -30,8 +30,8 @@ use crate::message::{Endpoint, Inbound, Message, Outbound, OwnedMessage, Prepare
 use crate::payload::{ControlPayload, Payload};
 use crate::role::{Role, Server};
 
-/// The receiving half of a [`WebSocket`], for a task of its own. It answers Pings, drives the closing handshake and
-/// the timers, also where the other half does nothing.
+/// The receiving half of a [`WebSocket`], for a task of its own. It answers Pings, drives the closing
+/// handshake and the timers, also where the other half does nothing.
 pub struct Receiver<S, R> {
     inbound: Inbound,
     shared: Arc<Shared<S, R>>,
@@ -252,8 +252,8 @@ impl<S: PollTransport, R: Role> Sender<S, R> {
         self.flush().await
     }
 
-    /// Queues a message. Waits only while the queue is full; it is written by [`flush`](Self::flush), or when the
-    /// receiving half is polled next.
+    /// Queues a message. Waits only while the queue is full; it is written by [`flush`](Self::flush), or when
+    /// the receiving half is polled next.
     ///
     /// # Errors
     ///
