@@ -313,7 +313,12 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
         &self.stream
     }
 
-    /// The engine, for what this adapter does not cover, such as timers.
+    /// The transport, given back. What was received and not taken, or queued and not written, is lost.
+    pub fn into_inner(self) -> S {
+        self.stream
+    }
+
+    /// The engine, for what this adapter does not cover.
     pub fn endpoint(&mut self) -> &mut Endpoint<R> {
         &mut self.endpoint
     }
