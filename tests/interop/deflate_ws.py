@@ -15,7 +15,7 @@ from pathlib import Path
 
 from checks import Checks, equal
 from messages import BATCH, Message, conversation, to_json
-from negotiation import NAME, Expected, Offer, Ours, answer, canonical, check_traffic
+from negotiation import NAME, Expected, Ours, answer, canonical, check_traffic
 from programs import (
     BITS,
     all_settings,

@@ -8,7 +8,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
 from checks import equal  # noqa: E402
-from loopback import echo_server, end, end_children_when_ended, process, tail  # noqa: E402
+# The scripts take some of these from here, where the path is known.
+from loopback import echo_server, end, end_children_when_ended, process, tail  # noqa: E402, F401
 from negotiation import NAME, Offer, Ours  # noqa: E402
 from tap import LIMIT  # noqa: E402
 
