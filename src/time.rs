@@ -26,6 +26,11 @@ impl Timestamp {
         self.0.get().saturating_sub(1)
     }
 
+    /// How long after `earlier` this is; nothing if it is not later.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_micros(self.as_micros().saturating_sub(earlier.as_micros()))
+    }
+
     /// Later by `duration`; the end of time if it does not fit.
     #[must_use]
     pub fn after(self, duration: Duration) -> Self {

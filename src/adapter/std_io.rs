@@ -5,16 +5,25 @@
 //! With a transport that does not block, or that has a time limit, every operation may fail with
 //! [`WouldBlock`](io::ErrorKind::WouldBlock) or [`TimedOut`](io::ErrorKind::TimedOut); call it again later,
 //! nothing is lost.
+//!
+//! Where [`Timeouts`](crate::Timeouts) are set, the adapter sets the time limit of each read itself, and what is
+//! received keeps the time: timers move while [`recv`](WebSocket::recv) waits.
+
+mod clock;
+mod split;
 
 #[cfg(all(feature = "handshake", feature = "rng"))]
 mod opening;
 
 #[cfg(all(feature = "handshake", feature = "rng"))]
 pub use opening::{accept, accept_or_http, accept_with, connect, dial, Opened};
+pub use split::{Receiver, Sender, SplitStream, Strangers};
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
+use std::time::Duration;
 
+use self::clock::{Clock, Limited};
 use super::Error;
 use crate::close::CloseFrame;
 use crate::closing::Closed;
@@ -32,11 +41,26 @@ pub trait Stream: Read + Write {
     ///
     /// Those of the transport; one that has ended already is none.
     fn shutdown_write(&mut self) -> io::Result<()>;
+
+    /// Limits the time of a read, after which it fails with [`WouldBlock`](io::ErrorKind::WouldBlock) or
+    /// [`TimedOut`](io::ErrorKind::TimedOut); `None` is no limit.
+    ///
+    /// # Errors
+    ///
+    /// [`Unsupported`](io::ErrorKind::Unsupported) unless implemented: no timer runs then.
+    fn limit_read(&mut self, limit: Option<Duration>) -> io::Result<()> {
+        let _ = limit;
+        Err(io::ErrorKind::Unsupported.into())
+    }
 }
 
 impl Stream for TcpStream {
     fn shutdown_write(&mut self) -> io::Result<()> {
         self.shutdown(std::net::Shutdown::Write)
+    }
+
+    fn limit_read(&mut self, limit: Option<Duration>) -> io::Result<()> {
+        self.set_read_timeout(limit)
     }
 }
 
@@ -44,6 +68,10 @@ impl Stream for TcpStream {
 impl Stream for std::os::unix::net::UnixStream {
     fn shutdown_write(&mut self) -> io::Result<()> {
         self.shutdown(std::net::Shutdown::Write)
+    }
+
+    fn limit_read(&mut self, limit: Option<Duration>) -> io::Result<()> {
+        self.set_read_timeout(limit)
     }
 }
 
@@ -54,6 +82,7 @@ pub struct WebSocket<S, R> {
     #[cfg(feature = "handshake")]
     session: crate::handshake::Session,
     endpoint: Endpoint<R>,
+    clock: Clock,
 }
 
 impl<S: Stream, R: Role> WebSocket<S, R> {
@@ -69,6 +98,7 @@ impl<S: Stream, R: Role> WebSocket<S, R> {
             #[cfg(feature = "handshake")]
             session: crate::handshake::Session::default(),
             endpoint,
+            clock: Clock::new(),
         }
     }
 
@@ -231,7 +261,7 @@ impl<S: Stream, R: Role> WebSocket<S, R> {
         &self.stream
     }
 
-    /// The engine, for what this adapter does not cover, such as timers.
+    /// The engine, for what this adapter does not cover.
     pub fn endpoint(&mut self) -> &mut Endpoint<R> {
         &mut self.endpoint
     }
@@ -257,17 +287,29 @@ impl<S: Stream, R: Role> WebSocket<S, R> {
                     let _ = self.stream.shutdown_write();
                     self.endpoint.write_ended();
                 }
-                Action::Read => match self.stream.read(self.endpoint.space()) {
-                    Ok(0) => self.endpoint.eof(),
-                    Ok(count) => self.endpoint.filled(count),
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                    Err(error) if is_transient(&error) => return Err(error.into()),
-                    Err(error) => {
-                        if !self.endpoint.lost().clean {
-                            return Err(error.into());
+                Action::Read => {
+                    let timed = match self.clock.limit_read(&mut self.stream, self.endpoint.poll_timeout())? {
+                        Limited::Passed(now) => {
+                            self.endpoint.handle_timeout(now);
+                            continue;
+                        }
+                        Limited::Until(until) => Some(until),
+                        Limited::Not => None,
+                    };
+                    match self.stream.read(self.endpoint.space()) {
+                        Ok(0) => self.endpoint.eof(),
+                        Ok(count) => self.endpoint.filled(count),
+                        Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                        // The limit was ours.
+                        Err(error) if is_transient(&error) && timed.is_some() => {}
+                        Err(error) if is_transient(&error) => return Err(error.into()),
+                        Err(error) => {
+                            if !self.endpoint.lost().clean {
+                                return Err(error.into());
+                            }
                         }
                     }
-                },
+                }
             }
         }
     }

@@ -5,23 +5,27 @@
 use alloc::vec::Vec;
 use std::io;
 use std::net::TcpStream;
+use std::time::Duration;
 
-use super::{Stream, WebSocket};
+use super::clock::{Clock, Limited};
+use super::{is_transient, Stream, WebSocket};
 use crate::adapter::opening::{
     ask, client_endpoint, client_handshake, request, serve, server_endpoint, Asked, Served, MAX_DRAINED,
 };
 use crate::adapter::{Accepted, Error, OpeningError, Refusal, ServerOptions, Settings};
 use crate::entropy::SystemEntropy;
+use crate::error::{ProtocolError, Timeout};
 use crate::handshake::client::ClientRequest;
 use crate::handshake::server::{Handshake, Request};
 use crate::handshake::HandshakeError;
 use crate::role::{Client, Server};
+use crate::time::{Timestamp, Wake};
 
 /// What [`accept_or_http`] came to on such a transport.
 pub type Opened<S> = Accepted<WebSocket<S, Server>, S>;
 
 /// Accepts a WebSocket. Plain HTTP requests are answered with 426. After a refusal this waits until the
-/// client ends as well, or has sent 1 MiB more; bound the whole by a time limit of the transport.
+/// client ends as well, or has sent 1 MiB more; [`Timeouts::opening`](crate::Timeouts::opening) bounds the reads before.
 ///
 /// # Errors
 ///
@@ -72,8 +76,9 @@ fn open<S: Stream>(
     let mut handshake = Handshake::new(&mut storage, settings.head_limits);
     let mut decide = Some(decide);
     let mut buf = alloc::vec![0; settings.buffers.read.max(1)];
+    let mut timed = Timed::new(settings.config.timeouts.opening);
     loop {
-        let received = read(&mut stream, &mut buf)?;
+        let received = timed.read(&mut stream, &mut buf)?;
         let decide = |request: &Request<'_>| decide.take().map_or(Ok(()), |decide| decide(request));
         match serve(&mut handshake, received, options, decide) {
             Served::NeedMore => {}
@@ -111,8 +116,9 @@ pub fn connect<S: Stream>(
     stream.write_all(&request(&handshake)?)?;
     stream.flush()?;
     let mut buf = alloc::vec![0; settings.buffers.read.max(1)];
+    let mut timed = Timed::new(settings.config.timeouts.opening);
     loop {
-        let received = read(&mut stream, &mut buf)?;
+        let received = timed.read(&mut stream, &mut buf)?;
         match ask(&mut handshake, received)? {
             Asked::NeedMore => {}
             Asked::Open { session, taken } => {
@@ -142,13 +148,37 @@ pub fn dial(
     connect(stream, request_for, settings)
 }
 
-fn read<'b>(stream: &mut impl Stream, buf: &'b mut [u8]) -> Result<&'b [u8], Error> {
-    loop {
-        match stream.read(buf) {
-            Ok(0) => return Err(OpeningError::Handshake(HandshakeError::UnexpectedEof).into()),
-            Ok(count) => return Ok(buf.get(..count).unwrap_or(&[])),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error.into()),
+/// The reads of an opening handshake, within its time.
+struct Timed {
+    clock: Clock,
+    limit: Option<Duration>,
+}
+
+impl Timed {
+    const fn new(limit: Option<Duration>) -> Self {
+        Self { clock: Clock::new(), limit }
+    }
+
+    fn read<'b>(&mut self, stream: &mut impl Stream, buf: &'b mut [u8]) -> Result<&'b [u8], Error> {
+        loop {
+            let wake =
+                self.limit.map_or(Wake::Never, |limit| Wake::At(Timestamp::from_micros(0).after(limit)));
+            let limited = match self.clock.limit_read(stream, wake)? {
+                Limited::Passed(_) => {
+                    return Err(ProtocolError::TimedOut(Timeout::OpeningHandshake).into());
+                }
+                limited => limited != Limited::Not,
+            };
+            match stream.read(buf) {
+                Ok(0) => return Err(OpeningError::Handshake(HandshakeError::UnexpectedEof).into()),
+                Ok(count) => {
+                    self.clock.limit_read(stream, Wake::Never)?;
+                    return Ok(buf.get(..count).unwrap_or(&[]));
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if limited && is_transient(&error) => {}
+                Err(error) => return Err(error.into()),
+            }
         }
     }
 }

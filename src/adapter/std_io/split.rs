@@ -1,0 +1,525 @@
+//! The two directions of a WebSocket on two threads.
+//!
+//! Owns: the lock between the halves, and who writes. Must not know: the protocol.
+//!
+//! Nothing is locked while a half reads or writes. One half writes at a time; it writes all that is queued, also
+//! what the other queues meanwhile. The receiving half never waits long for a peer that does not read: it writes
+//! what it can, reads on, and tries again, so that two peers that write to each other never wait for each other.
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt;
+use std::io;
+use std::net::TcpStream;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::clock::{Clock, Limited};
+use super::{is_transient, Stream, WebSocket};
+use crate::adapter::Error;
+use crate::close::CloseFrame;
+use crate::closing::Closed;
+use crate::event::Data;
+use crate::message::{Action, Endpoint, FeedError, Inbound, Message, Outbound, Prepared, WriteSide};
+use crate::payload::{ControlPayload, Payload};
+use crate::role::{Role, Server};
+use crate::time::Wake;
+
+/// A blocking transport of which there can be two handles.
+pub trait SplitStream: Stream + Sized {
+    /// Another handle of the same transport.
+    ///
+    /// # Errors
+    ///
+    /// Those of the system.
+    fn try_clone(&self) -> io::Result<Self>;
+
+    /// Limits the time of a write, as [`Stream::limit_read`] that of a read.
+    ///
+    /// # Errors
+    ///
+    /// Those of the system.
+    fn limit_write(&mut self, limit: Option<Duration>) -> io::Result<()>;
+}
+
+impl SplitStream for TcpStream {
+    fn try_clone(&self) -> io::Result<Self> {
+        Self::try_clone(self)
+    }
+
+    fn limit_write(&mut self, limit: Option<Duration>) -> io::Result<()> {
+        self.set_write_timeout(limit)
+    }
+}
+
+#[cfg(unix)]
+impl SplitStream for std::os::unix::net::UnixStream {
+    fn try_clone(&self) -> io::Result<Self> {
+        Self::try_clone(self)
+    }
+
+    fn limit_write(&mut self, limit: Option<Duration>) -> io::Result<()> {
+        self.set_write_timeout(limit)
+    }
+}
+
+/// How long one half lets the other wait for the right to write, and for reading on.
+const TURN: Duration = Duration::from_millis(20);
+
+/// How often the receiving half looks up from its read for what the other began, such as the closing handshake.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// Bytes of one write.
+const CHUNK: usize = 64 << 10;
+
+/// The receiving half of a [`WebSocket`], for a thread of its own. It answers Pings, drives the closing handshake
+/// and the timers, also where the other half does nothing.
+pub struct Receiver<S, R> {
+    stream: S,
+    inbound: Inbound,
+    clock: Clock,
+    chunk: Vec<u8>,
+    shared: Arc<Shared<R>>,
+}
+
+/// The sending half of a [`WebSocket`], for a thread of its own.
+pub struct Sender<S, R> {
+    stream: S,
+    chunk: Vec<u8>,
+    shared: Arc<Shared<R>>,
+}
+
+/// Two halves that do not belong together, given back.
+pub struct Strangers<S, R>(
+    /// The receiving half.
+    pub Receiver<S, R>,
+    /// The sending half.
+    pub Sender<S, R>,
+);
+
+struct Shared<R> {
+    both: Mutex<Both<R>>,
+    /// Something was written, or nobody writes any more.
+    written: Condvar,
+    #[cfg(feature = "handshake")]
+    session: crate::handshake::Session,
+}
+
+/// What both halves use.
+struct Both<R> {
+    outbound: Outbound<R>,
+    /// Whether a half is writing.
+    writing: bool,
+}
+
+impl<S: SplitStream, R: Role> WebSocket<S, R> {
+    /// The two halves, for two threads. [`Receiver::reunite`] puts them together again.
+    ///
+    /// Until then the time limits of the transport's reads and writes belong to the halves.
+    ///
+    /// # Errors
+    ///
+    /// Those of the system, for a second handle of the transport.
+    pub fn into_split(mut self) -> io::Result<(Receiver<S, R>, Sender<S, R>)> {
+        let other = self.stream.try_clone()?;
+        self.stream.limit_write(Some(TURN))?;
+        let (inbound, outbound) = self.endpoint.into_split();
+        let shared = Arc::new(Shared {
+            both: Mutex::new(Both { outbound, writing: false }),
+            written: Condvar::new(),
+            #[cfg(feature = "handshake")]
+            session: self.session,
+        });
+        let receiver = Receiver {
+            stream: self.stream,
+            inbound,
+            clock: self.clock,
+            chunk: Vec::new(),
+            shared: Arc::clone(&shared),
+        };
+        Ok((receiver, Sender { stream: other, chunk: Vec::new(), shared }))
+    }
+}
+
+impl<S: SplitStream, R: Role> Receiver<S, R> {
+    /// The next message; `None` once the connection has ended, of which [`closed`](Self::closed) tells how.
+    ///
+    /// # Errors
+    ///
+    /// As [`WebSocket::recv`].
+    pub fn recv(&mut self) -> Result<Option<Message<'_>>, Error> {
+        if !self.ready(Inbound::poll)? {
+            return Ok(None);
+        }
+        let Self { stream, inbound, chunk, shared, .. } = self;
+        let message = inbound.message(&mut shared.lock().outbound);
+        message.map_err(|error| shared.fail(stream, chunk, error))
+    }
+
+    /// The next piece of a message, for messages of any size in constant memory.
+    ///
+    /// # Errors
+    ///
+    /// As [`WebSocket::recv_piece`].
+    pub fn recv_piece(&mut self) -> Result<Option<Data<'_>>, Error> {
+        if !self.ready(Inbound::poll_piece)? {
+            return Ok(None);
+        }
+        let Self { stream, inbound, chunk, shared, .. } = self;
+        let piece = inbound.piece(&mut shared.lock().outbound);
+        piece.map_err(|error| shared.fail(stream, chunk, error))
+    }
+
+    /// How the connection ended: `None` until it did.
+    pub fn closed(&self) -> Option<Closed> {
+        self.shared.lock().outbound.closed()
+    }
+
+    /// The reason of the Close that came, empty if there is none. It is the peer's text.
+    pub fn close_reason(&self) -> &str {
+        self.inbound.close_reason()
+    }
+
+    /// What the opening handshake agreed on.
+    #[cfg(feature = "handshake")]
+    pub fn session(&self) -> crate::handshake::Session {
+        self.shared.session
+    }
+
+    /// The WebSocket whose halves these are, with the time limits of the transport's reads and writes lifted.
+    ///
+    /// # Errors
+    ///
+    /// [`Strangers`] with both, if they are not halves of one.
+    pub fn reunite(mut self, sender: Sender<S, R>) -> Result<WebSocket<S, R>, Box<Strangers<S, R>>> {
+        if !Arc::ptr_eq(&self.shared, &sender.shared) {
+            return Err(Box::new(Strangers(self, sender)));
+        }
+        // A transport that has ended has no limits to lift.
+        let _ = self.stream.limit_write(None);
+        let _ = self.clock.limit_read(&mut self.stream, Wake::Never);
+        let Sender { stream: other, shared: same, .. } = sender;
+        drop(same);
+        let Self { stream, inbound, clock, chunk, shared } = self;
+        match Arc::try_unwrap(shared) {
+            Ok(Shared {
+                both,
+                #[cfg(feature = "handshake")]
+                session,
+                ..
+            }) => {
+                let both = both.into_inner().unwrap_or_else(PoisonError::into_inner);
+                Ok(WebSocket {
+                    stream,
+                    #[cfg(feature = "handshake")]
+                    session,
+                    endpoint: Endpoint::from_split(inbound, both.outbound),
+                    clock,
+                })
+            }
+            // There are no other halves than these two.
+            Err(shared) => {
+                let receiver = Self { stream, inbound, clock, chunk, shared: Arc::clone(&shared) };
+                Err(Box::new(Strangers(receiver, Sender { stream: other, chunk: Vec::new(), shared })))
+            }
+        }
+    }
+
+    /// Does what the endpoint asks for until something can be taken (`true`) or the connection has ended
+    /// (`false`).
+    fn ready(
+        &mut self,
+        poll: fn(&mut Inbound, &mut Outbound<R>, WriteSide) -> Result<Action, crate::ProtocolError>,
+    ) -> Result<bool, Error> {
+        let Self { stream, inbound, clock, chunk, shared } = self;
+        let mut write = WriteSide::Ready;
+        loop {
+            let (action, side, wake) = {
+                let mut both = shared.lock();
+                // Who writes already writes this as well.
+                let side = if both.writing { WriteSide::Blocked } else { write };
+                let action = poll(inbound, &mut both.outbound, side);
+                (action, side, inbound.poll_timeout(&both.outbound))
+            };
+            match action {
+                Ok(Action::Take) => return Ok(true),
+                Ok(Action::Close) => {
+                    shared.written.notify_all();
+                    return Ok(false);
+                }
+                Err(error) => {
+                    shared.written.notify_all();
+                    return Err(error.into());
+                }
+                Ok(Action::Write | Action::ShutdownWrite) => match shared.write_once(stream, chunk) {
+                    Written::Some | Written::Nothing => {}
+                    Written::Busy | Written::Blocked => write = WriteSide::Blocked,
+                    // The peer does not read any more; what it sent before tells why.
+                    Written::Failed(_) => shared.lock().outbound.write_ended(),
+                },
+                Ok(Action::Read) => {
+                    // What could not be written is tried again after a turn.
+                    let look = clock.now().after(if side == WriteSide::Blocked { TURN } else { LOOK });
+                    let wake = match wake {
+                        Wake::Now => Wake::Now,
+                        Wake::At(at) => Wake::At(at.min(look)),
+                        Wake::Never => Wake::At(look),
+                    };
+                    let limited = match clock.limit_read(stream, wake)? {
+                        Limited::Passed(now) => {
+                            inbound.handle_timeout(&mut shared.lock().outbound, now);
+                            write = WriteSide::Ready;
+                            continue;
+                        }
+                        limited => limited != Limited::Not,
+                    };
+                    let read = stream.read(inbound.space());
+                    write = WriteSide::Ready;
+                    match read {
+                        Ok(0) => inbound.eof(&mut shared.lock().outbound),
+                        Ok(count) => inbound.filled(count),
+                        Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                        Err(error) if is_transient(&error) && limited => {}
+                        Err(error) if is_transient(&error) => return Err(error.into()),
+                        Err(error) => {
+                            let closed = inbound.lost(&mut shared.lock().outbound);
+                            shared.written.notify_all();
+                            if !closed.clean {
+                                return Err(error.into());
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl<S: SplitStream, R: Role> Sender<S, R> {
+    /// Sends a message and everything queued before it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Send`] if the connection does not allow it, [`Error::Io`] if the transport failed.
+    pub fn send<'p>(&mut self, message: impl Into<Payload<'p>>) -> Result<(), Error> {
+        self.feed(message)?;
+        self.flush()
+    }
+
+    /// Queues a message, to be written by [`flush`](Self::flush); writes first what does not fit the queue
+    /// together with the message.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn feed<'p>(&mut self, message: impl Into<Payload<'p>>) -> Result<(), Error> {
+        let payload = message.into();
+        self.queue(|outbound| outbound.feed(payload).map_err(|refused| refused.error))
+    }
+
+    /// Sends a fragment of a message, the last if `fin`: a message of any size in constant memory.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn send_fragment<'p>(&mut self, fragment: impl Into<Payload<'p>>, fin: bool) -> Result<(), Error> {
+        let payload = fragment.into();
+        self.queue(|outbound| outbound.feed_fragment(payload, fin).map_err(|refused| refused.error))?;
+        self.flush()
+    }
+
+    /// Sends a Ping.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn ping(&mut self, payload: ControlPayload<'_>) -> Result<(), Error> {
+        self.queue(|outbound| outbound.ping(payload))?;
+        self.flush()
+    }
+
+    /// Sends a Close; the receiving half gives what still comes, and then the end.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Send`] if the connection is closing already.
+    pub fn start_close<'c>(&mut self, frame: impl Into<CloseFrame<'c>>) -> Result<(), Error> {
+        self.shared.lock().outbound.close(frame.into())?;
+        self.flush()
+    }
+
+    /// Writes everything that is queued.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`].
+    pub fn flush(&mut self) -> Result<(), Error> {
+        loop {
+            if self.shared.lock().outbound.next_write() != Some(Action::Write) {
+                return Ok(self.stream.flush()?);
+            }
+            self.write_once()?;
+        }
+    }
+
+    /// How the connection ended: `None` until it did.
+    pub fn closed(&self) -> Option<Closed> {
+        self.shared.lock().outbound.closed()
+    }
+
+    fn queue(
+        &mut self,
+        mut feed: impl FnMut(&mut Outbound<R>) -> Result<(), FeedError>,
+    ) -> Result<(), Error> {
+        loop {
+            let fed = feed(&mut self.shared.lock().outbound);
+            match fed {
+                Ok(()) => return Ok(()),
+                Err(FeedError::Full { .. }) => self.write_once()?,
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Writes once of what waits, or waits until the other half did.
+    fn write_once(&mut self) -> Result<(), Error> {
+        match self.shared.write_once(&mut self.stream, &mut self.chunk) {
+            Written::Some | Written::Nothing | Written::Blocked => Ok(()),
+            Written::Failed(error) => Err(error.into()),
+            Written::Busy => {
+                let both = self.shared.lock();
+                if both.writing {
+                    // Woken early or late, the queue says how it stands.
+                    drop(self.shared.written.wait_timeout(both, TURN));
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+impl<S: SplitStream> Sender<S, Server> {
+    /// Queues a message that was encoded once for many connections.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn feed_prepared(&mut self, message: &Prepared) -> Result<(), Error> {
+        self.queue(|outbound| outbound.feed_prepared(message))
+    }
+}
+
+/// What came of one turn of writing.
+enum Written {
+    /// Some bytes went out, or the direction was ended.
+    Some,
+    /// There was nothing to write.
+    Nothing,
+    /// The other half writes.
+    Busy,
+    /// The peer does not read now.
+    Blocked,
+    Failed(io::Error),
+}
+
+impl<R: Role> Shared<R> {
+    fn lock(&self) -> MutexGuard<'_, Both<R>> {
+        // Nothing is left half done by a panic of a transport, which is never called under the lock.
+        self.both.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes one turn of writing, if nobody else does.
+    fn write_once<S: SplitStream>(&self, stream: &mut S, chunk: &mut Vec<u8>) -> Written {
+        let action = {
+            let mut both = self.lock();
+            if both.writing {
+                return Written::Busy;
+            }
+            let action = both.outbound.next_write();
+            if action == Some(Action::Write) {
+                let output = both.outbound.output();
+                chunk.clear();
+                chunk.extend_from_slice(output.get(..CHUNK).unwrap_or(output));
+            }
+            both.writing = action.is_some();
+            action
+        };
+        let result = match action {
+            Some(Action::Write) => stream.write(chunk),
+            Some(_) => {
+                // A transport that has ended is as good.
+                let _ = stream.shutdown_write();
+                Ok(0)
+            }
+            None => return Written::Nothing,
+        };
+        let mut both = self.lock();
+        both.writing = false;
+        self.written.notify_all();
+        match result {
+            Ok(0) if action == Some(Action::Write) => Written::Failed(io::ErrorKind::WriteZero.into()),
+            Ok(count) if action == Some(Action::Write) => {
+                both.outbound.wrote(count);
+                Written::Some
+            }
+            Ok(_) => {
+                both.outbound.write_ended();
+                Written::Some
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Written::Some,
+            Err(error) if is_transient(&error) => Written::Blocked,
+            Err(error) => Written::Failed(error),
+        }
+    }
+
+    /// Tells the peer that the connection failed, as far as the transport lets us without waiting.
+    fn fail<S: SplitStream>(
+        &self,
+        stream: &mut S,
+        chunk: &mut Vec<u8>,
+        error: crate::ProtocolError,
+    ) -> Error {
+        loop {
+            match self.write_once(stream, chunk) {
+                Written::Some => {}
+                Written::Busy => {
+                    let both = self.lock();
+                    if both.writing {
+                        drop(self.written.wait_timeout(both, TURN));
+                    }
+                }
+                Written::Nothing | Written::Blocked | Written::Failed(_) => break,
+            }
+        }
+        self.lock().outbound.take_failure();
+        self.written.notify_all();
+        error.into()
+    }
+}
+
+impl<S, R> fmt::Debug for Receiver<S, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Receiver").field("inbound", &self.inbound).finish_non_exhaustive()
+    }
+}
+
+impl<S, R> fmt::Debug for Sender<S, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sender").finish_non_exhaustive()
+    }
+}
+
+impl<S, R> fmt::Debug for Strangers<S, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Strangers(..)")
+    }
+}
+
+impl<S, R> fmt::Display for Strangers<S, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("these are not halves of one WebSocket")
+    }
+}
+
+impl<S, R> core::error::Error for Strangers<S, R> {}
