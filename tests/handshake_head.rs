@@ -234,3 +234,16 @@ proptest! {
         prop_assert_eq!(fields, theirs);
     }
 }
+
+#[test]
+fn the_storage_can_be_lent_to_one_connection_after_the_other() {
+    let mut storage = vec![0; HeadLimits::STORAGE];
+    let mut lent = &mut storage[..];
+    for request in [head(LINES), with("X-More: than the first"), without("Origin"), head(LINES)] {
+        let mut handshake = Handshake::new(lent, HeadLimits::DEFAULT);
+        let (taken, progress) = handshake.recv(request.as_bytes()).unwrap();
+        assert!(taken == request.len() && matches!(progress, Progress::Request(_)));
+        lent = handshake.into_storage();
+        assert_eq!(lent.len(), HeadLimits::STORAGE);
+    }
+}

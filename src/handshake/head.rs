@@ -71,6 +71,11 @@ impl<'s> Head<'s> {
         self.complete
     }
 
+    /// The storage, for another head.
+    pub(crate) fn into_storage(self) -> &'s mut [u8] {
+        self.storage
+    }
+
     /// Forgets a complete head, to collect the next one.
     pub(crate) fn restart(&mut self) {
         self.len = 0;

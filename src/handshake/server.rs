@@ -84,6 +84,12 @@ impl<'s> Handshake<'s> {
             None => Err(HandshakeError::UnexpectedEof),
         }
     }
+
+    /// Gives the storage back, for the next connection: a loop that serves many lends each of a few heads at
+    /// a time.
+    pub fn into_storage(self) -> &'s mut [u8] {
+        self.head.into_storage()
+    }
 }
 
 /// A request to open a WebSocket, valid by RFC 6455 section 4.2.1.
