@@ -1,0 +1,268 @@
+//! One connection of the loop: it does what the engine says until the socket would make it wait.
+
+use std::io::{self, Read, Write};
+use std::net::Shutdown;
+
+use mio::net::TcpStream;
+use sockless::deflate::{Policy, Pool, Tuning};
+use sockless::handshake::server::{Handshake, Reject};
+use sockless::handshake::{HeadLimits, Session};
+use sockless::message::{Action, Buffers, Endpoint, FeedError, OwnedMessage, Refused, WriteSide};
+use sockless::{Config, Deadlines, Progress, Server, Timeouts, Timestamp, Wake};
+
+use crate::opening::{open, refuse, Opening};
+
+/// What the connections of a thread share.
+pub struct Shared<'h> {
+    /// What is accepted of permessage-deflate, if anything is.
+    pub policy: Option<Policy>,
+    /// Where connections that keep no context between messages have theirs from.
+    pub pool: Pool,
+    /// Storage for heads: so many connections can be opening at a time.
+    pub heads: Vec<&'h mut [u8]>,
+    /// What is read before there is an endpoint, or after there could have been one.
+    pub scratch: Box<[u8]>,
+}
+
+/// How a turn ended.
+pub enum Turn {
+    /// There is nothing to do until the socket is ready or the deadline passes.
+    Waiting,
+    /// There may be more to do, but others want their turn.
+    Unfinished,
+    /// The connection is over.
+    Ended,
+}
+
+pub struct Connection<'h> {
+    stream: TcpStream,
+    /// What is not written yet of the answer to the opening handshake.
+    response: Vec<u8>,
+    phase: Phase<'h>,
+}
+
+enum Phase<'h> {
+    Opening(Handshake<'h>, Deadlines),
+    Open(Box<Echo>),
+    /// Reading on, within a bound, so that no reset overtakes the refusal.
+    Refused(Deadlines, usize),
+    Over,
+}
+
+/// Steps of a turn.
+const STEPS: usize = 64;
+/// Octets that are read after a refusal, at most.
+const MAX_DRAINED: usize = 1 << 20;
+
+const OPENING: Progress = Progress { open: false, mid_message: false, closing: false };
+const REFUSED: Progress = Progress { open: false, mid_message: false, closing: true };
+
+impl<'h> Connection<'h> {
+    pub fn new(stream: TcpStream, head: &'h mut [u8]) -> Self {
+        let handshake = Handshake::new(head, HeadLimits::DEFAULT);
+        let phase = Phase::Opening(handshake, Deadlines::new(Timeouts::SERVER));
+        Self { stream, response: Vec::new(), phase }
+    }
+
+    pub const fn stream(&mut self) -> &mut TcpStream {
+        &mut self.stream
+    }
+
+    /// Goes on as far as the socket allows.
+    pub fn turn(&mut self, shared: &mut Shared<'h>) -> io::Result<Turn> {
+        for _ in 0..STEPS {
+            if !self.response.is_empty() {
+                match attempt(|| self.stream.write(&self.response))? {
+                    Some(count) => self.response.drain(..count),
+                    None => return Ok(Turn::Waiting),
+                };
+                continue;
+            }
+            match &mut self.phase {
+                Phase::Open(echo) => return echo.turn(&mut self.stream),
+                Phase::Over => return Ok(Turn::Ended),
+                Phase::Refused(_, left) => {
+                    // A transport that has ended is as good.
+                    let _ = self.stream.shutdown(Shutdown::Write);
+                    match attempt(|| self.stream.read(&mut shared.scratch))? {
+                        Some(count @ 1..) if count < *left => *left -= count,
+                        Some(_) => return Ok(Turn::Ended),
+                        None => return Ok(Turn::Waiting),
+                    }
+                }
+                Phase::Opening(..) => match attempt(|| self.stream.read(&mut shared.scratch))? {
+                    Some(0) => return Ok(Turn::Ended),
+                    Some(count) => self.opening(count, shared),
+                    None => return Ok(Turn::Waiting),
+                },
+            }
+        }
+        Ok(Turn::Unfinished)
+    }
+
+    /// When to tell the connection the time.
+    pub fn deadline(&mut self, now: Timestamp, shared: &mut Shared<'h>) -> Option<Timestamp> {
+        loop {
+            let wake = match &self.phase {
+                Phase::Opening(_, deadlines) => deadlines.poll_timeout(OPENING),
+                Phase::Open(echo) => echo.endpoint.poll_timeout(),
+                Phase::Refused(deadlines, _) => deadlines.poll_timeout(REFUSED),
+                Phase::Over => Wake::Never,
+            };
+            match wake {
+                Wake::Now => self.tell(now, shared), // which arms what has to be armed
+                Wake::At(at) => return Some(at),
+                Wake::Never => return None,
+            }
+        }
+    }
+
+    /// Tells the time; what follows from it is done by the next turn.
+    pub fn tell(&mut self, now: Timestamp, shared: &mut Shared<'h>) {
+        match &mut self.phase {
+            Phase::Opening(_, deadlines) => {
+                if deadlines.handle_timeout(now, OPENING).is_some() {
+                    refuse(&Reject::new(408).expect("a status"), &mut self.response);
+                    self.enter(refused(), shared);
+                }
+            }
+            Phase::Open(echo) => echo.endpoint.handle_timeout(now),
+            Phase::Refused(deadlines, _) => {
+                if deadlines.handle_timeout(now, REFUSED).is_some() {
+                    self.response.clear();
+                    self.phase = Phase::Over;
+                }
+            }
+            Phase::Over => {}
+        }
+    }
+
+    /// Goes on to this phase; the storage of a head is for the next connection then.
+    fn enter(&mut self, next: Phase<'h>, shared: &mut Shared<'h>) {
+        if let Phase::Opening(handshake, _) = std::mem::replace(&mut self.phase, next) {
+            shared.heads.push(handshake.into_storage());
+        }
+    }
+
+    /// Gives up what the connection holds of what is shared.
+    pub fn end(mut self, shared: &mut Shared<'h>) {
+        self.enter(Phase::Over, shared);
+    }
+
+    /// Takes the first octets of the scratch as a part of the opening handshake.
+    fn opening(&mut self, count: usize, shared: &mut Shared<'h>) {
+        let Phase::Opening(handshake, _) = &mut self.phase else { return };
+        let received = &shared.scratch[..count];
+        let next = match open(handshake, received, shared.policy.as_ref(), &mut self.response) {
+            Opening::NeedMore => return,
+            Opening::Open(session, taken) => {
+                Phase::Open(Box::new(Echo::new(&session, &shared.pool, &received[taken..])))
+            }
+            Opening::Refused => refused(),
+        };
+        self.enter(next, shared);
+    }
+}
+
+fn refused<'h>() -> Phase<'h> {
+    Phase::Refused(Deadlines::new(Timeouts::SERVER), MAX_DRAINED)
+}
+
+/// After the opening handshake.
+struct Echo {
+    endpoint: Endpoint<Server>,
+    /// The echo that found the queue full. Nothing is read while it waits.
+    held: Option<OwnedMessage>,
+}
+
+impl Echo {
+    fn new(session: &Session, pool: &Pool, received: &[u8]) -> Self {
+        let config = Config::new().with_timeouts(Timeouts::SERVER);
+        let mut endpoint = Endpoint::new(Server, config, Buffers::DEFAULT, received);
+        if let Some(params) = &session.deflate {
+            endpoint = endpoint.with_deflate(params, Tuning::DEFAULT, Some(pool));
+        }
+        Self { endpoint, held: None }
+    }
+
+    fn turn(&mut self, stream: &mut TcpStream) -> io::Result<Turn> {
+        let mut write = WriteSide::Ready;
+        for _ in 0..STEPS {
+            let action = if self.waits_for_room() {
+                Action::Write
+            } else {
+                match self.endpoint.poll(write) {
+                    Ok(action) => action,
+                    Err(error) => {
+                        eprintln!("{error}");
+                        continue; // to the end of the transport
+                    }
+                }
+            };
+            match action {
+                Action::Take => self.echo(),
+                Action::Write => match attempt(|| stream.write(self.endpoint.output())) {
+                    Ok(Some(count)) => self.endpoint.wrote(count),
+                    Ok(None) if write == WriteSide::Blocked || self.held.is_some() => return Ok(self.wait()),
+                    Ok(None) => write = WriteSide::Blocked,
+                    // The peer does not read any more; what it sent before tells why.
+                    Err(_) => self.endpoint.write_ended(),
+                },
+                Action::ShutdownWrite => {
+                    // A transport that has ended is as good.
+                    let _ = stream.shutdown(Shutdown::Write);
+                    self.endpoint.write_ended();
+                }
+                Action::Read => match attempt(|| stream.read(self.endpoint.space())) {
+                    Ok(Some(0)) => self.endpoint.eof(),
+                    Ok(Some(count)) => self.endpoint.filled(count),
+                    Ok(None) => return Ok(self.wait()),
+                    Err(error) if !self.endpoint.lost().clean => return Err(error),
+                    Err(_) => {}
+                },
+                Action::Close => return Ok(Turn::Ended),
+            }
+        }
+        Ok(Turn::Unfinished)
+    }
+
+    /// Queues the message that is ready. What one read brought is answered in one write.
+    fn echo(&mut self) {
+        let (inbound, outbound) = self.endpoint.split_mut();
+        // A failure is reported by `poll` as well.
+        if let Ok(Some(message)) = inbound.message(outbound) {
+            if let Err(Refused { error: FeedError::Full { .. }, .. }) = outbound.feed(message) {
+                self.held = Some(message.into());
+            }
+        }
+    }
+
+    /// Whether an echo still finds the queue full.
+    fn waits_for_room(&mut self) -> bool {
+        let Some(message) = self.held.take() else { return false };
+        if let Err(Refused { message, error: FeedError::Full { .. } }) =
+            self.endpoint.outbound().feed_owned(message)
+        {
+            self.held = Some(message);
+        }
+        self.held.is_some()
+    }
+
+    /// An idle connection needs no buffers.
+    fn wait(&mut self) -> Turn {
+        self.endpoint.release();
+        Turn::Waiting
+    }
+}
+
+/// `None` if the socket would make us wait.
+fn attempt(mut operation: impl FnMut() -> io::Result<usize>) -> io::Result<Option<usize>> {
+    loop {
+        match operation() {
+            Ok(count) => return Ok(Some(count)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
