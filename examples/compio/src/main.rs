@@ -1,0 +1,286 @@
+//! An echo server on a completion-based runtime: the kernel owns a buffer from the start of an operation to
+//! its end, so the engine's own buffers are never lent to it. `cargo run --release -- --listen 127.0.0.1:9001`.
+//!
+//! A read and a write are under way at the same time, each with a buffer of its own; what was read is copied
+//! into the engine's space, and what waits is copied out of its queue. What is being written stays queued
+//! until it was written, so that the queue's bound and the end of the connection mean what they say. Neither
+//! operation is ever cancelled while the connection lives: with completions, a cancelled read may lose what
+//! came.
+
+use std::io;
+use std::pin::pin;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use clap::Parser;
+use compio::BufResult;
+use compio::driver::{DriverType, ProactorBuilder};
+use compio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use compio::net::{TcpListener, TcpStream};
+use compio::runtime::RuntimeBuilder;
+use compio::time::{sleep, timeout};
+use compression::Compression;
+use futures_util::future::{Fuse, FutureExt};
+use sockless::deflate::{Policy, Pool, Tuning};
+use sockless::handshake::HeadLimits;
+use sockless::handshake::server::Handshake;
+use sockless::message::{Action, Buffers, Endpoint, FeedError, OwnedMessage, Refused, WriteSide};
+use sockless::{Config, Server, Timeouts, Timestamp, Wake};
+
+#[path = "../../shared/compression.rs"]
+mod compression;
+#[path = "../../shared/opening.rs"]
+mod opening;
+
+#[derive(Parser)]
+#[command(about = "Echoes every WebSocket message, on io_uring")]
+struct Options {
+    /// Where to listen; port 0 picks a free one.
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9001")]
+    listen: String,
+    /// Poll, even where the kernel allows io_uring.
+    #[arg(long)]
+    polling: bool,
+    #[command(flatten)]
+    compression: Compression,
+}
+
+const TIMEOUTS: Timeouts = Timeouts::SERVER;
+/// Octets of a read.
+const READ: usize = 16 << 10;
+/// Octets of a write, at most.
+const WRITE: usize = 64 << 10;
+/// Octets that are read after a refusal, at most.
+const MAX_DRAINED: usize = 1 << 20;
+
+fn main() -> io::Result<()> {
+    let options = Options::parse();
+    let mut proactor = ProactorBuilder::new();
+    if options.polling {
+        proactor.driver_type(DriverType::Poll);
+    }
+    let runtime = RuntimeBuilder::new().with_proactor(proactor).build()?;
+    runtime.block_on(async {
+        let listener = TcpListener::bind(&options.listen).await?;
+        println!("listening on {}", listener.local_addr()?);
+        eprintln!("driver: {:?}", runtime.driver_type());
+        let policy = options.compression.policy();
+        let pool = Rc::new(Pool::default());
+        loop {
+            let (stream, peer) = match listener.accept().await {
+                Ok(accepted) => accepted,
+                // One connection that failed, or too many open files: neither is a reason to end.
+                Err(error) => {
+                    eprintln!("accept: {error}");
+                    sleep(Duration::from_millis(50)).await;
+                    continue;
+                }
+            };
+            let pool = Rc::clone(&pool);
+            let serving = async move {
+                if let Err(error) = serve(stream, policy, &pool).await {
+                    eprintln!("{peer}: {error}");
+                }
+            };
+            compio::runtime::spawn(serving).detach();
+        }
+    })
+}
+
+async fn serve(stream: TcpStream, policy: Option<Policy>, pool: &Pool) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let opening = open(&stream, policy, pool);
+    let opened = match TIMEOUTS.opening {
+        Some(limit) => timeout(limit, opening).await.map_err(io::Error::other)?,
+        None => opening.await,
+    };
+    match opened? {
+        Some(endpoint) => converse(&stream, endpoint).await,
+        None => Ok(()),
+    }
+}
+
+/// The opening handshake; nothing if it was refused.
+async fn open(
+    stream: &TcpStream,
+    policy: Option<Policy>,
+    pool: &Pool,
+) -> io::Result<Option<Endpoint<Server>>> {
+    let mut head = vec![0; HeadLimits::STORAGE];
+    let mut handshake = Handshake::new(&mut head, HeadLimits::DEFAULT);
+    let mut input = Vec::with_capacity(READ);
+    loop {
+        input = read(stream, input).await?;
+        if input.is_empty() {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let mut response = Vec::new();
+        match opening::open(&mut handshake, &input, policy.as_ref(), &mut response) {
+            opening::Opening::NeedMore => {}
+            opening::Opening::Open(session, taken) => {
+                write(stream, response).await?;
+                let config = Config::new().with_timeouts(TIMEOUTS);
+                let endpoint = Endpoint::new(Server, config, Buffers::DEFAULT, &input[taken..]);
+                return Ok(Some(match &session.deflate {
+                    Some(params) => endpoint.with_deflate(params, Tuning::DEFAULT, Some(pool)),
+                    None => endpoint,
+                }));
+            }
+            opening::Opening::Refused => {
+                write(stream, response).await?;
+                let mut left = MAX_DRAINED;
+                // Reading on, so that no reset overtakes the refusal.
+                let _ = (&*stream).shutdown().await;
+                while !input.is_empty() && left > 0 {
+                    input = read(stream, input).await?;
+                    left = left.saturating_sub(input.len());
+                }
+                return Ok(None);
+            }
+        }
+    }
+}
+
+/// Echoes until the connection has ended.
+async fn converse(stream: &TcpStream, mut endpoint: Endpoint<Server>) -> io::Result<()> {
+    let clock = Instant::now();
+    let now = || Timestamp::from_duration(clock.elapsed());
+    let mut reading = pin!(Fuse::terminated());
+    let mut writing = pin!(Fuse::terminated());
+    // Each is here, or with the kernel.
+    let mut input = Some(Vec::with_capacity(READ));
+    let mut output = Some(Vec::new());
+    // The echo that found the queue full. Nothing is read while it waits.
+    let mut held = None;
+    loop {
+        let side = if output.is_some() { WriteSide::Ready } else { WriteSide::Blocked };
+        let action = match held.take().and_then(|message| feed(&mut endpoint, message)) {
+            None => match endpoint.poll(side) {
+                Ok(action) => action,
+                Err(error) => {
+                    eprintln!("{error}");
+                    continue; // to the end of the transport
+                }
+            },
+            message => {
+                held = message;
+                Action::Write
+            }
+        };
+        match action {
+            Action::Take => {
+                held = echo(&mut endpoint);
+                continue;
+            }
+            Action::Write => {
+                if let Some(mut buffer) = output.take() {
+                    buffer.clear();
+                    let waiting = endpoint.output();
+                    buffer.extend_from_slice(&waiting[..waiting.len().min(WRITE)]);
+                    writing.set(write(stream, buffer).fuse());
+                }
+            }
+            Action::ShutdownWrite => {
+                if output.is_some() {
+                    // A transport that has ended is as good.
+                    let _ = (&*stream).shutdown().await;
+                    endpoint.write_ended();
+                    continue;
+                }
+            }
+            Action::Read => {
+                // The buffer of the read is all that an idle connection needs.
+                endpoint.release();
+                output = output.map(|_| Vec::new());
+                if let Some(buffer) = input.take() {
+                    reading.set(read(stream, buffer).fuse());
+                }
+            }
+            Action::Close => return Ok(()),
+        }
+        let wait = match endpoint.poll_timeout() {
+            Wake::Now => {
+                endpoint.handle_timeout(now());
+                continue;
+            }
+            Wake::At(at) => Some(Duration::from_micros(at.as_micros().saturating_sub(now().as_micros()))),
+            Wake::Never => None,
+        };
+        let deadline = async {
+            match wait {
+                Some(wait) => sleep(wait).await,
+                None => std::future::pending().await,
+            }
+        };
+        let mut deadline = pin!(deadline.fuse());
+        futures_util::select! {
+            read = reading => {
+                let buffer = match read {
+                    Ok(buffer) => buffer,
+                    Err(_) if endpoint.lost().clean => return Ok(()),
+                    Err(error) => return Err(error),
+                };
+                take_in(&mut endpoint, &buffer);
+                input = Some(buffer);
+            }
+            written = writing => match written {
+                Ok(buffer) => {
+                    endpoint.wrote(buffer.len());
+                    output = Some(buffer);
+                }
+                // The peer does not read any more; what it sent before tells why.
+                Err(_) => {
+                    endpoint.write_ended();
+                    output = Some(Vec::new());
+                }
+            },
+            () = deadline => endpoint.handle_timeout(now()),
+        }
+    }
+}
+
+/// Gives the engine what one read brought; nothing is the end.
+fn take_in(endpoint: &mut Endpoint<Server>, mut octets: &[u8]) {
+    if octets.is_empty() {
+        endpoint.eof();
+    }
+    while !octets.is_empty() {
+        let space = endpoint.space();
+        let (now, later) = octets.split_at(space.len().min(octets.len()));
+        space[..now.len()].copy_from_slice(now);
+        endpoint.filled(now.len());
+        octets = later;
+    }
+}
+
+/// Queues the message that is ready; gives it back if the queue is full.
+fn echo(endpoint: &mut Endpoint<Server>) -> Option<OwnedMessage> {
+    let (inbound, outbound) = endpoint.split_mut();
+    // A failure is reported by `poll` as well.
+    let message = inbound.message(outbound).ok()??;
+    match outbound.feed(message) {
+        Err(Refused { error: FeedError::Full { .. }, .. }) => Some(message.into()),
+        _ => None,
+    }
+}
+
+/// Queues a message; gives it back if the queue is full.
+fn feed(endpoint: &mut Endpoint<Server>, message: OwnedMessage) -> Option<OwnedMessage> {
+    match endpoint.outbound().feed_owned(message) {
+        Err(Refused { message, error: FeedError::Full { .. } }) => Some(message),
+        _ => None,
+    }
+}
+
+/// Reads once; nothing is the end of the stream.
+async fn read(mut stream: &TcpStream, mut buffer: Vec<u8>) -> io::Result<Vec<u8>> {
+    buffer.clear();
+    let BufResult(count, buffer) = stream.read(buffer).await;
+    count.map(|_| buffer)
+}
+
+/// Writes everything.
+async fn write(mut stream: &TcpStream, buffer: Vec<u8>) -> io::Result<Vec<u8>> {
+    let BufResult(result, buffer) = stream.write_all(buffer).await;
+    result.map(|()| buffer)
+}
