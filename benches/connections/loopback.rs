@@ -1,0 +1,182 @@
+//! Connections over loopback: a server that is measured, and its clients in another process.
+
+use std::error::Error;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use futures_util::future::FutureExt;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use sockless::adapter::tokio::{accept, dial, WebSocket};
+use sockless::adapter::{ServerOptions, Settings};
+use sockless::handshake::client::ClientRequest;
+use sockless::handshake::{OriginPolicy, Uri};
+use sockless::{Client, Payload, Server, SystemEntropy};
+use tokio::io::Interest;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Builder;
+use tokio::time::timeout;
+
+use crate::row;
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+/// Files that a process needs besides its connections.
+const OTHER_FILES: u64 = 64;
+/// Opening handshakes at a time.
+const OPENING: usize = 64;
+/// For one server and its clients.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Measures servers, each in a process of its own, so that none finds memory that another left.
+pub fn measure(wanted: usize) -> Result<()> {
+    if !cfg!(target_os = "linux") {
+        println!("what is resident is read from /proc, which only Linux has");
+        return Ok(());
+    }
+    let limit = rlimit::increase_nofile_limit(wanted as u64 + OTHER_FILES)?;
+    let count = wanted.min(usize::try_from(limit.saturating_sub(OTHER_FILES))?);
+    if count < wanted {
+        println!("the limit of open files is {limit}: {count} connections, not {wanted} (see `ulimit -n`)");
+    }
+    for how in ["kept", "released"] {
+        let status = this(&["serve", how, &count.to_string()])?.status()?;
+        if !status.success() {
+            return Err(format!("the server ended with {status}").into());
+        }
+    }
+    Ok(())
+}
+
+/// A server that echoes, and prints what is resident for its clients.
+pub fn serve(how: &str, count: usize) -> Result<()> {
+    let serving = async {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let url = format!("ws://{}", listener.local_addr()?);
+        let mut clients = Clients::start(&url, count)?;
+        let released = how == "released";
+        println!("a server on tokio, buffers {how} while it waits: resident");
+        let before = resident()?;
+        for _ in 0..count {
+            let (stream, _) = listener.accept().await?;
+            tokio::spawn(async move {
+                let socket = accept(stream, &ServerOptions::new(OriginPolicy::Any)).await.expect("it opens");
+                // Until the client is gone.
+                let _ = if released { echo_released(socket).await } else { echo(socket).await };
+            });
+        }
+        clients.hear("open").await?;
+        row("  idle", count, resident()? - before, None);
+        clients.tell("talk")?;
+        clients.hear("talked").await?;
+        row("  idle, after a message of 100 octets came and went back", count, resident()? - before, None);
+        clients.end()
+    };
+    Builder::new_current_thread().enable_all().build()?.block_on(async { timeout(PATIENCE, serving).await? })
+}
+
+type Socket = WebSocket<TcpStream, Server>;
+
+/// Waits in `recv`, which holds a buffer to read into.
+async fn echo(mut socket: Socket) -> Result<()> {
+    while let Some((message, mut outgoing)) = socket.recv_with().await? {
+        outgoing.feed(message).await?;
+    }
+    Ok(())
+}
+
+/// Waits for the socket, and holds no buffer meanwhile.
+async fn echo_released(mut socket: Socket) -> Result<()> {
+    loop {
+        // Receiving is cancel safe: a future that is dropped has lost nothing.
+        while let Some(received) = socket.recv_with().now_or_never() {
+            let Some((message, mut outgoing)) = received? else { return Ok(()) };
+            outgoing.feed(message).await?;
+        }
+        socket.endpoint().release();
+        let blocked = socket.endpoint().outbound().queued() > 0;
+        let interest = if blocked { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };
+        socket.get_ref().ready(interest).await?;
+    }
+}
+
+/// The clients' process.
+pub fn connect(url: &str, count: usize) -> Result<()> {
+    let mut orders = std::io::stdin().lines();
+    Builder::new_current_thread().enable_all().build()?.block_on(async {
+        let mut sockets: Vec<WebSocket<TcpStream, Client<SystemEntropy>>> = Vec::with_capacity(count);
+        let mut opening = FuturesUnordered::new();
+        while sockets.len() < count {
+            while opening.len() < OPENING && sockets.len() + opening.len() < count {
+                let uri = Uri::parse(url)?;
+                opening.push(async move { dial(ClientRequest::new(uri), &Settings::DEFAULT).await });
+            }
+            if let Some(socket) = opening.next().await {
+                sockets.push(socket?);
+            }
+        }
+        println!("open");
+        orders.next().transpose()?;
+        for socket in &mut sockets {
+            socket.send(Payload::binary(&[b'x'; 100])).await?;
+            socket.recv().await?;
+        }
+        println!("talked");
+        orders.next().transpose()?;
+        Ok(())
+    })
+}
+
+/// The clients' process, as the server sees it.
+struct Clients {
+    child: Child,
+    words: tokio::sync::mpsc::UnboundedReceiver<String>,
+}
+
+impl Clients {
+    fn start(url: &str, count: usize) -> Result<Self> {
+        let mut command = this(&["connect", url, &count.to_string()])?;
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        let output = child.stdout.take().ok_or("it has no output")?;
+        let (sender, words) = tokio::sync::mpsc::unbounded_channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(output).lines().map_while(std::io::Result::ok) {
+                let _ = sender.send(line);
+            }
+        });
+        Ok(Self { child, words })
+    }
+
+    async fn hear(&mut self, word: &str) -> Result<()> {
+        match self.words.recv().await {
+            Some(heard) if heard == word => Ok(()),
+            heard => Err(format!("the clients said {heard:?}, not {word}").into()),
+        }
+    }
+
+    fn tell(&mut self, word: &str) -> Result<()> {
+        let input = self.child.stdin.as_mut().ok_or("it has no input")?;
+        Ok(writeln!(input, "{word}")?)
+    }
+
+    /// The end of its input ends it.
+    fn end(mut self) -> Result<()> {
+        drop(self.child.stdin.take());
+        self.child.wait()?;
+        Ok(())
+    }
+}
+
+/// This program in another process.
+fn this(arguments: &[&str]) -> Result<Command> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args(arguments);
+    Ok(command)
+}
+
+/// Bytes of this process that are in memory.
+fn resident() -> Result<isize> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
+    Ok(line.trim().trim_end_matches("kB").trim().parse::<isize>()? * 1024)
+}
