@@ -220,6 +220,27 @@ impl<S: sockless::adapter::polled::PollTransport + Unpin, R: sockless::Role + Un
     }
 }
 
+/// The low watermark: a producer goes on before the queue is empty.
+#[tokio::test]
+async fn a_queue_is_drained_to_a_low_watermark() {
+    let (one, mut peer) = tokio::io::duplex(1000);
+    let endpoint = Endpoint::new(Server, Config::new(), Buffers::DEFAULT, &[]);
+    let mut socket = WebSocket::with_endpoint(Tokio::new(one), endpoint);
+    socket.feed(&[0; 4996]).await.unwrap();
+    let mut outgoing = socket.outgoing();
+    outgoing.drain_to(4000).await.unwrap();
+    assert_eq!(outgoing.queue().queued(), 4000);
+    assert!(timeout(Duration::from_millis(10), outgoing.drain_to(3500)).await.is_err());
+    let mut taken = [0; 1000];
+    peer.read_exact(&mut taken).await.unwrap();
+    timeout(SOON, outgoing.drain_to(3500)).await.unwrap().unwrap();
+    assert_eq!(outgoing.queue().queued(), 3000);
+    let (_, mut sender) = socket.into_split();
+    peer.read_exact(&mut taken).await.unwrap();
+    timeout(SOON, sender.drain_to(2500)).await.unwrap().unwrap();
+    assert_eq!(sender.queued(), 2000);
+}
+
 #[tokio::test]
 async fn strangers_are_given_back() {
     let (one, other) = pair(64, false);

@@ -524,6 +524,20 @@ impl<S: PollTransport, R: Role> Outgoing<'_, S, R> {
         poll_fn(|cx| self.poll_flush(cx)).await
     }
 
+    /// Writes until at most `bytes` wait: the low watermark below which a producer goes on, where the bound of the
+    /// queue is the high one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: what was not written stays queued.
+    pub async fn drain_to(&mut self, bytes: usize) -> Result<(), Error> {
+        poll_fn(|cx| self.poll_drain_to(cx, bytes)).await
+    }
+
     /// The queue: what can be done without waiting.
     pub fn queue(&mut self) -> &mut Outbound<R> {
         self.outbound
@@ -531,6 +545,13 @@ impl<S: PollTransport, R: Role> Outgoing<'_, S, R> {
 
     fn poll_room(&mut self, cx: &mut Context<'_>, len: usize) -> Poll<Result<(), Error>> {
         while !self.outbound.has_room(len) {
+            ready!(self.poll_write(cx))?;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_drain_to(&mut self, cx: &mut Context<'_>, bytes: usize) -> Poll<Result<(), Error>> {
+        while self.outbound.output().len() > bytes {
             ready!(self.poll_write(cx))?;
         }
         Poll::Ready(Ok(()))

@@ -405,6 +405,19 @@ impl<S: Stream, R: Role> Outgoing<'_, S, R> {
         Ok(self.stream.flush()?)
     }
 
+    /// Writes until at most `bytes` wait: the low watermark below which a producer goes on, where the bound of the
+    /// queue is the high one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`].
+    pub fn drain_to(&mut self, bytes: usize) -> Result<(), Error> {
+        while self.outbound.output().len() > bytes {
+            write(self.stream, self.outbound)?;
+        }
+        Ok(())
+    }
+
     fn make_room(&mut self, len: usize) -> Result<(), Error> {
         while !self.outbound.has_room(len) {
             write(self.stream, self.outbound)?;

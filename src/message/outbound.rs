@@ -53,7 +53,7 @@ impl<R: Role> Outbound<R> {
         self.conduct.writer.allow_rsv(Rsv::RSV1);
     }
 
-    /// Queues a whole message.
+    /// Queues a whole message. Where it is to be compressed, room is asked for its length before that.
     ///
     /// # Errors
     ///

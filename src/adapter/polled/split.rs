@@ -342,6 +342,19 @@ impl<S: PollTransport, R: Role> Sender<S, R> {
         self.with(|outgoing, cx| outgoing.poll_flush(cx)).await
     }
 
+    /// As [`Outgoing::drain_to`].
+    ///
+    /// # Errors
+    ///
+    /// As [`flush`](Self::flush).
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: what was not written stays queued.
+    pub async fn drain_to(&mut self, bytes: usize) -> Result<(), Error> {
+        self.with(|outgoing, cx| outgoing.poll_drain_to(cx, bytes)).await
+    }
+
     /// Bytes that wait for the transport.
     pub fn queued(&self) -> usize {
         lock(&self.shared.both).outbound.queued()
