@@ -14,15 +14,17 @@ use crate::frame::{MessageKind, Rsv};
 pub struct SliceAssembler<'s> {
     storage: &'s mut [u8],
     len: usize,
+    joining: bool,
 }
 
 impl<'s> SliceAssembler<'s> {
     /// Messages of more than one piece may be as long as `storage`.
     pub fn new(storage: &'s mut [u8]) -> Self {
-        Self { storage, len: 0 }
+        Self { storage, len: 0, joining: false }
     }
 
-    /// Takes the next piece; gives the message once it is whole.
+    /// Takes the next piece; gives the message once it is whole. Pieces of a message whose beginning it was
+    /// not given are passed over.
     ///
     /// # Errors
     ///
@@ -30,26 +32,49 @@ impl<'s> SliceAssembler<'s> {
     /// [`ProtocolError::ReservedBits`] for a piece that an extension has transformed. Fail the connection
     /// with it ([`Reader::fail`](crate::Reader::fail)).
     pub fn push<'a>(&'a mut self, data: Data<'a>) -> Result<Option<Message<'a>>, ProtocolError> {
+        if data.is_first() && data.is_last() && data.rsv() == Rsv::NONE {
+            self.joining = false;
+            return whole(data).map(Some);
+        }
+        match self.append(data)? {
+            Some(kind) => self.joined(kind).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Keeps the next piece. Answers with the kind of the message that is now [joined](Self::joined), if one
+    /// is.
+    pub(crate) fn append(&mut self, data: Data<'_>) -> Result<Option<MessageKind>, ProtocolError> {
         if data.rsv() != Rsv::NONE {
             return Err(ProtocolError::ReservedBits);
         }
         if data.is_first() {
             self.len = 0;
-            if data.is_last() {
-                return message(data.kind(), data.bytes()).map(Some);
-            }
+            self.joining = true;
+        }
+        if !self.joining {
+            return Ok(None);
         }
         let piece = data.bytes();
         // In two steps, so that the lengths are seen to be equal and the copy holds no panic.
         let spare = self.storage.get_mut(self.len..).and_then(|spare| spare.get_mut(..piece.len()));
         spare.ok_or(ProtocolError::MessageTooBig)?.copy_from_slice(piece);
         self.len = self.len.saturating_add(piece.len());
-        if data.is_last() {
-            let whole = self.storage.get(..self.len).unwrap_or(&[]);
-            self.len = 0;
-            return message(data.kind(), whole).map(Some);
-        }
-        Ok(None)
+        self.joining = !data.is_last();
+        Ok(data.is_last().then_some(data.kind()))
+    }
+
+    /// What was joined last, until the next piece is kept.
+    pub(crate) fn joined(&self, kind: MessageKind) -> Result<Message<'_>, ProtocolError> {
+        message(kind, self.storage.get(..self.len).unwrap_or(&[]))
+    }
+}
+
+/// The message that came in this one piece.
+pub(crate) fn whole(data: Data<'_>) -> Result<Message<'_>, ProtocolError> {
+    match data.as_str() {
+        Some(text) => Ok(Message::Text(text)),
+        None => message(data.kind(), data.bytes()),
     }
 }
 

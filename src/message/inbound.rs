@@ -5,7 +5,7 @@
 
 use alloc::boxed::Box;
 
-use super::assembler::message;
+use super::assembler::{message, whole};
 use super::inbox::Inbox;
 #[cfg(feature = "deflate")]
 use super::inflation::Inflation;
@@ -140,10 +140,7 @@ impl Inbound {
             Ready::Whole => {
                 let taken = inbox.take(|input| reader.take_data(input, outbound.replies()));
                 let data = taken.inspect_err(|error| outbound.failed(*error))?;
-                match data.as_str() {
-                    Some(text) => Ok(Some(Message::Text(text))),
-                    None => message(data.kind(), data.bytes()).map(Some),
-                }
+                whole(data).map(Some)
             }
             Ready::Inflated => {
                 let Some(inflation) = inflation.as_deref_mut().filter(|inflation| inflation.is_done()) else {

@@ -25,6 +25,8 @@ mod owned;
 #[cfg(feature = "alloc")]
 mod prepared;
 
+#[cfg(any(feature = "embedded-io", feature = "embedded-io-async"))]
+pub(crate) use assembler::whole;
 pub use assembler::SliceAssembler;
 #[cfg(feature = "alloc")]
 pub use endpoint::{Action, Buffers, Endpoint, WriteSide};
