@@ -195,4 +195,10 @@ impl<R: Role> Connection<R> {
     pub fn split(self) -> (Reader, Writer<R>, Deadlines) {
         (self.reader, self.conduct.writer, self.conduct.deadlines)
     }
+    /// The halves in place, for the layer that owns buffers beside them. What the reader meets, a Close or a
+    /// failure, is to be told to the other.
+    #[cfg(any(feature = "embedded-io", feature = "embedded-io-async"))]
+    pub(crate) fn halves_mut(&mut self) -> (&mut Reader, &mut Conduct<R>) {
+        (&mut self.reader, &mut self.conduct)
+    }
 }

@@ -160,7 +160,7 @@ extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
-#[cfg(feature = "std")]
+#[cfg(any(feature = "std", feature = "embedded-io", feature = "embedded-io-async"))]
 pub mod adapter;
 mod close;
 mod closing;

@@ -1,7 +1,8 @@
-//! Adapters: [`Endpoint`](crate::message::Endpoint)s on real transports.
+//! Adapters: connections on real transports.
 //!
-//! Owns: reading and writing. Must not know: the protocol. An adapter asks the endpoint what to do next, does
-//! it, and reports; if two adapters would need the same decision, it belongs into the endpoint.
+//! Owns: reading and writing. Must not know: the protocol. An adapter asks what to do next, does it, and
+//! reports; if two adapters would need the same decision, it belongs below them. For those with an allocator
+//! that is `message::Endpoint`; for those in buffers that the caller lends, a driver of their own.
 //!
 //! # What an application decides
 //!
@@ -14,10 +15,17 @@
 //! After an abnormal closure a client waits before it connects again, at first a random time of up to five
 //! seconds (6455-7.2.3-1), then longer each time, up to a bound (6455-7.2.3-2).
 
+#[cfg(feature = "embedded-io")]
+pub mod embedded_io;
+#[cfg(feature = "embedded-io-async")]
+pub mod embedded_io_async;
+#[cfg(feature = "std")]
 mod error;
 #[cfg(feature = "futures-io")]
 pub mod futures_io;
-#[cfg(all(feature = "handshake", feature = "rng"))]
+#[cfg(any(feature = "embedded-io", feature = "embedded-io-async"))]
+mod lent;
+#[cfg(all(feature = "std", feature = "handshake", feature = "rng"))]
 mod opening;
 #[cfg(any(feature = "futures-io", feature = "tokio"))]
 pub mod polled;
@@ -28,8 +36,9 @@ mod sync;
 #[cfg(feature = "tokio")]
 pub mod tokio;
 
+#[cfg(feature = "std")]
 pub use error::Error;
 #[cfg(all(feature = "deflate", feature = "handshake", feature = "rng"))]
 pub use opening::ServerDeflate;
-#[cfg(all(feature = "handshake", feature = "rng"))]
+#[cfg(all(feature = "std", feature = "handshake", feature = "rng"))]
 pub use opening::{Accepted, OpeningError, Refusal, Rejection, ServerOptions, Settings};

@@ -1,0 +1,105 @@
+//! The opening handshake on blocking transports of firmware.
+//!
+//! Owns: reading and writing it. Must not know: its rules.
+
+use embedded_io::{Read, Write};
+
+use super::{Buffers, Error, ServerOptions, Settings, WebSocket};
+use crate::adapter::lent::{client_handshake, nonce, Driver, Opening, Step};
+use crate::handshake::client::ClientRequest;
+use crate::handshake::server::{Handshake, Reject, Request};
+use crate::handshake::Session;
+use crate::role::{Client, Entropy, Server};
+
+/// Accepts a WebSocket. `storage` holds the head of the request, and is free again afterwards. Plain HTTP
+/// requests are answered with 426.
+///
+/// # Errors
+///
+/// [`Error::Opening`] after the client was told, the transport then being to be ended; [`Error::Io`] if the
+/// transport failed, by a time-out too: an opening handshake cannot be resumed.
+pub fn accept<'b, S: Read + Write>(
+    stream: S,
+    options: &ServerOptions<'_>,
+    storage: &mut [u8],
+    buffers: Buffers<'b>,
+) -> Result<WebSocket<'b, S, Server>, Error<S::Error>> {
+    accept_with(stream, options, storage, buffers, |_| Ok(()))
+}
+
+/// As [`accept`], where the application looks at the request and may refuse it, such as by 404.
+///
+/// # Errors
+///
+/// As [`accept`].
+pub fn accept_with<'b, 'r, S: Read + Write>(
+    mut stream: S,
+    options: &ServerOptions<'_>,
+    storage: &mut [u8],
+    buffers: Buffers<'b>,
+    decide: impl FnOnce(&Request<'_>) -> Result<(), Reject<'r>>,
+) -> Result<WebSocket<'b, S, Server>, Error<S::Error>> {
+    let mut handshake = Handshake::new(storage, options.settings.head_limits);
+    let mut decide = Some(decide);
+    let mut opening = Opening::new(buffers);
+    run(&mut stream, &mut opening, |opening| {
+        let decide = |request: &Request<'_>| decide.take().map_or(Ok(()), |decide| decide(request));
+        opening.serve(&mut handshake, options, decide);
+    })?;
+    Ok(WebSocket::opened(stream, opening.open(Server, options.settings.config)?))
+}
+
+/// Opens a WebSocket on a transport that is connected already, with TLS if the URI asks for it. The nonce and
+/// all masking keys come from `entropy`. `storage` holds the head of the response, and is free again
+/// afterwards; the request must fit the write buffer.
+///
+/// # Errors
+///
+/// [`Error::Opening`]: end the transport; [`Error::Io`] if the transport failed, by a time-out too: an opening
+/// handshake cannot be resumed.
+pub fn connect<'b, S: Read + Write, E: Entropy>(
+    mut stream: S,
+    request: ClientRequest<'_>,
+    mut entropy: E,
+    settings: &Settings,
+    storage: &mut [u8],
+    buffers: Buffers<'b>,
+) -> Result<WebSocket<'b, S, Client<E>>, Error<S::Error>> {
+    let mut handshake = client_handshake(request, nonce(&mut entropy)?, storage, settings);
+    let mut opening = Opening::new(buffers);
+    opening.request(&handshake)?;
+    run(&mut stream, &mut opening, |opening| opening.ask(&mut handshake))?;
+    Ok(WebSocket::opened(stream, opening.open(Client::new(entropy), settings.config)?))
+}
+
+impl<'b, S, R> WebSocket<'b, S, R> {
+    fn opened(stream: S, (driver, session): (Driver<'b, R>, Session)) -> Self {
+        Self { stream, session, driver }
+    }
+}
+
+/// Does what the handshake asks for until it is done.
+fn run<'b, S: Read + Write>(
+    stream: &mut S,
+    opening: &mut Opening<'b>,
+    mut judge: impl FnMut(&mut Opening<'b>),
+) -> Result<(), Error<S::Error>> {
+    loop {
+        match opening.step() {
+            Step::Done => return Ok(()),
+            Step::Judge => judge(opening),
+            Step::Read => {
+                let result = stream.read(opening.space());
+                opening.received(result)?;
+            }
+            Step::Write => {
+                let result = stream.write(opening.output());
+                opening.written(result)?;
+            }
+            Step::Flush => {
+                let result = stream.flush();
+                opening.flushed(result)?;
+            }
+        }
+    }
+}

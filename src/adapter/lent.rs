@@ -1,0 +1,102 @@
+//! What the adapters without an allocator share: a [`Connection`](crate::Connection) in buffers that the
+//! caller lends.
+//!
+//! Owns: buffers, options, errors, and what is done next. Must not know: any one transport.
+
+mod driver;
+mod error;
+#[cfg(feature = "handshake")]
+mod opening;
+mod outbox;
+
+pub(super) use driver::{Action, Driver, Ready};
+pub use error::Error;
+#[cfg(feature = "handshake")]
+pub use error::OpeningError;
+#[cfg(feature = "handshake")]
+pub(super) use opening::{client_handshake, nonce, Opening, Step};
+#[cfg(feature = "handshake")]
+pub use opening::{ServerOptions, Settings};
+pub(super) use outbox::{Outbound, Pending, Queued};
+
+use crate::error::BufferTooSmall;
+use crate::input::Input;
+use crate::MAX_CONTROL_FRAME_LEN;
+
+/// The buffers of one connection.
+///
+/// Any size works: payload passes through both in pieces. A read buffer as large as a common message saves
+/// joining it; a write buffer as large as a common frame saves writes.
+#[derive(Debug)]
+pub struct Buffers<'b> {
+    pub(super) read: Inbox<'b>,
+    pub(super) write: &'b mut [u8],
+}
+
+impl<'b> Buffers<'b> {
+    /// The smallest write buffer: one control frame, and the answers to most opening handshakes.
+    pub const MIN_WRITE: usize = MAX_CONTROL_FRAME_LEN;
+
+    /// Lends these two.
+    ///
+    /// # Errors
+    ///
+    /// [`BufferTooSmall`] if `read` is empty or `write` is shorter than [`MIN_WRITE`](Self::MIN_WRITE).
+    pub fn new(read: &'b mut [u8], write: &'b mut [u8]) -> Result<Self, BufferTooSmall> {
+        if read.is_empty() {
+            return Err(BufferTooSmall::new(1));
+        }
+        if write.len() < Self::MIN_WRITE {
+            return Err(BufferTooSmall::new(Self::MIN_WRITE));
+        }
+        Ok(Self { read: Inbox { bytes: read, start: 0, end: 0 }, write })
+    }
+
+    /// Where the first `count` bytes of the read buffer were received already, after an opening handshake.
+    #[must_use]
+    pub fn with_received(mut self, count: usize) -> Self {
+        self.read.filled(count);
+        self
+    }
+}
+
+/// The read buffer, and which part of it was received and not consumed.
+#[derive(Debug)]
+pub(super) struct Inbox<'b> {
+    bytes: &'b mut [u8],
+    start: usize,
+    end: usize,
+}
+
+impl Inbox<'_> {
+    /// What was received and not consumed.
+    #[cfg(feature = "handshake")]
+    pub(super) fn unread(&self) -> &[u8] {
+        self.bytes.get(self.start..self.end).unwrap_or(&[])
+    }
+
+    /// The first `count` bytes of it were consumed.
+    #[cfg(feature = "handshake")]
+    pub(super) fn consume(&mut self, count: usize) {
+        self.start = self.start.saturating_add(count).min(self.end);
+    }
+
+    /// Lets `take` consume of it.
+    pub(super) fn take<'a, T>(&'a mut self, take: impl FnOnce(&mut Input<'a>) -> T) -> T {
+        let mut input = Input::new(self.bytes.get_mut(self.start..self.end).unwrap_or(&mut []));
+        let taken = take(&mut input);
+        self.start = self.start.saturating_add(input.consumed());
+        taken
+    }
+
+    /// Space to read into. Everything was consumed by then.
+    pub(super) fn space(&mut self) -> &mut [u8] {
+        self.bytes
+    }
+
+    /// `count` bytes were read.
+    pub(super) fn filled(&mut self, count: usize) {
+        self.start = 0;
+        self.end = count.min(self.bytes.len());
+    }
+}

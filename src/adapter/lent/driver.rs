@@ -1,0 +1,322 @@
+//! A connection with its two buffers, still without a transport: what both adapters drive.
+//!
+//! Owns: the order of reading, writing and ending. Must not know: any transport, or whether it blocks.
+
+use embedded_io::ErrorKind;
+
+use super::outbox::{Outbox, Pending};
+use super::{Buffers, Error, Inbox, Outbound};
+use crate::closing::Transport;
+use crate::connection::{Config, Connection};
+use crate::error::ProtocolError;
+use crate::event::Event;
+use crate::frame::MessageKind;
+use crate::message::{whole, Message, SliceAssembler};
+use crate::reader::{Next, Reader};
+use crate::role::Role;
+use crate::time::Timestamp;
+
+/// What an adapter does next.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::adapter) enum Action {
+    /// This is ready: take it through [`Driver::split_mut`], at once.
+    Take(Ready),
+    /// Write [`Driver::output`] and report it with [`Driver::written`].
+    Write,
+    /// Flush and report it with [`Driver::flushed`].
+    Flush,
+    /// Read into [`Driver::space`] and report it with [`Driver::received`].
+    Read,
+    /// Nothing is left to do.
+    End,
+}
+
+/// What is ready to be taken.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::adapter) enum Ready {
+    /// It stands in the read buffer.
+    Next(Next),
+    /// A message was joined.
+    Joined(MessageKind),
+}
+
+/// A [`Connection`] with its buffers.
+///
+/// Everything that one read brought is handed out before anything is written, and everything is written
+/// before the next wait for input.
+#[derive(Debug)]
+pub(in crate::adapter) struct Driver<'b, R> {
+    connection: Connection<R>,
+    inbox: Inbox<'b>,
+    outbox: Outbox<'b>,
+    /// Whether pieces of the message in progress were taken.
+    in_pieces: bool,
+    /// To be reported once the peer was told.
+    failure: Option<ProtocolError>,
+}
+
+impl<'b, R: Role> Driver<'b, R> {
+    pub(in crate::adapter) fn new(role: R, config: Config, buffers: Buffers<'b>) -> Self {
+        Self::opened(role, config, buffers.read, Outbox::new(buffers.write))
+    }
+
+    pub(super) fn opened(role: R, config: Config, inbox: Inbox<'b>, outbox: Outbox<'b>) -> Self {
+        Self { connection: Connection::new(role, config), inbox, outbox, in_pieces: false, failure: None }
+    }
+
+    /// What to do next towards an event.
+    pub(in crate::adapter) fn poll<E>(&mut self) -> Result<Action, Error<E>> {
+        match self.receive() {
+            Some(next) => Ok(Action::Take(Ready::Next(next))),
+            None => self.act(),
+        }
+    }
+
+    /// What to do next towards a whole message, which is joined in `assembler` if it must be.
+    pub(in crate::adapter) fn poll_message<E>(
+        &mut self,
+        assembler: &mut SliceAssembler<'_>,
+    ) -> Result<Action, Error<E>> {
+        while let Some(next) = self.receive() {
+            match next {
+                Next::Data { whole: true, .. } => return Ok(Action::Take(Ready::Next(next))),
+                Next::Data { .. } => {
+                    if let Some(kind) = self.join(assembler) {
+                        return Ok(Action::Take(Ready::Joined(kind)));
+                    }
+                }
+                Next::Ping | Next::Pong | Next::Close(_) => {}
+            }
+        }
+        self.act()
+    }
+
+    /// The two directions, so that an answer can be sent while what was received is still borrowed.
+    pub(in crate::adapter) fn split_mut(&mut self) -> (Inbound<'_, 'b>, Outbound<'_, 'b, R>) {
+        let (reader, conduct) = self.connection.halves_mut();
+        (
+            Inbound { reader, inbox: &mut self.inbox, in_pieces: &mut self.in_pieces },
+            Outbound { conduct, outbox: &mut self.outbox, failure: &mut self.failure },
+        )
+    }
+
+    /// The bytes to write.
+    pub(in crate::adapter) fn output(&self) -> &[u8] {
+        self.outbox.bytes()
+    }
+
+    /// What writing them came to. A peer that does not read any more may have said why.
+    pub(in crate::adapter) fn written<E: embedded_io::Error>(
+        &mut self,
+        result: Result<usize, E>,
+    ) -> Result<(), Error<E>> {
+        let result = self.outbox.written(result);
+        self.unless_lost(result)
+    }
+
+    /// What flushing came to.
+    pub(in crate::adapter) fn flushed<E: embedded_io::Error>(
+        &mut self,
+        result: Result<(), E>,
+    ) -> Result<(), Error<E>> {
+        let result = self.outbox.flushed(result);
+        self.unless_lost(result)
+    }
+
+    /// Space to read into, never empty.
+    pub(in crate::adapter) fn space(&mut self) -> &mut [u8] {
+        self.inbox.space()
+    }
+
+    /// What reading came to.
+    pub(in crate::adapter) fn received<E: embedded_io::Error>(
+        &mut self,
+        result: Result<usize, E>,
+    ) -> Result<(), Error<E>> {
+        match result {
+            Ok(0) => {
+                if let Err(error) = self.connection.eof() {
+                    // Whoever ends without a Close hears nothing more.
+                    self.outbox.end();
+                    self.failure.get_or_insert(error);
+                }
+                Ok(())
+            }
+            Ok(count) => {
+                self.inbox.filled(count);
+                self.connection.halves_mut().1.deadlines.received();
+                Ok(())
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => Ok(()),
+            Err(error) if error.kind() == ErrorKind::TimedOut => Err(Error::Io(error)),
+            Err(error) => {
+                // This very error is the report.
+                let _ = self.connection.eof();
+                self.outbox.end();
+                match self.connection.closed() {
+                    Some(closed) if closed.clean => Ok(()),
+                    _ => Err(Error::Io(error)),
+                }
+            }
+        }
+    }
+
+    /// Tells the time; [`poll`](Self::poll) reports in its turn if a deadline has failed the connection.
+    pub(in crate::adapter) fn handle_timeout(&mut self, now: Timestamp) {
+        if let Err(error) = self.connection.handle_timeout(now) {
+            self.failure.get_or_insert(error);
+        }
+        if self.connection.transport() == Transport::Close {
+            self.outbox.end(); // waiting any longer is what the deadline forbids
+        }
+    }
+
+    pub(in crate::adapter) fn abort(&mut self) {
+        self.connection.abort();
+        self.outbox.end();
+        self.failure = None;
+    }
+
+    pub(in crate::adapter) const fn connection(&self) -> &Connection<R> {
+        &self.connection
+    }
+
+    /// Works through what was read until something is to be reported, or nothing is left.
+    fn receive(&mut self) -> Option<Next> {
+        loop {
+            let (inbound, mut outbound) = self.split_mut();
+            let replies = outbound.conduct.writer.replies();
+            let next = inbound.inbox.take(|input| inbound.reader.advance(input, replies));
+            match next {
+                // Once: nothing but swallowing follows.
+                Err(error) => {
+                    outbound.failed(error);
+                    continue;
+                }
+                Ok(Some(Next::Close(code))) => outbound.conduct.close_came(code),
+                // Each Ping of one read gets its Pong, while there is room (section 5.5.2). Without a masking
+                // key it stays owed.
+                Ok(Some(Next::Ping)) => {
+                    let _ = outbound.queue_owed();
+                }
+                Ok(_) => {}
+            }
+            return next.unwrap_or(None);
+        }
+    }
+
+    /// Takes a piece; the kind of the message that is whole by it.
+    fn join(&mut self, assembler: &mut SliceAssembler<'_>) -> Option<MessageKind> {
+        let (inbound, mut outbound) = self.split_mut();
+        let Inbound { reader, inbox, in_pieces } = inbound;
+        let replies = outbound.conduct.writer.replies();
+        let joined = inbox.take(|input| reader.take_data(input, replies)).and_then(|data| {
+            if *in_pieces {
+                // The rest of a message whose beginning was taken is passed over.
+                *in_pieces = !data.is_last();
+                return Ok(None);
+            }
+            assembler.append(data)
+        });
+        joined.unwrap_or_else(|error| {
+            reader.fail(error, outbound.conduct.writer.replies());
+            outbound.failed(error);
+            None
+        })
+    }
+
+    /// What to do where nothing is ready.
+    fn act<E>(&mut self) -> Result<Action, Error<E>> {
+        let stuck = self.connection.wants_transmit() && self.connection.writer().frame_remaining() > 0;
+        if stuck && self.connection.transport() != Transport::Open {
+            // Nobody will complete the frame that the last word waits for.
+            self.outbox.end();
+            self.connection.abort();
+        }
+        match self.split_mut().1.pending() {
+            Ok(Some(Pending::Write)) => return Ok(Action::Write),
+            Ok(Some(Pending::Flush)) => return Ok(Action::Flush),
+            Ok(None) => {}
+            // A failure is the better report.
+            Err(error) if self.failure.is_none() => return Err(error.into()),
+            Err(_) => {}
+        }
+        if let Some(error) = self.failure.take() {
+            return Err(error.into());
+        }
+        Ok(match self.connection.transport() {
+            Transport::Open | Transport::AwaitEof => Action::Read,
+            // The caller ends the transport: its traits know no way to end one direction.
+            Transport::ShutdownWrite | Transport::Close => {
+                self.connection.abort();
+                self.outbox.end();
+                Action::End
+            }
+        })
+    }
+
+    /// What is left of an error in writing: one that can be tried again. Others end the writing direction.
+    fn unless_lost<E: embedded_io::Error>(&mut self, result: Result<(), Error<E>>) -> Result<(), Error<E>> {
+        match result {
+            Err(Error::Io(error)) if error.kind() == ErrorKind::TimedOut => Err(Error::Io(error)),
+            Err(_) => {
+                self.outbox.end();
+                Ok(())
+            }
+            Ok(()) => Ok(()),
+        }
+    }
+}
+
+/// The receiving direction of a [`Driver`], to take what its `poll` announced.
+#[derive(Debug)]
+pub(in crate::adapter) struct Inbound<'e, 'b> {
+    reader: &'e mut Reader,
+    inbox: &'e mut Inbox<'b>,
+    in_pieces: &'e mut bool,
+}
+
+impl<'e> Inbound<'e, '_> {
+    /// The event that was announced.
+    pub(in crate::adapter) fn event<R: Role>(
+        self,
+        ready: Ready,
+        outbound: &mut Outbound<'_, '_, R>,
+    ) -> Result<Option<Event<'e>>, ProtocolError> {
+        Ok(match ready {
+            Ready::Next(Next::Data { .. }) => {
+                let Self { reader, inbox, in_pieces } = self;
+                let data = inbox.take(|input| reader.take_data(input, outbound.conduct.writer.replies()));
+                let data = data.inspect_err(|error| outbound.failed(*error))?;
+                *in_pieces = !data.is_last();
+                Some(Event::Data(data))
+            }
+            Ready::Next(Next::Ping) => Some(Event::Ping),
+            Ready::Next(Next::Pong) => Some(Event::Pong),
+            Ready::Next(Next::Close(code)) => Some(Event::Close(code)),
+            Ready::Joined(_) => None,
+        })
+    }
+
+    /// The message that was announced.
+    pub(in crate::adapter) fn message<R: Role>(
+        self,
+        ready: Ready,
+        assembler: &'e SliceAssembler<'_>,
+        outbound: &mut Outbound<'_, '_, R>,
+    ) -> Result<Option<Message<'e>>, ProtocolError> {
+        let Self { reader, inbox, .. } = self;
+        let replies = outbound.conduct.writer.replies();
+        let message = match ready {
+            Ready::Joined(kind) => assembler.joined(kind),
+            Ready::Next(Next::Data { .. }) => {
+                inbox.take(|input| reader.take_data(input, replies)).and_then(whole)
+            }
+            Ready::Next(_) => return Ok(None),
+        };
+        message.map(Some).inspect_err(|error| {
+            reader.fail(*error, outbound.conduct.writer.replies());
+            outbound.failed(*error);
+        })
+    }
+}

@@ -1,0 +1,123 @@
+//! What can go wrong on a transport of which only its own error type is known.
+//!
+//! Owns: the sum of the errors below. Must not know: any one transport.
+
+use core::fmt;
+
+use crate::error::{ProtocolError, SendError};
+#[cfg(feature = "handshake")]
+use crate::handshake::{ComposeError, HandshakeError};
+
+/// Why an operation on a WebSocket failed; `E` is the transport's own error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Error<E> {
+    /// The peer broke the protocol, a limit or a deadline, or vanished; it was told why where that was
+    /// possible.
+    Protocol(ProtocolError),
+    /// The connection does not allow what was to be sent, or there is no masking key to be had.
+    Send(SendError),
+    /// The opening handshake failed.
+    #[cfg(feature = "handshake")]
+    Opening(OpeningError),
+    /// The transport failed. After a time-out the operation can be called again, where its documentation does
+    /// not say otherwise.
+    Io(E),
+    /// The transport took nothing of what was to be written, against the contract of its trait.
+    WriteZero,
+}
+
+impl<E: fmt::Display> fmt::Display for Error<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Protocol(error) => error.fmt(f),
+            Self::Send(error) => error.fmt(f),
+            #[cfg(feature = "handshake")]
+            Self::Opening(error) => error.fmt(f),
+            Self::Io(error) => error.fmt(f),
+            Self::WriteZero => f.write_str("the transport took nothing"),
+        }
+    }
+}
+
+impl<E: core::error::Error + 'static> core::error::Error for Error<E> {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Protocol(error) => Some(error),
+            Self::Send(error) => Some(error),
+            #[cfg(feature = "handshake")]
+            Self::Opening(error) => Some(error),
+            Self::Io(error) => Some(error),
+            Self::WriteZero => None,
+        }
+    }
+}
+
+impl<E> From<ProtocolError> for Error<E> {
+    fn from(error: ProtocolError) -> Self {
+        Self::Protocol(error)
+    }
+}
+
+impl<E> From<SendError> for Error<E> {
+    fn from(error: SendError) -> Self {
+        Self::Send(error)
+    }
+}
+
+#[cfg(feature = "handshake")]
+impl<E> From<OpeningError> for Error<E> {
+    fn from(error: OpeningError) -> Self {
+        Self::Opening(error)
+    }
+}
+
+/// Why an opening handshake failed, beyond the transport.
+#[cfg(feature = "handshake")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OpeningError {
+    /// The peer broke a rule; a client was told by a status.
+    Handshake(HandshakeError),
+    /// The application refused the request, and the client was told by this status.
+    Refused(u16),
+    /// A plain HTTP request came, and was answered with 426.
+    NotWebSocket,
+    /// The server answered otherwise, with this status.
+    Rejected(u16),
+    /// Our own options would make an invalid head, or one that the write buffer does not hold.
+    Compose(ComposeError),
+    /// There is no nonce to be had.
+    Entropy,
+}
+
+#[cfg(feature = "handshake")]
+impl fmt::Display for OpeningError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Handshake(error) => error.fmt(f),
+            Self::Refused(status) => write!(f, "the request was refused with status {status}"),
+            Self::NotWebSocket => f.write_str("the request does not ask for a WebSocket"),
+            Self::Rejected(status) => write!(f, "the server answered with status {status}"),
+            Self::Compose(error) => error.fmt(f),
+            Self::Entropy => f.write_str("there is no nonce to be had"),
+        }
+    }
+}
+
+#[cfg(feature = "handshake")]
+impl core::error::Error for OpeningError {}
+
+#[cfg(feature = "handshake")]
+impl From<HandshakeError> for OpeningError {
+    fn from(error: HandshakeError) -> Self {
+        Self::Handshake(error)
+    }
+}
+
+#[cfg(feature = "handshake")]
+impl From<ComposeError> for OpeningError {
+    fn from(error: ComposeError) -> Self {
+        Self::Compose(error)
+    }
+}

@@ -1,0 +1,279 @@
+//! The opening handshake in buffers that the caller lends: what both adapters share of it.
+//!
+//! Owns: options, and turning received bytes into an answer to write. Must not know: any transport.
+
+use embedded_io::ErrorKind;
+
+use super::outbox::{Outbox, Pending};
+use super::{Buffers, Driver, Error, Inbox, OpeningError};
+use crate::connection::Config;
+use crate::handshake::client::{self, ClientRequest};
+use crate::handshake::server::{Handshake, Progress, Reject, Request};
+use crate::handshake::{HandshakeError, HeadLimits, OriginPolicy, Session};
+use crate::role::{Entropy, Role};
+
+/// What both roles can set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Settings {
+    /// Limits and timers of the connection. The adapters have no clock: timers run where the caller passes
+    /// the time on.
+    pub config: Config,
+    /// Bounds on the head of the opening handshake, besides the storage that is lent for it.
+    pub head_limits: HeadLimits,
+}
+
+impl Settings {
+    /// The defaults.
+    pub const DEFAULT: Self = Self { config: Config::new(), head_limits: HeadLimits::DEFAULT };
+
+    /// With other limits and timers.
+    #[must_use]
+    pub const fn with_config(mut self, config: Config) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// With other bounds on heads.
+    #[must_use]
+    pub const fn with_head_limits(mut self, limits: HeadLimits) -> Self {
+        self.head_limits = limits;
+        self
+    }
+}
+
+/// How a server answers requests to open a WebSocket.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct ServerOptions<'o> {
+    /// Which web pages may connect: a choice without a default.
+    pub origin: OriginPolicy<'o>,
+    /// The subprotocols that are spoken. The first of the client's list that is among them is chosen.
+    pub subprotocols: &'o [&'o str],
+    /// Header fields to add to the answer.
+    pub fields: &'o [(&'o str, &'o str)],
+    /// Limits and timers.
+    pub settings: Settings,
+}
+
+impl<'o> ServerOptions<'o> {
+    /// With this origin policy and the defaults.
+    pub const fn new(origin: OriginPolicy<'o>) -> Self {
+        Self { origin, subprotocols: &[], fields: &[], settings: Settings::DEFAULT }
+    }
+
+    /// With these subprotocols.
+    #[must_use]
+    pub const fn with_subprotocols(mut self, names: &'o [&'o str]) -> Self {
+        self.subprotocols = names;
+        self
+    }
+
+    /// With header fields to add to the answer.
+    #[must_use]
+    pub const fn with_fields(mut self, fields: &'o [(&'o str, &'o str)]) -> Self {
+        self.fields = fields;
+        self
+    }
+
+    /// With other settings.
+    #[must_use]
+    pub const fn with_settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
+        self
+    }
+}
+
+/// What an adapter does next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::adapter) enum Step {
+    /// Read into [`Opening::space`] and report it with [`Opening::received`].
+    Read,
+    /// Give what was read to [`Opening::serve`] or [`Opening::ask`].
+    Judge,
+    /// Write [`Opening::output`] and report it with [`Opening::written`].
+    Write,
+    /// Flush and report it with [`Opening::flushed`].
+    Flush,
+    /// [`Opening::open`] has the result.
+    Done,
+}
+
+/// An opening handshake of either side with its two buffers.
+#[derive(Debug)]
+pub(in crate::adapter) struct Opening<'b> {
+    inbox: Inbox<'b>,
+    outbox: Outbox<'b>,
+    outcome: Option<Result<Session, OpeningError>>,
+}
+
+impl<'b> Opening<'b> {
+    /// At the first byte.
+    pub(in crate::adapter) fn new(buffers: Buffers<'b>) -> Self {
+        Self { inbox: buffers.read, outbox: Outbox::new(buffers.write), outcome: None }
+    }
+
+    /// What to do next. An answer is written before its outcome counts.
+    pub(in crate::adapter) fn step(&self) -> Step {
+        match (self.outbox.pending(), self.outcome) {
+            (Some(Pending::Write), _) => Step::Write,
+            (Some(Pending::Flush), _) => Step::Flush,
+            (None, Some(_)) => Step::Done,
+            (None, None) if self.inbox.unread().is_empty() => Step::Read,
+            (None, None) => Step::Judge,
+        }
+    }
+
+    /// Gives what was read to a server's handshake.
+    pub(in crate::adapter) fn serve<'r>(
+        &mut self,
+        handshake: &mut Handshake<'_>,
+        options: &ServerOptions<'_>,
+        decide: impl FnOnce(&Request<'_>) -> Result<(), Reject<'r>>,
+    ) {
+        let (error, reject) = match handshake.recv(self.inbox.unread()) {
+            Ok((taken, Progress::NeedMore)) => return self.inbox.consume(taken),
+            Ok((_, Progress::Http(_))) => (OpeningError::NotWebSocket, Some(Reject::for_plain_http())),
+            Ok((taken, Progress::Request(request))) => {
+                self.inbox.consume(taken);
+                match answer(&request, options, decide, &mut self.outbox) {
+                    Ok(session) => return self.outcome = Some(Ok(session)),
+                    Err(refusal) => refusal,
+                }
+            }
+            Err(error) => (error.into(), Reject::for_error(error)),
+        };
+        let written = reject.map_or(Ok(0), |reject| self.outbox.fill(|out| reject.write(out)));
+        self.outcome = Some(Err(match written {
+            Ok(_) => error,
+            Err(error) => {
+                // The smallest write buffer holds this one.
+                let _ = Reject::new(500).and_then(|reject| self.outbox.fill(|out| reject.write(out)));
+                error.into()
+            }
+        }));
+    }
+
+    /// Queues the request of a client's handshake.
+    pub(in crate::adapter) fn request(
+        &mut self,
+        handshake: &client::Handshake<'_>,
+    ) -> Result<(), OpeningError> {
+        match self.outbox.fill(|out| handshake.write_request(out)) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(OpeningError::Compose(error.into())),
+        }
+    }
+
+    /// Gives what was read to a client's handshake.
+    pub(in crate::adapter) fn ask(&mut self, handshake: &mut client::Handshake<'_>) {
+        self.outcome = Some(match handshake.recv(self.inbox.unread()) {
+            Ok((taken, client::Progress::NeedMore)) => return self.inbox.consume(taken),
+            Ok((taken, client::Progress::Accepted(accepted))) => {
+                self.inbox.consume(taken);
+                let session = accepted.session();
+                // RFC 7692 section 5.1: who cannot go on with what was agreed on fails. There is no codec
+                // here.
+                match session.deflate {
+                    Some(_) => Err(HandshakeError::InvalidExtensionParameters.into()),
+                    None => Ok(session),
+                }
+            }
+            Ok((_, client::Progress::Rejected(rejected))) => Err(OpeningError::Rejected(rejected.status())),
+            Err(error) => Err(error.into()),
+        });
+    }
+
+    /// Space to read into, never empty.
+    pub(in crate::adapter) fn space(&mut self) -> &mut [u8] {
+        self.inbox.space()
+    }
+
+    /// What reading came to.
+    pub(in crate::adapter) fn received<E: embedded_io::Error>(
+        &mut self,
+        result: Result<usize, E>,
+    ) -> Result<(), Error<E>> {
+        match result {
+            Ok(0) => Err(OpeningError::Handshake(HandshakeError::UnexpectedEof).into()),
+            Ok(count) => {
+                self.inbox.filled(count);
+                Ok(())
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => Ok(()),
+            Err(error) => Err(Error::Io(error)),
+        }
+    }
+
+    /// The bytes to write.
+    pub(in crate::adapter) fn output(&self) -> &[u8] {
+        self.outbox.bytes()
+    }
+
+    /// What writing them came to.
+    pub(in crate::adapter) fn written<E: embedded_io::Error>(
+        &mut self,
+        result: Result<usize, E>,
+    ) -> Result<(), Error<E>> {
+        self.outbox.written(result)
+    }
+
+    /// What flushing came to.
+    pub(in crate::adapter) fn flushed<E: embedded_io::Error>(
+        &mut self,
+        result: Result<(), E>,
+    ) -> Result<(), Error<E>> {
+        self.outbox.flushed(result)
+    }
+
+    /// The connection that was opened. What came after the head is its first input.
+    pub(in crate::adapter) fn open<R: Role>(
+        self,
+        role: R,
+        config: Config,
+    ) -> Result<(Driver<'b, R>, Session), OpeningError> {
+        let session = self.outcome.unwrap_or(Err(HandshakeError::UnexpectedEof.into()))?;
+        Ok((Driver::opened(role, config, self.inbox, self.outbox), session))
+    }
+}
+
+/// Queues the answer that opens the WebSocket, or tells why not and by which answer.
+fn answer<'r>(
+    request: &Request<'_>,
+    options: &ServerOptions<'_>,
+    decide: impl FnOnce(&Request<'_>) -> Result<(), Reject<'r>>,
+    outbox: &mut Outbox<'_>,
+) -> Result<Session, (OpeningError, Option<Reject<'r>>)> {
+    let accept = request.accept(options.origin).map_err(|error| (error.into(), Reject::for_error(error)))?;
+    decide(request).map_err(|reject| (OpeningError::Refused(reject.status()), Some(reject)))?;
+    let mut session = Session::default();
+    let written = accept.choose_subprotocol(options.subprotocols).fields(options.fields).and_then(|accept| {
+        outbox.fill(|out| {
+            let (len, agreed) = accept.write(out)?;
+            session = agreed;
+            Ok(len)
+        })
+    });
+    match written {
+        Ok(_) => Ok(session),
+        // Our own options are at fault.
+        Err(error) => Err((error.into(), Reject::new(500).ok())),
+    }
+}
+
+/// A nonce of this entropy.
+pub(in crate::adapter) fn nonce(entropy: &mut impl Entropy) -> Result<[u8; 16], OpeningError> {
+    let mut nonce = [0; 16];
+    entropy.fill(&mut nonce).map_err(|_| OpeningError::Entropy)?;
+    Ok(nonce)
+}
+
+/// A client's handshake for this request.
+pub(in crate::adapter) fn client_handshake<'c>(
+    request: ClientRequest<'c>,
+    nonce: [u8; 16],
+    storage: &'c mut [u8],
+    settings: &Settings,
+) -> client::Handshake<'c> {
+    client::Handshake::new(request, nonce, storage, settings.head_limits)
+}

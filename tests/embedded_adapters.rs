@@ -1,0 +1,48 @@
+//! Both adapters in lent buffers on scripted transports: the same scenarios, word for word. And what only the asynchronous
+//! one has: futures dropped at every await.
+
+mod common;
+#[path = "embedded/script.rs"]
+mod script;
+
+/// On `embedded-io`.
+mod blocking {
+    macro_rules! go {
+        ($operation:expr) => {
+            $operation
+        };
+    }
+
+    use sockless::adapter::embedded_io as adapter;
+
+    include!("embedded/scenarios.rs");
+
+    mod opening {
+        use sockless::adapter::embedded_io as adapter;
+
+        include!("embedded/opening.rs");
+    }
+}
+
+/// On `embedded-io-async`, each future polled to its end over a transport that makes it wait at every other call.
+mod asynchronous {
+    macro_rules! go {
+        ($operation:expr) => {
+            crate::script::run($operation)
+        };
+    }
+
+    use sockless::adapter::embedded_io_async as adapter;
+
+    include!("embedded/scenarios.rs");
+
+    mod opening {
+        use sockless::adapter::embedded_io_async as adapter;
+
+        include!("embedded/opening.rs");
+    }
+
+    mod cancel {
+        include!("embedded/cancel.rs");
+    }
+}
