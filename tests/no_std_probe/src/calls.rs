@@ -33,6 +33,14 @@ pub fn all(frames: &[u8], zero: usize) -> bool {
     {
         done &= rng() == Some(true);
     }
+    #[cfg(feature = "embedded-io")]
+    {
+        done &= crate::adapters::blocking::all(frames, zero) == Some(true);
+    }
+    #[cfg(feature = "embedded-io-async")]
+    {
+        done &= crate::adapters::asynchronous::poll_all(frames, zero) == Some(true);
+    }
     #[cfg(feature = "alloc")]
     {
         done &= whole_messages(frames) == Some(true);

@@ -8,6 +8,8 @@
 #[cfg(feature = "control_std")]
 extern crate std;
 
+#[cfg(any(feature = "embedded-io", feature = "embedded-io-async"))]
+mod adapters;
 mod calls;
 
 use core::hint::black_box;
