@@ -3,6 +3,8 @@
 //! Owns: comparing an origin with a policy. Must not know: the rest of the request. An origin is what a
 //! browser says of the page; other clients may say anything, so it authenticates nobody (6455-10.1-1).
 
+use super::rules::split_scheme;
+
 /// The choice that every server has to make: without one, any page that a user visits could act in their
 /// name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +36,7 @@ impl OriginPolicy<'_> {
 }
 
 fn same_host(origin: &str, host: &str) -> bool {
-    let Some((scheme, authority)) = origin.split_once("://") else { return false };
+    let Some((scheme, authority)) = split_scheme(origin) else { return false };
     // Only pages of the web have a host; `app://localhost` is another origin than `http://localhost`.
     let default = match scheme {
         _ if scheme.eq_ignore_ascii_case("https") => "443",
@@ -52,8 +54,12 @@ fn same_host(origin: &str, host: &str) -> bool {
 
 /// Host and port of an authority; an IPv6 address keeps its brackets.
 fn split_port(authority: &str) -> (&str, Option<&str>) {
-    match authority.rsplit_once(':') {
-        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => {
+    let colon = authority.bytes().rposition(|byte| byte == b':');
+    let Some((host, port)) = colon.and_then(|at| authority.split_at_checked(at)) else {
+        return (authority, None);
+    };
+    match port.strip_prefix(':') {
+        Some(port) if port.bytes().all(|byte| byte.is_ascii_digit()) => {
             (host, Some(port).filter(|port| !port.is_empty()))
         }
         _ => (authority, None),

@@ -63,7 +63,7 @@ pub(crate) fn split_target(target: &str) -> (Option<&str>, Option<&str>) {
     if target.starts_with('/') {
         return (Some(target), None);
     }
-    let Some((scheme, rest)) = target.split_once("://") else { return (None, None) };
+    let Some((scheme, rest)) = split_scheme(target) else { return (None, None) };
     let known = ["http", "https"].iter().any(|known| known.eq_ignore_ascii_case(scheme));
     let at = rest.find(['/', '?']).unwrap_or(rest.len());
     let (Some(authority), Some(resource)) = (rest.get(..at), rest.get(at..)) else { return (None, None) };
@@ -76,6 +76,13 @@ pub(crate) fn split_target(target: &str) -> (Option<&str>, Option<&str>) {
         _ if resource.starts_with('?') => (None, None),
         _ => (Some(resource), Some(authority)),
     }
+}
+
+/// What stands before and after the first `:` of a URI, if `//` follows it. The searchers of `core` for strings
+/// would be half a KiB more of code, with panics in them.
+pub(crate) fn split_scheme(uri: &str) -> Option<(&str, &str)> {
+    let (scheme, rest) = uri.split_at_checked(uri.bytes().position(|byte| byte == b':')?)?;
+    Some((scheme, rest.strip_prefix("://")?))
 }
 
 /// RFC 9112 section 3.2: one valid Host, which HTTP/1.0 did not need.

@@ -4,6 +4,8 @@
 
 use core::fmt;
 
+use super::rules::split_scheme;
+
 /// A parsed `ws:` or `wss:` URI; its parts are borrowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Uri<'u> {
@@ -58,7 +60,7 @@ impl<'u> Uri<'u> {
     ///
     /// [`UriError`].
     pub fn parse(text: &'u str) -> Result<Self, UriError> {
-        let (scheme, rest) = text.split_once("://").ok_or(UriError::Scheme)?;
+        let (scheme, rest) = split_scheme(text).ok_or(UriError::Scheme)?;
         let secure = match scheme {
             _ if scheme.eq_ignore_ascii_case("ws") => false,
             _ if scheme.eq_ignore_ascii_case("wss") => true,
