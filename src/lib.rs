@@ -76,7 +76,7 @@
 //!   <- reader, writer                  the two halves; replies: two slots from one to the other
 //!     <- connection                    both halves, closing handshake, deadlines
 //!       <- message                     whole messages, buffers, the order of reading and writing
-//!         <- adapter                   std, tokio: read, write, report
+//!         <- adapter                   std, tokio, embedded-io: read, write, report
 //! deflate                              compression: its terms, used by handshake; its codec, by message
 //! handshake                            opens; knows nothing of frames
 //! ```
@@ -132,6 +132,8 @@
 //! - `tokio`: the tokio adapter, with `Stream` and `Sink`.
 //! - `deflate`: compression, permessage-deflate (RFC 7692), with `zlib-rs`. Implies `std`. Negotiating it is
 //!   part of `handshake`, and its values of the core.
+//! - `embedded-io`, `embedded-io-async`: adapters without an allocator, in buffers that the caller lends. The
+//!   README says what they take on a Cortex-M4.
 //! - `alloc`: whole messages and queues without `std`.
 //!
 //! With none of them the engine needs no allocator and no other crate.
