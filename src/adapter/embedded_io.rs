@@ -5,6 +5,30 @@
 //! No allocator: the caller lends two buffers, through which messages of any length pass in pieces. No
 //! thread: one task reads and writes, and what is owed to the peer is written before each wait for input.
 //!
+//! ```
+//! # #[cfg(feature = "handshake")] mod example {
+//! use embedded_io::{Read, Write};
+//! use sockless::adapter::embedded_io::{accept, Buffers, Error, ServerOptions};
+//! use sockless::{handshake::OriginPolicy, Event, Payload};
+//!
+//! /// Echoes messages of any length.
+//! fn serve<S: Read + Write>(
+//!     stream: &mut S, // kept, to be ended
+//!     head: &mut [u8],
+//!     buffers: Buffers<'_>,
+//! ) -> Result<(), Error<S::Error>> {
+//!     let options = ServerOptions::new(OriginPolicy::SameHost); // a choice without a default
+//!     let mut socket = accept(stream, &options, head, buffers)?;
+//!     while let Some((event, mut outgoing)) = socket.recv_with()? {
+//!         let Event::Data(data) = event else { continue };
+//!         let Some(payload) = Payload::forward(&data) else { continue };
+//!         outgoing.feed_fragment(payload, data.is_last())?; // written before the next wait for input
+//!     }
+//!     Ok(())
+//! }
+//! # }
+//! ```
+//!
 //! # The end
 //!
 //! The traits know no way to end one direction of a transport, so ending it is left to the caller. Once
@@ -17,9 +41,13 @@
 //! # Time
 //!
 //! There is no clock here. A transport with a time limit of its own reports
-//! [`TimedOut`](embedded_io::ErrorKind::TimedOut), after which every operation but the opening handshake can
-//! be called again, nothing being lost; then is the time to tell the connection [what time it
-//! is](WebSocket::handle_timeout).
+//! [`TimedOut`](embedded_io::ErrorKind::TimedOut); then is the time to tell the connection [what time it
+//! is](WebSocket::handle_timeout). Nothing is lost: call the operation again if it was to receive, to flush
+//! or to close. If it was [`feed`](Outgoing::feed), nothing was queued where
+//! [`frame_remaining`](Outgoing::frame_remaining) is 0; otherwise so many octets of the message are missing,
+//! to be given to [`feed_payload`](Outgoing::feed_payload). [`send`](WebSocket::send) and
+//! [`ping`](WebSocket::ping) do not tell whether all was queued already: who must know feeds, then flushes.
+//! An opening handshake cannot be resumed.
 
 #[cfg(feature = "handshake")]
 mod opening;
@@ -105,8 +133,8 @@ impl<'b, S: Read + Write, R: Role> WebSocket<'b, S, R> {
     }
 
     /// The next whole message. One that lies whole in the read buffer is lent from there, any other is joined
-    /// in `assembler`: the same one until a message comes. The rest of a message of which [`recv`](Self::recv)
-    /// took a piece is passed over.
+    /// in `assembler`: the same one until a message comes. The rest of a message of which
+    /// [`recv`](Self::recv) took a piece is passed over.
     ///
     /// # Errors
     ///

@@ -5,6 +5,30 @@
 //! No allocator: the caller lends two buffers, through which messages of any length pass in pieces. One
 //! task reads and writes, and what is owed to the peer is written before each wait for input.
 //!
+//! ```
+//! # #[cfg(feature = "handshake")] mod example {
+//! use embedded_io_async::{Read, Write};
+//! use sockless::adapter::embedded_io_async::{accept, Buffers, Error, ServerOptions};
+//! use sockless::{handshake::OriginPolicy, Event, Payload};
+//!
+//! /// Echoes messages of any length.
+//! async fn serve<S: Read + Write>(
+//!     stream: &mut S, // kept, to be ended
+//!     head: &mut [u8],
+//!     buffers: Buffers<'_>,
+//! ) -> Result<(), Error<S::Error>> {
+//!     let options = ServerOptions::new(OriginPolicy::SameHost); // a choice without a default
+//!     let mut socket = accept(stream, &options, head, buffers).await?;
+//!     while let Some((event, mut outgoing)) = socket.recv_with().await? {
+//!         let Event::Data(data) = event else { continue };
+//!         let Some(payload) = Payload::forward(&data) else { continue };
+//!         outgoing.feed_fragment(payload, data.is_last()).await?; // written before the next wait
+//!     }
+//!     Ok(())
+//! }
+//! # }
+//! ```
+//!
 //! # The end
 //!
 //! The traits know no way to end one direction of a transport, so ending it is left to the caller. Once
@@ -113,8 +137,8 @@ impl<'b, S: Read + Write, R: Role> WebSocket<'b, S, R> {
     }
 
     /// The next whole message. One that lies whole in the read buffer is lent from there, any other is joined
-    /// in `assembler`: the same one until a message comes. The rest of a message of which [`recv`](Self::recv)
-    /// took a piece is passed over.
+    /// in `assembler`: the same one until a message comes. The rest of a message of which
+    /// [`recv`](Self::recv) took a piece is passed over.
     ///
     /// # Errors
     ///

@@ -480,6 +480,26 @@ fn deadlines_are_data_that_pass_through() {
 }
 
 #[test]
+fn a_client_does_not_wait_for_ever_for_the_server_to_end() {
+    let mut timeouts = Timeouts::NONE;
+    timeouts.closing = Some(Duration::from_secs(5));
+    let mut script = Script::new(&to(Side::Client, CLOSE, &close_body(1000, b"")), 1000);
+    script.end = Some(ErrorKind::TimedOut);
+    let (mut read, mut write) = ([0; 64], [0; Buffers::MIN_WRITE]);
+    let buffers = Buffers::new(&mut read, &mut write).unwrap();
+    let config = Config::new().with_timeouts(timeouts);
+    let mut socket = WebSocket::new(script, Client::new(Keys(1)), config, buffers);
+    assert_eq!(go!(socket.recv()), Ok(Some(Event::Close(CloseCode::new(1000)))));
+    for seconds in 0..5 {
+        socket.handle_timeout(Timestamp::from_duration(Duration::from_secs(seconds)));
+        assert_eq!(go!(socket.recv()), Err(Error::Io(ErrorKind::TimedOut)));
+    }
+    socket.handle_timeout(Timestamp::from_duration(Duration::from_secs(5)));
+    assert_eq!(go!(socket.recv()), Ok(None));
+    assert!(socket.closed().unwrap().clean);
+}
+
+#[test]
 fn without_a_masking_key_nothing_is_sent_and_nothing_is_lost() {
     let mut keys = 0;
     let entropy = |dest: &mut [u8]| {

@@ -20,8 +20,8 @@ pub enum Error<E> {
     /// The opening handshake failed.
     #[cfg(feature = "handshake")]
     Opening(OpeningError),
-    /// The transport failed. After a time-out the operation can be called again, where its documentation does
-    /// not say otherwise.
+    /// The transport failed. After a time-out the connection can still be used; the documentation of the
+    /// adapter says how.
     Io(E),
     /// The transport took nothing of what was to be written, against the contract of its trait.
     WriteZero,
