@@ -74,9 +74,9 @@
 //! ```text
 //! frame, close, utf8, limits, time     the wire format and values
 //!   <- reader, writer                  the two halves; replies: two slots from one to the other
-//!     <- connection                    both halves, closing handshake, deadlines
+//!     <- conduct, connection           both halves, closing handshake, deadlines
 //!       <- message                     whole messages, buffers, the order of reading and writing
-//!         <- adapter                   std, tokio, embedded-io: read, write, report
+//!         <- adapter                   std, tokio, futures-io, embedded-io: read, write, report
 //! deflate                              compression: its terms, used by handshake; its codec, by message
 //! handshake                            opens; knows nothing of frames
 //! ```

@@ -1,4 +1,4 @@
-//! The halves of a polled WebSocket under a model checker, which tries the orders in which tasks can run:
+//! The halves of a WebSocket, polled and blocking, under a model checker, which tries the orders in which tasks can run:
 //! `RUSTFLAGS="--cfg shuttle" cargo test --release --test split_model --features tokio`.
 //!
 //! A wake-up that is lost, or a lock that is never given back, shows as a deadlock.
@@ -6,13 +6,17 @@
 
 use std::collections::VecDeque;
 use std::future::Future as _;
-use std::io;
+use std::io::{self, Read, Write};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use shuttle::future::{block_on, spawn};
-use shuttle::sync::Mutex;
+use shuttle::rand::{thread_rng, Rng};
+use shuttle::sync::{Condvar, Mutex};
+use shuttle::thread;
 use sockless::adapter::polled::{PollTransport, WebSocket};
+use sockless::adapter::std_io::{self, SplitStream, Stream};
 use sockless::message::{Buffers, Endpoint, OwnedMessage};
 use sockless::{CloseCode, Config, Server};
 
@@ -188,4 +192,150 @@ fn nothing_is_lost_in_any_order_of_two_tasks() {
 fn a_cancelled_sender_leaves_the_transport_to_the_receiver() {
     shuttle::check_random(cancelled_sender, 20_000);
     shuttle::check_pct(cancelled_sender, 20_000, 4);
+}
+
+/// A pipe whose reads and writes block, and which reach their time limit whenever the checker likes.
+#[derive(Clone, Default)]
+struct Blocking {
+    input: Arc<(Mutex<Pipe>, Condvar)>,
+    output: Arc<(Mutex<Pipe>, Condvar)>,
+    limited: bool,
+}
+
+fn blocking_ends() -> (Blocking, Blocking) {
+    let one = Blocking::default();
+    let (input, output) = (Arc::clone(&one.output), Arc::clone(&one.input));
+    (one, Blocking { input, output, limited: false })
+}
+
+impl Blocking {
+    /// Waits until the pipe is as it should be, or the time is up.
+    fn when<T>(
+        &self,
+        pipe: &(Mutex<Pipe>, Condvar),
+        ready: impl Fn(&Pipe) -> bool,
+        act: impl FnOnce(&mut Pipe) -> T,
+    ) -> io::Result<T> {
+        let mut state = pipe.0.lock().unwrap();
+        while !ready(&state) {
+            if self.limited && thread_rng().gen::<bool>() {
+                drop(state);
+                thread::yield_now();
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            if self.limited {
+                drop(state);
+                thread::yield_now();
+                state = pipe.0.lock().unwrap();
+            } else {
+                state = pipe.1.wait(state).unwrap();
+            }
+        }
+        let result = act(&mut state);
+        pipe.1.notify_all();
+        Ok(result)
+    }
+}
+
+impl Read for Blocking {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.when(
+            &self.input,
+            |pipe| !pipe.bytes.is_empty() || pipe.ended,
+            |pipe| {
+                let count = pipe.bytes.len().min(buf.len());
+                for (slot, byte) in buf.iter_mut().zip(pipe.bytes.drain(..count)) {
+                    *slot = byte;
+                }
+                count
+            },
+        )
+    }
+}
+
+impl Write for Blocking {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        self.when(
+            &self.output,
+            |pipe| pipe.bytes.len() < ROOM,
+            |pipe| {
+                let count = buf.len().min(ROOM - pipe.bytes.len());
+                pipe.bytes.extend(&buf[..count]);
+                count
+            },
+        )
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Stream for Blocking {
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        self.output.0.lock().unwrap().ended = true;
+        self.output.1.notify_all();
+        Ok(())
+    }
+
+    fn limit_read(&mut self, limit: Option<Duration>) -> io::Result<()> {
+        self.limited = limit.is_some();
+        Ok(())
+    }
+}
+
+impl SplitStream for Blocking {
+    fn try_clone(&self) -> io::Result<Self> {
+        Ok(Self { limited: true, ..self.clone() })
+    }
+
+    fn limit_write(&mut self, limit: Option<Duration>) -> io::Result<()> {
+        self.limited = limit.is_some();
+        Ok(())
+    }
+}
+
+/// As `pong_message_and_close`, on threads.
+fn threads() {
+    let (ours, mut peer) = blocking_ends();
+    let endpoint = Endpoint::new(Server, Config::new(), Buffers::DEFAULT, &[]);
+    let (mut receiver, mut sender) = std_io::WebSocket::with_endpoint(ours, endpoint).into_split().unwrap();
+    let receiving = thread::spawn(move || {
+        let message = receiver.recv().unwrap().map(OwnedMessage::from);
+        assert_eq!(message, Some(vec![9].into()));
+        assert_eq!(receiver.recv().unwrap(), None);
+        receiver.closed().unwrap()
+    });
+    let sending = thread::spawn(move || sender.send(&[1, 2, 3]).map(|()| sender).unwrap());
+    let mut reading_end = peer.clone();
+    let reading = thread::spawn(move || {
+        let mut frames = Vec::new();
+        for _ in 0..2 {
+            let mut head = [0; 2];
+            reading_end.read_exact(&mut head).unwrap();
+            let mut payload = vec![0; usize::from(head[1])];
+            reading_end.read_exact(&mut payload).unwrap();
+            frames.push((head[0], payload));
+        }
+        frames.sort();
+        assert_eq!(frames, [(0x82, vec![1, 2, 3]), (0x8A, vec![6, 7])]);
+        reading_end
+    });
+    peer.write_all(&[0x89, 0x82, 0, 0, 0, 0, 6, 7]).unwrap();
+    peer.write_all(&[0x82, 0x81, 0, 0, 0, 0, 9]).unwrap();
+    let mut reading_end = reading.join().unwrap();
+    let sender = sending.join().unwrap();
+    peer.write_all(&[0x88, 0x82, 0, 0, 0, 0, 3, 0xE8]).unwrap();
+    let mut close = [0; 4];
+    reading_end.read_exact(&mut close).unwrap();
+    assert_eq!(close, [0x88, 2, 3, 0xE8]);
+    peer.shutdown_write().unwrap();
+    assert!(receiving.join().unwrap().clean);
+    drop(sender);
+}
+
+#[test]
+fn nothing_is_lost_in_any_order_of_two_threads() {
+    shuttle::check_random(threads, 10_000);
+    shuttle::check_pct(threads, 2_000, 4);
 }

@@ -31,7 +31,7 @@ mod opening;
 pub mod polled;
 #[cfg(feature = "std")]
 pub mod std_io;
-#[cfg(any(feature = "futures-io", feature = "tokio"))]
+#[cfg(feature = "std")]
 mod sync;
 #[cfg(feature = "tokio")]
 pub mod tokio;

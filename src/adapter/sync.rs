@@ -1,9 +1,9 @@
-//! The lock that halves share.
+//! The locks that halves share.
 //!
-//! Owns: which lock that is; a model checker brings its own (`--cfg shuttle`). Must not know: what is locked.
+//! Owns: which locks these are; a model checker brings its own (`--cfg shuttle`). Must not know: what is locked.
 
 #[cfg(not(shuttle))]
-pub(crate) use std::sync::{Mutex, MutexGuard};
+pub(crate) use std::sync::{Condvar, Mutex, MutexGuard};
 
 #[cfg(shuttle)]
-pub(crate) use shuttle::sync::{Mutex, MutexGuard};
+pub(crate) use shuttle::sync::{Condvar, Mutex, MutexGuard};

@@ -12,11 +12,12 @@ use alloc::vec::Vec;
 use core::fmt;
 use std::io;
 use std::net::TcpStream;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use super::clock::{Clock, Limited};
 use super::{is_transient, Stream, WebSocket};
+use crate::adapter::sync::{Condvar, Mutex, MutexGuard};
 use crate::adapter::Error;
 use crate::close::CloseFrame;
 use crate::closing::Closed;
