@@ -31,19 +31,27 @@ impl Masker {
     /// Transforms the next `piece` of the payload where it stands.
     #[inline]
     pub fn apply(&mut self, piece: &mut [u8]) {
-        let word = u64::from(self.word) | (u64::from(self.word) << 32);
-        let mut blocks = piece.chunks_exact_mut(8);
-        for block in &mut blocks {
-            if let Ok(block) = <&mut [u8; 8]>::try_from(block) {
-                *block = (u64::from_le_bytes(*block) ^ word).to_le_bytes();
+        let word = self.twice();
+        // The last eight octets are taken before the blocks overlap them, so that no octet is left over.
+        match piece.last_chunk::<8>().copied() {
+            Some(last) => {
+                let last = (u64::from_le_bytes(last) ^ turned(word, piece.len())).to_le_bytes();
+                for block in piece.chunks_exact_mut(8) {
+                    if let Ok(block) = <&mut [u8; 8]>::try_from(block) {
+                        *block = (u64::from_le_bytes(*block) ^ word).to_le_bytes();
+                    }
+                }
+                if let Some(slot) = piece.last_chunk_mut::<8>() {
+                    *slot = last;
+                }
+            }
+            None => {
+                for (octet, key) in piece.iter_mut().zip(word.to_le_bytes()) {
+                    *octet ^= key;
+                }
             }
         }
-        let tail = blocks.into_remainder();
-        let advance = tail.len();
-        for (octet, key) in tail.iter_mut().zip(word.to_le_bytes()) {
-            *octet ^= key;
-        }
-        self.rotate(advance);
+        self.rotate(piece.len());
     }
 
     /// Transforms the next piece of the payload from `from` into `to`, leaving `from` as it is.
@@ -53,26 +61,41 @@ impl Masker {
     pub fn copy(&mut self, from: &[u8], to: &mut [u8]) -> usize {
         let count = from.len().min(to.len());
         let (Some(from), Some(to)) = (from.get(..count), to.get_mut(..count)) else { return 0 };
-        let word = u64::from(self.word) | (u64::from(self.word) << 32);
-        let mut targets = to.chunks_exact_mut(8);
-        let mut sources = from.chunks_exact(8);
-        for (target, source) in (&mut targets).zip(&mut sources) {
+        let word = self.twice();
+        for (target, source) in to.chunks_exact_mut(8).zip(from.chunks_exact(8)) {
             if let (Ok(target), Ok(source)) = (<&mut [u8; 8]>::try_from(target), <&[u8; 8]>::try_from(source))
             {
                 *target = (u64::from_le_bytes(*source) ^ word).to_le_bytes();
             }
         }
-        let tail = targets.into_remainder();
-        let advance = tail.len();
-        for ((target, source), key) in tail.iter_mut().zip(sources.remainder()).zip(word.to_le_bytes()) {
-            *target = source ^ key;
+        match (to.last_chunk_mut::<8>(), from.last_chunk::<8>()) {
+            (Some(target), Some(source)) => {
+                *target = (u64::from_le_bytes(*source) ^ turned(word, count)).to_le_bytes();
+            }
+            _ => {
+                for ((target, source), key) in to.iter_mut().zip(from).zip(word.to_le_bytes()) {
+                    *target = source ^ key;
+                }
+            }
         }
-        self.rotate(advance);
+        self.rotate(count);
         count
+    }
+
+    /// The key, twice.
+    #[inline]
+    fn twice(&self) -> u64 {
+        u64::from(self.word) | (u64::from(self.word) << 32)
     }
 
     #[inline]
     fn rotate(&mut self, octets: usize) {
         self.word = self.word.rotate_right(((octets & 3) << 3) as u32);
     }
+}
+
+/// The key, twice, for the last eight of so many octets.
+#[inline]
+const fn turned(word: u64, octets: usize) -> u64 {
+    word.rotate_right(((octets & 3) << 3) as u32)
 }
