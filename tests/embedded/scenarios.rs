@@ -138,6 +138,39 @@ fn the_rest_of_a_message_of_which_a_piece_was_taken_is_passed_over() {
 }
 
 #[test]
+fn a_message_with_a_hole_is_never_joined() {
+    let input = [
+        to(Side::Server, BINARY, b"abcdef"),
+        to(Side::Server, BINARY, b"ghi"),
+        to(Side::Server, TEXT, b"whole"),
+    ];
+    // One byte a read, and a time-out after the first two octets of the payload.
+    for elsewhere in [false, true] {
+        let mut script = Script::new(&input.concat(), 1);
+        script.end = Some(ErrorKind::TimedOut);
+        let rest = script.incoming.split_off(8);
+        let (mut storage, mut other) = ([0; 64], [0; 64]);
+        let mut assembler = SliceAssembler::new(&mut storage);
+        server!(socket, script, 1);
+        assert_eq!(go!(socket.recv_message(&mut assembler)), Err(Error::Io(ErrorKind::TimedOut)));
+        socket.get_mut().incoming = rest;
+        if elsewhere {
+            // Another assembler was not given the beginning.
+            let mut other = SliceAssembler::new(&mut other);
+            let message = go!(socket.recv_message(&mut other)).unwrap();
+            assert_eq!(message, Some(Message::Binary(b"ghi")));
+        } else {
+            // A piece from the middle was taken.
+            assert!(matches!(go!(socket.recv()), Ok(Some(Event::Data(data))) if data.bytes() == b"c"));
+            let message = go!(socket.recv_message(&mut assembler)).unwrap();
+            assert_eq!(message, Some(Message::Binary(b"ghi")));
+        }
+        let message = go!(socket.recv_message(&mut assembler)).unwrap();
+        assert_eq!(message, Some(Message::Text("whole")));
+    }
+}
+
+#[test]
 fn a_message_beyond_the_storage_fails_the_connection_and_the_peer_is_told() {
     let mut storage = [0; 199];
     let mut assembler = SliceAssembler::new(&mut storage);
@@ -246,6 +279,24 @@ fn a_peer_that_does_not_read_any_more_is_still_heard() {
 }
 
 #[test]
+fn to_a_peer_that_does_not_read_any_more_nothing_is_sent() {
+    let input = [to(Side::Server, PING, b"?"), to(Side::Server, TEXT, b"x")].concat();
+    let mut script = Script::new(&input, 7);
+    script.room = 0;
+    server!(socket, script, 7);
+    assert_eq!(go!(socket.recv()), Ok(Some(Event::Ping)));
+    assert!(
+        matches!(go!(socket.recv()), Ok(Some(Event::Data(_)))),
+        "the Pong was lost, and what follows not"
+    );
+    assert_eq!(go!(socket.send("x")), Err(Error::Send(SendError::Closed)));
+    assert_eq!(go!(socket.ping(ControlPayload::EMPTY)), Err(Error::Send(SendError::Closed)));
+    assert_eq!(go!(socket.start_close(CloseCode::NORMAL)), Err(Error::Send(SendError::Closed)));
+    let begun = go!(socket.outgoing().begin_frame(MessageKind::Text, true, 1));
+    assert_eq!(begun, Err(Error::Send(SendError::Closed)));
+}
+
+#[test]
 fn an_error_in_sending_is_reported_to_who_sends() {
     for room in [0, 1, 100, 131, 200] {
         let mut script = Script::new(&[], 64);
@@ -334,6 +385,34 @@ fn fragments_streams_and_control_frames_share_the_buffer_in_order() {
         (PONG, vec![]),
         (END, text.as_bytes()[150..].to_vec()),
     ];
+    assert_eq!(sent_by(Side::Server, &socket.into_inner().written), want);
+}
+
+#[test]
+fn a_header_that_does_not_fit_behind_what_waits_is_not_lost() {
+    for waiting in 100..=Buffers::MIN_WRITE - 2 {
+        server!(socket, Script::new(&[], 1000), 16);
+        let (first, second) = (vec![1; waiting], vec![2; 70_000]);
+        go!(socket.outgoing().feed(first.as_slice())).unwrap();
+        go!(socket.outgoing().begin_frame(MessageKind::Binary, true, 70_000)).unwrap();
+        go!(socket.outgoing().feed_payload(&second)).unwrap();
+        go!(socket.flush()).unwrap();
+        let sent = sent_by(Side::Server, &socket.into_inner().written);
+        assert_eq!(sent, [(BINARY, first), (BINARY, second)], "waiting {waiting}");
+    }
+}
+
+#[test]
+fn a_close_goes_behind_a_pong_that_fills_the_buffer() {
+    let input = [to(Side::Server, TEXT, b"x"), to(Side::Server, PING, &[b'p'; 125])].concat();
+    server!(socket, Script::new(&input, 1000), 1000);
+    assert!(matches!(go!(socket.recv()), Ok(Some(Event::Data(_)))));
+    go!(socket.outgoing().feed(&[1; 100])).unwrap();
+    assert_eq!(go!(socket.recv()), Ok(Some(Event::Ping)));
+    let reason = "r".repeat(CloseReason::MAX_LEN);
+    go!(socket.start_close(CloseFrame::new(CloseCode::NORMAL, CloseReason::new(&reason).unwrap()))).unwrap();
+    let want =
+        [(BINARY, vec![1; 100]), (PONG, vec![b'p'; 125]), (CLOSE, close_body(1000, reason.as_bytes()))];
     assert_eq!(sent_by(Side::Server, &socket.into_inner().written), want);
 }
 
@@ -497,6 +576,23 @@ fn a_client_does_not_wait_for_ever_for_the_server_to_end() {
     socket.handle_timeout(Timestamp::from_duration(Duration::from_secs(5)));
     assert_eq!(go!(socket.recv()), Ok(None));
     assert!(socket.closed().unwrap().clean);
+}
+
+#[test]
+fn a_close_that_cannot_be_written_in_time_is_not_waited_for() {
+    let at = |seconds| Timestamp::from_duration(Duration::from_secs(seconds));
+    let mut timeouts = Timeouts::NONE;
+    timeouts.closing = Some(Duration::from_secs(5));
+    let mut script = Script::new(&[], 1000);
+    script.write_errors = [ErrorKind::TimedOut].into();
+    server!(socket, script, 64, Config::new().with_timeouts(timeouts));
+    assert_eq!(go!(socket.start_close(CloseCode::NORMAL)), Err(Error::Io(ErrorKind::TimedOut)));
+    socket.handle_timeout(at(0));
+    socket.handle_timeout(at(5));
+    let late = Error::Protocol(ProtocolError::TimedOut(Timeout::ClosingHandshake));
+    assert_eq!(go!(socket.recv()), Err(late));
+    assert_eq!(go!(socket.recv()), Ok(None));
+    assert_eq!(socket.into_inner().written, b"");
 }
 
 #[test]
