@@ -115,7 +115,8 @@ fn receiving_goes_on_while_the_peer_does_not_read() {
         let (server, mut client) = streams();
         let (mut receiver, mut sender) = socket(server, Server, Config::new(), false).into_split().unwrap();
         let sending = thread::spawn(move || sender.send(vec![7; 32 << 20].as_slice()).map(|()| sender));
-        thread::sleep(Duration::from_millis(50));
+        // The message is on its way.
+        client.peek(&mut [0; 2]).unwrap();
         for n in 0..200_u8 {
             client.write_all(&[0x82, 0x81, 0, 0, 0, 0, n, 0x89, 0x80, 0, 0, 0, 0]).unwrap();
             assert_eq!(receiver.recv().unwrap().map(OwnedMessage::from), Some(vec![n].into()));

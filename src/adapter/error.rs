@@ -90,3 +90,25 @@ impl From<io::Error> for Error {
         Self::Io(error)
     }
 }
+
+/// Two halves that are not of one WebSocket, given back by the attempt to put them together.
+pub struct Strangers<A, B>(
+    /// The receiving half.
+    pub A,
+    /// The sending half.
+    pub B,
+);
+
+impl<A, B> fmt::Debug for Strangers<A, B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Strangers(..)")
+    }
+}
+
+impl<A, B> fmt::Display for Strangers<A, B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("these are not halves of one WebSocket")
+    }
+}
+
+impl<A, B> core::error::Error for Strangers<A, B> {}

@@ -37,7 +37,7 @@ mod sync;
 pub mod tokio;
 
 #[cfg(feature = "std")]
-pub use error::Error;
+pub use error::{Error, Strangers};
 #[cfg(all(feature = "deflate", feature = "handshake", feature = "rng"))]
 pub use opening::ServerDeflate;
 #[cfg(all(feature = "std", feature = "handshake", feature = "rng"))]

@@ -8,7 +8,7 @@ mod split;
 
 #[cfg(all(feature = "handshake", feature = "rng"))]
 pub use opening::{accept, accept_or_http, accept_with, connect, Opened};
-pub use split::{Receiver, Sender, Strangers};
+pub use split::{Receiver, Sender};
 
 use core::future::poll_fn;
 use core::pin::Pin;

@@ -17,7 +17,7 @@ mod opening;
 
 #[cfg(all(feature = "handshake", feature = "rng"))]
 pub use opening::{accept, accept_or_http, accept_with, connect, dial, Opened};
-pub use split::{Receiver, Sender, SplitStream, Strangers};
+pub use split::{Receiver, Sender, SplitStream};
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;

@@ -21,7 +21,7 @@ use futures_sink::Sink;
 
 use super::{drive, Outgoing, PollTransport, WebSocket};
 use crate::adapter::sync::{Mutex, MutexGuard};
-use crate::adapter::Error;
+use crate::adapter::{Error, Strangers};
 use crate::close::{CloseCode, CloseFrame};
 use crate::closing::{Closed, ReadyState};
 use crate::error::SendError;
@@ -44,13 +44,8 @@ pub struct Sender<S, R> {
     shared: Arc<Shared<S, R>>,
 }
 
-/// Two halves that do not belong together, given back.
-pub struct Strangers<S, R>(
-    /// The receiving half.
-    pub Receiver<S, R>,
-    /// The sending half.
-    pub Sender<S, R>,
-);
+/// What [`Receiver::reunite`] gives back.
+type NotHalves<S, R> = Strangers<Receiver<S, R>, Sender<S, R>>;
 
 struct Shared<S, R> {
     both: Mutex<Both<S, R>>,
@@ -190,7 +185,7 @@ impl<S: PollTransport, R: Role> Receiver<S, R> {
     /// # Errors
     ///
     /// [`Strangers`] with both, if they are not halves of one.
-    pub fn reunite(self, sender: Sender<S, R>) -> Result<WebSocket<S, R>, Box<Strangers<S, R>>> {
+    pub fn reunite(self, sender: Sender<S, R>) -> Result<WebSocket<S, R>, Box<NotHalves<S, R>>> {
         if !Arc::ptr_eq(&self.shared, &sender.shared) {
             return Err(Box::new(Strangers(self, sender)));
         }
@@ -491,17 +486,3 @@ impl<S, R> fmt::Debug for Sender<S, R> {
         f.debug_struct("Sender").finish_non_exhaustive()
     }
 }
-
-impl<S, R> fmt::Debug for Strangers<S, R> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Strangers(..)")
-    }
-}
-
-impl<S, R> fmt::Display for Strangers<S, R> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("these are not halves of one WebSocket")
-    }
-}
-
-impl<S, R> core::error::Error for Strangers<S, R> {}

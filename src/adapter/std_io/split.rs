@@ -18,7 +18,7 @@ use std::time::Duration;
 use super::clock::{Clock, Limited};
 use super::{is_transient, Stream, WebSocket};
 use crate::adapter::sync::{Condvar, Mutex, MutexGuard};
-use crate::adapter::Error;
+use crate::adapter::{Error, Strangers};
 use crate::close::CloseFrame;
 use crate::closing::Closed;
 use crate::event::Data;
@@ -91,13 +91,8 @@ pub struct Sender<S, R> {
     shared: Arc<Shared<R>>,
 }
 
-/// Two halves that do not belong together, given back.
-pub struct Strangers<S, R>(
-    /// The receiving half.
-    pub Receiver<S, R>,
-    /// The sending half.
-    pub Sender<S, R>,
-);
+/// What [`Receiver::reunite`] gives back.
+type NotHalves<S, R> = Strangers<Receiver<S, R>, Sender<S, R>>;
 
 struct Shared<R> {
     both: Mutex<Both<R>>,
@@ -193,7 +188,7 @@ impl<S: SplitStream, R: Role> Receiver<S, R> {
     /// # Errors
     ///
     /// [`Strangers`] with both, if they are not halves of one.
-    pub fn reunite(mut self, sender: Sender<S, R>) -> Result<WebSocket<S, R>, Box<Strangers<S, R>>> {
+    pub fn reunite(mut self, sender: Sender<S, R>) -> Result<WebSocket<S, R>, Box<NotHalves<S, R>>> {
         if !Arc::ptr_eq(&self.shared, &sender.shared) {
             return Err(Box::new(Strangers(self, sender)));
         }
@@ -510,17 +505,3 @@ impl<S, R> fmt::Debug for Sender<S, R> {
         f.debug_struct("Sender").finish_non_exhaustive()
     }
 }
-
-impl<S, R> fmt::Debug for Strangers<S, R> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Strangers(..)")
-    }
-}
-
-impl<S, R> fmt::Display for Strangers<S, R> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("these are not halves of one WebSocket")
-    }
-}
-
-impl<S, R> core::error::Error for Strangers<S, R> {}
