@@ -10,6 +10,8 @@ mod end;
 mod endpoint;
 #[path = "bodies/inflate.rs"]
 mod inflate;
+#[path = "bodies/plain.rs"]
+mod plain;
 #[path = "bodies/script.rs"]
 mod script;
 

@@ -2,8 +2,8 @@
 
 use sockless::deflate::{Deflater, Flush, InflateStatus, Inflater, Params, Pool, Tuning, WindowBits};
 use sockless::{Limits, MessageKind, Side};
-use zlib_rs::{Inflate, InflateFlush, Status};
 
+use super::plain::Plain;
 use super::script::Script;
 
 /// Messages, compressed under some parameters: four bytes of those, then fragment by fragment what is done with it
@@ -101,14 +101,18 @@ impl Setup {
             deflater = deflater.with_pool(pool.clone());
             inflater = inflater.with_pool(pool.clone());
         }
-        let mut plain = Plain::new(&self.params);
+        let mut plain = Plain::default();
         for message in messages {
             let lost = message.then == Then::Lose;
-            plain.begin();
+            if !self.params.context_takeover(Side::Server) {
+                plain.octets.clear();
+            }
             let compressed = compress(&mut deflater, message, room, |compressed, octets| {
                 // The window of a peer that missed a message is as good as any other.
                 if !lost {
-                    plain.read(compressed, octets);
+                    let before = plain.octets.len();
+                    plain.read(compressed);
+                    assert!(plain.octets[before..] == *octets);
                 }
             });
             match message.then {
@@ -129,6 +133,7 @@ impl Setup {
             assert_eq!(result.status(), InflateStatus::MessageEnd);
             assert!(result.bytes() == octets);
         }
+        assert!(plain.farthest <= self.params.window_bits(Side::Server).octets());
         if self.pooled && !self.params.context_takeover(Side::Server) {
             assert!(pool.idle().0 <= 1 && pool.idle().1 <= 1);
         } else {
@@ -187,43 +192,3 @@ fn compress(
 }
 
 const TAIL: [u8; 4] = [0x00, 0x00, 0xFF, 0xFF];
-
-/// A peer that has no more window than was agreed on, and gives little room, so that the window is what counts.
-struct Plain {
-    codec: Inflate,
-    window: u8,
-    takeover: bool,
-}
-
-impl Plain {
-    fn new(params: &Params) -> Self {
-        let window = params.window_bits(Side::Server).get();
-        Self { codec: Inflate::new(false, window), window, takeover: params.context_takeover(Side::Server) }
-    }
-
-    fn begin(&mut self) {
-        if !self.takeover {
-            self.codec = Inflate::new(false, self.window);
-        }
-    }
-
-    /// These octets are in that, to the last.
-    fn read(&mut self, compressed: &[u8], octets: &[u8]) {
-        let (mut rest, mut expected) = (compressed, octets);
-        let mut out = [0; 16];
-        let room = if octets.len() > 3000 { out.len() } else { 1 };
-        loop {
-            let (before_in, before_out) = (self.codec.total_in(), self.codec.total_out());
-            let result = self.codec.decompress(rest, &mut out[..room], InflateFlush::NoFlush);
-            rest = &rest[(self.codec.total_in() - before_in) as usize..];
-            let len = (self.codec.total_out() - before_out) as usize;
-            assert!(matches!(result, Ok(Status::Ok | Status::BufError)), "{result:?}");
-            assert!(expected.starts_with(&out[..len]));
-            expected = &expected[len..];
-            if len < room {
-                break;
-            }
-        }
-        assert!(rest.is_empty() && expected.is_empty());
-    }
-}

@@ -150,7 +150,7 @@ impl<R: Role> End<R> {
         }
     }
 
-    /// What stood on its frames: the opcode, and the payload as it was sent.
+    /// Its frames: the first octet, and the payload without its mask.
     pub fn frames(&self) -> Vec<(u8, Vec<u8>)> {
         let mut frames = Vec::new();
         let mut rest = &self.sent[..];
@@ -163,7 +163,7 @@ impl<R: Role> End<R> {
             let (key, after) =
                 if second & 0x80 == 0 { ([0; 4], after) } else { (super::endpoint::KEY, &after[4..]) };
             let payload = after[..len].iter().zip(key.iter().cycle()).map(|(octet, key)| octet ^ key);
-            frames.push((first & 0x0F, payload.collect()));
+            frames.push((*first, payload.collect()));
             rest = &after[len..];
         }
         assert!(rest.is_empty());

@@ -4,10 +4,11 @@ use sockless::deflate::{Params, Pool, Tuning, WindowBits};
 use sockless::message::{Buffers, Endpoint, Prepared};
 use sockless::{
     Client, CloseCode, CloseFrame, Config, ControlPayload, EntropyError, Limits, MessageKind, Payload,
-    ProtocolError, ReadyState, Role, Server,
+    ProtocolError, ReadyState, Role, Server, Side,
 };
 
 use super::end::{End, Unit};
+use super::plain::Plain;
 use super::script::{Cuts, Script};
 
 type Key = fn(&mut [u8]) -> Result<(), EntropyError>;
@@ -53,7 +54,7 @@ pub fn endpoint(data: &[u8]) {
     let mut pair = setup.pair(unit);
     pair.act(Script(script));
     pair.end();
-    pair.check(limits == Limits::DEFAULT);
+    pair.check(&params, limits == Limits::DEFAULT);
     for unit in [Unit::Message, Unit::Piece] {
         for seed in 0..2 {
             let fresh = setup.pair(unit);
@@ -235,9 +236,11 @@ impl Pair {
         assert!(self.server.done && self.client.done);
     }
 
-    fn check(&self, unlimited: bool) {
+    fn check(&self, params: &Params, unlimited: bool) {
         settled(&self.server);
         settled(&self.client);
+        keeps_window(&self.server, params, Side::Server);
+        keeps_window(&self.client, params, Side::Client);
         if self.flipped {
             return;
         }
@@ -253,11 +256,11 @@ fn settled<R: Role>(end: &End<R>) {
     let failure = end.failures.first().copied();
     assert_eq!(closed.error, failure);
     let frames = end.frames();
-    let closes: Vec<_> = frames.iter().filter(|(opcode, _)| *opcode == 8).collect();
+    let closes: Vec<_> = frames.iter().filter(|(first, _)| first & 0x0F == 8).collect();
     assert!(closes.len() <= 1, "{closes:?}");
     // Pings are answered until the peer's Close comes (RFC 6455 section 5.5.2).
-    let after = frames.iter().skip_while(|(opcode, _)| *opcode != 8).skip(1);
-    assert!(after.clone().all(|(opcode, _)| *opcode == 10), "{frames:?}");
+    let after = frames.iter().skip_while(|(first, _)| first & 0x0F != 8).skip(1);
+    assert!(after.clone().all(|(first, _)| *first == 0x8A), "{frames:?}");
     if closed.clean {
         assert_eq!(closes.len(), 1);
     }
@@ -267,6 +270,33 @@ fn settled<R: Role>(end: &End<R>) {
         assert_eq!(closes.len(), 1, "{failure:?}");
         assert!(codes.contains(&&closes[0].1[..]), "{failure:?} {:x?}", closes[0].1);
     }
+}
+
+/// What it sent with RSV1 can be read with the window that was agreed on.
+fn keeps_window<R: Role>(end: &End<R>, params: &Params, side: Side) {
+    let (mut plain, mut deflated) = (Plain::default(), false);
+    for (first, mut payload) in end.frames() {
+        match first & 0x0F {
+            0 => assert_eq!(first & 0x70, 0),
+            1 | 2 => {
+                deflated = first & 0x40 != 0;
+                if !params.context_takeover(side) {
+                    plain.octets.clear();
+                }
+            }
+            _ => {
+                assert_eq!(first & 0xF0, 0x80);
+                continue;
+            }
+        }
+        if deflated {
+            if first & 0x80 != 0 {
+                payload.extend_from_slice(&[0x00, 0x00, 0xFF, 0xFF]);
+            }
+            plain.read(&payload);
+        }
+    }
+    assert!(plain.farthest <= params.window_bits(side).octets());
 }
 
 /// What one end was fed the other end gave, unless limits of its own were against it.
