@@ -498,3 +498,28 @@ proptest! {
         prop_assert!(largest <= Buffers::DEFAULT.read);
     }
 }
+
+/// Found by fuzzing: a text that fails in pieces failed again with each piece that was still to be inflated.
+#[test]
+fn bad_text_in_pieces_fails_once() {
+    let client = Endpoint::new(Client::new(KEY), Config::new(), Buffers::DEFAULT.with_read(16), &[]);
+    let mut client = client.with_deflate(&Params::DEFAULT, ALL, None);
+    // 100 octets of FF.
+    let wire = from_hex("c1 05 fa 4f 07 00 00");
+    let (mut rest, mut failures) = (&wire[..], Vec::new());
+    for _ in 0..50 {
+        match client.poll_piece(WriteSide::Ready) {
+            Ok(Action::Take) => failures.extend(client.piece().err()),
+            Ok(Action::Read) if rest.is_empty() => break,
+            Ok(Action::Read) => give(&mut client, &mut rest, 100),
+            Ok(Action::Write) => {
+                let len = client.output().len();
+                client.wrote(len);
+            }
+            Ok(Action::ShutdownWrite) => client.write_ended(),
+            Ok(Action::Close) => break,
+            Err(error) => failures.push(error),
+        }
+    }
+    assert_eq!(failures, [Error::InvalidUtf8]);
+}
