@@ -175,7 +175,10 @@ impl Inbound {
                 *ready = Ready::InflatedTaken;
                 let Some(inflation) = inflation else { return Ok(None) };
                 *unit = if inflation.is_done() { Unit::Message } else { Unit::Piece };
-                inflation.piece().map(Some).inspect_err(|error| fail(reader, outbound, *error))
+                inflation.piece().map(Some).inspect_err(|error| {
+                    inbox.clear_message();
+                    fail(reader, outbound, *error);
+                })
             }
             Ready::Joined(kind) | Ready::JoinedPart(kind) => {
                 let last = matches!(*ready, Ready::Joined(_));

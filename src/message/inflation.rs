@@ -137,10 +137,13 @@ impl Inflation {
             };
             self.checked = self.filled;
             match text {
-                Ok(_) if last && !self.text.is_complete() => return Err(ProtocolError::InvalidUtf8),
-                Ok(Some(text)) => piece = Piece::Str(text),
-                Ok(None) => {}
-                Err(_) => return Err(ProtocolError::InvalidUtf8),
+                Ok(Some(text)) if !last || self.text.is_complete() => piece = Piece::Str(text),
+                Ok(None) if !last || self.text.is_complete() => {}
+                // The connection fails: nothing more of the message is inflated.
+                Ok(_) | Err(_) => {
+                    self.state = State::Done;
+                    return Err(ProtocolError::InvalidUtf8);
+                }
             }
         }
         let first = core::mem::replace(&mut self.first, false);
