@@ -51,14 +51,6 @@ pub struct Closed {
     pub error: Option<ProtocolError>,
 }
 
-impl Closed {
-    /// The transport ended without a Close.
-    #[cfg(feature = "alloc")]
-    pub(crate) const fn abnormal() -> Self {
-        Self { status: ABNORMAL_CLOSURE, clean: false, by: None, error: None }
-    }
-}
-
 /// Who began the closing handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "a connection has two ends")]

@@ -315,6 +315,76 @@ fn a_peer_that_ends_its_direction_after_its_close_still_gets_ours() {
 }
 
 #[test]
+fn an_end_is_not_clean_if_our_close_could_not_be_written() {
+    let mut out = [0; 64];
+    let len = client_writer().close(CloseCode::NORMAL.into(), &mut out).unwrap();
+    // Writing fails before the Close comes, while its answer waits, and half way through it.
+    for (before, wrote) in [(true, 0), (false, 0), (false, 3)] {
+        let mut endpoint = endpoint(Buffers::DEFAULT);
+        if before {
+            endpoint.write_ended();
+        }
+        endpoint.space()[..len].copy_from_slice(&out[..len]);
+        endpoint.filled(len);
+        if !before {
+            assert_eq!(endpoint.poll(WriteSide::Ready), Ok(Action::Write));
+            endpoint.wrote(wrote);
+            endpoint.write_ended();
+        }
+        assert_eq!(endpoint.poll(WriteSide::Ready), Ok(Action::Read));
+        // Asked for all the same, as a caller does who flushes.
+        let _ = endpoint.output();
+        endpoint.eof();
+        assert_eq!(endpoint.poll(WriteSide::Ready), Ok(Action::Close));
+        let closed = endpoint.closed().unwrap();
+        assert_eq!((closed.status, closed.clean, closed.error), (1000, false, None));
+    }
+}
+
+#[test]
+fn a_transport_that_fails_is_reported_unless_something_else_has_ended_the_connection() {
+    // Nothing else has.
+    let mut plain = endpoint(Buffers::DEFAULT);
+    assert!(plain.lost());
+    assert_eq!(plain.poll(WriteSide::Ready), Ok(Action::Close));
+    assert_eq!(plain.closed().unwrap().error, Some(ProtocolError::UnexpectedEof));
+    // The peer broke the protocol: that is reported, once, be it before or after.
+    for reported in [false, true] {
+        let mut failed = endpoint(Buffers::DEFAULT);
+        failed.space()[..3].copy_from_slice(b"\x81\x01a");
+        failed.filled(3);
+        if reported {
+            assert_eq!(failed.poll(WriteSide::Ready), Ok(Action::Write));
+            failed.write_ended();
+            assert_eq!(failed.poll(WriteSide::Ready), Err(ProtocolError::MissingMask));
+        } else {
+            assert_eq!(failed.poll(WriteSide::Blocked), Ok(Action::Read));
+        }
+        assert!(!failed.lost());
+        if !reported {
+            assert_eq!(failed.poll(WriteSide::Blocked), Err(ProtocolError::MissingMask));
+        }
+        assert_eq!(failed.poll(WriteSide::Ready), Ok(Action::Close));
+        assert_eq!(failed.closed().unwrap().error, Some(ProtocolError::MissingMask));
+    }
+    // Both Closes went, or one was still to be written.
+    let mut out = [0; 64];
+    let len = client_writer().close(CloseCode::NORMAL.into(), &mut out).unwrap();
+    for written in [true, false] {
+        let mut closing = endpoint(Buffers::DEFAULT);
+        closing.space()[..len].copy_from_slice(&out[..len]);
+        closing.filled(len);
+        assert_eq!(closing.poll(WriteSide::Ready), Ok(Action::Write));
+        if written {
+            closing.wrote(4);
+        }
+        assert_eq!(closing.lost(), !written);
+        assert_eq!(closing.poll(WriteSide::Ready), Ok(Action::Close));
+        assert_eq!(closing.closed().unwrap().clean, written);
+    }
+}
+
+#[test]
 fn the_end_of_the_stream_without_a_close_is_one_truthful_event() {
     let mut endpoint = endpoint(Buffers::DEFAULT);
     endpoint.outbound().feed("never read").unwrap();

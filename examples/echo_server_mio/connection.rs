@@ -217,7 +217,7 @@ impl Echo {
                     Ok(Some(0)) => self.endpoint.eof(),
                     Ok(Some(count)) => self.endpoint.filled(count),
                     Ok(None) => return Ok(self.wait()),
-                    Err(error) if !self.endpoint.lost().clean => return Err(error),
+                    Err(error) if self.endpoint.lost() => return Err(error),
                     Err(_) => {}
                 },
                 Action::Close => return Ok(Turn::Ended),

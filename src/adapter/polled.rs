@@ -368,7 +368,7 @@ fn drive<S: PollTransport, R: Role>(
                     Poll::Ready(Ok(0)) => inbound.eof(outgoing.outbound),
                     Poll::Ready(Ok(count)) => inbound.filled(count),
                     Poll::Ready(Err(error)) => {
-                        if !inbound.lost(outgoing.outbound).clean {
+                        if inbound.lost(outgoing.outbound) {
                             return Poll::Ready(Err(error.into()));
                         }
                     }

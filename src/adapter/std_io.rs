@@ -304,7 +304,7 @@ impl<S: Stream, R: Role> WebSocket<S, R> {
                         Err(error) if is_transient(&error) && timed.is_some() => {}
                         Err(error) if is_transient(&error) => return Err(error.into()),
                         Err(error) => {
-                            if !self.endpoint.lost().clean {
+                            if self.endpoint.lost() {
                                 return Err(error.into());
                             }
                         }

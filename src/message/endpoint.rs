@@ -192,8 +192,11 @@ impl<R: Role> Endpoint<R> {
         self.inbound.eof(&mut self.outbound);
     }
 
-    /// The transport failed, in a way that the adapter reports itself. How the connection ended.
-    pub fn lost(&mut self) -> Closed {
+    /// The transport failed: nothing more can be read or written. Whether the adapter reports how: not if the
+    /// connection had failed before, which [`poll`](Self::poll) reports if it has not yet, and not after both
+    /// Closes.
+    #[must_use]
+    pub fn lost(&mut self) -> bool {
         self.inbound.lost(&mut self.outbound)
     }
 

@@ -13,7 +13,6 @@ use super::inflation::Inflation;
 use super::no_deflate::Inflation;
 use super::outbound::Outbound;
 use super::{Action, Message, WriteSide};
-use crate::closing::Closed;
 use crate::error::ProtocolError;
 use crate::event::{Data, Piece};
 use crate::frame::{MessageKind, Rsv};
@@ -223,12 +222,20 @@ impl Inbound {
         outbound.eof(self.reader.eof().err());
     }
 
-    /// The transport failed, in a way that the adapter reports itself. How the connection ended.
-    pub fn lost<R: Role>(&mut self, outbound: &mut Outbound<R>) -> Closed {
-        self.eof(outbound);
-        outbound.take_failure();
+    /// The transport failed. See [`Endpoint::lost`](super::Endpoint::lost).
+    #[must_use]
+    pub fn lost<R: Role>(&mut self, outbound: &mut Outbound<R>) -> bool {
+        let unexpected = self.reader.eof().err();
+        outbound.eof(unexpected);
         outbound.write_ended();
-        outbound.closed().unwrap_or_else(Closed::abnormal)
+        if unexpected.is_some() {
+            // The adapter's error says more.
+            outbound.take_failure();
+        }
+        outbound.closed().is_some_and(|closed| match closed.error {
+            None => !closed.clean,
+            Some(_) => unexpected.is_some(),
+        })
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout), if nothing else happens before.

@@ -187,7 +187,10 @@ impl<R: Role> Outbound<R> {
 
     /// How the connection ended: `None` until it did.
     pub fn closed(&self) -> Option<Closed> {
-        self.conduct.closed()
+        let mut closed = self.conduct.closed()?;
+        // A Close is the last that is written: where anything was not, neither was it.
+        closed.clean &= !self.outbox.is_cut_off();
+        Some(closed)
     }
 
     /// Which end of the connection this is.

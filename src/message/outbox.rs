@@ -18,6 +18,8 @@ pub(crate) struct Outbox {
     written: usize,
     cap: usize,
     ended: bool,
+    /// Whether bytes were dropped at the end.
+    dropped: bool,
 }
 
 /// Storage up to this size is kept when the queue runs empty.
@@ -25,7 +27,7 @@ const KEPT: usize = 64 << 10;
 
 impl Outbox {
     pub(crate) const fn new(cap: usize) -> Self {
-        Self { buf: Vec::new(), written: 0, cap, ended: false }
+        Self { buf: Vec::new(), written: 0, cap, ended: false, dropped: false }
     }
 
     /// Bytes that wait.
@@ -123,6 +125,7 @@ impl Outbox {
     /// The writing direction was ended.
     pub(crate) fn end(&mut self) {
         self.ended = true;
+        self.dropped |= self.queued() > 0;
         self.buf = Vec::new();
         self.written = 0;
     }
@@ -130,6 +133,11 @@ impl Outbox {
     /// Whether the writing direction was ended.
     pub(crate) const fn is_ended(&self) -> bool {
         self.ended
+    }
+
+    /// Whether the writing direction was ended before everything was written.
+    pub(crate) fn is_cut_off(&self) -> bool {
+        self.ended && (self.dropped || self.queued() > 0)
     }
 
     /// Gives the storage back if nothing waits.

@@ -217,8 +217,8 @@ async fn converse(stream: &TcpStream, mut endpoint: Endpoint<Server>) -> io::Res
             read = reading => {
                 let buffer = match read {
                     Ok(buffer) => buffer,
-                    Err(_) if endpoint.lost().clean => return Ok(()),
-                    Err(error) => return Err(error),
+                    Err(error) if endpoint.lost() => return Err(error),
+                    Err(_) => continue, // what has ended the connection is still to be told
                 };
                 take_in(&mut endpoint, &buffer);
                 input = Some(buffer);

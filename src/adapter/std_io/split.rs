@@ -279,9 +279,9 @@ impl<S: SplitStream, R: Role> Receiver<S, R> {
                         Err(error) if is_transient(&error) && limited => {}
                         Err(error) if is_transient(&error) => return Err(error.into()),
                         Err(error) => {
-                            let closed = inbound.lost(&mut shared.lock().outbound);
+                            let reports = inbound.lost(&mut shared.lock().outbound);
                             shared.written.notify_all();
-                            if !closed.clean {
+                            if reports {
                                 return Err(error.into());
                             }
                         }
