@@ -134,6 +134,7 @@
 //!   part of `handshake`, and its values of the core.
 //! - `embedded-io`, `embedded-io-async`: adapters without an allocator, in buffers that the caller lends. The
 //!   README says what they take on a Cortex-M4.
+//! - `kit`: a test-suite for adapters, for those who write one.
 //! - `alloc`: whole messages and queues without `std`.
 //!
 //! With none of them the engine needs no allocator and no other crate.

@@ -23,6 +23,8 @@ pub mod embedded_io_async;
 mod error;
 #[cfg(feature = "futures-io")]
 pub mod futures_io;
+#[cfg(feature = "kit")]
+pub mod kit;
 #[cfg(any(feature = "embedded-io", feature = "embedded-io-async"))]
 mod lent;
 #[cfg(all(feature = "std", feature = "handshake", feature = "rng"))]

@@ -1,0 +1,230 @@
+//! A test-suite that every adapter passes, for those who write one.
+//!
+//! Owns: what is asked of an adapter, and who has failed at what. Must not know: any one adapter.
+//!
+//! An adapter under test is a [`Subject`]: an echo server that runs over a [`Wire`], a transport in memory
+//! that gives its input in pieces of any size, takes some bytes of a write, makes its caller wait at every
+//! point, and fails or ends wherever a [`Script`] says. Whatever the [`Cut`], the same has to come out.
+//!
+//! ```
+//! use sockless::adapter::kit::{self, Outcome, Wire};
+//! use sockless::adapter::std_io::WebSocket;
+//! use sockless::message::Buffers;
+//! use sockless::{Config, Server};
+//!
+//! let report = kit::run(&mut |wire: Wire| {
+//!     let mut socket = WebSocket::new(wire, Server, Config::new(), Buffers::DEFAULT, &[]);
+//!     let mut outcome = Outcome::new();
+//!     while outcome.goes_on() {
+//!         match socket.recv_with() {
+//!             Ok(Some((message, mut outgoing))) => {
+//!                 outcome.message(message);
+//!                 let _ = outgoing.feed(message); // what stops it ends the connection as well
+//!             }
+//!             Ok(None) => outcome.ended(socket.closed()),
+//!             Err(error) => outcome.failure(error),
+//!         }
+//!     }
+//!     outcome
+//! });
+//! assert!(report.is_ok(), "{report}");
+//! ```
+//!
+//! An asynchronous adapter runs its tasks with [`run_tasks`], which polls only who was woken, and receives
+//! through [`interrupted`], which drops the future at every await.
+
+mod cases;
+mod script;
+mod state;
+mod tasks;
+mod wire;
+
+pub use cases::{cases, Case, Transcript};
+pub use script::{Cut, End, Hold, Script};
+pub use tasks::{interrupted, run_tasks, Interrupted, Task};
+pub use wire::Wire;
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use std::io;
+
+use super::Error;
+use crate::closing::Closed;
+use crate::error::ProtocolError;
+use crate::message::OwnedMessage;
+
+/// An adapter under test.
+pub trait Subject {
+    /// Runs an echo server over the wire, from after the opening handshake to the end, with default limits
+    /// and no timers, and drops it.
+    ///
+    /// It receives whole messages and answers each with itself, by queueing or by sending, before it receives
+    /// the next. What stops an answer is not reported: receiving tells how the connection ended.
+    fn echo(&mut self, wire: Wire) -> Outcome;
+}
+
+impl<F: FnMut(Wire) -> Outcome> Subject for F {
+    fn echo(&mut self, wire: Wire) -> Outcome {
+        self(wire)
+    }
+}
+
+/// What receiving gave, in order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    messages: Vec<OwnedMessage>,
+    failures: Vec<Failure>,
+    closed: Option<Closed>,
+    ends: u8,
+    retries: usize,
+}
+
+impl Outcome {
+    /// Nothing yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Whether to receive once more: until the end has come twice.
+    pub fn goes_on(&self) -> bool {
+        let given = self.messages.len().saturating_add(self.failures.len());
+        self.ends < 2 && given < 10_000 && self.retries < 10_000_000
+    }
+
+    /// A message came.
+    pub fn message(&mut self, message: impl Into<OwnedMessage>) {
+        self.messages.push(message.into());
+    }
+
+    /// An error came. One that only means to call again is not noted.
+    pub fn failure(&mut self, failure: impl Into<Failure>) {
+        match failure.into() {
+            Failure::Io(io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted) => {
+                self.retries = self.retries.saturating_add(1)
+            }
+            failure => self.failures.push(failure),
+        }
+    }
+
+    /// The end came; so the connection was closed.
+    pub fn ended(&mut self, closed: Option<Closed>) {
+        self.ends = self.ends.saturating_add(1);
+        self.closed = closed;
+    }
+}
+
+/// An error that an adapter reported.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Failure {
+    /// The peer's fault.
+    Protocol(ProtocolError),
+    /// The transport's.
+    Io(io::ErrorKind),
+    /// Any other, which no case expects.
+    Other(String),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Protocol(error) => Self::Protocol(error),
+            Error::Io(error) => Self::Io(error.kind()),
+            other => Self::Other(format!("{other}")),
+        }
+    }
+}
+
+/// Runs all [`cases`], or stops after ten that failed.
+pub fn run(subject: &mut impl Subject) -> Report {
+    let mut report = Report::default();
+    for case in cases() {
+        report.passed = report.passed.saturating_add(1);
+        if let Err(complaint) = check(subject, &case) {
+            report.passed = report.passed.saturating_sub(1);
+            report.complaints.push(format!("{}: {complaint}", case.name));
+        }
+        if report.complaints.len() == 10 {
+            break;
+        }
+    }
+    report
+}
+
+/// Runs one case.
+///
+/// # Errors
+///
+/// What was not as expected.
+pub fn check(subject: &mut impl Subject, case: &Case) -> Result<(), String> {
+    let wire = Wire::new(case.script.clone());
+    let outcome = subject.echo(wire.clone());
+    let expected = &case.expected;
+    if let Some(fault) = wire.faults().first() {
+        return Err(format!("{fault}; {outcome:?}, written {:?}", Bytes(&wire.written())));
+    }
+    if outcome.ends < 2 {
+        return Err(format!("not run to its end: {outcome:?}"));
+    }
+    same("messages", &outcome.messages, &expected.messages)?;
+    same("errors", &outcome.failures, &expected.failures)?;
+    let written = wire.written();
+    if !(expected.written == written || expected.may_write_less && expected.written.starts_with(&written)) {
+        let (got, want) = (Bytes(&written), Bytes(&expected.written));
+        return Err(format!("written: {got:?} instead of {want:?}"));
+    }
+    same("closed()", &outcome.closed, &Some(expected.closed))?;
+    if let Some(shut) = expected.shut {
+        same("writing direction ended", &wire.is_shut(), &shut)?;
+    }
+    if !wire.is_dropped() {
+        return Err("the transport was not dropped".into());
+    }
+    Ok(())
+}
+
+fn same<T: PartialEq + fmt::Debug>(what: &str, got: &T, want: &T) -> Result<(), String> {
+    if got == want {
+        Ok(())
+    } else {
+        Err(format!("{what}: {got:?} instead of {want:?}"))
+    }
+}
+
+/// Bytes as a literal, and no more than a screen of them.
+struct Bytes<'b>(&'b [u8]);
+
+impl fmt::Debug for Bytes<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = self.0.get(..400).unwrap_or(self.0);
+        write!(f, "{} bytes \"{}\"", self.0.len(), shown.escape_ascii())
+    }
+}
+
+/// What [`run`] found.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Report {
+    /// How many cases passed.
+    pub passed: usize,
+    /// What went wrong, a line for each case.
+    pub complaints: Vec<String>,
+}
+
+impl Report {
+    /// Whether every case passed.
+    pub fn is_ok(&self) -> bool {
+        self.complaints.is_empty() && self.passed > 0
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for complaint in &self.complaints {
+            writeln!(f, "{complaint}")?;
+        }
+        write!(f, "{} cases passed, {} failed", self.passed, self.complaints.len())
+    }
+}

@@ -1,0 +1,298 @@
+//! The conversations of the kit, and what has to come out of them.
+//!
+//! Owns: the peer's frames, and an echo of the engine's own to compare with. Must not know: adapters.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+use std::io;
+
+use super::script::{Cut, End, Hold, Script};
+use super::Failure;
+use crate::closing::{Closed, Initiator, Transport};
+use crate::connection::{Config, Connection};
+use crate::error::ProtocolError;
+use crate::event::Event;
+use crate::frame::MessageKind;
+use crate::input::Input;
+use crate::message::OwnedMessage;
+use crate::role::Server;
+use crate::MAX_CONTROL_FRAME_LEN;
+
+/// A script, and what has to come of it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Case {
+    /// What it is called in a report.
+    pub name: String,
+    /// What the transport does.
+    pub script: Script,
+    /// What the adapter makes of it.
+    pub expected: Transcript,
+}
+
+impl Case {
+    /// A case of one's own.
+    pub fn new(name: impl Into<String>, script: Script, expected: Transcript) -> Self {
+        Self { name: name.into(), script, expected }
+    }
+}
+
+/// What an echo server makes of a script.
+#[derive(Clone, Debug)]
+#[expect(clippy::exhaustive_structs, reason = "whoever adds a case spells it out")]
+pub struct Transcript {
+    /// The messages given out.
+    pub messages: Vec<OwnedMessage>,
+    /// The errors of receiving.
+    pub failures: Vec<Failure>,
+    /// How the connection ended.
+    pub closed: Closed,
+    /// What has reached the peer.
+    pub written: Vec<u8>,
+    /// Whether a beginning of that is enough: the peer has ended before it could take more.
+    pub may_write_less: bool,
+    /// Whether the writing direction was ended, where that matters.
+    pub shut: Option<bool>,
+}
+
+/// A conversation, in frames of the peer.
+struct Conversation {
+    name: &'static str,
+    frames: Vec<Vec<u8>>,
+    /// Whether it is short enough to fail and to end at every byte.
+    everywhere: bool,
+}
+
+const TEXT: u8 = 0x81;
+const BINARY: u8 = 0x82;
+const TEXT_BEGIN: u8 = 0x01;
+const BINARY_BEGIN: u8 = 0x02;
+const MORE: u8 = 0x00;
+const LAST: u8 = 0x80;
+const CLOSE: u8 = 0x88;
+const PING: u8 = 0x89;
+const PONG: u8 = 0x8A;
+
+fn conversations() -> Vec<Conversation> {
+    let new = |name, frames: &[(u8, &[u8])]| Conversation {
+        name,
+        frames: frames.iter().map(|(first, payload)| frame(*first, payload)).collect(),
+        everywhere: true,
+    };
+    let mut all = vec![
+        new(
+            "messages, fragments, a Ping amid them, a Close",
+            &[
+                (TEXT_BEGIN, b"Hello, \xC3"),
+                (PING, b"ping"),
+                (MORE, b""),
+                (LAST, b"\xB6rld"),
+                (BINARY, &[7; 130]),
+                (PONG, b"nobody asked"),
+                (TEXT, b""),
+                (PING, b""),
+                (CLOSE, b"\x03\xE8bye"),
+            ],
+        ),
+        new(
+            "an empty Close amid a message, and what comes too late",
+            &[(TEXT, b"a"), (BINARY_BEGIN, b"half"), (CLOSE, b""), (TEXT, b"late"), (PING, b"?")],
+        ),
+        new("text that is not UTF-8", &[(TEXT, b"good"), (PING, b"1"), (TEXT, b"\xFF"), (TEXT, b"late")]),
+        new(
+            "a continuation of nothing",
+            &[(BINARY, b"one"), (BINARY, b"two"), (LAST, b"three"), (PING, b"late")],
+        ),
+        new("a Close with a code that nobody may send", &[(PING, b"?"), (CLOSE, b"\x03\xED")]),
+        new("no Close", &[(TEXT, b"last"), (PING, b"words"), (TEXT_BEGIN, b"and half of")]),
+    ];
+    let unmasked = Conversation {
+        name: "a frame without a mask",
+        frames: vec![frame(TEXT, b"masked"), vec![TEXT, 3, b'n', b'o', b't'], frame(TEXT, b"late")],
+        everywhere: true,
+    };
+    let mut many: Vec<(u8, &[u8])> = Vec::new();
+    for _ in 0..40 {
+        many.extend_from_slice(&[(TEXT, b"tick"), (PING, b"tock"), (BINARY_BEGIN, b"ti"), (LAST, b"ck")]);
+    }
+    many.push((CLOSE, b"\x03\xE9"));
+    let many = Conversation { everywhere: false, ..new("many small messages", &many) };
+    let big: Vec<u8> = (0..=250).cycle().take(70_000).collect();
+    let big = Conversation {
+        everywhere: false,
+        ..new("a big message", &[(BINARY, &big), (PING, b"?"), (CLOSE, b"\x03\xE8")])
+    };
+    all.extend([unmasked, many, big]);
+    all
+}
+
+/// A frame of a client.
+fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    const KEY: [u8; 4] = [0x37, 0xFA, 0x21, 0x3D];
+    let mut bytes = vec![first];
+    match (u8::try_from(payload.len()), u16::try_from(payload.len())) {
+        (Ok(len @ ..=125), _) => bytes.push(0x80 | len),
+        (_, Ok(len)) => {
+            bytes.push(0x80 | 126);
+            bytes.extend_from_slice(&len.to_be_bytes());
+        }
+        _ => {
+            bytes.push(0x80 | 127);
+            bytes.extend_from_slice(&(payload.len() as u64).to_be_bytes());
+        }
+    }
+    bytes.extend_from_slice(&KEY);
+    bytes.extend(payload.iter().zip(KEY.iter().cycle()).map(|(octet, key)| octet ^ key));
+    bytes
+}
+
+/// All cases of the kit: each conversation in each [`Cut`]; the short ones also with the end of the stream
+/// and a reset after every byte of the input, and with writes that fail after every byte.
+pub fn cases() -> impl Iterator<Item = Case> {
+    conversations().into_iter().flat_map(|conversation| {
+        let input = conversation.frames.concat();
+        let from = if conversation.everywhere { 0 } else { input.len() };
+        let beginnings: Vec<_> = (from..=input.len())
+            .filter_map(|len| input.get(..len).map(|input| Beginning::new(&conversation, input)))
+            .collect();
+        Cut::EACH.into_iter().flat_map(move |cut| {
+            let mut cases: Vec<_> = beginnings.iter().flat_map(|beginning| beginning.cases(cut)).collect();
+            if let (Some(whole), true, false) = (beginnings.last(), conversation.everywhere, cut.buffered) {
+                cases.extend(whole.broken_writes(cut));
+            }
+            cases
+        })
+    })
+}
+
+/// The first bytes of a conversation.
+struct Beginning {
+    name: &'static str,
+    input: Vec<u8>,
+    /// What comes of it if the stream ends there, or fails.
+    ended: Transcript,
+    reset: Transcript,
+    /// What answers each frame.
+    answers: Vec<Hold>,
+}
+
+const RESET: End = End::Error(io::ErrorKind::ConnectionReset);
+
+impl Beginning {
+    fn new(conversation: &Conversation, input: &[u8]) -> Self {
+        let (mut answers, mut at) = (Vec::new(), 0_usize);
+        for frame in &conversation.frames {
+            at = at.saturating_add(frame.len());
+            let Some(before) = input.get(..at) else { break };
+            answers.push(Hold { at, written: echo(before, End::Eof).written.len(), shut: false });
+        }
+        let (ended, reset) = (echo(input, End::Eof), echo(input, RESET));
+        Self { name: conversation.name, input: input.to_vec(), ended, reset, answers }
+    }
+
+    /// The end of the stream, at once and after the peer got its answers, and a reset after that.
+    fn cases(&self, cut: Cut) -> Vec<Case> {
+        let mut cases = Vec::new();
+        // Where nobody waits, everything is written before the end is read.
+        if cut.pending {
+            let mut expected = self.ended.clone();
+            let unexpected = Failure::Protocol(ProtocolError::UnexpectedEof);
+            expected.may_write_less = expected.failures.contains(&unexpected);
+            cases.push(self.case("end of the stream", cut, self.script(cut), expected));
+        }
+        for (what, end, expected) in
+            [("end of the stream, awaited,", End::Eof, &self.ended), ("reset", RESET, &self.reset)]
+        {
+            let (at, written) = (self.input.len(), expected.written.len());
+            let hold = Hold { at, written, shut: expected.shut == Some(true) };
+            let script = self.script(cut).with_end(end).with_hold(hold);
+            cases.push(self.case(what, cut, script, expected.clone()));
+        }
+        cases
+    }
+
+    /// Where writing fails after each byte that is to be written.
+    fn broken_writes(&self, cut: Cut) -> Vec<Case> {
+        let fails = (0..self.ended.written.len()).map(|after| {
+            let mut expected = self.ended.clone();
+            expected.written.truncate(after);
+            // What the peer sent before it stopped reading is heard all the same; our Close was not sent.
+            expected.closed.clean = false;
+            expected.shut = None;
+            let script = self.script(cut).with_write_error(after, io::ErrorKind::BrokenPipe);
+            self.case(&format!("no more than {after} bytes can be written"), cut, script, expected)
+        });
+        fails.collect()
+    }
+
+    fn script(&self, cut: Cut) -> Script {
+        let mut script = Script::new(self.input.as_slice()).with_cut(cut);
+        if cut.lockstep {
+            script.holds.clone_from(&self.answers);
+        }
+        script
+    }
+
+    fn case(&self, what: &str, cut: Cut, script: Script, expected: Transcript) -> Case {
+        let name = format!("{}, {what} after {} bytes, {}", self.name, self.input.len(), cut.name);
+        Case::new(name, script, expected)
+    }
+}
+
+/// What the engine itself makes of the input.
+fn echo(input: &[u8], end: End) -> Transcript {
+    let mut connection = Connection::new(Server, Config::new());
+    let (mut messages, mut failures, mut written) = (Vec::new(), Vec::new(), Vec::new());
+    let mut message = Vec::new();
+    let mut bytes = input.to_vec();
+    let mut input = Input::new(&mut bytes);
+    loop {
+        match connection.recv(&mut input) {
+            Ok(Some(Event::Data(data))) => {
+                message.extend_from_slice(data.bytes());
+                if data.is_last() {
+                    let message = whole(data.kind(), core::mem::take(&mut message));
+                    let payload = message.as_payload();
+                    let mut frame = vec![0; connection.writer().encoded_len(payload.octets().len())];
+                    let len = connection.writer().encode(payload, true, &mut frame).unwrap_or(0);
+                    written.extend_from_slice(frame.get(..len).unwrap_or(&[]));
+                    messages.push(message);
+                }
+            }
+            Ok(Some(_)) => transmit(&mut connection, &mut written),
+            Ok(None) => break,
+            Err(error) => {
+                failures.push(Failure::Protocol(error));
+                transmit(&mut connection, &mut written);
+            }
+        }
+    }
+    let shut = Some(connection.transport() == Transport::ShutdownWrite);
+    if let Err(error) = connection.eof() {
+        failures.push(match end {
+            End::Eof => Failure::Protocol(error),
+            End::Error(kind) => Failure::Io(kind),
+        });
+    }
+    let abnormal = Closed { status: 1006, clean: false, by: Some(Initiator::Local), error: None };
+    let closed = connection.closed().unwrap_or(abnormal);
+    Transcript { messages, failures, closed, written, may_write_less: false, shut }
+}
+
+/// What is owed after an event.
+fn transmit(connection: &mut Connection<Server>, written: &mut Vec<u8>) {
+    let mut owed = [0; MAX_CONTROL_FRAME_LEN];
+    while let Ok(len @ 1..) = connection.poll_transmit(&mut owed) {
+        written.extend_from_slice(owed.get(..len).unwrap_or(&[]));
+    }
+}
+
+fn whole(kind: MessageKind, octets: Vec<u8>) -> OwnedMessage {
+    match kind {
+        // The engine has checked that it is UTF-8.
+        MessageKind::Text => OwnedMessage::Text(String::from_utf8(octets).unwrap_or_default()),
+        MessageKind::Binary => OwnedMessage::Binary(octets),
+    }
+}
