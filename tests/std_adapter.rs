@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 
 use common::{to, Keys, CLOSE, PING, TEXT};
+use sockless::adapter::kit::{self, Cut, Wire};
 use sockless::adapter::std_io::{accept, Stream, WebSocket};
 use sockless::adapter::{Error, ServerOptions};
 use sockless::handshake::OriginPolicy;
@@ -199,6 +200,26 @@ fn an_operation_that_would_block_can_be_called_again() {
     socket.endpoint().outbound().feed("queued").unwrap();
     socket.flush().unwrap();
     assert_eq!(socket.get_ref().written(), b"\x81\x06queued");
+}
+
+#[test]
+fn what_is_owed_is_flushed_before_the_wait_for_input() {
+    let wire = Wire::new(kit::Script::new(from_client(PING, b"?")).with_cut(Cut::BUFFERED));
+    let mut socket = WebSocket::new(wire.clone(), Server, Config::new(), Buffers::DEFAULT, &[]);
+    assert!(matches!(socket.recv(), Err(Error::Protocol(ProtocolError::UnexpectedEof))));
+    assert_eq!(wire.written(), b"\x8A\x01?");
+}
+
+#[test]
+fn a_shutdown_that_would_block_is_called_again() {
+    let close = (from_client(CLOSE, &[3, 232]), b"\x88\x02\x03\xE8");
+    let failure = (from_client(TEXT, b"\xFF"), b"\x88\x02\x03\xEF");
+    for (input, written) in [close, failure] {
+        let wire = Wire::new(kit::Script::new(input).with_cut(Cut::PENDING));
+        let mut socket = WebSocket::new(wire.clone(), Server, Config::new(), Buffers::DEFAULT, &[]);
+        while !matches!(socket.recv(), Ok(None)) {}
+        assert_eq!((wire.written(), wire.is_shut()), (written.to_vec(), true));
+    }
 }
 
 #[test]

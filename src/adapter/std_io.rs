@@ -83,6 +83,7 @@ pub struct WebSocket<S, R> {
     session: crate::handshake::Session,
     endpoint: Endpoint<R>,
     clock: Clock,
+    unflushed: bool,
 }
 
 impl<S: Stream, R: Role> WebSocket<S, R> {
@@ -99,6 +100,7 @@ impl<S: Stream, R: Role> WebSocket<S, R> {
             session: crate::handshake::Session::default(),
             endpoint,
             clock: Clock::new(),
+            unflushed: false,
         }
     }
 
@@ -137,13 +139,13 @@ impl<S: Stream, R: Role> WebSocket<S, R> {
         if !self.ready(Endpoint::poll)? {
             return Ok(None);
         }
-        let Self { stream, endpoint, .. } = self;
+        let Self { stream, endpoint, unflushed, .. } = self;
         let (inbound, outbound) = endpoint.split_mut();
-        match inbound.message(outbound) {
-            Ok(message) => Ok(message.map(|message| (message, Outgoing { stream, outbound }))),
+        let mut outgoing = Outgoing { stream, outbound, unflushed };
+        match inbound.message(outgoing.outbound) {
+            Ok(message) => Ok(message.map(|message| (message, outgoing))),
             Err(error) => {
-                fail(stream, outbound);
-                outbound.take_failure();
+                outgoing.fail();
                 Err(error.into())
             }
         }
@@ -159,13 +161,13 @@ impl<S: Stream, R: Role> WebSocket<S, R> {
         if !self.ready(Endpoint::poll_piece)? {
             return Ok(None);
         }
-        let Self { stream, endpoint, .. } = self;
+        let Self { stream, endpoint, unflushed, .. } = self;
         let (inbound, outbound) = endpoint.split_mut();
-        match inbound.piece(outbound) {
+        let mut outgoing = Outgoing { stream, outbound, unflushed };
+        match inbound.piece(outgoing.outbound) {
             Ok(piece) => Ok(piece),
             Err(error) => {
-                fail(stream, outbound);
-                outbound.take_failure();
+                outgoing.fail();
                 Err(error.into())
             }
         }
@@ -243,7 +245,8 @@ impl<S: Stream, R: Role> WebSocket<S, R> {
 
     /// The sending direction.
     pub fn outgoing(&mut self) -> Outgoing<'_, S, R> {
-        Outgoing { stream: &mut self.stream, outbound: self.endpoint.outbound() }
+        let Self { stream, endpoint, unflushed, .. } = self;
+        Outgoing { stream, outbound: endpoint.outbound(), unflushed }
     }
 
     /// How the connection ended: `None` until it did.
@@ -276,18 +279,20 @@ impl<S: Stream, R: Role> WebSocket<S, R> {
             match poll(&mut self.endpoint, WriteSide::Ready)? {
                 Action::Take => return Ok(true),
                 Action::Close => return Ok(false),
-                Action::Write => match write(&mut self.stream, self.endpoint.outbound()) {
+                Action::Write => match self.outgoing().write() {
                     Err(error) if is_transient(&error) => return Err(error.into()),
                     // The peer does not read any more; what it sent before tells why.
                     Err(_) => self.endpoint.write_ended(),
                     Ok(()) => {}
                 },
-                Action::ShutdownWrite => {
-                    // A transport that has ended is as good.
-                    let _ = self.stream.shutdown_write();
-                    self.endpoint.write_ended();
-                }
+                Action::ShutdownWrite => self.outgoing().shutdown()?,
                 Action::Read => {
+                    match self.outgoing().flush_transport() {
+                        Err(error) if is_transient(&error) => return Err(error.into()),
+                        // Whether the transport's own buffer is written out or not, there is nothing to do
+                        // but read.
+                        _ => {}
+                    }
                     let timed = match self.clock.limit_read(&mut self.stream, self.endpoint.poll_timeout())? {
                         Limited::Passed(now) => {
                             self.endpoint.handle_timeout(now);
@@ -336,6 +341,7 @@ pub type Incoming<'w, S, R> = (Message<'w>, Outgoing<'w, S, R>);
 pub struct Outgoing<'w, S, R> {
     stream: &'w mut S,
     outbound: &'w mut Outbound<R>,
+    unflushed: &'w mut bool,
 }
 
 impl<S: Stream, R: Role> Outgoing<'_, S, R> {
@@ -400,9 +406,9 @@ impl<S: Stream, R: Role> Outgoing<'_, S, R> {
     /// [`Error::Io`].
     pub fn flush(&mut self) -> Result<(), Error> {
         while !self.outbound.output().is_empty() {
-            write(self.stream, self.outbound)?;
+            self.write()?;
         }
-        Ok(self.stream.flush()?)
+        Ok(self.flush_transport()?)
     }
 
     /// Writes until at most `bytes` wait: the low watermark below which a producer goes on, where the bound of the
@@ -413,42 +419,69 @@ impl<S: Stream, R: Role> Outgoing<'_, S, R> {
     /// [`Error::Io`].
     pub fn drain_to(&mut self, bytes: usize) -> Result<(), Error> {
         while self.outbound.output().len() > bytes {
-            write(self.stream, self.outbound)?;
+            self.write()?;
         }
         Ok(())
     }
 
     fn make_room(&mut self, len: usize) -> Result<(), Error> {
         while !self.outbound.has_room(len) {
-            write(self.stream, self.outbound)?;
+            self.write()?;
         }
         Ok(())
     }
-}
 
-/// Writes once of what waits.
-fn write<S: Write, R: Role>(stream: &mut S, outbound: &mut Outbound<R>) -> io::Result<()> {
-    match stream.write(outbound.output()) {
-        Ok(0) => Err(io::ErrorKind::WriteZero.into()),
-        Ok(count) => {
-            outbound.wrote(count);
-            Ok(())
+    /// Writes once of what waits.
+    fn write(&mut self) -> io::Result<()> {
+        let count = retry(|| self.stream.write(self.outbound.output()))?;
+        if count == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
         }
-        Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
-        Err(error) => Err(error),
+        self.outbound.wrote(count);
+        *self.unflushed = true;
+        Ok(())
+    }
+
+    /// Writes out what the transport buffers itself.
+    fn flush_transport(&mut self) -> io::Result<()> {
+        if *self.unflushed {
+            retry(|| self.stream.flush())?;
+            *self.unflushed = false;
+        }
+        Ok(())
+    }
+
+    /// Ends the writing direction. An error means to call again.
+    fn shutdown(&mut self) -> io::Result<()> {
+        match self.flush_transport().and_then(|()| retry(|| self.stream.shutdown_write())) {
+            Err(error) if is_transient(&error) => return Err(error),
+            // A transport that has ended is as good.
+            _ => self.outbound.write_ended(),
+        }
+        Ok(())
+    }
+
+    /// Tells the peer that the connection failed, as far as the transport lets us at once.
+    fn fail(&mut self) {
+        self.outbound.take_failure();
+        while !self.outbound.output().is_empty() {
+            if self.write().is_err() {
+                return;
+            }
+        }
+        // Called again by the next operation if need be.
+        let _ = self.shutdown();
     }
 }
 
-/// Tells the peer that the connection failed, as far as the transport lets us.
-fn fail<S: Stream, R: Role>(stream: &mut S, outbound: &mut Outbound<R>) {
-    while !outbound.output().is_empty() {
-        if write(stream, outbound).is_err() {
-            return;
+/// Calls again what a signal interrupted.
+fn retry<T>(mut operation: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match operation() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
         }
     }
-    let _ = stream.flush();
-    let _ = stream.shutdown_write();
-    outbound.write_ended();
 }
 
 /// Whether the operation may be called again.

@@ -212,6 +212,7 @@ impl<S: SplitStream, R: Role> Receiver<S, R> {
                     session,
                     endpoint: Endpoint::from_split(inbound, both.outbound),
                     clock,
+                    unflushed: true,
                 })
             }
             // There are no other halves than these two.
