@@ -1,18 +1,17 @@
 //! The kit over every adapter of the project; and broken adapters, which it must fail.
 
+#[path = "common/wires.rs"]
+mod wires;
+
 use std::cell::RefCell;
 use std::future::poll_fn;
-use std::io;
-use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
 use sockless::adapter::kit::{self, interrupted, run_tasks, Outcome, Report, Wire};
 use sockless::adapter::{futures_io, polled, std_io, tokio, Error};
 use sockless::message::{Action, Buffers, Endpoint, OwnedMessage, WriteSide};
 use sockless::{Config, Server};
-use tokio_io::ReadBuf;
-
-use ::tokio::io as tokio_io;
+use wires::{FuturesWire, TokioWire};
 
 const BUFFERS: Buffers = Buffers::DEFAULT.with_read(4096);
 
@@ -20,52 +19,6 @@ const BUFFERS: Buffers = Buffers::DEFAULT.with_read(4096);
 fn passes(report: &Report) {
     assert!(report.is_ok(), "{report}");
     assert!(report.passed > 10_000, "only {} cases", report.passed);
-}
-
-/// The wire on the traits of tokio.
-struct TokioWire(Wire);
-
-impl tokio_io::AsyncRead for TokioWire {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        self.0.poll_read(cx, buf.initialize_unfilled()).map_ok(|count| buf.advance(count))
-    }
-}
-
-impl tokio_io::AsyncWrite for TokioWire {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.0.poll_write(cx, bytes)
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.0.poll_flush(cx)
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.0.poll_shutdown(cx)
-    }
-}
-
-/// The wire on the traits of futures-io.
-struct FuturesWire(Wire);
-
-impl ::futures_io::AsyncRead for FuturesWire {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
-        self.0.poll_read(cx, buf)
-    }
-}
-
-impl ::futures_io::AsyncWrite for FuturesWire {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.0.poll_write(cx, bytes)
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.0.poll_flush(cx)
-    }
-
-    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.0.poll_shutdown(cx)
-    }
 }
 
 /// How a message is answered.
