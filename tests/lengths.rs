@@ -286,6 +286,13 @@ fn req_t_lim_1_what_a_message_inflates_to_is_counted_beyond_32_bits() {
     let last = deflate(&[0; 5], Flush::Message);
 
     let mut out = vec![0; 1 << 20];
+    // A limit whose low 32 bits are zero is not taken for none left; so much input at once allows for more.
+    let mut inflater = Inflater::new(&Params::DEFAULT, Side::Client, limits(u64::MAX, 1 << 32));
+    let begin = [first.clone(), more.repeat(100)].concat();
+    let mut input = &begin[..];
+    let inflated = inflater.inflate(MessageKind::Binary, &mut input, false, &mut out).unwrap();
+    assert_eq!((inflated.bytes().len(), inflated.status()), (1 << 20, InflateStatus::OutputFull));
+
     let mut run = |max: u64| {
         let mut inflater = Inflater::new(&Params::DEFAULT, Side::Client, limits(u64::MAX, max));
         let mut octets = 0;
