@@ -197,3 +197,27 @@ fn req_7692_6_2_1_a_gibibyte_passes_through_16_kib() {
     assert_eq!(octets, TOTAL);
     assert!(peak < 700_000, "{peak} bytes at the most, contexts of both sides included");
 }
+
+/// zlib-rs counts in 32 bits where C's `long` has 32, and stops a program that checks its sums after 4 GiB: streams are
+/// begun anew before, and contexts kept over that.
+#[test]
+fn a_context_outlives_a_gibibyte() {
+    let params = params(true, 15);
+    let mut deflater = Deflater::new(&params, Side::Server, Tuning::DEFAULT);
+    let mut inflater = Inflater::new(&params, Side::Server, Limits::DEFAULT);
+    let (long, text) = (vec![0; 60 << 20], b"refers to the one before it".repeat(3));
+    let (mut wire, mut out) = (vec![0; Deflater::bound(long.len())], vec![0; long.len() + 1]);
+    let mut pass = |message: &[u8]| {
+        let len = deflater.deflate(&mut &*message, Flush::Message, &mut wire).unwrap().written;
+        let inflated = inflater.inflate(MessageKind::Binary, &mut &wire[..len], true, &mut out).unwrap();
+        assert!(inflated.status() == InflateStatus::MessageEnd && inflated.bytes() == message);
+        len
+    };
+    let first = pass(&text);
+    let again = pass(&text);
+    assert!(again < first / 2);
+    for n in 0..20 {
+        pass(&long);
+        assert_eq!((pass(&text) > again, pass(&text)), (true, again), "after {n} long messages");
+    }
+}

@@ -6,6 +6,7 @@ use core::fmt;
 
 use zlib_rs::{Deflate, DeflateConfig, DeflateFlush};
 
+use super::inflater::LONG_STREAM;
 use super::params::{Params, WindowBits};
 use super::pool::Pool;
 use super::tuning::Tuning;
@@ -261,11 +262,13 @@ impl Deflater {
     }
 
     fn end_message(&mut self) {
+        let Some(context) = &mut self.context else { return };
+        // The codec has counters of 32 bits; what comes next may always begin with an empty window.
+        if !self.takeover || context.codec.total_in().max(context.codec.total_out()) > LONG_STREAM {
+            context.codec.reset();
+        }
         if self.takeover {
             return;
-        }
-        if let Some(context) = &mut self.context {
-            context.codec.reset();
         }
         if let Some(pool) = &self.pool {
             if let Some(context) = self.context.take() {

@@ -16,6 +16,9 @@ use crate::limits::Limits;
 use crate::role::Side;
 use crate::utf8::Utf8Check;
 
+/// Octets after which a stream is long enough to begin a new one.
+pub(super) const LONG_STREAM: u64 = 1 << 30;
+
 /// Octets of a message that are not held against [`Limits::max_expansion`].
 const FREE_EXPANSION: u64 = 64 << 10;
 
@@ -223,6 +226,9 @@ impl Inflater {
     fn end_message(&mut self) {
         self.message = Message::default();
         if self.takeover {
+            if let Some(context) = &mut self.context {
+                context.begin_anew();
+            }
             return;
         }
         if let Some(context) = &mut self.context {
@@ -337,6 +343,16 @@ impl Context {
             self.codec.set_dictionary(half).map_err(|_| ProtocolError::InvalidCompressedData)?;
         }
         Ok(())
+    }
+
+    /// Keeps the counters of the codec small, which has some of 32 bits: at the end of a message the window can
+    /// move to a new stream at no loss.
+    fn begin_anew(&mut self) {
+        let long = self.codec.total_in().max(self.codec.total_out()) > LONG_STREAM;
+        if long && self.restart().is_err() {
+            // The next message shows it.
+            self.history.clear();
+        }
     }
 
     fn clear(&mut self) {
