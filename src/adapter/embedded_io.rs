@@ -266,7 +266,7 @@ impl<'b, S: Read + Write, R: Role> WebSocket<'b, S, R> {
 impl<S, R: Role> WebSocket<'_, S, R> {
     /// How the connection ended: `None` until it did.
     pub fn closed(&self) -> Option<Closed> {
-        self.driver.connection().closed()
+        self.driver.closed()
     }
 
     /// The engine, for what it knows: its state, the payload of the control frame that came last, the reason

@@ -271,8 +271,8 @@ fn a_peer_that_does_not_read_any_more_is_still_heard() {
                 }
             }
             assert_eq!(heard, everything(), "room {room}");
-            // Once the answer to its Close was given to the transport, nobody knows how far that came.
-            assert_eq!(socket.closed().unwrap().clean, room >= 6, "room {room}");
+            // The transport did not take all of the answer to its Close, in whatever pieces it was offered.
+            assert!(!socket.closed().unwrap().clean, "room {room}");
             assert_eq!(socket.into_inner().written, REPLIES[..room]);
         }
     }

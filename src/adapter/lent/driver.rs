@@ -6,7 +6,7 @@ use embedded_io::ErrorKind;
 
 use super::outbox::{Outbox, Pending};
 use super::{Buffers, Error, Inbox, Outbound};
-use crate::closing::Transport;
+use crate::closing::{Closed, Transport};
 use crate::connection::{Config, Connection};
 use crate::error::ProtocolError;
 use crate::event::Event;
@@ -153,7 +153,7 @@ impl<'b, R: Role> Driver<'b, R> {
                 // This very error is the report.
                 let _ = self.connection.eof();
                 self.outbox.end();
-                match self.connection.closed() {
+                match self.closed() {
                     Some(closed) if closed.clean => Ok(()),
                     _ => Err(Error::Io(error)),
                 }
@@ -175,6 +175,14 @@ impl<'b, R: Role> Driver<'b, R> {
         self.connection.abort();
         self.outbox.end();
         self.failure = None;
+    }
+
+    /// How the connection ended: `None` until it did.
+    pub(in crate::adapter) fn closed(&self) -> Option<Closed> {
+        let mut closed = self.connection.closed()?;
+        // A Close is the last that is written: where anything was not, neither was it.
+        closed.clean &= !self.outbox.is_cut_off();
+        Some(closed)
     }
 
     pub(in crate::adapter) const fn connection(&self) -> &Connection<R> {

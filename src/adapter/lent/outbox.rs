@@ -21,11 +21,13 @@ pub(in crate::adapter) struct Outbox<'b> {
     end: usize,
     unflushed: bool,
     ended: bool,
+    /// Whether what waited was dropped at the end.
+    dropped: bool,
 }
 
 impl<'b> Outbox<'b> {
     pub(in crate::adapter) fn new(bytes: &'b mut [u8]) -> Self {
-        Self { bytes, start: 0, end: 0, unflushed: false, ended: false }
+        Self { bytes, start: 0, end: 0, unflushed: false, ended: false, dropped: false }
     }
 
     /// What waits.
@@ -71,9 +73,15 @@ impl<'b> Outbox<'b> {
 
     /// Nothing more can be written.
     pub(super) fn end(&mut self) {
+        self.dropped |= !self.ended && (!self.is_empty() || self.unflushed);
         self.ended = true;
         self.start = 0;
         self.end = 0;
+    }
+
+    /// Whether the end came before everything was written.
+    pub(super) fn is_cut_off(&self) -> bool {
+        self.ended && (self.dropped || !self.is_empty())
     }
 
     /// What writing [`bytes`](Self::bytes) came to.
