@@ -182,6 +182,14 @@ fn a_peer_that_stopped_reading_is_still_heard() {
 }
 
 #[test]
+fn closing_hears_what_a_peer_said_that_does_not_read_any_more() {
+    let mut script = Script::new([bytes(from_client(CLOSE, &[3, 233]))]);
+    script.write_error = Some(io::ErrorKind::BrokenPipe);
+    let closed = server(script).close(CloseCode::NORMAL).unwrap().unwrap();
+    assert_eq!((closed.status, closed.clean, closed.error), (1001, false, None));
+}
+
+#[test]
 fn an_operation_that_would_block_can_be_called_again() {
     let frame = from_client(TEXT, b"in two halves");
     let mut socket = server(Script::new([

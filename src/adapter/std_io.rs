@@ -237,6 +237,8 @@ impl<S: Stream, R: Role> WebSocket<S, R> {
     pub fn close<'c>(&mut self, frame: impl Into<CloseFrame<'c>>) -> Result<Option<Closed>, Error> {
         match self.start_close(frame) {
             Ok(()) | Err(Error::Send(crate::SendError::Closed)) => {}
+            // What the peer sent before it stopped reading tells how the connection ended.
+            Err(Error::Io(error)) if !is_transient(&error) => self.endpoint.write_ended(),
             Err(error) => return Err(error),
         }
         while self.recv_piece()?.is_some() {}
