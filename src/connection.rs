@@ -65,8 +65,8 @@ impl<R: Role> Connection<R> {
         Self { reader: Reader::new(role.side(), config.limits), conduct: Conduct::new(role, config.timeouts) }
     }
 
-    /// The same, where an extension was negotiated that gives `rsv` a meaning on the first frame of a message,
-    /// in both directions: RSV1 for permessage-deflate. Whoever calls this inflates and compresses.
+    /// The same, where an extension was negotiated that gives `rsv` a meaning on the first frame of a
+    /// message, in both directions: RSV1 for permessage-deflate. Whoever calls this inflates and compresses.
     #[must_use]
     pub fn with_allowed_rsv(mut self, rsv: Rsv) -> Self {
         self.reader.allow_rsv(rsv);

@@ -319,8 +319,8 @@ impl Reader {
         Ok(data)
     }
 
-    /// Reads the header of a whole message of at most 125 octets, the most common one, at a glance. `false` leaves
-    /// everything to be judged rule by rule.
+    /// Reads the header of a whole message of at most 125 octets, the most common one, at a glance. `false`
+    /// leaves everything to be judged rule by rule.
     #[inline]
     fn short_message(&mut self, input: &mut Input<'_>) -> bool {
         let (first, second, key) = match (self.side, input.rest()) {

@@ -524,8 +524,8 @@ impl<S: PollTransport, R: Role> Outgoing<'_, S, R> {
         poll_fn(|cx| self.poll_flush(cx)).await
     }
 
-    /// Writes until at most `bytes` wait: the low watermark below which a producer goes on, where the bound of the
-    /// queue is the high one.
+    /// Writes until at most `bytes` wait: the low watermark below which a producer goes on, where the bound
+    /// of the queue is the high one.
     ///
     /// # Errors
     ///

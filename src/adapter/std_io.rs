@@ -6,8 +6,8 @@
 //! [`WouldBlock`](io::ErrorKind::WouldBlock) or [`TimedOut`](io::ErrorKind::TimedOut); call it again later,
 //! nothing is lost.
 //!
-//! Where [`Timeouts`](crate::Timeouts) are set, the adapter sets the time limit of each read itself, and what is
-//! received keeps the time: timers move while [`recv`](WebSocket::recv) waits.
+//! Where [`Timeouts`](crate::Timeouts) are set, the adapter sets the time limit of each read itself, and what
+//! is received keeps the time: timers move while [`recv`](WebSocket::recv) waits.
 
 mod clock;
 mod split;
@@ -413,8 +413,8 @@ impl<S: Stream, R: Role> Outgoing<'_, S, R> {
         Ok(self.flush_transport()?)
     }
 
-    /// Writes until at most `bytes` wait: the low watermark below which a producer goes on, where the bound of the
-    /// queue is the high one.
+    /// Writes until at most `bytes` wait: the low watermark below which a producer goes on, where the bound
+    /// of the queue is the high one.
     ///
     /// # Errors
     ///

@@ -345,8 +345,8 @@ impl Context {
         Ok(())
     }
 
-    /// Keeps the counters of the codec small, which has some of 32 bits: at the end of a message the window can
-    /// move to a new stream at no loss.
+    /// Keeps the counters of the codec small, which has some of 32 bits: at the end of a message the window
+    /// can move to a new stream at no loss.
     fn begin_anew(&mut self) {
         let long = self.codec.total_in().max(self.codec.total_out()) > LONG_STREAM;
         if long && self.restart().is_err() {

@@ -78,8 +78,8 @@ pub(crate) fn split_target(target: &str) -> (Option<&str>, Option<&str>) {
     }
 }
 
-/// What stands before and after the first `:` of a URI, if `//` follows it. The searchers of `core` for strings
-/// would be half a KiB more of code, with panics in them.
+/// What stands before and after the first `:` of a URI, if `//` follows it. The searchers of `core` for
+/// strings would be half a KiB more of code, with panics in them.
 pub(crate) fn split_scheme(uri: &str) -> Option<(&str, &str)> {
     let (scheme, rest) = uri.split_at_checked(uri.bytes().position(|byte| byte == b':')?)?;
     Some((scheme, rest.strip_prefix("://")?))

@@ -106,7 +106,8 @@ impl Inbound {
         self.work(Unit::Message, outbound, write)
     }
 
-    /// What to do next towards a piece of a message. See [`Endpoint::poll_piece`](super::Endpoint::poll_piece).
+    /// What to do next towards a piece of a message. See
+    /// [`Endpoint::poll_piece`](super::Endpoint::poll_piece).
     ///
     /// # Errors
     ///

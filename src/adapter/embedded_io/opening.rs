@@ -55,8 +55,8 @@ pub fn accept_with<'b, 'r, S: Read + Write>(
 ///
 /// # Errors
 ///
-/// [`Error::Opening`]: end the transport; [`Error::Io`] if the transport failed, by a time-out too: an opening
-/// handshake cannot be resumed.
+/// [`Error::Opening`]: end the transport; [`Error::Io`] if the transport failed, by a time-out too: an
+/// opening handshake cannot be resumed.
 pub fn connect<'b, S: Read + Write, E: Entropy>(
     mut stream: S,
     request: ClientRequest<'_>,

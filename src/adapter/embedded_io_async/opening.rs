@@ -64,8 +64,8 @@ pub async fn accept_with<'b, 'r, S: Read + Write>(
 ///
 /// # Errors
 ///
-/// [`Error::Opening`]: end the transport; [`Error::Io`] if the transport failed, by a time-out too: an opening
-/// handshake cannot be resumed.
+/// [`Error::Opening`]: end the transport; [`Error::Io`] if the transport failed, by a time-out too: an
+/// opening handshake cannot be resumed.
 ///
 /// # Cancel safety
 ///

@@ -25,7 +25,8 @@ use crate::time::{Timestamp, Wake};
 pub type Opened<S> = Accepted<WebSocket<S, Server>, S>;
 
 /// Accepts a WebSocket. Plain HTTP requests are answered with 426. After a refusal this waits until the
-/// client ends as well, or has sent 1 MiB more; [`Timeouts::opening`](crate::Timeouts::opening) bounds the reads before.
+/// client ends as well, or has sent 1 MiB more; [`Timeouts::opening`](crate::Timeouts::opening) bounds the
+/// reads before.
 ///
 /// # Errors
 ///

@@ -2,9 +2,10 @@
 //!
 //! Owns: the lock between the halves, and who writes. Must not know: the protocol.
 //!
-//! Nothing is locked while a half reads or writes. One half writes at a time; it writes all that is queued, also
-//! what the other queues meanwhile. The receiving half never waits long for a peer that does not read: it writes
-//! what it can, reads on, and tries again, so that two peers that write to each other never wait for each other.
+//! Nothing is locked while a half reads or writes. One half writes at a time; it writes all that is queued,
+//! also what the other queues meanwhile. The receiving half never waits long for a peer that does not read:
+//! it writes what it can, reads on, and tries again, so that two peers that write to each other never wait
+//! for each other.
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -68,14 +69,15 @@ impl SplitStream for std::os::unix::net::UnixStream {
 /// How long one half lets the other wait for the right to write, and for reading on.
 const TURN: Duration = Duration::from_millis(20);
 
-/// How often the receiving half looks up from its read for what the other began, such as the closing handshake.
+/// How often the receiving half looks up from its read for what the other began, such as the closing
+/// handshake.
 const LOOK: Duration = Duration::from_millis(500);
 
 /// Bytes of one write.
 const CHUNK: usize = 64 << 10;
 
-/// The receiving half of a [`WebSocket`], for a thread of its own. It answers Pings, drives the closing handshake
-/// and the timers, also where the other half does nothing.
+/// The receiving half of a [`WebSocket`], for a thread of its own. It answers Pings, drives the closing
+/// handshake and the timers, also where the other half does nothing.
 pub struct Receiver<S, R> {
     stream: S,
     inbound: Inbound,
