@@ -72,13 +72,18 @@ impl Wire {
         self.poll_out(cx, |state| state.write(buf))
     }
 
-    /// As `PollTransport::poll_flush`.
+    /// As `PollTransport::poll_flush`. A flush that is done forgets a write that waits, as that of async-net
+    /// does.
     ///
     /// # Errors
     ///
     /// Those of the script.
     pub fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll_out(cx, State::flush)
+        let flushed = self.poll_out(cx, State::flush);
+        if flushed.is_ready() {
+            self.lock().writer = None;
+        }
+        flushed
     }
 
     /// As `PollTransport::poll_shutdown`; it flushes.
