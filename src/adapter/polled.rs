@@ -362,8 +362,11 @@ fn drive<S: PollTransport, R: Role>(
                 Poll::Pending => write = WriteSide::Blocked,
             },
             Action::Read => {
-                // Whether the transport's own buffer is written out or not, there is nothing to do but read.
-                let _ = outgoing.poll_transport_flush(write_cx);
+                // A write that waits must not be disturbed: a flush may take its wake-up. Whether the
+                // transport's own buffer is written out or not, there is nothing to do but read.
+                if write == WriteSide::Ready {
+                    let _ = outgoing.poll_transport_flush(write_cx);
+                }
                 match outgoing.stream.poll_read(cx, inbound.space()) {
                     Poll::Ready(Ok(0)) => inbound.eof(outgoing.outbound),
                     Poll::Ready(Ok(count)) => inbound.filled(count),
