@@ -126,7 +126,7 @@ impl<'b, S: Read + Write, R: Role> WebSocket<'b, S, R> {
         match inbound.event(ready, &mut outgoing.outbound) {
             Ok(event) => Ok(event.map(|event| (event, outgoing))),
             Err(error) => {
-                outgoing.fail();
+                outgoing.fail()?;
                 Err(error.into())
             }
         }
@@ -162,7 +162,7 @@ impl<'b, S: Read + Write, R: Role> WebSocket<'b, S, R> {
         match inbound.message(ready, assembler, &mut outgoing.outbound) {
             Ok(message) => Ok(message.map(|message| (message, outgoing))),
             Err(error) => {
-                outgoing.fail();
+                outgoing.fail()?;
                 Err(error.into())
             }
         }
@@ -463,14 +463,15 @@ impl<S: Write, R: Role> Outgoing<'_, '_, S, R> {
         }
     }
 
-    /// Tells the peer that the connection failed, as far as the transport lets us.
-    fn fail(&mut self) {
+    /// Tells the peer that the connection failed, as far as the transport lets us. Where time runs out, the
+    /// failure is left to the next call.
+    fn fail(&mut self) -> Result<(), Error<S::Error>> {
         while let Ok(Some(pending)) = self.outbound.pending() {
-            if self.put(pending).is_err() {
-                break;
-            }
+            let result = self.put(pending);
+            self.outbound.told(result)?;
         }
         self.outbound.reported();
+        Ok(())
     }
 
     fn put(&mut self, pending: Pending) -> Result<(), Error<S::Error>> {

@@ -504,6 +504,51 @@ fn a_failure_is_reported_after_the_peer_was_told() {
 }
 
 #[test]
+fn a_failure_is_not_reported_while_its_close_waits_for_time() {
+    let input = to(Side::Server, TEXT, b"\xFF");
+    for grain in [1, 1000] {
+        for joins in [false, true] {
+            let mut script = Script::new(&input, grain);
+            script.write_errors = [ErrorKind::TimedOut, ErrorKind::Interrupted, ErrorKind::TimedOut].into();
+            server!(socket, script, 64);
+            let mut storage = [0; 64];
+            let mut assembler = SliceAssembler::new(&mut storage);
+            let (mut errors, mut events) = (Vec::new(), 0);
+            while socket.closed().is_none() {
+                let result = if joins {
+                    go!(socket.recv_message(&mut assembler)).map(|message| message.is_some())
+                } else {
+                    go!(socket.recv()).map(|event| event.is_some())
+                };
+                match result {
+                    Ok(more) => events += usize::from(more),
+                    Err(error) => errors.push((error, socket.get_ref().flushed)),
+                }
+            }
+            let timed_out = (Error::Io(ErrorKind::TimedOut), 0);
+            let told = (Error::Protocol(ProtocolError::InvalidUtf8), 4);
+            assert_eq!(errors, [timed_out, timed_out, told], "grain {grain}, joins {joins}");
+            assert_eq!(socket.get_ref().written, b"\x88\x02\x03\xEF");
+            assert_eq!(events, 0);
+        }
+    }
+}
+
+#[test]
+fn after_a_failure_that_could_not_be_told_nothing_is_written() {
+    let input = to(Side::Server, TEXT, b"\xFF");
+    for grain in [1, 1000] {
+        let mut script = Script::new(&input, grain);
+        script.write_errors = [ErrorKind::ConnectionReset].into();
+        server!(socket, script, 64);
+        let error = go!(socket.recv()).unwrap_err();
+        assert_eq!(error, Error::Protocol(ProtocolError::InvalidUtf8), "grain {grain}");
+        assert_eq!(go!(socket.recv()), Ok(None), "once");
+        assert!(socket.get_ref().written.is_empty(), "the transport was the caller's by then");
+    }
+}
+
+#[test]
 fn closing_waits_for_the_other_close() {
     let input = [
         to(Side::Server, TEXT, b"still coming"),

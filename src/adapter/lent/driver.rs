@@ -111,7 +111,7 @@ impl<'b, R: Role> Driver<'b, R> {
         result: Result<usize, E>,
     ) -> Result<(), Error<E>> {
         let result = self.outbox.written(result);
-        self.unless_lost(result)
+        self.outbox.unless_lost(result)
     }
 
     /// What flushing came to.
@@ -120,7 +120,7 @@ impl<'b, R: Role> Driver<'b, R> {
         result: Result<(), E>,
     ) -> Result<(), Error<E>> {
         let result = self.outbox.flushed(result);
-        self.unless_lost(result)
+        self.outbox.unless_lost(result)
     }
 
     /// Space to read into, never empty.
@@ -261,18 +261,6 @@ impl<'b, R: Role> Driver<'b, R> {
                 Action::End
             }
         })
-    }
-
-    /// What is left of an error in writing: one that can be tried again. Others end the writing direction.
-    fn unless_lost<E: embedded_io::Error>(&mut self, result: Result<(), Error<E>>) -> Result<(), Error<E>> {
-        match result {
-            Err(Error::Io(error)) if error.kind() == ErrorKind::TimedOut => Err(Error::Io(error)),
-            Err(_) => {
-                self.outbox.end();
-                Ok(())
-            }
-            Ok(()) => Ok(()),
-        }
     }
 }
 

@@ -112,6 +112,21 @@ impl<'b> Outbox<'b> {
             Err(error) => Err(Error::Io(error)),
         }
     }
+
+    /// What is left of an error in writing: one that can be tried again. Others end the writing direction.
+    pub(super) fn unless_lost<E: embedded_io::Error>(
+        &mut self,
+        result: Result<(), Error<E>>,
+    ) -> Result<(), Error<E>> {
+        match result {
+            Err(Error::Io(error)) if error.kind() == ErrorKind::TimedOut => Err(Error::Io(error)),
+            Err(_) => {
+                self.end();
+                Ok(())
+            }
+            Ok(()) => Ok(()),
+        }
+    }
 }
 
 /// What the transport needs to get everything out.
@@ -247,6 +262,14 @@ impl<R: Role> Outbound<'_, '_, R> {
         result: Result<(), E>,
     ) -> Result<(), Error<E>> {
         self.outbox.flushed(result)
+    }
+
+    /// What writing came to that tells the peer of a failure: only a time-out is left of an error.
+    pub(in crate::adapter) fn told<E: embedded_io::Error>(
+        &mut self,
+        result: Result<(), Error<E>>,
+    ) -> Result<(), Error<E>> {
+        self.outbox.unless_lost(result)
     }
 
     /// A failure that taking a message met is now reported: the peer was told, or cannot be.
