@@ -13,7 +13,7 @@ use core::ops::Deref;
 use core::pin::Pin;
 use core::task::{ready, Context, Poll};
 use core::time::Duration;
-use std::io;
+use std::io::{self, IoSlice};
 use std::time::Instant;
 
 use futures_io::{AsyncRead, AsyncWrite};
@@ -90,6 +90,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PollTransport for FuturesIo<S> {
 
     fn poll_write(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true // which nobody can ask
+    }
+
+    fn poll_write_both(
+        &mut self,
+        cx: &mut Context<'_>,
+        first: &[u8],
+        second: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, &[IoSlice::new(first), IoSlice::new(second)])
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

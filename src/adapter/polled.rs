@@ -4,6 +4,7 @@
 
 #[cfg(all(feature = "handshake", feature = "rng"))]
 mod opening;
+mod spare;
 mod split;
 
 #[cfg(all(feature = "handshake", feature = "rng"))]
@@ -49,6 +50,25 @@ pub trait PollTransport {
     ///
     /// Those of the transport.
     fn poll_write(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>>;
+
+    /// Whether [`poll_write_both`](Self::poll_write_both) is better than copying the two together.
+    fn is_write_vectored(&self) -> bool {
+        false
+    }
+
+    /// Writes of `first` and then `second` what the transport takes, in one operation.
+    ///
+    /// # Errors
+    ///
+    /// Those of the transport.
+    fn poll_write_both(
+        &mut self,
+        cx: &mut Context<'_>,
+        first: &[u8],
+        second: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.poll_write(cx, if first.is_empty() { second } else { first })
+    }
 
     /// Writes out what the transport buffers itself.
     ///
@@ -367,6 +387,7 @@ fn drive<S: PollTransport, R: Role>(
                 if write == WriteSide::Ready {
                     let _ = outgoing.poll_transport_flush(write_cx);
                 }
+                spare::with(|spare| inbound.lend(spare));
                 match outgoing.stream.poll_read(cx, inbound.space()) {
                     Poll::Ready(Ok(0)) => inbound.eof(outgoing.outbound),
                     Poll::Ready(Ok(count)) => inbound.filled(count),
@@ -376,7 +397,13 @@ fn drive<S: PollTransport, R: Role>(
                         }
                     }
                     Poll::Pending => {
-                        ready!(poll_timers(inbound, outgoing, cx));
+                        if poll_timers(inbound, outgoing, cx).is_pending() {
+                            spare::with(|spare| {
+                                inbound.give_back(spare);
+                                outgoing.outbound.give_back(spare);
+                            });
+                            return Poll::Pending;
+                        }
                         write = WriteSide::Ready;
                     }
                 }
@@ -391,17 +418,13 @@ fn poll_timers<S: PollTransport, R: Role>(
     outgoing: &mut Outgoing<'_, S, R>,
     cx: &mut Context<'_>,
 ) -> Poll<()> {
-    let wake = inbound.poll_timeout(outgoing.outbound);
-    if wake == Wake::Never {
-        return Poll::Pending;
+    match inbound.poll_timeout(outgoing.outbound) {
+        Wake::Never => return Poll::Pending,
+        // The clock is not asked on the way to a wait that goes on.
+        Wake::At(until) => ready!(outgoing.stream.poll_sleep(cx, until)),
+        Wake::Now => {}
     }
     let Some(now) = outgoing.stream.now() else { return Poll::Pending };
-    if let Wake::At(until) = wake {
-        if until > now {
-            ready!(outgoing.stream.poll_sleep(cx, until));
-        }
-    }
-    let now = outgoing.stream.now().unwrap_or(now);
     inbound.handle_timeout(outgoing.outbound, now);
     Poll::Ready(())
 }
@@ -461,8 +484,7 @@ impl<S: PollTransport, R: Role> Outgoing<'_, S, R> {
     /// Cancel safe: dropped, the message was not queued.
     pub async fn feed<'p>(&mut self, message: impl Into<Payload<'p>>) -> Result<(), Error> {
         let payload = message.into();
-        poll_fn(|cx| self.poll_room(cx, payload.octets().len())).await?;
-        self.outbound.feed(payload).map_err(|refused| refused.error.into())
+        poll_fn(|cx| self.poll_feed(cx, payload)).await
     }
 
     /// As [`WebSocket::send_fragment`].
@@ -546,10 +568,32 @@ impl<S: PollTransport, R: Role> Outgoing<'_, S, R> {
         self.outbound
     }
 
+    /// Queues the message once there is room. A long one is written as far as the transport takes it at once.
+    fn poll_feed(&mut self, cx: &mut Context<'_>, payload: Payload<'_>) -> Poll<Result<(), Error>> {
+        ready!(self.poll_room(cx, payload.octets().len()))?;
+        let Self { stream, outbound, unflushed } = self;
+        if !stream.is_write_vectored() {
+            return Poll::Ready(outbound.feed(payload).map_err(|refused| refused.error.into()));
+        }
+        let fed = outbound.feed_through(payload, |[queued, octets]| {
+            // Where nothing can be written, the next write tells why.
+            match stream.poll_write_both(cx, queued, octets) {
+                Poll::Ready(Ok(count)) => {
+                    **unflushed = true;
+                    count
+                }
+                Poll::Ready(Err(_)) | Poll::Pending => 0,
+            }
+        });
+        Poll::Ready(fed.map_err(|refused| refused.error.into()))
+    }
+
+    /// Waits for room in the queue.
     fn poll_room(&mut self, cx: &mut Context<'_>, len: usize) -> Poll<Result<(), Error>> {
         while !self.outbound.has_room(len) {
             ready!(self.poll_write(cx))?;
         }
+        spare::with(|spare| self.outbound.lend(spare));
         Poll::Ready(Ok(()))
     }
 
@@ -564,6 +608,7 @@ impl<S: PollTransport, R: Role> Outgoing<'_, S, R> {
         while !self.outbound.output().is_empty() {
             ready!(self.poll_write(cx))?;
         }
+        spare::with(|spare| self.outbound.give_back(spare));
         self.poll_transport_flush(cx).map_err(Error::from)
     }
 

@@ -7,7 +7,7 @@ use core::future::Future as _;
 use core::ops::Deref;
 use core::pin::Pin;
 use core::task::{ready, Context, Poll};
-use std::io;
+use std::io::{self, IoSlice};
 
 use ::tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 #[cfg(all(feature = "handshake", feature = "rng"))]
@@ -65,6 +65,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PollTransport for Tokio<S> {
 
     fn poll_write(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_write_both(
+        &mut self,
+        cx: &mut Context<'_>,
+        first: &[u8],
+        second: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, &[IoSlice::new(first), IoSlice::new(second)])
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

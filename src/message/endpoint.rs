@@ -7,7 +7,7 @@
 use super::deflation::Deflation;
 use super::inbound::Inbound;
 use super::outbound::Outbound;
-use super::Message;
+use super::{Message, Spare};
 use crate::closing::{Closed, ReadyState};
 use crate::connection::Config;
 #[cfg(feature = "deflate")]
@@ -21,7 +21,8 @@ use crate::time::{Timestamp, Wake};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Buffers {
-    /// Bytes of a read. Messages up to about this size need no allocation. Default: 16 KiB.
+    /// Bytes of a read. Messages up to about this size need no allocation. Default: 64 KiB, of which memory is
+    /// taken only as it is filled.
     pub read: usize,
     /// Bytes of output that may wait for the transport. One message is always taken when none wait. Default:
     /// 1 MiB.
@@ -30,7 +31,7 @@ pub struct Buffers {
 
 impl Buffers {
     /// The defaults.
-    pub const DEFAULT: Self = Self { read: 16 << 10, max_queued: 1 << 20 };
+    pub const DEFAULT: Self = Self { read: 64 << 10, max_queued: 1 << 20 };
 
     /// With another size of a read.
     #[must_use]
@@ -247,7 +248,20 @@ impl<R: Role> Endpoint<R> {
         self.inbound.handle_timeout(&mut self.outbound, now);
     }
 
-    /// Gives back the buffers that hold nothing: an idle connection needs none.
+    /// Takes of `spare` what the next read, and what is queued, need. See [`Spare`].
+    pub fn lend(&mut self, spare: &mut Spare) {
+        self.inbound.lend(spare);
+        self.outbound.lend(spare);
+    }
+
+    /// Gives back to `spare` what was lent and is not needed: all of it, where nothing is in progress, ready
+    /// or queued.
+    pub fn give_back(&mut self, spare: &mut Spare) {
+        self.inbound.give_back(spare);
+        self.outbound.give_back(spare);
+    }
+
+    /// Frees the buffers that hold nothing: an idle connection needs none.
     pub fn release(&mut self) {
         self.inbound.release();
         self.outbound.release();

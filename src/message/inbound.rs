@@ -12,7 +12,7 @@ use super::inflation::Inflation;
 #[cfg(not(feature = "deflate"))]
 use super::no_deflate::Inflation;
 use super::outbound::Outbound;
-use super::{Action, Message, WriteSide};
+use super::{Action, Message, Spare, WriteSide};
 use crate::error::ProtocolError;
 use crate::event::{Data, Piece};
 use crate::frame::{MessageKind, Rsv};
@@ -33,6 +33,10 @@ pub struct Inbound {
     joining: Option<MessageKind>,
     ready: Ready,
 }
+
+/// Octets of an inflated piece, at most.
+#[cfg(feature = "deflate")]
+const PIECE: usize = 16 << 10;
 
 /// Whether the user takes whole messages or pieces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,7 +93,7 @@ impl Inbound {
     #[cfg(feature = "deflate")]
     pub(super) fn set_inflation(&mut self, inflater: crate::deflate::Inflater) {
         let most = self.reader.limits().max_message_size;
-        self.inflation = Some(Box::new(Inflation::new(inflater, self.inbox.capacity(), most)));
+        self.inflation = Some(Box::new(Inflation::new(inflater, self.inbox.capacity().min(PIECE), most)));
         self.reader.allow_rsv(Rsv::RSV1);
     }
 
@@ -208,9 +212,29 @@ impl Inbound {
         self.reader.close_reason()
     }
 
+    /// Takes of `spare` what the next read needs. See [`Spare`].
+    #[inline]
+    pub fn lend(&mut self, spare: &mut Spare) {
+        self.inbox.make_room(self.reader.frame_remaining(), &mut spare.input);
+        if let Some(inflation) = &mut self.inflation {
+            inflation.lend(&mut spare.inflated);
+        }
+    }
+
+    /// Gives back to `spare` what was lent and is not needed: all of it, where no message is in progress or
+    /// ready.
+    #[inline]
+    pub fn give_back(&mut self, spare: &mut Spare) {
+        self.settle();
+        self.inbox.give_back(&mut spare.input);
+        if let Some(inflation) = &mut self.inflation {
+            inflation.give_back(&mut spare.inflated);
+        }
+    }
+
     /// Space to read into, never empty.
     pub fn space(&mut self) -> &mut [u8] {
-        self.inbox.space()
+        self.inbox.space(self.reader.frame_remaining())
     }
 
     /// `count` bytes were read into [`space`](Self::space).
@@ -290,7 +314,7 @@ impl Inbound {
         let _ = self.reader.eof();
     }
 
-    /// Gives back the buffers that hold nothing.
+    /// Frees the buffers that hold nothing.
     pub(crate) fn release(&mut self) {
         self.settle();
         self.inbox.release();

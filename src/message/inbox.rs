@@ -9,9 +9,12 @@ use crate::input::Input;
 
 /// One buffer with three regions: `message`, joined payload; `unread`, as received; and spare space.
 ///
-/// A large message is read straight to its place behind what already came and is never moved; only payload of
-/// further fragments is moved down over the headers between them. Capacity grows with what arrived, never
-/// with what was announced.
+/// A large message is read straight to its place behind what already came; only payload of further fragments
+/// is moved down over the headers between them. Capacity grows with what arrived, at most fourfold at a time,
+/// and never past what was announced unless less than that came.
+///
+/// The plain buffer of `capacity` bytes may be lent: it is taken from a spare one when a read is due, and
+/// goes back there when nothing, or little, stands in it.
 #[derive(Debug)]
 pub(crate) struct Inbox {
     buf: Vec<u8>,
@@ -29,6 +32,10 @@ struct Region {
 impl Region {
     const fn is_empty(self) -> bool {
         self.start == self.end
+    }
+
+    const fn len(self) -> usize {
+        self.end.saturating_sub(self.start)
     }
 }
 
@@ -54,24 +61,43 @@ impl Inbox {
         self.capacity
     }
 
-    /// Space to read into, never empty.
-    pub(crate) fn space(&mut self) -> &mut [u8] {
+    /// Space to read into, never empty. `announced` octets of a frame have still to come.
+    pub(crate) fn space(&mut self, announced: u64) -> &mut [u8] {
+        self.make_room(announced, &mut Vec::new());
+        self.buf.get_mut(self.unread.end..).unwrap_or(&mut [])
+    }
+
+    /// Makes the space for a read, out of `spare` where that is a plain buffer.
+    pub(crate) fn make_room(&mut self, announced: u64, spare: &mut Vec<u8>) {
         if self.is_empty() {
             self.message = Region::default();
             self.unread = Region::default();
             if self.buf.len() != self.capacity {
                 // Nothing is at stake here: return to the plain size after a large message.
-                self.buf = alloc::vec![0; self.capacity];
+                self.replace(spare, self.capacity);
+            }
+        } else if self.is_short(announced) {
+            let (held, len) = (self.held(), self.buf.len());
+            if held <= self.capacity >> 2 && len < self.capacity {
+                self.replace(spare, self.capacity);
+            } else if held <= len >> 1 {
+                self.compact();
+            } else {
+                // All that was announced, but in proportion to what came.
+                let announced = usize::try_from(announced).unwrap_or(usize::MAX);
+                let least = len.saturating_mul(2).max(self.capacity);
+                let most = held.saturating_mul(4).max(least);
+                self.replace(spare, held.saturating_add(announced).clamp(least, most));
             }
         }
-        if self.is_short() {
-            self.compact();
+    }
+
+    /// Gives a plain buffer to `spare` if nothing stands in it, or little, which moves to storage of its own.
+    pub(crate) fn give_back(&mut self, spare: &mut Vec<u8>) {
+        let held = self.held();
+        if held <= self.capacity >> 2 && self.buf.len() > held {
+            self.replace(spare, held);
         }
-        if self.is_short() {
-            let len = self.buf.len().saturating_mul(2).max(self.capacity);
-            self.buf.resize(len, 0);
-        }
-        self.buf.get_mut(self.unread.end..).unwrap_or(&mut [])
     }
 
     /// `count` bytes were read into the space.
@@ -143,9 +169,39 @@ impl Inbox {
         }
     }
 
-    /// Whether a read into the spare space would be a small one.
-    fn is_short(&self) -> bool {
-        self.buf.len().saturating_sub(self.unread.end) <= self.capacity >> 2
+    /// Bytes that are needed.
+    const fn held(&self) -> usize {
+        self.message.len().saturating_add(self.unread.len())
+    }
+
+    /// Whether a read into the space would be a small one. The rest of a large frame is worth one.
+    fn is_short(&self, announced: u64) -> bool {
+        let (few, space) = (self.capacity >> 2, self.buf.len().saturating_sub(self.unread.end));
+        space <= few && (announced == 0 || (space as u64) < announced || self.held() <= few)
+    }
+
+    /// Goes on in another buffer, of `len` bytes; `spare` is used and left for plain ones.
+    fn replace(&mut self, spare: &mut Vec<u8>, len: usize) {
+        let mut next = match len {
+            0 => Vec::new(),
+            _ if len == self.capacity && spare.len() == len => core::mem::take(spare),
+            _ => alloc::vec![0; len],
+        };
+        let mut end = 0_usize;
+        for region in [&mut self.message, &mut self.unread] {
+            let start = end;
+            if let Some(bytes) = self.buf.get(region.start..region.end) {
+                end = start.saturating_add(bytes.len());
+                if let Some(slot) = next.get_mut(start..end) {
+                    slot.copy_from_slice(bytes);
+                }
+            }
+            *region = Region { start, end };
+        }
+        core::mem::swap(&mut self.buf, &mut next);
+        if next.len() == self.capacity {
+            *spare = next;
+        }
     }
 
     /// Moves message and unread bytes to the front.

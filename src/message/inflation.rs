@@ -170,7 +170,24 @@ impl Inflation {
         self.settle();
     }
 
-    /// Gives back what an idle connection does not need.
+    /// Takes the spare room if there is none here.
+    pub(super) fn lend(&mut self, spare: &mut Vec<u8>) {
+        if self.out.is_empty() && spare.len() <= KEPT {
+            core::mem::swap(&mut self.out, spare);
+        }
+    }
+
+    /// Gives the room to `spare` between messages.
+    pub(super) fn give_back(&mut self, spare: &mut Vec<u8>) {
+        if self.state == State::Idle {
+            let room = core::mem::take(&mut self.out);
+            if room.len() > spare.len() {
+                *spare = room;
+            }
+        }
+    }
+
+    /// Frees what an idle connection does not need.
     pub(super) fn release(&mut self) {
         if self.state == State::Idle {
             self.out = Vec::new();

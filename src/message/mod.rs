@@ -24,6 +24,8 @@ mod outbox;
 mod owned;
 #[cfg(feature = "alloc")]
 mod prepared;
+#[cfg(feature = "alloc")]
+mod spare;
 
 #[cfg(any(feature = "embedded-io", feature = "embedded-io-async"))]
 pub(crate) use assembler::whole;
@@ -40,6 +42,8 @@ pub use outbox::{FeedError, Refused};
 pub use owned::OwnedMessage;
 #[cfg(feature = "alloc")]
 pub use prepared::Prepared;
+#[cfg(feature = "alloc")]
+pub use spare::Spare;
 
 use crate::frame::MessageKind;
 use crate::payload::Payload;

@@ -10,7 +10,7 @@ use super::deflation::Deflation;
 #[cfg(not(feature = "deflate"))]
 use super::no_deflate::Deflation;
 use super::outbox::{FeedError, Outbox, Refused};
-use super::{Action, OwnedMessage, Prepared, WriteSide};
+use super::{Action, OwnedMessage, Prepared, Spare, WriteSide};
 use crate::close::{CloseCode, CloseFrame};
 use crate::closing::{Closed, ReadyState, Transport};
 use crate::conduct::Conduct;
@@ -20,9 +20,7 @@ use crate::error::{ProtocolError, SendError};
 use crate::frame::Rsv;
 use crate::payload::{ControlPayload, Payload};
 use crate::replies::Replies;
-#[cfg(feature = "deflate")]
-use crate::role::Side;
-use crate::role::{Role, Server};
+use crate::role::{Role, Server, Side};
 use crate::time::{Timestamp, Wake};
 use crate::MAX_CONTROL_FRAME_LEN;
 
@@ -61,6 +59,31 @@ impl<R: Role> Outbound<R> {
     pub fn feed<'p>(&mut self, message: impl Into<Payload<'p>>) -> Result<(), Refused<Payload<'p>>> {
         let payload = message.into();
         self.queue(payload, true).map_err(|error| Refused { message: payload, error })
+    }
+
+    /// Queues a whole message, but for what `write` writes at once of `[queued, payload]`: it returns how many
+    /// bytes, and 0 where it failed. A long payload that goes out as it is need not be copied then; others
+    /// are only queued, and `write` is not called.
+    ///
+    /// # Errors
+    ///
+    /// As [`feed`](Self::feed).
+    pub fn feed_through<'p>(
+        &mut self,
+        message: impl Into<Payload<'p>>,
+        write: impl FnOnce([&[u8]; 2]) -> usize,
+    ) -> Result<(), Refused<Payload<'p>>> {
+        let payload = message.into();
+        let octets = payload.octets();
+        if octets.len() < LONG || self.transforms(&payload) {
+            return self.feed(payload);
+        }
+        let refused = |error| Refused { message: payload, error };
+        self.admit(octets.len()).map_err(refused)?;
+        let header = self.conduct.writer.begin_whole(payload, true).map_err(|error| refused(error.into()))?;
+        self.outbox.push(header.as_bytes());
+        self.through(octets, write);
+        Ok(())
     }
 
     /// Queues a message for which a `Sink` found room before it knew the length: the queue may outgrow its
@@ -289,7 +312,19 @@ impl<R: Role> Outbound<R> {
         self.failure = None;
     }
 
-    /// Gives back the buffers that hold nothing.
+    /// Takes of `spare` what is needed to queue. See [`Spare`].
+    #[inline]
+    pub fn lend(&mut self, spare: &mut Spare) {
+        self.outbox.lend(&mut spare.output);
+    }
+
+    /// Gives back to `spare` what was lent, if nothing is queued.
+    #[inline]
+    pub fn give_back(&mut self, spare: &mut Spare) {
+        self.outbox.give_back(&mut spare.output);
+    }
+
+    /// Frees the buffers that hold nothing.
     pub(crate) fn release(&mut self) {
         self.outbox.release();
         if let Some(deflation) = &mut self.deflation {
@@ -298,11 +333,34 @@ impl<R: Role> Outbound<R> {
     }
 
     fn queue(&mut self, payload: Payload<'_>, fin: bool) -> Result<(), FeedError> {
+        self.admit(payload.octets().len())?;
+        self.append(payload, fin)
+    }
+
+    /// Whether a message of `len` octets may be queued.
+    fn admit(&self, len: usize) -> Result<(), FeedError> {
         if !self.conduct.writer.is_open() {
             return Err(SendError::Closed.into()); // however full the queue is
         }
-        self.outbox.admit(self.conduct.writer.encoded_len(payload.octets().len()))?;
-        self.append(payload, fin)
+        self.outbox.admit(self.conduct.writer.encoded_len(len))
+    }
+
+    /// Whether the octets on the wire are not those of the payload.
+    fn transforms(&self, payload: &Payload<'_>) -> bool {
+        let writer = &self.conduct.writer;
+        writer.side() == Side::Client
+            || self
+                .deflation
+                .as_deref()
+                .is_some_and(|deflation| payload.is_deflated() || deflation.wants(writer, payload, true))
+    }
+
+    /// Writes what is queued and `octets` after it; what is not written is queued.
+    fn through(&mut self, octets: &[u8], write: impl FnOnce([&[u8]; 2]) -> usize) {
+        let queued = self.outbox.queued();
+        let written = write([self.outbox.bytes(), octets]);
+        self.outbox.push(octets.get(written.saturating_sub(queued)..).unwrap_or(&[]));
+        self.outbox.wrote(written.min(queued));
     }
 
     fn append(&mut self, payload: Payload<'_>, fin: bool) -> Result<(), FeedError> {
@@ -346,3 +404,6 @@ impl Outbound<Server> {
         Ok(())
     }
 }
+
+/// Octets from which on it is cheaper to write a payload by itself than to copy it.
+const LONG: usize = 16 << 10;

@@ -140,7 +140,24 @@ impl Outbox {
         self.ended && (self.dropped || self.queued() > 0)
     }
 
-    /// Gives the storage back if nothing waits.
+    /// Takes the spare storage if there is none here.
+    pub(crate) fn lend(&mut self, spare: &mut Vec<u8>) {
+        if self.buf.capacity() == 0 {
+            core::mem::swap(&mut self.buf, spare);
+        }
+    }
+
+    /// Gives the storage to `spare` if nothing waits.
+    pub(crate) fn give_back(&mut self, spare: &mut Vec<u8>) {
+        if self.queued() == 0 && self.buf.capacity() > 0 {
+            let storage = core::mem::take(&mut self.buf);
+            if storage.capacity() > spare.capacity() {
+                *spare = storage;
+            }
+        }
+    }
+
+    /// Frees the storage if nothing waits.
     pub(crate) fn release(&mut self) {
         if self.queued() == 0 {
             self.buf = Vec::new();

@@ -259,11 +259,7 @@ impl<S: PollTransport, R: Role> Sender<S, R> {
     /// Cancel safe: dropped, the message was not queued.
     pub async fn feed<'p>(&mut self, message: impl Into<Payload<'p>>) -> Result<(), Error> {
         let payload = message.into();
-        self.with(|outgoing, cx| {
-            ready!(outgoing.poll_room(cx, payload.octets().len()))?;
-            Poll::Ready(outgoing.outbound.feed(payload).map_err(|refused| refused.error.into()))
-        })
-        .await
+        self.with(|outgoing, cx| outgoing.poll_feed(cx, payload)).await
     }
 
     /// Sends a fragment of a message, the last if `fin`: a message of any size in constant memory.

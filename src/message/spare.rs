@@ -1,0 +1,25 @@
+//! The buffers that endpoints share.
+//!
+//! Owns: buffers that no endpoint needs at the moment. Must not know: what stands in them, or who asks.
+
+use alloc::vec::Vec;
+
+/// Buffers for endpoints that work one at a time, such as those of one thread: a connection that waits has
+/// none, however many there are.
+///
+/// Call [`Endpoint::lend`](super::Endpoint::lend) before an endpoint reads or queues, and
+/// [`Endpoint::give_back`](super::Endpoint::give_back) when it waits. An endpoint that is not lent any makes
+/// its own. Endpoints that share should have one size of a read ([`Buffers`](super::Buffers)).
+#[derive(Debug, Default)]
+pub struct Spare {
+    pub(super) input: Vec<u8>,
+    pub(super) output: Vec<u8>,
+    pub(super) inflated: Vec<u8>,
+}
+
+impl Spare {
+    /// No buffers yet.
+    pub const fn new() -> Self {
+        Self { input: Vec::new(), output: Vec::new(), inflated: Vec::new() }
+    }
+}

@@ -1,0 +1,221 @@
+//! Endpoints that share their buffers, and messages that are written without a copy: nothing that can be
+//! observed differs, and a connection that waits holds no buffer.
+
+mod common;
+
+use common::{counting, to, BINARY, BINARY_PART, END, MORE, PING, TEXT};
+use proptest::prelude::*;
+use sockless::message::{Action, Buffers, Endpoint, FeedError, OwnedMessage, Spare, WriteSide};
+use sockless::{Config, Payload, Server, Side};
+
+#[global_allocator]
+static ALLOCATOR: counting::Counting = counting::Counting;
+
+fn endpoint(buffers: Buffers) -> Endpoint<Server> {
+    Endpoint::new(Server, Config::new(), buffers, &[])
+}
+
+/// One conversation: what is still to come, what came out.
+struct Talk {
+    endpoint: Endpoint<Server>,
+    input: Vec<u8>,
+    output: Vec<u8>,
+    messages: Vec<OwnedMessage>,
+}
+
+impl Talk {
+    fn new(buffers: Buffers, input: Vec<u8>) -> Self {
+        Self { endpoint: endpoint(buffers), input, output: Vec::new(), messages: Vec::new() }
+    }
+
+    /// Reads once, at most `count` bytes, echoes what that brought, and writes everything out.
+    fn turn(&mut self, count: usize) {
+        let mut read = false;
+        loop {
+            match self.endpoint.poll(WriteSide::Ready).unwrap() {
+                Action::Take => {
+                    let (inbound, outbound) = self.endpoint.split_mut();
+                    let message = inbound.message(outbound).unwrap().unwrap();
+                    outbound.feed(message).unwrap();
+                    self.messages.push(message.into());
+                }
+                Action::Write => {
+                    self.output.extend_from_slice(self.endpoint.output());
+                    let count = self.endpoint.output().len();
+                    self.endpoint.wrote(count);
+                }
+                Action::Read if read || self.input.is_empty() => return,
+                Action::Read => {
+                    let space = self.endpoint.space();
+                    let count = count.min(space.len()).min(self.input.len());
+                    space[..count].copy_from_slice(&self.input[..count]);
+                    self.input.drain(..count);
+                    self.endpoint.filled(count);
+                    read = true;
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+}
+
+/// Messages of one connection: size and shape.
+fn traffic() -> impl Strategy<Value = Vec<u8>> {
+    let size = prop_oneof![0_usize..20, 100_usize..150, 900_usize..1100, 4000_usize..9000];
+    let one = (size, 0..4_u8, any::<u8>()).prop_map(|(size, shape, octet)| match shape {
+        0 => to(Side::Server, BINARY, &vec![octet; size]),
+        1 => to(Side::Server, TEXT, &vec![b'a' + octet % 26; size]),
+        2 => {
+            let mut bytes = to(Side::Server, BINARY_PART, &vec![octet; size]);
+            bytes.extend(to(Side::Server, PING, &[octet; 5]));
+            bytes.extend(to(Side::Server, MORE, &vec![octet ^ 1; size / 2]));
+            bytes.extend(to(Side::Server, END, &vec![octet ^ 2; size / 3]));
+            bytes
+        }
+        _ => to(Side::Server, PING, &[octet; 125][..size.min(125)]),
+    });
+    proptest::collection::vec(one, 1..8).prop_map(|frames| frames.concat())
+}
+
+proptest! {
+    #[test]
+    fn connections_that_share_buffers_behave_like_those_that_do_not(
+        inputs in proptest::collection::vec(traffic(), 1..4),
+        read in prop_oneof![Just(1_usize), Just(16), Just(1024), Just(4096)],
+        turns in proptest::collection::vec((any::<prop::sample::Index>(), 1_usize..6000), 1..60),
+    ) {
+        let buffers = Buffers::DEFAULT.with_read(read);
+        let new = || inputs.iter().map(|input| Talk::new(buffers, input.clone())).collect::<Vec<_>>();
+        let (mut alone, mut sharing, mut spare) = (new(), new(), Spare::new());
+        for (index, count) in turns {
+            let index = index.index(inputs.len());
+            alone[index].turn(count);
+            sharing[index].endpoint.lend(&mut spare);
+            sharing[index].turn(count);
+            sharing[index].endpoint.give_back(&mut spare);
+        }
+        // How much a read brings differs with the space there is; what comes of it must not.
+        for (alone, sharing) in alone.iter_mut().zip(&mut sharing) {
+            while !alone.input.is_empty() {
+                alone.turn(6000);
+            }
+            while !sharing.input.is_empty() {
+                sharing.endpoint.lend(&mut spare);
+                sharing.turn(700);
+                sharing.endpoint.give_back(&mut spare);
+            }
+            prop_assert_eq!(&alone.messages, &sharing.messages);
+            prop_assert_eq!(&alone.output, &sharing.output);
+        }
+    }
+
+    #[test]
+    fn a_message_written_through_is_the_same_on_the_wire_however_much_the_transport_takes(
+        size in prop_oneof![0_usize..200, 16_000_usize..20_000, 60_000_usize..70_000],
+        before in 0_usize..300,
+        taken in any::<prop::sample::Index>(),
+    ) {
+        let (payload, other) = (vec![7_u8; size], vec![1_u8; before]);
+        let (mut copied, mut through) = (endpoint(Buffers::DEFAULT), endpoint(Buffers::DEFAULT));
+        for endpoint in [&mut copied, &mut through] {
+            endpoint.outbound().feed(Payload::binary(&other)).unwrap();
+        }
+        copied.outbound().feed(Payload::binary(&payload)).unwrap();
+        let mut wire = Vec::new();
+        through.outbound().feed_through(Payload::binary(&payload), |slices| {
+            let all = slices.concat();
+            let count = taken.index(all.len() + 1);
+            wire.extend_from_slice(&all[..count]);
+            count
+        }).unwrap();
+        wire.extend_from_slice(through.output());
+        prop_assert_eq!(&wire[..], copied.output());
+    }
+}
+
+#[test]
+fn a_message_written_through_is_refused_like_any_other() {
+    let long = vec![0; 100_000];
+    let mut full = endpoint(Buffers::DEFAULT.with_max_queued(10));
+    full.outbound().feed("waits").unwrap();
+    let refused = full.outbound().feed_through(&long[..], |_| panic!("nothing may be written")).unwrap_err();
+    assert_eq!(refused.error, FeedError::Full { queued: 7, cap: 10 });
+    let mut closing = endpoint(Buffers::DEFAULT);
+    closing.outbound().close(sockless::CloseCode::NORMAL.into()).unwrap();
+    let refused =
+        closing.outbound().feed_through(&long[..], |_| panic!("nothing may be written")).unwrap_err();
+    assert_eq!(refused.error, FeedError::Send(sockless::SendError::Closed));
+    let mut part = endpoint(Buffers::DEFAULT);
+    part.outbound().feed_fragment("part", false).unwrap();
+    let refused = part.outbound().feed_through(&long[..], |_| panic!("nothing may be written")).unwrap_err();
+    assert_eq!(refused.error, FeedError::Send(sockless::SendError::MessageInProgress));
+}
+
+#[test]
+fn connections_that_wait_hold_no_buffer_and_little_of_what_is_incomplete() {
+    let mut spare = Spare::new();
+    let mut talks: Vec<Talk> = (0..100).map(|_| Talk::new(Buffers::DEFAULT, Vec::new())).collect();
+    let frame = to(Side::Server, BINARY, &[3; 1000]);
+    let (held, peak, ()) = counting::held(|| {
+        for talk in &mut talks {
+            talk.input = Vec::new();
+            talk.endpoint.lend(&mut spare);
+            let space = talk.endpoint.space();
+            space[..frame.len()].copy_from_slice(&frame);
+            talk.endpoint.filled(frame.len());
+            assert_eq!(talk.endpoint.poll(WriteSide::Ready).unwrap(), Action::Take);
+            let (inbound, outbound) = talk.endpoint.split_mut();
+            let message = inbound.message(outbound).unwrap().unwrap();
+            outbound.feed(message).unwrap();
+            let count = talk.endpoint.output().len();
+            talk.endpoint.wrote(count);
+            talk.endpoint.give_back(&mut spare);
+        }
+    });
+    // One buffer to read into and one to write from, for all of them.
+    assert!((65_536..70_000).contains(&held), "{held}");
+    assert!(peak < 72_000, "{peak}");
+    // Half a frame is kept as it is.
+    let (held, _, ()) = counting::held(|| {
+        for talk in &mut talks {
+            talk.endpoint.lend(&mut spare);
+            talk.endpoint.space()[..500].copy_from_slice(&frame[..500]);
+            talk.endpoint.filled(500);
+            assert_eq!(talk.endpoint.poll(WriteSide::Ready).unwrap(), Action::Read);
+            talk.endpoint.give_back(&mut spare);
+        }
+    });
+    assert!((100 * 480..=100 * 500).contains(&held), "{held}");
+    // And is completed later.
+    for talk in &mut talks {
+        talk.endpoint.lend(&mut spare);
+        talk.endpoint.space()[..508].copy_from_slice(&frame[500..]);
+        talk.endpoint.filled(508);
+        assert_eq!(talk.endpoint.poll(WriteSide::Ready).unwrap(), Action::Take);
+        assert_eq!(talk.endpoint.message().unwrap().unwrap().octets(), &[3; 1000]);
+        talk.endpoint.give_back(&mut spare);
+    }
+}
+
+#[test]
+fn a_connection_that_is_woken_in_steady_state_allocates_nothing() {
+    let mut spare = Spare::new();
+    let mut talk = Talk::new(Buffers::DEFAULT, Vec::new());
+    let frame = to(Side::Server, TEXT, b"steady").repeat(20);
+    let mut wake = || {
+        talk.endpoint.lend(&mut spare);
+        talk.endpoint.space()[..frame.len()].copy_from_slice(&frame);
+        talk.endpoint.filled(frame.len());
+        while talk.endpoint.poll(WriteSide::Ready).unwrap() == Action::Take {
+            let (inbound, outbound) = talk.endpoint.split_mut();
+            let message = inbound.message(outbound).unwrap().unwrap();
+            outbound.feed(message).unwrap();
+        }
+        let count = talk.endpoint.output().len();
+        assert_eq!(count, 20 * 8);
+        talk.endpoint.wrote(count);
+        talk.endpoint.give_back(&mut spare);
+    };
+    wake();
+    assert_eq!(counting::allocations(|| (0..100).for_each(|_| wake())).0, 0);
+}
