@@ -11,6 +11,7 @@ mod split;
 pub use opening::{accept, accept_or_http, accept_with, connect, Opened};
 pub use split::{Receiver, Sender};
 
+use alloc::boxed::Box;
 use core::future::poll_fn;
 use core::pin::Pin;
 use core::task::{ready, Context, Poll};
@@ -103,6 +104,12 @@ pub trait PollTransport {
 /// is owed.
 #[derive(Debug)]
 pub struct WebSocket<S, R> {
+    // A future that holds a socket, or is passed one, is small, as often as the compiler keeps it there.
+    parts: Box<Parts<S, R>>,
+}
+
+#[derive(Debug)]
+struct Parts<S, R> {
     stream: S,
     #[cfg(feature = "handshake")]
     session: crate::handshake::Session,
@@ -118,27 +125,28 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
 
     /// After the opening handshake, with an endpoint that knows what was agreed on.
     pub fn with_endpoint(stream: S, endpoint: Endpoint<R>) -> Self {
-        Self {
+        let parts = Parts {
             stream,
             #[cfg(feature = "handshake")]
             session: crate::handshake::Session::default(),
             endpoint,
             unflushed: false,
-        }
+        };
+        Self { parts: Box::new(parts) }
     }
 
     /// With what the opening handshake agreed on.
     #[cfg(feature = "handshake")]
     #[must_use]
-    pub const fn with_session(mut self, session: crate::handshake::Session) -> Self {
-        self.session = session;
+    pub fn with_session(mut self, session: crate::handshake::Session) -> Self {
+        self.parts.session = session;
         self
     }
 
     /// What the opening handshake agreed on.
     #[cfg(feature = "handshake")]
-    pub const fn session(&self) -> crate::handshake::Session {
-        self.session
+    pub fn session(&self) -> crate::handshake::Session {
+        self.parts.session
     }
 
     /// The next message; `None` once the connection has ended, of which [`closed`](Self::closed) tells how.
@@ -170,7 +178,7 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
         if !poll_fn(|cx| self.poll_take(cx, Inbound::poll)).await? {
             return Ok(None);
         }
-        let Self { stream, endpoint, unflushed, .. } = self;
+        let Parts { stream, endpoint, unflushed, .. } = &mut *self.parts;
         let (inbound, outbound) = endpoint.split_mut();
         let mut outgoing = Outgoing { stream, outbound, unflushed };
         match inbound.message(outgoing.outbound) {
@@ -196,7 +204,7 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
         if !poll_fn(|cx| self.poll_take(cx, Inbound::poll_piece)).await? {
             return Ok(None);
         }
-        let Self { stream, endpoint, unflushed, .. } = self;
+        let Parts { stream, endpoint, unflushed, .. } = &mut *self.parts;
         let (inbound, outbound) = endpoint.split_mut();
         let mut outgoing = Outgoing { stream, outbound, unflushed };
         match inbound.piece(outgoing.outbound) {
@@ -305,7 +313,7 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
         match self.start_close(frame).await {
             Ok(()) | Err(Error::Send(SendError::Closed)) => {}
             // What the peer sent before it stopped reading tells how the connection ended.
-            Err(Error::Io(_)) => self.endpoint.write_ended(),
+            Err(Error::Io(_)) => self.parts.endpoint.write_ended(),
             Err(error) => return Err(error),
         }
         while self.recv_piece().await?.is_some() {}
@@ -314,37 +322,37 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
 
     /// The sending direction.
     pub fn outgoing(&mut self) -> Outgoing<'_, S, R> {
-        let Self { stream, endpoint, unflushed, .. } = self;
+        let Parts { stream, endpoint, unflushed, .. } = &mut *self.parts;
         Outgoing { stream, outbound: endpoint.outbound(), unflushed }
     }
 
     /// How the connection ended: `None` until it did.
     pub fn closed(&self) -> Option<Closed> {
-        self.endpoint.closed()
+        self.parts.endpoint.closed()
     }
 
     /// The reason of the Close that came, empty if there is none. It is the peer's text.
     pub fn close_reason(&self) -> &str {
-        self.endpoint.close_reason()
+        self.parts.endpoint.close_reason()
     }
 
     /// The transport.
-    pub const fn get_ref(&self) -> &S {
-        &self.stream
+    pub fn get_ref(&self) -> &S {
+        &self.parts.stream
     }
 
     /// The transport, given back. What was received and not taken, or queued and not written, is lost.
     pub fn into_inner(self) -> S {
-        self.stream
+        self.parts.stream
     }
 
     /// The engine, for what this adapter does not cover.
     pub fn endpoint(&mut self) -> &mut Endpoint<R> {
-        &mut self.endpoint
+        &mut self.parts.endpoint
     }
 
     fn poll_take(&mut self, cx: &mut Context<'_>, poll: PollInbound<R>) -> Poll<Result<bool, Error>> {
-        let Self { stream, endpoint, unflushed, .. } = self;
+        let Parts { stream, endpoint, unflushed, .. } = &mut *self.parts;
         let (inbound, outbound) = endpoint.split_mut();
         let mut write = Context::from_waker(cx.waker());
         drive(inbound, &mut Outgoing { stream, outbound, unflushed }, cx, &mut write, poll)
@@ -441,8 +449,7 @@ impl<S: PollTransport> WebSocket<S, Server> {
     /// As [`Outgoing::feed`].
     pub async fn feed_prepared(&mut self, message: &Prepared) -> Result<(), Error> {
         let mut outgoing = self.outgoing();
-        poll_fn(|cx| outgoing.poll_room(cx, message.frame().len())).await?;
-        Ok(outgoing.outbound.feed_prepared(message)?)
+        poll_fn(|cx| outgoing.poll_feed_prepared(cx, message)).await
     }
 }
 
@@ -572,19 +579,11 @@ impl<S: PollTransport, R: Role> Outgoing<'_, S, R> {
     fn poll_feed(&mut self, cx: &mut Context<'_>, payload: Payload<'_>) -> Poll<Result<(), Error>> {
         ready!(self.poll_room(cx, payload.octets().len()))?;
         let Self { stream, outbound, unflushed } = self;
-        if !stream.is_write_vectored() {
-            return Poll::Ready(outbound.feed(payload).map_err(|refused| refused.error.into()));
-        }
-        let fed = outbound.feed_through(payload, |[queued, octets]| {
-            // Where nothing can be written, the next write tells why.
-            match stream.poll_write_both(cx, queued, octets) {
-                Poll::Ready(Ok(count)) => {
-                    **unflushed = true;
-                    count
-                }
-                Poll::Ready(Err(_)) | Poll::Pending => 0,
-            }
-        });
+        let fed = if stream.is_write_vectored() {
+            outbound.feed_through(payload, |slices| write_both(*stream, unflushed, cx, slices))
+        } else {
+            outbound.feed(payload)
+        };
         Poll::Ready(fed.map_err(|refused| refused.error.into()))
     }
 
@@ -593,7 +592,9 @@ impl<S: PollTransport, R: Role> Outgoing<'_, S, R> {
         while !self.outbound.has_room(len) {
             ready!(self.poll_write(cx))?;
         }
-        spare::with(|spare| self.outbound.lend(spare));
+        if self.outbound.wants_lending() {
+            spare::with(|spare| self.outbound.lend(spare));
+        }
         Poll::Ready(Ok(()))
     }
 
@@ -643,7 +644,37 @@ impl<S: PollTransport, R: Role> Outgoing<'_, S, R> {
     }
 }
 
-impl<S: PollTransport + Unpin, R: Role + Unpin> Stream for WebSocket<S, R> {
+impl<S: PollTransport> Outgoing<'_, S, Server> {
+    /// As [`poll_feed`](Self::poll_feed), for a message that was encoded once.
+    fn poll_feed_prepared(&mut self, cx: &mut Context<'_>, message: &Prepared) -> Poll<Result<(), Error>> {
+        ready!(self.poll_room(cx, message.frame().len()))?;
+        let Self { stream, outbound, unflushed } = self;
+        let fed = if stream.is_write_vectored() {
+            outbound.feed_prepared_through(message, |slices| write_both(*stream, unflushed, cx, slices))
+        } else {
+            outbound.feed_prepared(message)
+        };
+        Poll::Ready(fed.map_err(Error::from))
+    }
+}
+
+/// Writes what the transport takes at once; where it takes nothing, the next write tells why.
+fn write_both<S: PollTransport>(
+    stream: &mut S,
+    unflushed: &mut bool,
+    cx: &mut Context<'_>,
+    [first, second]: [&[u8]; 2],
+) -> usize {
+    match stream.poll_write_both(cx, first, second) {
+        Poll::Ready(Ok(count)) => {
+            *unflushed = true;
+            count
+        }
+        Poll::Ready(Err(_)) | Poll::Pending => 0,
+    }
+}
+
+impl<S: PollTransport, R: Role> Stream for WebSocket<S, R> {
     type Item = Result<OwnedMessage, Error>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -651,7 +682,7 @@ impl<S: PollTransport + Unpin, R: Role + Unpin> Stream for WebSocket<S, R> {
         if !ready!(this.poll_take(cx, Inbound::poll))? {
             return Poll::Ready(None);
         }
-        match this.endpoint.message() {
+        match this.parts.endpoint.message() {
             Ok(message) => Poll::Ready(message.map(|message| Ok(message.into()))),
             Err(error) => {
                 // Written here as far as the transport takes it at once, and by the next poll otherwise.
@@ -662,7 +693,7 @@ impl<S: PollTransport + Unpin, R: Role + Unpin> Stream for WebSocket<S, R> {
     }
 }
 
-impl<S: PollTransport + Unpin, R: Role + Unpin> Sink<OwnedMessage> for WebSocket<S, R> {
+impl<S: PollTransport, R: Role> Sink<OwnedMessage> for WebSocket<S, R> {
     type Error = Error;
 
     /// Ready once the queue is below its bound.
@@ -681,7 +712,7 @@ impl<S: PollTransport + Unpin, R: Role + Unpin> Sink<OwnedMessage> for WebSocket
     /// Sends a Close with 1000 if none was sent; the stream ends once the peer's has come.
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         let this = self.get_mut();
-        if this.endpoint.ready_state() == ReadyState::Open {
+        if this.parts.endpoint.ready_state() == ReadyState::Open {
             this.outgoing().outbound.close(CloseCode::NORMAL.into())?;
         }
         this.outgoing().poll_flush(cx)

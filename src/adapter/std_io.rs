@@ -19,7 +19,7 @@ mod opening;
 pub use opening::{accept, accept_or_http, accept_with, connect, dial, Opened};
 pub use split::{Receiver, Sender, SplitStream};
 
-use std::io::{self, Read, Write};
+use std::io::{self, IoSlice, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
@@ -353,7 +353,17 @@ impl<S: Stream, R: Role> Outgoing<'_, S, R> {
     ///
     /// [`Error::Send`] if the connection does not allow it, [`Error::Io`] if the transport failed.
     pub fn send<'p>(&mut self, message: impl Into<Payload<'p>>) -> Result<(), Error> {
-        self.feed(message)?;
+        let payload = message.into();
+        self.make_room(payload.octets().len())?;
+        let Self { stream, outbound, unflushed } = self;
+        let fed = outbound.feed_through(payload, |[queued, octets]| {
+            // Where nothing can be written, the next write tells why.
+            let slices = [IoSlice::new(queued), IoSlice::new(octets)];
+            let count = retry(|| stream.write_vectored(&slices)).unwrap_or(0);
+            **unflushed |= count > 0;
+            count
+        });
+        fed.map_err(|refused| Error::from(refused.error))?;
         self.flush()
     }
 

@@ -318,6 +318,12 @@ impl<R: Role> Outbound<R> {
         self.outbox.lend(&mut spare.output);
     }
 
+    /// Whether there is nothing to queue in.
+    #[cfg(any(feature = "futures-io", feature = "tokio"))]
+    pub(crate) fn wants_lending(&self) -> bool {
+        self.outbox.is_bare()
+    }
+
     /// Gives back to `spare` what was lent, if nothing is queued.
     #[inline]
     pub fn give_back(&mut self, spare: &mut Spare) {
@@ -390,18 +396,42 @@ impl Outbound<Server> {
     ///
     /// [`FeedError`].
     pub fn feed_prepared(&mut self, message: &Prepared) -> Result<(), FeedError> {
+        let frame = self.pass(message)?;
+        self.outbox.push(frame);
+        Ok(())
+    }
+
+    /// The same, but for what `write` writes at once of a long one. See [`feed_through`](Self::feed_through).
+    ///
+    /// # Errors
+    ///
+    /// [`FeedError`].
+    pub fn feed_prepared_through(
+        &mut self,
+        message: &Prepared,
+        write: impl FnOnce([&[u8]; 2]) -> usize,
+    ) -> Result<(), FeedError> {
+        let frame = self.pass(message)?;
+        if frame.len() < LONG {
+            self.outbox.push(frame);
+        } else {
+            self.through(frame, write);
+        }
+        Ok(())
+    }
+
+    /// The frame that is sent here, which counts as sent.
+    fn pass<'m>(&mut self, message: &'m Prepared) -> Result<&'m [u8], FeedError> {
         self.outbox.admit(message.frame().len())?;
         self.conduct.writer.pass_whole()?;
         #[cfg(feature = "deflate")]
         if let (Some(deflation), Some((window, frame))) = (&mut self.deflation, message.deflated_frame()) {
             if deflation.admits(window) {
-                self.outbox.push(frame);
                 deflation.passed();
-                return Ok(());
+                return Ok(frame);
             }
         }
-        self.outbox.push(message.frame());
-        Ok(())
+        Ok(message.frame())
     }
 }
 

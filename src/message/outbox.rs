@@ -140,9 +140,14 @@ impl Outbox {
         self.ended && (self.dropped || self.queued() > 0)
     }
 
+    /// Whether there is no storage here.
+    pub(crate) fn is_bare(&self) -> bool {
+        self.buf.capacity() == 0
+    }
+
     /// Takes the spare storage if there is none here.
     pub(crate) fn lend(&mut self, spare: &mut Vec<u8>) {
-        if self.buf.capacity() == 0 {
+        if self.is_bare() {
             core::mem::swap(&mut self.buf, spare);
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! Owns: reading and writing it. Must not know: its rules.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::future::poll_fn;
 use core::task::{Context, Poll};
@@ -21,6 +22,9 @@ use crate::handshake::HandshakeError;
 use crate::role::{Client, Server};
 use crate::time::Timestamp;
 
+/// Bytes of a read, at most: most heads are shorter.
+const READ: usize = 4096;
+
 /// What [`accept_or_http`] came to on such a transport.
 pub type Opened<S> = Accepted<WebSocket<S, Server>, S>;
 
@@ -39,7 +43,7 @@ pub async fn accept<S: PollTransport>(
     stream: S,
     options: &ServerOptions<'_>,
 ) -> Result<WebSocket<S, Server>, Error> {
-    accept_with(stream, options, |_| Ok(())).await
+    Box::pin(serve_only(stream, options, |_| Ok(()))).await
 }
 
 /// As [`accept`], where the application looks at the request and may refuse it.
@@ -56,14 +60,7 @@ pub async fn accept_with<S: PollTransport>(
     options: &ServerOptions<'_>,
     decide: impl FnOnce(&Request<'_>) -> Result<(), Refusal>,
 ) -> Result<WebSocket<S, Server>, Error> {
-    match open(stream, options, decide).await? {
-        (Accepted::WebSocket(socket), _) => Ok(socket),
-        (Accepted::Http { mut stream, .. }, response) => {
-            let limit = options.settings.config.timeouts.opening;
-            Timed::new(&mut stream, limit).end(&response).await?;
-            Err(OpeningError::NotWebSocket.into())
-        }
-    }
+    Box::pin(serve_only(stream, options, decide)).await
 }
 
 /// As [`accept_with`], where a plain HTTP request is handed back, so that one port can serve both.
@@ -80,7 +77,24 @@ pub async fn accept_or_http<S: PollTransport>(
     options: &ServerOptions<'_>,
     decide: impl FnOnce(&Request<'_>) -> Result<(), Refusal>,
 ) -> Result<Opened<S>, Error> {
-    open(stream, options, decide).await.map(|(accepted, _)| accepted)
+    Box::pin(open(stream, options, decide)).await.map(|(accepted, _)| accepted)
+}
+
+// An opening handshake is in a box of its own, so that the task which goes on with the socket is small.
+
+/// Where a plain HTTP request is refused.
+async fn serve_only<S: PollTransport>(
+    stream: S,
+    options: &ServerOptions<'_>,
+    decide: impl FnOnce(&Request<'_>) -> Result<(), Refusal>,
+) -> Result<WebSocket<S, Server>, Error> {
+    let (mut stream, response) = match open(stream, options, decide).await? {
+        (Accepted::WebSocket(socket), _) => return Ok(socket),
+        (Accepted::Http { stream, .. }, response) => (stream, response),
+    };
+    let limit = options.settings.config.timeouts.opening;
+    Timed::new(&mut stream, limit).end(&response).await?;
+    Err(OpeningError::NotWebSocket.into())
 }
 
 async fn open<S: PollTransport>(
@@ -92,7 +106,7 @@ async fn open<S: PollTransport>(
     let mut storage = alloc::vec![0; settings.head_size];
     let mut handshake = Handshake::new(&mut storage, settings.head_limits);
     let mut decide = Some(decide);
-    let mut buf = alloc::vec![0; settings.buffers.read.max(1)];
+    let mut buf = alloc::vec![0; settings.buffers.read.clamp(1, READ)];
     let mut timed = Timed::new(&mut stream, settings.config.timeouts.opening);
     loop {
         let received = timed.read(&mut buf).await?;
@@ -127,6 +141,14 @@ async fn open<S: PollTransport>(
 ///
 /// Not cancel safe: dropped, the transport is dropped with it.
 pub async fn connect<S: PollTransport>(
+    stream: S,
+    request_for: ClientRequest<'_>,
+    settings: &Settings,
+) -> Result<WebSocket<S, Client<SystemEntropy>>, Error> {
+    Box::pin(open_client(stream, request_for, settings)).await
+}
+
+async fn open_client<S: PollTransport>(
     mut stream: S,
     request_for: ClientRequest<'_>,
     settings: &Settings,
@@ -135,7 +157,7 @@ pub async fn connect<S: PollTransport>(
     let mut handshake = client_handshake(request_for, &mut storage, settings)?;
     let mut timed = Timed::new(&mut stream, settings.config.timeouts.opening);
     timed.write(&request(&handshake)?).await?;
-    let mut buf = alloc::vec![0; settings.buffers.read.max(1)];
+    let mut buf = alloc::vec![0; settings.buffers.read.clamp(1, READ)];
     loop {
         let received = timed.read(&mut buf).await?;
         match ask(&mut handshake, received)? {

@@ -19,7 +19,7 @@ use std::task::Wake;
 use futures_core::Stream;
 use futures_sink::Sink;
 
-use super::{drive, Outgoing, PollTransport, WebSocket};
+use super::{drive, Outgoing, Parts, PollTransport, WebSocket};
 use crate::adapter::sync::{Mutex, MutexGuard};
 use crate::adapter::{Error, Strangers};
 use crate::close::{CloseCode, CloseFrame};
@@ -102,14 +102,15 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl<S: PollTransport, R: Role> WebSocket<S, R> {
     /// The two halves, for two tasks or threads. [`Receiver::reunite`] puts them together again.
     pub fn into_split(self) -> (Receiver<S, R>, Sender<S, R>) {
-        let (inbound, outbound) = self.endpoint.into_split();
-        let both = Both { stream: self.stream, outbound, unflushed: self.unflushed };
+        let parts = *self.parts;
+        let (inbound, outbound) = parts.endpoint.into_split();
+        let both = Both { stream: parts.stream, outbound, unflushed: parts.unflushed };
         let shared = Arc::new(Shared { both: Mutex::new(both), wakers: Arc::default() });
         let receiver = Receiver {
             inbound,
             shared: Arc::clone(&shared),
             #[cfg(feature = "handshake")]
-            session: self.session,
+            session: parts.session,
         };
         (receiver, Sender { shared })
     }
@@ -194,13 +195,14 @@ impl<S: PollTransport, R: Role> Receiver<S, R> {
         match Arc::try_unwrap(shared) {
             Ok(Shared { both, .. }) => {
                 let both = both.into_inner().unwrap_or_else(PoisonError::into_inner);
-                Ok(WebSocket {
+                let parts = Parts {
                     stream: both.stream,
                     #[cfg(feature = "handshake")]
                     session: self.session,
                     endpoint: Endpoint::from_split(inbound, both.outbound),
                     unflushed: both.unflushed,
-                })
+                };
+                Ok(WebSocket { parts: Box::new(parts) })
             }
             // There are no other halves than these two.
             Err(shared) => {
@@ -390,11 +392,7 @@ impl<S: PollTransport> Sender<S, Server> {
     ///
     /// As [`feed`](Self::feed).
     pub async fn feed_prepared(&mut self, message: &Prepared) -> Result<(), Error> {
-        self.with(|outgoing, cx| {
-            ready!(outgoing.poll_room(cx, message.frame().len()))?;
-            Poll::Ready(outgoing.outbound.feed_prepared(message).map_err(Error::from))
-        })
-        .await
+        self.with(|outgoing, cx| outgoing.poll_feed_prepared(cx, message)).await
     }
 }
 
