@@ -62,40 +62,55 @@ impl Inbox {
     }
 
     /// Space to read into, never empty. `announced` octets of a frame have still to come.
+    #[inline]
     pub(crate) fn space(&mut self, announced: u64) -> &mut [u8] {
         self.make_room(announced, &mut Vec::new());
         self.buf.get_mut(self.unread.end..).unwrap_or(&mut [])
     }
 
     /// Makes the space for a read, out of `spare` where that is a plain buffer.
+    #[inline]
     pub(crate) fn make_room(&mut self, announced: u64, spare: &mut Vec<u8>) {
         if self.is_empty() {
             self.message = Region::default();
             self.unread = Region::default();
-            if self.buf.len() != self.capacity {
-                // Nothing is at stake here: return to the plain size after a large message.
-                self.replace(spare, self.capacity);
+            if self.buf.len() == self.capacity {
+                return;
             }
-        } else if self.is_short(announced) {
-            let (held, len) = (self.held(), self.buf.len());
-            if held <= self.capacity >> 2 && len < self.capacity {
-                self.replace(spare, self.capacity);
-            } else if held <= len >> 1 {
-                self.compact();
+            // Nothing is at stake here: return to the plain size after a large message.
+            self.buf = if spare.len() == self.capacity {
+                core::mem::take(spare)
             } else {
-                // All that was announced, but in proportion to what came.
-                let announced = usize::try_from(announced).unwrap_or(usize::MAX);
-                let least = len.saturating_mul(2).max(self.capacity);
-                let most = held.saturating_mul(4).max(least);
-                self.replace(spare, held.saturating_add(announced).clamp(least, most));
-            }
+                alloc::vec![0; self.capacity]
+            };
+        } else if self.is_short(announced) {
+            self.enlarge(announced, spare);
+        }
+    }
+
+    #[cold]
+    fn enlarge(&mut self, announced: u64, spare: &mut Vec<u8>) {
+        let (held, len) = (self.held(), self.buf.len());
+        if held <= self.capacity >> 2 && len < self.capacity {
+            self.replace(spare, self.capacity);
+        } else if held <= len >> 1 {
+            self.compact();
+        } else {
+            // All that was announced, but in proportion to what came.
+            let announced = usize::try_from(announced).unwrap_or(usize::MAX);
+            let least = len.saturating_mul(2).max(self.capacity);
+            let most = held.saturating_mul(4).max(least);
+            self.replace(spare, held.saturating_add(announced).clamp(least, most));
         }
     }
 
     /// Gives a plain buffer to `spare` if nothing stands in it, or little, which moves to storage of its own.
+    #[inline]
     pub(crate) fn give_back(&mut self, spare: &mut Vec<u8>) {
         let held = self.held();
-        if held <= self.capacity >> 2 && self.buf.len() > held {
+        if held == 0 && self.buf.len() == self.capacity {
+            *spare = core::mem::take(&mut self.buf);
+        } else if held <= self.capacity >> 2 && self.buf.len() > held {
             self.replace(spare, held);
         }
     }

@@ -177,7 +177,15 @@ impl<R: Role> Outbound<R> {
     }
 
     /// Queues what is owed to the peer, as far as there is room.
+    #[inline]
     pub(crate) fn queue_owed(&mut self) {
+        if self.conduct.writer.wants_transmit() {
+            self.transmit();
+        }
+    }
+
+    #[cold]
+    fn transmit(&mut self) {
         let mut frames = [0; MAX_CONTROL_FRAME_LEN];
         while self.conduct.writer.wants_transmit() && self.outbox.has_room() {
             match self.conduct.writer.poll_transmit(&mut frames) {
