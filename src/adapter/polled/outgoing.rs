@@ -1,0 +1,245 @@
+//! The sending direction on transports that are polled.
+//!
+//! Owns: waiting for room, and writing what is queued. Must not know: the protocol.
+
+use core::future::poll_fn;
+use core::task::{ready, Context, Poll};
+use std::io;
+
+#[cfg(doc)]
+use super::WebSocket;
+use super::{spare, PollTransport};
+use crate::adapter::Error;
+use crate::close::CloseFrame;
+use crate::message::{Message, Outbound, Prepared};
+use crate::payload::{ControlPayload, Payload};
+use crate::role::{Role, Server};
+
+/// A message, and the sending direction to answer it.
+pub type Incoming<'w, S, R> = (Message<'w>, Outgoing<'w, S, R>);
+
+/// The sending direction of a [`WebSocket`].
+#[derive(Debug)]
+pub struct Outgoing<'w, S, R> {
+    pub(super) stream: &'w mut S,
+    pub(super) outbound: &'w mut Outbound<R>,
+    pub(super) unflushed: &'w mut bool,
+}
+
+impl<S: PollTransport, R: Role> Outgoing<'_, S, R> {
+    /// As [`WebSocket::send`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Send`] if the connection does not allow it, [`Error::Io`] if the transport failed.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped while it waits for room, nothing was queued; dropped later, the message is queued whole and is
+    /// written by the next operation. A frame is never cut.
+    pub async fn send<'p>(&mut self, message: impl Into<Payload<'p>>) -> Result<(), Error> {
+        self.feed(message).await?;
+        self.flush().await
+    }
+
+    /// As [`WebSocket::feed`].
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: dropped, the message was not queued.
+    pub async fn feed<'p>(&mut self, message: impl Into<Payload<'p>>) -> Result<(), Error> {
+        let payload = message.into();
+        poll_fn(|cx| self.poll_feed(cx, payload)).await
+    }
+
+    /// As [`WebSocket::send_fragment`].
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`send`](Self::send), for the fragment.
+    pub async fn send_fragment<'p>(
+        &mut self,
+        fragment: impl Into<Payload<'p>>,
+        fin: bool,
+    ) -> Result<(), Error> {
+        let payload = fragment.into();
+        poll_fn(|cx| self.poll_room(cx, payload.octets().len())).await?;
+        self.outbound.feed_fragment(payload, fin).map_err(|refused| Error::from(refused.error))?;
+        self.flush().await
+    }
+
+    /// As [`WebSocket::ping`].
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`send`](Self::send), for the Ping.
+    pub async fn ping(&mut self, payload: ControlPayload<'_>) -> Result<(), Error> {
+        poll_fn(|cx| self.poll_room(cx, crate::MAX_CONTROL_FRAME_LEN)).await?;
+        self.outbound.ping(payload)?;
+        self.flush().await
+    }
+
+    /// As [`WebSocket::start_close`].
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: the Close is queued at the first poll, once.
+    pub async fn start_close<'c>(&mut self, frame: impl Into<CloseFrame<'c>>) -> Result<(), Error> {
+        self.outbound.close(frame.into())?;
+        self.flush().await
+    }
+
+    /// As [`WebSocket::flush`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: what was not written stays queued.
+    pub async fn flush(&mut self) -> Result<(), Error> {
+        poll_fn(|cx| self.poll_flush(cx)).await
+    }
+
+    /// Writes until at most `bytes` wait: the low watermark below which a producer goes on, where the bound
+    /// of the queue is the high one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: what was not written stays queued.
+    pub async fn drain_to(&mut self, bytes: usize) -> Result<(), Error> {
+        poll_fn(|cx| self.poll_drain_to(cx, bytes)).await
+    }
+
+    /// The queue: what can be done without waiting.
+    pub fn queue(&mut self) -> &mut Outbound<R> {
+        self.outbound
+    }
+
+    /// Queues the message once there is room. A long one is written as far as the transport takes it at once.
+    pub(super) fn poll_feed(
+        &mut self,
+        cx: &mut Context<'_>,
+        payload: Payload<'_>,
+    ) -> Poll<Result<(), Error>> {
+        ready!(self.poll_room(cx, payload.octets().len()))?;
+        let Self { stream, outbound, unflushed } = self;
+        let fed = if stream.is_write_vectored() {
+            outbound.feed_through(payload, |slices| write_both(*stream, unflushed, cx, slices))
+        } else {
+            outbound.feed(payload)
+        };
+        Poll::Ready(fed.map_err(|refused| refused.error.into()))
+    }
+
+    /// Waits for room in the queue.
+    pub(super) fn poll_room(&mut self, cx: &mut Context<'_>, len: usize) -> Poll<Result<(), Error>> {
+        while !self.outbound.has_room(len) {
+            ready!(self.poll_write(cx))?;
+        }
+        if self.outbound.wants_lending() {
+            spare::with(|spare| self.outbound.lend(spare));
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    pub(super) fn poll_drain_to(&mut self, cx: &mut Context<'_>, bytes: usize) -> Poll<Result<(), Error>> {
+        while self.outbound.output().len() > bytes {
+            ready!(self.poll_write(cx))?;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        while !self.outbound.output().is_empty() {
+            ready!(self.poll_write(cx))?;
+        }
+        spare::with(|spare| self.outbound.give_back(spare));
+        self.poll_transport_flush(cx).map_err(Error::from)
+    }
+
+    /// Writes once of what waits.
+    pub(super) fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let count = ready!(self.stream.poll_write(cx, self.outbound.output()))?;
+        if count == 0 {
+            return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+        }
+        self.outbound.wrote(count);
+        *self.unflushed = true;
+        Poll::Ready(Ok(()))
+    }
+
+    pub(super) fn poll_transport_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if *self.unflushed {
+            ready!(self.stream.poll_flush(cx))?;
+            *self.unflushed = false;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Tells the peer that the connection failed, as far as the transport lets us.
+    pub(super) fn poll_fail(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if ready!(self.poll_flush(cx)).is_ok() {
+            // A transport that has ended is as good.
+            let _ = ready!(self.stream.poll_shutdown(cx));
+        }
+        self.outbound.write_ended();
+        self.outbound.take_failure();
+        Poll::Ready(())
+    }
+}
+
+impl<S: PollTransport> Outgoing<'_, S, Server> {
+    /// As [`poll_feed`](Self::poll_feed), for a message that was encoded once.
+    pub(super) fn poll_feed_prepared(
+        &mut self,
+        cx: &mut Context<'_>,
+        message: &Prepared,
+    ) -> Poll<Result<(), Error>> {
+        ready!(self.poll_room(cx, message.frame().len()))?;
+        let Self { stream, outbound, unflushed } = self;
+        let fed = if stream.is_write_vectored() {
+            outbound.feed_prepared_through(message, |slices| write_both(*stream, unflushed, cx, slices))
+        } else {
+            outbound.feed_prepared(message)
+        };
+        Poll::Ready(fed.map_err(Error::from))
+    }
+}
+
+/// Writes what the transport takes at once; where it takes nothing, the next write tells why.
+fn write_both<S: PollTransport>(
+    stream: &mut S,
+    unflushed: &mut bool,
+    cx: &mut Context<'_>,
+    [first, second]: [&[u8]; 2],
+) -> usize {
+    match stream.poll_write_both(cx, first, second) {
+        Poll::Ready(Ok(count)) => {
+            *unflushed = true;
+            count
+        }
+        Poll::Ready(Err(_)) | Poll::Pending => 0,
+    }
+}
