@@ -31,27 +31,8 @@ impl Masker {
     /// Transforms the next `piece` of the payload where it stands.
     #[inline]
     pub fn apply(&mut self, piece: &mut [u8]) {
-        let word = self.twice();
-        // The last eight octets are taken before the blocks overlap them, so that no octet is left over.
-        match piece.last_chunk::<8>().copied() {
-            Some(last) => {
-                let last = (u64::from_le_bytes(last) ^ turned(word, piece.len())).to_le_bytes();
-                for block in piece.chunks_exact_mut(8) {
-                    if let Ok(block) = <&mut [u8; 8]>::try_from(block) {
-                        *block = (u64::from_le_bytes(*block) ^ word).to_le_bytes();
-                    }
-                }
-                if let Some(slot) = piece.last_chunk_mut::<8>() {
-                    *slot = last;
-                }
-            }
-            None => {
-                for (octet, key) in piece.iter_mut().zip(word.to_le_bytes()) {
-                    *octet ^= key;
-                }
-            }
-        }
-        self.rotate(piece.len());
+        apply(piece, self.word);
+        self.word = turned(self.word, piece.len());
     }
 
     /// Transforms the next piece of the payload from `from` into `to`, leaving `from` as it is.
@@ -59,43 +40,127 @@ impl Masker {
     /// As many octets as the shorter of the two holds; returns how many.
     #[inline]
     pub fn copy(&mut self, from: &[u8], to: &mut [u8]) -> usize {
-        let count = from.len().min(to.len());
-        let (Some(from), Some(to)) = (from.get(..count), to.get_mut(..count)) else { return 0 };
-        let word = self.twice();
-        for (target, source) in to.chunks_exact_mut(8).zip(from.chunks_exact(8)) {
-            if let (Ok(target), Ok(source)) = (<&mut [u8; 8]>::try_from(target), <&[u8; 8]>::try_from(source))
-            {
-                *target = (u64::from_le_bytes(*source) ^ word).to_le_bytes();
-            }
+        let len = from.len().min(to.len());
+        if let (Some(from), Some(to)) = (from.get(..len), to.get_mut(..len)) {
+            copy(from, to, self.word);
         }
-        match (to.last_chunk_mut::<8>(), from.last_chunk::<8>()) {
-            (Some(target), Some(source)) => {
-                *target = (u64::from_le_bytes(*source) ^ turned(word, count)).to_le_bytes();
-            }
-            _ => {
-                for ((target, source), key) in to.iter_mut().zip(from).zip(word.to_le_bytes()) {
-                    *target = source ^ key;
-                }
-            }
-        }
-        self.rotate(count);
-        count
-    }
-
-    /// The key, twice.
-    #[inline]
-    fn twice(&self) -> u64 {
-        u64::from(self.word) | (u64::from(self.word) << 32)
-    }
-
-    #[inline]
-    fn rotate(&mut self, octets: usize) {
-        self.word = self.word.rotate_right(((octets & 3) << 3) as u32);
+        self.word = turned(self.word, len);
+        len
     }
 }
 
-/// The key, twice, for the last eight of so many octets.
+/// Transforms a piece where it stands. One of `N` to twice `N` octets is its two ends, which may overlap, so
+/// that no octet is left over.
 #[inline]
-const fn turned(word: u64, octets: usize) -> u64 {
+fn apply(piece: &mut [u8], word: u32) {
+    match piece.len() {
+        0..=3 => apply_octets(piece, word),
+        4..=7 => apply_ends::<4>(piece, word),
+        8..=16 => apply_ends::<8>(piece, word),
+        17..=32 => apply_ends::<16>(piece, word),
+        33..=64 => apply_ends::<32>(piece, word),
+        65..=128 => apply_ends::<64>(piece, word),
+        _ => apply_blocks(piece, word),
+    }
+}
+
+/// As [`apply`], from one place to another of the same length.
+#[inline]
+fn copy(from: &[u8], to: &mut [u8], word: u32) {
+    match from.len() {
+        0..=3 => copy_octets(from, to, word),
+        4..=7 => copy_ends::<4>(from, to, word),
+        8..=16 => copy_ends::<8>(from, to, word),
+        17..=32 => copy_ends::<16>(from, to, word),
+        33..=64 => copy_ends::<32>(from, to, word),
+        65..=128 => copy_ends::<64>(from, to, word),
+        _ => copy_blocks(from, to, word),
+    }
+}
+
+/// Transforms at most four octets where they stand.
+#[inline]
+fn apply_octets(piece: &mut [u8], word: u32) {
+    for (octet, key) in piece.iter_mut().zip(word.to_le_bytes()) {
+        *octet ^= key;
+    }
+}
+
+#[inline]
+fn copy_octets(from: &[u8], to: &mut [u8], word: u32) {
+    for ((target, source), key) in to.iter_mut().zip(from).zip(word.to_le_bytes()) {
+        *target = source ^ key;
+    }
+}
+
+/// Transforms the first and the last `N` octets where they stand.
+#[inline]
+fn apply_ends<const N: usize>(piece: &mut [u8], word: u32) {
+    let end = turned(word, piece.len());
+    let (Some(&first), Some(&last)) = (piece.first_chunk::<N>(), piece.last_chunk::<N>()) else { return };
+    if let Some(slot) = piece.first_chunk_mut() {
+        *slot = masked(first, word);
+    }
+    if let Some(slot) = piece.last_chunk_mut() {
+        *slot = masked(last, end);
+    }
+}
+
+#[inline]
+fn copy_ends<const N: usize>(from: &[u8], to: &mut [u8], word: u32) {
+    if let (Some(slot), Some(first)) = (to.first_chunk_mut::<N>(), from.first_chunk()) {
+        *slot = masked(*first, word);
+    }
+    if let (Some(slot), Some(last)) = (to.last_chunk_mut::<N>(), from.last_chunk()) {
+        *slot = masked(*last, turned(word, from.len()));
+    }
+}
+
+/// Transforms a long piece where it stands. The last block is taken before the others overlap it.
+#[inline(never)]
+fn apply_blocks(piece: &mut [u8], word: u32) {
+    let Some(&last) = piece.last_chunk::<64>() else { return };
+    for block in piece.chunks_exact_mut(64) {
+        if let Ok(block) = <&mut [u8; 64]>::try_from(block) {
+            *block = masked(*block, word);
+        }
+    }
+    let end = turned(word, piece.len());
+    if let Some(slot) = piece.last_chunk_mut() {
+        *slot = masked(last, end);
+    }
+}
+
+#[inline(never)]
+fn copy_blocks(from: &[u8], to: &mut [u8], word: u32) {
+    for (target, source) in to.chunks_exact_mut(64).zip(from.chunks_exact(64)) {
+        if let (Ok(target), Ok(source)) = (<&mut [u8; 64]>::try_from(target), <&[u8; 64]>::try_from(source)) {
+            *target = masked(*source, word);
+        }
+    }
+    if let (Some(slot), Some(last)) = (to.last_chunk_mut::<64>(), from.last_chunk()) {
+        *slot = masked(*last, turned(word, from.len()));
+    }
+}
+
+/// A block of the payload, transformed. `N` is a multiple of 4.
+#[inline(always)]
+fn masked<const N: usize>(mut block: [u8; N], word: u32) -> [u8; N] {
+    let twice = u64::from(word) | (u64::from(word) << 32);
+    let mut lanes = block.chunks_exact_mut(8);
+    for lane in lanes.by_ref() {
+        if let Ok(lane) = <&mut [u8; 8]>::try_from(lane) {
+            *lane = (u64::from_le_bytes(*lane) ^ twice).to_le_bytes();
+        }
+    }
+    if let Some(lane) = lanes.into_remainder().first_chunk_mut::<4>() {
+        *lane = (u32::from_le_bytes(*lane) ^ word).to_le_bytes();
+    }
+    block
+}
+
+/// The key, for what follows so many octets, and for the last octets of so many.
+#[inline]
+const fn turned(word: u32, octets: usize) -> u32 {
     word.rotate_right(((octets & 3) << 3) as u32)
 }
