@@ -189,7 +189,7 @@ impl<R: Role> Writer<R> {
     /// As [`encode`](Self::encode).
     pub fn ping(&mut self, payload: ControlPayload<'_>, out: &mut [u8]) -> Result<usize, SendError> {
         self.may_send()?;
-        self.whole_frame(true, (Opcode::PING, Rsv::NONE), payload.octets(), out)
+        self.control_frame(Opcode::PING, payload.octets(), out)
     }
 
     /// Writes a Pong that nobody asked for (section 5.5.3). Returns its length.
@@ -199,7 +199,7 @@ impl<R: Role> Writer<R> {
     /// As [`encode`](Self::encode).
     pub fn pong(&mut self, payload: ControlPayload<'_>, out: &mut [u8]) -> Result<usize, SendError> {
         self.may_send()?;
-        self.whole_frame(true, (Opcode::PONG, Rsv::NONE), payload.octets(), out)
+        self.control_frame(Opcode::PONG, payload.octets(), out)
     }
 
     /// Writes a Close, which starts the closing handshake (section 7.1.2), after whatever Pong is owed.
@@ -225,7 +225,7 @@ impl<R: Role> Writer<R> {
         let owed = self.replies;
         let first = self.transmit_pong(out)?;
         let rest = out.get_mut(first..).unwrap_or(&mut []);
-        match self.whole_frame(true, (Opcode::CLOSE, Rsv::NONE), body, rest) {
+        match self.control_frame(Opcode::CLOSE, body, rest) {
             Ok(second) => {
                 self.sent = Some(frame.code());
                 Ok(first.saturating_add(second))
@@ -401,7 +401,7 @@ impl<R: Role> Writer<R> {
         }
     }
 
-    /// Draws the masking key and builds the header.
+    /// Draws the masking key of a frame whose payload comes later, and builds the header.
     #[inline]
     fn header(
         &mut self,
@@ -417,30 +417,34 @@ impl<R: Role> Writer<R> {
         Ok(header.encode())
     }
 
+    #[inline(never)]
+    fn control_frame(&mut self, opcode: Opcode, octets: &[u8], out: &mut [u8]) -> Result<usize, SendError> {
+        self.whole_frame(true, (opcode, Rsv::NONE), octets, out)
+    }
+
+    /// Writes one frame with its payload, which is copied and masked in one go.
     #[inline]
     fn whole_frame(
         &mut self,
         fin: bool,
-        first: (Opcode, Rsv),
+        (opcode, rsv): (Opcode, Rsv),
         octets: &[u8],
         out: &mut [u8],
     ) -> Result<usize, SendError> {
         let required = self.encoded_len(octets.len());
-        if out.len() < required {
+        let Some(frame) = out.get_mut(..required) else {
             return Err(BufferTooSmall::new(required).into());
-        }
-        let header = self.header(fin, first, octets.len() as u64)?;
-        let header = header.as_bytes();
-        if let Some((front, rest)) = out.split_at_mut_checked(header.len()) {
-            front.copy_from_slice(header);
-            if let Some(target) = rest.get_mut(..octets.len()) {
-                match self.role.side() {
-                    Side::Server => target.copy_from_slice(octets),
-                    Side::Client => {
-                        self.masker.copy(octets, target);
-                    }
-                }
+        };
+        let key = self.role.masking_key()?;
+        let header = FrameHeader { rsv, ..FrameHeader::new(fin, opcode, octets.len() as u64, key) };
+        // Room was made for both.
+        let target = header.write(frame).and_then(|rest| rest.get_mut(..octets.len()));
+        match (target, key) {
+            (Some(target), None) => target.copy_from_slice(octets),
+            (Some(target), Some(key)) => {
+                Masker::new(key).copy(octets, target);
             }
+            (None, _) => {}
         }
         Ok(required)
     }
@@ -470,7 +474,7 @@ impl<R: Role> Writer<R> {
         let len = pong.len();
         let Some(copy) = payload.get_mut(..len) else { return Ok(0) };
         copy.copy_from_slice(pong);
-        let written = self.whole_frame(true, (Opcode::PONG, Rsv::NONE), copy, out)?;
+        let written = self.control_frame(Opcode::PONG, copy, out)?;
         self.replies.clear_pong();
         Ok(written)
     }
@@ -480,7 +484,7 @@ impl<R: Role> Writer<R> {
         if !self.keep_alive || !self.is_open() {
             return Ok(0);
         }
-        let written = self.whole_frame(true, (Opcode::PING, Rsv::NONE), &[], out)?;
+        let written = self.control_frame(Opcode::PING, &[], out)?;
         self.keep_alive = false;
         Ok(written)
     }
@@ -502,7 +506,7 @@ impl<R: Role> Writer<R> {
         let frame = code.map_or(CloseFrame::EMPTY, CloseFrame::code_only);
         let mut body = [0; 125];
         let body = close_body(frame, &mut body);
-        let written = self.whole_frame(true, (Opcode::CLOSE, Rsv::NONE), body, out)?;
+        let written = self.control_frame(Opcode::CLOSE, body, out)?;
         self.replies.clear_close();
         self.sent = Some(code);
         self.over = failure;

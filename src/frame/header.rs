@@ -118,27 +118,38 @@ impl FrameHeader {
     /// The bytes of this header.
     #[inline]
     pub fn encode(&self) -> EncodedHeader {
-        let mut out = EncodedHeader { bytes: [0; Self::MAX_LEN], len: 0 };
+        let mut bytes = [0; Self::MAX_LEN];
+        let spare = self.write(&mut bytes).map_or(0, |spare| spare.len());
+        EncodedHeader { len: (Self::MAX_LEN as u8).saturating_sub(spare as u8), bytes }
+    }
+
+    /// Writes the header to the front of `out`, and returns what is left of it; `None` if it does not fit.
+    #[inline(always)]
+    pub(crate) fn write<'o>(&self, out: &'o mut [u8]) -> Option<&'o mut [u8]> {
         let fin = if self.fin { 0x80 } else { 0 };
         let mask = if self.masking_key.is_some() { 0x80 } else { 0 };
-        out.push([fin | self.rsv.as_first_byte() | self.opcode.value()]);
-        match self.length_form.max(LengthForm::minimal(self.payload_len)) {
+        let first = fin | self.rsv.as_first_byte() | self.opcode.value();
+        let rest = match self.length_form.max(LengthForm::minimal(self.payload_len)) {
             // Each form was chosen so that the length fits it.
-            LengthForm::Bits7 => out.push([mask | (self.payload_len as u8)]),
+            LengthForm::Bits7 => put([first, mask | (self.payload_len as u8)], out)?,
             LengthForm::Bits16 => {
-                out.push([mask | 126]);
-                out.push((self.payload_len as u16).to_be_bytes());
+                put((self.payload_len as u16).to_be_bytes(), put([first, mask | 126], out)?)?
             }
-            LengthForm::Bits64 => {
-                out.push([mask | 127]);
-                out.push(self.payload_len.to_be_bytes());
-            }
+            LengthForm::Bits64 => put(self.payload_len.to_be_bytes(), put([first, mask | 127], out)?)?,
+        };
+        match self.masking_key {
+            Some(MaskingKey(key)) => put(key, rest),
+            None => Some(rest),
         }
-        if let Some(MaskingKey(key)) = self.masking_key {
-            out.push(key);
-        }
-        out
     }
+}
+
+/// Writes `bytes` to the front of `out`, and returns what is left of it; `None` if they do not fit.
+#[inline]
+fn put<const N: usize>(bytes: [u8; N], out: &mut [u8]) -> Option<&mut [u8]> {
+    let (slot, rest) = out.split_first_chunk_mut::<N>()?;
+    *slot = bytes;
+    Some(rest)
 }
 
 /// The bytes of one frame header, ready for the wire.
@@ -153,15 +164,6 @@ impl EncodedHeader {
     #[inline]
     pub fn as_bytes(&self) -> &[u8] {
         self.bytes.get(..usize::from(self.len)).unwrap_or(&[])
-    }
-
-    #[inline]
-    fn push<const N: usize>(&mut self, bytes: [u8; N]) {
-        let spare = self.bytes.get_mut(usize::from(self.len)..).unwrap_or(&mut []);
-        if let Some(slot) = spare.first_chunk_mut::<N>() {
-            *slot = bytes;
-            self.len = self.len.saturating_add(N as u8);
-        }
     }
 }
 
