@@ -50,11 +50,24 @@ impl<'b> Input<'b> {
         match rest.split_at_mut_checked(count) {
             Some((taken, rest)) => {
                 self.rest = rest;
-                self.consumed = self.consumed.saturating_add(count);
+                // No more than the slice that it began with.
+                self.consumed = self.consumed.wrapping_add(count);
                 taken
             }
             None => &mut [],
         }
+    }
+
+    /// Consumes the next `skip` bytes and the `count` after them, and gives those; `None`, and nothing is
+    /// consumed, if they are not all there.
+    #[inline]
+    pub(crate) fn take_after(&mut self, skip: u8, count: u16) -> Option<&'b mut [u8]> {
+        let (skip, count) = (usize::from(skip), usize::from(count));
+        let end = skip.saturating_add(count);
+        if end > self.rest.len() {
+            return None;
+        }
+        self.take(end).get_mut(skip..)
     }
 
     pub(crate) fn take_all(&mut self) -> &'b mut [u8] {

@@ -24,8 +24,8 @@ pub struct Reader {
     side: Side,
     allowed_rsv: Rsv,
     limits: Limits,
-    /// Whether no limit is against any message of one short frame.
-    takes_short_messages: bool,
+    /// A whole message shorter than this is within every limit, in one frame of any kind.
+    short_below: u16,
     // The frame that is coming.
     header: [u8; FrameHeader::MAX_LEN],
     header_len: u8,
@@ -46,7 +46,9 @@ pub struct Reader {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// Before or inside a header.
+    /// Between messages, before the first byte of a frame.
+    Between,
+    /// Inside a header, or before one amid a message.
     Header,
     /// Inside the payload of a data frame.
     Data,
@@ -63,6 +65,15 @@ enum State {
 struct Frame {
     fin: bool,
     opcode: Opcode,
+}
+
+/// What the header says of a message that is one frame, with which nothing is wrong.
+#[derive(Clone, Copy, Debug)]
+struct ShortMessage {
+    kind: MessageKind,
+    header_len: u8,
+    key: MaskingKey,
+    len: u16,
 }
 
 /// What stands next in the input. Data stays there until [`Reader::take_data`].
@@ -82,15 +93,11 @@ impl Reader {
     /// For the endpoint that is `side`, at the first byte after the opening handshake.
     pub const fn new(side: Side, limits: Limits) -> Self {
         Self {
-            state: State::Header,
+            state: State::Between,
             side,
             allowed_rsv: Rsv::NONE,
             limits,
-            takes_short_messages: limits.max_frame_size >= 125
-                && limits.max_message_size >= 125
-                && limits.max_fragments >= 1
-                && limits.accept_text
-                && limits.accept_binary,
+            short_below: short_below(limits),
             header: [0; FrameHeader::MAX_LEN],
             header_len: 0,
             frame: Frame { fin: true, opcode: Opcode::CONTINUATION },
@@ -141,13 +148,12 @@ impl Reader {
         input: &mut Input<'b>,
         replies: &mut Replies,
     ) -> Result<Option<Event<'b>>, ProtocolError> {
-        Ok(match self.advance(input, replies)? {
-            None => None,
-            Some(Next::Data { .. }) => Some(Event::Data(self.take_data(input, replies)?)),
-            Some(Next::Ping) => Some(Event::Ping),
-            Some(Next::Pong) => Some(Event::Pong),
-            Some(Next::Close(code)) => Some(Event::Close(code)),
-        })
+        if let Some(short) = self.short_message(input.rest()) {
+            if let Some(payload) = input.take_after(short.header_len, short.len) {
+                return self.take_short(short, payload, replies).map(|data| Some(Event::Data(data)));
+            }
+        }
+        self.next_in_steps(input, replies)
     }
 
     /// The transport ended: no byte will follow.
@@ -159,7 +165,7 @@ impl Reader {
     pub fn eof(&mut self) -> Result<(), ProtocolError> {
         match self.state {
             State::Closed(_) | State::Failed(_) => Ok(()),
-            State::Header | State::Data | State::Control => {
+            State::Between | State::Header | State::Data | State::Control => {
                 self.state = State::Failed(ProtocolError::UnexpectedEof);
                 Err(ProtocolError::UnexpectedEof)
             }
@@ -214,9 +220,8 @@ impl Reader {
     /// Whether a frame or a message was begun and its end has not come.
     pub const fn is_mid_message(&self) -> bool {
         match self.state {
-            State::Header => self.header_len > 0 || self.message.is_some(),
-            State::Data | State::Control => true,
-            State::Closed(_) | State::Failed(_) => false,
+            State::Header | State::Data | State::Control => true,
+            State::Between | State::Closed(_) | State::Failed(_) => false,
         }
     }
 
@@ -228,6 +233,22 @@ impl Reader {
         }
     }
 
+    /// As [`next`](Self::next), for what is not a whole short message.
+    #[inline(never)]
+    fn next_in_steps<'b>(
+        &mut self,
+        input: &mut Input<'b>,
+        replies: &mut Replies,
+    ) -> Result<Option<Event<'b>>, ProtocolError> {
+        Ok(match self.advance(input, replies)? {
+            None => None,
+            Some(Next::Data { .. }) => Some(Event::Data(self.take_data(input, replies)?)),
+            Some(Next::Ping) => Some(Event::Ping),
+            Some(Next::Pong) => Some(Event::Pong),
+            Some(Next::Close(code)) => Some(Event::Close(code)),
+        })
+    }
+
     /// Consumes headers and control frames up to the next thing to report.
     #[inline]
     pub(crate) fn advance(
@@ -237,7 +258,7 @@ impl Reader {
     ) -> Result<Option<Next>, ProtocolError> {
         loop {
             match self.state {
-                State::Header => match self.header(input) {
+                State::Between | State::Header => match self.header(input) {
                     Ok(true) => {}
                     Ok(false) => return Ok(None),
                     Err(error) => return Err(self.failed(error, replies)),
@@ -310,52 +331,76 @@ impl Reader {
             frame_remaining: self.frame_remaining,
         };
         self.message_begun = true;
-        if self.frame_remaining == 0 {
-            self.state = State::Header;
-        }
         if last {
             self.message = None;
+            self.state = State::Between;
+        } else if self.frame_remaining == 0 {
+            self.state = State::Header;
         }
         Ok(data)
     }
 
-    /// Reads the header of a whole message of at most 125 octets, the most common one, at a glance. `false`
-    /// leaves everything to be judged rule by rule.
+    /// Unmasks and checks the payload of a whole short message. Nothing of it needs to be remembered.
     #[inline]
-    fn short_message(&mut self, input: &mut Input<'_>) -> bool {
-        let (first, second, key) = match (self.side, input.rest()) {
-            (Side::Server, &[first, second, a, b, c, d, ..]) => (first, second ^ 0x80, [a, b, c, d]),
-            (Side::Client, &[first, second, ..]) => (first, second, [0; 4]),
-            _ => return false,
+    fn take_short<'b>(
+        &mut self,
+        short: ShortMessage,
+        payload: &'b mut [u8],
+        replies: &mut Replies,
+    ) -> Result<Data<'b>, ProtocolError> {
+        if self.side == Side::Server {
+            Masker::new(short.key).apply(payload);
+        }
+        let piece = match short.kind {
+            MessageKind::Binary => Piece::Bytes(payload),
+            MessageKind::Text => match core::str::from_utf8(payload) {
+                Ok(text) => Piece::Str(text),
+                Err(_) => return Err(self.failed(ProtocolError::InvalidUtf8, replies)),
+            },
         };
+        Ok(Data { piece, kind: short.kind, rsv: Rsv::NONE, first: true, last: true, frame_remaining: 0 })
+    }
+
+    /// Reads at a glance what most headers say: a whole message whose length stands in 7 or 16 bits, with
+    /// which nothing is wrong. `None` leaves everything to be judged rule by rule.
+    #[inline]
+    fn short_message(&self, bytes: &[u8]) -> Option<ShortMessage> {
+        if self.state != State::Between {
+            return None;
+        }
+        let (&[first, second], rest) = bytes.split_first_chunk::<2>()?;
         // FIN, no reserved bit, text or binary.
         let kind = match first {
             0x81 => MessageKind::Text,
             0x82 => MessageKind::Binary,
-            _ => return false,
+            _ => return None,
         };
-        // The mask bit is as it must be, and the length stands in 7 bits.
-        if second > 125 || !self.takes_short_messages || self.header_len > 0 || self.message.is_some() {
-            return false;
+        // The mask bit must be as the side wants it: it is then gone.
+        let (len, rest, header_len) = match second ^ mask_bit(self.side) {
+            len @ 0..=125 => (u16::from(len), rest, 2_u8),
+            126 => {
+                let (len, rest) = rest.split_first_chunk::<2>()?;
+                (u16::from_be_bytes(*len), rest, 4)
+            }
+            _ => return None,
+        };
+        let minimal = header_len == 2 || len > 125;
+        if len >= self.short_below || !minimal {
+            return None;
         }
-        self.message = Some(kind);
-        self.message_rsv = Rsv::NONE;
-        self.message_begun = false;
-        self.message_len = u64::from(second);
-        self.fragments = 1;
-        self.text = Utf8Check::new();
-        self.frame = Frame { fin: true, opcode: kind.opcode() };
-        self.frame_remaining = u64::from(second);
-        self.masker = Masker::new(MaskingKey(key));
-        self.state = State::Data;
-        input.take(if self.side == Side::Server { 6 } else { 2 });
-        true
+        let (key, header_len) = match self.side {
+            Side::Server => (*rest.first_chunk::<4>()?, header_len.wrapping_add(4)),
+            Side::Client => ([0; 4], header_len),
+        };
+        Some(ShortMessage { kind, header_len, key: MaskingKey(key), len })
     }
 
     /// Reads a header; `false` if its end has not come.
     #[inline]
     fn header(&mut self, input: &mut Input<'_>) -> Result<bool, ProtocolError> {
-        if self.short_message(input) {
+        if let Some(short) = self.short_message(input.rest()) {
+            self.begin_short(short);
+            input.take(usize::from(short.header_len));
             return Ok(true);
         }
         if self.header_len == 0 {
@@ -371,6 +416,19 @@ impl Reader {
         self.collect_header(input)
     }
 
+    /// Enters the payload of a whole short message.
+    #[inline]
+    fn begin_short(&mut self, short: ShortMessage) {
+        self.message = Some(short.kind);
+        self.message_rsv = Rsv::NONE;
+        self.message_begun = false;
+        self.text = Utf8Check::new();
+        self.frame = Frame { fin: true, opcode: short.kind.opcode() };
+        self.frame_remaining = u64::from(short.len);
+        self.masker = Masker::new(short.key);
+        self.state = State::Data;
+    }
+
     /// Reads a header that came in pieces.
     #[cold]
     fn collect_header(&mut self, input: &mut Input<'_>) -> Result<bool, ProtocolError> {
@@ -381,6 +439,9 @@ impl Reader {
                 _ => 2,
             };
             let piece = input.take(want.saturating_sub(have));
+            if !piece.is_empty() {
+                self.state = State::Header;
+            }
             if let Some(slot) = self.header.get_mut(have..).and_then(|spare| spare.get_mut(..piece.len())) {
                 slot.copy_from_slice(piece);
                 self.header_len = self.header_len.saturating_add(piece.len() as u8);
@@ -510,7 +571,7 @@ impl Reader {
 
     /// Acts on a whole control frame.
     fn control(&mut self, replies: &mut Replies) -> Result<Next, ProtocolError> {
-        self.state = State::Header;
+        self.state = if self.message.is_some() { State::Header } else { State::Between };
         match self.frame.opcode {
             Opcode::PING => {
                 replies.set_pong(self.control_payload());
@@ -533,6 +594,31 @@ impl Reader {
     fn failed(&mut self, error: ProtocolError, replies: &mut Replies) -> ProtocolError {
         self.fail(error, replies);
         error
+    }
+}
+
+/// The mask bit of the frames that this end receives (section 5.1), where it stands in the second byte.
+const fn mask_bit(side: Side) -> u8 {
+    match side {
+        Side::Server => 0x80,
+        Side::Client => 0,
+    }
+}
+
+/// The least length that some limit is against, of a message of either kind in one frame; 0 if one is against
+/// them all. What a `u16` cannot hold is judged rule by rule.
+const fn short_below(limits: Limits) -> u16 {
+    if limits.max_fragments == 0 || !limits.accept_text || !limits.accept_binary {
+        return 0;
+    }
+    let max = if limits.max_frame_size < limits.max_message_size {
+        limits.max_frame_size
+    } else {
+        limits.max_message_size
+    };
+    match max {
+        0..=0xFFFE => (max as u16).saturating_add(1),
+        _ => u16::MAX,
     }
 }
 
