@@ -68,12 +68,21 @@ struct Frame {
 }
 
 /// What the header says of a message that is one frame, with which nothing is wrong.
-#[derive(Clone, Copy, Debug)]
-struct ShortMessage {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ShortMessage {
     kind: MessageKind,
     header_len: u8,
     key: MaskingKey,
     len: u16,
+}
+
+impl ShortMessage {
+    /// Bytes of header and payload.
+    #[cfg(feature = "alloc")]
+    #[inline]
+    pub(crate) fn frame_len(&self) -> usize {
+        usize::from(self.header_len).saturating_add(usize::from(self.len))
+    }
 }
 
 /// What stands next in the input. Data stays there until [`Reader::take_data`].
@@ -149,8 +158,8 @@ impl Reader {
         replies: &mut Replies,
     ) -> Result<Option<Event<'b>>, ProtocolError> {
         if let Some(short) = self.short_message(input.rest()) {
-            if let Some(payload) = input.take_after(short.header_len, short.len) {
-                return self.take_short(short, payload, replies).map(|data| Some(Event::Data(data)));
+            if let Some(data) = self.take_short(short, input, replies) {
+                return data.map(|data| Some(Event::Data(data)));
             }
         }
         self.next_in_steps(input, replies)
@@ -340,14 +349,16 @@ impl Reader {
         Ok(data)
     }
 
-    /// Unmasks and checks the payload of a whole short message. Nothing of it needs to be remembered.
+    /// Unmasks and checks the payload of a whole short message, of which nothing needs to be remembered;
+    /// `None` if it is not all there.
     #[inline]
-    fn take_short<'b>(
+    pub(crate) fn take_short<'b>(
         &mut self,
         short: ShortMessage,
-        payload: &'b mut [u8],
+        input: &mut Input<'b>,
         replies: &mut Replies,
-    ) -> Result<Data<'b>, ProtocolError> {
+    ) -> Option<Result<Data<'b>, ProtocolError>> {
+        let payload = input.take_after(short.header_len, short.len)?;
         if self.side == Side::Server {
             Masker::new(short.key).apply(payload);
         }
@@ -355,16 +366,17 @@ impl Reader {
             MessageKind::Binary => Piece::Bytes(payload),
             MessageKind::Text => match core::str::from_utf8(payload) {
                 Ok(text) => Piece::Str(text),
-                Err(_) => return Err(self.failed(ProtocolError::InvalidUtf8, replies)),
+                Err(_) => return Some(Err(self.failed(ProtocolError::InvalidUtf8, replies))),
             },
         };
-        Ok(Data { piece, kind: short.kind, rsv: Rsv::NONE, first: true, last: true, frame_remaining: 0 })
+        let rsv = Rsv::NONE;
+        Some(Ok(Data { piece, kind: short.kind, rsv, first: true, last: true, frame_remaining: 0 }))
     }
 
     /// Reads at a glance what most headers say: a whole message whose length stands in 7 or 16 bits, with
     /// which nothing is wrong. `None` leaves everything to be judged rule by rule.
     #[inline]
-    fn short_message(&self, bytes: &[u8]) -> Option<ShortMessage> {
+    pub(crate) fn short_message(&self, bytes: &[u8]) -> Option<ShortMessage> {
         if self.state != State::Between {
             return None;
         }

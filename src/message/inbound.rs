@@ -18,7 +18,7 @@ use crate::event::{Data, Piece};
 use crate::frame::{MessageKind, Rsv};
 use crate::input::Input;
 use crate::limits::Limits;
-use crate::reader::{Next, Reader};
+use crate::reader::{Next, Reader, ShortMessage};
 use crate::replies::Replies;
 use crate::role::{Role, Side};
 use crate::time::{Timestamp, Wake};
@@ -51,7 +51,9 @@ enum Unit {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ready {
     Nothing,
-    /// A whole message stands unread in the inbox.
+    /// A short message stands unread in the inbox, with its header.
+    Short(ShortMessage),
+    /// The payload of a whole message stands unread in the inbox.
     Whole,
     /// A message was joined in the inbox.
     Joined(MessageKind),
@@ -141,6 +143,16 @@ impl Inbound {
                 *ready = Ready::Taken;
                 message(kind, inbox.message()).map(Some)
             }
+            Ready::Short(short) => {
+                match inbox.take(|input| reader.take_short(short, input, outbound.replies())) {
+                    Some(Ok(data)) => whole(data).map(Some),
+                    Some(Err(error)) => {
+                        outbound.failed(error);
+                        Err(error)
+                    }
+                    None => Ok(None),
+                }
+            }
             Ready::Whole => {
                 let taken = inbox.take(|input| reader.take_data(input, outbound.replies()));
                 let data = taken.inspect_err(|error| outbound.failed(*error))?;
@@ -196,6 +208,13 @@ impl Inbound {
                     last,
                     frame_remaining: reader.frame_remaining(),
                 }))
+            }
+            Ready::Short(short) => {
+                *ready = Ready::Nothing;
+                inbox
+                    .take(|input| reader.take_short(short, input, outbound.replies()))
+                    .transpose()
+                    .inspect_err(|error| outbound.failed(*error))
             }
             Ready::Whole | Ready::Piece => {
                 *ready = Ready::Nothing;
@@ -357,7 +376,15 @@ impl Inbound {
             {
                 return Step::Ready;
             }
-            let mut input = Input::new(self.inbox.unread());
+            let unread = self.inbox.unread();
+            if let Some(short) = self.reader.short_message(unread) {
+                if short.frame_len() <= unread.len() {
+                    outbound.heard();
+                    self.ready = Ready::Short(short);
+                    return Step::Ready;
+                }
+            }
+            let mut input = Input::new(unread);
             let next = self.reader.advance(&mut input, outbound.replies());
             let consumed = input.consumed();
             self.inbox.consume(consumed);

@@ -7,14 +7,38 @@ use alloc::vec::Vec;
 
 use crate::input::Input;
 
+/// Buffers that no inbox needs at the moment.
+#[derive(Debug)]
+pub(crate) struct SpareInput {
+    /// One of the plain size.
+    plain: Vec<u8>,
+    /// One in which there was a large message.
+    large: Vec<u8>,
+}
+
+impl SpareInput {
+    pub(crate) const fn new() -> Self {
+        Self { plain: Vec::new(), large: Vec::new() }
+    }
+
+    /// Keeps a buffer for the next message that is too large for a plain one.
+    fn keep_large(&mut self, buf: Vec<u8>) {
+        if buf.len() > self.large.len() && buf.len() <= MOST_SPARE {
+            self.large = buf;
+        }
+    }
+}
+
+/// A buffer larger than this is freed once it is not needed.
+const MOST_SPARE: usize = 4 << 20;
+
 /// One buffer with three regions: `message`, joined payload; `unread`, as received; and spare space.
 ///
 /// A large message is read straight to its place behind what already came; only payload of further fragments
-/// is moved down over the headers between them. Capacity grows with what arrived, at most fourfold at a time,
-/// and never past what was announced unless less than that came.
+/// is moved down over the headers between them. Capacity grows with what arrived, at most fourfold at a time.
 ///
-/// The plain buffer of `capacity` bytes may be lent: it is taken from a spare one when a read is due, and
-/// goes back there when nothing, or little, stands in it.
+/// The buffer may be lent: a spare one of `capacity` bytes is taken when a read is due, and one for large
+/// messages when that is too small. They go back when nothing, or little, stands in them.
 #[derive(Debug)]
 pub(crate) struct Inbox {
     buf: Vec<u8>,
@@ -64,54 +88,38 @@ impl Inbox {
     /// Space to read into, never empty. `announced` octets of a frame have still to come.
     #[inline]
     pub(crate) fn space(&mut self, announced: u64) -> &mut [u8] {
-        self.make_room(announced, &mut Vec::new());
+        self.make_room(announced, &mut SpareInput::new());
         self.buf.get_mut(self.unread.end..).unwrap_or(&mut [])
     }
 
-    /// Makes the space for a read, out of `spare` where that is a plain buffer.
+    /// Makes the space for a read, in a spare buffer if there is one.
     #[inline]
-    pub(crate) fn make_room(&mut self, announced: u64, spare: &mut Vec<u8>) {
+    pub(crate) fn make_room(&mut self, announced: u64, spare: &mut SpareInput) {
         if self.is_empty() {
             self.message = Region::default();
             self.unread = Region::default();
-            if self.buf.len() == self.capacity {
-                return;
+            if self.buf.len() != self.capacity {
+                // Nothing is at stake here: return to the plain size after a large message.
+                let plain = self.plain(spare);
+                spare.keep_large(core::mem::replace(&mut self.buf, plain));
             }
-            // Nothing is at stake here: return to the plain size after a large message.
-            self.buf = if spare.len() == self.capacity {
-                core::mem::take(spare)
-            } else {
-                alloc::vec![0; self.capacity]
-            };
         } else if self.is_short(announced) {
             self.enlarge(announced, spare);
         }
     }
 
-    #[cold]
-    fn enlarge(&mut self, announced: u64, spare: &mut Vec<u8>) {
-        let (held, len) = (self.held(), self.buf.len());
-        if held <= self.capacity >> 2 && len < self.capacity {
-            self.replace(spare, self.capacity);
-        } else if held <= len >> 1 {
-            self.compact();
-        } else {
-            // All that was announced, but in proportion to what came.
-            let announced = usize::try_from(announced).unwrap_or(usize::MAX);
-            let least = len.saturating_mul(2).max(self.capacity);
-            let most = held.saturating_mul(4).max(least);
-            self.replace(spare, held.saturating_add(announced).clamp(least, most));
-        }
-    }
-
-    /// Gives a plain buffer to `spare` if nothing stands in it, or little, which moves to storage of its own.
+    /// Gives the buffer to `spare` if nothing stands in it, or little, which moves to storage of its own.
     #[inline]
-    pub(crate) fn give_back(&mut self, spare: &mut Vec<u8>) {
+    pub(crate) fn give_back(&mut self, spare: &mut SpareInput) {
         let held = self.held();
-        if held == 0 && self.buf.len() == self.capacity {
-            *spare = core::mem::take(&mut self.buf);
-        } else if held <= self.capacity >> 2 && self.buf.len() > held {
-            self.replace(spare, held);
+        if held <= self.capacity >> 2 && self.buf.len() > held {
+            let own = if held == 0 { Vec::new() } else { alloc::vec![0; held] };
+            let buf = self.move_to(own);
+            if buf.len() == self.capacity {
+                spare.plain = buf;
+            } else {
+                spare.keep_large(buf);
+            }
         }
     }
 
@@ -195,28 +203,54 @@ impl Inbox {
         space <= few && (announced == 0 || (space as u64) < announced || self.held() <= few)
     }
 
-    /// Goes on in another buffer, of `len` bytes; `spare` is used and left for plain ones.
-    fn replace(&mut self, spare: &mut Vec<u8>, len: usize) {
-        let mut next = match len {
-            0 => Vec::new(),
-            _ if len == self.capacity && spare.len() == len => core::mem::take(spare),
-            _ => alloc::vec![0; len],
-        };
+    /// A buffer of the plain size.
+    fn plain(&self, spare: &mut SpareInput) -> Vec<u8> {
+        if spare.plain.len() == self.capacity {
+            core::mem::take(&mut spare.plain)
+        } else {
+            alloc::vec![0; self.capacity]
+        }
+    }
+
+    #[cold]
+    fn enlarge(&mut self, announced: u64, spare: &mut SpareInput) {
+        let (held, len) = (self.held(), self.buf.len());
+        if held <= len >> 1 && len >= self.capacity {
+            self.compact();
+        } else if held <= self.capacity >> 2 {
+            // What little was incomplete stood in storage of its own.
+            let plain = self.plain(spare);
+            self.move_to(plain);
+        } else {
+            // All that was announced, but in proportion to what came, if it has to be made.
+            let announced = usize::try_from(announced).unwrap_or(usize::MAX);
+            let least = len.saturating_mul(2).max(self.capacity);
+            let most = held.saturating_mul(4).max(least);
+            let next = if spare.large.len() >= least {
+                core::mem::take(&mut spare.large)
+            } else {
+                alloc::vec![0; held.saturating_add(announced).clamp(least, most)]
+            };
+            let buf = self.move_to(next);
+            if buf.len() == self.capacity {
+                spare.plain = buf;
+            }
+        }
+    }
+
+    /// Goes on in another buffer, and returns the one that was.
+    fn move_to(&mut self, mut next: Vec<u8>) -> Vec<u8> {
         let mut end = 0_usize;
         for region in [&mut self.message, &mut self.unread] {
             let start = end;
-            if let Some(bytes) = self.buf.get(region.start..region.end) {
-                end = start.saturating_add(bytes.len());
-                if let Some(slot) = next.get_mut(start..end) {
-                    slot.copy_from_slice(bytes);
-                }
+            let bytes = self.buf.get(region.start..region.end).unwrap_or(&[]);
+            end = start.saturating_add(bytes.len());
+            if let Some(slot) = next.get_mut(start..end) {
+                slot.copy_from_slice(bytes);
             }
             *region = Region { start, end };
         }
-        core::mem::swap(&mut self.buf, &mut next);
-        if next.len() == self.capacity {
-            *spare = next;
-        }
+        core::mem::replace(&mut self.buf, next)
     }
 
     /// Moves message and unread bytes to the front.

@@ -18,16 +18,20 @@ pub(crate) struct Outbox {
     written: usize,
     cap: usize,
     ended: bool,
+    /// Whether the storage is not this queue's own.
+    lent: bool,
     /// Whether bytes were dropped at the end.
     dropped: bool,
 }
 
-/// Storage up to this size is kept when the queue runs empty.
+/// Storage of its own up to this size is kept when the queue runs empty.
 const KEPT: usize = 64 << 10;
+/// Spare storage up to this size is kept.
+const MOST_SPARE: usize = 4 << 20;
 
 impl Outbox {
     pub(crate) const fn new(cap: usize) -> Self {
-        Self { buf: Vec::new(), written: 0, cap, ended: false, dropped: false }
+        Self { buf: Vec::new(), written: 0, cap, ended: false, lent: false, dropped: false }
     }
 
     /// Bytes that wait.
@@ -109,7 +113,7 @@ impl Outbox {
         self.written = self.written.saturating_add(count).min(self.buf.len());
         if self.written == self.buf.len() {
             self.written = 0;
-            if self.buf.capacity() > KEPT {
+            if self.buf.capacity() > KEPT && !self.lent {
                 self.buf = Vec::new();
             } else {
                 self.buf.clear();
@@ -126,6 +130,7 @@ impl Outbox {
     pub(crate) fn end(&mut self) {
         self.ended = true;
         self.dropped |= self.queued() > 0;
+        self.lent = false;
         self.buf = Vec::new();
         self.written = 0;
     }
@@ -149,6 +154,7 @@ impl Outbox {
     pub(crate) fn lend(&mut self, spare: &mut Vec<u8>) {
         if self.is_bare() {
             core::mem::swap(&mut self.buf, spare);
+            self.lent = true;
         }
     }
 
@@ -156,7 +162,8 @@ impl Outbox {
     pub(crate) fn give_back(&mut self, spare: &mut Vec<u8>) {
         if self.queued() == 0 && self.buf.capacity() > 0 {
             let storage = core::mem::take(&mut self.buf);
-            if storage.capacity() > spare.capacity() {
+            self.lent = false;
+            if (spare.capacity().saturating_add(1)..=MOST_SPARE).contains(&storage.capacity()) {
                 *spare = storage;
             }
         }
@@ -165,6 +172,7 @@ impl Outbox {
     /// Frees the storage if nothing waits.
     pub(crate) fn release(&mut self) {
         if self.queued() == 0 {
+            self.lent = false;
             self.buf = Vec::new();
             self.written = 0;
         }

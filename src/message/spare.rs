@@ -4,15 +4,18 @@
 
 use alloc::vec::Vec;
 
+use super::inbox::SpareInput;
+
 /// Buffers for endpoints that work one at a time, such as those of one thread: a connection that waits has
 /// none, however many there are.
 ///
 /// Call [`Endpoint::lend`](super::Endpoint::lend) before an endpoint reads or queues, and
 /// [`Endpoint::give_back`](super::Endpoint::give_back) when it waits. An endpoint that is not lent any makes
-/// its own. Endpoints that share should have one size of a read ([`Buffers`](super::Buffers)).
-#[derive(Debug, Default)]
+/// its own. Endpoints that share should have one size of a read ([`Buffers`](super::Buffers)). Buffers that
+/// grew are kept up to 4 MiB each.
+#[derive(Debug)]
 pub struct Spare {
-    pub(super) input: Vec<u8>,
+    pub(super) input: SpareInput,
     pub(super) output: Vec<u8>,
     pub(super) inflated: Vec<u8>,
 }
@@ -20,6 +23,12 @@ pub struct Spare {
 impl Spare {
     /// No buffers yet.
     pub const fn new() -> Self {
-        Self { input: Vec::new(), output: Vec::new(), inflated: Vec::new() }
+        Self { input: SpareInput::new(), output: Vec::new(), inflated: Vec::new() }
+    }
+}
+
+impl Default for Spare {
+    fn default() -> Self {
+        Self::new()
     }
 }
