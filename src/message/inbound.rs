@@ -296,6 +296,28 @@ impl Inbound {
         }
     }
 
+    /// Whether a short message is next among what was read, which can be taken: what [`poll`](Self::poll) and
+    /// [`poll_piece`](Self::poll_piece) would find, for most messages.
+    #[inline]
+    pub(crate) fn has_short<R: Role>(&mut self, outbound: &mut Outbound<R>) -> bool {
+        if self.ready == Ready::Taken || self.ready == Ready::InflatedTaken {
+            self.settle();
+        }
+        if self.ready != Ready::Nothing
+            || self.inflation.as_ref().is_some_and(|inflation| inflation.is_active())
+        {
+            return false;
+        }
+        let unread = self.inbox.unread();
+        let Some(short) = self.reader.short_message(unread) else { return false };
+        let whole = short.frame_len() <= unread.len();
+        if whole {
+            outbound.heard();
+            self.ready = Ready::Short(short);
+        }
+        whole
+    }
+
     /// Works towards a whole message or a piece, through what was read.
     fn advance<R: Role>(&mut self, unit: Unit, outbound: &mut Outbound<R>) -> Step {
         self.settle();
@@ -376,15 +398,10 @@ impl Inbound {
             {
                 return Step::Ready;
             }
-            let unread = self.inbox.unread();
-            if let Some(short) = self.reader.short_message(unread) {
-                if short.frame_len() <= unread.len() {
-                    outbound.heard();
-                    self.ready = Ready::Short(short);
-                    return Step::Ready;
-                }
+            if self.has_short(outbound) {
+                return Step::Ready;
             }
-            let mut input = Input::new(unread);
+            let mut input = Input::new(self.inbox.unread());
             let next = self.reader.advance(&mut input, outbound.replies());
             let consumed = input.consumed();
             self.inbox.consume(consumed);

@@ -16,6 +16,7 @@ use crate::closing::{Closed, ReadyState, Transport};
 use crate::conduct::Conduct;
 use crate::deadline::Timeouts;
 use crate::error::{ProtocolError, SendError};
+use crate::frame::FrameHeader;
 #[cfg(feature = "deflate")]
 use crate::frame::Rsv;
 use crate::payload::{ControlPayload, Payload};
@@ -74,16 +75,7 @@ impl<R: Role> Outbound<R> {
         write: impl FnOnce([&[u8]; 2]) -> usize,
     ) -> Result<(), Refused<Payload<'p>>> {
         let payload = message.into();
-        let octets = payload.octets();
-        if octets.len() < LONG || self.transforms(&payload) {
-            return self.feed(payload);
-        }
-        let refused = |error| Refused { message: payload, error };
-        self.admit(octets.len()).map_err(refused)?;
-        let header = self.conduct.writer.begin_whole(payload, true).map_err(|error| refused(error.into()))?;
-        self.outbox.push(header.as_bytes());
-        self.through(octets, write);
-        Ok(())
+        self.queue_through(payload, write).map_err(|error| Refused { message: payload, error })
     }
 
     /// Queues a message for which a `Sink` found room before it knew the length: the queue may outgrow its
@@ -328,6 +320,7 @@ impl<R: Role> Outbound<R> {
 
     /// Whether there is nothing to queue in.
     #[cfg(any(feature = "futures-io", feature = "tokio"))]
+    #[inline]
     pub(crate) fn wants_lending(&self) -> bool {
         self.outbox.is_bare()
     }
@@ -346,12 +339,33 @@ impl<R: Role> Outbound<R> {
         }
     }
 
-    fn queue(&mut self, payload: Payload<'_>, fin: bool) -> Result<(), FeedError> {
+    /// As [`feed_through`](Self::feed_through).
+    #[inline]
+    pub(crate) fn queue_through(
+        &mut self,
+        payload: Payload<'_>,
+        write: impl FnOnce([&[u8]; 2]) -> usize,
+    ) -> Result<(), FeedError> {
+        let octets = payload.octets();
+        if octets.len() < LONG || self.transforms(&payload) {
+            return self.queue(payload, true);
+        }
+        self.admit(octets.len())?;
+        let header = self.conduct.writer.begin_whole(payload, true)?;
+        self.outbox.push(header.as_bytes());
+        self.through(octets, write);
+        Ok(())
+    }
+
+    /// As [`feed`](Self::feed) and [`feed_fragment`](Self::feed_fragment).
+    #[inline]
+    pub(crate) fn queue(&mut self, payload: Payload<'_>, fin: bool) -> Result<(), FeedError> {
         self.admit(payload.octets().len())?;
         self.append(payload, fin)
     }
 
     /// Whether a message of `len` octets may be queued.
+    #[inline]
     fn admit(&self, len: usize) -> Result<(), FeedError> {
         if !self.conduct.writer.is_open() {
             return Err(SendError::Closed.into()); // however full the queue is
@@ -377,18 +391,16 @@ impl<R: Role> Outbound<R> {
         self.outbox.wrote(written.min(queued));
     }
 
+    #[inline]
     fn append(&mut self, payload: Payload<'_>, fin: bool) -> Result<(), FeedError> {
         if let Some(deflation) = self.deflation.as_deref_mut() {
             if deflation.wants(&self.conduct.writer, &payload, fin) {
                 return Ok(deflation.append(&mut self.conduct.writer, &mut self.outbox, payload, fin)?);
             }
         }
-        let octets = payload.octets();
-        let header = self.conduct.writer.begin_whole(payload, fin)?;
-        self.outbox.push(header.as_bytes());
-        let queued = self.outbox.queued();
-        self.outbox.push(octets);
-        self.conduct.writer.mask_whole(self.outbox.since(queued));
+        let room = self.outbox.room(payload.octets().len().saturating_add(FrameHeader::MAX_LEN));
+        let len = self.conduct.writer.encode(payload, fin, room)?;
+        self.outbox.filled(len);
         #[cfg(feature = "deflate")]
         if let (true, Some(deflation)) = (payload.is_deflated(), self.deflation.as_deref_mut()) {
             deflation.passed();

@@ -14,8 +14,10 @@ use crate::frame::FrameHeader;
 /// Data beyond the cap is refused; Closes and Pongs are small and few, and are never refused for it.
 #[derive(Debug)]
 pub(crate) struct Outbox {
+    /// Storage; what waits stands in `written..end`.
     buf: Vec<u8>,
     written: usize,
+    end: usize,
     cap: usize,
     ended: bool,
     /// Whether the storage is not this queue's own.
@@ -28,18 +30,22 @@ pub(crate) struct Outbox {
 const KEPT: usize = 64 << 10;
 /// Spare storage up to this size is kept.
 const MOST_SPARE: usize = 4 << 20;
+/// Storage begins with this size.
+const LEAST: usize = 512;
 
 impl Outbox {
     pub(crate) const fn new(cap: usize) -> Self {
-        Self { buf: Vec::new(), written: 0, cap, ended: false, lent: false, dropped: false }
+        Self { buf: Vec::new(), written: 0, end: 0, cap, ended: false, lent: false, dropped: false }
     }
 
     /// Bytes that wait.
+    #[inline]
     pub(crate) fn queued(&self) -> usize {
-        self.buf.len().saturating_sub(self.written)
+        self.end.saturating_sub(self.written)
     }
 
     /// Whether a frame of `len` bytes may be queued. One frame always fits an empty queue.
+    #[inline]
     pub(crate) fn admit(&self, len: usize) -> Result<(), FeedError> {
         let queued = self.queued();
         if queued > 0 && queued.saturating_add(len) > self.cap {
@@ -49,30 +55,51 @@ impl Outbox {
     }
 
     /// Whether what is owed to the peer may be queued: it waits in its slots while the queue is at its cap.
+    #[inline]
     pub(crate) fn has_room(&self) -> bool {
         self.queued() < self.cap.max(1)
     }
 
+    /// Space behind what waits, of at least `len` bytes.
+    #[inline]
+    pub(crate) fn room(&mut self, len: usize) -> &mut [u8] {
+        if self.buf.len().saturating_sub(self.end) < len {
+            self.enlarge(len);
+        }
+        self.buf.get_mut(self.end..).unwrap_or(&mut [])
+    }
+
+    /// The first `len` bytes of the [`room`](Self::room) wait now.
+    #[inline]
+    pub(crate) fn filled(&mut self, len: usize) {
+        self.end = self.end.saturating_add(len).min(self.buf.len());
+    }
+
     /// Appends bytes.
+    #[inline]
     pub(crate) fn push(&mut self, bytes: &[u8]) {
-        self.buf.extend_from_slice(bytes);
+        if let Some(slot) = self.room(bytes.len()).get_mut(..bytes.len()) {
+            slot.copy_from_slice(bytes);
+        }
+        self.filled(bytes.len());
     }
 
     /// The bytes from `queued` on: those appended since [`queued`](Self::queued) returned that.
+    #[cfg(feature = "deflate")]
     pub(crate) fn since(&mut self, queued: usize) -> &mut [u8] {
-        self.buf.get_mut(self.written.saturating_add(queued)..).unwrap_or(&mut [])
+        self.buf.get_mut(self.written.saturating_add(queued)..self.end).unwrap_or(&mut [])
     }
 
     /// Forgets the bytes from `queued` on.
     #[cfg(feature = "deflate")]
     pub(crate) fn truncate(&mut self, queued: usize) {
-        self.buf.truncate(self.written.saturating_add(queued));
+        self.end = self.written.saturating_add(queued).min(self.end);
     }
 
     /// Leaves room for a header that is not known yet.
     #[cfg(feature = "deflate")]
     pub(crate) fn open_gap(&mut self) {
-        self.buf.extend_from_slice(&[0; FrameHeader::MAX_LEN]);
+        self.push(&[0; FrameHeader::MAX_LEN]);
     }
 
     /// Puts the header into the gap at `queued`, and what follows right behind it.
@@ -92,37 +119,37 @@ impl Outbox {
     /// Appends `len` bytes to be written over.
     #[cfg(feature = "deflate")]
     pub(crate) fn grow(&mut self, len: usize) -> &mut [u8] {
-        let from = self.buf.len();
-        self.buf.resize(from.saturating_add(len), 0);
-        self.buf.get_mut(from..).unwrap_or(&mut [])
+        let from = self.end;
+        self.room(len);
+        self.filled(len);
+        self.buf.get_mut(from..self.end).unwrap_or(&mut [])
     }
 
     /// Takes the last `len` bytes back.
     #[cfg(feature = "deflate")]
     pub(crate) fn shrink(&mut self, len: usize) {
-        self.buf.truncate(self.buf.len().saturating_sub(len));
+        self.end = self.end.saturating_sub(len).max(self.written);
     }
 
     /// The bytes that wait, in order.
+    #[inline]
     pub(crate) fn bytes(&self) -> &[u8] {
-        self.buf.get(self.written..).unwrap_or(&[])
+        self.buf.get(self.written..self.end).unwrap_or(&[])
     }
 
     /// The transport took `count` bytes.
     pub(crate) fn wrote(&mut self, count: usize) {
-        self.written = self.written.saturating_add(count).min(self.buf.len());
-        if self.written == self.buf.len() {
+        self.written = self.written.saturating_add(count).min(self.end);
+        if self.written == self.end {
             self.written = 0;
-            if self.buf.capacity() > KEPT && !self.lent {
+            self.end = 0;
+            if self.buf.len() > KEPT && !self.lent {
                 self.buf = Vec::new();
-            } else {
-                self.buf.clear();
             }
         } else if self.written >= KEPT && self.written >= self.queued() {
             // A queue that never runs empty must not keep what was written; what moves is less than what
             // went.
-            self.buf.drain(..self.written);
-            self.written = 0;
+            self.compact();
         }
     }
 
@@ -130,9 +157,7 @@ impl Outbox {
     pub(crate) fn end(&mut self) {
         self.ended = true;
         self.dropped |= self.queued() > 0;
-        self.lent = false;
-        self.buf = Vec::new();
-        self.written = 0;
+        self.free();
     }
 
     /// Whether the writing direction was ended.
@@ -146,24 +171,28 @@ impl Outbox {
     }
 
     /// Whether there is no storage here.
+    #[cfg(any(feature = "futures-io", feature = "tokio"))]
+    #[inline]
     pub(crate) fn is_bare(&self) -> bool {
-        self.buf.capacity() == 0
+        self.buf.is_empty()
     }
 
     /// Takes the spare storage if there is none here.
+    #[inline]
     pub(crate) fn lend(&mut self, spare: &mut Vec<u8>) {
-        if self.is_bare() {
+        if self.buf.is_empty() {
             core::mem::swap(&mut self.buf, spare);
             self.lent = true;
         }
     }
 
     /// Gives the storage to `spare` if nothing waits.
+    #[inline]
     pub(crate) fn give_back(&mut self, spare: &mut Vec<u8>) {
-        if self.queued() == 0 && self.buf.capacity() > 0 {
+        if self.queued() == 0 && !self.buf.is_empty() {
             let storage = core::mem::take(&mut self.buf);
-            self.lent = false;
-            if (spare.capacity().saturating_add(1)..=MOST_SPARE).contains(&storage.capacity()) {
+            self.free();
+            if storage.len() > spare.len() && storage.len() <= MOST_SPARE {
                 *spare = storage;
             }
         }
@@ -172,9 +201,35 @@ impl Outbox {
     /// Frees the storage if nothing waits.
     pub(crate) fn release(&mut self) {
         if self.queued() == 0 {
-            self.lent = false;
-            self.buf = Vec::new();
+            self.free();
+        }
+    }
+
+    fn free(&mut self) {
+        self.buf = Vec::new();
+        self.lent = false;
+        self.written = 0;
+        self.end = 0;
+    }
+
+    /// Moves what waits to the front.
+    fn compact(&mut self) {
+        if self.written <= self.end && self.end <= self.buf.len() {
+            self.buf.copy_within(self.written..self.end, 0);
+            self.end = self.queued();
             self.written = 0;
+        }
+    }
+
+    /// Makes room for `len` bytes behind what waits, in time that is in proportion to what is appended.
+    #[cold]
+    fn enlarge(&mut self, len: usize) {
+        if self.written >= self.queued() {
+            self.compact();
+        }
+        let needed = self.end.saturating_add(len);
+        if needed > self.buf.len() {
+            self.buf.resize(needed.max(self.buf.len().saturating_mul(2)).max(LEAST), 0);
         }
     }
 }

@@ -11,7 +11,7 @@ use super::WebSocket;
 use super::{spare, PollTransport};
 use crate::adapter::Error;
 use crate::close::CloseFrame;
-use crate::message::{Message, Outbound, Prepared};
+use crate::message::{FeedError, Message, Outbound, Prepared};
 use crate::payload::{ControlPayload, Payload};
 use crate::role::{Role, Server};
 
@@ -138,19 +138,25 @@ impl<S: PollTransport, R: Role> Outgoing<'_, S, R> {
     }
 
     /// Queues the message once there is room. A long one is written as far as the transport takes it at once.
+    #[inline]
     pub(super) fn poll_feed(
         &mut self,
         cx: &mut Context<'_>,
         payload: Payload<'_>,
     ) -> Poll<Result<(), Error>> {
-        ready!(self.poll_room(cx, payload.octets().len()))?;
-        let Self { stream, outbound, unflushed } = self;
-        let fed = if stream.is_write_vectored() {
-            outbound.feed_through(payload, |slices| write_both(*stream, unflushed, cx, slices))
-        } else {
-            outbound.feed(payload)
-        };
-        Poll::Ready(fed.map_err(|refused| refused.error.into()))
+        loop {
+            self.lend();
+            let Self { stream, outbound, unflushed } = self;
+            let fed = if stream.is_write_vectored() {
+                outbound.queue_through(payload, |slices| write_both(*stream, unflushed, cx, slices))
+            } else {
+                outbound.queue(payload, true)
+            };
+            match fed {
+                Err(FeedError::Full { .. }) => ready!(self.poll_write(cx))?,
+                fed => return Poll::Ready(fed.map_err(Error::from)),
+            }
+        }
     }
 
     /// Waits for room in the queue.
@@ -158,10 +164,16 @@ impl<S: PollTransport, R: Role> Outgoing<'_, S, R> {
         while !self.outbound.has_room(len) {
             ready!(self.poll_write(cx))?;
         }
+        self.lend();
+        Poll::Ready(Ok(()))
+    }
+
+    /// Takes of this thread's buffers what is needed to queue.
+    #[inline]
+    fn lend(&mut self) {
         if self.outbound.wants_lending() {
             spare::with(|spare| self.outbound.lend(spare));
         }
-        Poll::Ready(Ok(()))
     }
 
     pub(super) fn poll_drain_to(&mut self, cx: &mut Context<'_>, bytes: usize) -> Poll<Result<(), Error>> {
