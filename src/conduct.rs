@@ -71,6 +71,13 @@ impl<R: Role> Conduct<R> {
         self.writer.abort();
     }
 
+    /// Whether a Close was sent, owed or received, the connection has failed, or the transport ended.
+    #[cfg(feature = "alloc")]
+    #[inline]
+    pub(crate) const fn is_ending(&self) -> bool {
+        self.ended || self.received.is_some() || self.failure.is_some() || !self.writer.is_open()
+    }
+
     pub(crate) fn transport(&self) -> Transport {
         self.ending().transport()
     }

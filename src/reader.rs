@@ -258,6 +258,14 @@ impl Reader {
         })
     }
 
+    /// Whether nothing can be reported before more is received.
+    #[cfg(feature = "alloc")]
+    #[inline]
+    pub(crate) const fn needs_input(&self) -> bool {
+        // An empty frame may wait to be taken.
+        !matches!(self.state, State::Data) || self.frame_remaining > 0
+    }
+
     /// Consumes headers and control frames up to the next thing to report.
     #[inline]
     pub(crate) fn advance(

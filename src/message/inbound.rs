@@ -398,6 +398,9 @@ impl Inbound {
             {
                 return Step::Ready;
             }
+            if self.inbox.unread().is_empty() && self.reader.needs_input() {
+                return Step::Read;
+            }
             if self.has_short(outbound) {
                 return Step::Ready;
             }

@@ -247,7 +247,16 @@ impl<R: Role> Outbound<R> {
     }
 
     /// What to do where nothing is to be taken.
+    #[inline]
     pub(super) fn act(&mut self, write: WriteSide) -> Result<Action, ProtocolError> {
+        if self.conduct.is_ending() {
+            return self.act_at_end(write);
+        }
+        let writes = write == WriteSide::Ready && !self.outbox.is_ended() && !self.output().is_empty();
+        Ok(if writes { Action::Write } else { Action::Read })
+    }
+
+    fn act_at_end(&mut self, write: WriteSide) -> Result<Action, ProtocolError> {
         let ended = self.conduct.transport() == Transport::Close;
         // Once nothing can come any more, there is nothing to do but to wait until the rest is written.
         if write == WriteSide::Ready || ended {
