@@ -3,10 +3,11 @@
 //! Owns: which deadlines run and when the next one passes. Must not know: a clock, frames, or what a passed
 //! deadline does to the connection.
 
+use core::num::NonZeroU64;
 use core::time::Duration;
 
 use crate::error::Timeout;
-use crate::time::{Timestamp, Wake};
+use crate::time::{micros, Timestamp, Wake};
 
 /// How long an endpoint waits for what. `None` is for ever; all are `None` unless asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -89,29 +90,40 @@ pub enum TimeoutAction {
 /// length late, never early; calling `handle_timeout` after a read makes it exact.
 #[derive(Clone, Debug)]
 pub struct Deadlines {
-    timeouts: Timeouts,
-    received: bool,
-    began: Option<Timestamp>,
+    lengths: Lengths,
+    /// Since when the opening handshake or, at the end, the closing one has been waited for.
+    since: Option<Timestamp>,
     heard: Option<Timestamp>,
     pinged: Option<Timestamp>,
-    closing: Option<Timestamp>,
-    /// A deadline has asked to fail the connection.
-    failed: bool,
+    received: bool,
+    /// A Close was sent or came, or the connection failed; a deadline may have asked for that.
+    ending: bool,
     /// None runs any more.
     over: bool,
+}
+
+/// [`Timeouts`] in half the space: whole microseconds, at least one, so that a deadline just armed is never
+/// already past.
+#[derive(Clone, Copy, Debug)]
+struct Lengths {
+    opening: Option<NonZeroU64>,
+    ping_interval: Option<NonZeroU64>,
+    pong: Option<NonZeroU64>,
+    idle: Option<NonZeroU64>,
+    stalled_fragment: Option<NonZeroU64>,
+    closing: Option<NonZeroU64>,
 }
 
 impl Deadlines {
     /// None of them runs before the first [`handle_timeout`](Self::handle_timeout).
     pub const fn new(timeouts: Timeouts) -> Self {
         Self {
-            timeouts,
-            received: false,
-            began: None,
+            lengths: Lengths::new(&timeouts),
+            since: None,
             heard: None,
             pinged: None,
-            closing: None,
-            failed: false,
+            received: false,
+            ending: false,
             over: false,
         }
     }
@@ -149,9 +161,9 @@ impl Deadlines {
         ];
         for (wake, timeout) in failures {
             if overdue(wake) {
-                self.failed = true;
                 self.over = matches!(timeout, Timeout::OpeningHandshake | Timeout::ClosingHandshake);
-                self.closing = Some(now);
+                self.ending = true;
+                self.since = Some(now);
                 return Some(TimeoutAction::Fail(timeout));
             }
         }
@@ -163,10 +175,11 @@ impl Deadlines {
     }
 
     fn arm(&mut self, now: Timestamp, progress: Progress) {
-        self.began.get_or_insert(now);
-        if progress.closing {
-            self.closing.get_or_insert(now);
+        if progress.closing && !self.ending {
+            self.ending = true;
+            self.since = Some(now);
         }
+        self.since.get_or_insert(now);
         if progress.open && (self.received || self.heard.is_none()) {
             self.received = false;
             self.heard = Some(now);
@@ -179,12 +192,13 @@ impl Deadlines {
         if self.over {
             return [None; 6];
         }
-        let t = &self.timeouts;
-        if progress.closing || self.failed {
-            return [None, wake(self.closing, t.closing), None, None, None, None];
+        let t = &self.lengths;
+        if progress.closing || self.ending {
+            let since = if self.ending { self.since } else { None };
+            return [None, wake(since, t.closing), None, None, None, None];
         }
         if !progress.open {
-            return [wake(self.began, t.opening), None, None, None, None, None];
+            return [wake(self.since, t.opening), None, None, None, None, None];
         }
         let stalled = if progress.mid_message { wake(self.heard, t.stalled_fragment) } else { None };
         let idle = wake(self.heard, t.idle);
@@ -197,11 +211,33 @@ impl Deadlines {
     }
 }
 
+impl Lengths {
+    const fn new(timeouts: &Timeouts) -> Self {
+        Self {
+            opening: length(timeouts.opening),
+            ping_interval: length(timeouts.ping_interval),
+            pong: length(timeouts.pong),
+            idle: length(timeouts.idle),
+            stalled_fragment: length(timeouts.stalled_fragment),
+            closing: length(timeouts.closing),
+        }
+    }
+}
+
+const fn length(timeout: Option<Duration>) -> Option<NonZeroU64> {
+    match timeout {
+        None => None,
+        Some(timeout) => match NonZeroU64::new(micros(timeout)) {
+            None => Some(NonZeroU64::MIN),
+            length => length,
+        },
+    }
+}
+
 /// When a timer of this length fires that runs since then; it must be armed first if it does not run yet.
-fn wake(since: Option<Timestamp>, length: Option<Duration>) -> Option<Wake> {
-    // At least a microsecond, so that a deadline just armed is never already past.
-    let length = length?.max(Duration::from_micros(1));
-    Some(since.map_or(Wake::Now, |since| Wake::At(since.after(length))))
+fn wake(since: Option<Timestamp>, length: Option<NonZeroU64>) -> Option<Wake> {
+    let length = length?.get();
+    Some(since.map_or(Wake::Now, |since| Wake::At(since.after_micros(length))))
 }
 
 fn sooner(a: Wake, b: Wake) -> Wake {

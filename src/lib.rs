@@ -112,8 +112,8 @@
 //! |---|---|
 //! | [`Reader`] | 208 |
 //! | [`Writer<Server>`](Writer) | 160 |
-//! | [`Deadlines`] | 136 |
-//! | [`Connection<Server>`](Connection) | 512 |
+//! | [`Deadlines`] | 80 |
+//! | [`Connection<Server>`](Connection) | 456 |
 //! | [`Event`], [`Data`] | 40 |
 //! | [`Replies`] | 130 |
 //! | [`Utf8Check`] | 5 |

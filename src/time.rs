@@ -34,12 +34,20 @@ impl Timestamp {
     /// Later by `duration`; the end of time if it does not fit.
     #[must_use]
     pub fn after(self, duration: Duration) -> Self {
-        Self(self.0.saturating_add(micros(duration)))
+        self.after_micros(micros(duration))
+    }
+
+    /// As [`after`](Self::after), in microseconds.
+    pub(crate) const fn after_micros(self, micros: u64) -> Self {
+        Self(self.0.saturating_add(micros))
     }
 }
 
-fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+/// Whole microseconds.
+pub(crate) const fn micros(duration: Duration) -> u64 {
+    // As `as_micros`, but without 128 bits.
+    let sub = duration.subsec_micros() as u64;
+    duration.as_secs().saturating_mul(1_000_000).saturating_add(sub)
 }
 
 /// When the caller must call `handle_timeout`, if nothing else happens before.

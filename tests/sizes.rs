@@ -29,12 +29,12 @@ fn state_stays_small() {
         Data<'static>: 40,
         Event<'static>: 40,
         Replies: 130,
-        Deadlines: 136,
+        Deadlines: 80,
         Reader: 208,
         Writer<Server>: 160,
         Writer<Client<Keys>>: 168,
         Writer<AnyRole<Keys>>: 168,
-        Connection<Server>: 512,
-        Connection<Client<Keys>>: 520,
+        Connection<Server>: 456,
+        Connection<Client<Keys>>: 464,
     }
 }
