@@ -8,6 +8,7 @@ use crate::closing::{Closed, Ending, ReadyState, Transport};
 use crate::deadline::{Deadlines, Progress, TimeoutAction, Timeouts};
 use crate::error::{ProtocolError, Timeout};
 use crate::replies::CloseReply;
+use crate::rest::Rest;
 use crate::role::Role;
 use crate::time::{Timestamp, Wake};
 use crate::writer::Writer;
@@ -34,6 +35,24 @@ impl<R: Role> Conduct<R> {
             local_first: false,
             ended: false,
         }
+    }
+
+    /// What is to be kept of it, if it is at rest as far as the sending half knows.
+    pub(crate) fn rest(&self) -> Option<Rest> {
+        if self.ready_state() != ReadyState::Open {
+            return None;
+        }
+        Some(Rest::from_parts(self.deadlines.signs(), self.writer.at_rest()?))
+    }
+
+    /// Goes on with a connection that was at rest, whatever became of the one before.
+    pub(crate) fn resume(&mut self, rest: Rest) {
+        self.writer.resume(rest.allowed_rsv());
+        self.deadlines.resume(rest.signs());
+        self.received = None;
+        self.failure = None;
+        self.local_first = false;
+        self.ended = false;
     }
 
     /// The peer's Close came.

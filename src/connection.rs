@@ -12,6 +12,7 @@ use crate::frame::Rsv;
 use crate::input::Input;
 use crate::limits::Limits;
 use crate::reader::Reader;
+use crate::rest::Rest;
 use crate::role::Role;
 use crate::time::{Timestamp, Wake};
 use crate::writer::Writer;
@@ -190,11 +191,31 @@ impl<R: Role> Connection<R> {
         result
     }
 
+    /// What is to be kept of this connection while it waits, if it is at rest: open, between messages in both
+    /// directions, with nothing owed, and all input consumed. [`resume`](Self::resume) goes on with it as if
+    /// nothing had been between. Only the payload of the control frame that came last is not kept.
+    #[must_use]
+    pub fn rest(&self) -> Option<Rest> {
+        if self.reader.is_at_rest() {
+            self.conduct.rest()
+        } else {
+            None
+        }
+    }
+
+    /// Goes on with a connection that was at rest, in this one's place, whatever became of this one: with the
+    /// same role, limits and timeouts, and with the extension that the other has negotiated.
+    pub fn resume(&mut self, rest: Rest) {
+        self.reader.resume(rest.allowed_rsv());
+        self.conduct.resume(rest);
+    }
+
     /// The halves, for two tasks. Whoever has the reader passes what is owed on to the writer's
     /// [`replies`](Writer::replies).
     pub fn split(self) -> (Reader, Writer<R>, Deadlines) {
         (self.reader, self.conduct.writer, self.conduct.deadlines)
     }
+
     /// The halves in place, for the layer that owns buffers beside them. What the reader meets, a Close or a
     /// failure, is to be told to the other.
     #[cfg(any(feature = "embedded-io", feature = "embedded-io-async"))]

@@ -102,6 +102,15 @@ pub struct Deadlines {
     over: bool,
 }
 
+/// What the deadlines of an open connection count from, where no message is in progress.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Signs {
+    pub(crate) heard: Option<Timestamp>,
+    pub(crate) pinged: Option<Timestamp>,
+    /// Whether anything came since.
+    pub(crate) received: bool,
+}
+
 /// [`Timeouts`] in half the space: whole microseconds, at least one, so that a deadline just armed is never
 /// already past.
 #[derive(Clone, Copy, Debug)]
@@ -174,6 +183,18 @@ impl Deadlines {
         None
     }
 
+    /// What those of an open connection count from.
+    pub(crate) const fn signs(&self) -> Signs {
+        Signs { heard: self.heard, pinged: self.pinged, received: self.received }
+    }
+
+    /// Goes on as those of an open connection.
+    pub(crate) fn resume(&mut self, signs: Signs) {
+        let Signs { heard, pinged, received } = signs;
+        *self =
+            Self { lengths: self.lengths, since: None, heard, pinged, received, ending: false, over: false };
+    }
+
     fn arm(&mut self, now: Timestamp, progress: Progress) {
         if progress.closing && !self.ending {
             self.ending = true;
@@ -201,13 +222,25 @@ impl Deadlines {
             return [wake(self.since, t.opening), None, None, None, None, None];
         }
         let stalled = if progress.mid_message { wake(self.heard, t.stalled_fragment) } else { None };
-        let idle = wake(self.heard, t.idle);
-        let (pong, ping) = match (self.pinged, t.pong) {
-            (Some(_), Some(_)) => (wake(self.pinged, t.pong), None),
-            (Some(_), None) => (None, wake(self.pinged, t.ping_interval)),
-            (None, _) => (None, wake(self.heard, t.ping_interval)),
-        };
+        let [idle, pong, ping] = self.signs().candidates(t);
         [None, None, stalled, idle, pong, ping]
+    }
+}
+
+impl Signs {
+    /// As [`Deadlines::poll_timeout`] of an open connection.
+    pub(crate) fn poll_timeout(&self, timeouts: &Timeouts) -> Wake {
+        self.candidates(&Lengths::new(timeouts)).into_iter().flatten().fold(Wake::Never, sooner)
+    }
+
+    /// Idle, pong, ping.
+    fn candidates(&self, t: &Lengths) -> [Option<Wake>; 3] {
+        let idle = wake(self.heard, t.idle);
+        match (self.pinged, t.pong) {
+            (Some(_), Some(_)) => [idle, wake(self.pinged, t.pong), None],
+            (Some(_), None) => [idle, None, wake(self.pinged, t.ping_interval)],
+            (None, _) => [idle, None, wake(self.heard, t.ping_interval)],
+        }
     }
 }
 

@@ -74,7 +74,7 @@
 //! ```text
 //! frame, close, utf8, limits, time     the wire format and values
 //!   <- reader, writer                  the two halves; replies: two slots from one to the other
-//!     <- conduct, connection           both halves, closing handshake, deadlines
+//!     <- conduct, connection           both halves, closing handshake, deadlines; rest: one that waits
 //!       <- message                     whole messages, buffers, the order of reading and writing
 //!         <- adapter                   std, tokio, futures-io, embedded-io: read, write, report
 //! deflate                              compression: its terms, used by handshake; its codec, by message
@@ -114,10 +114,14 @@
 //! | [`Writer<Server>`](Writer) | 160 |
 //! | [`Deadlines`] | 80 |
 //! | [`Connection<Server>`](Connection) | 456 |
+//! | [`Rest`]: a connection that waits | 24 |
 //! | [`Event`], [`Data`] | 40 |
 //! | [`Replies`] | 130 |
 //! | [`Utf8Check`] | 5 |
 //! | [`Masker`](frame::Masker) | 4 |
+//!
+//! A connection that is between messages and owes nothing need be no more than its [`Rest`]; one
+//! [`Connection`] or `Endpoint` goes on with one after the other.
 //!
 //! Whole messages live in the buffer that they were read into (16 KiB unless set); those that fit are
 //! received and sent without an allocation. The README has a table of what compression costs.
@@ -184,6 +188,7 @@ pub mod message;
 mod payload;
 mod reader;
 mod replies;
+mod rest;
 mod role;
 mod time;
 mod utf8;
@@ -204,6 +209,7 @@ pub use message::Message;
 pub use payload::{ControlPayload, Payload};
 pub use reader::Reader;
 pub use replies::Replies;
+pub use rest::Rest;
 pub use role::{AnyRole, Client, Entropy, Role, Server, Side};
 pub use time::{Timestamp, Wake};
 pub use utf8::{InvalidUtf8, Utf8Check};

@@ -138,6 +138,20 @@ impl Reader {
         self.allowed_rsv = rsv;
     }
 
+    /// Whether nothing of a frame, a message or the end has come.
+    pub(crate) const fn is_at_rest(&self) -> bool {
+        matches!(self.state, State::Between)
+    }
+
+    /// Goes on before a message of another connection, with the same bounds.
+    pub(crate) fn resume(&mut self, allowed_rsv: Rsv) {
+        self.state = State::Between;
+        self.allowed_rsv = allowed_rsv;
+        self.header_len = 0;
+        self.message = None;
+        self.control_len = 0;
+    }
+
     /// The bounds on the input.
     pub const fn limits(&self) -> Limits {
         self.limits

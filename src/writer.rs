@@ -69,6 +69,29 @@ impl<R: Role> Writer<R> {
         self.allowed_rsv = rsv;
     }
 
+    /// Whether no message is in progress, nothing is owed, and no end was begun; what was negotiated then.
+    pub(crate) fn at_rest(&self) -> Option<Rsv> {
+        let rests = self.is_open()
+            && self.message.is_none()
+            && self.frame_remaining == 0
+            && !self.keep_alive
+            && self.replies.is_empty();
+        rests.then_some(self.allowed_rsv)
+    }
+
+    /// Goes on between messages of another connection.
+    pub(crate) fn resume(&mut self, allowed_rsv: Rsv) {
+        self.sent = None;
+        self.over = false;
+        self.allowed_rsv = allowed_rsv;
+        self.message = None;
+        self.frame_remaining = 0;
+        self.text = None;
+        self.keep_alive = false;
+        self.replies.clear_pong();
+        self.replies.clear_close();
+    }
+
     /// Which end of the connection this is.
     pub fn side(&self) -> Side {
         self.role.side()
@@ -323,6 +346,12 @@ impl<R: Role> Writer<R> {
         len: usize,
     ) -> Result<EncodedHeader, SendError> {
         self.begin_checked(payload, Rsv::RSV1, fin, len as u64)
+    }
+
+    /// Whether compression was negotiated.
+    #[cfg(feature = "deflate")]
+    pub(crate) const fn compresses(&self) -> bool {
+        self.allowed_rsv.contains(Rsv::RSV1)
     }
 
     /// Whether the message in progress is compressed; `None` if none is in progress.

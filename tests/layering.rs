@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 /// What each room of the house may use. A room that is not listed may not exist.
-const MAY_USE: [(&str, &[&str]); 23] = [
+const MAY_USE: [(&str, &[&str]); 24] = [
     // The wire format, and values.
     ("time", &[]),
     ("limits", &[]),
@@ -20,17 +20,18 @@ const MAY_USE: [(&str, &[&str]); 23] = [
     ("payload", &["event", "frame"]),
     ("replies", &["close"]),
     ("deadline", &["error", "time"]),
+    ("rest", &["deadline", "frame", "time"]),
     ("closing", &["close", "error", "role"]),
     ("deflate", &["error", "event", "frame", "limits", "role", "utf8"]),
     // The two halves, and what they mean together.
     ("reader", &["close", "error", "event", "frame", "input", "limits", "replies", "role", "utf8"]),
     ("writer", &["close", "error", "frame", "payload", "replies", "role", "utf8"]),
-    ("conduct", &["close", "closing", "deadline", "error", "replies", "role", "time", "writer"]),
+    ("conduct", &["close", "closing", "deadline", "error", "replies", "rest", "role", "time", "writer"]),
     (
         "connection",
         &[
-            "closing", "conduct", "deadline", "error", "event", "frame", "input", "limits", "reader", "role",
-            "time", "writer",
+            "closing", "conduct", "deadline", "error", "event", "frame", "input", "limits", "reader", "rest",
+            "role", "time", "writer",
         ],
     ),
     (
@@ -50,6 +51,7 @@ const MAY_USE: [(&str, &[&str]); 23] = [
             "payload",
             "reader",
             "replies",
+            "rest",
             "role",
             "time",
             "utf8",

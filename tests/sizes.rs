@@ -7,7 +7,7 @@ use std::mem::size_of;
 use common::Keys;
 use sockless::frame::Masker;
 use sockless::{
-    AnyRole, Client, Connection, Data, Deadlines, Event, Reader, Replies, Server, Utf8Check, Writer,
+    AnyRole, Client, Connection, Data, Deadlines, Event, Reader, Replies, Rest, Server, Utf8Check, Writer,
 };
 
 macro_rules! sizes {
@@ -36,5 +36,7 @@ fn state_stays_small() {
         Writer<AnyRole<Keys>>: 168,
         Connection<Server>: 456,
         Connection<Client<Keys>>: 464,
+        Rest: 24,
+        Option<Rest>: 24,
     }
 }
