@@ -165,6 +165,21 @@ impl Deflater {
         self.takeover
     }
 
+    /// Whether a context is kept between messages, which remembers earlier ones.
+    pub(crate) const fn keeps_context(&self) -> bool {
+        self.takeover && self.context.is_some()
+    }
+
+    /// Goes on for another connection.
+    pub(crate) fn restart(&mut self) {
+        // Making another is dear, and so is a reset: one that has just had it stays.
+        let used = |context: &Context| context.codec.total_in() > 0;
+        if self.dirty || self.stage != Stage::Body || self.context.as_ref().is_some_and(used) {
+            self.context = None;
+            self.reset();
+        }
+    }
+
     /// Gives back the memory of a context that holds nothing.
     pub fn release(&mut self) {
         if !self.takeover && !self.dirty && self.stage == Stage::Body {

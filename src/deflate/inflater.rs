@@ -153,6 +153,21 @@ impl Inflater {
         self.message.begun
     }
 
+    /// Whether a context is kept between messages, which remembers earlier ones.
+    pub(crate) const fn keeps_context(&self) -> bool {
+        self.takeover && self.context.is_some()
+    }
+
+    /// Goes on for another connection.
+    pub(crate) fn restart(&mut self) {
+        if self.takeover || self.message.begun {
+            self.context = None;
+        }
+        self.message = Message::default();
+        self.text = Utf8Check::new();
+        self.failed = None;
+    }
+
     /// Gives back the memory of a context that holds nothing.
     pub fn release(&mut self) {
         if !self.takeover && !self.message.begun {

@@ -27,7 +27,7 @@ impl Deflation {
 
     /// Whether this payload is to be compressed, as far as this side is concerned.
     pub(super) fn wants<R: Role>(&self, writer: &Writer<R>, payload: &Payload<'_>, fin: bool) -> bool {
-        if payload.is_deflated() {
+        if payload.is_deflated() || !writer.compresses() {
             return false;
         }
         // Decided before the window is touched. How long a message in fragments will be is not known.
@@ -76,13 +76,23 @@ impl Deflation {
     }
 
     /// Whether a message that was compressed elsewhere, with an empty window of `window`, may be passed on.
-    pub(super) fn admits(&self, window: WindowBits) -> bool {
-        window <= self.window
+    pub(super) fn admits<R: Role>(&self, writer: &Writer<R>, window: WindowBits) -> bool {
+        writer.compresses() && window <= self.window
     }
 
     /// A compressed message was passed on: it is in the peer's window, and not in ours.
     pub(super) fn passed(&mut self) {
         self.deflater.reset();
+    }
+
+    /// Whether nothing of earlier messages is remembered.
+    pub(super) fn is_at_rest(&self) -> bool {
+        !self.deflater.keeps_context()
+    }
+
+    /// Goes on at the beginning of another connection.
+    pub(super) fn restart(&mut self) {
+        self.deflater.restart();
     }
 
     /// Gives back what an idle connection does not need.

@@ -14,6 +14,7 @@ use crate::connection::Config;
 use crate::deflate::{Deflater, Inflater, Params, Pool, Tuning};
 use crate::error::ProtocolError;
 use crate::event::Data;
+use crate::rest::Rest;
 use crate::role::Role;
 use crate::time::{Timestamp, Wake};
 
@@ -265,6 +266,27 @@ impl<R: Role> Endpoint<R> {
     pub fn release(&mut self) {
         self.inbound.release();
         self.outbound.release();
+    }
+
+    /// What is to be kept of this connection while it waits, if it is at rest: open, between messages in both
+    /// directions, with nothing to take, to write or to work through, and with no compression context that
+    /// remembers earlier messages. [`resume`](Self::resume) goes on with it.
+    #[must_use]
+    pub fn rest(&mut self) -> Option<Rest> {
+        if self.inbound.is_at_rest() {
+            self.outbound.rest()
+        } else {
+            None
+        }
+    }
+
+    /// Goes on with a connection that was at rest, in this one's place, whatever became of this one: with the
+    /// same role, settings and buffers.
+    ///
+    /// The other has agreed on the same compression as this one, or on none: its `rest` knows.
+    pub fn resume(&mut self, rest: Rest) {
+        self.outbound.resume(rest);
+        self.inbound.resume(rest.allowed_rsv());
     }
 
     /// The two directions, for two tasks.

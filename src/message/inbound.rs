@@ -364,6 +364,27 @@ impl Inbound {
         }
     }
 
+    /// Whether no message is in progress or ready, and nothing is unread or remembered.
+    pub(super) fn is_at_rest(&mut self) -> bool {
+        self.settle();
+        self.reader.is_at_rest()
+            && self.inbox.is_empty()
+            && (self.unit, self.joining, self.ready) == (Unit::Message, None, Ready::Nothing)
+            && self.inflation.as_ref().map_or(true, |inflation| inflation.is_at_rest())
+    }
+
+    /// Goes on before a message of another connection.
+    pub(super) fn resume(&mut self, allowed_rsv: Rsv) {
+        self.inbox.clear();
+        (self.unit, self.joining, self.ready) = (Unit::Message, None, Ready::Nothing);
+        // What nobody inflates is not allowed.
+        let allowed_rsv = if self.inflation.is_some() { allowed_rsv } else { Rsv::NONE };
+        self.reader.resume(allowed_rsv);
+        if let Some(inflation) = &mut self.inflation {
+            inflation.restart();
+        }
+    }
+
     /// Does what is to be done before anything can be taken or has to be waited for.
     fn work<R: Role>(
         &mut self,

@@ -178,6 +178,12 @@ impl Inbox {
         self.message = Region::default();
     }
 
+    /// Nothing in the buffer is needed.
+    pub(crate) fn clear(&mut self) {
+        self.message = Region::default();
+        self.unread = Region::default();
+    }
+
     /// Whether nothing in the buffer is needed.
     pub(crate) const fn is_empty(&self) -> bool {
         self.message.is_empty() && self.unread.is_empty()

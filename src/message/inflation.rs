@@ -187,6 +187,17 @@ impl Inflation {
         }
     }
 
+    /// Whether no message is in progress and nothing of earlier ones is remembered.
+    pub(super) fn is_at_rest(&self) -> bool {
+        !self.is_active() && !self.inflater.keeps_context()
+    }
+
+    /// Goes on at the beginning of another connection.
+    pub(super) fn restart(&mut self) {
+        self.abandon();
+        self.inflater.restart();
+    }
+
     /// Frees what an idle connection does not need.
     pub(super) fn release(&mut self) {
         if self.state == State::Idle {

@@ -43,6 +43,14 @@ impl Inflation {
         match *self {}
     }
 
+    pub(super) fn is_at_rest(&self) -> bool {
+        match *self {}
+    }
+
+    pub(super) fn restart(&mut self) {
+        match *self {}
+    }
+
     pub(super) fn settle(&mut self) {
         match *self {}
     }
@@ -79,6 +87,14 @@ impl Deflation {
         _: Payload<'_>,
         _: bool,
     ) -> Result<(), SendError> {
+        match *self {}
+    }
+
+    pub(super) fn is_at_rest(&self) -> bool {
+        match *self {}
+    }
+
+    pub(super) fn restart(&mut self) {
         match *self {}
     }
 

@@ -21,6 +21,7 @@ use crate::frame::FrameHeader;
 use crate::frame::Rsv;
 use crate::payload::{ControlPayload, Payload};
 use crate::replies::Replies;
+use crate::rest::Rest;
 use crate::role::{Role, Server, Side};
 use crate::time::{Timestamp, Wake};
 use crate::MAX_CONTROL_FRAME_LEN;
@@ -348,6 +349,29 @@ impl<R: Role> Outbound<R> {
         }
     }
 
+    /// What is to be kept of the connection, if nothing is queued, owed, in progress or remembered.
+    pub(super) fn rest(&self) -> Option<Rest> {
+        let rests = self.outbox.queued() == 0
+            && !self.outbox.is_ended()
+            && self.failure.is_none()
+            && self.deflation.as_ref().map_or(true, |deflation| deflation.is_at_rest());
+        if rests {
+            self.conduct.rest()
+        } else {
+            None
+        }
+    }
+
+    /// Goes on with a connection that was at rest.
+    pub(super) fn resume(&mut self, rest: Rest) {
+        self.conduct.resume(rest);
+        self.outbox.restart();
+        self.failure = None;
+        if let Some(deflation) = &mut self.deflation {
+            deflation.restart();
+        }
+    }
+
     /// As [`feed_through`](Self::feed_through).
     #[inline]
     pub(crate) fn queue_through(
@@ -455,7 +479,7 @@ impl Outbound<Server> {
         self.conduct.writer.pass_whole()?;
         #[cfg(feature = "deflate")]
         if let (Some(deflation), Some((window, frame))) = (&mut self.deflation, message.deflated_frame()) {
-            if deflation.admits(window) {
+            if deflation.admits(&self.conduct.writer, window) {
                 deflation.passed();
                 return Ok(frame);
             }

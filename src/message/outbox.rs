@@ -160,6 +160,14 @@ impl Outbox {
         self.free();
     }
 
+    /// Nothing waits, for another transport.
+    pub(crate) fn restart(&mut self) {
+        self.written = 0;
+        self.end = 0;
+        self.ended = false;
+        self.dropped = false;
+    }
+
     /// Whether the writing direction was ended.
     pub(crate) const fn is_ended(&self) -> bool {
         self.ended
