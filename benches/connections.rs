@@ -1,8 +1,8 @@
 //! What a connection costs in memory: `cargo bench --bench connections -- [SIMULATED] [REAL]`.
 //!
 //! A million states of the engine in one process, counted by the allocator; and ten thousand connections over
-//! loopback to a server on tokio, by what the system says is resident. Those have their clients in a process
-//! of their own, which is not counted, and neither is what the kernel holds for sockets.
+//! loopback to servers on tokio and mio, by what the system says is resident. Those have their clients in a
+//! process of their own, which is not counted, and neither is what the kernel holds for sockets.
 
 use std::error::Error;
 use std::hint::black_box;
@@ -10,13 +10,19 @@ use std::time::{Duration, Instant};
 
 use counting::{held, Counting};
 use sockless::message::{Action, Buffers, Endpoint, WriteSide};
-use sockless::{Config, Connection, Event, Input, Server, Timeouts, Timestamp, Wake};
+use sockless::{Config, Connection, Event, Input, Rest, Server, Timeouts, Timestamp, Wake};
 
+#[path = "../examples/echo_server_mio/connection.rs"]
+mod connection;
 #[path = "../tests/common/counting.rs"]
 #[allow(dead_code, reason = "the tests use the rest")]
 mod counting;
+#[path = "../examples/echo_server_mio/event_loop.rs"]
+mod event_loop;
 #[path = "connections/loopback.rs"]
 mod loopback;
+#[path = "../examples/shared/opening.rs"]
+mod opening;
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -33,6 +39,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             let real = arguments.get(1).map_or(Ok(10_000), |count| count.parse())?;
             println!("{:<58}{:>12}{:>12}{:>12}", "", "connections", "bytes each", "ns each");
             simulate_connections(simulated);
+            simulate_rest(simulated);
             simulate_endpoints(simulated / 10);
             loopback::measure(real)
         }
@@ -93,6 +100,39 @@ fn simulate_connections(count: usize) {
         }
     });
     black_box(connections);
+}
+
+/// Connections at rest, and one that is awake.
+fn simulate_rest(count: usize) {
+    println!("Rest: {} bytes, by size_of", size_of::<Rest>());
+    let at = |seconds| Timestamp::from_duration(Duration::from_secs(seconds));
+    let mut awake = Connection::new(Server, Config::new().with_timeouts(Timeouts::SERVER));
+    let mut rests = measured("  idle, timers running", count, || {
+        let started = |_| {
+            awake.resume(Rest::new());
+            awake.handle_timeout(at(0)).expect("nothing is due");
+            awake.rest().expect("nothing is owed")
+        };
+        (0..count).map(started).collect::<Vec<_>>()
+    });
+    measured("  and a Ping came, and was answered (more)", count, || {
+        let ping = [0x89, 0x84, 0, 0, 0, 0, b'p', b'i', b'n', b'g'];
+        let mut out = [0; 16];
+        for rest in &mut rests {
+            awake.resume(*rest);
+            let mut bytes = ping;
+            let mut input = Input::new(&mut bytes);
+            assert!(matches!(awake.recv(&mut input), Ok(Some(Event::Ping))));
+            assert!(matches!(awake.recv(&mut input), Ok(None)));
+            let len = awake.poll_transmit(&mut out).expect("servers mask nothing");
+            assert_eq!(out[..len], [0x8A, 4, b'p', b'i', b'n', b'g']);
+            *rest = awake.rest().expect("nothing is owed");
+        }
+    });
+    measured("  and all were asked when they are due (more)", count, || {
+        assert!(rests.iter().all(|rest| rest.poll_timeout(&Timeouts::SERVER) == Wake::At(at(30))));
+    });
+    black_box(rests);
 }
 
 /// States with their buffers.

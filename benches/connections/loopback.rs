@@ -10,13 +10,14 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use sockless::adapter::tokio::{accept, dial, WebSocket};
 use sockless::adapter::{ServerOptions, Settings};
 use sockless::handshake::client::ClientRequest;
-use sockless::handshake::{OriginPolicy, Uri};
+use sockless::handshake::{HeadLimits, OriginPolicy, Uri};
 use sockless::{Client, Payload, Server, SystemEntropy};
 use tokio::io::Interest;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Builder;
 use tokio::time::timeout;
 
+use crate::event_loop::{Loop, HEADS};
 use crate::row;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -39,7 +40,7 @@ pub fn measure(wanted: usize) -> Result<()> {
     if count < wanted {
         println!("the limit of open files is {limit}: {count} connections, not {wanted} (see `ulimit -n`)");
     }
-    for how in ["kept", "released"] {
+    for how in ["kept", "released", "rested"] {
         let status = this(&["serve", how, &count.to_string()])?.status()?;
         if !status.success() {
             return Err(format!("the server ended with {status}").into());
@@ -50,6 +51,9 @@ pub fn measure(wanted: usize) -> Result<()> {
 
 /// A server that echoes, and prints what is resident for its clients.
 pub fn serve(how: &str, count: usize) -> Result<()> {
+    if how == "rested" {
+        return serve_on_mio(count);
+    }
     let serving = async {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("ws://{}", listener.local_addr()?);
@@ -73,6 +77,28 @@ pub fn serve(how: &str, count: usize) -> Result<()> {
         clients.end()
     };
     Builder::new_current_thread().enable_all().build()?.block_on(async { timeout(PATIENCE, serving).await? })
+}
+
+/// The same, as a loop over the engine, where connections that wait are at rest: the example's.
+fn serve_on_mio(count: usize) -> Result<()> {
+    let listener = mio::net::TcpListener::bind("127.0.0.1:0".parse()?)?;
+    let url = format!("ws://{}", listener.local_addr()?);
+    std::thread::spawn(|| {
+        let mut heads = vec![0; HEADS * HeadLimits::STORAGE];
+        Loop::new(listener, None, &mut heads).and_then(Loop::run).expect("it serves for ever");
+    });
+    Builder::new_current_thread().enable_all().build()?.block_on(async {
+        let mut clients = Clients::start(&url, count)?;
+        println!("a server on mio, connections at rest while they wait: resident");
+        let before = resident()?;
+        clients.hear("open").await?;
+        row("  idle", count, resident()? - before, None);
+        clients.tell("talk")?;
+        clients.hear("talked").await?;
+        row("  idle, after a message of 100 octets came and went back", count, resident()? - before, None);
+        // The loop has no end of its own; the clients end with their input.
+        std::process::exit(0)
+    })
 }
 
 type Socket = WebSocket<TcpStream, Server>;

@@ -4,11 +4,11 @@ use std::io::{self, Read, Write};
 use std::net::Shutdown;
 
 use mio::net::TcpStream;
-use sockless::deflate::{Policy, Pool, Tuning};
+use sockless::deflate::{Params, Policy, Pool, Tuning};
 use sockless::handshake::server::{Handshake, Reject};
-use sockless::handshake::{HeadLimits, Session};
-use sockless::message::{Action, Buffers, Endpoint, FeedError, OwnedMessage, Refused, WriteSide};
-use sockless::{Config, Deadlines, Progress, Server, Timeouts, Timestamp, Wake};
+use sockless::handshake::HeadLimits;
+use sockless::message::{Action, Buffers, Endpoint, FeedError, OwnedMessage, Refused, Spare, WriteSide};
+use sockless::{Config, Deadlines, Progress, Rest, Server, Timeouts, Timestamp, Wake};
 
 use crate::opening::{open, refuse, Opening};
 
@@ -22,6 +22,24 @@ pub struct Shared<'h> {
     pub heads: Vec<&'h mut [u8]>,
     /// What is read before there is an endpoint, or after there could have been one.
     pub scratch: Box<[u8]>,
+    /// An endpoint in which the next connection wakes up.
+    awake: Option<Box<Echo>>,
+    /// Its buffers, and those of connections that have an endpoint of their own.
+    spare: Spare,
+}
+
+impl<'h> Shared<'h> {
+    pub fn new(policy: Option<Policy>, heads: Vec<&'h mut [u8]>) -> Self {
+        let scratch = vec![0; 16 << 10].into();
+        Self { policy, pool: Pool::default(), heads, scratch, awake: None, spare: Spare::new() }
+    }
+
+    /// The endpoint of a connection that was at rest.
+    fn wake(&mut self, rest: Rest) -> Box<Echo> {
+        let mut echo = self.awake.take().unwrap_or_else(|| Box::new(Echo::new(&[])));
+        echo.endpoint.resume(rest);
+        echo
+    }
 }
 
 /// How a turn ended.
@@ -41,11 +59,15 @@ pub struct Connection<'h> {
     phase: Phase<'h>,
 }
 
+/// What most connections are in is small: at rest.
 enum Phase<'h> {
-    Opening(Handshake<'h>, Deadlines),
-    Open(Box<Echo>),
+    Opening(Box<(Handshake<'h>, Deadlines)>),
+    /// Between messages, and nothing to do.
+    AtRest(Rest),
+    /// Something is in progress, or a compression context remembers earlier messages.
+    Awake(Box<Echo>),
     /// Reading on, within a bound, so that no reset overtakes the refusal.
-    Refused(Deadlines, usize),
+    Refused(Box<(Deadlines, usize)>),
     Over,
 }
 
@@ -54,13 +76,14 @@ const STEPS: usize = 64;
 /// Octets that are read after a refusal, at most.
 const MAX_DRAINED: usize = 1 << 20;
 
+const TIMEOUTS: Timeouts = Timeouts::SERVER;
 const OPENING: Progress = Progress { open: false, mid_message: false, closing: false };
 const REFUSED: Progress = Progress { open: false, mid_message: false, closing: true };
 
 impl<'h> Connection<'h> {
     pub fn new(stream: TcpStream, head: &'h mut [u8]) -> Self {
         let handshake = Handshake::new(head, HeadLimits::DEFAULT);
-        let phase = Phase::Opening(handshake, Deadlines::new(Timeouts::SERVER));
+        let phase = Phase::Opening(Box::new((handshake, Deadlines::new(TIMEOUTS))));
         Self { stream, response: Vec::new(), phase }
     }
 
@@ -73,24 +96,30 @@ impl<'h> Connection<'h> {
         for _ in 0..STEPS {
             if !self.response.is_empty() {
                 match attempt(|| self.stream.write(&self.response))? {
-                    Some(count) => self.response.drain(..count),
+                    Some(count) if count == self.response.len() => self.response = Vec::new(),
+                    Some(count) => drop(self.response.drain(..count)),
                     None => return Ok(Turn::Waiting),
-                };
+                }
                 continue;
             }
             match &mut self.phase {
-                Phase::Open(echo) => return echo.turn(&mut self.stream),
+                Phase::AtRest(rest) => self.phase = Phase::Awake(shared.wake(*rest)),
+                Phase::Awake(echo) => {
+                    let turn = echo.turn(&mut self.stream, &mut shared.spare);
+                    self.settle(shared);
+                    return turn;
+                }
                 Phase::Over => return Ok(Turn::Ended),
-                Phase::Refused(_, left) => {
+                Phase::Refused(refused) => {
                     // A transport that has ended is as good.
                     let _ = self.stream.shutdown(Shutdown::Write);
                     match attempt(|| self.stream.read(&mut shared.scratch))? {
-                        Some(count @ 1..) if count < *left => *left -= count,
+                        Some(count @ 1..) if count < refused.1 => refused.1 -= count,
                         Some(_) => return Ok(Turn::Ended),
                         None => return Ok(Turn::Waiting),
                     }
                 }
-                Phase::Opening(..) => match attempt(|| self.stream.read(&mut shared.scratch))? {
+                Phase::Opening(_) => match attempt(|| self.stream.read(&mut shared.scratch))? {
                     Some(0) => return Ok(Turn::Ended),
                     Some(count) => self.opening(count, shared),
                     None => return Ok(Turn::Waiting),
@@ -104,9 +133,10 @@ impl<'h> Connection<'h> {
     pub fn deadline(&mut self, now: Timestamp, shared: &mut Shared<'h>) -> Option<Timestamp> {
         loop {
             let wake = match &self.phase {
-                Phase::Opening(_, deadlines) => deadlines.poll_timeout(OPENING),
-                Phase::Open(echo) => echo.endpoint.poll_timeout(),
-                Phase::Refused(deadlines, _) => deadlines.poll_timeout(REFUSED),
+                Phase::Opening(opening) => opening.1.poll_timeout(OPENING),
+                Phase::AtRest(rest) => rest.poll_timeout(&TIMEOUTS),
+                Phase::Awake(echo) => echo.endpoint.poll_timeout(),
+                Phase::Refused(refused) => refused.0.poll_timeout(REFUSED),
                 Phase::Over => Wake::Never,
             };
             match wake {
@@ -119,28 +149,45 @@ impl<'h> Connection<'h> {
 
     /// Tells the time; what follows from it is done by the next turn.
     pub fn tell(&mut self, now: Timestamp, shared: &mut Shared<'h>) {
+        if let Phase::AtRest(rest) = self.phase {
+            self.phase = Phase::Awake(shared.wake(rest));
+        }
         match &mut self.phase {
-            Phase::Opening(_, deadlines) => {
-                if deadlines.handle_timeout(now, OPENING).is_some() {
+            Phase::Opening(opening) => {
+                if opening.1.handle_timeout(now, OPENING).is_some() {
                     refuse(&Reject::new(408).expect("a status"), &mut self.response);
                     self.enter(refused(), shared);
                 }
             }
-            Phase::Open(echo) => echo.endpoint.handle_timeout(now),
-            Phase::Refused(deadlines, _) => {
-                if deadlines.handle_timeout(now, REFUSED).is_some() {
+            Phase::Awake(echo) => {
+                echo.endpoint.handle_timeout(now);
+                self.settle(shared);
+            }
+            Phase::Refused(refused) => {
+                if refused.0.handle_timeout(now, REFUSED).is_some() {
                     self.response.clear();
                     self.phase = Phase::Over;
                 }
             }
-            Phase::Over => {}
+            Phase::AtRest(_) | Phase::Over => {}
         }
     }
 
     /// Goes on to this phase; the storage of a head is for the next connection then.
     fn enter(&mut self, next: Phase<'h>, shared: &mut Shared<'h>) {
-        if let Phase::Opening(handshake, _) = std::mem::replace(&mut self.phase, next) {
-            shared.heads.push(handshake.into_storage());
+        if let Phase::Opening(opening) = std::mem::replace(&mut self.phase, next) {
+            shared.heads.push(opening.0.into_storage());
+        }
+    }
+
+    /// Puts the connection to rest if it can be, and leaves its endpoint to the next.
+    fn settle(&mut self, shared: &mut Shared<'h>) {
+        let Phase::Awake(echo) = &mut self.phase else { return };
+        echo.endpoint.give_back(&mut shared.spare);
+        if let Some(rest) = echo.rest() {
+            if let Phase::Awake(echo) = std::mem::replace(&mut self.phase, Phase::AtRest(rest)) {
+                shared.awake = Some(echo);
+            }
         }
     }
 
@@ -151,13 +198,15 @@ impl<'h> Connection<'h> {
 
     /// Takes the first octets of the scratch as a part of the opening handshake.
     fn opening(&mut self, count: usize, shared: &mut Shared<'h>) {
-        let Phase::Opening(handshake, _) = &mut self.phase else { return };
+        let Phase::Opening(opening) = &mut self.phase else { return };
         let received = &shared.scratch[..count];
-        let next = match open(handshake, received, shared.policy.as_ref(), &mut self.response) {
+        let next = match open(&mut opening.0, received, shared.policy.as_ref(), &mut self.response) {
             Opening::NeedMore => return,
-            Opening::Open(session, taken) => {
-                Phase::Open(Box::new(Echo::new(&session, &shared.pool, &received[taken..])))
-            }
+            Opening::Open(session, taken) => match (&session.deflate, &received[taken..]) {
+                (None, []) => Phase::AtRest(Rest::new()),
+                (None, more) => Phase::Awake(Box::new(Echo::new(more))),
+                (Some(params), more) => Phase::Awake(Box::new(Echo::compressing(params, &shared.pool, more))),
+            },
             Opening::Refused => refused(),
         };
         self.enter(next, shared);
@@ -165,7 +214,7 @@ impl<'h> Connection<'h> {
 }
 
 fn refused<'h>() -> Phase<'h> {
-    Phase::Refused(Deadlines::new(Timeouts::SERVER), MAX_DRAINED)
+    Phase::Refused(Box::new((Deadlines::new(TIMEOUTS), MAX_DRAINED)))
 }
 
 /// After the opening handshake.
@@ -173,19 +222,32 @@ struct Echo {
     endpoint: Endpoint<Server>,
     /// The echo that found the queue full. Nothing is read while it waits.
     held: Option<OwnedMessage>,
+    /// Whether the endpoint is for this connection alone: others may have agreed on another compression.
+    compresses: bool,
 }
 
 impl Echo {
-    fn new(session: &Session, pool: &Pool, received: &[u8]) -> Self {
-        let config = Config::new().with_timeouts(Timeouts::SERVER);
-        let mut endpoint = Endpoint::new(Server, config, Buffers::DEFAULT, received);
-        if let Some(params) = &session.deflate {
-            endpoint = endpoint.with_deflate(params, Tuning::DEFAULT, Some(pool));
-        }
-        Self { endpoint, held: None }
+    fn new(received: &[u8]) -> Self {
+        let config = Config::new().with_timeouts(TIMEOUTS);
+        let endpoint = Endpoint::new(Server, config, Buffers::DEFAULT, received);
+        Self { endpoint, held: None, compresses: false }
     }
 
-    fn turn(&mut self, stream: &mut TcpStream) -> io::Result<Turn> {
+    fn compressing(params: &Params, pool: &Pool, received: &[u8]) -> Self {
+        let Self { endpoint, held, .. } = Self::new(received);
+        Self { endpoint: endpoint.with_deflate(params, Tuning::DEFAULT, Some(pool)), held, compresses: true }
+    }
+
+    /// What is to be kept of the connection, if it is at rest.
+    fn rest(&mut self) -> Option<Rest> {
+        if self.compresses || self.held.is_some() {
+            return None;
+        }
+        self.endpoint.rest()
+    }
+
+    fn turn(&mut self, stream: &mut TcpStream, spare: &mut Spare) -> io::Result<Turn> {
+        self.endpoint.lend(spare);
         let mut write = WriteSide::Ready;
         for _ in 0..STEPS {
             let action = if self.waits_for_room() {
@@ -203,7 +265,9 @@ impl Echo {
                 Action::Take => self.echo(),
                 Action::Write => match attempt(|| stream.write(self.endpoint.output())) {
                     Ok(Some(count)) => self.endpoint.wrote(count),
-                    Ok(None) if write == WriteSide::Blocked || self.held.is_some() => return Ok(self.wait()),
+                    Ok(None) if write == WriteSide::Blocked || self.held.is_some() => {
+                        return Ok(Turn::Waiting)
+                    }
                     Ok(None) => write = WriteSide::Blocked,
                     // The peer does not read any more; what it sent before tells why.
                     Err(_) => self.endpoint.write_ended(),
@@ -216,7 +280,7 @@ impl Echo {
                 Action::Read => match attempt(|| stream.read(self.endpoint.space())) {
                     Ok(Some(0)) => self.endpoint.eof(),
                     Ok(Some(count)) => self.endpoint.filled(count),
-                    Ok(None) => return Ok(self.wait()),
+                    Ok(None) => return Ok(Turn::Waiting),
                     Err(error) if self.endpoint.lost() => return Err(error),
                     Err(_) => {}
                 },
@@ -246,12 +310,6 @@ impl Echo {
             self.held = Some(message);
         }
         self.held.is_some()
-    }
-
-    /// An idle connection needs no buffers.
-    fn wait(&mut self) -> Turn {
-        self.endpoint.release();
-        Turn::Waiting
     }
 }
 

@@ -2,25 +2,22 @@
 //! `cargo run --release --example echo_server_mio -- --listen 127.0.0.1:9001`.
 //!
 //! The engine brings the protocol and the deadlines; here are only sockets, a slab of connections, and the
-//! order in which they have their turns. Connections that wait hold no buffers.
+//! order in which they have their turns. A connection that waits is its socket and a few octets: it wakes up
+//! in the endpoint, and on the buffers, that all of them share.
 
-use std::collections::BTreeSet;
 use std::io;
 use std::net::ToSocketAddrs;
-use std::time::{Duration, Instant};
 
 use clap::Parser;
 use compression::Compression;
-use connection::{Connection, Shared, Turn};
+use event_loop::{Loop, HEADS};
 use mio::net::TcpListener;
-use mio::{Events, Interest, Poll, Token};
-use sockless::deflate::Pool;
 use sockless::handshake::HeadLimits;
-use sockless::Timestamp;
 
 #[path = "../shared/compression.rs"]
 mod compression;
 mod connection;
+mod event_loop;
 #[path = "../shared/opening.rs"]
 mod opening;
 
@@ -34,163 +31,11 @@ struct Options {
     compression: Compression,
 }
 
-const LISTENER: Token = Token(usize::MAX);
-/// Connections that can be opening at a time; the others wait in the listener's backlog.
-const HEADS: usize = 1024;
-/// When to try again to accept, where it was not possible.
-const PATIENCE: Duration = Duration::from_millis(50);
-
 fn main() -> io::Result<()> {
     let options = Options::parse();
     let address = options.listen.to_socket_addrs()?.next().ok_or(io::ErrorKind::AddrNotAvailable)?;
-    let mut listener = TcpListener::bind(address)?;
+    let listener = TcpListener::bind(address)?;
     println!("listening on {}", listener.local_addr()?);
-    let poll = Poll::new()?;
-    poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
     let mut heads = vec![0; HEADS * HeadLimits::STORAGE];
-    let shared = Shared {
-        policy: options.compression.policy(),
-        pool: Pool::default(),
-        heads: heads.chunks_exact_mut(HeadLimits::STORAGE).collect(),
-        scratch: vec![0; 16 << 10].into(),
-    };
-    Loop {
-        poll,
-        listener,
-        shared,
-        clock: Instant::now(),
-        connections: Vec::new(),
-        vacant: Vec::new(),
-        deadlines: BTreeSet::new(),
-        unfinished: Vec::new(),
-        accepting: false,
-    }
-    .run()
-}
-
-struct Loop<'h> {
-    poll: Poll,
-    listener: TcpListener,
-    shared: Shared<'h>,
-    clock: Instant,
-    /// By token, with the deadline that is noted for each.
-    connections: Vec<Option<(Connection<'h>, Option<Timestamp>)>>,
-    vacant: Vec<usize>,
-    deadlines: BTreeSet<(Timestamp, usize)>,
-    /// Who has more to do than one turn allowed.
-    unfinished: Vec<usize>,
-    /// Whether somebody may be waiting to be accepted.
-    accepting: bool,
-}
-
-impl Loop<'_> {
-    fn run(mut self) -> io::Result<()> {
-        let mut events = Events::with_capacity(1024);
-        loop {
-            match self.poll.poll(&mut events, self.patience()) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                result => result?,
-            }
-            let now = self.now();
-            for token in std::mem::take(&mut self.unfinished) {
-                self.turn(token, now);
-            }
-            for event in &events {
-                match event.token() {
-                    LISTENER => self.accepting = true,
-                    Token(token) => self.turn(token, now),
-                }
-            }
-            while let Some(&(at, token)) = self.deadlines.first() {
-                if at > now {
-                    break;
-                }
-                self.deadlines.pop_first();
-                if let Some(Some((connection, noted))) = self.connections.get_mut(token) {
-                    *noted = None;
-                    connection.tell(now, &mut self.shared);
-                }
-                self.turn(token, now);
-            }
-            if self.accepting {
-                self.accept(now);
-            }
-        }
-    }
-
-    /// How long to wait for the next event; for ever if there is nothing else to do.
-    fn patience(&self) -> Option<Duration> {
-        if !self.unfinished.is_empty() {
-            return Some(Duration::ZERO);
-        }
-        let micros = |at: Timestamp| at.as_micros().saturating_sub(self.now().as_micros());
-        let deadline = self.deadlines.first().map(|(at, _)| Duration::from_micros(micros(*at)));
-        deadline.into_iter().chain(self.accepting.then_some(PATIENCE)).min()
-    }
-
-    fn now(&self) -> Timestamp {
-        Timestamp::from_duration(self.clock.elapsed())
-    }
-
-    /// Lets a connection go on, and notes its next deadline.
-    fn turn(&mut self, token: usize, now: Timestamp) {
-        let Some(slot) = self.connections.get_mut(token) else { return };
-        let Some((connection, noted)) = slot else { return };
-        let turn = connection.turn(&mut self.shared).unwrap_or_else(|error| {
-            eprintln!("connection {token}: {error}");
-            Turn::Ended
-        });
-        let deadline = match turn {
-            Turn::Ended => None,
-            Turn::Waiting | Turn::Unfinished => connection.deadline(now, &mut self.shared),
-        };
-        if deadline != *noted {
-            if let Some(at) = std::mem::replace(noted, deadline) {
-                self.deadlines.remove(&(at, token));
-            }
-            self.deadlines.extend(deadline.map(|at| (at, token)));
-        }
-        match turn {
-            Turn::Waiting => {}
-            Turn::Unfinished => self.unfinished.push(token),
-            Turn::Ended => {
-                if let Some((mut connection, _)) = slot.take() {
-                    let _ = self.poll.registry().deregister(connection.stream());
-                    connection.end(&mut self.shared);
-                    self.vacant.push(token);
-                }
-            }
-        }
-    }
-
-    /// Accepts who waits, as far as there is storage for heads.
-    fn accept(&mut self, now: Timestamp) {
-        while let Some(head) = self.shared.heads.pop() {
-            let token = self.vacant.last().copied().unwrap_or(self.connections.len());
-            let registry = self.poll.registry();
-            let accepted = self.listener.accept().and_then(|(mut stream, _)| {
-                stream.set_nodelay(true)?;
-                registry.register(&mut stream, Token(token), Interest::READABLE | Interest::WRITABLE)?;
-                Ok(stream)
-            });
-            let stream = match accepted {
-                Ok(stream) => stream,
-                Err(error) => {
-                    self.shared.heads.push(head);
-                    // One connection that failed, or too many open files: neither is a reason to end.
-                    match error.kind() {
-                        io::ErrorKind::WouldBlock => self.accepting = false,
-                        _ => eprintln!("accept: {error}"),
-                    }
-                    return;
-                }
-            };
-            self.vacant.pop();
-            if token == self.connections.len() {
-                self.connections.push(None);
-            }
-            self.connections[token] = Some((Connection::new(stream, head), None));
-            self.turn(token, now);
-        }
-    }
+    Loop::new(listener, options.compression.policy(), &mut heads)?.run()
 }

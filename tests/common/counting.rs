@@ -33,6 +33,12 @@ unsafe impl GlobalAlloc for Counting {
         System.alloc(layout)
     }
 
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        count();
+        hold(layout.size() as isize);
+        System.alloc_zeroed(layout)
+    }
+
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         hold(-(layout.size() as isize));
         System.dealloc(pointer, layout);
