@@ -361,7 +361,7 @@ fn judge<'h>(
         return Err(HandshakeError::InvalidConnection);
     }
     let accept = once("Sec-WebSocket-Accept", HandshakeError::InvalidAccept)?;
-    if accept != key.accept_value().as_str().as_bytes() {
+    if accept != key.accept_value().as_bytes() {
         return Err(HandshakeError::InvalidAccept);
     }
     let mut session = Session::default();

@@ -405,7 +405,9 @@ impl<'h, 'r> Accept<'h, 'r> {
         let written = compose(out, |head| {
             head.text("HTTP/1.1 101 Switching Protocols\r\n")
                 .text("Upgrade: websocket\r\nConnection: Upgrade\r\n")
-                .field("Sec-WebSocket-Accept", accept.as_str());
+                .text("Sec-WebSocket-Accept: ")
+                .bytes(accept.as_bytes())
+                .text("\r\n");
             if let Some(name) = self.subprotocol {
                 head.field("Sec-WebSocket-Protocol", name);
             }
