@@ -5,7 +5,7 @@
 
 use core::fmt;
 
-use super::http1::{is_field_value, token};
+use super::http1::{is_text, token};
 use crate::error::BufferTooSmall;
 
 /// Our own caller asked for a head that would be invalid. Nothing was written.
@@ -88,7 +88,7 @@ pub(crate) fn check_field(name: &str, value: &str) -> Result<(), ComposeError> {
 /// Judges a field's value.
 pub(crate) fn check_value(value: &str) -> Result<(), ComposeError> {
     let bytes = value.as_bytes();
-    if is_field_value(bytes) && super::http1::trim(bytes).len() == bytes.len() {
+    if is_text(bytes) && super::http1::trim(bytes).len() == bytes.len() {
         Ok(())
     } else {
         Err(ComposeError::InvalidValue)

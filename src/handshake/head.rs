@@ -5,7 +5,7 @@
 use memchr::memchr;
 
 use super::error::HandshakeError;
-use super::http1::{check_request_line, is_field_value};
+use super::http1::{check_request_line, is_text};
 use super::HeadLimits;
 
 /// A head that is coming: a start line, header lines, and a blank line.
@@ -107,7 +107,7 @@ impl<'s> Head<'s> {
             _ if after_cr => None,
             [text @ .., b'\r', b'\n'] | [text @ .., b'\r' | b'\n'] | text => Some(text),
         };
-        if !text.is_some_and(is_field_value) {
+        if !text.is_some_and(is_text) {
             return Err(malformed);
         }
         if !over.is_empty() {

@@ -52,10 +52,8 @@ impl<'h> Headers<'h> {
                 return Err(HandshakeError::FieldTooLong);
             }
             let (name, value) = split_line(line).ok_or(malformed)?;
-            if !known(name, value, Headers { lines: rest.rest }) {
-                token(name).ok_or(malformed)?;
-            }
-            if !is_field_value(value) {
+            let is_known = known(name, value, Headers { lines: rest.rest });
+            if !is_known && !is_token(name) || !is_text(value) {
                 return Err(malformed);
             }
         }
@@ -122,11 +120,11 @@ impl<'h> Field<'h> {
     }
 }
 
-/// The parts of a request line (RFC 9112 section 3).
+/// The parts of a request line (RFC 9112 section 3). Method and target are ASCII.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RequestLine<'h> {
-    pub(crate) method: &'h str,
-    pub(crate) target: &'h str,
+    pub(crate) method: &'h [u8],
+    pub(crate) target: &'h [u8],
     pub(crate) version: HttpVersion,
 }
 
@@ -165,18 +163,13 @@ pub(crate) fn check_request_line(line: &[u8]) -> Result<(), HandshakeError> {
 /// Parses a request line, without its CRLF, of any version 1.
 fn request_line(line: &[u8]) -> Result<RequestLine<'_>, HandshakeError> {
     let malformed = HandshakeError::MalformedStartLine;
-    let mut parts = line.split(|&byte| byte == b' ');
-    let (Some(method), Some(target), Some(version), None) =
-        (parts.next(), parts.next(), parts.next(), parts.next())
-    else {
-        return Err(malformed);
-    };
-    let method = token(method).ok_or(malformed)?;
-    if target.is_empty() || !target.iter().all(|&byte| is_target_byte(byte)) {
+    let (method, rest) = split_where(line, |byte| !is_tchar(byte));
+    let (target, version) =
+        split_where(rest.strip_prefix(b" ").ok_or(malformed)?, |byte| !is_target_byte(byte));
+    let version = version.strip_prefix(b" ").and_then(http_version).ok_or(malformed)?;
+    if method.is_empty() || target.is_empty() {
         return Err(malformed);
     }
-    let target = core::str::from_utf8(target).map_err(|_| malformed)?;
-    let version = http_version(version).ok_or(malformed)?;
     if version.major != 1 {
         return Err(HandshakeError::UnsupportedHttpVersion);
     }
@@ -199,7 +192,7 @@ pub(crate) fn response(
         return Err(malformed);
     };
     // The phrase is ignored (RFC 9112 section 4), but must be text; the space before it may be missing.
-    if !matches!(phrase, [] | [b' ', ..]) || !is_field_value(phrase) {
+    if !matches!(phrase, [] | [b' ', ..]) || !is_text(phrase) {
         return Err(malformed);
     }
     let status = [a, b, c]
@@ -257,12 +250,19 @@ fn split_field(line: &[u8]) -> Option<(&str, &[u8])> {
     Some((core::str::from_utf8(name).ok()?, value))
 }
 
+/// Bytes that were found to be ASCII.
+pub(crate) fn text(bytes: &[u8]) -> &str {
+    core::str::from_utf8(bytes).unwrap_or("")
+}
+
 /// The bytes as a token (RFC 9110 section 5.6.2).
 pub(crate) fn token(bytes: &[u8]) -> Option<&str> {
-    if bytes.is_empty() || !bytes.iter().all(|&byte| is_tchar(byte)) {
-        return None;
-    }
-    core::str::from_utf8(bytes).ok()
+    core::str::from_utf8(bytes).ok().filter(|_| is_token(bytes))
+}
+
+/// Whether the bytes are a token (RFC 9110 section 5.6.2).
+pub(crate) fn is_token(bytes: &[u8]) -> bool {
+    !bytes.is_empty() && bytes.iter().all(|&byte| is_tchar(byte))
 }
 
 /// Without outer SP and HTAB (RFC 9110 section 5.6.3).
@@ -276,20 +276,127 @@ pub(crate) fn trim(mut bytes: &[u8]) -> &[u8] {
     bytes
 }
 
-/// RFC 9110 section 5.6.2.
-pub(crate) const fn is_tchar(byte: u8) -> bool {
-    matches!(byte,
-        b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~'
-        | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z')
+/// What stands before the first byte that ends it, and from there on.
+pub(crate) fn split_where(bytes: &[u8], ends: impl Fn(u8) -> bool) -> (&[u8], &[u8]) {
+    let end = bytes.iter().position(|&byte| ends(byte)).unwrap_or(bytes.len());
+    bytes.split_at_checked(end).unwrap_or((bytes, &[]))
 }
 
-/// Whether a value, or a line without its end, holds nothing but visible bytes, SP, HTAB and obs-text (RFC
-/// 9110 section 5.5). There is no branch, so that a compiler can judge many bytes at a time.
-pub(crate) fn is_field_value(bytes: &[u8]) -> bool {
-    bytes.iter().fold(true, |legal, &byte| legal & ((byte >= b' ') | (byte == b'\t')) & (byte != 0x7F))
+/// A byte of a token (RFC 9110 section 5.6.2).
+pub(crate) fn is_tchar(byte: u8) -> bool {
+    class(byte) & TCHAR != 0
 }
 
-/// Visible ASCII less what neither RFC 3986 nor browsers let stand in a target: `#` would begin a fragment.
-pub(crate) const fn is_target_byte(byte: u8) -> bool {
-    matches!(byte, b'!'..=b'~') && !matches!(byte, b'"' | b'#' | b'<' | b'>')
+/// A byte of a target: visible ASCII less what neither RFC 3986 nor browsers let stand there; `#` would begin
+/// a fragment.
+pub(crate) fn is_target_byte(byte: u8) -> bool {
+    class(byte) & TARGET != 0
+}
+
+/// A byte of a registered name (RFC 3986 section 3.2.2).
+pub(crate) fn is_name_byte(byte: u8) -> bool {
+    class(byte) & NAME != 0
+}
+
+const TCHAR: u8 = 1;
+const TARGET: u8 = 2;
+const NAME: u8 = 4;
+
+/// What a byte may be part of. By a table, since most of a head is gone through byte by byte.
+fn class(byte: u8) -> u8 {
+    #[expect(clippy::indexing_slicing, reason = "the compiler evaluates it")]
+    const CLASSES: [u8; 256] = {
+        let mut classes = [0; 256];
+        let mut byte = 0_u8;
+        while byte < 0x80 {
+            classes[byte as usize] = match byte {
+                b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-' | b'.' | b'_' | b'~' => TCHAR | TARGET | NAME,
+                b'!' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' => TCHAR | TARGET | NAME,
+                b'^' | b'`' | b'|' => TCHAR | TARGET,
+                b'(' | b')' | b',' | b';' | b'=' => TARGET | NAME,
+                b'#' => TCHAR,
+                b'/' | b':' | b'?' | b'@' | b'[' | b'\\' | b']' | b'{' | b'}' => TARGET,
+                _ => 0,
+            };
+            byte += 1;
+        }
+        classes
+    };
+    CLASSES.get(usize::from(byte)).copied().unwrap_or(0)
+}
+
+/// Whether a value, or a line without its end, is text.
+pub(crate) fn is_text(bytes: &[u8]) -> bool {
+    text_len(bytes) == bytes.len()
+}
+
+/// How many bytes at the front are text: visible bytes, SP, HTAB and obs-text (RFC 9110 section 5.5).
+pub(crate) fn text_len(bytes: &[u8]) -> usize {
+    let mut rest = skip_plain(bytes);
+    while let [b'\t', after @ ..] = rest {
+        rest = skip_plain(after);
+    }
+    bytes.len().wrapping_sub(rest.len())
+}
+
+/// What begins with the first control byte or DEL. Eight bytes are looked at at a time.
+fn skip_plain(bytes: &[u8]) -> &[u8] {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    const DEL: u64 = u64::from_ne_bytes([0x7F; 8]);
+    const SPACE: u64 = u64::from_ne_bytes([b' '; 8]);
+    const TOP: u64 = u64::from_ne_bytes([0x80; 8]);
+    let mut rest = bytes;
+    while let Some((word, after)) = rest.split_first_chunk() {
+        let word = u64::from_le_bytes(*word);
+        // The top bit of a byte is set where it borrows: it is below SP or, of those that are DEL, below 1. A
+        // borrow may spoil the bytes above, but the first that is found is right.
+        let borrows = word.wrapping_sub(SPACE) | (word ^ DEL).wrapping_sub(ONES);
+        let found = borrows & !word & TOP;
+        if found != 0 {
+            return rest.get((found.trailing_zeros() / 8) as usize..).unwrap_or(&[]);
+        }
+        rest = after;
+    }
+    split_where(rest, |byte| byte < b' ' || byte == 0x7F).1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_ends_at_the_first_control_byte_wherever_it_stands() {
+        for byte in 0..=255_u8 {
+            let is_text = byte == b'\t' || byte >= b' ' && byte != 0x7F;
+            for at in 0..20 {
+                // What stands before and behind must not matter: not the bytes from which a borrow may come.
+                for others in [b'a', b' ', b'\t', 0x80, 0xFF] {
+                    let mut bytes = [others; 20];
+                    bytes[at] = byte;
+                    assert_eq!(text_len(&bytes), if is_text { 20 } else { at }, "{byte:#x} {others:#x}");
+                    bytes[19] = 0x7F;
+                    assert_eq!(
+                        text_len(&bytes),
+                        if is_text { 19 } else { at }.min(19),
+                        "{byte:#x} {others:#x}"
+                    );
+                }
+            }
+        }
+        assert_eq!(text_len(b""), 0);
+    }
+
+    #[test]
+    fn the_table_says_what_the_rfcs_say() {
+        for byte in 0..=255_u8 {
+            let letter_or_digit = byte.is_ascii_alphanumeric();
+            // RFC 9110 section 5.6.2.
+            assert_eq!(is_tchar(byte), letter_or_digit || b"!#$%&'*+-.^_`|~".contains(&byte), "{byte:#x}");
+            // RFC 3986 section 3.2.2: unreserved, sub-delims, and what percent-encoding takes.
+            let name = letter_or_digit || b"-._~!$&'()*+,;=%".contains(&byte);
+            assert_eq!(is_name_byte(byte), name, "{byte:#x}");
+            let target = byte.is_ascii_graphic() && !b"\"#<>".contains(&byte);
+            assert_eq!(is_target_byte(byte), target, "{byte:#x}");
+        }
+    }
 }

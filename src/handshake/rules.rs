@@ -5,7 +5,7 @@
 
 use super::error::HandshakeError;
 use super::fields::Extensions;
-use super::http1::{token, trim, Field, Headers};
+use super::http1::{is_name_byte, is_token, split_where, text, trim, Field, Headers};
 
 /// The fields that matter to a server's handshake, found in one pass over the head.
 #[derive(Debug)]
@@ -91,42 +91,28 @@ pub(crate) fn host<'h>(field: &Field<'h>, minor: u8) -> Result<&'h str, Handshak
     match field.single(invalid)? {
         None if minor == 0 => Ok(""),
         None => Err(invalid),
-        Some(host) if is_host(host) => core::str::from_utf8(host).map_err(|_| invalid),
+        Some(host) if is_host(host) => Ok(text(host)),
         Some(_) => Err(invalid),
     }
 }
 
 /// A host of RFC 3986, and perhaps a port. No userinfo.
 fn is_host(host: &[u8]) -> bool {
-    let (host, rest) = match host {
-        [b'[', inner @ ..] => match inner.iter().position(|&byte| byte == b']') {
-            Some(at) => {
-                let address = inner.get(..at).unwrap_or(&[]);
-                let legal = |&byte: &u8| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.');
-                if address.is_empty() || !address.iter().all(legal) {
-                    return false;
-                }
-                (address, inner.get(at.saturating_add(1)..).unwrap_or(&[]))
-            }
-            None => return false,
-        },
-        _ => {
-            let at = host.iter().position(|&byte| byte == b':').unwrap_or(host.len());
-            host.split_at_checked(at).unwrap_or((host, &[]))
+    let (name, port) = match host {
+        [b'[', inner @ ..] => {
+            let legal = |byte: u8| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.');
+            let (address, rest) = split_where(inner, |byte| !legal(byte));
+            let [b']', port @ ..] = rest else { return false };
+            (address, port)
         }
+        _ => split_where(host, |byte| !is_name_byte(byte)),
     };
-    let legal = |&byte: &u8| {
-        byte.is_ascii_alphanumeric()
-            || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'%' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')')
-            || matches!(byte, b'*' | b'+' | b',' | b';' | b'=' | b':')
-    };
-    let port = match rest {
-        [] => true,
-        [b':'] => true,
+    let port = match port {
+        [] | [b':'] => true,
         [b':', digits @ ..] => is_port(digits),
         _ => false,
     };
-    !host.is_empty() && host.iter().all(legal) && port
+    !name.is_empty() && port
 }
 
 /// 16 bits in decimal.
@@ -164,7 +150,7 @@ pub(crate) fn body(known: &Known<'_>, asks_for_websocket: bool) -> Result<(), Ha
 pub(crate) fn version(field: &Field<'_>) -> Result<(), HandshakeError> {
     match field.single(HandshakeError::InvalidVersion)? {
         Some(b"13") => Ok(()),
-        Some(value) if token(value).is_none() => Err(HandshakeError::InvalidVersion),
+        Some(value) if !is_token(value) => Err(HandshakeError::InvalidVersion),
         // Another version, or none: say which one is understood.
         Some(_) | None => Err(HandshakeError::UnsupportedVersion),
     }

@@ -9,7 +9,7 @@ use super::deflate::{self, parse_answer, parse_offer};
 use super::error::HandshakeError;
 use super::fields::{check_own_value as check_extensions, iter_value, Extensions, Tokens};
 use super::head::Head;
-use super::http1::{self, Headers};
+use super::http1::{self, text, Headers};
 use super::key::Key;
 use super::rules::{body, host, split_target, version, Known};
 use super::{HeadLimits, OriginPolicy, Session};
@@ -115,14 +115,7 @@ impl<'h> Request<'h> {
         let mut known = Known::new();
         let note = |name, value, after| known.note(name, value, after);
         let (line, headers) = http1::request(head, limits, note)?;
-        let (target, authority) = split_target(line.target);
-        let plain = PlainRequest {
-            head,
-            method: line.method,
-            target: line.target,
-            minor: line.version.minor,
-            headers,
-        };
+        let target = text(line.target);
         let asks = match Tokens::of(known.upgrade, HandshakeError::MalformedHeader) {
             Ok(upgrade) => upgrade.contains_ignore_case("websocket"),
             // `Upgrade` may hold what is no token, such as `HTTP/2.0`: look for ours among the others.
@@ -136,15 +129,22 @@ impl<'h> Request<'h> {
         body(&known, asks)?;
         if !asks {
             host(&known.host, line.version.minor)?;
-            return Ok(Progress::Http(plain));
+            return Ok(Progress::Http(PlainRequest {
+                head,
+                method: text(line.method),
+                target,
+                minor: line.version.minor,
+                headers,
+            }));
         }
         // RFC 9110 section 7.8: nothing is upgraded from HTTP/1.0.
         if !line.version.is_at_least_1_1() {
             return Err(HandshakeError::UnsupportedHttpVersion);
         }
-        if line.method != "GET" {
+        if line.method != b"GET" {
             return Err(HandshakeError::MethodNotAllowed);
         }
+        let (target, authority) = split_target(target);
         let target = target.ok_or(HandshakeError::InvalidTarget)?;
         let host = host(&known.host, line.version.minor)?;
         let connection = Tokens::of(known.connection, HandshakeError::InvalidConnection)?;
@@ -162,7 +162,7 @@ impl<'h> Request<'h> {
             .ok_or(HandshakeError::InvalidKey)?;
         let origin = match known.origin.single(HandshakeError::InvalidOrigin)? {
             Some(origin) if !origin.is_ascii() => return Err(HandshakeError::InvalidOrigin),
-            origin => origin.and_then(|origin| core::str::from_utf8(origin).ok()),
+            origin => origin.map(text),
         };
         // Names are compared with case (RFC 7936), and must be unique.
         let subprotocols = Tokens::of(known.subprotocols, HandshakeError::InvalidSubprotocols)?;

@@ -4,6 +4,7 @@
 
 use core::fmt;
 
+use super::http1::is_name_byte;
 use super::rules::split_scheme;
 
 /// A parsed `ws:` or `wss:` URI; its parts are borrowed.
@@ -190,16 +191,7 @@ fn percent_encoding_is_valid(bytes: &[u8]) -> bool {
     true
 }
 
-/// reg-name of RFC 3986 section 3.2.2.
-const fn is_name_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'%') || is_sub_delim(byte)
-}
-
 /// pchar, `/` and `?` of RFC 3986 sections 3.3 and 3.4.
-const fn is_resource_byte(byte: u8) -> bool {
+fn is_resource_byte(byte: u8) -> bool {
     is_name_byte(byte) || matches!(byte, b':' | b'@' | b'/' | b'?')
-}
-
-const fn is_sub_delim(byte: u8) -> bool {
-    matches!(byte, b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=')
 }
