@@ -14,6 +14,7 @@ use super::error::HandshakeError;
 use super::fields::{check_own_value as check_extensions, iter_value, Extension, Extensions, Tokens};
 use super::http1::{self, token, Headers};
 use super::key::{encode_nonce, Key};
+use super::outline::Name;
 use super::response::{Response, ResponseReader};
 use super::uri::Uri;
 use super::{HeadLimits, Session};
@@ -163,7 +164,7 @@ impl<'c> ClientRequest<'c> {
             head.text(" HTTP/1.1\r\nHost: ");
             write_host(head, &self.uri);
             head.text("\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n")
-                .field("Sec-WebSocket-Key", key.as_str())
+                .field(Name::Key.as_str(), key.as_str())
                 .text("Sec-WebSocket-Version: 13\r\n");
             if let Some(origin) = self.origin {
                 head.field("Origin", origin);
@@ -193,7 +194,7 @@ impl<'c> ClientRequest<'c> {
         if self.deflate.is_empty() && self.extensions.is_none() {
             return;
         }
-        head.text(Extensions::NAME);
+        head.text(Name::Extensions.as_str());
         let mut separator = ": ";
         for offer in self.deflate {
             head.text(separator);
@@ -339,46 +340,39 @@ fn judge<'h>(
     request: &ClientRequest<'_>,
     key: &Key,
 ) -> Result<Progress<'h>, HandshakeError> {
-    let Response { version, status, headers, .. } = response;
-    if status != 101 {
+    if response.status != 101 {
         return Ok(Progress::Rejected(Rejected::new(response)));
     }
-    if !version.is_at_least_1_1() {
+    if !response.version.is_at_least_1_1() {
         return Err(HandshakeError::UnsupportedHttpVersion);
     }
-    let once = |name: &'static str, error| {
-        let mut values = headers.get_all(name);
-        match (values.next(), values.next()) {
-            (Some(value), None) => Ok(value),
-            _ => Err(error),
-        }
-    };
-    if !once("Upgrade", HandshakeError::InvalidUpgrade)?.eq_ignore_ascii_case(b"websocket") {
+    let once = |name, error| response.field(name).single(error)?.ok_or(error);
+    if !once(Name::Upgrade, HandshakeError::InvalidUpgrade)?.eq_ignore_ascii_case(b"websocket") {
         return Err(HandshakeError::InvalidUpgrade);
     }
-    let connection = Tokens::check(headers, "Connection", HandshakeError::InvalidConnection)?;
+    let connection = Tokens::of(response.field(Name::Connection), HandshakeError::InvalidConnection)?;
     if !connection.contains_ignore_case("upgrade") {
         return Err(HandshakeError::InvalidConnection);
     }
-    let accept = once("Sec-WebSocket-Accept", HandshakeError::InvalidAccept)?;
+    let accept = once(Name::Accept, HandshakeError::InvalidAccept)?;
     if accept != key.accept_value().as_bytes() {
         return Err(HandshakeError::InvalidAccept);
     }
     let mut session = Session::default();
-    let subprotocol = match headers.get("Sec-WebSocket-Protocol") {
+    let unoffered = HandshakeError::UnofferedSubprotocol;
+    let subprotocol = match response.field(Name::Subprotocol).single(unoffered)? {
         None if request.require_subprotocol && !request.subprotocols.is_empty() => {
             return Err(HandshakeError::SubprotocolRequired);
         }
         None => None,
-        Some(_) => {
-            let unoffered = HandshakeError::UnofferedSubprotocol;
-            let name = token(once("Sec-WebSocket-Protocol", unoffered)?).ok_or(unoffered)?;
+        Some(name) => {
+            let name = token(name).ok_or(unoffered)?;
             session.subprotocol = Some(request.place_of(name).ok_or(unoffered)?);
             Some(name)
         }
     };
     // Several lines are one list in a response too (erratum 3433).
-    let extensions = Extensions::check(headers)?;
+    let extensions = Extensions::of(response.field(Name::Extensions))?;
     for (at, extension) in extensions.iter().enumerate() {
         let repeated = extensions.iter().take(at).any(|earlier| earlier.name() == extension.name());
         if repeated || !request.offers_extension(extension.name()) {
@@ -394,7 +388,7 @@ fn judge<'h>(
     if session.deflate.is_some() && extensions.iter().nth(1).is_some() {
         return Err(HandshakeError::ConflictingExtensions);
     }
-    Ok(Progress::Accepted(Accepted { session, subprotocol, extensions, headers }))
+    Ok(Progress::Accepted(Accepted { session, subprotocol, extensions, headers: response.headers() }))
 }
 
 /// A response that opened the WebSocket.
@@ -431,36 +425,36 @@ impl<'h> Accepted<'h> {
 /// A response that did not open the WebSocket.
 #[derive(Clone, Copy, Debug)]
 pub struct Rejected<'h> {
-    response: Response<'h>,
+    head: &'h [u8],
+    status: u16,
+    headers: Headers<'h>,
 }
 
 impl<'h> Rejected<'h> {
-    pub(super) const fn new(response: Response<'h>) -> Self {
-        Self { response }
+    pub(super) fn new(response: Response<'h>) -> Self {
+        Self { head: response.head, status: response.status, headers: response.headers() }
     }
 
     /// The status: from 200. Above 599 it is invalid, and to be treated as a 5xx (RFC 9110 section 15).
     pub const fn status(&self) -> u16 {
-        self.response.status
+        self.status
     }
 
     /// All header fields, such as `Location` or `WWW-Authenticate`.
     pub const fn headers(&self) -> Headers<'h> {
-        self.response.headers
+        self.headers
     }
 
     /// The versions that the server speaks, from all lines of `Sec-WebSocket-Version` (section 4.4).
     pub fn versions(&self) -> impl Iterator<Item = &'h str> + Clone + 'h {
-        self.response
-            .headers
-            .iter()
-            .filter(|(name, _)| name.eq_ignore_ascii_case("Sec-WebSocket-Version"))
-            .flat_map(|(_, value)| value.split(|&byte| byte == b','))
+        self.headers
+            .get_all(Name::Version.as_str())
+            .flat_map(|value| value.split(|&byte| byte == b','))
             .filter_map(|version| token(http1::trim(version)))
     }
 
     /// The whole head as it came.
     pub const fn head(&self) -> &'h [u8] {
-        self.response.head
+        self.head
     }
 }

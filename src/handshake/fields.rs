@@ -4,7 +4,8 @@
 //! Owns: the two grammars, over any number of lines. Must not know: which names mean anything.
 
 use super::error::HandshakeError;
-use super::http1::{is_tchar, token, trim, Field, Headers};
+use super::http1::{is_tchar, token, trim};
+use super::outline::Field;
 
 /// More elements than this, empty ones included, are in nobody's list.
 const MAX_ELEMENTS: usize = 128;
@@ -16,16 +17,7 @@ pub struct Tokens<'h> {
 }
 
 impl<'h> Tokens<'h> {
-    /// The lists in all fields of that name. Empty elements are passed over (RFC 9110 section 5.6.1).
-    pub(crate) fn check(
-        headers: Headers<'h>,
-        name: &'static str,
-        malformed: HandshakeError,
-    ) -> Result<Self, HandshakeError> {
-        Self::of(Field::find(headers, name), malformed)
-    }
-
-    /// The lists in these fields.
+    /// The lists in these fields. Empty elements are passed over (RFC 9110 section 5.6.1).
     pub(crate) fn of(field: Field<'h>, malformed: HandshakeError) -> Result<Self, HandshakeError> {
         let mut elements = 0_usize;
         for element in Self::elements(field) {
@@ -80,12 +72,6 @@ pub struct Extensions<'h> {
 }
 
 impl<'h> Extensions<'h> {
-    pub(crate) const NAME: &'static str = "Sec-WebSocket-Extensions";
-
-    pub(crate) fn check(headers: Headers<'h>) -> Result<Self, HandshakeError> {
-        Self::of(Field::find(headers, Self::NAME))
-    }
-
     /// The extensions in these fields.
     pub(crate) fn of(field: Field<'h>) -> Result<Self, HandshakeError> {
         let mut elements = 0_usize;

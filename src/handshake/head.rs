@@ -2,10 +2,9 @@
 //!
 //! Owns: where the head ends. Must not know: what its lines mean.
 
-use memchr::memchr;
-
 use super::error::HandshakeError;
-use super::http1::{check_request_line, is_text};
+use super::http1::{check_request_line, text_len};
+use super::outline::Outline;
 use super::HeadLimits;
 
 /// A head that is coming: a start line, header lines, and a blank line.
@@ -14,17 +13,26 @@ use super::HeadLimits;
 #[derive(Debug)]
 pub(crate) struct Head<'s> {
     storage: &'s mut [u8],
+    /// How many bytes came.
     len: usize,
+    /// Where the line begins that is coming.
     line_start: usize,
+    /// How much of it is known to be text.
+    text: usize,
     blank_lines: u8,
-    max_start_line: usize,
-    max_field: usize,
+    limits: HeadLimits,
     check_start_line: fn(&[u8]) -> Result<(), HandshakeError>,
+    outline: Outline,
+    /// What the first header line that is wrong breaks; said when the head is complete.
+    defect: Option<HandshakeError>,
     complete: bool,
 }
 
 /// Blank lines that are ignored before a start line (RFC 9112 section 2.2 asks for one at least).
 const MAX_BLANK_LINES: u8 = 4;
+
+/// Bytes that are copied at a time, since those behind the head are copied in vain. Most heads are shorter.
+const MAX_BLOCK: usize = 2048;
 
 impl<'s> Head<'s> {
     pub(crate) fn new(storage: &'s mut [u8], limits: &HeadLimits) -> Self {
@@ -32,10 +40,12 @@ impl<'s> Head<'s> {
             storage,
             len: 0,
             line_start: 0,
+            text: 0,
             blank_lines: 0,
-            max_start_line: limits.max_start_line,
-            max_field: limits.max_field,
+            limits: *limits,
             check_start_line: |_| Ok(()),
+            outline: Outline::new(),
+            defect: None,
             complete: false,
         }
     }
@@ -48,22 +58,31 @@ impl<'s> Head<'s> {
 
     /// Takes bytes up to the blank line. Returns how many, and whether the head is complete.
     pub(crate) fn recv(&mut self, input: &[u8]) -> Result<(usize, bool), HandshakeError> {
-        let mut rest = input;
-        while !self.complete && !rest.is_empty() {
-            let end = memchr(b'\n', rest).map_or(rest.len(), |at| at.saturating_add(1));
-            let (piece, after) = rest.split_at_checked(end).unwrap_or((rest, &[]));
-            self.append(piece)?;
-            rest = after;
-            if piece.last() == Some(&b'\n') {
-                self.end_line()?;
+        let mut taken = 0_usize;
+        while !self.complete && taken < input.len() {
+            taken = taken.saturating_add(self.fill(input.get(taken..).unwrap_or(&[]))?);
+            if self.judge()? {
+                // What stands behind a blank line is not taken, or not yet.
+                taken = taken.saturating_sub(self.len.saturating_sub(self.line_start));
+                self.end_at_blank_line()?;
             }
         }
-        Ok((input.len().saturating_sub(rest.len()), self.complete))
+        Ok((taken, self.complete))
     }
 
     /// The whole head, blank line included, once it is complete.
     pub(crate) fn bytes(&self) -> &[u8] {
         self.storage.get(..self.len).unwrap_or(&[])
+    }
+
+    /// Its outline, which has no more than the header lines before the first that is wrong.
+    pub(crate) const fn outline(&self) -> &Outline {
+        &self.outline
+    }
+
+    /// Whether its header lines are right.
+    pub(crate) fn check_fields(&self) -> Result<(), HandshakeError> {
+        self.defect.map_or(Ok(()), Err)
     }
 
     /// Whether the blank line came.
@@ -78,70 +97,80 @@ impl<'s> Head<'s> {
 
     /// Forgets a complete head, to collect the next one.
     pub(crate) fn restart(&mut self) {
-        self.len = 0;
-        self.line_start = 0;
+        (self.len, self.line_start) = (0, 0);
+        self.outline = Outline::new();
+        self.defect = None;
         self.complete = false;
     }
 
-    fn append(&mut self, piece: &[u8]) -> Result<(), HandshakeError> {
-        let in_start_line = self.line_start == 0;
-        let malformed =
-            if in_start_line { HandshakeError::MalformedStartLine } else { HandshakeError::MalformedHeader };
-        let (max_line, line_too_long) = if in_start_line {
-            (self.max_start_line, HandshakeError::TargetTooLong)
-        } else {
-            (self.max_field, HandshakeError::FieldTooLong)
-        };
-        let (mut room, mut too_long) = (self.storage.len(), HandshakeError::HeadTooLarge);
-        let line_room = self.line_start.saturating_add(max_line).saturating_add(2);
-        if line_room < room {
-            (room, too_long) = (line_room, line_too_long);
+    /// Copies a block, or as much as there is room for, and something at least. Returns how much.
+    fn fill(&mut self, input: &[u8]) -> Result<usize, HandshakeError> {
+        let spare = self.storage.get_mut(self.len..).unwrap_or(&mut []);
+        let (fits, _) = input.split_at_checked(spare.len().min(MAX_BLOCK)).unwrap_or((input, &[]));
+        match spare.get_mut(..fits.len()) {
+            Some(spare) if !spare.is_empty() => spare.copy_from_slice(fits),
+            _ => return Err(HandshakeError::HeadTooLarge),
         }
-        // The first byte that is wrong decides, however the input is cut.
-        let (fits, over) = piece.split_at_checked(room.saturating_sub(self.len)).unwrap_or((piece, &[]));
-        // What can never be HTTP is refused before its end is awaited, such as a TLS handshake on this port:
-        // control bytes, and a CR before anything but LF.
-        let after_cr = self.storage.get(self.line_start..self.len).unwrap_or(&[]).last() == Some(&b'\r');
-        let text = match fits {
-            [b'\n'] | [] => fits.get(..0),
-            _ if after_cr => None,
-            [text @ .., b'\r', b'\n'] | [text @ .., b'\r' | b'\n'] | text => Some(text),
-        };
-        if !text.is_some_and(is_text) {
-            return Err(malformed);
-        }
-        if !over.is_empty() {
-            return Err(too_long);
-        }
-        // In two steps, so that the lengths are seen to be equal and the copy holds no panic.
-        let spare = self.storage.get_mut(self.len..).and_then(|spare| spare.get_mut(..fits.len()));
-        spare.ok_or(too_long)?.copy_from_slice(fits);
         self.len = self.len.saturating_add(fits.len());
-        Ok(())
+        Ok(fits.len())
     }
 
-    fn end_line(&mut self) -> Result<(), HandshakeError> {
-        let line = self.storage.get(self.line_start..self.len).unwrap_or(&[]);
-        let in_start_line = self.line_start == 0;
-        match line {
-            // RFC 9112 section 2.2: blank lines before a start line are ignored, within reason.
-            b"\r\n" if in_start_line => {
-                self.len = 0;
-                self.blank_lines = self.blank_lines.saturating_add(1);
-                if self.blank_lines > MAX_BLANK_LINES {
-                    return Err(HandshakeError::MalformedStartLine);
-                }
+    /// Judges what came, line by line. Returns whether it has gone past a blank line; it stops there.
+    fn judge(&mut self) -> Result<bool, HandshakeError> {
+        let came = self.storage.get(..self.len).unwrap_or(&[]);
+        let mut rest = came.get(self.line_start..).unwrap_or(&[]);
+        loop {
+            let in_start_line = self.outline.is_empty();
+            let (malformed, too_long, max_line) = if in_start_line {
+                (
+                    HandshakeError::MalformedStartLine,
+                    HandshakeError::TargetTooLong,
+                    self.limits.max_start_line,
+                )
+            } else {
+                (HandshakeError::MalformedHeader, HandshakeError::FieldTooLong, self.limits.max_field)
+            };
+            let unread = rest.get(self.text..).unwrap_or(&[]);
+            self.text = self.text.wrapping_add(text_len(unread));
+            let (line, end) = rest.split_at_checked(self.text).unwrap_or((rest, &[]));
+            // The first byte that is wrong decides, however the input is cut.
+            let judged = self.text.wrapping_add(end.len().min(if let [b'\r', ..] = end { 2 } else { 1 }));
+            if judged > max_line.saturating_add(2) {
+                return Err(too_long);
             }
-            b"\r\n" => self.complete = true,
-            // A bare LF is a way to smuggle: it never ends a line here.
-            [line @ .., b'\r', b'\n'] => {
-                if in_start_line {
-                    (self.check_start_line)(line)?;
-                }
-                self.line_start = self.len;
+            rest = match end {
+                [b'\r', b'\n', after @ ..] => after,
+                [] | [b'\r'] => return Ok(false),
+                // What can never be HTTP is refused before its end is awaited, such as a TLS handshake on this
+                // port: control bytes, and a CR before anything but LF. A bare LF is a way to smuggle.
+                _ => return Err(malformed),
+            };
+            let next = self.line_start.wrapping_add(judged);
+            if line.is_empty() {
+                (self.line_start, self.text) = (next, 0);
+                return Ok(true);
             }
-            _ if in_start_line => return Err(HandshakeError::MalformedStartLine),
-            _ => return Err(HandshakeError::MalformedHeader),
+            if in_start_line {
+                (self.check_start_line)(line)?;
+                self.outline.begin_fields(next);
+            } else if self.defect.is_none() {
+                self.defect = self.outline.add_line(line, self.line_start, &self.limits).err();
+            }
+            (self.line_start, self.text) = (next, 0);
+        }
+    }
+
+    /// A blank line ends a head that has a start line.
+    fn end_at_blank_line(&mut self) -> Result<(), HandshakeError> {
+        self.len = self.line_start;
+        self.complete = !self.outline.is_empty();
+        if !self.complete {
+            // RFC 9112 section 2.2: before a start line it is ignored, within reason.
+            self.blank_lines = self.blank_lines.saturating_add(1);
+            if self.blank_lines > MAX_BLANK_LINES {
+                return Err(HandshakeError::MalformedStartLine);
+            }
+            (self.len, self.line_start) = (0, 0);
         }
         Ok(())
     }

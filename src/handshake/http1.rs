@@ -1,11 +1,10 @@
-//! Heads of HTTP/1.1 messages, strictly (RFC 9112 sections 2 to 5).
+//! Lines of HTTP/1.1 messages, strictly (RFC 9112 sections 2 to 5).
 //!
-//! Owns: start lines and header lines. Must not know: what any field means.
+//! Owns: start lines, header lines, and which bytes may stand where. Must not know: what any field means.
 
 use memchr::memchr;
 
 use super::error::HandshakeError;
-use super::HeadLimits;
 
 /// The header fields of a head that was checked: names and values, borrowed.
 #[derive(Clone, Copy, Debug)]
@@ -16,7 +15,7 @@ pub struct Headers<'h> {
 impl<'h> Headers<'h> {
     /// Every field in order: its name as it came, and its value without outer whitespace.
     pub fn iter(&self) -> impl Iterator<Item = (&'h str, &'h [u8])> + Clone + 'h {
-        Lines { rest: self.lines }.filter_map(split_field)
+        Lines::of(self.lines).filter_map(split_field)
     }
 
     /// The value of the first field of this name, compared without case.
@@ -32,91 +31,9 @@ impl<'h> Headers<'h> {
         self.iter().filter(move |(candidate, _)| candidate.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
-    /// Judges every line once, so that iterating cannot fail. Each is shown to `known`: its name, its value
-    /// and the lines after it; whether the name is one that is known, and so a token.
-    fn check(
-        lines: &'h [u8],
-        max_fields: usize,
-        max_field: usize,
-        mut known: impl FnMut(&'h [u8], &'h [u8], Headers<'h>) -> bool,
-    ) -> Result<Self, HandshakeError> {
-        let malformed = HandshakeError::MalformedHeader;
-        let mut fields = 0_usize;
-        let mut rest = Lines { rest: lines };
-        while let Some(line) = rest.next() {
-            fields = fields.saturating_add(1);
-            if fields > max_fields {
-                return Err(HandshakeError::TooManyFields);
-            }
-            if line.len() > max_field {
-                return Err(HandshakeError::FieldTooLong);
-            }
-            let (name, value) = split_line(line).ok_or(malformed)?;
-            let is_known = known(name, value, Headers { lines: rest.rest });
-            if !is_known && !is_token(name) || !is_text(value) {
-                return Err(malformed);
-            }
-        }
-        Ok(Self { lines })
-    }
-}
-
-/// All fields of one name. Lines are looked through again only where the name is repeated.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Field<'h> {
-    name: &'static str,
-    first: Option<&'h [u8]>,
-    repeated: bool,
-    after: Headers<'h>,
-}
-
-impl<'h> Field<'h> {
-    /// Of this name, not yet seen.
-    pub(crate) const fn new(name: &'static str) -> Self {
-        Self { name, first: None, repeated: false, after: Headers { lines: &[] } }
-    }
-
-    /// Of this name, in a head that was checked.
-    pub(crate) fn find(headers: Headers<'h>, name: &'static str) -> Self {
-        let mut field = Self::new(name);
-        let mut rest = Lines { rest: headers.lines };
-        while let Some(line) = rest.next() {
-            if let Some((name, value)) = split_line(line) {
-                field.note(name, value, Headers { lines: rest.rest });
-            }
-        }
-        field
-    }
-
-    /// Takes note of a line, if it is of this name, compared without case.
-    pub(crate) fn note(&mut self, name: &[u8], value: &'h [u8], after: Headers<'h>) -> bool {
-        let same = name.eq_ignore_ascii_case(self.name.as_bytes());
-        if same && self.first.is_some() {
-            self.repeated = true;
-        } else if same {
-            (self.first, self.after) = (Some(value), after);
-        }
-        same
-    }
-
-    /// Whether there is one.
-    pub(crate) const fn is_present(&self) -> bool {
-        self.first.is_some()
-    }
-
-    /// The value of a field that may stand once.
-    pub(crate) const fn single(&self, repeated: HandshakeError) -> Result<Option<&'h [u8]>, HandshakeError> {
-        if self.repeated {
-            Err(repeated)
-        } else {
-            Ok(self.first)
-        }
-    }
-
-    /// All values, in order.
-    pub(crate) fn values(&self) -> impl Iterator<Item = &'h [u8]> + Clone + 'h {
-        let more = if self.repeated { self.after } else { Headers { lines: &[] } };
-        self.first.into_iter().chain(more.get_all(self.name))
+    /// Of lines that were judged, each with its CRLF.
+    pub(crate) const fn of(lines: &'h [u8]) -> Self {
+        Self { lines }
     }
 }
 
@@ -141,27 +58,13 @@ impl HttpVersion {
     }
 }
 
-/// Parses a complete request head, blank line included. Each field is shown to `known`, as to
-/// [`Headers::check`].
-pub(crate) fn request<'h>(
-    head: &'h [u8],
-    limits: &HeadLimits,
-    known: impl FnMut(&'h [u8], &'h [u8], Headers<'h>) -> bool,
-) -> Result<(RequestLine<'h>, Headers<'h>), HandshakeError> {
-    let (line, fields) = start_line(head)?;
-    if line.len() > limits.max_start_line {
-        return Err(HandshakeError::TargetTooLong);
-    }
-    Ok((request_line(line)?, Headers::check(fields, limits.max_fields, limits.max_field, known)?))
-}
-
 /// Judges a request line, without its CRLF.
 pub(crate) fn check_request_line(line: &[u8]) -> Result<(), HandshakeError> {
     request_line(line).map(|_| ())
 }
 
 /// Parses a request line, without its CRLF, of any version 1.
-fn request_line(line: &[u8]) -> Result<RequestLine<'_>, HandshakeError> {
+pub(crate) fn request_line(line: &[u8]) -> Result<RequestLine<'_>, HandshakeError> {
     let malformed = HandshakeError::MalformedStartLine;
     let (method, rest) = split_where(line, |byte| !is_tchar(byte));
     let (target, version) =
@@ -176,12 +79,8 @@ fn request_line(line: &[u8]) -> Result<RequestLine<'_>, HandshakeError> {
     Ok(RequestLine { method, target, version })
 }
 
-/// Parses a complete response head, blank line included: its status and its fields.
-pub(crate) fn response(
-    head: &[u8],
-    max_fields: usize,
-) -> Result<(HttpVersion, u16, Headers<'_>), HandshakeError> {
-    let (line, fields) = start_line(head)?;
+/// Parses a status line, without its CRLF: the version and the status.
+pub(crate) fn status_line(line: &[u8]) -> Result<(HttpVersion, u16), HandshakeError> {
     let malformed = HandshakeError::MalformedStartLine;
     let (version, rest) = line.split_first_chunk::<8>().ok_or(malformed)?;
     let version = http_version(version).ok_or(malformed)?;
@@ -198,19 +97,7 @@ pub(crate) fn response(
     let status = [a, b, c]
         .iter()
         .fold(0_u16, |sum, digit| sum.saturating_mul(10).saturating_add(u16::from(digit & 0x0F)));
-    // The length of each was bounded when the head was collected.
-    Ok((version, status, Headers::check(fields, max_fields, usize::MAX, |_, _, _| false)?))
-}
-
-/// The start line without its CRLF, and the header lines without the blank line.
-fn start_line(head: &[u8]) -> Result<(&[u8], &[u8]), HandshakeError> {
-    let mut lines = Lines { rest: head };
-    let line = lines.next().ok_or(HandshakeError::MalformedStartLine)?;
-    match lines.rest.strip_suffix(b"\r\n") {
-        // A head that is cut off at the end of a line must not lose that line: it lacks the blank one.
-        Some(fields) if fields.is_empty() || fields.ends_with(b"\r\n") => Ok((line, fields)),
-        _ => Err(HandshakeError::MalformedHeader),
-    }
+    Ok((version, status))
 }
 
 fn http_version(bytes: &[u8]) -> Option<HttpVersion> {
@@ -224,8 +111,19 @@ fn http_version(bytes: &[u8]) -> Option<HttpVersion> {
 
 /// Lines that end in CRLF, given without it. A CR elsewhere stays in the line, where it is no legal byte.
 #[derive(Clone, Debug)]
-struct Lines<'h> {
+pub(crate) struct Lines<'h> {
     rest: &'h [u8],
+}
+
+impl<'h> Lines<'h> {
+    pub(crate) const fn of(bytes: &'h [u8]) -> Self {
+        Self { rest: bytes }
+    }
+
+    /// What follows the lines that were given.
+    pub(crate) const fn rest(&self) -> &'h [u8] {
+        self.rest
+    }
 }
 
 impl<'h> Iterator for Lines<'h> {
@@ -238,16 +136,10 @@ impl<'h> Iterator for Lines<'h> {
     }
 }
 
-/// What stands before and after the colon of a header line.
-fn split_line(line: &[u8]) -> Option<(&[u8], &[u8])> {
+/// Name and value of a header line that was judged.
+pub(crate) fn split_field(line: &[u8]) -> Option<(&str, &[u8])> {
     let (name, value) = line.split_at_checked(memchr(b':', line)?)?;
-    Some((name, trim(value.get(1..)?)))
-}
-
-/// Name and value of a header line that was checked.
-fn split_field(line: &[u8]) -> Option<(&str, &[u8])> {
-    let (name, value) = split_line(line)?;
-    Some((core::str::from_utf8(name).ok()?, value))
+    Some((core::str::from_utf8(name).ok()?, trim(value.get(1..)?)))
 }
 
 /// Bytes that were found to be ASCII.
@@ -263,6 +155,13 @@ pub(crate) fn token(bytes: &[u8]) -> Option<&str> {
 /// Whether the bytes are a token (RFC 9110 section 5.6.2).
 pub(crate) fn is_token(bytes: &[u8]) -> bool {
     !bytes.is_empty() && bytes.iter().all(|&byte| is_tchar(byte))
+}
+
+/// Whether a token is this one, which has letters and `-` alone, compared without case.
+pub(crate) fn is_same_token(token: &[u8], known: &str) -> bool {
+    // No other byte that may stand in a token differs from these by no more than the bit of the case.
+    let differ = token.iter().zip(known.as_bytes()).fold(0, |differ, (a, b)| differ | (a ^ b));
+    token.len() == known.len() && differ & !0x20 == 0
 }
 
 /// Without outer SP and HTAB (RFC 9110 section 5.6.3).

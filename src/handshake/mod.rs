@@ -11,6 +11,7 @@ mod head;
 mod http1;
 mod key;
 mod origin;
+mod outline;
 pub mod proxy;
 mod response;
 mod rules;

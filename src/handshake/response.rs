@@ -5,6 +5,7 @@
 use super::error::HandshakeError;
 use super::head::Head;
 use super::http1::{self, Headers, HttpVersion};
+use super::outline::{Field, Name, Outline};
 use super::HeadLimits;
 
 /// Responses that may come before the final one (RFC 9110 section 15.2).
@@ -16,22 +17,32 @@ pub(super) struct Response<'h> {
     pub(super) head: &'h [u8],
     pub(super) version: HttpVersion,
     pub(super) status: u16,
-    pub(super) headers: Headers<'h>,
+    pub(super) outline: &'h Outline,
+}
+
+impl<'h> Response<'h> {
+    /// Its fields of this name.
+    pub(super) fn field(&self, name: Name) -> Field<'h> {
+        self.outline.field(name, self.head)
+    }
+
+    /// All its fields.
+    pub(super) fn headers(&self) -> Headers<'h> {
+        self.outline.headers(self.head)
+    }
 }
 
 /// Collects responses up to the final one: 101, or any from 200.
 #[derive(Debug)]
 pub(super) struct ResponseReader<'s> {
     head: Head<'s>,
-    max_fields: usize,
     interim: u8,
     failed: Option<HandshakeError>,
 }
 
 impl<'s> ResponseReader<'s> {
     pub(super) fn new(storage: &'s mut [u8], limits: &HeadLimits) -> Self {
-        let head = Head::new(storage, limits);
-        Self { head, max_fields: limits.max_fields, interim: 0, failed: None }
+        Self { head: Head::new(storage, limits), interim: 0, failed: None }
     }
 
     /// Takes bytes up to the final response's blank line, and has it judged. Returns how many, and the
@@ -48,7 +59,7 @@ impl<'s> ResponseReader<'s> {
             if !complete {
                 return Ok((taken, None));
             }
-            judge(parse(self.head.bytes(), self.max_fields)?).map(|judgement| (taken, Some(judgement)))
+            judge(parse(&self.head)?).map(|judgement| (taken, Some(judgement)))
         });
         if let Err(error) = result {
             self.failed = Some(error);
@@ -75,7 +86,7 @@ impl<'s> ResponseReader<'s> {
             if !complete {
                 return Ok((taken, false));
             }
-            let status = parse(self.head.bytes(), self.max_fields)?.status;
+            let status = parse(&self.head)?.status;
             if status == 101 || status >= 200 {
                 return Ok((taken, true));
             }
@@ -90,10 +101,12 @@ impl<'s> ResponseReader<'s> {
 
 /// Parses a complete head. Another major version has another syntax, whatever this looks like (RFC 9112
 /// section 2.3).
-fn parse(head: &[u8], max_fields: usize) -> Result<Response<'_>, HandshakeError> {
-    let (version, status, headers) = http1::response(head, max_fields)?;
+fn parse<'h>(head: &'h Head<'_>) -> Result<Response<'h>, HandshakeError> {
+    let (bytes, outline) = (head.bytes(), head.outline());
+    let (version, status) = http1::status_line(outline.start_line(bytes))?;
+    head.check_fields()?;
     if version.major != 1 {
         return Err(HandshakeError::UnsupportedHttpVersion);
     }
-    Ok(Response { head, version, status, headers })
+    Ok(Response { head: bytes, version, status, outline })
 }

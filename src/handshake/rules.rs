@@ -1,62 +1,10 @@
 //! The rules that single parts of a request must keep (RFC 6455 section 4.2.1, RFC 9112 sections 3 and 6).
 //!
-//! Owns: the fields that a server knows, and judging each. Must not know: what a request comes to, or
-//! answers.
+//! Owns: judging each of them. Must not know: what a request comes to, or answers.
 
 use super::error::HandshakeError;
-use super::fields::Extensions;
-use super::http1::{is_name_byte, is_token, split_where, text, trim, Field, Headers};
-
-/// The fields that matter to a server's handshake, found in one pass over the head.
-#[derive(Debug)]
-pub(crate) struct Known<'h> {
-    pub(crate) host: Field<'h>,
-    pub(crate) upgrade: Field<'h>,
-    pub(crate) connection: Field<'h>,
-    pub(crate) expect: Field<'h>,
-    pub(crate) content_length: Field<'h>,
-    pub(crate) transfer_encoding: Field<'h>,
-    pub(crate) origin: Field<'h>,
-    pub(crate) key: Field<'h>,
-    pub(crate) version: Field<'h>,
-    pub(crate) subprotocols: Field<'h>,
-    pub(crate) extensions: Field<'h>,
-}
-
-impl<'h> Known<'h> {
-    pub(crate) const fn new() -> Self {
-        Self {
-            host: Field::new("Host"),
-            upgrade: Field::new("Upgrade"),
-            connection: Field::new("Connection"),
-            expect: Field::new("Expect"),
-            content_length: Field::new("Content-Length"),
-            transfer_encoding: Field::new("Transfer-Encoding"),
-            origin: Field::new("Origin"),
-            key: Field::new("Sec-WebSocket-Key"),
-            version: Field::new("Sec-WebSocket-Version"),
-            subprotocols: Field::new("Sec-WebSocket-Protocol"),
-            extensions: Field::new(Extensions::NAME),
-        }
-    }
-
-    /// Takes note of a field if it is one of these.
-    pub(crate) fn note(&mut self, name: &[u8], value: &'h [u8], after: Headers<'h>) -> bool {
-        // The length of a name leaves one or two that it may be.
-        match name.len() {
-            4 => self.host.note(name, value, after),
-            6 => self.origin.note(name, value, after) || self.expect.note(name, value, after),
-            7 => self.upgrade.note(name, value, after),
-            10 => self.connection.note(name, value, after),
-            14 => self.content_length.note(name, value, after),
-            17 => self.key.note(name, value, after) || self.transfer_encoding.note(name, value, after),
-            21 => self.version.note(name, value, after),
-            22 => self.subprotocols.note(name, value, after),
-            24 => self.extensions.note(name, value, after),
-            _ => false,
-        }
-    }
-}
+use super::http1::{is_name_byte, is_token, split_where, text, trim};
+use super::outline::Field;
 
 /// The resource of a target in origin-form or of an http(s) URI, and the latter's authority (section 4.2.1).
 pub(crate) fn split_target(target: &str) -> (Option<&str>, Option<&str>) {
@@ -122,9 +70,12 @@ fn is_port(digits: &[u8]) -> bool {
 }
 
 /// RFC 9112 section 6 and the way in which requests are smuggled: nothing of a body may be taken for frames.
-pub(crate) fn body(known: &Known<'_>, asks_for_websocket: bool) -> Result<(), HandshakeError> {
-    let mut lengths =
-        known.content_length.values().flat_map(|value| value.split(|&byte| byte == b',')).map(trim);
+pub(crate) fn body(
+    content_length: &Field<'_>,
+    transfer_encoding: &Field<'_>,
+    asks_for_websocket: bool,
+) -> Result<(), HandshakeError> {
+    let mut lengths = content_length.values().flat_map(|value| value.split(|&byte| byte == b',')).map(trim);
     let first = lengths.next();
     if let Some(first) = first {
         let digits = !first.is_empty() && first.iter().all(u8::is_ascii_digit);
@@ -135,9 +86,9 @@ pub(crate) fn body(known: &Known<'_>, asks_for_websocket: bool) -> Result<(), Ha
             return Err(HandshakeError::UnexpectedBody);
         }
     }
-    if known.transfer_encoding.is_present() {
+    if transfer_encoding.is_present() {
         let codings =
-            known.transfer_encoding.values().flat_map(|value| value.split(|&byte| byte == b',')).map(trim);
+            transfer_encoding.values().flat_map(|value| value.split(|&byte| byte == b',')).map(trim);
         let chunked_last = codings.last().is_some_and(|last| last.eq_ignore_ascii_case(b"chunked"));
         if asks_for_websocket || first.is_some() || !chunked_last {
             return Err(HandshakeError::UnexpectedBody);

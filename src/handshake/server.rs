@@ -11,7 +11,8 @@ use super::fields::{check_own_value as check_extensions, iter_value, Extensions,
 use super::head::Head;
 use super::http1::{self, text, Headers};
 use super::key::Key;
-use super::rules::{body, host, split_target, version, Known};
+use super::outline::{Name, Outline};
+use super::rules::{body, host, split_target, version};
 use super::{HeadLimits, OriginPolicy, Session};
 use crate::deflate::{Offer, Params, Policy};
 
@@ -19,7 +20,7 @@ use crate::deflate::{Offer, Params, Policy};
 #[derive(Debug)]
 pub struct Handshake<'s> {
     head: Head<'s>,
-    limits: HeadLimits,
+    strict_key: bool,
     failed: Option<HandshakeError>,
 }
 
@@ -39,7 +40,7 @@ pub enum Progress<'h> {
 impl<'s> Handshake<'s> {
     /// Heads may be as long as `storage`; [`HeadLimits::STORAGE`] is a sensible size.
     pub fn new(storage: &'s mut [u8], limits: HeadLimits) -> Self {
-        Self { head: Head::of_request(storage, &limits), limits, failed: None }
+        Self { head: Head::of_request(storage, &limits), strict_key: limits.strict_key, failed: None }
     }
 
     /// Takes received bytes. Returns how many it took: never one past the blank line, so that what is left
@@ -63,7 +64,8 @@ impl<'s> Handshake<'s> {
         if !complete {
             return Ok((taken, Progress::NeedMore));
         }
-        match Request::parse(self.head.bytes(), &self.limits) {
+        let (bytes, outline) = (self.head.bytes(), self.head.outline());
+        match self.head.check_fields().and_then(|()| Request::judge(bytes, outline, self.strict_key)) {
             Ok(progress) => Ok((taken, progress)),
             Err(error) => {
                 self.failed = Some(error);
@@ -112,23 +114,28 @@ impl<'h> Request<'h> {
     ///
     /// [`HandshakeError`], as [`Handshake::recv`].
     pub fn parse(head: &'h [u8], limits: &HeadLimits) -> Result<Progress<'h>, HandshakeError> {
-        let mut known = Known::new();
-        let note = |name, value, after| known.note(name, value, after);
-        let (line, headers) = http1::request(head, limits, note)?;
+        Self::judge(head, &Outline::of_request(head, limits)?, limits.strict_key)
+    }
+
+    /// Judges a head whose lines were judged.
+    fn judge(head: &'h [u8], outline: &Outline, strict_key: bool) -> Result<Progress<'h>, HandshakeError> {
+        let field = |name| outline.field(name, head);
+        let line = http1::request_line(outline.start_line(head))?;
         let target = text(line.target);
-        let asks = match Tokens::of(known.upgrade, HandshakeError::MalformedHeader) {
+        let headers = outline.headers(head);
+        let upgrade = field(Name::Upgrade);
+        let asks = match Tokens::of(upgrade, HandshakeError::MalformedHeader) {
             Ok(upgrade) => upgrade.contains_ignore_case("websocket"),
             // `Upgrade` may hold what is no token, such as `HTTP/2.0`: look for ours among the others.
             Err(HandshakeError::ListTooLong) => return Err(HandshakeError::ListTooLong),
-            Err(_) => known
-                .upgrade
+            Err(_) => upgrade
                 .values()
                 .flat_map(|value| value.split(|&byte| byte == b','))
                 .any(|name| http1::trim(name).eq_ignore_ascii_case(b"websocket")),
         };
-        body(&known, asks)?;
+        body(&field(Name::ContentLength), &field(Name::TransferEncoding), asks)?;
         if !asks {
-            host(&known.host, line.version.minor)?;
+            host(&field(Name::Host), line.version.minor)?;
             return Ok(Progress::Http(PlainRequest {
                 head,
                 method: text(line.method),
@@ -146,30 +153,29 @@ impl<'h> Request<'h> {
         }
         let (target, authority) = split_target(target);
         let target = target.ok_or(HandshakeError::InvalidTarget)?;
-        let host = host(&known.host, line.version.minor)?;
-        let connection = Tokens::of(known.connection, HandshakeError::InvalidConnection)?;
+        let host = host(&field(Name::Host), line.version.minor)?;
+        let connection = Tokens::of(field(Name::Connection), HandshakeError::InvalidConnection)?;
         if !connection.contains_ignore_case("upgrade") {
             return Err(HandshakeError::InvalidConnection);
         }
-        if known.expect.is_present() {
+        if field(Name::Expect).is_present() {
             return Err(HandshakeError::ExpectationFailed);
         }
-        version(&known.version)?;
-        let key = known
-            .key
+        version(&field(Name::Version))?;
+        let key = field(Name::Key)
             .single(HandshakeError::InvalidKey)?
-            .and_then(|key| Key::parse(key, limits.strict_key))
+            .and_then(|key| Key::parse(key, strict_key))
             .ok_or(HandshakeError::InvalidKey)?;
-        let origin = match known.origin.single(HandshakeError::InvalidOrigin)? {
+        let origin = match field(Name::Origin).single(HandshakeError::InvalidOrigin)? {
             Some(origin) if !origin.is_ascii() => return Err(HandshakeError::InvalidOrigin),
             origin => origin.map(text),
         };
         // Names are compared with case (RFC 7936), and must be unique.
-        let subprotocols = Tokens::of(known.subprotocols, HandshakeError::InvalidSubprotocols)?;
+        let subprotocols = Tokens::of(field(Name::Subprotocol), HandshakeError::InvalidSubprotocols)?;
         if !subprotocols.are_unique() {
             return Err(HandshakeError::InvalidSubprotocols);
         }
-        let extensions = Extensions::of(known.extensions)?;
+        let extensions = Extensions::of(field(Name::Extensions))?;
         Ok(Progress::Request(Request {
             head,
             target,
@@ -409,14 +415,14 @@ impl<'h, 'r> Accept<'h, 'r> {
                 .bytes(accept.as_bytes())
                 .text("\r\n");
             if let Some(name) = self.subprotocol {
-                head.field("Sec-WebSocket-Protocol", name);
+                head.field(Name::Subprotocol.as_str(), name);
             }
             match (self.extensions, &self.session.deflate) {
                 (Some(extensions), _) => {
-                    head.field(Extensions::NAME, extensions);
+                    head.field(Name::Extensions.as_str(), extensions);
                 }
                 (None, Some(answer)) => {
-                    head.text(Extensions::NAME).text(": ");
+                    head.text(Name::Extensions.as_str()).text(": ");
                     deflate::write_answer(head, answer);
                     head.text("\r\n");
                 }
