@@ -1,4 +1,5 @@
-//! The kit over every adapter of the project; and broken adapters, which it must fail.
+//! The kit over every adapter but those in lent buffers, which have a file of their own; and broken adapters,
+//! which it must fail.
 
 #[path = "common/wires.rs"]
 mod wires;
@@ -7,11 +8,11 @@ use std::cell::RefCell;
 use std::future::poll_fn;
 use std::task::{Context, Poll, Waker};
 
-use sockless::adapter::kit::{self, interrupted, run_tasks, Failure, Outcome, Report, Wire};
-use sockless::adapter::{embedded_io, embedded_io_async, futures_io, polled, std_io, tokio, Error};
-use sockless::message::{Action, Buffers, Endpoint, OwnedMessage, SliceAssembler, WriteSide};
+use sockless::adapter::kit::{self, interrupted, run_tasks, Outcome, Report, Wire};
+use sockless::adapter::{futures_io, polled, std_io, tokio, Error};
+use sockless::message::{Action, Buffers, Endpoint, OwnedMessage, WriteSide};
 use sockless::{Config, Server};
-use wires::{EmbeddedAsyncWire, EmbeddedWire, FuturesWire, TokioWire, WireError};
+use wires::{FuturesWire, TokioWire};
 
 const BUFFERS: Buffers = Buffers::DEFAULT.with_read(4096);
 
@@ -97,79 +98,6 @@ fn a_blocking_transport_passes_the_kit() {
             outcome
         }));
     }
-}
-
-/// The adapters in buffers that are lent, which cannot end one direction of a transport.
-struct Lent(fn(Wire) -> Outcome);
-
-impl kit::Subject for Lent {
-    fn echo(&mut self, wire: Wire) -> Outcome {
-        (self.0)(wire)
-    }
-
-    fn half_closes(&self) -> bool {
-        false
-    }
-}
-
-/// Room for the biggest message of the kit, so that an answer is queued whole or not at all.
-const ROOM: usize = 80_000;
-
-fn lent_failure(error: embedded_io::Error<WireError>) -> Failure {
-    match error {
-        embedded_io::Error::Protocol(error) => Failure::Protocol(error),
-        embedded_io::Error::Io(error) => Failure::Io(error.0),
-        other => Failure::Other(other.to_string()),
-    }
-}
-
-#[test]
-fn embedded_io_passes_the_kit() {
-    passes(&kit::run(&mut Lent(|wire| {
-        let (mut read, mut write, mut joined) = (vec![0; 4096], vec![0; ROOM], vec![0; ROOM]);
-        let buffers = embedded_io::Buffers::new(&mut read, &mut write).unwrap();
-        let mut assembler = SliceAssembler::new(&mut joined);
-        let mut socket = embedded_io::WebSocket::new(EmbeddedWire(wire), Server, Config::new(), buffers);
-        let mut outcome = Outcome::new();
-        while outcome.goes_on() {
-            match socket.recv_message_with(&mut assembler) {
-                Ok(Some((message, mut outgoing))) => {
-                    outcome.message(message);
-                    let _ = outgoing.feed(message);
-                }
-                Ok(None) => outcome.ended(socket.closed()),
-                Err(error) => outcome.failure(lent_failure(error)),
-            }
-        }
-        outcome
-    })));
-}
-
-#[test]
-fn embedded_io_async_passes_the_kit() {
-    passes(&kit::run(&mut Lent(|wire| {
-        let mut outcome = Outcome::new();
-        let task = async {
-            let (mut read, mut write, mut joined) = (vec![0; 4096], vec![0; ROOM], vec![0; ROOM]);
-            let buffers = embedded_io::Buffers::new(&mut read, &mut write).unwrap();
-            let mut assembler = SliceAssembler::new(&mut joined);
-            let stream = EmbeddedAsyncWire(wire.clone());
-            let mut socket = embedded_io_async::WebSocket::new(stream, Server, Config::new(), buffers);
-            while outcome.goes_on() {
-                match interrupted(&wire, socket.recv_message_with(&mut assembler)).await {
-                    None => {}
-                    Some(Ok(Some((message, mut outgoing)))) => {
-                        outcome.message(message);
-                        let _ = outgoing.feed(message).await;
-                    }
-                    Some(Ok(None)) => outcome.ended(socket.closed()),
-                    Some(Err(error)) => outcome.failure(lent_failure(error)),
-                }
-            }
-        };
-        run_tasks(&wire, vec![Box::pin(task)]);
-        outcome
-    })));
 }
 
 /// Hands over one thing at a time between two tasks of a thread, and waits until the other is done with it.

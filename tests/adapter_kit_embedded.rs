@@ -1,6 +1,5 @@
 //! The kit over the two adapters in lent buffers, together with what they ask of their caller: to end the
 //! writing direction and read on, which their traits know no way to, and to give again what time cut short.
-//! `adapter_kit.rs` runs them alone, in buffers where nothing is cut short.
 
 use std::future::poll_fn;
 use std::{fmt, io};

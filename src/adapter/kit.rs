@@ -63,12 +63,6 @@ pub trait Subject {
     /// It receives whole messages and answers each with itself, by queueing or by sending, before it receives
     /// the next. What stops an answer is not reported: receiving tells how the connection ended.
     fn echo(&mut self, wire: Wire) -> Outcome;
-
-    /// Whether it ends the writing direction alone; some transports know no way to. Then nothing is asked of
-    /// that, and the adapter is done once everything is written that the engine wants written.
-    fn half_closes(&self) -> bool {
-        true
-    }
 }
 
 impl<F: FnMut(Wire) -> Outcome> Subject for F {
@@ -165,10 +159,7 @@ pub fn run(subject: &mut impl Subject) -> Report {
 ///
 /// What was not as expected.
 pub fn check(subject: &mut impl Subject, case: &Case) -> Result<(), String> {
-    let half_closes = subject.half_closes();
-    let mut script = case.script.clone();
-    script.holds.iter_mut().for_each(|hold| hold.shut &= half_closes);
-    let wire = Wire::new(script);
+    let wire = Wire::new(case.script.clone());
     let outcome = subject.echo(wire.clone());
     let expected = &case.expected;
     if let Some(fault) = wire.faults().first() {
@@ -185,7 +176,7 @@ pub fn check(subject: &mut impl Subject, case: &Case) -> Result<(), String> {
         return Err(format!("written: {got:?} instead of {want:?}"));
     }
     same("closed()", &outcome.closed, &Some(expected.closed))?;
-    if let (Some(shut), true) = (expected.shut, half_closes) {
+    if let Some(shut) = expected.shut {
         same("writing direction ended", &wire.is_shut(), &shut)?;
     }
     if !wire.is_dropped() {
