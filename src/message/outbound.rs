@@ -489,4 +489,4 @@ impl Outbound<Server> {
 }
 
 /// Octets from which on it is cheaper to write a payload by itself than to copy it.
-const LONG: usize = 16 << 10;
+const LONG: usize = 64 << 10;
