@@ -26,6 +26,8 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 const OTHER_FILES: u64 = 64;
 /// Opening handshakes at a time.
 const OPENING: usize = 64;
+/// One for all connections: what a task names in passing it keeps.
+static OPTIONS: ServerOptions<'static> = ServerOptions::new(OriginPolicy::Any);
 /// For one server and its clients.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -64,7 +66,7 @@ pub fn serve(how: &str, count: usize) -> Result<()> {
         for _ in 0..count {
             let (stream, _) = listener.accept().await?;
             tokio::spawn(async move {
-                let socket = accept(stream, &ServerOptions::new(OriginPolicy::Any)).await.expect("it opens");
+                let socket = accept(stream, &OPTIONS).await.expect("it opens");
                 // Until the client is gone.
                 let _ = if released { echo_released(socket).await } else { echo(socket).await };
             });
