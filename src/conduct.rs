@@ -39,7 +39,7 @@ impl<R: Role> Conduct<R> {
 
     /// What is to be kept of it, if it is at rest as far as the sending half knows.
     pub(crate) fn rest(&self) -> Option<Rest> {
-        if self.ready_state() != ReadyState::Open {
+        if self.received.is_some() || self.failure.is_some() || self.ended {
             return None;
         }
         Some(Rest::from_parts(self.deadlines.signs(), self.writer.at_rest()?))

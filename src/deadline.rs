@@ -190,9 +190,12 @@ impl Deadlines {
 
     /// Goes on as those of an open connection.
     pub(crate) fn resume(&mut self, signs: Signs) {
-        let Signs { heard, pinged, received } = signs;
-        *self =
-            Self { lengths: self.lengths, since: None, heard, pinged, received, ending: false, over: false };
+        self.since = None;
+        self.heard = signs.heard;
+        self.pinged = signs.pinged;
+        self.received = signs.received;
+        self.ending = false;
+        self.over = false;
     }
 
     fn arm(&mut self, now: Timestamp, progress: Progress) {

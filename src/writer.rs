@@ -71,7 +71,8 @@ impl<R: Role> Writer<R> {
 
     /// Whether no message is in progress, nothing is owed, and no end was begun; what was negotiated then.
     pub(crate) fn at_rest(&self) -> Option<Rsv> {
-        let rests = self.is_open()
+        let rests = !self.over
+            && self.sent.is_none()
             && self.message.is_none()
             && self.frame_remaining == 0
             && !self.keep_alive
