@@ -362,7 +362,7 @@ impl<R: Role> Writer<R> {
     }
 
     /// Turns the whole payload of the frame begun last into wire bytes where it stands.
-    #[cfg(feature = "alloc")]
+    #[cfg(feature = "deflate")]
     #[inline]
     pub(crate) fn mask_whole(&mut self, octets: &mut [u8]) {
         if self.role.side() == Side::Client {
