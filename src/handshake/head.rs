@@ -85,6 +85,10 @@ impl<'s> Head<'s> {
         self.defect.map_or(Ok(()), Err)
     }
 
+    pub(crate) const fn limits(&self) -> &HeadLimits {
+        &self.limits
+    }
+
     /// Whether the blank line came.
     pub(crate) const fn is_complete(&self) -> bool {
         self.complete

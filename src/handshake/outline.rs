@@ -43,6 +43,10 @@ impl Name {
         }
     }
 
+    const fn bit(self) -> u16 {
+        1_u16.wrapping_shl(self as u32)
+    }
+
     /// The field of this name, which is a token.
     fn of(name: &[u8]) -> Option<Self> {
         // Length and first letter leave one that it may be.
@@ -71,21 +75,23 @@ pub(crate) struct Outline {
     /// Where the header lines begin; 0 while there is no start line.
     start: usize,
     /// How many header lines there are.
-    lines: usize,
+    lines: u32,
     places: [Place; Name::COUNT],
+    /// A bit for each name, by its number.
+    repeated: u16,
 }
 
-/// Where the value of the first field of a name stands, outer whitespace included; 0 if there is none.
+/// Where the value of the first field of a name stands, outer whitespace included; 0 if there is none. In 32
+/// bits, since whoever waits for a handshake keeps them.
 #[derive(Clone, Copy, Debug)]
 struct Place {
-    start: usize,
-    end: usize,
-    repeated: bool,
+    start: u32,
+    end: u32,
 }
 
 impl Outline {
     pub(crate) const fn new() -> Self {
-        Self { start: 0, lines: 0, places: [Place { start: 0, end: 0, repeated: false }; Name::COUNT] }
+        Self { start: 0, lines: 0, places: [Place { start: 0, end: 0 }; Name::COUNT], repeated: 0 }
     }
 
     /// Judges the lines of a complete head of a request, blank line included.
@@ -132,7 +138,7 @@ impl Outline {
         limits: &HeadLimits,
     ) -> Result<(), HandshakeError> {
         self.lines = self.lines.saturating_add(1);
-        if self.lines > limits.max_fields {
+        if self.lines as usize > limits.max_fields {
             return Err(HandshakeError::TooManyFields);
         }
         if line.len() > limits.max_field {
@@ -144,13 +150,15 @@ impl Outline {
             Some((name, [b':', value @ ..])) if !name.is_empty() => (name, value),
             _ => return Err(HandshakeError::MalformedHeader),
         };
-        if let Some(place) = Name::of(name).and_then(|name| self.places.get_mut(name as usize)) {
-            if place.start == 0 {
-                place.end = at.saturating_add(line.len());
-                place.start = place.end.saturating_sub(value.len());
-            } else {
-                place.repeated = true;
+        let Some(known) = Name::of(name) else { return Ok(()) };
+        match self.places.get_mut(known as usize) {
+            Some(place) if place.start == 0 => {
+                let end = at.saturating_add(line.len());
+                let start = end.saturating_sub(value.len());
+                let place_of = |at: usize| u32::try_from(at).map_err(|_| HandshakeError::HeadTooLarge);
+                *place = Place { start: place_of(start)?, end: place_of(end)? };
             }
+            _ => self.repeated |= known.bit(),
         }
         Ok(())
     }
@@ -170,13 +178,10 @@ impl Outline {
         let Some(place) = self.places.get(name as usize).filter(|place| place.start != 0) else {
             return Field { name, first: None, more: &[] };
         };
-        let after =
-            if place.repeated { place.end.saturating_add(2)..head.len().saturating_sub(2) } else { 0..0 };
-        Field {
-            name,
-            first: head.get(place.start..place.end).map(trim),
-            more: head.get(after).unwrap_or(&[]),
-        }
+        let (start, end) = (place.start as usize, place.end as usize);
+        let is_repeated = self.repeated & name.bit() != 0;
+        let more = if is_repeated { end.saturating_add(2)..head.len().saturating_sub(2) } else { 0..0 };
+        Field { name, first: head.get(start..end).map(trim), more: head.get(more).unwrap_or(&[]) }
     }
 }
 

@@ -20,7 +20,6 @@ use crate::deflate::{Offer, Params, Policy};
 #[derive(Debug)]
 pub struct Handshake<'s> {
     head: Head<'s>,
-    strict_key: bool,
     failed: Option<HandshakeError>,
 }
 
@@ -40,7 +39,7 @@ pub enum Progress<'h> {
 impl<'s> Handshake<'s> {
     /// Heads may be as long as `storage`; [`HeadLimits::STORAGE`] is a sensible size.
     pub fn new(storage: &'s mut [u8], limits: HeadLimits) -> Self {
-        Self { head: Head::of_request(storage, &limits), strict_key: limits.strict_key, failed: None }
+        Self { head: Head::of_request(storage, &limits), failed: None }
     }
 
     /// Takes received bytes. Returns how many it took: never one past the blank line, so that what is left
@@ -64,8 +63,9 @@ impl<'s> Handshake<'s> {
         if !complete {
             return Ok((taken, Progress::NeedMore));
         }
-        let (bytes, outline) = (self.head.bytes(), self.head.outline());
-        match self.head.check_fields().and_then(|()| Request::judge(bytes, outline, self.strict_key)) {
+        let (head, strict_key) = (&self.head, self.head.limits().strict_key);
+        let judge = |()| Request::judge(head.bytes(), head.outline(), strict_key);
+        match head.check_fields().and_then(judge) {
             Ok(progress) => Ok((taken, progress)),
             Err(error) => {
                 self.failed = Some(error);
