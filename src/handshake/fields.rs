@@ -4,7 +4,7 @@
 //! Owns: the two grammars, over any number of lines. Must not know: which names mean anything.
 
 use super::error::HandshakeError;
-use super::http1::{is_tchar, token, trim};
+use super::http1::{is_same_token, is_tchar, split_where, trim};
 use super::outline::Field;
 
 /// More elements than this, empty ones included, are in nobody's list.
@@ -20,12 +20,18 @@ impl<'h> Tokens<'h> {
     /// The lists in these fields. Empty elements are passed over (RFC 9110 section 5.6.1).
     pub(crate) fn of(field: Field<'h>, malformed: HandshakeError) -> Result<Self, HandshakeError> {
         let mut elements = 0_usize;
-        for element in Self::elements(field) {
-            elements = elements.saturating_add(1);
-            if elements > MAX_ELEMENTS {
-                return Err(HandshakeError::ListTooLong);
+        for value in field.values() {
+            let mut cursor = Cursor { rest: value };
+            loop {
+                count(&mut elements)?;
+                cursor.skip_space();
+                cursor.skip_token();
+                cursor.skip_space();
+                if !cursor.skip(b',') {
+                    break;
+                }
             }
-            if !element.is_empty() && token(element).is_none() {
+            if !cursor.rest.is_empty() {
                 return Err(malformed);
             }
         }
@@ -34,12 +40,14 @@ impl<'h> Tokens<'h> {
 
     /// The tokens.
     pub fn iter(&self) -> impl Iterator<Item = &'h str> + Clone + 'h {
-        Self::elements(self.field).filter_map(token)
+        Self::elements(self.field).filter_map(|element| core::str::from_utf8(element).ok())
     }
 
-    /// Whether one of them is `token`, compared without case.
+    /// Whether one of them is this one, which has letters alone, compared without case.
     pub(crate) fn contains_ignore_case(&self, token: &str) -> bool {
-        self.iter().any(|candidate| candidate.eq_ignore_ascii_case(token))
+        self.field
+            .values()
+            .any(|value| value.split(|&byte| byte == b',').any(|name| is_same_token(trim(name), token)))
     }
 
     /// Whether none stands twice, compared with case. The lines are not gone through again for each: a list
@@ -61,7 +69,8 @@ impl<'h> Tokens<'h> {
     }
 
     fn elements(field: Field<'h>) -> impl Iterator<Item = &'h [u8]> + Clone + 'h {
-        field.values().flat_map(|value| value.split(|&byte| byte == b',')).map(trim)
+        let elements = field.values().flat_map(|value| value.split(|&byte| byte == b',')).map(trim);
+        elements.filter(|element| !element.is_empty())
     }
 }
 
@@ -94,32 +103,96 @@ impl<'h> Extensions<'h> {
 
 /// Judges one value of the field: at least one extension, every part by the grammar.
 pub(crate) fn check_value(value: &[u8], elements: &mut usize) -> Result<(), HandshakeError> {
-    let malformed = HandshakeError::InvalidExtensions;
+    let mut cursor = Cursor { rest: value };
     let mut found = false;
-    for element in (Split { rest: Some(value), separator: b',' }) {
-        *elements = elements.saturating_add(1);
-        if *elements > MAX_ELEMENTS {
-            return Err(HandshakeError::ListTooLong);
-        }
-        let element = trim(element);
-        if element.is_empty() {
-            continue;
-        }
-        found = true;
-        let mut parts = Split { rest: Some(element), separator: b';' }.map(trim);
-        parts.next().and_then(token).ok_or(malformed)?;
-        for part in parts {
-            *elements = elements.saturating_add(1);
-            if *elements > MAX_ELEMENTS {
-                return Err(HandshakeError::ListTooLong);
+    loop {
+        count(elements)?;
+        cursor.skip_space();
+        if cursor.skip_token() {
+            found = true;
+            cursor.skip_space();
+            while cursor.skip(b';') {
+                count(elements)?;
+                if !cursor.skip_parameter() {
+                    return Err(HandshakeError::InvalidExtensions);
+                }
             }
-            parameter(part).ok_or(malformed)?;
+        }
+        if !cursor.skip(b',') {
+            break;
         }
     }
-    if found {
+    if found && cursor.rest.is_empty() {
         Ok(())
     } else {
-        Err(malformed)
+        Err(HandshakeError::InvalidExtensions)
+    }
+}
+
+/// Counts an element of a list, or a parameter.
+fn count(elements: &mut usize) -> Result<(), HandshakeError> {
+    *elements = elements.saturating_add(1);
+    if *elements > MAX_ELEMENTS {
+        return Err(HandshakeError::ListTooLong);
+    }
+    Ok(())
+}
+
+/// Goes over a value once, to judge it. Each step says whether there was what it skips.
+struct Cursor<'h> {
+    rest: &'h [u8],
+}
+
+impl Cursor<'_> {
+    fn skip(&mut self, byte: u8) -> bool {
+        match self.rest {
+            [first, rest @ ..] if *first == byte => self.rest = rest,
+            _ => return false,
+        }
+        true
+    }
+
+    fn skip_space(&mut self) {
+        while let [b' ' | b'\t', rest @ ..] = self.rest {
+            self.rest = rest;
+        }
+    }
+
+    fn skip_token(&mut self) -> bool {
+        let (token, rest) = split_where(self.rest, |byte| !is_tchar(byte));
+        self.rest = rest;
+        !token.is_empty()
+    }
+
+    /// `name`, `name=token` or `name="quoted token"`; whitespace around `=` is bad but borne (RFC 9110 section
+    /// 5.6.3).
+    fn skip_parameter(&mut self) -> bool {
+        self.skip_space();
+        let mut legal = self.skip_token();
+        self.skip_space();
+        if self.skip(b'=') {
+            self.skip_space();
+            legal &= if self.skip(b'"') { self.skip_quoted() } else { self.skip_token() };
+            self.skip_space();
+        }
+        legal
+    }
+
+    /// The rest of a quoted string (RFC 9110 section 5.6.4). RFC 6455 section 9.1: without its quoting it is a
+    /// token.
+    fn skip_quoted(&mut self) -> bool {
+        let mut found = false;
+        loop {
+            match self.rest {
+                [b'\\', byte, rest @ ..] | [byte, rest @ ..] if is_tchar(*byte) => self.rest = rest,
+                [b'"', rest @ ..] => {
+                    self.rest = rest;
+                    return found;
+                }
+                _ => return false,
+            }
+            found = true;
+        }
     }
 }
 
@@ -148,10 +221,10 @@ pub(crate) fn check_own_value(value: &[u8]) -> Result<(), HandshakeError> {
 
 /// The extensions of one value that was checked.
 pub(crate) fn iter_value(value: &[u8]) -> impl Iterator<Item = Extension<'_>> + Clone + '_ {
-    Split { rest: Some(value), separator: b',' }.map(trim).filter_map(|element| {
+    Split { rest: Some(value), separator: b',' }.filter_map(|element| {
         let mut parts = Split { rest: Some(element), separator: b';' };
-        let name = token(trim(parts.next()?))?;
-        Some(Extension { name, parameters: Parameters { parts } })
+        let name = core::str::from_utf8(trim(parts.next()?)).ok()?;
+        (!name.is_empty()).then_some(Extension { name, parameters: Parameters { parts } })
     })
 }
 
@@ -184,7 +257,10 @@ impl<'h> Iterator for Parameters<'h> {
     type Item = Parameter<'h>;
 
     fn next(&mut self) -> Option<Parameter<'h>> {
-        parameter(trim(self.parts.next()?))
+        let part = self.parts.next()?;
+        let mut sides = Split { rest: Some(part), separator: b'=' };
+        let name = core::str::from_utf8(trim(sides.next()?)).ok()?;
+        Some(Parameter { name, value: sides.next().map(trim) })
     }
 }
 
@@ -218,35 +294,6 @@ impl<'h> Parameter<'h> {
     }
 }
 
-/// `name`, `name=token` or `name="quoted token"`; whitespace around `=` is bad but borne (RFC 9110 section
-/// 5.6.3).
-fn parameter(part: &[u8]) -> Option<Parameter<'_>> {
-    let Some(at) = part.iter().position(|&byte| byte == b'=') else {
-        return Some(Parameter { name: token(part)?, value: None });
-    };
-    let (name, value) = part.split_at_checked(at)?;
-    let name = token(trim(name))?;
-    let value = trim(value.get(1..)?);
-    match value {
-        [b'"', inner @ .., b'"'] => {
-            let mut escaped = false;
-            for &byte in inner {
-                match byte {
-                    _ if escaped => escaped = false,
-                    b'\\' => escaped = true,
-                    b'"' => return None,
-                    _ => {}
-                }
-            }
-            // RFC 6455 section 9.1: the value without its quoting is a token.
-            let mut bytes = unquoted(value);
-            (!escaped && bytes.clone().next().is_some() && bytes.all(is_tchar))
-                .then_some(Parameter { name, value: Some(value) })
-        }
-        _ => token(value).map(|_| Parameter { name, value: Some(value) }),
-    }
-}
-
 /// The bytes that a token or a quoted string stands for.
 fn unquoted(value: &[u8]) -> impl Iterator<Item = u8> + Clone + '_ {
     let (inner, quoted) = match value {
@@ -260,7 +307,7 @@ fn unquoted(value: &[u8]) -> impl Iterator<Item = u8> + Clone + '_ {
     })
 }
 
-/// Parts between separators that stand outside of quoted strings.
+/// Parts between separators. In a value that was checked none stands in a quoted string.
 #[derive(Clone, Debug)]
 struct Split<'h> {
     rest: Option<&'h [u8]>,
@@ -272,19 +319,8 @@ impl<'h> Iterator for Split<'h> {
 
     fn next(&mut self) -> Option<&'h [u8]> {
         let rest = self.rest.take()?;
-        let (mut quoted, mut escaped) = (false, false);
-        let end = rest.iter().position(|&byte| {
-            match byte {
-                _ if escaped => escaped = false,
-                b'\\' if quoted => escaped = true,
-                b'"' => quoted = !quoted,
-                _ => return byte == self.separator && !quoted,
-            }
-            false
-        });
-        let Some((part, after)) = end.and_then(|end| rest.split_at_checked(end)) else {
-            return Some(rest);
-        };
+        let end = rest.iter().position(|byte| *byte == self.separator).unwrap_or(rest.len());
+        let (part, after) = rest.split_at_checked(end)?;
         self.rest = after.get(1..);
         Some(part)
     }
