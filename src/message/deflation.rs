@@ -18,7 +18,7 @@ pub(super) struct Deflation {
 }
 
 /// Compressed octets come out in steps of at most this.
-const STEP: usize = 64 << 10;
+const STEP: usize = 16 << 10;
 
 impl Deflation {
     pub(super) const fn new(deflater: Deflater, threshold: usize, window: WindowBits) -> Self {
@@ -105,9 +105,11 @@ impl Deflation {
         outbox.open_gap();
         let flush = if fin { Flush::Message } else { Flush::Fragment };
         let mut input = payload.octets();
+        // What was taken in may still be on its way out.
+        let most = Deflater::bound(input.len());
         let mut len = 0_usize;
         loop {
-            let room = outbox.grow(Deflater::bound(input.len()).min(STEP));
+            let room = outbox.grow(most.saturating_sub(len).clamp(64, STEP));
             let spare = room.len();
             let deflated = self.deflater.deflate(&mut input, flush, room)?;
             outbox.shrink(spare.saturating_sub(deflated.written));
