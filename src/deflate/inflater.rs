@@ -182,13 +182,10 @@ impl Inflater {
         last: bool,
         out: &mut [u8],
     ) -> Result<(usize, InflateStatus), ProtocolError> {
-        let (pool, window) = (&self.pool, self.window);
-        let context = self.context.get_or_insert_with(|| {
-            let pooled = pool.as_ref().and_then(Pool::take_inflater);
-            let mut context = pooled.unwrap_or_else(Context::new);
-            context.history.resize(window);
-            context
-        });
+        let context = match &mut self.context {
+            Some(context) => context,
+            none @ None => Context::obtain(none, self.pool.as_ref(), self.window),
+        };
         self.message.begun = true;
         let (mut written, mut remembered) = (0_usize, 0_usize);
         loop {
@@ -250,9 +247,9 @@ impl Inflater {
             context.clear();
         }
         if let Some(pool) = &self.pool {
-            if let Some(context) = self.context.take() {
-                pool.put_inflater(context);
-            }
+            pool.put_inflater(&mut self.context);
+            // None is kept beside those of a full pool.
+            self.context = None;
         }
     }
 }
@@ -324,6 +321,16 @@ impl Context {
     fn new() -> Self {
         // A window of 15 takes what any other may send, and costs the same here.
         Self { codec: Inflate::new(false, 15), history: History::new() }
+    }
+
+    /// Fills the slot, with one that was used before if there is any.
+    fn obtain<'s>(slot: &'s mut Option<Self>, pool: Option<&Pool>, window: usize) -> &'s mut Self {
+        if let Some(pool) = pool {
+            pool.take_inflater(slot);
+        }
+        let context = slot.get_or_insert_with(Self::new);
+        context.history.resize(window);
+        context
     }
 
     fn step(&mut self, input: &[u8], out: &mut [u8], flush: InflateFlush) -> Result<Step, ProtocolError> {

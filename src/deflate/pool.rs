@@ -35,14 +35,16 @@ impl Pool {
         (shelves.inflaters.len(), shelves.deflaters.len())
     }
 
-    pub(super) fn take_inflater(&self) -> Option<inflater::Context> {
-        self.shelves().inflaters.pop()
+    /// Into a slot that is empty: contexts are large to move.
+    pub(super) fn take_inflater(&self, slot: &mut Option<inflater::Context>) {
+        *slot = self.shelves().inflaters.pop();
     }
 
-    pub(super) fn put_inflater(&self, context: inflater::Context) {
+    /// Out of its slot, if there is room on the shelf.
+    pub(super) fn put_inflater(&self, slot: &mut Option<inflater::Context>) {
         let mut shelves = self.shelves();
         if shelves.inflaters.len() < shelves.most {
-            shelves.inflaters.push(context);
+            shelves.inflaters.extend(slot.take());
         }
     }
 
