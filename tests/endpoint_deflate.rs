@@ -3,6 +3,7 @@
 mod common;
 mod compressed;
 
+use common::streams::{ByHand, FIXED};
 use common::{parse, to, BOTH, CLOSE, END, MORE, PING, PONG, TEXT, TEXT_PART};
 use compressed::*;
 use proptest::prelude::*;
@@ -375,6 +376,40 @@ fn pieces_and_whole_messages_can_be_taken_in_turn() {
     }
     assert_eq!(pair.client.message().unwrap(), None);
     assert_eq!(receive(&mut pair.client, rest, 50), (vec![text(&long), text("last")], None));
+}
+
+/// What is referred to may have been taken in pieces, or stand in front of the rest of its message.
+#[test]
+fn req_7692_7_2_2_3_the_window_outlives_bfinal_in_whole_messages_and_in_pieces() {
+    // The last octet of the largest window is the largest distance of the last code.
+    let copy = |payload: ByHand| payload.block(true, FIXED).copy(29, 8191, 13).fixed(256).pad();
+    for len in [20_000, 60_000] {
+        let octets = noise(2 * len);
+        let (before, after) = octets.split_at(len);
+        let first = ByHand::new().stored_block(false, before).stored_block(true, after);
+        let said = [&octets, &octets[octets.len() - 32_768..][..3]].concat();
+        let again = &said[said.len() - 32_768..][..3];
+        let expected = vec![said.clone().into(), again.to_vec().into()];
+        for side in BOTH {
+            let binary = |payload: ByHand| to(side, 0xC2, &payload.flush());
+            let wire = [binary(copy(first.clone())), binary(copy(ByHand::new()))].concat();
+            let fresh = || peer(side, Params::DEFAULT, ALL, Config::new());
+            for chunk in [7, 1000, usize::MAX] {
+                assert!(receive(&mut fresh(), &wire, chunk) == (expected.clone(), None), "{len}, {chunk}");
+                let (messages, largest, failed) = receive_pieces(&mut fresh(), &wire, chunk);
+                assert!((messages, failed) == (expected.clone(), None), "{len}, {chunk}");
+                assert!(largest <= Buffers::DEFAULT.read);
+                // A piece is taken, and the rest passed over.
+                let (mut passing, mut rest) = (fresh(), &wire[..]);
+                while passing.poll_piece(WriteSide::Blocked).unwrap() != Action::Take {
+                    give(&mut passing, &mut rest, chunk);
+                }
+                assert!(said.starts_with(passing.piece().unwrap().unwrap().bytes()));
+                let got = receive(&mut passing, rest, chunk);
+                assert!(got == (expected[1..].to_vec(), None), "{len}, {chunk}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -29,7 +29,21 @@ impl History {
         self.oldest = 0;
     }
 
+    #[inline]
     pub(super) fn push(&mut self, octets: &[u8]) {
+        // Mostly it is full, and there is room up to its end.
+        let end = self.oldest.saturating_add(octets.len());
+        if self.ring.len() == self.window && end < self.window {
+            if let Some(slot) = self.ring.get_mut(self.oldest..end) {
+                slot.copy_from_slice(octets);
+                self.oldest = end;
+            }
+        } else {
+            self.grow_or_wrap(octets);
+        }
+    }
+
+    fn grow_or_wrap(&mut self, octets: &[u8]) {
         let surplus = octets.len().saturating_sub(self.window);
         let octets = octets.get(surplus..).unwrap_or(&[]);
         let spare = self.window.saturating_sub(self.ring.len());

@@ -45,6 +45,8 @@ struct Message {
     begun: bool,
     compressed: u64,
     inflated: u64,
+    /// How much of what the caller has of it is in the history.
+    remembered: usize,
 }
 
 /// A decompressor and what it needs to outlive the end of a stream.
@@ -112,7 +114,10 @@ impl Inflater {
         last: bool,
         out: &'o mut [u8],
     ) -> Result<Inflated<'o>, ProtocolError> {
-        let (written, status) = self.inflate_octets(input, last, out)?;
+        let (written, status) = self.inflate_behind(input, last, out, 0)?;
+        if status != InflateStatus::MessageEnd {
+            self.remember(out.get(..written).unwrap_or(&[]));
+        }
         let octets = out.get(..written).unwrap_or(&[]);
         if kind == MessageKind::Binary {
             return Ok(Inflated { piece: Piece::Bytes(octets), status });
@@ -126,18 +131,21 @@ impl Inflater {
         }
     }
 
-    /// As [`inflate`](Self::inflate), where somebody else checks the text.
+    /// As [`inflate`](Self::inflate), where somebody else checks the text, and keeps what came of the message
+    /// before: all of it since it was last [remembered](Self::remember), in the first `filled` octets of
+    /// `out`.
     #[inline]
-    pub(crate) fn inflate_octets(
+    pub(crate) fn inflate_behind(
         &mut self,
         input: &mut &[u8],
         last: bool,
         out: &mut [u8],
+        filled: usize,
     ) -> Result<(usize, InflateStatus), ProtocolError> {
         if let Some(error) = self.failed {
             return Err(error);
         }
-        let result = self.fill(input, last, out);
+        let result = self.fill(input, last, out, filled);
         match result {
             Err(error) => {
                 self.fail(error);
@@ -146,6 +154,16 @@ impl Inflater {
             Ok(_) => {}
         }
         result
+    }
+
+    /// Takes note of what came of the message in progress, and its caller will not keep: what comes next may
+    /// refer to it.
+    #[inline]
+    pub(crate) fn remember(&mut self, octets: &[u8]) {
+        let from = core::mem::take(&mut self.message.remembered);
+        if let Some(context) = &mut self.context {
+            context.history.push(octets.get(from..).unwrap_or(&[]));
+        }
     }
 
     /// Whether a message was begun and its end has not come.
@@ -175,57 +193,63 @@ impl Inflater {
         }
     }
 
-    /// Inflates into `out` as far as input, room and limits reach.
+    /// Inflates into `out`, behind what is there, as far as input, room and limits reach.
     fn fill(
         &mut self,
         input: &mut &[u8],
         last: bool,
         out: &mut [u8],
+        filled: usize,
     ) -> Result<(usize, InflateStatus), ProtocolError> {
-        let context = match &mut self.context {
+        let Self { context, message, .. } = self;
+        let context = match context {
             Some(context) => context,
             none @ None => Context::obtain(none, self.pool.as_ref(), self.window),
         };
-        self.message.begun = true;
-        let (mut written, mut remembered) = (0_usize, 0_usize);
-        loop {
-            let room = out.get_mut(written..).unwrap_or(&mut []);
-            if room.is_empty() {
-                context.history.push(out.get(remembered..).unwrap_or(&[]));
-                return Ok((written, InflateStatus::OutputFull));
+        message.begun = true;
+        // What is at hand counts from the beginning, so that this holds for the whole call.
+        let allowance = message.allowance(&self.limits, input.len());
+        let allowed = usize::try_from(allowance).unwrap_or(usize::MAX).saturating_add(filled).min(out.len());
+        let mut end = filled;
+        let status = loop {
+            if end >= out.len() {
+                break InflateStatus::OutputFull;
             }
             // One octet past a limit shows that there is more than it allows.
             let mut past = [0_u8; 1];
-            let allowance = self.message.allowance(&self.limits, input.len());
-            let allowed = usize::try_from(allowance).unwrap_or(usize::MAX).min(room.len());
-            let target =
-                if allowed == 0 { &mut past[..] } else { room.get_mut(..allowed).unwrap_or(&mut []) };
+            let room = if end == allowed { None } else { out.get_mut(end..allowed) };
+            let at_limit = room.is_none();
+            let target = room.unwrap_or(&mut past);
             let room_len = target.len();
             let step = context.step(input, target, InflateFlush::NoFlush)?;
-            self.message.compressed = self.message.compressed.saturating_add(step.consumed as u64);
+            message.compressed = message.compressed.saturating_add(step.consumed as u64);
             *input = input.get(step.consumed..).unwrap_or(&[]);
-            if allowed == 0 && step.produced > 0 {
-                return Err(self.message.excess(&self.limits));
+            if at_limit && step.produced > 0 {
+                return Err(message.excess(&self.limits, end.saturating_sub(filled)));
             }
-            self.message.inflated = self.message.inflated.saturating_add(step.produced as u64);
-            written = written.saturating_add(step.produced);
+            end = end.saturating_add(step.produced);
             if step.stream_end {
-                context.history.push(out.get(remembered..written).unwrap_or(&[]));
-                remembered = written;
+                context.history.push(out.get(message.remembered..end).unwrap_or(&[]));
+                message.remembered = end;
                 context.restart()?;
             } else if step.produced < room_len {
                 if !input.is_empty() {
                     // Neither input nor room is used up: it does not go on.
                     return Err(ProtocolError::InvalidCompressedData);
                 }
-                context.history.push(out.get(remembered..written).unwrap_or(&[]));
                 if !last {
-                    return Ok((written, InflateStatus::NeedInput));
+                    break InflateStatus::NeedInput;
                 }
                 context.finish_message()?;
-                return Ok((written, InflateStatus::MessageEnd));
+                break InflateStatus::MessageEnd;
             }
+        };
+        let written = end.saturating_sub(filled);
+        message.inflated = message.inflated.saturating_add(written as u64);
+        if self.takeover && status == InflateStatus::MessageEnd {
+            context.history.push(out.get(message.remembered..end).unwrap_or(&[]));
         }
+        Ok((written, status))
     }
 
     #[cold]
@@ -300,9 +324,10 @@ impl Message {
         by_size.min(by_expansion).saturating_sub(self.inflated)
     }
 
-    /// Which limit was passed.
-    const fn excess(&self, limits: &Limits) -> ProtocolError {
-        if self.inflated >= limits.max_message_size {
+    /// Which limit was passed, after `written` octets more.
+    #[cold]
+    const fn excess(&self, limits: &Limits, written: usize) -> ProtocolError {
+        if self.inflated.saturating_add(written as u64) >= limits.max_message_size {
             ProtocolError::MessageTooBig
         } else {
             ProtocolError::ExpansionTooBig
@@ -333,6 +358,7 @@ impl Context {
         context
     }
 
+    #[inline]
     fn step(&mut self, input: &[u8], out: &mut [u8], flush: InflateFlush) -> Result<Step, ProtocolError> {
         let (before_in, before_out) = (self.codec.total_in(), self.codec.total_out());
         let status =
@@ -349,7 +375,7 @@ impl Context {
     /// 7.2.2).
     fn finish_message(&mut self) -> Result<(), ProtocolError> {
         // The fifth octet is never taken where the tail completes a block, which is how that is seen.
-        let step = self.step(&[0x00, 0x00, 0xFF, 0xFF, 0x00], &mut [0; 8], InflateFlush::Block)?;
+        let step = self.step(&[0x00, 0x00, 0xFF, 0xFF, 0x00], &mut [0; 1], InflateFlush::Block)?;
         if step.consumed == 4 && step.produced == 0 {
             Ok(())
         } else {

@@ -96,9 +96,9 @@ impl Inflation {
                 }
                 self.grow()?;
             }
-            let room = self.out.get_mut(self.filled..).unwrap_or(&mut []);
+            let last = self.state == State::Last;
             let (written, status) =
-                self.inflater.inflate_octets(&mut input, self.state == State::Last, room)?;
+                self.inflater.inflate_behind(&mut input, last, &mut self.out, self.filled)?;
             let consumed = before.saturating_sub(input.len());
             inbox.consume_message(consumed);
             self.filled = self.filled.saturating_add(written);
@@ -152,6 +152,9 @@ impl Inflation {
 
     /// What was inflated is done with.
     pub(super) fn settle(&mut self) {
+        if self.state != State::Done {
+            self.inflater.remember(self.out.get(..self.filled).unwrap_or(&[]));
+        }
         self.filled = 0;
         self.checked = 0;
         if self.state == State::Done {
