@@ -174,6 +174,83 @@ fn steady_traffic_asks_for_no_memory() {
     }
 }
 
+/// Carries what one endpoint has queued to the other, as whole messages: how many octets.
+fn carry_whole<A: Role, B: Role>(from: &mut Endpoint<A>, to: &mut Endpoint<B>) -> usize {
+    let mut octets = 0;
+    loop {
+        match to.poll(WriteSide::Blocked).unwrap() {
+            Action::Take => octets += to.message().unwrap().unwrap().octets().len(),
+            Action::Read => {
+                let space = to.space();
+                let count = from.output().len().min(space.len());
+                if count == 0 {
+                    return octets;
+                }
+                space[..count].copy_from_slice(&from.output()[..count]);
+                from.wrote(count);
+                to.filled(count);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn steady_whole_messages_of_up_to_64_kib_ask_for_no_memory() {
+    let text = "a message like many others, ".repeat(64 << 10);
+    for takeover in [true, false] {
+        let pool = Pool::new(1);
+        for len in [1000, 20_000, 40_000, 60_000, (64 << 10) - 1, 64 << 10] {
+            let (mut server, mut client) = endpoints(&params(takeover, 15), Some(&pool));
+            let mut echo = || {
+                client.outbound().feed(&text[..len]).unwrap();
+                let there = carry_whole(&mut client, &mut server);
+                server.outbound().feed(&text[..len]).unwrap();
+                there + carry_whole(&mut server, &mut client)
+            };
+            for _ in 0..100 {
+                echo();
+            }
+            let (count, octets) = allocations(|| (0..10).map(|_| echo()).sum::<usize>());
+            assert_eq!((count, octets), (0, 10 * 2 * len), "takeover: {takeover}");
+        }
+    }
+}
+
+/// Room is made for what is expected, which a peer may feign: a beginning that repeats itself, and a rest that does
+/// not.
+#[test]
+fn the_room_of_a_message_is_bounded_by_what_came_of_it() {
+    let config = Config::new().with_limits(Limits::DEFAULT.with_max_message_size(1 << 30));
+    for feigned in [10_000, 50_000, 200_000] {
+        let noise = (0..1_u32 << 20).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8 ^ n as u8);
+        let octets: Vec<u8> = std::iter::repeat(0).take(feigned).chain(noise).collect();
+        let mut client = endpoints(&params(true, 15), None).1;
+        client.outbound().feed(octets.as_slice()).unwrap();
+        let server = Endpoint::new(Server, config, Buffers::DEFAULT, &[]);
+        let mut server = server.with_deflate(&params(true, 15), Tuning::DEFAULT, None);
+        // As much of it as was sent, at each of many points.
+        let wire = client.output().to_vec();
+        let mut sent = 0;
+        let (_, peak, ()) = held(|| {
+            while sent < 64 << 10 {
+                match server.poll(WriteSide::Blocked).unwrap() {
+                    Action::Read => {
+                        let space = server.space();
+                        let count = space.len().min(16 << 10);
+                        space[..count].copy_from_slice(&wire[sent..][..count]);
+                        sent += count;
+                        server.filled(count);
+                    }
+                    other => panic!("{other:?}"),
+                }
+            }
+        });
+        let came = feigned + sent;
+        assert!(peak < (4 * came + 200_000) as isize, "{peak} bytes for {came} octets");
+    }
+}
+
 /// 1 GiB in one message, in fragments of 16 KiB, in either role.
 #[test]
 fn req_7692_6_2_1_a_gibibyte_passes_through_16_kib() {

@@ -25,6 +25,8 @@ pub(super) struct Inflation {
     text: Utf8Check,
     kind: MessageKind,
     state: State,
+    /// Compressed octets of the message that were inflated.
+    consumed: usize,
     /// Whether no piece of the message was taken.
     first: bool,
     /// Octets of a piece.
@@ -46,8 +48,11 @@ enum State {
     Done,
 }
 
-/// Room that is kept between messages.
-const KEPT: usize = 64 << 10;
+/// Room that is kept between messages: for one of 64 KiB, and the octet past it that shows that it ends.
+const KEPT: usize = (64 << 10) + 64;
+
+/// How many times as large as what was inflated the room may be.
+const GROWTH: usize = 4;
 
 impl Inflation {
     pub(super) fn new(inflater: Inflater, piece: usize, most: u64) -> Self {
@@ -59,6 +64,7 @@ impl Inflation {
             text: Utf8Check::new(),
             kind: MessageKind::Binary,
             state: State::Idle,
+            consumed: 0,
             first: true,
             piece: piece.max(1),
             most,
@@ -94,13 +100,18 @@ impl Inflation {
                 if !whole && self.filled >= self.piece {
                     return Ok(true);
                 }
-                self.grow()?;
+                self.check()?;
+                self.grow(before);
+            } else if whole && self.expected(before).saturating_sub(self.out.len() >> 3) > self.out.len() {
+                // All at once is faster than with a stop where the room ends.
+                self.grow(before);
             }
             let last = self.state == State::Last;
             let (written, status) =
                 self.inflater.inflate_behind(&mut input, last, &mut self.out, self.filled)?;
             let consumed = before.saturating_sub(input.len());
             inbox.consume_message(consumed);
+            self.consumed = self.consumed.saturating_add(consumed);
             self.filled = self.filled.saturating_add(written);
             match status {
                 InflateStatus::MessageEnd => self.state = State::Done,
@@ -159,6 +170,7 @@ impl Inflation {
         self.checked = 0;
         if self.state == State::Done {
             self.state = State::Idle;
+            self.consumed = 0;
             self.first = true;
             self.text = Utf8Check::new();
             if self.out.len() > KEPT {
@@ -219,12 +231,27 @@ impl Inflation {
         Ok(())
     }
 
-    /// More room, never much more than the largest message: one octet past it is what shows an excess.
-    fn grow(&mut self) -> Result<(), ProtocolError> {
-        self.check()?;
-        let most = usize::try_from(self.most).unwrap_or(usize::MAX).saturating_add(1);
-        let len = self.out.len().saturating_mul(2).clamp(self.piece, most.max(self.piece));
-        self.out.resize(len.max(self.filled.saturating_add(1)), 0);
-        Ok(())
+    /// Octets of the message once `rest` more are inflated, if it goes on as it began.
+    fn expected(&self, rest: usize) -> usize {
+        let ahead = self.filled.saturating_mul(rest).checked_div(self.consumed).unwrap_or(0);
+        self.filled.saturating_add(ahead)
+    }
+
+    /// More room, with `rest` compressed octets at hand: what they are expected to need, though never many
+    /// times what was inflated, nor much more than the largest message, of which one octet past it shows an
+    /// excess.
+    fn grow(&mut self, rest: usize) {
+        let most = usize::try_from(self.most).unwrap_or(usize::MAX).saturating_add(1).max(self.piece);
+        let largest = self.filled.saturating_mul(GROWTH);
+        let expected = self.expected(rest);
+        let spared =
+            expected.saturating_add(expected >> 3).max(self.out.len().saturating_mul(2)).min(largest);
+        // What is kept between messages, where that may do.
+        let kept = self.out.len() < KEPT && expected.saturating_sub(expected >> 2) < KEPT;
+        let len = if kept { spared.min(KEPT) } else { spared };
+        let len = len.clamp(self.piece, most).max(self.filled.saturating_add(1));
+        if len > self.out.len() {
+            self.out.resize(len, 0);
+        }
     }
 }
