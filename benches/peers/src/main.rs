@@ -1,6 +1,12 @@
 //! sockless beside the other WebSocket libraries. `peers --help` lists what there is to run.
 
+mod client;
 mod codec;
+mod contenders;
+mod cores;
+mod echo;
+mod machine;
+mod server;
 
 use std::error::Error;
 
@@ -17,12 +23,22 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Servers end to end, over loopback: CPU time a message, latency, memory, what they check.
+    Echo(echo::Options),
+    /// Draws the tables and plots of an earlier `echo` again.
+    Plot(echo::PlotOptions),
     /// The engines in memory, without sockets.
     Codec(codec::Options),
+    /// Is one of the servers: what `echo` starts.
+    #[command(hide = true)]
+    Serve(server::ServeOptions),
 }
 
 fn main() -> Result {
     match Arguments::parse().command {
+        Command::Echo(options) => echo::run(&options),
+        Command::Plot(options) => echo::plot(&options),
         Command::Codec(options) => codec::run(&options),
+        Command::Serve(options) => server::serve(&options),
     }
 }
