@@ -36,7 +36,7 @@ impl Machine {
             cores: std::thread::available_parallelism()?.get(),
             kernel: std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim().into(),
             rustc: said(Command::new("rustc").arg("--version")),
-            commit: said(Command::new("git").args(["rev-parse", "--short", "HEAD"])),
+            commit: said(Command::new("git").args(["describe", "--always", "--dirty", "--exclude=*"])),
             versions: packages.iter().filter_map(|name| Some((name.to_string(), version(name)?))).collect(),
         })
     }

@@ -29,8 +29,9 @@ enum Command {
     Plot(echo::PlotOptions),
     /// The engines in memory, without sockets.
     Codec(codec::Options),
+    /// Loads a server that runs, for a profiler.
+    Load(client::load::Options),
     /// Is one of the servers: what `echo` starts.
-    #[command(hide = true)]
     Serve(server::ServeOptions),
 }
 
@@ -39,6 +40,7 @@ fn main() -> Result {
         Command::Echo(options) => echo::run(&options),
         Command::Plot(options) => echo::plot(&options),
         Command::Codec(options) => codec::run(&options),
+        Command::Load(options) => client::load::run(&options),
         Command::Serve(options) => server::serve(&options),
     }
 }

@@ -10,7 +10,7 @@ use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 
 use super::{PATIENCE, client_frame, open, server_frame};
-use crate::Result;
+use crate::{Result, cores};
 
 /// What is sent, by all alike.
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +22,30 @@ pub struct Load {
     pub depth: usize,
     /// Text instead of binary messages.
     pub text: bool,
+}
+
+/// What a server is loaded with.
+#[derive(clap::Args)]
+pub struct Options {
+    address: SocketAddr,
+    connections: usize,
+    /// Octets of a message.
+    payload: usize,
+    /// Messages in flight on each connection.
+    depth: usize,
+    seconds: f64,
+}
+
+/// Loads a server, and prints how many messages came back, after a quarter of the time to warm up.
+pub fn run(options: &Options) -> Result {
+    cores::pin(cores::CLIENT)?;
+    let Options { address, connections, payload, depth, seconds } = *options;
+    let mut generator = Generator::connect(address, &Load { connections, payload, depth, text: false })?;
+    generator.run(Duration::from_secs_f64(seconds / 4.0))?;
+    let messages = generator.run(Duration::from_secs_f64(seconds))?;
+    let latency = [0.5, 0.99, 1.0].map(|quantile| generator.latency().value_at_quantile(quantile) / 1000);
+    println!("{messages} messages, {latency:?} µs");
+    Ok(())
 }
 
 /// Connections to a server, all open.

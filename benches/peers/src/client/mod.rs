@@ -19,11 +19,8 @@ pub fn open(address: SocketAddr) -> Result<TcpStream> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(PATIENCE))?;
-    write!(
-        stream,
-        "GET / HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-    )?;
+    // In one piece: wtx refuses a request that comes in two.
+    stream.write_all(request(address).as_bytes())?;
     let mut response = Vec::new();
     let mut buffer = [0; 1024];
     while !response.ends_with(b"\r\n\r\n") {
@@ -38,6 +35,14 @@ pub fn open(address: SocketAddr) -> Result<TcpStream> {
         return Ok(stream);
     }
     Err(format!("not a WebSocket: {response}").into())
+}
+
+/// The client's opening handshake.
+pub fn request(address: SocketAddr) -> String {
+    format!(
+        "GET / HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    )
 }
 
 /// A frame as a server sends it: `first` is its first octet.

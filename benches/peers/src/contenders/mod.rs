@@ -122,7 +122,7 @@ pub fn named(name: &str) -> Result<&'static Contender> {
     ALL.iter().find(|contender| contender.name == name).ok_or_else(|| format!("no contender {name}").into())
 }
 
-pub use uwebsockets::build as build_uwebsockets;
+pub use uwebsockets::{build as build_uwebsockets, version as uwebsockets_version};
 
 /// Whether this one tells itself where it listens.
 pub fn announces_itself(name: &str) -> bool {

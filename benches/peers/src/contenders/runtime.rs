@@ -24,7 +24,12 @@ where
         loop {
             let (stream, _) = listener.accept().await?;
             stream.set_nodelay(true)?;
-            tokio::spawn(unconstrained(connection(stream)));
+            let connection = connection(stream);
+            tokio::spawn(unconstrained(async {
+                if let Err(error) = connection.await {
+                    eprintln!("{error}");
+                }
+            }));
         }
     })
 }

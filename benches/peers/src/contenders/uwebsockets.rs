@@ -59,6 +59,14 @@ pub fn build(sources: &Path) -> Result {
     run(cpp)
 }
 
+/// The version of these sources, as far as they tell it.
+pub fn version(sources: &Path) -> String {
+    let mut git = Command::new("git");
+    git.arg("-C").arg(sources).args(["describe", "--tags", "--always"]);
+    let output = git.output().ok().filter(|output| output.status.success());
+    output.map_or("of unknown version".into(), |output| String::from_utf8_lossy(&output.stdout).trim().into())
+}
+
 fn run(mut command: Command) -> Result {
     let output = command.output()?;
     if output.status.success() {

@@ -21,6 +21,7 @@ fn offences() -> Vec<(&'static str, Vec<u8>)> {
     unminimal_64.extend(masked(&[b'x'; 126]));
     vec![
         ("not masked (5.1)", b"\x82\x05Hello".to_vec()),
+        ("mask bit not set, key there (5.1)", b"\x82\x05\0\0\0\0Hello".to_vec()),
         ("5 octets, length in 16 bits (5.2)", unminimal),
         ("126 octets, length in 64 bits (5.2)", unminimal_64),
         ("text not UTF-8 (8.1)", client_frame(0x81, b"abc\xff")),
@@ -57,7 +58,12 @@ pub fn measure(contender: &Contender) -> Result<Checks> {
         }
         outcomes.push((offence.into(), outcome));
     }
-    Ok(Checks { name: contender.name.into(), ours: contender.is_ours(), outcomes })
+    Ok(Checks {
+        name: contender.name.into(),
+        library: contender.library.into(),
+        ours: contender.is_ours(),
+        outcomes,
+    })
 }
 
 const NOTHING: &str = "no reaction";

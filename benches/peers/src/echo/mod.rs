@@ -5,6 +5,8 @@ mod cells;
 mod checks;
 mod measure;
 mod memory;
+mod plots;
+mod readme;
 mod results;
 mod table;
 
@@ -67,7 +69,6 @@ pub fn run(options: &Options) -> Result {
         Some(sources) => contenders::build_uwebsockets(sources)?,
         None => eprintln!("skipped: uWebSockets, whose sources are not given (--uwebsockets DIRECTORY)"),
     }
-    cores::pin(cores::CLIENT)?;
     let files = server::raise_file_limit()?;
     let seconds = options.seconds.unwrap_or(if options.quick { 0.3 } else { 0.5 });
     let rounds = options.rounds.unwrap_or(if options.quick { 2 } else { 5 });
@@ -82,8 +83,13 @@ pub fn run(options: &Options) -> Result {
 
     let mut libraries: Vec<_> = contenders.iter().map(|contender| contender.library).collect();
     libraries.dedup();
+    let mut machine = Machine::here(&[libraries.as_slice(), &["tokio", "mio"]].concat())?;
+    if let Some(sources) = &options.uwebsockets {
+        machine.versions.push(("uWebSockets".into(), contenders::uwebsockets_version(sources)));
+    }
+    cores::pin(cores::CLIENT)?;
     let mut results = Results {
-        machine: Machine::here(&[libraries.as_slice(), &["tokio", "mio"]].concat())?,
+        machine,
         rounds,
         seconds,
         text: options.text,
@@ -156,7 +162,11 @@ fn measure_extras(
     for contender in contenders {
         eprintln!("memory and checks: {}", contender.name);
         results.memory.push(memory::measure(contender, idle)?);
-        results.checks.push(checks::measure(contender)?);
+        // A library checks the same however it is used.
+        let known = |checks: &results::Checks| checks.library == contender.library;
+        if contender.is_ours() || !results.checks.iter().any(known) {
+            results.checks.push(checks::measure(contender)?);
+        }
     }
     for broadcaster in contenders::broadcast::ALL {
         eprintln!("broadcast: {}", broadcaster.name);
@@ -172,6 +182,9 @@ fn write(results: &Results, options: &PlotOptions) -> Result {
     let tables = table::all(results);
     std::fs::write(options.results.join("echo.md"), &tables)?;
     println!("{tables}");
-    let _ = &options.write_readme;
-    Ok(())
+    plots::draw(results, &options.results)?;
+    match &options.write_readme {
+        Some(file) => readme::replace(file, results, &options.results),
+        None => Ok(()),
+    }
 }

@@ -103,6 +103,7 @@ pub struct Broadcast {
 #[derive(Serialize, Deserialize)]
 pub struct Checks {
     pub name: String,
+    pub library: String,
     pub ours: bool,
     /// What was sent, and what followed.
     pub outcomes: Vec<(String, String)>,

@@ -3,11 +3,12 @@
 use std::fmt::Write as _;
 
 use super::results::{CellResult, Measured, Results};
+use crate::contenders;
 
 /// All of them.
 pub fn all(results: &Results) -> String {
-    let mut out = String::new();
-    for part in [cpu(results), rates(results), memory(results), broadcast(results), checks(results)] {
+    let mut out = format!("{}. {}.\n\n", results.machine.line(), results.machine.versions_line());
+    for part in [cpu(results), ways(), rates(results), memory(results), broadcast(results), checks(results)] {
         if !part.is_empty() {
             out.push_str(&part);
             out.push('\n');
@@ -25,8 +26,20 @@ pub fn cpu(results: &Results) -> String {
     caption
         + &by_cell(&results.cells, |cell, measured| {
             let lowest = measured.lowest();
+            if !lowest.is_finite() {
+                return "failed".into();
+            }
             format!("{} ({:.2})", micros(lowest), lowest / cell.best_peer())
         })
+}
+
+/// How each library is used.
+fn ways() -> String {
+    let mut out = String::from("| server | how the library is used |\n|---|---|\n");
+    for contender in contenders::ALL {
+        row(&mut out, contender.is_ours(), contender.name, &[contender.how.into()]);
+    }
+    out
 }
 
 /// Messages a second, and latency.
@@ -106,7 +119,7 @@ pub fn checks(results: &Results) -> String {
     let mut out = String::from(
         "What each server does with what RFC 6455 forbids (the section is given): the Close it sends; \
          `ended`: it ends the connection without one; \
-         *echoed*, *ignored*, *no reaction*: it does not notice.\n\n| sent |",
+         *echoed*, *ignored*, *no reaction*: it does not notice. Each is used as its documentation shows.\n\n| sent |",
     );
     for checks in &results.checks {
         let _ = write!(out, " {} |", bold(checks.ours, &checks.name));
@@ -144,6 +157,7 @@ fn bold(ours: bool, text: &str) -> String {
 pub fn micros(nanos: f64) -> String {
     let micros = nanos / 1e3;
     match micros {
+        _ if !micros.is_finite() => "failed".into(),
         0.0..10.0 => format!("{micros:.2}"),
         10.0..100.0 => format!("{micros:.1}"),
         _ => format!("{micros:.0}"),
