@@ -4,6 +4,9 @@ use futures_util::{FutureExt, Sink, SinkExt, Stream, StreamExt};
 
 use crate::Result;
 
+/// Messages before a flush, at most.
+pub const MOST: usize = 64;
+
 /// Echoes what `answer` lets through: up to `most` ready messages, then a flush.
 pub async fn echo<W, T, U, E>(mut socket: W, most: usize, answer: impl Fn(T) -> Option<U>) -> Result
 where

@@ -72,6 +72,12 @@ pub const ALL: &[Contender] = &[
         serve: tokio_tungstenite::forward,
     },
     Contender {
+        name: "tokio-tungstenite, 16 KiB, batches",
+        library: "tokio-tungstenite",
+        how: "buffers of 16 KiB; `next`, `feed` of up to 64 ready messages, then `flush`",
+        serve: tokio_tungstenite::small_buffers,
+    },
+    Contender {
         name: "fastwebsockets",
         library: "fastwebsockets",
         how: "`FragmentCollector`: `read_frame`, `write_frame`",
@@ -93,7 +99,7 @@ pub const ALL: &[Contender] = &[
     Contender {
         name: "yawc, batches",
         library: "yawc",
-        how: "`next`, `feed` of up to 32 ready messages, then `flush`",
+        how: "`next`, `feed` of up to 64 ready messages, then `flush`",
         serve: yawc::batches,
     },
     Contender {
@@ -104,10 +110,10 @@ pub const ALL: &[Contender] = &[
     },
     Contender { name: "sockudo-ws", library: "sockudo-ws", how: "`next`, `send`", serve: sockudo_ws::plain },
     Contender {
-        name: "sockudo-ws, forward",
+        name: "sockudo-ws, batches",
         library: "sockudo-ws",
-        how: "`StreamExt::split`, `forward`",
-        serve: sockudo_ws::forward,
+        how: "`next`, `feed` of up to 64 ready messages, then `flush`",
+        serve: sockudo_ws::batches,
     },
     Contender {
         name: uwebsockets::NAME,

@@ -44,7 +44,7 @@ pub fn serve(listener: StdListener) -> Result {
                 }
             } else if let Some(slot) = connections.get_mut(token) {
                 let Some(connection) = slot.take() else { continue };
-                match connection.turn() {
+                match connection.turn(event.is_read_closed()) {
                     Ok(Some(connection)) => *slot = Some(connection),
                     Ok(None) | Err(_) => vacant.push(token),
                 }
@@ -61,11 +61,12 @@ enum Connection {
 }
 
 impl Connection {
-    /// Goes on as far as the socket allows; `None` once the connection is over.
-    fn turn(self) -> Result<Option<Self>> {
+    /// Goes on as far as the socket allows; `None` once the connection is over. `ended` tells that the peer
+    /// sends no more than what is there.
+    fn turn(self, ended: bool) -> Result<Option<Self>> {
         match self {
             Self::Opening(stream, request) => Self::open(stream, request),
-            Self::Open(mut echo) => Ok(echo.turn()?.then_some(Self::Open(echo))),
+            Self::Open(mut echo) => Ok(echo.turn(ended)?.then_some(Self::Open(echo))),
         }
     }
 
@@ -87,7 +88,7 @@ impl Connection {
                     // Shorter than any socket's buffer.
                     stream.write_all(&scratch[..len])?;
                     let mut echo = Box::new(Echo::new(stream, &request[taken..]));
-                    return Ok(echo.turn()?.then_some(Self::Open(echo)));
+                    return Ok(echo.turn(true)?.then_some(Self::Open(echo)));
                 }
                 _ => return Err("not a request for a WebSocket".into()),
             }
@@ -110,9 +111,11 @@ impl Echo {
     }
 
     /// Goes on as far as the socket allows; `false` once the connection is over.
-    fn turn(&mut self) -> io::Result<bool> {
+    fn turn(&mut self, ended: bool) -> io::Result<bool> {
         let Self { stream, endpoint, held } = self;
         let mut write = WriteSide::Ready;
+        // Whether the last read had more room than there was to read: what comes later is another event.
+        let mut drained = false;
         loop {
             if let Some(message) = held.take() {
                 *held = keep(endpoint.outbound().feed_owned(message));
@@ -143,13 +146,21 @@ impl Echo {
                     let _ = stream.shutdown(Shutdown::Write);
                     endpoint.write_ended();
                 }
-                Action::Read => match attempt(|| stream.read(endpoint.space())) {
-                    Ok(Some(0)) => endpoint.eof(),
-                    Ok(Some(count)) => endpoint.filled(count),
-                    Ok(None) => break,
-                    Err(error) if endpoint.lost() => return Err(error),
-                    Err(_) => {}
-                },
+                Action::Read if drained => break,
+                Action::Read => {
+                    let space = endpoint.space();
+                    let room = space.len();
+                    match attempt(|| stream.read(space)) {
+                        Ok(Some(0)) => endpoint.eof(),
+                        Ok(Some(count)) => {
+                            endpoint.filled(count);
+                            drained = count < room && !ended;
+                        }
+                        Ok(None) => break,
+                        Err(error) if endpoint.lost() => return Err(error),
+                        Err(_) => {}
+                    }
+                }
                 Action::Close => return Ok(false),
             }
         }

@@ -34,5 +34,7 @@ pub fn plain(listener: TcpListener) -> Result {
 }
 
 pub fn batches(listener: TcpListener) -> Result {
-    runtime::serve(listener, |stream| async { batches::echo(accept(stream).await?, 32, answer).await })
+    runtime::serve(listener, |stream| async {
+        batches::echo(accept(stream).await?, batches::MOST, answer).await
+    })
 }

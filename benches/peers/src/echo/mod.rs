@@ -70,7 +70,7 @@ pub fn run(options: &Options) -> Result {
         None => eprintln!("skipped: uWebSockets, whose sources are not given (--uwebsockets DIRECTORY)"),
     }
     let files = server::raise_file_limit()?;
-    let seconds = options.seconds.unwrap_or(if options.quick { 0.3 } else { 0.5 });
+    let seconds = options.seconds.unwrap_or(if options.quick { 0.3 } else { 0.45 });
     let rounds = options.rounds.unwrap_or(if options.quick { 2 } else { 5 });
     let chosen =
         |name: &str, parts: &[String]| parts.is_empty() || parts.iter().any(|part| name.contains(part));

@@ -54,8 +54,8 @@ struct Panel {
 
 /// A row's height, and the width that names and panels have.
 const ROW: i32 = 20;
-const NAMES: i32 = 200;
-const PANEL: i32 = 230;
+const NAMES: i32 = 250;
+const PANEL: i32 = 220;
 /// Above the rows for the title, below them for the scale.
 const HEAD: i32 = 34;
 const FOOT: i32 = 34;

@@ -8,7 +8,9 @@ use crate::contenders;
 /// All of them.
 pub fn all(results: &Results) -> String {
     let mut out = format!("{}. {}.\n\n", results.machine.line(), results.machine.versions_line());
-    for part in [cpu(results), ways(), rates(results), memory(results), broadcast(results), checks(results)] {
+    for part in
+        [cpu(results), ways(results), rates(results), memory(results), broadcast(results), checks(results)]
+    {
         if !part.is_empty() {
             out.push_str(&part);
             out.push('\n');
@@ -34,9 +36,10 @@ pub fn cpu(results: &Results) -> String {
 }
 
 /// How each library is used.
-fn ways() -> String {
+fn ways(results: &Results) -> String {
     let mut out = String::from("| server | how the library is used |\n|---|---|\n");
-    for contender in contenders::ALL {
+    let took_part = |name| results.cells.first().is_some_and(|cell| cell.of(name).is_some());
+    for contender in contenders::ALL.iter().filter(|contender| took_part(contender.name)) {
         row(&mut out, contender.is_ours(), contender.name, &[contender.how.into()]);
     }
     out
