@@ -1,6 +1,7 @@
 //! Ours, in a readiness loop of our own: epoll or kqueue by mio, one thread, no runtime.
 //!
-//! `examples/echo_server_mio` is the same with deadlines, refusals and turns.
+//! A connection that waits is its socket and a few octets; it wakes up in the endpoint, and on the buffers,
+//! that all share. `examples/echo_server_mio` is the same with deadlines, refusals and turns.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener as StdListener};
@@ -9,8 +10,8 @@ use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
 use sockless::handshake::server::{Handshake, Progress};
 use sockless::handshake::{HeadLimits, OriginPolicy};
-use sockless::message::{Action, Buffers, Endpoint, FeedError, OwnedMessage, Refused, WriteSide};
-use sockless::{Config, Server};
+use sockless::message::{Action, Buffers, Endpoint, FeedError, OwnedMessage, Refused, Spare, WriteSide};
+use sockless::{Config, Rest, Server};
 
 use crate::Result;
 
@@ -24,6 +25,7 @@ pub fn serve(listener: StdListener) -> Result {
     let mut events = Events::with_capacity(1024);
     let mut connections: Vec<Option<Connection>> = Vec::new();
     let mut vacant = Vec::new();
+    let mut shared = Shared { awake: None, spare: Spare::new() };
     loop {
         match poll.poll(&mut events, None) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
@@ -40,79 +42,117 @@ pub fn serve(listener: StdListener) -> Result {
                     if token == connections.len() {
                         connections.push(None);
                     }
-                    connections[token] = Some(Connection::Opening(stream, Vec::new()));
+                    connections[token] = Some(Connection { stream, phase: Phase::Opening(Vec::new()) });
                 }
-            } else if let Some(slot) = connections.get_mut(token) {
-                let Some(connection) = slot.take() else { continue };
-                match connection.turn(event.is_read_closed()) {
-                    Ok(Some(connection)) => *slot = Some(connection),
-                    Ok(None) | Err(_) => vacant.push(token),
+            } else if let Some(slot @ Some(_)) = connections.get_mut(token) {
+                let goes_on = match slot {
+                    Some(connection) => connection.turn(event.is_read_closed(), &mut shared),
+                    None => Ok(false),
+                };
+                if !goes_on.unwrap_or(false) {
+                    *slot = None;
+                    vacant.push(token);
                 }
             }
         }
     }
 }
 
-/// One that is not over.
-enum Connection {
+/// What the connections share.
+struct Shared {
+    /// An endpoint in which the next connection wakes up.
+    awake: Option<Box<Echo>>,
+    spare: Spare,
+}
+
+struct Connection {
+    stream: TcpStream,
+    phase: Phase,
+}
+
+enum Phase {
     /// With what came of its request.
-    Opening(TcpStream, Vec<u8>),
-    Open(Box<Echo>),
+    Opening(Vec<u8>),
+    /// Between messages, and nothing to do.
+    AtRest(Rest),
+    /// Something is in progress.
+    Awake(Box<Echo>),
 }
 
 impl Connection {
-    /// Goes on as far as the socket allows; `None` once the connection is over. `ended` tells that the peer
+    /// Goes on as far as the socket allows; `false` once the connection is over. `ended` tells that the peer
     /// sends no more than what is there.
-    fn turn(self, ended: bool) -> Result<Option<Self>> {
-        match self {
-            Self::Opening(stream, request) => Self::open(stream, request),
-            Self::Open(mut echo) => Ok(echo.turn(ended)?.then_some(Self::Open(echo))),
-        }
-    }
-
-    fn open(mut stream: TcpStream, mut request: Vec<u8>) -> Result<Option<Self>> {
-        let mut scratch = [0; 4096];
-        loop {
-            match attempt(|| stream.read(&mut scratch))? {
-                Some(0) => return Ok(None),
-                Some(count) => request.extend_from_slice(&scratch[..count]),
-                None => return Ok(Some(Self::Opening(stream, request))),
+    fn turn(&mut self, ended: bool, shared: &mut Shared) -> Result<bool> {
+        let (mut echo, ended) = match &mut self.phase {
+            Phase::Opening(request) => match open(&mut self.stream, request)? {
+                Some(more) => (Box::new(Echo::new(&more)), true),
+                None => return Ok(true),
+            },
+            Phase::AtRest(rest) => {
+                let mut echo = shared.awake.take().unwrap_or_else(|| Box::new(Echo::new(&[])));
+                echo.endpoint.resume(*rest);
+                (echo, ended)
             }
-            let mut head = [0; HeadLimits::STORAGE];
-            let mut handshake = Handshake::new(&mut head, HeadLimits::DEFAULT);
-            let (taken, progress) = handshake.recv(&request)?;
-            match progress {
-                Progress::NeedMore => {}
-                Progress::Request(accepted) => {
-                    let (len, _) = accepted.accept(OriginPolicy::Any)?.write(&mut scratch)?;
-                    // Shorter than any socket's buffer.
-                    stream.write_all(&scratch[..len])?;
-                    let mut echo = Box::new(Echo::new(stream, &request[taken..]));
-                    return Ok(echo.turn(true)?.then_some(Self::Open(echo)));
-                }
-                _ => return Err("not a request for a WebSocket".into()),
+            Phase::Awake(_) => match std::mem::replace(&mut self.phase, Phase::AtRest(Rest::new())) {
+                Phase::Awake(echo) => (echo, ended),
+                _ => return Ok(false),
+            },
+        };
+        echo.endpoint.lend(&mut shared.spare);
+        let goes_on = echo.turn(&mut self.stream, ended)?;
+        echo.endpoint.give_back(&mut shared.spare);
+        let rest = if echo.held.is_none() { echo.endpoint.rest() } else { None };
+        self.phase = match rest {
+            Some(rest) => {
+                shared.awake = Some(echo);
+                Phase::AtRest(rest)
             }
-        }
+            None => Phase::Awake(echo),
+        };
+        Ok(goes_on)
     }
 }
 
-/// After the opening handshake.
+/// Goes on with the opening handshake. Once it is done, returns what came after it.
+fn open(stream: &mut TcpStream, request: &mut Vec<u8>) -> Result<Option<Vec<u8>>> {
+    let mut scratch = [0; 4096];
+    while let Some(count) = attempt(|| stream.read(&mut scratch))? {
+        if count == 0 {
+            return Err("ended amid the opening handshake".into());
+        }
+        request.extend_from_slice(&scratch[..count]);
+        let mut head = [0; HeadLimits::STORAGE];
+        let mut handshake = Handshake::new(&mut head, HeadLimits::DEFAULT);
+        let (taken, progress) = handshake.recv(request)?;
+        match progress {
+            Progress::NeedMore => {}
+            Progress::Request(accepted) => {
+                let (len, _) = accepted.accept(OriginPolicy::Any)?.write(&mut scratch)?;
+                // Shorter than any socket's buffer.
+                stream.write_all(&scratch[..len])?;
+                return Ok(Some(request.split_off(taken)));
+            }
+            _ => return Err("not a request for a WebSocket".into()),
+        }
+    }
+    Ok(None)
+}
+
+/// After the opening handshake, while there is something to do.
 struct Echo {
-    stream: TcpStream,
     endpoint: Endpoint<Server>,
     /// The echo that found the queue full. Nothing is read while it waits.
     held: Option<OwnedMessage>,
 }
 
 impl Echo {
-    fn new(stream: TcpStream, received: &[u8]) -> Self {
-        let endpoint = Endpoint::new(Server, Config::new(), Buffers::DEFAULT, received);
-        Self { stream, endpoint, held: None }
+    fn new(received: &[u8]) -> Self {
+        Self { endpoint: Endpoint::new(Server, Config::new(), Buffers::DEFAULT, received), held: None }
     }
 
     /// Goes on as far as the socket allows; `false` once the connection is over.
-    fn turn(&mut self, ended: bool) -> io::Result<bool> {
-        let Self { stream, endpoint, held } = self;
+    fn turn(&mut self, stream: &mut TcpStream, ended: bool) -> io::Result<bool> {
+        let Self { endpoint, held } = self;
         let mut write = WriteSide::Ready;
         // Whether the last read had more room than there was to read: what comes later is another event.
         let mut drained = false;
@@ -136,7 +176,7 @@ impl Echo {
                 }
                 Action::Write => match attempt(|| stream.write(endpoint.output())) {
                     Ok(Some(count)) => endpoint.wrote(count),
-                    Ok(None) if write == WriteSide::Blocked || held.is_some() => break,
+                    Ok(None) if write == WriteSide::Blocked || held.is_some() => return Ok(true),
                     Ok(None) => write = WriteSide::Blocked,
                     // The peer does not read any more; what it sent before tells why.
                     Err(_) => endpoint.write_ended(),
@@ -146,7 +186,7 @@ impl Echo {
                     let _ = stream.shutdown(Shutdown::Write);
                     endpoint.write_ended();
                 }
-                Action::Read if drained => break,
+                Action::Read if drained => return Ok(true),
                 Action::Read => {
                     let space = endpoint.space();
                     let room = space.len();
@@ -156,7 +196,7 @@ impl Echo {
                             endpoint.filled(count);
                             drained = count < room && !ended;
                         }
-                        Ok(None) => break,
+                        Ok(None) => return Ok(true),
                         Err(error) if endpoint.lost() => return Err(error),
                         Err(_) => {}
                     }
@@ -164,9 +204,6 @@ impl Echo {
                 Action::Close => return Ok(false),
             }
         }
-        // An idle connection needs no buffers.
-        endpoint.release();
-        Ok(true)
     }
 }
 
