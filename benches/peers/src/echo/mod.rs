@@ -5,7 +5,7 @@ mod cells;
 mod checks;
 mod measure;
 mod memory;
-mod plots;
+pub mod plots;
 mod readme;
 mod results;
 mod table;

@@ -38,18 +38,18 @@ const THEMES: [Theme; 2] = [
     },
 ];
 
-/// One figure of one server.
-struct Dot {
-    name: String,
-    ours: bool,
-    value: f64,
-    label: String,
+/// One figure of one server. Without one, it is not finite.
+pub struct Dot {
+    pub name: String,
+    pub ours: bool,
+    pub value: f64,
+    pub label: String,
 }
 
 /// One part of a picture: a figure of every server.
-struct Panel {
-    title: String,
-    dots: Vec<Dot>,
+pub struct Panel {
+    pub title: String,
+    pub dots: Vec<Dot>,
 }
 
 /// A row's height, and the width that names and panels have.
@@ -86,16 +86,20 @@ pub fn draw(results: &Results, folder: &Path) -> Result {
             .collect(),
     };
     let foot = format!("{}. {}", results.machine.line(), results.machine.versions_line());
-    for theme in &THEMES {
-        let title = "Echo over loopback: server CPU time a message in µs (connections × octets, d messages in flight; logarithmic)";
-        draw_panels(&folder.join(format!("echo-{}.svg", theme.name)), title, &foot, &cells, 4, theme)?;
-        if !memory.dots.is_empty() {
-            let memory = std::slice::from_ref(&memory);
-            let title = "Resident memory of the server";
-            draw_panels(&folder.join(format!("memory-{}.svg", theme.name)), title, &foot, memory, 1, theme)?;
-        }
+    let title = "Echo over loopback: server CPU time a message in µs (connections × octets, d messages in flight; logarithmic)";
+    page(folder, "echo", title, &foot, &cells, 4)?;
+    if !memory.dots.is_empty() {
+        page(folder, "memory", "Resident memory of the server", &foot, &[memory], 1)?;
     }
     Ok(())
+}
+
+/// Draws `NAME-light.svg` and `NAME-dark.svg` into this folder: so many panels in a row.
+pub fn page(folder: &Path, name: &str, title: &str, foot: &str, panels: &[Panel], columns: usize) -> Result {
+    THEMES.iter().try_for_each(|theme| {
+        let path = folder.join(format!("{name}-{}.svg", theme.name));
+        draw_panels(&path, title, foot, panels, columns, theme)
+    })
 }
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;

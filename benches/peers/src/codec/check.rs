@@ -1,0 +1,150 @@
+//! What happens to each message that comes, and whether all of them came.
+//!
+//! Owns: the text check for libraries that have none, and the verification that precedes every measurement.
+
+use std::cell::Cell;
+use std::hint::black_box;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::workload::{Content, Side, Workload};
+
+/// Takes the messages of one contender, whole or in pieces.
+#[derive(Debug)]
+pub struct Taker {
+    text: Option<TextCheck>,
+    verification: Option<Verification>,
+}
+
+impl Taker {
+    /// `checks_text` is whether the library does.
+    pub fn new(workload: &Arc<Workload>, checks_text: bool, counter: Option<Counter>) -> Self {
+        let text = (workload.case.content != Content::Binary && !checks_text).then(TextCheck::default);
+        let verification = counter.map(|verified| {
+            let workload = Arc::clone(workload);
+            Verification { workload, seen: 0, verified }
+        });
+        Self { text, verification }
+    }
+
+    /// A whole message.
+    #[inline]
+    pub fn message(&mut self, octets: &[u8]) {
+        self.piece(octets, true);
+    }
+
+    /// A piece of one.
+    #[inline]
+    pub fn piece(&mut self, octets: &[u8], last: bool) {
+        if let Some(text) = &mut self.text {
+            text.push(octets, last);
+        }
+        black_box(octets);
+        if let Some(verification) = &mut self.verification {
+            verification.push(octets, last);
+        }
+    }
+}
+
+/// How many messages were verified.
+pub type Counter = Rc<Cell<usize>>;
+
+#[derive(Debug)]
+struct Verification {
+    workload: Arc<Workload>,
+    /// Octets of the message in progress.
+    seen: usize,
+    verified: Counter,
+}
+
+impl Verification {
+    /// Out of the way of those who are timed.
+    #[cold]
+    #[inline(never)]
+    fn push(&mut self, octets: &[u8], last: bool) {
+        let expected = &self.workload.payloads[self.verified.get() % self.workload.payloads.len()];
+        let end = self.seen + octets.len();
+        assert!(expected.get(self.seen..end) == Some(octets), "other octets than were sent");
+        self.seen = end;
+        if last {
+            assert!(self.seen == expected.len(), "a message is cut short");
+            self.seen = 0;
+            self.verified.set(self.verified.get() + 1);
+        }
+    }
+}
+
+/// The standard library's check, over pieces.
+#[derive(Debug, Default)]
+struct TextCheck {
+    /// The character that the last piece cut.
+    carry: Vec<u8>,
+}
+
+impl TextCheck {
+    #[inline]
+    fn push(&mut self, mut octets: &[u8], last: bool) {
+        while !self.carry.is_empty() {
+            let Some((first, rest)) = octets.split_first() else { break };
+            octets = rest;
+            self.carry.push(*first);
+            match std::str::from_utf8(&self.carry) {
+                Ok(_) => self.carry.clear(),
+                Err(error) => assert!(error.error_len().is_none(), "no text"),
+            }
+        }
+        if let Err(error) = std::str::from_utf8(octets) {
+            assert!(error.error_len().is_none(), "no text");
+            self.carry.extend_from_slice(&octets[error.valid_up_to()..]);
+        }
+        assert!(!last || self.carry.is_empty(), "a character is cut short");
+    }
+}
+
+/// Whether `wire` holds the payloads of the workload in order, again from the start after the last.
+pub fn sent(workload: &Workload, side: Side, wire: &[u8], messages: usize) -> Result<(), &'static str> {
+    let mut rest = wire;
+    for expected in workload.payloads.iter().cycle().take(messages) {
+        let octets = take_message(&mut rest, side)?;
+        if octets != *expected {
+            return Err("other octets than were to be sent");
+        }
+    }
+    if rest.is_empty() { Ok(()) } else { Err("more than was to be sent") }
+}
+
+/// Takes the frames of one message off `wire` (RFC 6455 section 5.2).
+fn take_message(wire: &mut &[u8], side: Side) -> Result<Vec<u8>, &'static str> {
+    const SHORT: &str = "less than was to be sent";
+    let mut octets = Vec::new();
+    loop {
+        let [first, second] = *take(wire, 2).ok_or(SHORT)?.first_chunk().ok_or(SHORT)?;
+        let len = match second & 0x7f {
+            126 => take(wire, 2).and_then(|len| len.first_chunk()).map(|len| u16::from_be_bytes(*len).into()),
+            127 => take(wire, 8).and_then(|len| len.first_chunk()).map(|len| u64::from_be_bytes(*len)),
+            len => Some(len.into()),
+        };
+        let len = usize::try_from(len.ok_or(SHORT)?).map_err(|_| SHORT)?;
+        if (second & 0x80 != 0) != (side == Side::Client) {
+            return Err("masked or not against the rules");
+        }
+        let key = match side {
+            Side::Server => [0; 4],
+            Side::Client => *take(wire, 4).and_then(|key| key.first_chunk()).ok_or(SHORT)?,
+        };
+        if first & 0x7f != if octets.is_empty() { 2 } else { 0 } {
+            return Err("another kind of frame");
+        }
+        let payload = take(wire, len).ok_or(SHORT)?;
+        octets.extend(payload.iter().zip(key.iter().cycle()).map(|(octet, key)| octet ^ key));
+        if first & 0x80 != 0 {
+            return Ok(octets);
+        }
+    }
+}
+
+fn take<'w>(wire: &mut &'w [u8], len: usize) -> Option<&'w [u8]> {
+    let (taken, rest) = wire.split_at_checked(len)?;
+    *wire = rest;
+    Some(taken)
+}

@@ -1,0 +1,141 @@
+//! The contenders, and what each of them is measured on.
+//!
+//! A module a library. Each drives its library as its own documentation would, from and to memory.
+
+mod embedded_websocket;
+mod fastwebsockets;
+mod keys;
+mod ratchet;
+mod sans_io;
+mod sockless_connection;
+mod sockless_endpoint;
+mod sockudo;
+mod soketto;
+mod tokio_websockets;
+mod tungstenite;
+#[cfg(feature = "uwebsockets")]
+mod uwebsockets;
+mod web_socket;
+mod wtx;
+mod yawc;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::check::{Counter, Taker};
+use super::memory::{Memory, Source, Tape, Wire};
+use super::workload::{Side, Work, Workload};
+
+/// Does the work of so many messages.
+pub type Lane = Box<dyn FnMut(usize)>;
+
+/// Octets of a read where the caller brings the buffer: what a thread would lend to all its connections.
+const READ: usize = 64 << 10;
+
+/// One library, or one way to use it.
+#[derive(Clone, Copy)]
+pub struct Contender {
+    pub name: &'static str,
+    /// The package whose version is told.
+    pub package: &'static str,
+    /// Whether it is this crate.
+    pub ours: bool,
+    /// Whether it checks that text is UTF-8. Where not, the measurement does it.
+    pub checks_text: bool,
+    /// Whether it gives whole messages, or pieces of those that came in several reads.
+    pub assembles: bool,
+    /// Whether the masking keys of its client are unpredictable, as RFC 6455 section 10.3 asks.
+    pub draws_keys_well: bool,
+    receive: Option<fn(&Job, Side) -> Lane>,
+    send: Option<fn(&Job, Side) -> Lane>,
+    accept: Option<fn(&Job) -> Lane>,
+}
+
+impl Contender {
+    /// Makes a connection, and what works on it. `None` if the library cannot do the case.
+    pub fn lane(&self, job: &Job) -> Option<Lane> {
+        match job.workload.case.work {
+            Work::Receive(side) => self.receive.map(|receive| receive(job, side)),
+            Work::Send(side) => self.send.map(|send| send(job, side)),
+            Work::Accept => self.accept.map(|accept| accept(job)),
+        }
+    }
+}
+
+/// All of them, ours first.
+pub const CONTENDERS: &[Contender] = &[
+    sockless_connection::CONTENDER,
+    sockless_endpoint::CONTENDER,
+    tungstenite::CONTENDER,
+    fastwebsockets::CONTENDER,
+    tokio_websockets::CONTENDER,
+    yawc::CONTENDER,
+    wtx::CONTENDER,
+    sockudo::CONTENDER,
+    sans_io::CONTENDER,
+    embedded_websocket::CONTENDER,
+    web_socket::CONTENDER,
+    soketto::CONTENDER,
+    ratchet::CONTENDER,
+    #[cfg(feature = "uwebsockets")]
+    uwebsockets::CONTENDER,
+];
+
+/// What a lane is made of.
+pub struct Job {
+    pub workload: Arc<Workload>,
+    /// Where to count the messages that came, if they are to be verified.
+    pub counter: Option<Counter>,
+    /// Where to keep what was written, if it is to be verified.
+    pub tape: Option<Tape>,
+}
+
+impl Job {
+    fn source(&self) -> Source {
+        Source::new(&self.workload)
+    }
+
+    fn wire(&self) -> Wire {
+        Wire::new(self.tape.clone())
+    }
+
+    fn stream(&self) -> Memory {
+        Memory { source: self.source(), wire: self.wire() }
+    }
+
+    fn taker(&self, contender: &Contender) -> Taker {
+        Taker::new(&self.workload, contender.checks_text, self.counter.clone())
+    }
+
+    /// The payloads, for libraries that borrow them.
+    fn payloads(&self) -> Cycle<Vec<u8>> {
+        Cycle { items: self.workload.payloads.clone(), at: 0 }
+    }
+
+    /// The payloads, for libraries that share them.
+    fn shared(&self) -> Cycle<Bytes> {
+        let items = self.workload.payloads.iter().cloned().map(Bytes::from).collect();
+        Cycle { items, at: 0 }
+    }
+
+    /// Octets that hold any frame of the case.
+    fn frame_buffer(&self) -> Vec<u8> {
+        vec![0; self.workload.case.len + 64]
+    }
+}
+
+/// Items without end.
+struct Cycle<T> {
+    items: Vec<T>,
+    at: usize,
+}
+
+impl<T> Cycle<T> {
+    #[inline]
+    fn next(&mut self) -> &mut T {
+        let at = self.at;
+        self.at = if at + 1 == self.items.len() { 0 } else { at + 1 };
+        &mut self.items[at]
+    }
+}

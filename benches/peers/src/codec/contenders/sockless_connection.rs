@@ -1,0 +1,101 @@
+//! This crate without its buffers: `Connection`, and the opening handshake in storage of the caller.
+
+use sockless::handshake::server::{Handshake, Progress};
+use sockless::handshake::{HeadLimits, OriginPolicy};
+use sockless::{Client, Config, Connection, Event, Input, Payload, Role, Server, SystemEntropy};
+
+use super::{Contender, Job, Lane, READ, Side};
+
+pub const CONTENDER: Contender = Contender {
+    name: "sockless",
+    package: "sockless",
+    ours: true,
+    checks_text: true,
+    assembles: false,
+    draws_keys_well: true,
+    receive: Some(|job, side| match side {
+        Side::Server => receive(job, Server),
+        Side::Client => receive(job, Client::new(SystemEntropy::new())),
+    }),
+    send: Some(|job, side| match side {
+        Side::Server => send_slices(job),
+        Side::Client => send_masked(job),
+    }),
+    accept: Some(accept),
+};
+
+fn receive<R: Role + 'static>(job: &Job, role: R) -> Lane {
+    let mut connection = Connection::new(role, Config::new());
+    let mut source = job.source();
+    let mut taker = job.taker(&CONTENDER);
+    let mut buffer = vec![0; READ];
+    let mut unread = 0..0;
+    Box::new(move |messages| {
+        let mut left = messages;
+        while left > 0 {
+            if unread.is_empty() {
+                unread = 0..source.read(&mut buffer);
+            }
+            let mut input = Input::new(&mut buffer[unread.clone()]);
+            while left > 0 {
+                match connection.recv(&mut input) {
+                    Ok(Some(Event::Data(data))) => {
+                        taker.piece(data.bytes(), data.is_last());
+                        left -= usize::from(data.is_last());
+                    }
+                    Ok(None) => break,
+                    other => panic!("{other:?}"),
+                }
+            }
+            unread.start += input.consumed();
+            assert!(!connection.wants_transmit());
+        }
+    })
+}
+
+/// A server's frame needs no copy: header and payload are two slices.
+fn send_slices(job: &Job) -> Lane {
+    let mut connection = Connection::new(Server, Config::new());
+    let mut payloads = job.payloads();
+    let wire = job.wire();
+    Box::new(move |messages| {
+        for _ in 0..messages {
+            let payload = Payload::binary(payloads.next());
+            let frame = connection.writer().frame(payload, true).expect("a frame");
+            frame.as_slices().into_iter().for_each(|slice| wire.write(slice));
+        }
+    })
+}
+
+fn send_masked(job: &Job) -> Lane {
+    let mut connection = Connection::new(Client::new(SystemEntropy::new()), Config::new());
+    let mut payloads = job.payloads();
+    let wire = job.wire();
+    let mut buffer = job.frame_buffer();
+    Box::new(move |messages| {
+        for _ in 0..messages {
+            let payload = Payload::binary(payloads.next());
+            let len = connection.writer().encode(payload, true, &mut buffer).expect("a frame");
+            wire.write(&buffer[..len]);
+        }
+    })
+}
+
+fn accept(job: &Job) -> Lane {
+    let source = job.source();
+    let wire = job.wire();
+    let mut buffer = vec![0; READ];
+    let mut storage = vec![0; HeadLimits::STORAGE];
+    let mut response = [0; 1024];
+    Box::new(move |messages| {
+        for _ in 0..messages {
+            let read = source.clone().read(&mut buffer);
+            let mut handshake = Handshake::new(&mut storage, HeadLimits::DEFAULT);
+            let (_, progress) = handshake.recv(&buffer[..read]).expect("a request");
+            let Progress::Request(request) = progress else { panic!("{progress:?}") };
+            let accept = request.accept(OriginPolicy::SameHost).expect("the same host");
+            let (len, _) = accept.write(&mut response).expect("a response");
+            wire.write(&response[..len]);
+        }
+    })
+}
