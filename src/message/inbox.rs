@@ -5,6 +5,7 @@
 
 use alloc::vec::Vec;
 
+use super::shift::shift;
 use crate::input::Input;
 
 /// Buffers that no inbox needs at the moment.
@@ -156,8 +157,8 @@ impl Inbox {
             self.message = Region { start: from, end: to };
         } else if self.message.end == from {
             self.message.end = to;
-        } else if from <= to && to <= self.buf.len() && self.message.end <= from {
-            self.buf.copy_within(from..to, self.message.end);
+        } else {
+            shift(&mut self.buf, from..to, self.message.end);
             self.message.end = self.message.end.saturating_add(count);
         }
     }
@@ -218,7 +219,7 @@ impl Inbox {
         }
     }
 
-    #[cold]
+    #[inline(never)]
     fn enlarge(&mut self, announced: u64, spare: &mut SpareInput) {
         let (held, len) = (self.held(), self.buf.len());
         if held <= len >> 1 && len >= self.capacity {
@@ -261,16 +262,11 @@ impl Inbox {
 
     /// Moves message and unread bytes to the front.
     fn compact(&mut self) {
-        let Region { start, end } = self.message;
-        if start <= end && end <= self.buf.len() {
-            self.buf.copy_within(start..end, 0);
-        }
-        self.message = Region { start: 0, end: end.saturating_sub(start) };
-        let Region { start, end } = self.unread;
-        if start <= end && end <= self.buf.len() && self.message.end <= start {
-            self.buf.copy_within(start..end, self.message.end);
-            let len = end.saturating_sub(start);
-            self.unread = Region { start: self.message.end, end: self.message.end.saturating_add(len) };
+        let mut end = 0_usize;
+        for region in [&mut self.message, &mut self.unread] {
+            shift(&mut self.buf, region.start..region.end, end);
+            *region = Region { start: end, end: end.saturating_add(region.len()) };
+            end = region.end;
         }
     }
 }

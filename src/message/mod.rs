@@ -25,6 +25,8 @@ mod owned;
 #[cfg(feature = "alloc")]
 mod prepared;
 #[cfg(feature = "alloc")]
+mod shift;
+#[cfg(feature = "alloc")]
 mod spare;
 
 #[cfg(any(feature = "embedded-io", feature = "embedded-io-async"))]

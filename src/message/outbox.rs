@@ -5,6 +5,7 @@
 use alloc::vec::Vec;
 use core::fmt;
 
+use super::shift::shift;
 use crate::error::SendError;
 #[cfg(feature = "deflate")]
 use crate::frame::FrameHeader;
@@ -108,8 +109,8 @@ impl Outbox {
         let surplus = FrameHeader::MAX_LEN.saturating_sub(header.len());
         let len = self.since(queued).len().saturating_sub(surplus);
         let frame = self.since(queued);
-        let payload = FrameHeader::MAX_LEN.min(frame.len());
-        frame.copy_within(payload.., header.len().min(payload));
+        let (payload, end) = (FrameHeader::MAX_LEN, frame.len());
+        shift(frame, payload..end, header.len());
         if let Some(slot) = frame.get_mut(..header.len()) {
             slot.copy_from_slice(header);
         }
@@ -222,15 +223,13 @@ impl Outbox {
 
     /// Moves what waits to the front.
     fn compact(&mut self) {
-        if self.written <= self.end && self.end <= self.buf.len() {
-            self.buf.copy_within(self.written..self.end, 0);
-            self.end = self.queued();
-            self.written = 0;
-        }
+        shift(&mut self.buf, self.written..self.end, 0);
+        self.end = self.queued();
+        self.written = 0;
     }
 
     /// Makes room for `len` bytes behind what waits, in time that is in proportion to what is appended.
-    #[cold]
+    #[inline(never)]
     fn enlarge(&mut self, len: usize) {
         if self.written >= self.queued() {
             self.compact();
