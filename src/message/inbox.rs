@@ -89,29 +89,45 @@ impl Inbox {
     /// Space to read into, never empty. `announced` octets of a frame have still to come.
     #[inline]
     pub(crate) fn space(&mut self, announced: u64) -> &mut [u8] {
-        self.make_room(announced, &mut SpareInput::new());
+        if self.lacks_room(announced) {
+            self.make_room(announced, &mut SpareInput::new());
+        }
         self.buf.get_mut(self.unread.end..).unwrap_or(&mut [])
     }
 
     /// Makes the space for a read, in a spare buffer if there is one.
     #[inline]
     pub(crate) fn make_room(&mut self, announced: u64, spare: &mut SpareInput) {
-        if self.is_empty() {
-            self.message = Region::default();
-            self.unread = Region::default();
-            if self.buf.len() != self.capacity {
-                // Nothing is at stake here: return to the plain size after a large message.
-                let plain = self.plain(spare);
-                spare.keep_large(core::mem::replace(&mut self.buf, plain));
+        if !self.is_empty() {
+            if self.is_short(announced) {
+                self.enlarge(announced, spare);
             }
-        } else if self.is_short(announced) {
-            self.enlarge(announced, spare);
+            return;
+        }
+        self.message = Region::default();
+        self.unread = Region::default();
+        if self.buf.len() != self.capacity {
+            // Nothing is at stake here: return to the plain size after a large message.
+            let plain = self.plain(spare);
+            let buf = core::mem::replace(&mut self.buf, plain);
+            if !buf.is_empty() {
+                spare.keep_large(buf);
+            }
         }
     }
 
     /// Gives the buffer to `spare` if nothing stands in it, or little, which moves to storage of its own.
     #[inline]
     pub(crate) fn give_back(&mut self, spare: &mut SpareInput) {
+        if self.is_empty() && self.buf.len() == self.capacity {
+            spare.plain = core::mem::take(&mut self.buf);
+        } else if !self.buf.is_empty() {
+            self.give_back_most(spare);
+        }
+    }
+
+    #[inline(never)]
+    fn give_back_most(&mut self, spare: &mut SpareInput) {
         let held = self.held();
         if held <= self.capacity >> 2 && self.buf.len() > held {
             let own = if held == 0 { Vec::new() } else { alloc::vec![0; held] };
@@ -202,6 +218,16 @@ impl Inbox {
     /// Bytes that are needed.
     const fn held(&self) -> usize {
         self.message.len().saturating_add(self.unread.len())
+    }
+
+    /// Whether there is something to do before a read.
+    #[inline]
+    fn lacks_room(&self, announced: u64) -> bool {
+        if self.is_empty() {
+            self.unread.end > 0 || self.buf.len() != self.capacity
+        } else {
+            self.is_short(announced)
+        }
     }
 
     /// Whether a read into the space would be a small one. The rest of a large frame is worth one.
