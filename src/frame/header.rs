@@ -118,37 +118,60 @@ impl FrameHeader {
     /// The bytes of this header.
     #[inline]
     pub fn encode(&self) -> EncodedHeader {
+        let (front, mut len) = self.front();
         let mut bytes = [0; Self::MAX_LEN];
-        let spare = self.write(&mut bytes).map_or(0, |spare| spare.len());
-        EncodedHeader { len: (Self::MAX_LEN as u8).saturating_sub(spare as u8), bytes }
+        if let Some(slot) = bytes.first_chunk_mut() {
+            *slot = front;
+        }
+        if let Some(MaskingKey(key)) = self.masking_key {
+            if let Some(slot) = bytes.get_mut(usize::from(len)..).and_then(|bytes| bytes.first_chunk_mut()) {
+                *slot = key;
+                len = len.saturating_add(4);
+            }
+        }
+        EncodedHeader { bytes, len }
     }
 
-    /// Writes the header to the front of `out`, and returns what is left of it; `None` if it does not fit.
+    /// Writes the header to the front of `out` in stores of fixed size, and returns what is left of it; `None`
+    /// if it does not fit.
     #[inline(always)]
     pub(crate) fn write<'o>(&self, out: &'o mut [u8]) -> Option<&'o mut [u8]> {
+        let (front, len) = self.front();
+        let rest = match len {
+            2 => put::<2>(&front, out)?,
+            4 => put::<4>(&front, out)?,
+            _ => put::<10>(&front, out)?,
+        };
+        match &self.masking_key {
+            Some(MaskingKey(key)) => put::<4>(key, rest),
+            None => Some(rest),
+        }
+    }
+
+    /// All but the masking key, and how long it is.
+    #[inline(always)]
+    const fn front(&self) -> ([u8; 10], u8) {
         let fin = if self.fin { 0x80 } else { 0 };
         let mask = if self.masking_key.is_some() { 0x80 } else { 0 };
         let first = fin | self.rsv.as_first_byte() | self.opcode.value();
-        let rest = match self.length_form.max(LengthForm::minimal(self.payload_len)) {
-            // Each form was chosen so that the length fits it.
-            LengthForm::Bits7 => put([first, mask | (self.payload_len as u8)], out)?,
-            LengthForm::Bits16 => {
-                put((self.payload_len as u16).to_be_bytes(), put([first, mask | 126], out)?)?
+        let [a, b, c, d, e, f, g, h] = self.payload_len.to_be_bytes();
+        match (self.length_form, LengthForm::minimal(self.payload_len)) {
+            // The form was chosen so that the length fits it.
+            (LengthForm::Bits7, LengthForm::Bits7) => ([first, mask | h, 0, 0, 0, 0, 0, 0, 0, 0], 2),
+            (LengthForm::Bits64, _) | (_, LengthForm::Bits64) => {
+                ([first, mask | 127, a, b, c, d, e, f, g, h], 10)
             }
-            LengthForm::Bits64 => put(self.payload_len.to_be_bytes(), put([first, mask | 127], out)?)?,
-        };
-        match self.masking_key {
-            Some(MaskingKey(key)) => put(key, rest),
-            None => Some(rest),
+            _ => ([first, mask | 126, g, h, 0, 0, 0, 0, 0, 0], 4),
         }
     }
 }
 
-/// Writes `bytes` to the front of `out`, and returns what is left of it; `None` if they do not fit.
-#[inline]
-fn put<const N: usize>(bytes: [u8; N], out: &mut [u8]) -> Option<&mut [u8]> {
+/// Writes the first `N` of `bytes` to the front of `out`, and returns what is left of it; `None` if they do
+/// not fit.
+#[inline(always)]
+fn put<'o, const N: usize>(bytes: &[u8], out: &'o mut [u8]) -> Option<&'o mut [u8]> {
     let (slot, rest) = out.split_first_chunk_mut::<N>()?;
-    *slot = bytes;
+    *slot = *bytes.first_chunk::<N>()?;
     Some(rest)
 }
 
