@@ -140,12 +140,81 @@ fn byte_loop(key: [u8; 4], payload: &[u8]) -> Vec<u8> {
     payload.iter().enumerate().map(|(i, octet)| octet ^ key[i % 4]).collect()
 }
 
+/// Every length at which a kernel begins or ends, and where wide vectors do.
+fn lengths() -> impl Iterator<Item = usize> {
+    (0..=300).chain(508..=516).chain(636..=644).chain([1023, 1024, 1025, 4095, 4096, 4103, 16384])
+}
+
+/// At every octet of the key and every alignment of a vector, with whatever features.
+#[test]
+fn req_6455_5_3_4_every_kernel_equals_the_byte_loop() {
+    const GUARD: u8 = 0xA5;
+    let payload: Vec<u8> = (0..16384_usize).map(|i| (i * 31 + i / 256) as u8).collect();
+    for len in lengths() {
+        let payload = &payload[..len];
+        for phase in 0..4 {
+            let key = [0x37, 0xFA, 0x21, 0x3D];
+            let mut turned = key;
+            turned.rotate_left(phase);
+            let (expected, follows) = (byte_loop(turned, payload), turned[len % 4]);
+            let at_phase = || {
+                let mut masker = Masker::new(MaskingKey(key));
+                masker.apply(&mut vec![0; phase]);
+                masker
+            };
+            for alignment in [0, 1, 2, 3, 4, 6, 7, 8, 15, 16, 31, 32] {
+                let place = alignment..alignment + len;
+                let around = |out: &[u8]| {
+                    assert!(out[..place.start].iter().chain(&out[place.end..]).all(|octet| *octet == GUARD));
+                };
+                let mut out = vec![GUARD; len + 64];
+                out[place.clone()].copy_from_slice(payload);
+                let mut masker = at_phase();
+                masker.apply(&mut out[place.clone()]);
+                assert_eq!(out[place.clone()], expected, "{len} octets in place, phase {phase}");
+                around(&out);
+                let mut next = [0];
+                masker.apply(&mut next);
+                assert_eq!(next, [follows], "what follows {len} octets in place");
+
+                let mut out = vec![GUARD; len + 64];
+                let mut masker = at_phase();
+                assert_eq!(masker.copy(payload, &mut out[place.clone()]), len);
+                assert_eq!(out[place.clone()], expected, "{len} octets copied, phase {phase}");
+                around(&out);
+                masker.copy(&[0], &mut next);
+                assert_eq!(next, [follows], "what follows {len} octets copied");
+            }
+        }
+    }
+}
+
+/// Through both ends of a connection, in every form of a length, whole and cut in two.
+#[test]
+fn req_6455_5_3_4_a_masked_message_of_any_length_arrives_as_it_was() {
+    let payload: Vec<u8> = (0..70_000_usize).map(|i| (i * 13 + i / 251) as u8).collect();
+    for len in lengths().chain([65_534, 65_535, 65_536, 70_000]) {
+        let payload = &payload[..len];
+        let mut wire = encode(&mut connection(Side::Client, Config::new()), payload, true);
+        assert_eq!(sent_by(Side::Client, &wire), [(BINARY, payload.to_vec())]);
+        assert_eq!(feed(&mut connection(Side::Server, Config::new()), &wire), [binary(payload)]);
+        for cut in [1, 2, 5, 6, 7, 8, 9, wire.len() / 2, wire.len() - 1] {
+            if cut < wire.len() {
+                let mut conn = connection(Side::Server, Config::new());
+                let (first, second) = wire.split_at_mut(cut);
+                let seen = [feed(&mut conn, first), feed(&mut conn, second)].concat();
+                assert_eq!(joined(seen), [binary(payload)], "{len} octets, cut at {cut}");
+            }
+        }
+    }
+}
+
 proptest! {
     #[test]
     fn req_6455_5_3_4_masking_in_any_pieces_equals_the_byte_loop(
         key: [u8; 4],
-        payload in prop::collection::vec(any::<u8>(), 0..200),
-        cuts in prop::collection::vec(0_usize..20, 0..40),
+        payload in prop::collection::vec(any::<u8>(), 0..2000),
+        cuts in prop::collection::vec(prop_oneof![0_usize..20, 100_usize..900], 0..40),
         offset in 0_usize..16,
     ) {
         let expected = byte_loop(key, &payload);

@@ -2,6 +2,8 @@
 //!
 //! Owns: the transformation, resumable at any octet. Must not know: where keys come from or who must mask.
 
+use super::wide;
+
 /// The four octets that mask a client's frame. Zero is legal.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "RFC 6455 section 5.3: four octets of any value")]
@@ -116,16 +118,16 @@ fn copy_ends<const N: usize>(from: &[u8], to: &mut [u8], word: u32) {
     }
 }
 
+/// Octets of a block of a long piece.
+const BLOCK: usize = 128;
+
 /// Transforms a long piece where it stands. The last block is taken before the others overlap it.
 #[inline(never)]
 fn apply_blocks(piece: &mut [u8], word: u32) {
-    let Some(&last) = piece.last_chunk::<64>() else { return };
-    for block in piece.chunks_exact_mut(64) {
-        if let Ok(block) = <&mut [u8; 64]>::try_from(block) {
-            *block = masked(*block, word);
-        }
-    }
+    let Some(&last) = piece.last_chunk::<BLOCK>() else { return };
     let end = turned(word, piece.len());
+    let len = piece.len();
+    wide::run(ApplyBlocks { piece, word }, len);
     if let Some(slot) = piece.last_chunk_mut() {
         *slot = masked(last, end);
     }
@@ -133,13 +135,46 @@ fn apply_blocks(piece: &mut [u8], word: u32) {
 
 #[inline(never)]
 fn copy_blocks(from: &[u8], to: &mut [u8], word: u32) {
-    for (target, source) in to.chunks_exact_mut(64).zip(from.chunks_exact(64)) {
-        if let (Ok(target), Ok(source)) = (<&mut [u8; 64]>::try_from(target), <&[u8; 64]>::try_from(source)) {
-            *target = masked(*source, word);
+    wide::run(CopyBlocks { from, to, word }, from.len());
+    if let (Some(slot), Some(last)) = (to.last_chunk_mut::<BLOCK>(), from.last_chunk()) {
+        *slot = masked(*last, turned(word, from.len()));
+    }
+}
+
+/// Transforms all whole blocks where they stand.
+struct ApplyBlocks<'p> {
+    piece: &'p mut [u8],
+    word: u32,
+}
+
+impl wide::Work for ApplyBlocks<'_> {
+    #[inline(always)]
+    fn run(self) {
+        for block in self.piece.chunks_exact_mut(BLOCK) {
+            if let Ok(block) = <&mut [u8; BLOCK]>::try_from(block) {
+                *block = masked(*block, self.word);
+            }
         }
     }
-    if let (Some(slot), Some(last)) = (to.last_chunk_mut::<64>(), from.last_chunk()) {
-        *slot = masked(*last, turned(word, from.len()));
+}
+
+/// The same from one place to another.
+struct CopyBlocks<'p> {
+    from: &'p [u8],
+    to: &'p mut [u8],
+    word: u32,
+}
+
+impl wide::Work for CopyBlocks<'_> {
+    #[inline(always)]
+    fn run(self) {
+        for (target, source) in self.to.chunks_exact_mut(BLOCK).zip(self.from.chunks_exact(BLOCK)) {
+            if let (Ok(target), Ok(source)) =
+                (<&mut [u8; BLOCK]>::try_from(target), <&[u8; BLOCK]>::try_from(source))
+            {
+                *target = masked(*source, self.word);
+            }
+        }
     }
 }
 

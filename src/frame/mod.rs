@@ -10,6 +10,7 @@
 mod header;
 mod mask;
 mod opcode;
+mod wide;
 
 pub use header::{EncodedHeader, FrameHeader, LengthForm};
 pub use mask::{Masker, MaskingKey};
