@@ -37,13 +37,51 @@ pub struct Data<'b> {
     pub(crate) frame_remaining: u64,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Piece<'b> {
     /// Text that begins and ends between characters.
     Str(&'b str),
+    /// The same, of ASCII alone: cheap to tell, but a cast to `str` takes `unsafe` or a second look.
+    Ascii(&'b [u8]),
     /// Binary data, or text that a character's middle begins or ends.
     Bytes(&'b [u8]),
 }
+
+impl<'b> Piece<'b> {
+    #[inline]
+    pub(crate) const fn bytes(&self) -> &'b [u8] {
+        match self {
+            Self::Str(text) => text.as_bytes(),
+            Self::Ascii(bytes) | Self::Bytes(bytes) => bytes,
+        }
+    }
+
+    #[inline]
+    pub(crate) const fn as_str(&self) -> Option<&'b str> {
+        match self {
+            Self::Str(text) => Some(text),
+            Self::Ascii(bytes) => match core::str::from_utf8(bytes) {
+                Ok(text) => Some(text),
+                Err(_) => None,
+            },
+            Self::Bytes(_) => None,
+        }
+    }
+
+    /// Whether [`as_str`](Self::as_str) has something to give.
+    #[inline]
+    pub(crate) const fn is_str(&self) -> bool {
+        !matches!(self, Self::Bytes(_))
+    }
+}
+
+impl PartialEq for Piece<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        (self.is_str(), self.bytes()) == (other.is_str(), other.bytes())
+    }
+}
+
+impl Eq for Piece<'_> {}
 
 impl<'b> Data<'b> {
     /// Text or binary; a continuation has the kind of its message.
@@ -80,18 +118,19 @@ impl<'b> Data<'b> {
     /// The octets.
     #[inline]
     pub const fn bytes(&self) -> &'b [u8] {
-        match self.piece {
-            Piece::Str(text) => text.as_bytes(),
-            Piece::Bytes(bytes) => bytes,
-        }
+        self.piece.bytes()
     }
 
-    /// The text, where the piece begins and ends between characters. Checked already; this costs nothing.
+    /// The text, where the piece begins and ends between characters. It was checked already; of a short
+    /// message in ASCII, the cast takes a second look at up to 255 octets, and nothing otherwise.
     #[inline]
     pub const fn as_str(&self) -> Option<&'b str> {
-        match self.piece {
-            Piece::Str(text) => Some(text),
-            Piece::Bytes(_) => None,
-        }
+        self.piece.as_str()
+    }
+
+    /// Whether it is text that begins or ends inside a character, or may.
+    #[inline]
+    pub(crate) fn is_cut(&self) -> bool {
+        self.kind == MessageKind::Text && !self.piece.is_str()
     }
 }

@@ -45,8 +45,11 @@ impl<'a> Payload<'a> {
     /// `None` for a piece that an extension has transformed (reserved bits are set).
     #[inline]
     pub fn forward(data: &Data<'a>) -> Option<Self> {
-        let cut = data.kind() == MessageKind::Text && data.as_str().is_none();
-        (data.rsv() == Rsv::NONE).then(|| Self { kind: data.kind(), cut, ..Self::binary(data.bytes()) })
+        (data.rsv() == Rsv::NONE).then(|| Self {
+            kind: data.kind(),
+            cut: data.is_cut(),
+            ..Self::binary(data.bytes())
+        })
     }
 
     /// What a `Deflater` has made of a message of this kind, or of a fragment of one. It is sent with RSV1

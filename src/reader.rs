@@ -11,7 +11,7 @@ use crate::input::Input;
 use crate::limits::Limits;
 use crate::replies::{CloseReply, Replies};
 use crate::role::Side;
-use crate::utf8::Utf8Check;
+use crate::utf8::{is_short_ascii, whole_text, InvalidUtf8, Utf8Check};
 
 /// Turns received bytes into events, strictly.
 ///
@@ -171,12 +171,14 @@ impl Reader {
         input: &mut Input<'b>,
         replies: &mut Replies,
     ) -> Result<Option<Event<'b>>, ProtocolError> {
-        if let Some(short) = self.short_message(input.rest()) {
-            if let Some(data) = self.take_short(short, input, replies) {
-                return data.map(|data| Some(Event::Data(data)));
-            }
+        let nothing = input.remaining() == 0;
+        match self.state {
+            State::Between if nothing => Ok(None),
+            State::Between => self.next_message(input, replies),
+            State::Data if self.frame_remaining > 0 && nothing => Ok(None),
+            State::Data if self.frame_remaining > 0 => self.next_piece(input, replies),
+            _ => self.next_in_steps(input, replies),
         }
-        self.next_in_steps(input, replies)
     }
 
     /// The transport ended: no byte will follow.
@@ -256,7 +258,32 @@ impl Reader {
         }
     }
 
-    /// As [`next`](Self::next), for what is not a whole short message.
+    /// As [`next`](Self::next), between messages.
+    #[inline(never)]
+    fn next_message<'b>(
+        &mut self,
+        input: &mut Input<'b>,
+        replies: &mut Replies,
+    ) -> Result<Option<Event<'b>>, ProtocolError> {
+        if let Some(short) = self.short_message(input.rest()) {
+            if let Some(data) = self.take_short_as(short, input, replies, text_message) {
+                return data.map(|data| Some(Event::Data(data)));
+            }
+        }
+        self.next_in_steps(input, replies)
+    }
+
+    /// As [`next`](Self::next), where more of a payload has come.
+    #[inline(never)]
+    fn next_piece<'b>(
+        &mut self,
+        input: &mut Input<'b>,
+        replies: &mut Replies,
+    ) -> Result<Option<Event<'b>>, ProtocolError> {
+        self.take_piece(input, replies).map(|data| Some(Event::Data(data)))
+    }
+
+    /// As [`next`](Self::next), for everything.
     #[inline(never)]
     fn next_in_steps<'b>(
         &mut self,
@@ -326,8 +353,16 @@ impl Reader {
     }
 
     /// Unmasks and checks the piece that [`advance`](Self::advance) announced.
-    #[inline]
     pub(crate) fn take_data<'b>(
+        &mut self,
+        input: &mut Input<'b>,
+        replies: &mut Replies,
+    ) -> Result<Data<'b>, ProtocolError> {
+        self.take_piece(input, replies)
+    }
+
+    #[inline(always)]
+    fn take_piece<'b>(
         &mut self,
         input: &mut Input<'b>,
         replies: &mut Replies,
@@ -342,13 +377,9 @@ impl Reader {
         let kind = self.message.unwrap_or(MessageKind::Binary);
         let piece: &'b [u8] = piece;
         let piece = if kind == MessageKind::Text && !self.message_rsv.contains(Rsv::RSV1) {
-            match self.text.push_str(piece) {
-                Ok(_) if last && !self.text.is_complete() => {
-                    return Err(self.failed(ProtocolError::InvalidUtf8, replies))
-                }
-                Ok(Some(text)) => Piece::Str(text),
-                Ok(None) => Piece::Bytes(piece),
-                Err(_) => return Err(self.failed(ProtocolError::InvalidUtf8, replies)),
+            match self.text_piece(piece, last) {
+                Ok(piece) => piece,
+                Err(InvalidUtf8) => return Err(self.failed(ProtocolError::InvalidUtf8, replies)),
             }
         } else {
             Piece::Bytes(piece)
@@ -371,8 +402,23 @@ impl Reader {
         Ok(data)
     }
 
+    /// Checks the next piece of a text.
+    #[inline(never)]
+    fn text_piece<'b>(&mut self, piece: &'b [u8], last: bool) -> Result<Piece<'b>, InvalidUtf8> {
+        // Whole messages come here for those who want `str`; pieces are seldom looked at as such.
+        let whole = last && !self.message_begun;
+        if !whole && self.text.is_complete() && is_short_ascii(piece) {
+            return Ok(Piece::Ascii(piece));
+        }
+        match self.text.push_str(piece)? {
+            _ if last && !self.text.is_complete() => Err(InvalidUtf8),
+            Some(text) => Ok(Piece::Str(text)),
+            None => Ok(Piece::Bytes(piece)),
+        }
+    }
+
     /// Unmasks and checks the payload of a whole short message, of which nothing needs to be remembered;
-    /// `None` if it is not all there.
+    /// `None` if it is not all there. Text is cast at once.
     #[inline]
     pub(crate) fn take_short<'b>(
         &mut self,
@@ -380,19 +426,36 @@ impl Reader {
         input: &mut Input<'b>,
         replies: &mut Replies,
     ) -> Option<Result<Data<'b>, ProtocolError>> {
+        self.take_short_as(short, input, replies, |octets| whole_text(octets).map(Piece::Str))
+    }
+
+    #[inline(always)]
+    fn take_short_as<'b>(
+        &mut self,
+        short: ShortMessage,
+        input: &mut Input<'b>,
+        replies: &mut Replies,
+        text: impl FnOnce(&'b [u8]) -> Result<Piece<'b>, InvalidUtf8>,
+    ) -> Option<Result<Data<'b>, ProtocolError>> {
         let payload = input.take_after(short.header_len, short.len)?;
         if self.side == Side::Server {
             Masker::new(short.key).apply(payload);
         }
         let piece = match short.kind {
             MessageKind::Binary => Piece::Bytes(payload),
-            MessageKind::Text => match core::str::from_utf8(payload) {
-                Ok(text) => Piece::Str(text),
-                Err(_) => return Some(Err(self.failed(ProtocolError::InvalidUtf8, replies))),
+            MessageKind::Text => match text(payload) {
+                Ok(piece) => piece,
+                Err(InvalidUtf8) => return Some(Err(self.failed(ProtocolError::InvalidUtf8, replies))),
             },
         };
-        let rsv = Rsv::NONE;
-        Some(Ok(Data { piece, kind: short.kind, rsv, first: true, last: true, frame_remaining: 0 }))
+        Some(Ok(Data {
+            piece,
+            kind: short.kind,
+            rsv: Rsv::NONE,
+            first: true,
+            last: true,
+            frame_remaining: 0,
+        }))
     }
 
     /// Reads at a glance what most headers say: a whole message whose length stands in 7 or 16 bits, with
@@ -629,6 +692,15 @@ impl Reader {
         self.fail(error, replies);
         error
     }
+}
+
+/// Checks the text of a whole message, and leaves the cast of most to those who want it.
+#[inline(never)]
+fn text_message(octets: &[u8]) -> Result<Piece<'_>, InvalidUtf8> {
+    if is_short_ascii(octets) {
+        return Ok(Piece::Ascii(octets));
+    }
+    whole_text(octets).map(Piece::Str)
 }
 
 /// The mask bit of the frames that this end receives (section 5.1), where it stands in the second byte.

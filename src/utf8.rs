@@ -59,24 +59,36 @@ impl Utf8Check {
     #[inline]
     pub(crate) fn push_str<'b>(&mut self, piece: &'b [u8]) -> Result<Option<&'b str>, InvalidUtf8> {
         let rest = if self.len == 0 { piece } else { self.finish_character(piece)? };
-        match core::str::from_utf8(rest) {
-            Ok(text) if rest.len() == piece.len() => Ok(Some(text)),
-            Ok(_) => Ok(None),
+        let (whole, cut) = split_at_cut(rest);
+        let Ok(text) = whole_text(whole) else { return Err(self.fail()) };
+        if cut.is_empty() {
+            return Ok((rest.len() == piece.len()).then_some(text));
+        }
+        self.begin_character(cut)?;
+        Ok(None)
+    }
+
+    /// Keeps the first octets of a character, if they can begin one.
+    #[cold]
+    fn begin_character(&mut self, octets: &[u8]) -> Result<(), InvalidUtf8> {
+        match core::str::from_utf8(octets) {
             Err(error) if error.error_len().is_none() => {
-                let tail = rest.get(error.valid_up_to()..).unwrap_or(&[]);
                 self.len = 0;
-                for &octet in tail {
+                for &octet in octets {
                     self.carry(octet);
                 }
-                Ok(None)
+                Ok(())
             }
-            Err(_) => {
-                // No character begins with this octet: what is carried can never be finished.
-                self.len = 0;
-                self.carry(0xFF);
-                Err(InvalidUtf8)
-            }
+            _ => Err(self.fail()),
         }
+    }
+
+    /// Makes sure that the text stays invalid: what is carried can never be finished.
+    #[cold]
+    fn fail(&mut self) -> InvalidUtf8 {
+        self.len = 0;
+        self.carry(0xFF);
+        InvalidUtf8
     }
 
     /// Feeds the incomplete character until it is whole; returns what is left of `piece`.
@@ -105,4 +117,64 @@ impl Utf8Check {
             self.len = self.len.saturating_add(1);
         }
     }
+}
+
+/// The octets as text, where they are a whole text.
+#[inline]
+pub(crate) fn whole_text(octets: &[u8]) -> Result<&str, InvalidUtf8> {
+    #[cfg(feature = "simd-utf8")]
+    if octets.len() >= 64 {
+        return simdutf8::basic::from_utf8(octets).map_err(|_| InvalidUtf8);
+    }
+    core::str::from_utf8(octets).map_err(|_| InvalidUtf8)
+}
+
+/// Whether it is less than 256 octets of ASCII, which most short texts are. This is told much sooner than
+/// what is UTF-8.
+#[inline]
+pub(crate) fn is_short_ascii(octets: &[u8]) -> bool {
+    const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
+    if octets.len() > 255 {
+        return false;
+    }
+    // The last eight octets overlap the blocks, so that none is left over.
+    match octets.last_chunk::<8>() {
+        Some(&last) => {
+            let mut all = u64::from_le_bytes(last);
+            for block in octets.chunks_exact(8) {
+                if let Ok(block) = <&[u8; 8]>::try_from(block) {
+                    all |= u64::from_le_bytes(*block);
+                }
+            }
+            all & HIGH_BITS == 0
+        }
+        None => octets.iter().fold(0, |all, octet| all | octet) < 0x80,
+    }
+}
+
+/// Cuts off a character at the end that lacks octets, by what its first one says: up to three octets, which
+/// are to be judged.
+#[inline]
+fn split_at_cut(octets: &[u8]) -> (&[u8], &[u8]) {
+    if octets.last().map_or(true, |last| *last < 0x80) {
+        return (octets, &[]);
+    }
+    for have in 1..=3 {
+        let Some((whole, cut)) = octets.len().checked_sub(have).and_then(|at| octets.split_at_checked(at))
+        else {
+            break;
+        };
+        let wanted = match cut.first() {
+            Some(0x80..=0xBF) => continue,
+            Some(0xC2..=0xDF) => 2,
+            Some(0xE0..=0xEF) => 3,
+            Some(0xF0..=0xF4) => 4,
+            _ => 0,
+        };
+        if have < wanted {
+            return (whole, cut);
+        }
+        break;
+    }
+    (octets, &[])
 }

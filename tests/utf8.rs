@@ -327,12 +327,96 @@ fn the_check_agrees_with_the_standard_library_on_every_text_of_two_octets_and_ma
     }
 }
 
+/// What comes of `octets` as one whole text message in one read.
+fn whole_message(octets: &[u8]) -> Result<(), ProtocolError> {
+    let mut wire = to(Side::Server, TEXT, octets);
+    let mut conn = connection(Side::Server, Config::new());
+    match conn.recv(&mut Input::new(&mut wire))? {
+        Some(Event::Data(data)) => {
+            assert!(data.is_first() && data.is_last());
+            assert_eq!(data.bytes(), octets);
+            assert_eq!(data.as_str().map(str::as_bytes), Some(octets));
+            Ok(())
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The kernels differ by length, and vectors begin anywhere: at every length and place, with whatever
+/// features.
+#[test]
+fn req_t_utf8_1_one_octet_or_character_is_judged_at_every_place_of_texts_of_every_length() {
+    let parts: [&[u8]; 12] = [
+        b"\x80",
+        b"\xC2",
+        b"\xFF",
+        b"\xC0\x80",
+        b"\xED\xA0\x80",
+        b"\xF4\x90\x80\x80",
+        b"\xE2\x82",
+        b"\xF0\x9F\x98",
+        "\u{7FF}".as_bytes(),
+        "€".as_bytes(),
+        "😀".as_bytes(),
+        b"~",
+    ];
+    for len in (0..=132).chain([190, 191, 192, 193, 250, 255, 256, 257, 300]) {
+        for part in parts.into_iter().filter(|part| part.len() <= len) {
+            // Near the ends of blocks, and wherever a short text has a place.
+            let places = 0..=len - part.len();
+            for at in places.filter(|at| len < 80 || at % 16 < 2 || at % 16 > 12 || at + 6 > len) {
+                let mut octets = vec![b'a'; len];
+                octets[at..at + part.len()].copy_from_slice(part);
+                let (whole, check) = (oracle(&octets), Utf8Check::new().push(&octets));
+                assert_eq!(check, whole.map(|_| ()), "{part:02x?} at {at} of {len}");
+                let expected = if whole == Ok(true) { Ok(()) } else { Err(INVALID) };
+                assert_eq!(whole_message(&octets), expected, "{part:02x?} at {at} of {len}");
+            }
+        }
+    }
+}
+
+/// A cut inside a character is no error wherever it falls, and the rest is judged from there.
+#[test]
+fn req_t_utf8_1_long_texts_may_be_cut_anywhere() {
+    let text: String = "abcé€😀\u{10FFFF}\u{D7FF}".chars().cycle().take(160).collect();
+    let octets = text.as_bytes();
+    for cut in 0..=octets.len() {
+        let (head, tail) = octets.split_at(cut);
+        let mut check = Utf8Check::new();
+        assert_eq!((check.push(head), check.is_complete()), (Ok(()), text.is_char_boundary(cut)), "{cut}");
+        assert_eq!((check.push(tail), check.is_complete()), (Ok(()), true), "{cut}");
+        // Something else where a character should go on, or end.
+        for octet in [b'a', 0x80, 0xC2, 0xFF] {
+            let mut check = Utf8Check::new();
+            let broken = [&[octet], tail].concat();
+            let result = check.push(head).and_then(|()| check.push(&broken)).map(|()| check.is_complete());
+            assert_eq!(result, oracle(&[head, &broken].concat()), "{octet:02x} at {cut}");
+        }
+    }
+}
+
 proptest! {
     #[test]
-    fn the_check_agrees_with_the_standard_library_on_any_pieces(
-        mut octets in "[a-zé€😀]{0,24}".prop_map(String::into_bytes),
+    fn whole_messages_agree_with_the_standard_library(
+        mut octets in "[ -~]{0,90}([a-zé€😀]{0,80}|[ -~]{0,300})".prop_map(String::into_bytes),
         broken in prop::option::of((any::<prop::sample::Index>(), any::<u8>())),
-        cuts in prop::collection::vec(0_usize..6, 0..20),
+    ) {
+        if let Some((at, octet)) = broken {
+            if !octets.is_empty() {
+                let at = at.index(octets.len());
+                octets[at] = octet;
+            }
+        }
+        let expected = if oracle(&octets) == Ok(true) { Ok(()) } else { Err(INVALID) };
+        prop_assert_eq!(whole_message(&octets), expected);
+    }
+
+    #[test]
+    fn the_check_agrees_with_the_standard_library_on_any_pieces(
+        mut octets in "[a-zé€😀]{0,24}([ -~é]{0,200})?".prop_map(String::into_bytes),
+        broken in prop::option::of((any::<prop::sample::Index>(), any::<u8>())),
+        cuts in prop::collection::vec(prop_oneof![3 => 0_usize..6, 1 => 60_usize..100], 0..20),
     ) {
         if let Some((at, octet)) = broken {
             if !octets.is_empty() {

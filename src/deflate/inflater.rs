@@ -294,18 +294,12 @@ impl fmt::Debug for Inflater {
 impl<'o> Inflated<'o> {
     /// What was inflated; it may be empty.
     pub const fn bytes(&self) -> &'o [u8] {
-        match self.piece {
-            Piece::Str(text) => text.as_bytes(),
-            Piece::Bytes(bytes) => bytes,
-        }
+        self.piece.bytes()
     }
 
     /// The text, where the message is one and the piece begins and ends between characters.
     pub const fn as_str(&self) -> Option<&'o str> {
-        match self.piece {
-            Piece::Str(text) => Some(text),
-            Piece::Bytes(_) => None,
-        }
+        self.piece.as_str()
     }
 
     /// What comes next.
