@@ -1,6 +1,6 @@
 //! One connection of the loop: it does what the engine says until the socket would make it wait.
 
-use std::io::{self, Read, Write};
+use std::io::{self, IoSlice, Read, Write};
 use std::net::Shutdown;
 
 use mio::net::TcpStream;
@@ -91,8 +91,8 @@ impl<'h> Connection<'h> {
         &mut self.stream
     }
 
-    /// Goes on as far as the socket allows.
-    pub fn turn(&mut self, shared: &mut Shared<'h>) -> io::Result<Turn> {
+    /// Goes on as far as the socket allows. `ended` unless the peer is known to have sent no end yet.
+    pub fn turn(&mut self, ended: bool, shared: &mut Shared<'h>) -> io::Result<Turn> {
         for _ in 0..STEPS {
             if !self.response.is_empty() {
                 match attempt(|| self.stream.write(&self.response))? {
@@ -105,7 +105,7 @@ impl<'h> Connection<'h> {
             match &mut self.phase {
                 Phase::AtRest(rest) => self.phase = Phase::Awake(shared.wake(*rest)),
                 Phase::Awake(echo) => {
-                    let turn = echo.turn(&mut self.stream, &mut shared.spare);
+                    let turn = echo.turn(&mut self.stream, ended, &mut shared.spare);
                     self.settle(shared);
                     return turn;
                 }
@@ -246,9 +246,11 @@ impl Echo {
         self.endpoint.rest()
     }
 
-    fn turn(&mut self, stream: &mut TcpStream, spare: &mut Spare) -> io::Result<Turn> {
+    fn turn(&mut self, stream: &mut TcpStream, ended: bool, spare: &mut Spare) -> io::Result<Turn> {
         self.endpoint.lend(spare);
         let mut write = WriteSide::Ready;
+        // Whether the last read left room: what comes later is an event of its own.
+        let mut drained = false;
         for _ in 0..STEPS {
             let action = if self.waits_for_room() {
                 Action::Write
@@ -262,7 +264,7 @@ impl Echo {
                 }
             };
             match action {
-                Action::Take => self.echo(),
+                Action::Take => self.echo(stream),
                 Action::Write => match attempt(|| stream.write(self.endpoint.output())) {
                     Ok(Some(count)) => self.endpoint.wrote(count),
                     Ok(None) if write == WriteSide::Blocked || self.held.is_some() => {
@@ -277,25 +279,39 @@ impl Echo {
                     let _ = stream.shutdown(Shutdown::Write);
                     self.endpoint.write_ended();
                 }
-                Action::Read => match attempt(|| stream.read(self.endpoint.space())) {
-                    Ok(Some(0)) => self.endpoint.eof(),
-                    Ok(Some(count)) => self.endpoint.filled(count),
-                    Ok(None) => return Ok(Turn::Waiting),
-                    Err(error) if self.endpoint.lost() => return Err(error),
-                    Err(_) => {}
-                },
+                Action::Read if drained => return Ok(Turn::Waiting),
+                Action::Read => {
+                    let space = self.endpoint.space();
+                    let room = space.len();
+                    match attempt(|| stream.read(space)) {
+                        Ok(Some(0)) => self.endpoint.eof(),
+                        Ok(Some(count)) => {
+                            self.endpoint.filled(count);
+                            drained = count < room && !ended;
+                        }
+                        Ok(None) => return Ok(Turn::Waiting),
+                        Err(error) if self.endpoint.lost() => return Err(error),
+                        Err(_) => {}
+                    }
+                }
                 Action::Close => return Ok(Turn::Ended),
             }
         }
         Ok(Turn::Unfinished)
     }
 
-    /// Queues the message that is ready. What one read brought is answered in one write.
-    fn echo(&mut self) {
+    /// Queues the message that is ready. What one read brought is answered in one write; a long message is
+    /// written from where it stands, as far as the socket takes it.
+    fn echo(&mut self, stream: &mut TcpStream) {
         let (inbound, outbound) = self.endpoint.split_mut();
         // A failure is reported by `poll` as well.
         if let Ok(Some(message)) = inbound.message(outbound) {
-            if let Err(Refused { error: FeedError::Full { .. }, .. }) = outbound.feed(message) {
+            let fed = outbound.feed_through(message, |slices| {
+                // Where nothing can be written, the next write tells why.
+                let slices = slices.map(IoSlice::new);
+                attempt(|| stream.write_vectored(&slices)).ok().flatten().unwrap_or(0)
+            });
+            if let Err(Refused { error: FeedError::Full { .. }, .. }) = fed {
                 self.held = Some(message.into());
             }
         }

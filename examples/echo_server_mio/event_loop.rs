@@ -62,12 +62,12 @@ impl<'h> Loop<'h> {
             }
             let now = self.now();
             for token in std::mem::take(&mut self.unfinished) {
-                self.turn(token, now);
+                self.turn(token, true, now);
             }
             for event in &events {
                 match event.token() {
                     LISTENER => self.accepting = true,
-                    Token(token) => self.turn(token, now),
+                    Token(token) => self.turn(token, event.is_read_closed(), now),
                 }
             }
             while let Some(&(at, token)) = self.deadlines.first() {
@@ -79,7 +79,7 @@ impl<'h> Loop<'h> {
                     *noted = None;
                     connection.tell(now, &mut self.shared);
                 }
-                self.turn(token, now);
+                self.turn(token, true, now);
             }
             if self.accepting {
                 self.accept(now);
@@ -102,10 +102,10 @@ impl<'h> Loop<'h> {
     }
 
     /// Lets a connection go on, and notes its next deadline.
-    fn turn(&mut self, token: usize, now: Timestamp) {
+    fn turn(&mut self, token: usize, ended: bool, now: Timestamp) {
         let Some(slot) = self.connections.get_mut(token) else { return };
         let Some((connection, noted)) = slot else { return };
-        let turn = connection.turn(&mut self.shared).unwrap_or_else(|error| {
+        let turn = connection.turn(ended, &mut self.shared).unwrap_or_else(|error| {
             eprintln!("connection {token}: {error}");
             Turn::Ended
         });
@@ -159,7 +159,7 @@ impl<'h> Loop<'h> {
                 self.connections.push(None);
             }
             self.connections[token] = Some((Connection::new(stream, head), None));
-            self.turn(token, now);
+            self.turn(token, true, now);
         }
     }
 }

@@ -32,6 +32,8 @@ mod opening;
 #[cfg(any(feature = "futures-io", feature = "tokio"))]
 pub mod polled;
 #[cfg(feature = "std")]
+mod spare;
+#[cfg(feature = "std")]
 pub mod std_io;
 #[cfg(feature = "std")]
 mod sync;

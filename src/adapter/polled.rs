@@ -6,7 +6,6 @@
 mod opening;
 mod outgoing;
 mod reading;
-mod spare;
 mod split;
 
 #[cfg(all(feature = "handshake", feature = "rng"))]

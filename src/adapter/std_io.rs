@@ -24,7 +24,7 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use self::clock::{Clock, Limited};
-use super::Error;
+use super::{spare, Error};
 use crate::close::CloseFrame;
 use crate::closing::Closed;
 use crate::connection::Config;
@@ -303,6 +303,8 @@ impl<S: Stream, R: Role> WebSocket<S, R> {
                         Limited::Until(until) => Some(until),
                         Limited::Not => None,
                     };
+                    // The buffer of a large message is for the next one on this thread.
+                    spare::with(|spare| self.endpoint.split_mut().0.lend(spare));
                     match self.stream.read(self.endpoint.space()) {
                         Ok(0) => self.endpoint.eof(),
                         Ok(count) => self.endpoint.filled(count),

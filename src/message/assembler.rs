@@ -6,6 +6,7 @@ use super::Message;
 use crate::error::ProtocolError;
 use crate::event::Data;
 use crate::frame::{MessageKind, Rsv};
+use crate::utf8::whole_text;
 
 /// Joins the pieces of messages in storage that the caller lends.
 ///
@@ -83,7 +84,7 @@ pub(super) fn message(kind: MessageKind, octets: &[u8]) -> Result<Message<'_>, P
     match kind {
         MessageKind::Binary => Ok(Message::Binary(octets)),
         // A cast from checked octets to `str` takes `unsafe` or this second look; only joined texts pay it.
-        MessageKind::Text => match core::str::from_utf8(octets) {
+        MessageKind::Text => match whole_text(octets) {
             Ok(text) => Ok(Message::Text(text)),
             Err(_) => Err(ProtocolError::InvalidUtf8),
         },

@@ -6,10 +6,10 @@ use core::future::poll_fn;
 use core::task::{ready, Context, Poll};
 use std::io;
 
+use super::PollTransport;
 #[cfg(doc)]
 use super::WebSocket;
-use super::{spare, PollTransport};
-use crate::adapter::Error;
+use crate::adapter::{spare, Error};
 use crate::close::CloseFrame;
 use crate::message::{FeedError, Message, Outbound, Prepared};
 use crate::payload::{ControlPayload, Payload};

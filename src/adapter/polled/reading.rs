@@ -4,8 +4,8 @@
 
 use core::task::{ready, Context, Poll};
 
-use super::{spare, Outgoing, PollTransport};
-use crate::adapter::Error;
+use super::{Outgoing, PollTransport};
+use crate::adapter::{spare, Error};
 use crate::error::ProtocolError;
 use crate::message::{Action, Inbound, Outbound, WriteSide};
 use crate::role::Role;

@@ -19,7 +19,7 @@ use std::time::Duration;
 use super::clock::{Clock, Limited};
 use super::{is_transient, Stream, WebSocket};
 use crate::adapter::sync::{Condvar, Mutex, MutexGuard};
-use crate::adapter::{Error, Strangers};
+use crate::adapter::{spare, Error, Strangers};
 use crate::close::CloseFrame;
 use crate::closing::Closed;
 use crate::event::Data;
@@ -273,6 +273,7 @@ impl<S: SplitStream, R: Role> Receiver<S, R> {
                         }
                         limited => limited != Limited::Not,
                     };
+                    spare::with(|spare| inbound.lend(spare));
                     let read = stream.read(inbound.space());
                     write = WriteSide::Ready;
                     match read {

@@ -3,7 +3,7 @@
 //! A connection that waits is its socket and a few octets; it wakes up in the endpoint, and on the buffers,
 //! that all share. `examples/echo_server_mio` is the same with deadlines, refusals and turns.
 
-use std::io::{self, Read, Write};
+use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, TcpListener as StdListener};
 
 use mio::net::{TcpListener, TcpStream};
@@ -171,7 +171,12 @@ impl Echo {
                 Action::Take => {
                     let (inbound, outbound) = endpoint.split_mut();
                     if let Ok(Some(message)) = inbound.message(outbound) {
-                        *held = keep(outbound.feed(message)).map(|_| message.into());
+                        // A long one is written from where it stands.
+                        let fed = outbound.feed_through(message, |slices| {
+                            let slices = slices.map(IoSlice::new);
+                            attempt(|| stream.write_vectored(&slices)).ok().flatten().unwrap_or(0)
+                        });
+                        *held = keep(fed).map(|_| message.into());
                     }
                 }
                 Action::Write => match attempt(|| stream.write(endpoint.output())) {

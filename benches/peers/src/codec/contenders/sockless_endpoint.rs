@@ -1,6 +1,6 @@
 //! This crate with its buffers: `Endpoint`, whole messages.
 
-use sockless::message::{Action, Buffers, Endpoint, WriteSide};
+use sockless::message::{Action, Buffers, Endpoint, Spare, WriteSide};
 use sockless::{Client, Config, Payload, Role, Server, SystemEntropy};
 
 use super::{Contender, Job, Lane, Side};
@@ -25,6 +25,7 @@ pub const CONTENDER: Contender = Contender {
 
 fn receive<R: Role + 'static>(job: &Job, role: R) -> Lane {
     let mut endpoint = Endpoint::new(role, Config::new(), Buffers::DEFAULT, &[]);
+    let mut spare = Spare::new();
     let mut source = job.source();
     let mut taker = job.taker(&CONTENDER);
     Box::new(move |messages| {
@@ -37,6 +38,7 @@ fn receive<R: Role + 'static>(job: &Job, role: R) -> Lane {
                     left -= 1;
                 }
                 Action::Read => {
+                    endpoint.lend(&mut spare);
                     let read = source.read(endpoint.space());
                     endpoint.filled(read);
                 }

@@ -12,7 +12,7 @@ std::thread_local! {
 
 /// Lends this thread's buffers. A thread that is ending has none: connections make their own then.
 #[inline]
-pub(super) fn with(work: impl FnOnce(&mut Spare)) {
+pub(crate) fn with(work: impl FnOnce(&mut Spare)) {
     let _ = SPARE.try_with(|spare| {
         if let Ok(mut spare) = spare.try_borrow_mut() {
             work(&mut spare);
