@@ -30,11 +30,13 @@ pub struct Writer<R> {
     message_rsv: Rsv,
     frame_remaining: u64,
     masker: Masker,
-    /// Where the text in progress stands, once raw octets are part of it.
-    text: Option<Utf8Check>,
+    text: TextState,
     keep_alive: bool,
     replies: Replies,
 }
+
+/// Where the text in progress stands, once raw octets are part of it.
+type TextState = Option<Utf8Check>;
 
 /// Bytes of the longest control frame: a header of 2, a masking key, 125 octets of payload.
 pub const MAX_CONTROL_FRAME_LEN: usize = 131;
@@ -116,7 +118,9 @@ impl<R: Role> Writer<R> {
         let first = self.data_frame(payload.kind(), rsv)?;
         let text = self.continue_text(payload, fin)?;
         let written = self.whole_frame(fin, first, octets, out)?;
-        self.text = text;
+        if let Some(text) = text {
+            self.text = text;
+        }
         self.message = if fin { None } else { Some(payload.kind()) };
         self.message_rsv = rsv;
         Ok(written)
@@ -409,25 +413,21 @@ impl<R: Role> Writer<R> {
         let first = self.data_frame(payload.kind(), rsv)?;
         let text = self.continue_text(payload, fin)?;
         let header = self.header(fin, first, len)?;
-        self.text = text;
+        if let Some(text) = text {
+            self.text = text;
+        }
         self.message = if fin { None } else { Some(payload.kind()) };
         self.message_rsv = rsv;
         Ok(header)
     }
 
-    /// Where a text stands after `payload`, if octets were part of it that no type vouches for.
+    /// What is to be noted of the text in progress once `payload` was sent: nothing, where types vouch for
+    /// all octets of it.
     #[inline]
-    fn continue_text(&self, payload: Payload<'_>, fin: bool) -> Result<Option<Utf8Check>, SendError> {
-        let mut text = match self.text {
-            Some(text) => text,
-            None if payload.is_cut() => Utf8Check::new(),
-            None => return Ok(None),
-        };
-        match text.push(payload.octets()) {
-            // Between characters, types vouch again.
-            Ok(()) if text.is_complete() => Ok(None),
-            Ok(()) if !fin => Ok(Some(text)),
-            _ => Err(SendError::InvalidUtf8),
+    fn continue_text(&self, payload: Payload<'_>, fin: bool) -> Result<Option<TextState>, SendError> {
+        match self.text {
+            None if !payload.is_cut() => Ok(None),
+            text => check_text(text.unwrap_or_default(), payload.octets(), fin).map(Some),
         }
     }
 
@@ -593,6 +593,17 @@ const fn rsv_of(payload: &Payload<'_>) -> Rsv {
         Rsv::RSV1
     } else {
         Rsv::NONE
+    }
+}
+
+/// Where a text stands after these octets.
+#[cold]
+fn check_text(mut text: Utf8Check, octets: &[u8], fin: bool) -> Result<TextState, SendError> {
+    match text.push(octets) {
+        // Between characters, types vouch again.
+        Ok(()) if text.is_complete() => Ok(None),
+        Ok(()) if !fin => Ok(Some(text)),
+        _ => Err(SendError::InvalidUtf8),
     }
 }
 

@@ -116,7 +116,7 @@ impl FrameHeader {
     }
 
     /// The bytes of this header.
-    #[inline]
+    #[inline(always)]
     pub fn encode(&self) -> EncodedHeader {
         let (front, mut len) = self.front();
         let mut bytes = [0; Self::MAX_LEN];
