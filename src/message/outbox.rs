@@ -120,8 +120,9 @@ impl Outbox {
     /// Appends `len` bytes to be written over.
     #[cfg(feature = "deflate")]
     pub(crate) fn grow(&mut self, len: usize) -> &mut [u8] {
-        let from = self.end;
         self.room(len);
+        // Not before: making room may move what waits.
+        let from = self.end;
         self.filled(len);
         self.buf.get_mut(from..self.end).unwrap_or(&mut [])
     }
