@@ -4,6 +4,7 @@
 //! know: what the bytes mean.
 
 use alloc::vec::Vec;
+use core::cmp::Ordering;
 
 use super::shift::shift;
 use crate::input::Input;
@@ -13,24 +14,30 @@ use crate::input::Input;
 pub(crate) struct SpareInput {
     /// One of the plain size.
     plain: Vec<u8>,
-    /// One in which there was a large message.
-    large: Vec<u8>,
+    /// Those in which there were large messages, for the next ones.
+    large: [Vec<u8>; 3],
 }
 
 impl SpareInput {
     pub(crate) const fn new() -> Self {
-        Self { plain: Vec::new(), large: Vec::new() }
+        Self { plain: Vec::new(), large: [const { Vec::new() }; 3] }
     }
 
-    /// Keeps a buffer for the next message that is too large for a plain one.
+    /// Keeps a buffer in which there was a large message.
     fn keep_large(&mut self, buf: Vec<u8>) {
-        if buf.len() > self.large.len() && buf.len() <= MOST_SPARE {
-            self.large = buf;
+        let kept = self.large.iter().fold(buf.len(), |sum, buf| sum.saturating_add(buf.len()));
+        if let (Some(slot), true) = (self.large.iter_mut().find(|slot| slot.is_empty()), kept <= MOST_SPARE) {
+            *slot = buf;
         }
+    }
+
+    /// A buffer for a large message.
+    fn take_large(&mut self, least: usize) -> Option<Vec<u8>> {
+        self.large.iter_mut().find(|buf| buf.len() >= least).map(core::mem::take)
     }
 }
 
-/// A buffer larger than this is freed once it is not needed.
+/// Bytes of all buffers for large messages that are kept.
 const MOST_SPARE: usize = 4 << 20;
 
 /// One buffer with three regions: `message`, joined payload; `unread`, as received; and spare space.
@@ -110,9 +117,7 @@ impl Inbox {
             // Nothing is at stake here: return to the plain size after a large message.
             let plain = self.plain(spare);
             let buf = core::mem::replace(&mut self.buf, plain);
-            if !buf.is_empty() {
-                spare.keep_large(buf);
-            }
+            self.put_away(buf, spare);
         }
     }
 
@@ -132,11 +137,7 @@ impl Inbox {
         if held <= self.capacity >> 2 && self.buf.len() > held {
             let own = if held == 0 { Vec::new() } else { alloc::vec![0; held] };
             let buf = self.move_to(own);
-            if buf.len() == self.capacity {
-                spare.plain = buf;
-            } else {
-                spare.keep_large(buf);
-            }
+            self.put_away(buf, spare);
         }
     }
 
@@ -258,16 +259,21 @@ impl Inbox {
             // All that was announced, but in proportion to what came, if it has to be made.
             let announced = usize::try_from(announced).unwrap_or(usize::MAX);
             let least = len.saturating_mul(2).max(self.capacity);
-            let most = held.saturating_mul(4).max(least);
-            let next = if spare.large.len() >= least {
-                core::mem::take(&mut spare.large)
-            } else {
-                alloc::vec![0; held.saturating_add(announced).clamp(least, most)]
-            };
+            let most = held.saturating_mul(4).saturating_add(self.capacity).max(least);
+            let next = spare
+                .take_large(least)
+                .unwrap_or_else(|| alloc::vec![0; held.saturating_add(announced).clamp(least, most)]);
             let buf = self.move_to(next);
-            if buf.len() == self.capacity {
-                spare.plain = buf;
-            }
+            self.put_away(buf, spare);
+        }
+    }
+
+    /// Keeps a buffer for others.
+    fn put_away(&self, buf: Vec<u8>, spare: &mut SpareInput) {
+        match buf.len().cmp(&self.capacity) {
+            Ordering::Less => {} // one connection's own
+            Ordering::Equal => spare.plain = buf,
+            Ordering::Greater => spare.keep_large(buf),
         }
     }
 
