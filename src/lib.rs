@@ -123,7 +123,7 @@
 //! A connection that is between messages and owes nothing need be no more than its [`Rest`]; one
 //! [`Connection`] or `Endpoint` goes on with one after the other.
 //!
-//! Whole messages live in the buffer that they were read into (16 KiB unless set); those that fit are
+//! Whole messages live in the buffer that they were read into (64 KiB unless set); those that fit are
 //! received and sent without an allocation. The README has a table of what compression costs.
 //!
 //! # Features
