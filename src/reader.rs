@@ -419,6 +419,7 @@ impl Reader {
 
     /// Unmasks and checks the payload of a whole short message, of which nothing needs to be remembered;
     /// `None` if it is not all there. Text is cast at once.
+    #[cfg(feature = "alloc")]
     #[inline]
     pub(crate) fn take_short<'b>(
         &mut self,
