@@ -1,6 +1,9 @@
 //! One end of a connection, driven as an adapter drives it, but over a wire that anything may happen to.
 
-use sockless::message::{Action, Endpoint, FeedError, OwnedMessage, WriteSide};
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use sockless::message::{Action, Endpoint, FeedError, OwnedMessage, Spare, WriteSide};
 use sockless::{MessageKind, Payload, ProtocolError, ReadyState, Role, SendError};
 
 use super::script::Cuts;
@@ -15,6 +18,10 @@ pub enum Unit {
 pub struct End<R> {
     pub endpoint: Endpoint<R>,
     pub unit: Unit,
+    /// Buffers that this end shares with others, if it does.
+    pub spare: Option<Rc<RefCell<Spare>>>,
+    /// Whether it rests where it can.
+    pub rests: bool,
     /// All that was written.
     pub sent: Vec<u8>,
     /// What the wire has brought, and how much of that was read.
@@ -40,6 +47,8 @@ impl<R: Role> End<R> {
         Self {
             endpoint,
             unit,
+            spare: None,
+            rests: false,
             sent: Vec::new(),
             wire: Vec::new(),
             read: 0,
@@ -56,7 +65,14 @@ impl<R: Role> End<R> {
     }
 
     /// Does what is to be done, until it waits for the wire or has read `most` octets. Whether anything was done.
-    pub fn turn(&mut self, mut most: usize, cuts: &mut Cuts) -> bool {
+    pub fn turn(&mut self, most: usize, cuts: &mut Cuts) -> bool {
+        self.lend();
+        let progress = self.work(most, cuts);
+        self.give_back();
+        progress
+    }
+
+    fn work(&mut self, mut most: usize, cuts: &mut Cuts) -> bool {
         let mut progress = false;
         while !self.done {
             let polled = match self.unit {
@@ -72,6 +88,9 @@ impl<R: Role> End<R> {
                     let len = output.len().min(1 + cuts.cut());
                     self.sent.extend_from_slice(&output[..len]);
                     self.endpoint.wrote(len);
+                    if cuts.cut() == 3 {
+                        return true; // the wire takes no more for now
+                    }
                 }
                 Ok(Action::ShutdownWrite) => {
                     assert!(!std::mem::replace(&mut self.ended, true));
@@ -96,6 +115,23 @@ impl<R: Role> End<R> {
             progress = true;
         }
         progress
+    }
+
+    fn lend(&mut self) {
+        if let Some(spare) = &self.spare {
+            self.endpoint.lend(&mut spare.borrow_mut());
+        }
+    }
+
+    fn give_back(&mut self) {
+        if let Some(spare) = &self.spare {
+            self.endpoint.give_back(&mut spare.borrow_mut());
+        }
+        if self.rests {
+            if let Some(rest) = self.endpoint.rest() {
+                self.endpoint.resume(rest);
+            }
+        }
     }
 
     fn take(&mut self) {
@@ -123,6 +159,7 @@ impl<R: Role> End<R> {
 
     /// Feeds a message, or a fragment of one, and notes what the peer is to get.
     pub fn feed(&mut self, payload: Payload<'_>, whole: bool, fin: bool) {
+        self.lend();
         let outbound = self.endpoint.outbound();
         let result = if whole { outbound.feed(payload) } else { outbound.feed_fragment(payload, fin) };
         match result {
@@ -136,6 +173,7 @@ impl<R: Role> End<R> {
             }
             Err(refused) => self.refused(refused.error, payload.kind()),
         }
+        self.give_back();
     }
 
     /// Only for a reason that holds.

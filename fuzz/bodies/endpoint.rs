@@ -1,5 +1,7 @@
 //! Two endpoints that have agreed on permessage-deflate, and the wire between them.
 
+use std::rc::Rc;
+
 use sockless::deflate::{Params, Pool, Tuning, WindowBits};
 use sockless::message::{Buffers, Endpoint, Prepared};
 use sockless::{
@@ -24,7 +26,8 @@ const ENTROPY: Key = |dest| {
 /// What two ends say to each other: four bytes of parameters, then action by action.
 ///
 /// All of it arrives, in order; where a bit of the wire was flipped, an end fails at most once and says so in one Close.
-/// Either depends neither on how messages are taken nor on how the wire is cut.
+/// Either depends neither on how messages are taken nor on how the wire is cut, nor on whether the two share their
+/// buffers and rest where they can.
 pub fn endpoint(data: &[u8]) {
     let [flags, windows, tuning, buffers, script @ ..] = data else { return };
     let mut params = Params::DEFAULT;
@@ -52,6 +55,13 @@ pub fn endpoint(data: &[u8]) {
     };
     let unit = if flags & 8 == 0 { Unit::Message } else { Unit::Piece };
     let mut pair = setup.pair(unit);
+    if windows & 64 != 0 {
+        let spare = Rc::default();
+        pair.server.spare = Some(Rc::clone(&spare));
+        pair.client.spare = Some(spare);
+    }
+    pair.server.rests = windows & 128 != 0;
+    pair.client.rests = windows & 128 != 0;
     pair.act(Script(script));
     pair.end();
     pair.check(&params, limits == Limits::DEFAULT);
@@ -319,7 +329,8 @@ fn arrived<R: Role, S: Role>(from: &End<R>, to: &End<S>, unlimited: bool) {
 /// Another end makes the same of what one has read.
 fn replay<R: Role>(one: &End<R>, mut other: End<R>, seed: u8) {
     other.wire = one.wire[..one.read].to_vec();
-    other.turn(usize::MAX, &mut Cuts::new(seed));
+    let mut cuts = Cuts::new(seed);
+    while other.turn(usize::MAX, &mut cuts) {}
     assert!(one.taken == other.taken);
     let failed = |end: &End<R>| end.failures.iter().any(|error| *error != ProtocolError::UnexpectedEof);
     assert_eq!(failed(one), failed(&other), "{:?} {:?}", one.failures, other.failures);
