@@ -11,8 +11,8 @@ use super::inbox::SpareInput;
 ///
 /// Call [`Endpoint::lend`](super::Endpoint::lend) before an endpoint reads or queues, and
 /// [`Endpoint::give_back`](super::Endpoint::give_back) when it waits. An endpoint that is not lent any makes
-/// its own. Endpoints that share should have one size of a read ([`Buffers`](super::Buffers)). Buffers that
-/// grew are kept up to 4 MiB each.
+/// its own. Endpoints that share should have one size of a read ([`Buffers`](super::Buffers)). Buffers in which
+/// there were large messages are kept up to 4 MiB together, and so is one of output.
 #[derive(Debug)]
 pub struct Spare {
     pub(super) input: SpareInput,
