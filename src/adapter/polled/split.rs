@@ -250,7 +250,7 @@ impl<S: PollTransport, R: Role> Sender<S, R> {
     }
 
     /// Queues a message. Waits only while the queue is full; it is written by [`flush`](Self::flush), or when
-    /// the receiving half is polled next.
+    /// the receiving half is polled next. A long payload is written at once, as by [`WebSocket::feed`].
     ///
     /// # Errors
     ///
