@@ -7,6 +7,7 @@ use std::env;
 
 use gungraun::{library_benchmark, library_benchmark_group, main, Callgrind, LibraryBenchmarkConfig};
 use sockless::{Client, Server};
+use sockless_benches::broadcast::{self, Broadcast};
 use sockless_benches::codec::{self, Codec, Stream};
 use sockless_benches::echo::{self, Echo};
 use sockless_benches::handshake::{accept, Accept};
@@ -88,7 +89,18 @@ fn endpoint_echoes(ready: Ready<Echo>) -> Ready<Echo> {
     run(ready)
 }
 
+// A receiver's share of a message that was encoded once.
 #[library_benchmark(setup = ready)]
+#[bench::binary_1024(broadcast::prepared(Binary, 1024, count()))]
+fn broadcasts(ready: Ready<Broadcast>) -> Ready<Broadcast> {
+    run(ready)
+}
+
+#[library_benchmark(setup = ready)]
+#[bench::deflate_200(codec::deflate(200, count()))]
+#[bench::zlib_rs_deflate_200(codec::zlib_deflate(200, count()))]
+#[bench::inflate_200(codec::inflate(200, count()))]
+#[bench::zlib_rs_inflate_200(codec::zlib_inflate(200, count()))]
 #[bench::deflate_2048(codec::deflate(2048, count()))]
 #[bench::zlib_rs_deflate_2048(codec::zlib_deflate(2048, count()))]
 #[bench::inflate_2048(codec::inflate(2048, count()))]
@@ -106,6 +118,7 @@ library_benchmark_group!(
         client_sends,
         server_accepts,
         endpoint_echoes,
+        broadcasts,
         compression
     ]
 );
