@@ -9,20 +9,21 @@
 #[derive(Debug)]
 pub struct Input<'b> {
     rest: &'b mut [u8],
-    consumed: usize,
+    len: usize,
 }
 
 impl<'b> Input<'b> {
     /// At the front of `bytes`.
     #[inline]
     pub fn new(bytes: &'b mut [u8]) -> Self {
-        Self { rest: bytes, consumed: 0 }
+        Self { len: bytes.len(), rest: bytes }
     }
 
     /// How many bytes were consumed so far.
     #[inline]
     pub fn consumed(&self) -> usize {
-        self.consumed
+        // What is left is a part of what was given.
+        self.len.wrapping_sub(self.rest.len())
     }
 
     /// How many bytes are left.
@@ -50,8 +51,6 @@ impl<'b> Input<'b> {
         match rest.split_at_mut_checked(count) {
             Some((taken, rest)) => {
                 self.rest = rest;
-                // No more than the slice that it began with.
-                self.consumed = self.consumed.wrapping_add(count);
                 taken
             }
             None => &mut [],
@@ -70,7 +69,9 @@ impl<'b> Input<'b> {
         self.take(end).get_mut(skip..)
     }
 
+    /// Consumes all bytes that are left.
+    #[inline]
     pub(crate) fn take_all(&mut self) -> &'b mut [u8] {
-        self.take(usize::MAX)
+        core::mem::take(&mut self.rest)
     }
 }
