@@ -86,11 +86,15 @@ impl<R: Role> Connection<R> {
     /// it, then do what [`transport`](Self::transport) says. All further input is swallowed.
     #[inline]
     pub fn recv<'b>(&mut self, input: &mut Input<'b>) -> Result<Option<Event<'b>>, ProtocolError> {
-        let Conduct { writer, deadlines, .. } = &mut self.conduct;
-        if input.remaining() > 0 {
-            deadlines.received();
+        if input.remaining() == 0 {
+            return Ok(None);
         }
-        let event = self.reader.next(input, writer.replies());
+        let Conduct { writer, deadlines, .. } = &mut self.conduct;
+        deadlines.received();
+        if let Some(data) = self.reader.take_amid(input) {
+            return Ok(Some(Event::Data(data)));
+        }
+        let event = self.reader.next_frame(input, writer.replies());
         match event {
             Ok(Some(Event::Close(code))) => self.conduct.close_came(code),
             Err(error) => self.conduct.failed(error),

@@ -110,10 +110,10 @@
 //!
 //! | state | bytes |
 //! |---|---|
-//! | [`Reader`] | 208 |
+//! | [`Reader`] | 192 |
 //! | [`Writer<Server>`](Writer) | 160 |
 //! | [`Deadlines`] | 80 |
-//! | [`Connection<Server>`](Connection) | 456 |
+//! | [`Connection<Server>`](Connection) | 440 |
 //! | [`Rest`]: a connection that waits | 24 |
 //! | [`Event`], [`Data`] | 40 |
 //! | [`Replies`] | 130 |

@@ -27,9 +27,8 @@ pub struct Reader {
     /// A whole message shorter than this is within every limit, in one frame of any kind.
     short_below: u16,
     // The frame that is coming.
-    header: [u8; FrameHeader::MAX_LEN],
-    header_len: u8,
-    frame: Frame,
+    fin: bool,
+    /// Octets of a data frame's payload that have not come; 0 outside of one.
     frame_remaining: u64,
     masker: Masker,
     // The message that is in progress.
@@ -39,32 +38,27 @@ pub struct Reader {
     message_len: u64,
     fragments: u32,
     text: Utf8Check,
-    // The control frame that came last.
-    control: [u8; 125],
-    control_len: u8,
+    /// The payload of the control frame that came last or is coming, or the front of a header.
+    kept: [u8; 125],
+    kept_len: u8,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     /// Between messages, before the first byte of a frame.
     Between,
-    /// Inside a header, or before one amid a message.
-    Header,
+    /// Amid a message, before the first byte of a frame.
+    Amid,
+    /// Inside a header, as long as this as far as is known.
+    Header { len: u8 },
     /// Inside the payload of a data frame.
     Data,
     /// Inside the payload of a control frame.
-    Control,
+    Control { opcode: Opcode, len: u8 },
     /// After the peer's Close: everything is swallowed (section 5.5.1).
     Closed(Option<CloseCode>),
     /// After a failure: everything is swallowed (section 7.1.7).
     Failed(ProtocolError),
-}
-
-/// What matters of the current frame's header once it was judged.
-#[derive(Clone, Copy, Debug)]
-struct Frame {
-    fin: bool,
-    opcode: Opcode,
 }
 
 /// What the header says of a message that is one frame, with which nothing is wrong.
@@ -107,9 +101,7 @@ impl Reader {
             allowed_rsv: Rsv::NONE,
             limits,
             short_below: short_below(limits),
-            header: [0; FrameHeader::MAX_LEN],
-            header_len: 0,
-            frame: Frame { fin: true, opcode: Opcode::CONTINUATION },
+            fin: true,
             frame_remaining: 0,
             masker: Masker::new(MaskingKey([0; 4])),
             message: None,
@@ -118,8 +110,8 @@ impl Reader {
             message_len: 0,
             fragments: 0,
             text: Utf8Check::new(),
-            control: [0; 125],
-            control_len: 0,
+            kept: [0; 125],
+            kept_len: 0,
         }
     }
 
@@ -147,9 +139,9 @@ impl Reader {
     pub(crate) fn resume(&mut self, allowed_rsv: Rsv) {
         self.state = State::Between;
         self.allowed_rsv = allowed_rsv;
-        self.header_len = 0;
+        self.frame_remaining = 0;
         self.message = None;
-        self.control_len = 0;
+        self.kept_len = 0;
     }
 
     /// The bounds on the input.
@@ -171,13 +163,12 @@ impl Reader {
         input: &mut Input<'b>,
         replies: &mut Replies,
     ) -> Result<Option<Event<'b>>, ProtocolError> {
-        let nothing = input.remaining() == 0;
-        match self.state {
-            State::Between if nothing => Ok(None),
-            State::Between => self.next_message(input, replies),
-            State::Data if self.frame_remaining > 0 && nothing => Ok(None),
-            State::Data if self.frame_remaining > 0 => self.next_piece(input, replies),
-            _ => self.next_in_steps(input, replies),
+        if input.remaining() == 0 {
+            return Ok(None);
+        }
+        match self.take_amid(input) {
+            Some(data) => Ok(Some(Event::Data(data))),
+            None => self.next_frame(input, replies),
         }
     }
 
@@ -190,8 +181,8 @@ impl Reader {
     pub fn eof(&mut self) -> Result<(), ProtocolError> {
         match self.state {
             State::Closed(_) | State::Failed(_) => Ok(()),
-            State::Between | State::Header | State::Data | State::Control => {
-                self.state = State::Failed(ProtocolError::UnexpectedEof);
+            State::Between | State::Amid | State::Header { .. } | State::Data | State::Control { .. } => {
+                self.end(State::Failed(ProtocolError::UnexpectedEof));
                 Err(ProtocolError::UnexpectedEof)
             }
         }
@@ -202,7 +193,7 @@ impl Reader {
     /// Nothing happens after a Close or a failure.
     pub fn fail(&mut self, error: ProtocolError, replies: &mut Replies) {
         if !matches!(self.state, State::Closed(_) | State::Failed(_)) {
-            self.state = State::Failed(error);
+            self.end(State::Failed(error));
             replies.set_close(CloseReply::Failure(error.close_code()));
         }
     }
@@ -210,7 +201,10 @@ impl Reader {
     /// The payload of the control frame that was reported last, until more is received: at most 125 octets.
     /// For a Close, code included.
     pub fn control_payload(&self) -> &[u8] {
-        self.control.get(..usize::from(self.control_len)).unwrap_or(&[])
+        match self.state {
+            State::Header { .. } => &[],
+            _ => self.kept(),
+        }
     }
 
     /// The Close that came, as its code, if one came (section 7.1.5).
@@ -245,22 +239,46 @@ impl Reader {
     /// Whether a frame or a message was begun and its end has not come.
     pub const fn is_mid_message(&self) -> bool {
         match self.state {
-            State::Header | State::Data | State::Control => true,
+            State::Amid | State::Header { .. } | State::Data | State::Control { .. } => true,
             State::Between | State::Closed(_) | State::Failed(_) => false,
         }
     }
 
     /// How many octets of the data frame in progress have not come yet: a hint for reading.
     pub const fn frame_remaining(&self) -> u64 {
-        match self.state {
-            State::Data => self.frame_remaining,
-            _ => 0,
-        }
+        self.frame_remaining
     }
 
-    /// As [`next`](Self::next), between messages.
+    /// Unmasks a piece of a payload that does not end with it, of which nothing is to be checked; `None`, and
+    /// nothing is consumed, if it is not that.
+    ///
+    /// All that a payload costs which comes in many small reads, so it is compiled into the caller.
+    #[inline(always)]
+    pub(crate) fn take_amid<'b>(&mut self, input: &mut Input<'b>) -> Option<Data<'b>> {
+        let count = input.remaining() as u64;
+        if count >= self.frame_remaining || self.message != Some(MessageKind::Binary) {
+            return None;
+        }
+        let piece = input.take_all();
+        self.frame_remaining = self.frame_remaining.wrapping_sub(count);
+        if self.side == Side::Server {
+            self.masker.apply_short(piece);
+        }
+        let first = !self.message_begun;
+        self.message_begun = true;
+        Some(Data {
+            piece: Piece::Bytes(piece),
+            kind: MessageKind::Binary,
+            rsv: self.message_rsv,
+            first,
+            last: false,
+            frame_remaining: self.frame_remaining,
+        })
+    }
+
+    /// As [`next`](Self::next), where there is input.
     #[inline(never)]
-    fn next_message<'b>(
+    pub(crate) fn next_frame<'b>(
         &mut self,
         input: &mut Input<'b>,
         replies: &mut Replies,
@@ -269,6 +287,9 @@ impl Reader {
             if let Some(data) = self.take_short_as(short, input, replies, text_message) {
                 return data.map(|data| Some(Event::Data(data)));
             }
+        }
+        if self.frame_remaining > 0 {
+            return self.next_piece(input, replies);
         }
         self.next_in_steps(input, replies)
     }
@@ -316,7 +337,7 @@ impl Reader {
     ) -> Result<Option<Next>, ProtocolError> {
         loop {
             match self.state {
-                State::Between | State::Header => match self.header(input) {
+                State::Between | State::Amid | State::Header { .. } => match self.header(input) {
                     Ok(true) => {}
                     Ok(false) => return Ok(None),
                     Err(error) => return Err(self.failed(error, replies)),
@@ -327,22 +348,25 @@ impl Reader {
                         if available == 0 {
                             return Ok(None);
                         }
-                    } else if !self.frame.fin {
+                    } else if !self.fin {
                         // An empty fragment in the middle tells nothing.
-                        self.state = State::Header;
+                        self.state = State::Amid;
                         continue;
                     }
-                    let last = self.frame.fin && self.frame_remaining <= available;
+                    let last = self.fin && self.frame_remaining <= available;
                     return Ok(Some(Next::Data {
                         whole: last && !self.message_begun,
                         compressed: self.message_rsv.contains(Rsv::RSV1),
                     }));
                 }
-                State::Control => {
-                    if !self.collect_control(input) {
+                State::Control { opcode, len } => {
+                    if !self.collect_control(len, input) {
                         return Ok(None);
                     }
-                    return self.control(replies).map(Some).map_err(|error| self.failed(error, replies));
+                    return self
+                        .control(opcode, replies)
+                        .map(Some)
+                        .map_err(|error| self.failed(error, replies));
                 }
                 State::Closed(_) | State::Failed(_) => {
                     input.take_all();
@@ -373,7 +397,7 @@ impl Reader {
         if self.side == Side::Server {
             self.masker.apply(piece);
         }
-        let last = self.frame.fin && self.frame_remaining == 0;
+        let last = self.fin && self.frame_remaining == 0;
         let kind = self.message.unwrap_or(MessageKind::Binary);
         let piece: &'b [u8] = piece;
         let piece = if kind == MessageKind::Text && !self.message_rsv.contains(Rsv::RSV1) {
@@ -397,7 +421,7 @@ impl Reader {
             self.message = None;
             self.state = State::Between;
         } else if self.frame_remaining == 0 {
-            self.state = State::Header;
+            self.state = State::Amid;
         }
         Ok(data)
     }
@@ -501,7 +525,7 @@ impl Reader {
             input.take(usize::from(short.header_len));
             return Ok(true);
         }
-        if self.header_len == 0 {
+        if !matches!(self.state, State::Header { .. }) {
             if let Some((header, len)) = FrameHeader::decode(input.rest()) {
                 if let Some(&first_two) = input.rest().first_chunk::<2>() {
                     self.judge_first_two(first_two)?;
@@ -521,43 +545,40 @@ impl Reader {
         self.message_rsv = Rsv::NONE;
         self.message_begun = false;
         self.text = Utf8Check::new();
-        self.frame = Frame { fin: true, opcode: short.kind.opcode() };
+        self.fin = true;
         self.frame_remaining = u64::from(short.len);
         self.masker = Masker::new(short.key);
         self.state = State::Data;
     }
 
     /// Reads a header that came in pieces.
-    #[cold]
+    #[inline(never)]
     fn collect_header(&mut self, input: &mut Input<'_>) -> Result<bool, ProtocolError> {
+        let mut len = match self.state {
+            State::Header { len } => len,
+            _ if input.remaining() == 0 => return Ok(false),
+            _ => {
+                self.kept_len = 0;
+                2
+            }
+        };
         loop {
-            let have = usize::from(self.header_len);
-            let want = match self.header.first_chunk::<2>() {
-                Some(&first_two) if have >= 2 => FrameHeader::len_from(first_two),
-                _ => 2,
-            };
-            let piece = input.take(want.saturating_sub(have));
-            if !piece.is_empty() {
-                self.state = State::Header;
-            }
-            if let Some(slot) = self.header.get_mut(have..).and_then(|spare| spare.get_mut(..piece.len())) {
-                slot.copy_from_slice(piece);
-                self.header_len = self.header_len.saturating_add(piece.len() as u8);
-            }
-            let have = usize::from(self.header_len);
-            if have < want {
+            self.state = State::Header { len };
+            if !self.keep(len, input) {
                 return Ok(false);
             }
-            if want == 2 {
-                if let Some(&first_two) = self.header.first_chunk::<2>() {
-                    self.judge_first_two(first_two)?;
+            if len == 2 {
+                let Some(&first_two) = self.kept.first_chunk() else { return Ok(false) };
+                self.judge_first_two(first_two)?;
+                len = FrameHeader::len_from(first_two) as u8;
+                if len > 2 {
+                    continue;
                 }
             }
-            if let Some((header, _)) = self.header.get(..have).and_then(FrameHeader::decode) {
-                self.header_len = 0;
-                self.begin_frame(header)?;
-                return Ok(true);
-            }
+            let Some((header, _)) = FrameHeader::decode(self.kept()) else { return Ok(false) };
+            self.begin_frame(header)?;
+            self.kept_len = 0;
+            return Ok(true);
         }
     }
 
@@ -617,8 +638,8 @@ impl Reader {
             }
         }
         if header.opcode.is_control() {
-            self.control_len = 0;
-            self.state = State::Control;
+            self.kept_len = 0;
+            self.state = State::Control { opcode: header.opcode, len: len as u8 };
         } else {
             if len > self.limits.max_frame_size {
                 return Err(ProtocolError::FrameTooBig);
@@ -642,9 +663,9 @@ impl Reader {
                 return Err(ProtocolError::TooManyFragments);
             }
             self.state = State::Data;
+            self.fin = header.fin;
+            self.frame_remaining = len;
         }
-        self.frame = Frame { fin: header.fin, opcode: header.opcode };
-        self.frame_remaining = len;
         if let Some(key) = header.masking_key {
             self.masker = Masker::new(key);
         }
@@ -652,25 +673,37 @@ impl Reader {
     }
 
     /// Collects the payload of a control frame; `false` if its end has not come.
-    fn collect_control(&mut self, input: &mut Input<'_>) -> bool {
-        let count = usize::try_from(self.frame_remaining).unwrap_or(usize::MAX);
-        let piece = input.take(count);
-        let have = usize::from(self.control_len);
-        if let Some(slot) = self.control.get_mut(have..).and_then(|spare| spare.get_mut(..piece.len())) {
-            slot.copy_from_slice(piece);
-            if self.side == Side::Server {
-                self.masker.apply(slot);
+    fn collect_control(&mut self, len: u8, input: &mut Input<'_>) -> bool {
+        let have = usize::from(self.kept_len);
+        let whole = self.keep(len, input);
+        if self.side == Side::Server {
+            if let Some(piece) = self.kept.get_mut(have..usize::from(self.kept_len)) {
+                self.masker.apply(piece);
             }
-            self.control_len = self.control_len.saturating_add(piece.len() as u8);
         }
-        self.frame_remaining = self.frame_remaining.saturating_sub(piece.len() as u64);
-        self.frame_remaining == 0
+        whole
+    }
+
+    /// Keeps what comes until there are `len` octets, at most 125; `false` if they are fewer.
+    #[inline(always)]
+    fn keep(&mut self, len: u8, input: &mut Input<'_>) -> bool {
+        let piece = input.take(usize::from(len.saturating_sub(self.kept_len)));
+        let spare = self.kept.get_mut(usize::from(self.kept_len)..).unwrap_or_default();
+        for (slot, octet) in spare.iter_mut().zip(&*piece) {
+            *slot = *octet;
+        }
+        self.kept_len = self.kept_len.saturating_add(piece.len() as u8);
+        self.kept_len >= len
+    }
+
+    fn kept(&self) -> &[u8] {
+        self.kept.get(..usize::from(self.kept_len)).unwrap_or(&[])
     }
 
     /// Acts on a whole control frame.
-    fn control(&mut self, replies: &mut Replies) -> Result<Next, ProtocolError> {
-        self.state = if self.message.is_some() { State::Header } else { State::Between };
-        match self.frame.opcode {
+    fn control(&mut self, opcode: Opcode, replies: &mut Replies) -> Result<Next, ProtocolError> {
+        self.state = if self.message.is_some() { State::Amid } else { State::Between };
+        match opcode {
             Opcode::PING => {
                 replies.set_pong(self.control_payload());
                 Ok(Next::Ping)
@@ -686,6 +719,15 @@ impl Reader {
                 Ok(Next::Close(code))
             }
         }
+    }
+
+    /// Nothing follows.
+    fn end(&mut self, state: State) {
+        if matches!(self.state, State::Header { .. }) {
+            self.kept_len = 0;
+        }
+        self.state = state;
+        self.frame_remaining = 0;
     }
 
     #[cold]

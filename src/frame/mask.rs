@@ -37,6 +37,18 @@ impl Masker {
         self.word = turned(self.word, piece.len());
     }
 
+    /// As [`apply`](Self::apply), where one octet at a time is likely.
+    #[inline(always)]
+    pub(crate) fn apply_short(&mut self, piece: &mut [u8]) {
+        match piece {
+            [octet] => {
+                *octet ^= self.word as u8;
+                self.word = self.word.rotate_right(8);
+            }
+            _ => self.apply(piece),
+        }
+    }
+
     /// Transforms the next piece of the payload from `from` into `to`, leaving `from` as it is.
     ///
     /// As many octets as the shorter of the two holds; returns how many.
