@@ -70,6 +70,30 @@ pub(crate) struct ShortMessage {
     len: u16,
 }
 
+/// What a header says of a frame that is shorter than any limit.
+#[derive(Clone, Copy, Debug)]
+struct ShortFrame {
+    first: u8,
+    header_len: u8,
+    key: MaskingKey,
+    len: u16,
+}
+
+impl ShortFrame {
+    /// A whole message, with which nothing is wrong, if it is that.
+    #[inline(always)]
+    fn message(self) -> Option<ShortMessage> {
+        let Self { first, header_len, key, len } = self;
+        // FIN, no reserved bit, text or binary.
+        let kind = match first {
+            0x81 => MessageKind::Text,
+            0x82 => MessageKind::Binary,
+            _ => return None,
+        };
+        Some(ShortMessage { kind, header_len, key, len })
+    }
+}
+
 impl ShortMessage {
     /// Bytes of header and payload.
     #[cfg(feature = "alloc")]
@@ -276,22 +300,100 @@ impl Reader {
         })
     }
 
-    /// As [`next`](Self::next), where there is input.
-    #[inline(never)]
+    /// As [`next`](Self::next), where there is input that [`take_amid`](Self::take_amid) does not take.
+    #[inline(always)]
     pub(crate) fn next_frame<'b>(
         &mut self,
         input: &mut Input<'b>,
         replies: &mut Replies,
     ) -> Result<Option<Event<'b>>, ProtocolError> {
-        if let Some(short) = self.short_message(input.rest()) {
-            if let Some(data) = self.take_short_as(short, input, replies, text_message) {
-                return data.map(|data| Some(Event::Data(data)));
-            }
+        match self.state {
+            State::Between => self.next_message(input, replies),
+            _ => self.next_amid(input, replies),
         }
-        if self.frame_remaining > 0 {
-            return self.next_piece(input, replies);
+    }
+
+    /// As [`next`](Self::next), between messages.
+    #[inline(never)]
+    fn next_message<'b>(
+        &mut self,
+        input: &mut Input<'b>,
+        replies: &mut Replies,
+    ) -> Result<Option<Event<'b>>, ProtocolError> {
+        match self.short_frame(input.rest()).and_then(ShortFrame::message) {
+            Some(short) => match self.take_short_as(short, input, replies, text_message) {
+                Some(data) => data.map(|data| Some(Event::Data(data))),
+                None => self.next_begun(short, input, replies),
+            },
+            None => self.next_other(input, replies),
         }
-        self.next_in_steps(input, replies)
+    }
+
+    /// As [`next`](Self::next), inside a frame or a message, or after all of them.
+    #[inline(never)]
+    fn next_amid<'b>(
+        &mut self,
+        input: &mut Input<'b>,
+        replies: &mut Replies,
+    ) -> Result<Option<Event<'b>>, ProtocolError> {
+        match self.state {
+            State::Data if self.frame_remaining > 0 => self.next_piece(input, replies),
+            State::Header { .. } => self.next_after_header(input, replies),
+            State::Amid => self.next_other(input, replies),
+            _ => self.next_in_steps(input, replies),
+        }
+    }
+
+    /// As [`next`](Self::next), before a frame that is not a short message.
+    #[inline(never)]
+    fn next_other<'b>(
+        &mut self,
+        input: &mut Input<'b>,
+        replies: &mut Replies,
+    ) -> Result<Option<Event<'b>>, ProtocolError> {
+        let least = match self.side {
+            Side::Server => 6,
+            Side::Client => 2,
+        };
+        if input.remaining() < least {
+            return self.next_after_header(input, replies);
+        }
+        match self.take_short_fragment(input, replies) {
+            Some(data) => data.map(|data| Some(Event::Data(data))),
+            None => self.next_in_steps(input, replies),
+        }
+    }
+
+    /// As [`next`](Self::next), at the header of a short message whose end has not come.
+    #[inline(never)]
+    fn next_begun<'b>(
+        &mut self,
+        short: ShortMessage,
+        input: &mut Input<'b>,
+        replies: &mut Replies,
+    ) -> Result<Option<Event<'b>>, ProtocolError> {
+        self.begin_short(short);
+        input.take(usize::from(short.header_len));
+        if input.remaining() == 0 {
+            return Ok(None);
+        }
+        self.next_piece(input, replies)
+    }
+
+    /// As [`next`](Self::next), where a header comes in pieces.
+    #[inline(never)]
+    fn next_after_header<'b>(
+        &mut self,
+        input: &mut Input<'b>,
+        replies: &mut Replies,
+    ) -> Result<Option<Event<'b>>, ProtocolError> {
+        match self.collect_header(input) {
+            Ok(false) => Ok(None),
+            Ok(true) if self.frame_remaining > 0 && input.remaining() == 0 => Ok(None),
+            Ok(true) if self.frame_remaining > 0 => self.next_piece(input, replies),
+            Ok(true) => self.next_in_steps(input, replies),
+            Err(error) => Err(self.failed(error, replies)),
+        }
     }
 
     /// As [`next`](Self::next), where more of a payload has come.
@@ -399,7 +501,18 @@ impl Reader {
         }
         let last = self.fin && self.frame_remaining == 0;
         let kind = self.message.unwrap_or(MessageKind::Binary);
-        let piece: &'b [u8] = piece;
+        self.piece(piece, kind, last, replies)
+    }
+
+    /// Checks a piece that was unmasked, and goes on to what follows it.
+    #[inline(always)]
+    fn piece<'b>(
+        &mut self,
+        piece: &'b [u8],
+        kind: MessageKind,
+        last: bool,
+        replies: &mut Replies,
+    ) -> Result<Data<'b>, ProtocolError> {
         let piece = if kind == MessageKind::Text && !self.message_rsv.contains(Rsv::RSV1) {
             match self.text_piece(piece, last) {
                 Ok(piece) => piece,
@@ -490,13 +603,14 @@ impl Reader {
         if self.state != State::Between {
             return None;
         }
+        self.short_frame(bytes)?.message()
+    }
+
+    /// Reads at a glance all but the first octet of a header whose length stands in 7 or 16 bits, and that is
+    /// masked as it must be.
+    #[inline(always)]
+    fn short_frame(&self, bytes: &[u8]) -> Option<ShortFrame> {
         let (&[first, second], rest) = bytes.split_first_chunk::<2>()?;
-        // FIN, no reserved bit, text or binary.
-        let kind = match first {
-            0x81 => MessageKind::Text,
-            0x82 => MessageKind::Binary,
-            _ => return None,
-        };
         // The mask bit must be as the side wants it: it is then gone.
         let (len, rest, header_len) = match second ^ mask_bit(self.side) {
             len @ 0..=125 => (u16::from(len), rest, 2_u8),
@@ -514,7 +628,49 @@ impl Reader {
             Side::Server => (*rest.first_chunk::<4>()?, header_len.wrapping_add(4)),
             Side::Client => ([0; 4], header_len),
         };
-        Some(ShortMessage { kind, header_len, key: MaskingKey(key), len })
+        Some(ShortFrame { first, header_len, key: MaskingKey(key), len })
+    }
+
+    /// Takes a whole short fragment, with which nothing is wrong. `None`, and nothing is consumed, if it is
+    /// not that.
+    #[inline(always)]
+    fn take_short_fragment<'b>(
+        &mut self,
+        input: &mut Input<'b>,
+        replies: &mut Replies,
+    ) -> Option<Result<Data<'b>, ProtocolError>> {
+        let ShortFrame { first, header_len, key, len } = self.short_frame(input.rest())?;
+        // No reserved bit. An empty fragment tells nothing but the end.
+        let last = first == 0x80;
+        if !last && len == 0 {
+            return None;
+        }
+        let (kind, message_len, fragments) = match (first, self.message) {
+            (0x00 | 0x80, Some(kind)) => {
+                let message_len = self.message_len.saturating_add(u64::from(len));
+                let fragments = self.fragments.saturating_add(1);
+                if message_len > self.limits.max_message_size || fragments > self.limits.max_fragments {
+                    return None;
+                }
+                (kind, message_len, fragments)
+            }
+            (0x01, None) => (MessageKind::Text, u64::from(len), 1),
+            (0x02, None) => (MessageKind::Binary, u64::from(len), 1),
+            _ => return None,
+        };
+        let payload = input.take_after(header_len, len)?;
+        if self.message.is_none() {
+            self.message = Some(kind);
+            self.message_rsv = Rsv::NONE;
+            self.message_begun = false;
+            self.text = Utf8Check::new();
+        }
+        self.message_len = message_len;
+        self.fragments = fragments;
+        if self.side == Side::Server {
+            Masker::new(key).apply(payload);
+        }
+        Some(self.piece(payload, kind, last, replies))
     }
 
     /// Reads a header; `false` if its end has not come.
