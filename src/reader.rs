@@ -34,7 +34,7 @@ pub struct Reader {
     // The message that is in progress.
     message: Option<MessageKind>,
     message_rsv: Rsv,
-    message_begun: bool,
+    taken: Taken,
     message_len: u64,
     fragments: u32,
     text: Utf8Check,
@@ -59,6 +59,16 @@ enum State {
     Closed(Option<CloseCode>),
     /// After a failure: everything is swallowed (section 7.1.7).
     Failed(ProtocolError),
+}
+
+/// What was taken of the message in progress.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Taken {
+    Nothing,
+    /// Pieces that need no check: binary data, or what is compressed.
+    Unchecked,
+    /// Pieces of text.
+    Text,
 }
 
 /// What the header says of a message that is one frame, with which nothing is wrong.
@@ -130,7 +140,7 @@ impl Reader {
             masker: Masker::new(MaskingKey([0; 4])),
             message: None,
             message_rsv: Rsv::NONE,
-            message_begun: false,
+            taken: Taken::Nothing,
             message_len: 0,
             fragments: 0,
             text: Utf8Check::new(),
@@ -273,14 +283,14 @@ impl Reader {
         self.frame_remaining
     }
 
-    /// Unmasks a piece of a payload that does not end with it, of which nothing is to be checked; `None`, and
-    /// nothing is consumed, if it is not that.
+    /// Unmasks a further piece of a payload that does not end with it, and in which nothing is to be checked;
+    /// `None`, and nothing is consumed, if it is not that.
     ///
     /// All that a payload costs which comes in many small reads, so it is compiled into the caller.
     #[inline(always)]
     pub(crate) fn take_amid<'b>(&mut self, input: &mut Input<'b>) -> Option<Data<'b>> {
         let count = input.remaining() as u64;
-        if count >= self.frame_remaining || self.message != Some(MessageKind::Binary) {
+        if count >= self.frame_remaining || self.taken != Taken::Unchecked {
             return None;
         }
         let piece = input.take_all();
@@ -288,13 +298,11 @@ impl Reader {
         if self.side == Side::Server {
             self.masker.apply_short(piece);
         }
-        let first = !self.message_begun;
-        self.message_begun = true;
         Some(Data {
             piece: Piece::Bytes(piece),
-            kind: MessageKind::Binary,
+            kind: self.message.unwrap_or(MessageKind::Binary),
             rsv: self.message_rsv,
-            first,
+            first: false,
             last: false,
             frame_remaining: self.frame_remaining,
         })
@@ -457,7 +465,7 @@ impl Reader {
                     }
                     let last = self.fin && self.frame_remaining <= available;
                     return Ok(Some(Next::Data {
-                        whole: last && !self.message_begun,
+                        whole: last && self.taken == Taken::Nothing,
                         compressed: self.message_rsv.contains(Rsv::RSV1),
                     }));
                 }
@@ -513,40 +521,33 @@ impl Reader {
         last: bool,
         replies: &mut Replies,
     ) -> Result<Data<'b>, ProtocolError> {
-        let piece = if kind == MessageKind::Text && !self.message_rsv.contains(Rsv::RSV1) {
+        let first = self.taken == Taken::Nothing;
+        let checked = kind == MessageKind::Text && !self.message_rsv.contains(Rsv::RSV1);
+        self.taken = if checked { Taken::Text } else { Taken::Unchecked };
+        // Whole messages go to those who want `str`; pieces are seldom looked at as such.
+        let piece = if !checked {
+            Piece::Bytes(piece)
+        } else if !(first && last) && self.text.is_complete() && is_ascii_piece(piece) {
+            Piece::Ascii(piece)
+        } else {
             match self.text_piece(piece, last) {
                 Ok(piece) => piece,
                 Err(InvalidUtf8) => return Err(self.failed(ProtocolError::InvalidUtf8, replies)),
             }
-        } else {
-            Piece::Bytes(piece)
         };
-        let data = Data {
-            piece,
-            kind,
-            rsv: self.message_rsv,
-            first: !self.message_begun,
-            last,
-            frame_remaining: self.frame_remaining,
-        };
-        self.message_begun = true;
+        let frame_remaining = self.frame_remaining;
         if last {
             self.message = None;
             self.state = State::Between;
-        } else if self.frame_remaining == 0 {
+        } else if frame_remaining == 0 {
             self.state = State::Amid;
         }
-        Ok(data)
+        Ok(Data { piece, kind, rsv: self.message_rsv, first, last, frame_remaining })
     }
 
     /// Checks the next piece of a text.
     #[inline(never)]
     fn text_piece<'b>(&mut self, piece: &'b [u8], last: bool) -> Result<Piece<'b>, InvalidUtf8> {
-        // Whole messages come here for those who want `str`; pieces are seldom looked at as such.
-        let whole = last && !self.message_begun;
-        if !whole && self.text.is_complete() && is_short_ascii(piece) {
-            return Ok(Piece::Ascii(piece));
-        }
         match self.text.push_str(piece)? {
             _ if last && !self.text.is_complete() => Err(InvalidUtf8),
             Some(text) => Ok(Piece::Str(text)),
@@ -662,7 +663,7 @@ impl Reader {
         if self.message.is_none() {
             self.message = Some(kind);
             self.message_rsv = Rsv::NONE;
-            self.message_begun = false;
+            self.taken = Taken::Nothing;
             self.text = Utf8Check::new();
         }
         self.message_len = message_len;
@@ -699,7 +700,7 @@ impl Reader {
     fn begin_short(&mut self, short: ShortMessage) {
         self.message = Some(short.kind);
         self.message_rsv = Rsv::NONE;
-        self.message_begun = false;
+        self.taken = Taken::Nothing;
         self.text = Utf8Check::new();
         self.fin = true;
         self.frame_remaining = u64::from(short.len);
@@ -804,7 +805,7 @@ impl Reader {
                 self.message =
                     Some(if header.opcode == Opcode::TEXT { MessageKind::Text } else { MessageKind::Binary });
                 self.message_rsv = header.rsv;
-                self.message_begun = false;
+                self.taken = Taken::Nothing;
                 self.message_len = 0;
                 self.fragments = 0;
                 self.text = Utf8Check::new();
@@ -900,6 +901,12 @@ fn text_message(octets: &[u8]) -> Result<Piece<'_>, InvalidUtf8> {
         return Ok(Piece::Ascii(octets));
     }
     whole_text(octets).map(Piece::Str)
+}
+
+/// Apart from what the check of other text needs.
+#[inline(never)]
+fn is_ascii_piece(octets: &[u8]) -> bool {
+    is_short_ascii(octets)
 }
 
 /// The mask bit of the frames that this end receives (section 5.1), where it stands in the second byte.

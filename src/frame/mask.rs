@@ -37,16 +37,26 @@ impl Masker {
         self.word = turned(self.word, piece.len());
     }
 
-    /// As [`apply`](Self::apply), where one octet at a time is likely.
+    /// As [`apply`](Self::apply), where a few octets are likely: only what those need is compiled in.
     #[inline(always)]
     pub(crate) fn apply_short(&mut self, piece: &mut [u8]) {
+        let word = self.word;
         match piece {
             [octet] => {
-                *octet ^= self.word as u8;
-                self.word = self.word.rotate_right(8);
+                *octet ^= word as u8;
+                self.word = turned(word, 1);
             }
-            _ => self.apply(piece),
+            [_, _, _, _] | [_, _, _, _, _] | [_, _, _, _, _, _] | [_, _, _, _, _, _, _] => {
+                apply_ends::<4>(piece, word);
+                self.word = turned(word, piece.len());
+            }
+            _ => self.apply_long(piece),
         }
+    }
+
+    #[inline(never)]
+    fn apply_long(&mut self, piece: &mut [u8]) {
+        self.apply(piece);
     }
 
     /// Transforms the next piece of the payload from `from` into `to`, leaving `from` as it is.
