@@ -49,8 +49,8 @@ enum State {
     Between,
     /// Amid a message, before the first byte of a frame.
     Amid,
-    /// Inside a header, as long as this as far as is known.
-    Header { len: u8 },
+    /// Inside a header.
+    Header,
     /// Inside the payload of a data frame.
     Data,
     /// Inside the payload of a control frame.
@@ -65,8 +65,8 @@ enum State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Taken {
     Nothing,
-    /// Pieces that need no check: binary data, or what is compressed.
-    Unchecked,
+    /// Pieces of binary data, of which none needs a check.
+    Binary,
     /// Pieces of text.
     Text,
 }
@@ -215,7 +215,7 @@ impl Reader {
     pub fn eof(&mut self) -> Result<(), ProtocolError> {
         match self.state {
             State::Closed(_) | State::Failed(_) => Ok(()),
-            State::Between | State::Amid | State::Header { .. } | State::Data | State::Control { .. } => {
+            State::Between | State::Amid | State::Header | State::Data | State::Control { .. } => {
                 self.end(State::Failed(ProtocolError::UnexpectedEof));
                 Err(ProtocolError::UnexpectedEof)
             }
@@ -236,7 +236,7 @@ impl Reader {
     /// For a Close, code included.
     pub fn control_payload(&self) -> &[u8] {
         match self.state {
-            State::Header { .. } => &[],
+            State::Header => &[],
             _ => self.kept(),
         }
     }
@@ -273,7 +273,7 @@ impl Reader {
     /// Whether a frame or a message was begun and its end has not come.
     pub const fn is_mid_message(&self) -> bool {
         match self.state {
-            State::Amid | State::Header { .. } | State::Data | State::Control { .. } => true,
+            State::Amid | State::Header | State::Data | State::Control { .. } => true,
             State::Between | State::Closed(_) | State::Failed(_) => false,
         }
     }
@@ -290,7 +290,7 @@ impl Reader {
     #[inline(always)]
     pub(crate) fn take_amid<'b>(&mut self, input: &mut Input<'b>) -> Option<Data<'b>> {
         let count = input.remaining() as u64;
-        if count >= self.frame_remaining || self.taken != Taken::Unchecked {
+        if count >= self.frame_remaining || self.taken != Taken::Binary {
             return None;
         }
         let piece = input.take_all();
@@ -300,7 +300,7 @@ impl Reader {
         }
         Some(Data {
             piece: Piece::Bytes(piece),
-            kind: self.message.unwrap_or(MessageKind::Binary),
+            kind: MessageKind::Binary,
             rsv: self.message_rsv,
             first: false,
             last: false,
@@ -346,7 +346,7 @@ impl Reader {
     ) -> Result<Option<Event<'b>>, ProtocolError> {
         match self.state {
             State::Data if self.frame_remaining > 0 => self.next_piece(input, replies),
-            State::Header { .. } => self.next_after_header(input, replies),
+            State::Header => self.next_after_header(input, replies),
             State::Amid => self.next_other(input, replies),
             _ => self.next_in_steps(input, replies),
         }
@@ -447,7 +447,7 @@ impl Reader {
     ) -> Result<Option<Next>, ProtocolError> {
         loop {
             match self.state {
-                State::Between | State::Amid | State::Header { .. } => match self.header(input) {
+                State::Between | State::Amid | State::Header => match self.header(input) {
                     Ok(true) => {}
                     Ok(false) => return Ok(None),
                     Err(error) => return Err(self.failed(error, replies)),
@@ -522,8 +522,11 @@ impl Reader {
         replies: &mut Replies,
     ) -> Result<Data<'b>, ProtocolError> {
         let first = self.taken == Taken::Nothing;
+        self.taken = match kind {
+            MessageKind::Text => Taken::Text,
+            MessageKind::Binary => Taken::Binary,
+        };
         let checked = kind == MessageKind::Text && !self.message_rsv.contains(Rsv::RSV1);
-        self.taken = if checked { Taken::Text } else { Taken::Unchecked };
         // Whole messages go to those who want `str`; pieces are seldom looked at as such.
         let piece = if !checked {
             Piece::Bytes(piece)
@@ -682,7 +685,7 @@ impl Reader {
             input.take(usize::from(short.header_len));
             return Ok(true);
         }
-        if !matches!(self.state, State::Header { .. }) {
+        if self.state != State::Header {
             if let Some((header, len)) = FrameHeader::decode(input.rest()) {
                 if let Some(&first_two) = input.rest().first_chunk::<2>() {
                     self.judge_first_two(first_two)?;
@@ -708,35 +711,52 @@ impl Reader {
         self.state = State::Data;
     }
 
-    /// Reads a header that came in pieces.
+    /// Reads a header that came in pieces; `false` if its end has not come.
     #[inline(never)]
     fn collect_header(&mut self, input: &mut Input<'_>) -> Result<bool, ProtocolError> {
-        let mut len = match self.state {
-            State::Header { len } => len,
-            _ if input.remaining() == 0 => return Ok(false),
+        if input.remaining() == 0 {
+            return Ok(false);
+        }
+        if self.state != State::Header {
+            self.kept_len = 0;
+        }
+        let have = usize::from(self.kept_len);
+        let Some(front) = self.kept.first_chunk_mut::<{ FrameHeader::MAX_LEN }>() else { return Ok(false) };
+        if let Some(spare) = front.get_mut(have..) {
+            for (slot, octet) in spare.iter_mut().zip(input.rest()) {
+                *slot = *octet;
+            }
+        }
+        let front = *front;
+        let count = have.saturating_add(input.remaining()).min(FrameHeader::MAX_LEN);
+        let [first, second, ..] = front;
+        if count < 2 || count < FrameHeader::len_from([first, second]) {
+            input.take_all();
+            self.state = State::Header;
+            self.kept_len = count as u8;
+            if have < 2 && count >= 2 {
+                self.judge_first_two([first, second])?;
+            }
+            return Ok(false);
+        }
+        self.kept_len = 0;
+        let front = front.get(..count).unwrap_or(&front);
+        let len = match self.short_frame(front).and_then(ShortFrame::message) {
+            Some(short) if self.message.is_none() => {
+                self.begin_short(short);
+                usize::from(short.header_len)
+            }
             _ => {
-                self.kept_len = 0;
-                2
+                if have < 2 {
+                    self.judge_first_two([first, second])?;
+                }
+                let Some((header, len)) = FrameHeader::decode(front) else { return Ok(false) };
+                self.begin_frame(header)?;
+                len
             }
         };
-        loop {
-            self.state = State::Header { len };
-            if !self.keep(len, input) {
-                return Ok(false);
-            }
-            if len == 2 {
-                let Some(&first_two) = self.kept.first_chunk() else { return Ok(false) };
-                self.judge_first_two(first_two)?;
-                len = FrameHeader::len_from(first_two) as u8;
-                if len > 2 {
-                    continue;
-                }
-            }
-            let Some((header, _)) = FrameHeader::decode(self.kept()) else { return Ok(false) };
-            self.begin_frame(header)?;
-            self.kept_len = 0;
-            return Ok(true);
-        }
+        input.take(len.saturating_sub(have));
+        Ok(true)
     }
 
     /// Everything that the first two octets decide, so that nonsense is refused before its length is awaited.
@@ -832,24 +852,14 @@ impl Reader {
     /// Collects the payload of a control frame; `false` if its end has not come.
     fn collect_control(&mut self, len: u8, input: &mut Input<'_>) -> bool {
         let have = usize::from(self.kept_len);
-        let whole = self.keep(len, input);
-        if self.side == Side::Server {
-            if let Some(piece) = self.kept.get_mut(have..usize::from(self.kept_len)) {
-                self.masker.apply(piece);
+        let piece = input.take(usize::from(len).saturating_sub(have));
+        if let Some(slot) = self.kept.get_mut(have..).and_then(|spare| spare.get_mut(..piece.len())) {
+            slot.copy_from_slice(piece);
+            if self.side == Side::Server {
+                self.masker.apply(slot);
             }
+            self.kept_len = self.kept_len.saturating_add(piece.len() as u8);
         }
-        whole
-    }
-
-    /// Keeps what comes until there are `len` octets, at most 125; `false` if they are fewer.
-    #[inline(always)]
-    fn keep(&mut self, len: u8, input: &mut Input<'_>) -> bool {
-        let piece = input.take(usize::from(len.saturating_sub(self.kept_len)));
-        let spare = self.kept.get_mut(usize::from(self.kept_len)..).unwrap_or_default();
-        for (slot, octet) in spare.iter_mut().zip(&*piece) {
-            *slot = *octet;
-        }
-        self.kept_len = self.kept_len.saturating_add(piece.len() as u8);
         self.kept_len >= len
     }
 
@@ -880,7 +890,7 @@ impl Reader {
 
     /// Nothing follows.
     fn end(&mut self, state: State) {
-        if matches!(self.state, State::Header { .. }) {
+        if self.state == State::Header {
             self.kept_len = 0;
         }
         self.state = state;
