@@ -6,7 +6,8 @@ mod common;
 use common::*;
 use proptest::prelude::*;
 use proptest::sample::Index;
-use sockless::{Config, Limits, ProtocolError, Side};
+use sockless::frame::Rsv;
+use sockless::{Config, Event, Input, Limits, MessageKind, ProtocolError, Side};
 
 /// What one run shows, data pieces joined.
 #[derive(Debug)]
@@ -199,6 +200,114 @@ proptest! {
             let mut wire = header(first, key_to(side), len);
             wire.extend_from_slice(&bytes);
             assert_same(side, Config::new(), &wire, &sizes);
+        }
+    }
+}
+
+/// Frames of every kind, and fragments that are empty, short and longer than 125 octets, cut inside a character.
+fn conversation() -> Vec<(u8, Vec<u8>)> {
+    let long: Vec<u8> = (0..=255).collect();
+    vec![
+        (TEXT_PART, b"a\xE2\x82".to_vec()),
+        (PING, b"amid".to_vec()),
+        (MORE, vec![]),
+        (MORE, b"\xAC".to_vec()),
+        (END, b"\xF0\x9F\xA6\x80".to_vec()),
+        (BINARY, vec![]),
+        (BINARY, vec![0xFF]),
+        (BINARY_PART, vec![]),
+        (MORE, long[..126].to_vec()),
+        (PONG, vec![]),
+        (END, vec![]),
+        (TEXT, "é€".into()),
+        (CLOSE, close_body(1001, b"away")),
+    ]
+}
+
+/// What is cut at two places shows what the whole does, wherever they are: each state meets each piece.
+#[test]
+fn a_conversation_cut_at_any_two_places() {
+    for side in BOTH {
+        let frames =
+            conversation().into_iter().map(|(first, payload)| (first, KEY, payload)).collect::<Vec<_>>();
+        let bytes = wire(side, &frames);
+        let whole = run(side, Config::new(), &bytes, &[usize::MAX]);
+        assert_eq!((whole.error, whole.mid_message, whole.seen.len()), (None, false, 10), "{whole:?}");
+        for first in 1..bytes.len() {
+            for second in (first + 1..bytes.len()).step_by(3) {
+                let cut = run(side, Config::new(), &bytes, &[first, second - first, usize::MAX]);
+                assert_eq!((&cut.seen, &cut.replies), (&whole.seen, &whole.replies), "{first}, {second}");
+            }
+        }
+    }
+}
+
+/// A message, whether it is text, whether it has RSV1, where it is cut into fragments, and their masking key.
+type Sent = (String, bool, bool, Vec<Index>, [u8; 4]);
+
+fn messages() -> impl Strategy<Value = Vec<Sent>> {
+    let message = (
+        "[a-zé€😀]{0,60}",
+        any::<bool>(),
+        any::<bool>(),
+        prop::collection::vec(any::<Index>(), 0..4),
+        any::<[u8; 4]>(),
+    );
+    prop::collection::vec(message, 1..5)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+
+    /// What a piece tells of itself, wherever it was cut: whether it is the first and the last of its message,
+    /// its reserved bits, how much of its frame is to come, and whether it is text that can be cast.
+    #[test]
+    fn pieces_tell_what_they_are(messages in messages(), sizes in sizes()) {
+        for side in BOTH {
+            let mut bytes = vec![];
+            for (text, is_text, compressed, cuts, key) in &messages {
+                let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(text.len() + 1)).collect();
+                cuts.sort_unstable();
+                cuts.push(text.len());
+                let (mut from, last) = (0, cuts.len() - 1);
+                for (at, cut) in cuts.into_iter().enumerate() {
+                    let kind = if *is_text { TEXT_PART } else { BINARY_PART } | if *compressed { 0x40 } else { 0 };
+                    let first = if at == 0 { kind } else { MORE } | if at == last { END } else { 0 };
+                    bytes.extend(frame(first, (side == Side::Server).then_some(*key), &text.as_bytes()[from..cut]));
+                    from = cut;
+                }
+            }
+            let mut conn = connection(side, Config::new()).with_allowed_rsv(Rsv::RSV1);
+            let (mut expected, mut done) = (messages.iter(), 0);
+            let mut message = expected.next();
+            let mut chunks = sizes.iter().cycle();
+            let mut rest = bytes.as_mut_slice();
+            while !rest.is_empty() {
+                let (chunk, after) = rest.split_at_mut((*chunks.next().unwrap()).min(rest.len()));
+                rest = after;
+                let mut input = Input::new(chunk);
+                while let Some(event) = conn.recv(&mut input).unwrap() {
+                    let Event::Data(data) = event else { panic!("{event:?}") };
+                    let (text, is_text, compressed, ..) = message.expect("a message was sent");
+                    let end = done + data.bytes().len();
+                    prop_assert_eq!(data.bytes(), &text.as_bytes()[done..end]);
+                    prop_assert_eq!(data.kind() == MessageKind::Text, *is_text);
+                    prop_assert_eq!(data.rsv() == Rsv::RSV1, *compressed);
+                    prop_assert_eq!(data.is_first(), done == 0);
+                    prop_assert_eq!(data.frame_remaining(), conn.reader().frame_remaining());
+                    let castable = *is_text && !*compressed;
+                    let castable = castable && text.is_char_boundary(done) && text.is_char_boundary(end);
+                    prop_assert_eq!(data.as_str(), castable.then(|| &text[done..end]));
+                    prop_assert_eq!(conn.reader().is_mid_message(), !data.is_last());
+                    done = end;
+                    if data.is_last() {
+                        prop_assert_eq!(end, text.len());
+                        (message, done) = (expected.next(), 0);
+                    }
+                }
+                prop_assert_eq!(input.remaining(), 0);
+            }
+            prop_assert!(message.is_none(), "all were received");
         }
     }
 }
