@@ -67,8 +67,10 @@ enum Taken {
     Nothing,
     /// Pieces of binary data, of which none needs a check.
     Binary,
-    /// Pieces of text.
+    /// Pieces of text, which is checked.
     Text,
+    /// Pieces of compressed text.
+    Compressed,
 }
 
 /// What the header says of a message that is one frame, with which nothing is wrong.
@@ -345,11 +347,45 @@ impl Reader {
         replies: &mut Replies,
     ) -> Result<Option<Event<'b>>, ProtocolError> {
         match self.state {
+            State::Data if self.taken == Taken::Text && (input.remaining() as u64) < self.frame_remaining => {
+                self.next_text(input, replies)
+            }
             State::Data if self.frame_remaining > 0 => self.next_piece(input, replies),
             State::Header => self.next_after_header(input, replies),
             State::Amid => self.next_other(input, replies),
             _ => self.next_in_steps(input, replies),
         }
+    }
+
+    /// As [`next`](Self::next), where a further piece of a text does not end its frame.
+    #[inline(never)]
+    fn next_text<'b>(
+        &mut self,
+        input: &mut Input<'b>,
+        replies: &mut Replies,
+    ) -> Result<Option<Event<'b>>, ProtocolError> {
+        let piece = input.take_all();
+        self.frame_remaining = self.frame_remaining.saturating_sub(piece.len() as u64);
+        if self.side == Side::Server {
+            self.masker.apply_short(piece);
+        }
+        let piece: &'b [u8] = piece;
+        let piece = if self.text.is_complete() && is_short_ascii(piece) {
+            Piece::Ascii(piece)
+        } else {
+            match self.text_piece(piece, false) {
+                Ok(piece) => piece,
+                Err(InvalidUtf8) => return Err(self.failed(ProtocolError::InvalidUtf8, replies)),
+            }
+        };
+        Ok(Some(Event::Data(Data {
+            piece,
+            kind: MessageKind::Text,
+            rsv: self.message_rsv,
+            first: false,
+            last: false,
+            frame_remaining: self.frame_remaining,
+        })))
     }
 
     /// As [`next`](Self::next), before a frame that is not a short message.
@@ -523,10 +559,11 @@ impl Reader {
     ) -> Result<Data<'b>, ProtocolError> {
         let first = self.taken == Taken::Nothing;
         self.taken = match kind {
-            MessageKind::Text => Taken::Text,
             MessageKind::Binary => Taken::Binary,
+            MessageKind::Text if self.message_rsv.contains(Rsv::RSV1) => Taken::Compressed,
+            MessageKind::Text => Taken::Text,
         };
-        let checked = kind == MessageKind::Text && !self.message_rsv.contains(Rsv::RSV1);
+        let checked = self.taken == Taken::Text;
         // Whole messages go to those who want `str`; pieces are seldom looked at as such.
         let piece = if !checked {
             Piece::Bytes(piece)
