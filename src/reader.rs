@@ -86,7 +86,7 @@ pub(crate) struct ShortMessage {
 #[derive(Clone, Copy, Debug)]
 struct ShortFrame {
     first: u8,
-    header_len: u8,
+    header_len: u32,
     key: MaskingKey,
     len: u16,
 }
@@ -102,7 +102,7 @@ impl ShortFrame {
             0x82 => MessageKind::Binary,
             _ => return None,
         };
-        Some(ShortMessage { kind, header_len, key, len })
+        Some(ShortMessage { kind, header_len: header_len as u8, key, len })
     }
 }
 
@@ -333,7 +333,7 @@ impl Reader {
         match self.short_frame(input.rest()).and_then(ShortFrame::message) {
             Some(short) => match self.take_short_as(short, input, replies, text_message) {
                 Some(data) => data.map(|data| Some(Event::Data(data))),
-                None => self.next_begun(short, input, replies),
+                None => self.next_begun(input, replies),
             },
             None => self.next_other(input, replies),
         }
@@ -412,12 +412,14 @@ impl Reader {
     #[inline(never)]
     fn next_begun<'b>(
         &mut self,
-        short: ShortMessage,
         input: &mut Input<'b>,
         replies: &mut Replies,
     ) -> Result<Option<Event<'b>>, ProtocolError> {
-        self.begin_short(short);
-        input.take(usize::from(short.header_len));
+        // To be handed it would cost whole messages that it is put together.
+        if let Some(short) = self.short_message(input.rest()) {
+            self.begin_short(short);
+            input.take(usize::from(short.header_len));
+        }
         if input.remaining() == 0 {
             return Ok(None);
         }
@@ -654,7 +656,7 @@ impl Reader {
         let (&[first, second], rest) = bytes.split_first_chunk::<2>()?;
         // The mask bit must be as the side wants it: it is then gone.
         let (len, rest, header_len) = match second ^ mask_bit(self.side) {
-            len @ 0..=125 => (u16::from(len), rest, 2_u8),
+            len @ 0..=125 => (u16::from(len), rest, 2_u32),
             126 => {
                 let (len, rest) = rest.split_first_chunk::<2>()?;
                 (u16::from_be_bytes(*len), rest, 4)
@@ -699,7 +701,7 @@ impl Reader {
             (0x02, None) => (MessageKind::Binary, u64::from(len), 1),
             _ => return None,
         };
-        let payload = input.take_after(header_len, len)?;
+        let payload = input.take_after(header_len as u8, len)?;
         if self.message.is_none() {
             self.message = Some(kind);
             self.message_rsv = Rsv::NONE;
