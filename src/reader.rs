@@ -91,6 +91,16 @@ struct ShortFrame {
     len: u16,
 }
 
+/// What a header says of a short fragment, and what it makes of its message.
+#[derive(Clone, Copy, Debug)]
+struct ShortFragment {
+    frame: ShortFrame,
+    kind: MessageKind,
+    last: bool,
+    message_len: u64,
+    fragments: u32,
+}
+
 impl ShortFrame {
     /// A whole message, with which nothing is wrong, if it is that.
     #[inline(always)]
@@ -483,6 +493,33 @@ impl Reader {
         input: &mut Input<'_>,
         replies: &mut Replies,
     ) -> Result<Option<Next>, ProtocolError> {
+        if self.frame_remaining > 0 {
+            return Ok(self.next_data(input));
+        }
+        self.advance_in_steps(input, replies)
+    }
+
+    /// What stands next inside the payload of a data frame.
+    #[inline(always)]
+    fn next_data(&self, input: &Input<'_>) -> Option<Next> {
+        let available = input.remaining() as u64;
+        if self.frame_remaining > 0 && available == 0 {
+            return None;
+        }
+        let last = self.fin && self.frame_remaining <= available;
+        Some(Next::Data {
+            whole: last && self.taken == Taken::Nothing,
+            compressed: self.message_rsv.contains(Rsv::RSV1),
+        })
+    }
+
+    /// As [`advance`](Self::advance), from any state.
+    #[inline(never)]
+    fn advance_in_steps(
+        &mut self,
+        input: &mut Input<'_>,
+        replies: &mut Replies,
+    ) -> Result<Option<Next>, ProtocolError> {
         loop {
             match self.state {
                 State::Between | State::Amid | State::Header => match self.header(input) {
@@ -490,23 +527,11 @@ impl Reader {
                     Ok(false) => return Ok(None),
                     Err(error) => return Err(self.failed(error, replies)),
                 },
-                State::Data => {
-                    let available = input.remaining() as u64;
-                    if self.frame_remaining > 0 {
-                        if available == 0 {
-                            return Ok(None);
-                        }
-                    } else if !self.fin {
-                        // An empty fragment in the middle tells nothing.
-                        self.state = State::Amid;
-                        continue;
-                    }
-                    let last = self.fin && self.frame_remaining <= available;
-                    return Ok(Some(Next::Data {
-                        whole: last && self.taken == Taken::Nothing,
-                        compressed: self.message_rsv.contains(Rsv::RSV1),
-                    }));
+                State::Data if self.frame_remaining == 0 && !self.fin => {
+                    // An empty fragment in the middle tells nothing.
+                    self.state = State::Amid;
                 }
+                State::Data => return Ok(self.next_data(input)),
                 State::Control { opcode, len } => {
                     if !self.collect_control(len, input) {
                         return Ok(None);
@@ -530,7 +555,10 @@ impl Reader {
         input: &mut Input<'b>,
         replies: &mut Replies,
     ) -> Result<Data<'b>, ProtocolError> {
-        self.take_piece(input, replies)
+        match self.take_amid(input) {
+            Some(data) => Ok(data),
+            None => self.take_piece(input, replies),
+        }
     }
 
     #[inline(always)]
@@ -674,6 +702,44 @@ impl Reader {
         Some(ShortFrame { first, header_len, key: MaskingKey(key), len })
     }
 
+    /// Reads at a glance the header of a short fragment, with which nothing is wrong.
+    #[inline(always)]
+    fn short_fragment(&self, bytes: &[u8]) -> Option<ShortFragment> {
+        let frame = self.short_frame(bytes)?;
+        // No reserved bit. An empty fragment tells nothing but the end.
+        let last = frame.first == 0x80;
+        if !last && frame.len == 0 {
+            return None;
+        }
+        let (kind, message_len, fragments) = match (frame.first, self.message) {
+            (0x00 | 0x80, Some(kind)) => {
+                let message_len = self.message_len.saturating_add(u64::from(frame.len));
+                let fragments = self.fragments.saturating_add(1);
+                if message_len > self.limits.max_message_size || fragments > self.limits.max_fragments {
+                    return None;
+                }
+                (kind, message_len, fragments)
+            }
+            (0x01, None) => (MessageKind::Text, u64::from(frame.len), 1),
+            (0x02, None) => (MessageKind::Binary, u64::from(frame.len), 1),
+            _ => return None,
+        };
+        Some(ShortFragment { frame, kind, last, message_len, fragments })
+    }
+
+    /// Adds a fragment to its message, and begins that with the first.
+    #[inline(always)]
+    fn add_fragment(&mut self, fragment: &ShortFragment) {
+        if self.message.is_none() {
+            self.message = Some(fragment.kind);
+            self.message_rsv = Rsv::NONE;
+            self.taken = Taken::Nothing;
+            self.text = Utf8Check::new();
+        }
+        self.message_len = fragment.message_len;
+        self.fragments = fragment.fragments;
+    }
+
     /// Takes a whole short fragment, with which nothing is wrong. `None`, and nothing is consumed, if it is
     /// not that.
     #[inline(always)]
@@ -682,38 +748,13 @@ impl Reader {
         input: &mut Input<'b>,
         replies: &mut Replies,
     ) -> Option<Result<Data<'b>, ProtocolError>> {
-        let ShortFrame { first, header_len, key, len } = self.short_frame(input.rest())?;
-        // No reserved bit. An empty fragment tells nothing but the end.
-        let last = first == 0x80;
-        if !last && len == 0 {
-            return None;
-        }
-        let (kind, message_len, fragments) = match (first, self.message) {
-            (0x00 | 0x80, Some(kind)) => {
-                let message_len = self.message_len.saturating_add(u64::from(len));
-                let fragments = self.fragments.saturating_add(1);
-                if message_len > self.limits.max_message_size || fragments > self.limits.max_fragments {
-                    return None;
-                }
-                (kind, message_len, fragments)
-            }
-            (0x01, None) => (MessageKind::Text, u64::from(len), 1),
-            (0x02, None) => (MessageKind::Binary, u64::from(len), 1),
-            _ => return None,
-        };
-        let payload = input.take_after(header_len as u8, len)?;
-        if self.message.is_none() {
-            self.message = Some(kind);
-            self.message_rsv = Rsv::NONE;
-            self.taken = Taken::Nothing;
-            self.text = Utf8Check::new();
-        }
-        self.message_len = message_len;
-        self.fragments = fragments;
+        let fragment = self.short_fragment(input.rest())?;
+        let payload = input.take_after(fragment.frame.header_len as u8, fragment.frame.len)?;
+        self.add_fragment(&fragment);
         if self.side == Side::Server {
-            Masker::new(key).apply(payload);
+            Masker::new(fragment.frame.key).apply(payload);
         }
-        Some(self.piece(payload, kind, last, replies))
+        Some(self.piece(payload, fragment.kind, fragment.last, replies))
     }
 
     /// Reads a header; `false` if its end has not come.
@@ -725,6 +766,15 @@ impl Reader {
             return Ok(true);
         }
         if self.state != State::Header {
+            if let Some(fragment) = self.short_fragment(input.rest()) {
+                self.add_fragment(&fragment);
+                self.fin = fragment.last;
+                self.frame_remaining = u64::from(fragment.frame.len);
+                self.masker = Masker::new(fragment.frame.key);
+                self.state = State::Data;
+                input.take(fragment.frame.header_len as usize);
+                return Ok(true);
+            }
             if let Some((header, len)) = FrameHeader::decode(input.rest()) {
                 if let Some(&first_two) = input.rest().first_chunk::<2>() {
                     self.judge_first_two(first_two)?;
