@@ -60,8 +60,7 @@ impl<'b> Input<'b> {
     /// Consumes the next `skip` bytes and the `count` after them, and gives those; `None`, and nothing is
     /// consumed, if they are not all there.
     #[inline]
-    pub(crate) fn take_after(&mut self, skip: u8, count: u16) -> Option<&'b mut [u8]> {
-        let (skip, count) = (usize::from(skip), usize::from(count));
+    pub(crate) fn take_after(&mut self, skip: usize, count: usize) -> Option<&'b mut [u8]> {
         let end = skip.saturating_add(count);
         if end > self.rest.len() {
             return None;

@@ -76,19 +76,20 @@ enum Taken {
 /// What the header says of a message that is one frame, with which nothing is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ShortMessage {
-    kind: MessageKind,
-    header_len: u8,
+    pub(crate) kind: MessageKind,
     key: MaskingKey,
-    len: u16,
+    // Wider than they need be: what fits one register is packed into it, and unpacked again.
+    pub(crate) header_len: usize,
+    pub(crate) len: usize,
 }
 
 /// What a header says of a frame that is shorter than any limit.
 #[derive(Clone, Copy, Debug)]
 struct ShortFrame {
     first: u8,
-    header_len: u32,
     key: MaskingKey,
-    len: u16,
+    header_len: usize,
+    len: usize,
 }
 
 /// What a header says of a short fragment, and what it makes of its message.
@@ -112,16 +113,7 @@ impl ShortFrame {
             0x82 => MessageKind::Binary,
             _ => return None,
         };
-        Some(ShortMessage { kind, header_len: header_len as u8, key, len })
-    }
-}
-
-impl ShortMessage {
-    /// Bytes of header and payload.
-    #[cfg(feature = "alloc")]
-    #[inline]
-    pub(crate) fn frame_len(&self) -> usize {
-        usize::from(self.header_len).saturating_add(usize::from(self.len))
+        Some(ShortMessage { kind, header_len, key, len })
     }
 }
 
@@ -340,7 +332,7 @@ impl Reader {
         input: &mut Input<'b>,
         replies: &mut Replies,
     ) -> Result<Option<Event<'b>>, ProtocolError> {
-        match self.short_frame(input.rest()).and_then(ShortFrame::message) {
+        match self.short_frame(self.side, input.rest()).and_then(ShortFrame::message) {
             Some(short) => match self.take_short_as(short, input, replies, text_message) {
                 Some(data) => data.map(|data| Some(Event::Data(data))),
                 None => self.next_begun(input, replies),
@@ -428,7 +420,7 @@ impl Reader {
         // To be handed it would cost whole messages that it is put together.
         if let Some(short) = self.short_message(input.rest()) {
             self.begin_short(short);
-            input.take(usize::from(short.header_len));
+            input.take(short.header_len);
         }
         if input.remaining() == 0 {
             return Ok(None);
@@ -625,17 +617,18 @@ impl Reader {
         }
     }
 
-    /// Unmasks and checks the payload of a whole short message, of which nothing needs to be remembered;
-    /// `None` if it is not all there. Text is cast at once.
+    /// Unmasks a whole short message at the front of `bytes` where it stands, of which nothing needs to be
+    /// remembered; `None`, and nothing is changed, if there is none. Its text is still to be checked. `side` is
+    /// this end's, where that may be known to the compiler.
     #[cfg(feature = "alloc")]
-    #[inline]
-    pub(crate) fn take_short<'b>(
-        &mut self,
-        short: ShortMessage,
-        input: &mut Input<'b>,
-        replies: &mut Replies,
-    ) -> Option<Result<Data<'b>, ProtocolError>> {
-        self.take_short_as(short, input, replies, |octets| whole_text(octets).map(Piece::Str))
+    #[inline(always)]
+    pub(crate) fn unmask_short(&self, side: Side, bytes: &mut [u8]) -> Option<ShortMessage> {
+        let short = self.short_message_to(side, bytes)?;
+        let payload = bytes.get_mut(short.header_len..)?.get_mut(..short.len)?;
+        if side == Side::Server {
+            unmask(payload, short.key);
+        }
+        Some(short)
     }
 
     #[inline(always)]
@@ -670,21 +663,26 @@ impl Reader {
     /// Reads at a glance what most headers say: a whole message whose length stands in 7 or 16 bits, with
     /// which nothing is wrong. `None` leaves everything to be judged rule by rule.
     #[inline]
-    pub(crate) fn short_message(&self, bytes: &[u8]) -> Option<ShortMessage> {
+    fn short_message(&self, bytes: &[u8]) -> Option<ShortMessage> {
+        self.short_message_to(self.side, bytes)
+    }
+
+    #[inline(always)]
+    fn short_message_to(&self, side: Side, bytes: &[u8]) -> Option<ShortMessage> {
         if self.state != State::Between {
             return None;
         }
-        self.short_frame(bytes)?.message()
+        self.short_frame(side, bytes)?.message()
     }
 
     /// Reads at a glance all but the first octet of a header whose length stands in 7 or 16 bits, and that is
     /// masked as it must be.
     #[inline(always)]
-    fn short_frame(&self, bytes: &[u8]) -> Option<ShortFrame> {
+    fn short_frame(&self, side: Side, bytes: &[u8]) -> Option<ShortFrame> {
         let (&[first, second], rest) = bytes.split_first_chunk::<2>()?;
         // The mask bit must be as the side wants it: it is then gone.
-        let (len, rest, header_len) = match second ^ mask_bit(self.side) {
-            len @ 0..=125 => (u16::from(len), rest, 2_u32),
+        let (len, rest, header_len) = match second ^ mask_bit(side) {
+            len @ 0..=125 => (u16::from(len), rest, 2_usize),
             126 => {
                 let (len, rest) = rest.split_first_chunk::<2>()?;
                 (u16::from_be_bytes(*len), rest, 4)
@@ -695,17 +693,17 @@ impl Reader {
         if len >= self.short_below || !minimal {
             return None;
         }
-        let (key, header_len) = match self.side {
+        let (key, header_len) = match side {
             Side::Server => (*rest.first_chunk::<4>()?, header_len.wrapping_add(4)),
             Side::Client => ([0; 4], header_len),
         };
-        Some(ShortFrame { first, header_len, key: MaskingKey(key), len })
+        Some(ShortFrame { first, key: MaskingKey(key), header_len, len: usize::from(len) })
     }
 
     /// Reads at a glance the header of a short fragment, with which nothing is wrong.
     #[inline(always)]
     fn short_fragment(&self, bytes: &[u8]) -> Option<ShortFragment> {
-        let frame = self.short_frame(bytes)?;
+        let frame = self.short_frame(self.side, bytes)?;
         // No reserved bit. An empty fragment tells nothing but the end.
         let last = frame.first == 0x80;
         if !last && frame.len == 0 {
@@ -713,15 +711,15 @@ impl Reader {
         }
         let (kind, message_len, fragments) = match (frame.first, self.message) {
             (0x00 | 0x80, Some(kind)) => {
-                let message_len = self.message_len.saturating_add(u64::from(frame.len));
+                let message_len = self.message_len.saturating_add(frame.len as u64);
                 let fragments = self.fragments.saturating_add(1);
                 if message_len > self.limits.max_message_size || fragments > self.limits.max_fragments {
                     return None;
                 }
                 (kind, message_len, fragments)
             }
-            (0x01, None) => (MessageKind::Text, u64::from(frame.len), 1),
-            (0x02, None) => (MessageKind::Binary, u64::from(frame.len), 1),
+            (0x01, None) => (MessageKind::Text, frame.len as u64, 1),
+            (0x02, None) => (MessageKind::Binary, frame.len as u64, 1),
             _ => return None,
         };
         Some(ShortFragment { frame, kind, last, message_len, fragments })
@@ -749,7 +747,7 @@ impl Reader {
         replies: &mut Replies,
     ) -> Option<Result<Data<'b>, ProtocolError>> {
         let fragment = self.short_fragment(input.rest())?;
-        let payload = input.take_after(fragment.frame.header_len as u8, fragment.frame.len)?;
+        let payload = input.take_after(fragment.frame.header_len, fragment.frame.len)?;
         self.add_fragment(&fragment);
         if self.side == Side::Server {
             Masker::new(fragment.frame.key).apply(payload);
@@ -762,17 +760,17 @@ impl Reader {
     fn header(&mut self, input: &mut Input<'_>) -> Result<bool, ProtocolError> {
         if let Some(short) = self.short_message(input.rest()) {
             self.begin_short(short);
-            input.take(usize::from(short.header_len));
+            input.take(short.header_len);
             return Ok(true);
         }
         if self.state != State::Header {
             if let Some(fragment) = self.short_fragment(input.rest()) {
                 self.add_fragment(&fragment);
                 self.fin = fragment.last;
-                self.frame_remaining = u64::from(fragment.frame.len);
+                self.frame_remaining = fragment.frame.len as u64;
                 self.masker = Masker::new(fragment.frame.key);
                 self.state = State::Data;
-                input.take(fragment.frame.header_len as usize);
+                input.take(fragment.frame.header_len);
                 return Ok(true);
             }
             if let Some((header, len)) = FrameHeader::decode(input.rest()) {
@@ -795,7 +793,7 @@ impl Reader {
         self.taken = Taken::Nothing;
         self.text = Utf8Check::new();
         self.fin = true;
-        self.frame_remaining = u64::from(short.len);
+        self.frame_remaining = short.len as u64;
         self.masker = Masker::new(short.key);
         self.state = State::Data;
     }
@@ -830,10 +828,10 @@ impl Reader {
         }
         self.kept_len = 0;
         let front = front.get(..count).unwrap_or(&front);
-        let len = match self.short_frame(front).and_then(ShortFrame::message) {
+        let len = match self.short_frame(self.side, front).and_then(ShortFrame::message) {
             Some(short) if self.message.is_none() => {
                 self.begin_short(short);
-                usize::from(short.header_len)
+                short.header_len
             }
             _ => {
                 if have < 2 {
@@ -991,6 +989,13 @@ impl Reader {
         self.fail(error, replies);
         error
     }
+}
+
+/// Unmasks a whole payload.
+#[cfg(feature = "alloc")]
+#[inline(never)]
+fn unmask(payload: &mut [u8], key: MaskingKey) {
+    Masker::new(key).apply(payload);
 }
 
 /// Checks the text of a whole message, and leaves the cast of most to those who want it.

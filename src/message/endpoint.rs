@@ -129,6 +129,7 @@ impl<R: Role> Endpoint<R> {
     ///
     /// [`ProtocolError`], once, after its Close was written and the writing direction ended, if the transport
     /// let us.
+    #[inline]
     pub fn poll(&mut self, write: WriteSide) -> Result<Action, ProtocolError> {
         self.inbound.poll(&mut self.outbound, write)
     }
@@ -138,6 +139,7 @@ impl<R: Role> Endpoint<R> {
     /// # Errors
     ///
     /// As [`poll`](Self::poll).
+    #[inline]
     pub fn poll_piece(&mut self, write: WriteSide) -> Result<Action, ProtocolError> {
         self.inbound.poll_piece(&mut self.outbound, write)
     }
@@ -148,6 +150,7 @@ impl<R: Role> Endpoint<R> {
     ///
     /// [`ProtocolError`] if its text is not UTF-8: the connection has failed, and its Close waits in
     /// [`output`](Self::output).
+    #[inline]
     pub fn message(&mut self) -> Result<Option<Message<'_>>, ProtocolError> {
         let message = self.inbound.message(&mut self.outbound);
         if message.is_err() {
@@ -161,6 +164,7 @@ impl<R: Role> Endpoint<R> {
     /// # Errors
     ///
     /// As [`message`](Self::message).
+    #[inline]
     pub fn piece(&mut self) -> Result<Option<Data<'_>>, ProtocolError> {
         let piece = self.inbound.piece(&mut self.outbound);
         if piece.is_err() {
@@ -170,6 +174,7 @@ impl<R: Role> Endpoint<R> {
     }
 
     /// The two directions, so that an answer can be queued while the message is still borrowed.
+    #[inline]
     pub fn split_mut(&mut self) -> (&mut Inbound, &mut Outbound<R>) {
         (&mut self.inbound, &mut self.outbound)
     }

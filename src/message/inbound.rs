@@ -22,6 +22,7 @@ use crate::reader::{Next, Reader, ShortMessage};
 use crate::replies::Replies;
 use crate::role::{Role, Side};
 use crate::time::{Timestamp, Wake};
+use crate::utf8::{whole_text, InvalidUtf8};
 
 /// The receiving direction of an [`Endpoint`](super::Endpoint).
 #[derive(Debug)]
@@ -51,8 +52,8 @@ enum Unit {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ready {
     Nothing,
-    /// A short message stands unread in the inbox, with its header.
-    Short(ShortMessage),
+    /// A short message stands unread in the inbox, with its header, but unmasked.
+    Short(Short),
     /// The payload of a whole message stands unread in the inbox.
     Whole,
     /// A message was joined in the inbox.
@@ -67,6 +68,14 @@ enum Ready {
     Inflated,
     /// It was taken, and may be borrowed until the next call.
     InflatedTaken,
+}
+
+/// A message in one frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Short {
+    kind: MessageKind,
+    header_len: u8,
+    len: u16,
 }
 
 /// How far [`Inbound::advance`] came.
@@ -104,11 +113,15 @@ impl Inbound {
     /// # Errors
     ///
     /// As there.
+    #[inline]
     pub fn poll<R: Role>(
         &mut self,
         outbound: &mut Outbound<R>,
         write: WriteSide,
     ) -> Result<Action, ProtocolError> {
+        if self.has_short(outbound) {
+            return Ok(Action::Take);
+        }
         self.work(Unit::Message, outbound, write)
     }
 
@@ -118,11 +131,15 @@ impl Inbound {
     /// # Errors
     ///
     /// As there.
+    #[inline]
     pub fn poll_piece<R: Role>(
         &mut self,
         outbound: &mut Outbound<R>,
         write: WriteSide,
     ) -> Result<Action, ProtocolError> {
+        if self.has_short(outbound) {
+            return Ok(Action::Take);
+        }
         self.work(Unit::Piece, outbound, write)
     }
 
@@ -133,7 +150,20 @@ impl Inbound {
     /// [`ProtocolError`] if its text is not UTF-8: the connection has failed, and `outbound` owes its Close.
     /// Until [`Outbound::take_failure`] is called, [`Endpoint::poll`](super::Endpoint::poll) reports it as
     /// well.
+    #[inline]
     pub fn message<R: Role>(
+        &mut self,
+        outbound: &mut Outbound<R>,
+    ) -> Result<Option<Message<'_>>, ProtocolError> {
+        if let Ready::Short(short) = self.ready {
+            return self.short(short, outbound).map(Some);
+        }
+        self.long_message(outbound)
+    }
+
+    /// The message that was announced, if it is not a short one.
+    #[inline(never)]
+    fn long_message<R: Role>(
         &mut self,
         outbound: &mut Outbound<R>,
     ) -> Result<Option<Message<'_>>, ProtocolError> {
@@ -142,16 +172,6 @@ impl Inbound {
             Ready::Joined(kind) => {
                 *ready = Ready::Taken;
                 message(kind, inbox.message()).map(Some)
-            }
-            Ready::Short(short) => {
-                match inbox.take(|input| reader.take_short(short, input, outbound.replies())) {
-                    Some(Ok(data)) => whole(data).map(Some),
-                    Some(Err(error)) => {
-                        outbound.failed(error);
-                        Err(error)
-                    }
-                    None => Ok(None),
-                }
             }
             Ready::Whole => {
                 let taken = inbox.take(|input| reader.take_data(input, outbound.replies()));
@@ -168,6 +188,7 @@ impl Inbound {
                 inflation.message().map(Some).inspect_err(|error| fail(reader, outbound, *error))
             }
             other @ (Ready::Nothing
+            | Ready::Short(_)
             | Ready::Piece
             | Ready::JoinedPart(_)
             | Ready::Taken
@@ -183,10 +204,20 @@ impl Inbound {
     /// # Errors
     ///
     /// As [`message`](Self::message).
+    #[inline]
     pub fn piece<R: Role>(&mut self, outbound: &mut Outbound<R>) -> Result<Option<Data<'_>>, ProtocolError> {
+        if let Ready::Short(short) = self.ready {
+            return self.short(short, outbound).map(|message| Some(whole_piece(message)));
+        }
+        self.long_piece(outbound)
+    }
+
+    /// The piece that was announced, if it is not a short message.
+    #[inline(never)]
+    fn long_piece<R: Role>(&mut self, outbound: &mut Outbound<R>) -> Result<Option<Data<'_>>, ProtocolError> {
         let Self { reader, inbox, inflation, ready, unit, .. } = self;
         match *ready {
-            Ready::Nothing | Ready::Taken | Ready::InflatedTaken => Ok(None),
+            Ready::Nothing | Ready::Short(_) | Ready::Taken | Ready::InflatedTaken => Ok(None),
             Ready::Inflated => {
                 *ready = Ready::InflatedTaken;
                 let Some(inflation) = inflation else { return Ok(None) };
@@ -208,13 +239,6 @@ impl Inbound {
                     last,
                     frame_remaining: reader.frame_remaining(),
                 }))
-            }
-            Ready::Short(short) => {
-                *ready = Ready::Nothing;
-                inbox
-                    .take(|input| reader.take_short(short, input, outbound.replies()))
-                    .transpose()
-                    .inspect_err(|error| outbound.failed(*error))
             }
             Ready::Whole | Ready::Piece => {
                 *ready = Ready::Nothing;
@@ -298,24 +322,62 @@ impl Inbound {
 
     /// Whether a short message is next among what was read, which can be taken: what [`poll`](Self::poll) and
     /// [`poll_piece`](Self::poll_piece) would find, for most messages.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn has_short<R: Role>(&mut self, outbound: &mut Outbound<R>) -> bool {
-        if self.ready == Ready::Taken || self.ready == Ready::InflatedTaken {
-            self.settle();
+        let Some(short) = self.find_short(outbound) else { return false };
+        self.ready = Ready::Short(Short {
+            kind: short.kind,
+            header_len: short.header_len as u8,
+            len: short.len as u16,
+        });
+        true
+    }
+
+    /// As [`has_short`](Self::has_short), but what is found is not ready: it must be taken at once.
+    #[inline(always)]
+    fn find_short<R: Role>(&mut self, outbound: &mut Outbound<R>) -> Option<ShortMessage> {
+        if self.ready != Ready::Nothing || self.inflates() {
+            return None;
         }
-        if self.ready != Ready::Nothing
-            || self.inflation.as_ref().is_some_and(|inflation| inflation.is_active())
-        {
-            return false;
+        let short = self.reader.unmask_short(outbound.side(), self.inbox.some_unread()?)?;
+        outbound.heard();
+        Some(short)
+    }
+
+    /// As [`has_short`](Self::has_short), where that is not all there is to do.
+    #[inline(never)]
+    fn finds_short<R: Role>(&mut self, outbound: &mut Outbound<R>) -> bool {
+        self.has_short(outbound)
+    }
+
+    /// The short message that is ready.
+    #[inline]
+    fn short<R: Role>(
+        &mut self,
+        short: Short,
+        outbound: &mut Outbound<R>,
+    ) -> Result<Message<'_>, ProtocolError> {
+        self.ready = Ready::Nothing;
+        self.take_whole(short.kind, usize::from(short.header_len), usize::from(short.len), outbound)
+    }
+
+    /// The message that stands unmasked in the inbox, behind a header.
+    #[inline(always)]
+    fn take_whole<R: Role>(
+        &mut self,
+        kind: MessageKind,
+        header_len: usize,
+        len: usize,
+        outbound: &mut Outbound<R>,
+    ) -> Result<Message<'_>, ProtocolError> {
+        let octets = self.inbox.take_after(header_len, len);
+        match kind {
+            MessageKind::Binary => Ok(Message::Binary(octets)),
+            MessageKind::Text => whole_text(octets).map(Message::Text).map_err(|InvalidUtf8| {
+                fail(&mut self.reader, outbound, ProtocolError::InvalidUtf8);
+                ProtocolError::InvalidUtf8
+            }),
         }
-        let unread = self.inbox.unread();
-        let Some(short) = self.reader.short_message(unread) else { return false };
-        let whole = short.frame_len() <= unread.len();
-        if whole {
-            outbound.heard();
-            self.ready = Ready::Short(short);
-        }
-        whole
     }
 
     /// Works towards a whole message or a piece, through what was read.
@@ -386,7 +448,22 @@ impl Inbound {
     }
 
     /// Does what is to be done before anything can be taken or has to be waited for.
+    #[inline(never)]
     fn work<R: Role>(
+        &mut self,
+        unit: Unit,
+        outbound: &mut Outbound<R>,
+        write: WriteSide,
+    ) -> Result<Action, ProtocolError> {
+        if self.ready == Ready::Nothing && self.joining.is_none() && !self.inflates() && self.has_read_all() {
+            return outbound.act(write);
+        }
+        self.work_on(unit, outbound, write)
+    }
+
+    /// As [`work`](Self::work), where there is something to do, or may be.
+    #[inline(never)]
+    fn work_on<R: Role>(
         &mut self,
         unit: Unit,
         outbound: &mut Outbound<R>,
@@ -399,6 +476,18 @@ impl Inbound {
                 Step::Read => return outbound.act(write),
             }
         }
+    }
+
+    /// Whether there is something to inflate.
+    #[inline]
+    fn inflates(&self) -> bool {
+        self.inflation.as_ref().is_some_and(|inflation| inflation.is_active())
+    }
+
+    /// Whether nothing follows from what was read.
+    #[inline]
+    fn has_read_all(&self) -> bool {
+        self.inbox.has_nothing_unread() && self.reader.needs_input()
     }
 
     /// What was joined or inflated, and taken, is done with.
@@ -414,15 +503,13 @@ impl Inbound {
     /// Works through what was read until something is ready, or nothing is left.
     fn receive<R: Role>(&mut self, unit: Unit, outbound: &mut Outbound<R>) -> Step {
         loop {
-            if self.inflation.as_ref().is_some_and(|inflation| inflation.is_active())
-                && self.inflate(unit, outbound)
-            {
+            if self.inflates() && self.inflate(unit, outbound) {
                 return Step::Ready;
             }
-            if self.inbox.unread().is_empty() && self.reader.needs_input() {
+            if self.has_read_all() {
                 return Step::Read;
             }
-            if self.has_short(outbound) {
+            if self.finds_short(outbound) {
                 return Step::Ready;
             }
             let mut input = Input::new(self.inbox.unread());
@@ -524,6 +611,16 @@ impl Inbound {
             }
         }
     }
+}
+
+/// A message as one piece.
+#[inline]
+fn whole_piece(message: Message<'_>) -> Data<'_> {
+    let piece = match message {
+        Message::Text(text) => Piece::Str(text),
+        Message::Binary(octets) => Piece::Bytes(octets),
+    };
+    Data { piece, kind: message.kind(), rsv: Rsv::NONE, first: true, last: true, frame_remaining: 0 }
 }
 
 /// Fails the connection for what the reader has not seen.

@@ -151,6 +151,12 @@ impl Inbox {
         self.buf.get_mut(self.unread.start..self.unread.end).unwrap_or(&mut [])
     }
 
+    /// Whether all bytes that were read are consumed.
+    #[inline]
+    pub(crate) const fn has_nothing_unread(&self) -> bool {
+        self.unread.is_empty()
+    }
+
     /// Lends the unread bytes to `read` and consumes what it took; what it returns may borrow from them.
     pub(crate) fn take<'i, T>(&'i mut self, read: impl FnOnce(&mut Input<'i>) -> T) -> T {
         let Self { buf, unread, .. } = self;
@@ -158,6 +164,21 @@ impl Inbox {
         let taken = read(&mut input);
         unread.start = unread.start.saturating_add(input.consumed()).min(unread.end);
         taken
+    }
+
+    /// As [`unread`](Self::unread), where nothing is missed if there are none.
+    #[inline]
+    pub(crate) fn some_unread(&mut self) -> Option<&mut [u8]> {
+        self.buf.get_mut(self.unread.start..self.unread.end)
+    }
+
+    /// Consumes the next `skip` unread bytes and the `count` after them, and lends those.
+    #[inline]
+    pub(crate) fn take_after(&mut self, skip: usize, count: usize) -> &[u8] {
+        let from = self.unread.start.wrapping_add(skip);
+        let to = from.wrapping_add(count);
+        self.unread.start = to.min(self.unread.end);
+        self.buf.get(from..to).unwrap_or_else(|| nothing())
     }
 
     /// The next `count` unread bytes are done with.
@@ -301,4 +322,12 @@ impl Inbox {
             end = region.end;
         }
     }
+}
+
+/// What stands where a range is not one, which cannot be. A branch that is never taken costs less than a choice
+/// between two slices.
+#[cold]
+#[inline(never)]
+fn nothing() -> &'static [u8] {
+    &[]
 }

@@ -218,7 +218,7 @@ impl<R: Role> Outbound<R> {
     }
 
     /// Which end of the connection this is.
-    #[cfg(feature = "deflate")]
+    #[inline]
     pub(super) fn side(&self) -> Side {
         self.conduct.writer.side()
     }
