@@ -353,6 +353,17 @@ impl<R: Role> Writer<R> {
         self.begin_checked(payload, Rsv::RSV1, fin, len as u64)
     }
 
+    /// Lets a whole message pass that was encoded elsewhere.
+    #[cfg(feature = "alloc")]
+    #[inline]
+    pub(crate) fn pass_whole(&mut self) -> Result<(), SendError> {
+        self.may_send()?;
+        match self.message {
+            None => Ok(()),
+            Some(_) => Err(SendError::MessageInProgress),
+        }
+    }
+
     /// Whether compression was negotiated.
     #[cfg(feature = "deflate")]
     pub(crate) const fn compresses(&self) -> bool {
@@ -545,16 +556,6 @@ impl<R: Role> Writer<R> {
 }
 
 impl Writer<Server> {
-    /// Lets a whole message pass that was encoded elsewhere.
-    #[cfg(feature = "alloc")]
-    pub(crate) fn pass_whole(&mut self) -> Result<(), SendError> {
-        self.may_send()?;
-        match self.message {
-            None => Ok(()),
-            Some(_) => Err(SendError::MessageInProgress),
-        }
-    }
-
     /// One whole frame of a server without a copy: its header, and the payload as it is, for a vectored
     /// write.
     ///

@@ -58,6 +58,7 @@ impl<R: Role> Outbound<R> {
     /// # Errors
     ///
     /// [`Refused`] with the message, if the queue is full or the connection does not allow it.
+    #[inline]
     pub fn feed<'p>(&mut self, message: impl Into<Payload<'p>>) -> Result<(), Refused<Payload<'p>>> {
         let payload = message.into();
         self.queue(payload, true).map_err(|error| Refused { message: payload, error })
@@ -70,6 +71,7 @@ impl<R: Role> Outbound<R> {
     /// # Errors
     ///
     /// As [`feed`](Self::feed).
+    #[inline]
     pub fn feed_through<'p>(
         &mut self,
         message: impl Into<Payload<'p>>,
@@ -379,9 +381,22 @@ impl<R: Role> Outbound<R> {
         payload: Payload<'_>,
         write: impl FnOnce([&[u8]; 2]) -> usize,
     ) -> Result<(), FeedError> {
+        if self.queue_short(&payload) {
+            return Ok(());
+        }
+        self.queue_long(payload, write)
+    }
+
+    /// As [`queue_through`](Self::queue_through), for any length.
+    #[inline(never)]
+    fn queue_long(
+        &mut self,
+        payload: Payload<'_>,
+        write: impl FnOnce([&[u8]; 2]) -> usize,
+    ) -> Result<(), FeedError> {
         let octets = payload.octets();
         if octets.len() < LONG || self.transforms(&payload) {
-            return self.queue(payload, true);
+            return self.queue_judged(payload, true);
         }
         self.admit(octets.len())?;
         let header = self.conduct.writer.begin_whole(payload, true)?;
@@ -393,6 +408,27 @@ impl<R: Role> Outbound<R> {
     /// As [`feed`](Self::feed) and [`feed_fragment`](Self::feed_fragment).
     #[inline]
     pub(crate) fn queue(&mut self, payload: Payload<'_>, fin: bool) -> Result<(), FeedError> {
+        if fin && self.queue_short(&payload) {
+            return Ok(());
+        }
+        self.queue_judged(payload, fin)
+    }
+
+    /// Queues at a glance what most messages are: whole, short, sent as they are by a server, and with nothing
+    /// in the way. `false` leaves everything to be judged rule by rule.
+    #[inline]
+    fn queue_short(&mut self, payload: &Payload<'_>) -> bool {
+        self.conduct.writer.side() == Side::Server
+            && self.deflation.is_none()
+            && !payload.is_deflated()
+            && !payload.is_cut()
+            && self.conduct.writer.pass_whole().is_ok()
+            && self.outbox.push_short(payload.kind().opcode(), payload.octets())
+    }
+
+    /// As [`queue`](Self::queue), rule by rule.
+    #[inline(never)]
+    fn queue_judged(&mut self, payload: Payload<'_>, fin: bool) -> Result<(), FeedError> {
         self.admit(payload.octets().len())?;
         self.append(payload, fin)
     }

@@ -7,8 +7,7 @@ use core::fmt;
 
 use super::shift::shift;
 use crate::error::SendError;
-#[cfg(feature = "deflate")]
-use crate::frame::FrameHeader;
+use crate::frame::{FrameHeader, Opcode};
 
 /// Output that the transport has not taken yet.
 ///
@@ -31,6 +30,8 @@ pub(crate) struct Outbox {
 const KEPT: usize = 64 << 10;
 /// Spare storage up to this size is kept.
 const MOST_SPARE: usize = 4 << 20;
+/// Payloads up to this length are short: their headers have 2 or 4 bytes.
+const SHORT: usize = 0xFFFF;
 /// Storage begins with this size.
 const LEAST: usize = 512;
 
@@ -83,6 +84,32 @@ impl Outbox {
             slot.copy_from_slice(bytes);
         }
         self.filled(bytes.len());
+    }
+
+    /// Appends a whole unmasked frame with a short payload. `false`, and nothing is done, if it is not short, or
+    /// if more room is to be made or asked for.
+    #[inline]
+    pub(crate) fn push_short(&mut self, opcode: Opcode, octets: &[u8]) -> bool {
+        let len = octets.len();
+        if len > SHORT {
+            return false;
+        }
+        // What is queued is in memory: no sum of these wraps.
+        let most = len.wrapping_add(FrameHeader::MAX_LEN);
+        let queued = self.end.wrapping_sub(self.written);
+        if queued.wrapping_add(most) > self.cap {
+            return false;
+        }
+        let Some(room) = self.buf.get_mut(self.end..).and_then(|room| room.get_mut(..most)) else {
+            return false;
+        };
+        let header = FrameHeader::new(true, opcode, len as u64, None);
+        let Some(slot) = header.write(room) else { return false };
+        let header_len = most.wrapping_sub(slot.len());
+        let Some(slot) = slot.get_mut(..len) else { return false };
+        copy(octets, slot);
+        self.end = self.end.wrapping_add(header_len).wrapping_add(len);
+        true
     }
 
     /// The bytes from `queued` on: those appended since [`queued`](Self::queued) returned that.
@@ -239,6 +266,28 @@ impl Outbox {
         if needed > self.buf.len() {
             self.buf.resize(needed.max(self.buf.len().saturating_mul(2)).max(LEAST), 0);
         }
+    }
+}
+
+/// Copies from one place to another of the same length. One of `N` to twice `N` octets is its two ends, which
+/// may overlap: that is as quick as a call.
+#[inline(always)]
+fn copy(from: &[u8], to: &mut [u8]) {
+    match from.len() {
+        8..=16 => copy_ends::<8>(from, to),
+        17..=32 => copy_ends::<16>(from, to),
+        33..=64 => copy_ends::<32>(from, to),
+        _ => to.copy_from_slice(from),
+    }
+}
+
+#[inline(always)]
+fn copy_ends<const N: usize>(from: &[u8], to: &mut [u8]) {
+    if let (Some(slot), Some(octets)) = (to.first_chunk_mut::<N>(), from.first_chunk()) {
+        *slot = *octets;
+    }
+    if let (Some(slot), Some(octets)) = (to.last_chunk_mut::<N>(), from.last_chunk()) {
+        *slot = *octets;
     }
 }
 
