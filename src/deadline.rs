@@ -61,6 +61,17 @@ impl Timeouts {
     };
 }
 
+impl Timeouts {
+    const fn any(&self) -> bool {
+        self.opening.is_some()
+            || self.ping_interval.is_some()
+            || self.pong.is_some()
+            || self.idle.is_some()
+            || self.stalled_fragment.is_some()
+            || self.closing.is_some()
+    }
+}
+
 /// What the deadlines have to know of the connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "the caller makes it, and must not forget a fact")]
@@ -91,6 +102,8 @@ pub enum TimeoutAction {
 #[derive(Clone, Debug)]
 pub struct Deadlines {
     lengths: Lengths,
+    /// Whether any of them can run.
+    any: bool,
     /// Since when the opening handshake or, at the end, the closing one has been waited for.
     since: Option<Timestamp>,
     heard: Option<Timestamp>,
@@ -128,6 +141,7 @@ impl Deadlines {
     pub const fn new(timeouts: Timeouts) -> Self {
         Self {
             lengths: Lengths::new(&timeouts),
+            any: timeouts.any(),
             since: None,
             heard: None,
             pinged: None,
@@ -145,7 +159,15 @@ impl Deadlines {
 
     /// When to call [`handle_timeout`](Self::handle_timeout).
     #[must_use]
+    #[inline]
     pub fn poll_timeout(&self, progress: Progress) -> Wake {
+        if !self.any {
+            return Wake::Never;
+        }
+        self.soonest(progress)
+    }
+
+    fn soonest(&self, progress: Progress) -> Wake {
         self.candidates(progress).into_iter().flatten().fold(Wake::Never, sooner)
     }
 
