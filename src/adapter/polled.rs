@@ -31,6 +31,7 @@ use crate::error::SendError;
 use crate::event::Data;
 use crate::message::{Buffers, Endpoint, Inbound, Message, OwnedMessage, Prepared};
 use crate::payload::{ControlPayload, Payload};
+use crate::reader::ShortMessage;
 use crate::role::{Role, Server};
 use crate::time::Timestamp;
 
@@ -118,6 +119,15 @@ struct Parts<S, R> {
     unflushed: bool,
 }
 
+impl<S: PollTransport, R: Role> Parts<S, R> {
+    /// The short message that was read already and comes next, if one does.
+    #[inline(always)]
+    fn find_short(&mut self) -> Option<ShortMessage> {
+        let (inbound, outbound) = self.endpoint.split_mut();
+        inbound.find_short(outbound)
+    }
+}
+
 impl<S: PollTransport, R: Role> WebSocket<S, R> {
     /// After the opening handshake. `received` are the bytes that were read together with its end.
     pub fn new(stream: S, role: R, config: Config, buffers: Buffers, received: &[u8]) -> Self {
@@ -176,18 +186,25 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
     ///
     /// Cancel safe, as [`recv`](Self::recv).
     pub async fn recv_with(&mut self) -> Result<Option<Incoming<'_, S, R>>, Error> {
+        let Some(short) = self.parts.find_short() else { return self.recv_on().await };
+        let Parts { stream, endpoint, unflushed, .. } = &mut *self.parts;
+        let (inbound, outbound) = endpoint.split_mut();
+        match inbound.take_short(short, outbound) {
+            Ok(message) => Ok(Some((message, Outgoing { stream, outbound, unflushed }))),
+            Err(error) => Err(Outgoing { stream, outbound, unflushed }.fail(error).await),
+        }
+    }
+
+    /// As [`recv_with`](Self::recv_with), where it is not a short message that was read already.
+    async fn recv_on(&mut self) -> Result<Option<Incoming<'_, S, R>>, Error> {
         if !poll_fn(|cx| self.poll_take(cx, Inbound::poll)).await? {
             return Ok(None);
         }
         let Parts { stream, endpoint, unflushed, .. } = &mut *self.parts;
         let (inbound, outbound) = endpoint.split_mut();
-        let mut outgoing = Outgoing { stream, outbound, unflushed };
-        match inbound.message(outgoing.outbound) {
-            Ok(message) => Ok(message.map(|message| (message, outgoing))),
-            Err(error) => {
-                poll_fn(|cx| outgoing.poll_fail(cx)).await;
-                Err(error.into())
-            }
+        match inbound.message(outbound) {
+            Ok(message) => Ok(message.map(|message| (message, Outgoing { stream, outbound, unflushed }))),
+            Err(error) => Err(Outgoing { stream, outbound, unflushed }.fail(error).await),
         }
     }
 

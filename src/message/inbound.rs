@@ -333,9 +333,10 @@ impl Inbound {
         true
     }
 
-    /// As [`has_short`](Self::has_short), but what is found is not ready: it must be taken at once.
+    /// As [`has_short`](Self::has_short), but what is found is not ready: it must be
+    /// [taken](Self::take_short) at once.
     #[inline(always)]
-    fn find_short<R: Role>(&mut self, outbound: &mut Outbound<R>) -> Option<ShortMessage> {
+    pub(crate) fn find_short<R: Role>(&mut self, outbound: &mut Outbound<R>) -> Option<ShortMessage> {
         if self.ready != Ready::Nothing || self.inflates() {
             return None;
         }
@@ -348,6 +349,17 @@ impl Inbound {
     #[inline(never)]
     fn finds_short<R: Role>(&mut self, outbound: &mut Outbound<R>) -> bool {
         self.has_short(outbound)
+    }
+
+    /// The short message that was found.
+    #[cfg(any(feature = "futures-io", feature = "tokio"))]
+    #[inline]
+    pub(crate) fn take_short<R: Role>(
+        &mut self,
+        short: ShortMessage,
+        outbound: &mut Outbound<R>,
+    ) -> Result<Message<'_>, ProtocolError> {
+        self.take_whole(short.kind, short.header_len, short.len, outbound)
     }
 
     /// The short message that is ready.

@@ -417,7 +417,7 @@ impl<R: Role> Outbound<R> {
     /// Queues at a glance what most messages are: whole, short, sent as they are by a server, and with nothing
     /// in the way. `false` leaves everything to be judged rule by rule.
     #[inline]
-    fn queue_short(&mut self, payload: &Payload<'_>) -> bool {
+    pub(crate) fn queue_short(&mut self, payload: &Payload<'_>) -> bool {
         self.conduct.writer.side() == Side::Server
             && self.deflation.is_none()
             && !payload.is_deflated()

@@ -11,6 +11,7 @@ use super::PollTransport;
 use super::WebSocket;
 use crate::adapter::{spare, Error};
 use crate::close::CloseFrame;
+use crate::error::ProtocolError;
 use crate::message::{FeedError, Message, Outbound, Prepared};
 use crate::payload::{ControlPayload, Payload};
 use crate::role::{Role, Server};
@@ -53,6 +54,14 @@ impl<S: PollTransport, R: Role> Outgoing<'_, S, R> {
     /// Cancel safe: dropped, the message was not queued.
     pub async fn feed<'p>(&mut self, message: impl Into<Payload<'p>>) -> Result<(), Error> {
         let payload = message.into();
+        if self.outbound.queue_short(&payload) {
+            return Ok(());
+        }
+        self.feed_judged(payload).await
+    }
+
+    /// As [`feed`](Self::feed), where there may be something to wait for.
+    async fn feed_judged(&mut self, payload: Payload<'_>) -> Result<(), Error> {
         poll_fn(|cx| self.poll_feed(cx, payload)).await
     }
 
@@ -208,6 +217,13 @@ impl<S: PollTransport, R: Role> Outgoing<'_, S, R> {
             *self.unflushed = false;
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// Tells the peer that the connection failed, and returns the error for the user.
+    #[cold]
+    pub(super) async fn fail(mut self, error: ProtocolError) -> Error {
+        poll_fn(|cx| self.poll_fail(cx)).await;
+        error.into()
     }
 
     /// Tells the peer that the connection failed, as far as the transport lets us.

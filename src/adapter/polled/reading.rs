@@ -17,22 +17,7 @@ pub(super) type PollInbound<R> =
 
 /// Does what the endpoint asks for until something can be taken (`true`) or the connection has ended
 /// (`false`). What is pending wakes `cx`, and `write_cx` where it is a write.
-#[inline]
 pub(super) fn drive<S: PollTransport, R: Role>(
-    inbound: &mut Inbound,
-    outgoing: &mut Outgoing<'_, S, R>,
-    cx: &mut Context<'_>,
-    write_cx: &mut Context<'_>,
-    poll: PollInbound<R>,
-) -> Poll<Result<bool, Error>> {
-    if inbound.has_short(outgoing.outbound) {
-        return Poll::Ready(Ok(true));
-    }
-    drive_on(inbound, outgoing, cx, write_cx, poll)
-}
-
-/// The same, where it is not a short message that was read already.
-fn drive_on<S: PollTransport, R: Role>(
     inbound: &mut Inbound,
     outgoing: &mut Outgoing<'_, S, R>,
     cx: &mut Context<'_>,
