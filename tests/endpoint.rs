@@ -1,7 +1,9 @@
 //! The endpoint with its buffers, driven without a transport: bytes in, actions and bytes out.
 
 use sockless::frame::MessageKind;
-use sockless::message::{Action, Buffers, Endpoint, FeedError, Message, OwnedMessage, Prepared, WriteSide};
+use sockless::message::{
+    Action, Buffers, Endpoint, FeedError, Message, OwnedMessage, Prepared, Spare, WriteSide,
+};
 use sockless::{
     Client, CloseCode, Config, ControlPayload, EntropyError, Limits, Payload, ProtocolError, ReadyState,
     SendError, Server, Writer,
@@ -181,6 +183,40 @@ fn what_was_announced_one_way_can_be_taken_the_other() {
 }
 
 #[test]
+fn what_was_announced_stays_the_same_until_it_is_taken() {
+    let lengths = [0, 1, 3, 4, 7, 8, 16, 17, 32, 33, 64, 65, 125, 126, 128, 129, 1000, 9000];
+    for len in lengths {
+        let octets: Vec<u8> = (b'a'..=b'z').cycle().take(len).collect();
+        let text = core::str::from_utf8(&octets).unwrap();
+        for (payload, message) in
+            [(Payload::text(text), Message::Text(text)), (Payload::binary(&octets), Message::Binary(&octets))]
+        {
+            let mut bytes = masked(payload, 10_000);
+            bytes.extend(masked(Payload::text("next"), 100));
+            let (mut spare, mut endpoint) = (Spare::new(), endpoint(Buffers::DEFAULT));
+            endpoint.lend(&mut spare);
+            endpoint.space()[..bytes.len()].copy_from_slice(&bytes);
+            endpoint.filled(bytes.len());
+            assert_eq!(endpoint.poll(WriteSide::Ready), Ok(Action::Take));
+            // Asked for again, either way, and moved to storage of its own and back.
+            assert_eq!(endpoint.poll_piece(WriteSide::Ready), Ok(Action::Take));
+            assert_eq!(endpoint.poll(WriteSide::Blocked), Ok(Action::Take));
+            endpoint.give_back(&mut spare);
+            assert_eq!(endpoint.rest(), None);
+            endpoint.lend(&mut spare);
+            assert!(!endpoint.space().is_empty());
+            assert_eq!(endpoint.poll(WriteSide::Ready), Ok(Action::Take));
+            assert_eq!(endpoint.message().unwrap(), Some(message));
+            assert_eq!(endpoint.message().unwrap(), None, "it was taken");
+            assert_eq!(endpoint.poll_piece(WriteSide::Ready), Ok(Action::Take));
+            let piece = endpoint.piece().unwrap().unwrap();
+            assert_eq!((piece.as_str(), piece.is_first(), piece.is_last()), (Some("next"), true, true));
+            assert_eq!(endpoint.piece().unwrap(), None, "it was taken");
+        }
+    }
+}
+
+#[test]
 fn everything_one_read_brought_is_answered_before_anything_is_written() {
     let mut endpoint = endpoint(Buffers::DEFAULT);
     let mut bytes = Vec::new();
@@ -233,6 +269,47 @@ fn req_t_lim_3_a_full_queue_gives_the_message_back_and_loses_neither_pong_nor_cl
     let pongs = |bytes: &[u8]| bytes.windows(6).filter(|w| w == b"\x8A\x04late").count();
     assert!(pongs(&output) >= 1);
     assert_eq!(endpoint.outbound().feed(&[0]).unwrap_err().error, FeedError::Send(SendError::Closed));
+}
+
+#[test]
+fn messages_of_all_lengths_are_queued_as_the_writer_encodes_them() {
+    let octets: Vec<u8> = (0..=255).cycle().take(65_600).collect();
+    let lengths = (0..=300).chain([1000, 65_535, 65_536, 65_600]);
+    let mut endpoint = endpoint(Buffers::DEFAULT.with_max_queued(1 << 30));
+    let (mut writer, mut want) = (Writer::new(Server), Vec::new());
+    for len in lengths {
+        let payload = Payload::binary(&octets[..len]);
+        endpoint.outbound().feed(payload).unwrap();
+        let at = want.len();
+        want.resize(at + writer.encoded_len(len), 0);
+        writer.encode(payload, true, &mut want[at..]).unwrap();
+        assert!(endpoint.output() == want, "{len} octets");
+    }
+    // What ends a message is no message, however short.
+    let written = want.len();
+    endpoint.outbound().feed_fragment("a", false).unwrap();
+    assert_eq!(
+        endpoint.outbound().feed(b"b").unwrap_err().error,
+        FeedError::Send(SendError::MessageInProgress)
+    );
+    endpoint.outbound().feed("b").unwrap();
+    endpoint.outbound().feed("c").unwrap();
+    assert_eq!(&endpoint.output()[written..], b"\x01\x01a\x80\x01b\x81\x01c");
+}
+
+#[test]
+fn the_cap_is_met_to_the_byte() {
+    let octets = [0; 500];
+    for len in [0, 10, 46, 125, 126, 300] {
+        let mut endpoint = endpoint(Buffers::DEFAULT.with_max_queued(500));
+        let outbound = endpoint.outbound();
+        let header = if len > 125 { 4 } else { 2 };
+        outbound.feed(&octets[..500 - 4 - header - len]).unwrap();
+        let refused = outbound.feed(&octets[..=len]).unwrap_err();
+        assert_eq!(refused.error, FeedError::Full { queued: 500 - header - len, cap: 500 });
+        outbound.feed(&octets[..len]).unwrap();
+        assert_eq!(outbound.queued(), 500);
+    }
 }
 
 #[test]
