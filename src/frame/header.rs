@@ -118,29 +118,21 @@ impl FrameHeader {
     /// The bytes of this header.
     #[inline(always)]
     pub fn encode(&self) -> EncodedHeader {
-        let (front, mut len) = self.front();
-        let mut bytes = [0; Self::MAX_LEN];
-        if let Some(slot) = bytes.first_chunk_mut() {
-            *slot = front;
-        }
-        if let Some(MaskingKey(key)) = self.masking_key {
-            if let Some(slot) = bytes.get_mut(usize::from(len)..).and_then(|bytes| bytes.first_chunk_mut()) {
-                *slot = key;
-                len = len.saturating_add(4);
-            }
-        }
-        EncodedHeader { bytes, len }
+        let ([front, back], len) = self.words(self.masking_key);
+        EncodedHeader { bytes: [front.to_le_bytes(), (back | (len << 56)).to_le_bytes()] }
     }
 
     /// Writes the header to the front of `out` in stores of fixed size, and returns what is left of it; `None`
     /// if it does not fit.
     #[inline(always)]
     pub(crate) fn write<'o>(&self, out: &'o mut [u8]) -> Option<&'o mut [u8]> {
-        let (front, len) = self.front();
+        let ([front, back], len) = self.words(None);
+        let bytes = [front.to_le_bytes(), back.to_le_bytes()];
+        let bytes = bytes.as_flattened();
         let rest = match len {
-            2 => put::<2>(&front, out)?,
-            4 => put::<4>(&front, out)?,
-            _ => put::<10>(&front, out)?,
+            2 => put::<2>(bytes, out)?,
+            4 => put::<4>(bytes, out)?,
+            _ => put::<10>(bytes, out)?,
         };
         match &self.masking_key {
             Some(MaskingKey(key)) => put::<4>(key, rest),
@@ -148,20 +140,31 @@ impl FrameHeader {
         }
     }
 
-    /// All but the masking key, and how long it is.
+    /// The bytes of this header, with this key at its end, from the lowest octet of the first word on, and how
+    /// many they are.
     #[inline(always)]
-    const fn front(&self) -> ([u8; 10], u8) {
+    const fn words(&self, key: Option<MaskingKey>) -> ([u64; 2], u64) {
         let fin = if self.fin { 0x80 } else { 0 };
-        let mask = if self.masking_key.is_some() { 0x80 } else { 0 };
-        let first = fin | self.rsv.as_first_byte() | self.opcode.value();
-        let [a, b, c, d, e, f, g, h] = self.payload_len.to_be_bytes();
-        match (self.length_form, LengthForm::minimal(self.payload_len)) {
+        let mask = if self.masking_key.is_some() { 0x8000 } else { 0 };
+        let first = mask | fin | self.rsv.as_first_byte() as u64 | self.opcode.value() as u64;
+        let (key, key_len) = match key {
+            Some(MaskingKey(key)) => (u32::from_le_bytes(key) as u64, 4),
+            None => (0, 0),
+        };
+        let len = self.payload_len;
+        match (self.length_form, LengthForm::minimal(len)) {
             // The form was chosen so that the length fits it.
-            (LengthForm::Bits7, LengthForm::Bits7) => ([first, mask | h, 0, 0, 0, 0, 0, 0, 0, 0], 2),
-            (LengthForm::Bits64, _) | (_, LengthForm::Bits64) => {
-                ([first, mask | 127, a, b, c, d, e, f, g, h], 10)
+            (LengthForm::Bits7, LengthForm::Bits7) => {
+                ([first | (len << 8) | (key << 16), 0], 2_u64.wrapping_add(key_len))
             }
-            _ => ([first, mask | 126, g, h, 0, 0, 0, 0, 0, 0], 4),
+            (LengthForm::Bits64, _) | (_, LengthForm::Bits64) => {
+                let len = len.swap_bytes();
+                ([first | (127 << 8) | (len << 16), (len >> 48) | (key << 16)], 10_u64.wrapping_add(key_len))
+            }
+            _ => {
+                let len = (len as u16).swap_bytes() as u64;
+                ([first | (126 << 8) | (len << 16) | (key << 32), 0], 4_u64.wrapping_add(key_len))
+            }
         }
     }
 }
@@ -178,15 +181,17 @@ fn put<'o, const N: usize>(bytes: &[u8], out: &'o mut [u8]) -> Option<&'o mut [u
 /// The bytes of one frame header, ready for the wire.
 #[derive(Clone, Copy)]
 pub struct EncodedHeader {
-    bytes: [u8; FrameHeader::MAX_LEN],
-    len: u8,
+    /// The bytes, zeros behind them, and in the last octet how many they are.
+    bytes: [[u8; 8]; 2],
 }
 
 impl EncodedHeader {
     /// The bytes, 2 to 14 of them.
     #[inline]
     pub fn as_bytes(&self) -> &[u8] {
-        self.bytes.get(..usize::from(self.len)).unwrap_or(&[])
+        let [_, [.., len]] = self.bytes;
+        // No more than 15 is never more than there is: nothing is left to ask at run time.
+        self.bytes.as_flattened().get(..usize::from(len & 0xF)).unwrap_or(&[])
     }
 }
 
