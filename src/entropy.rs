@@ -8,34 +8,88 @@ use chacha20::ChaCha8Rng;
 use crate::error::EntropyError;
 use crate::role::Entropy;
 
-/// ChaCha8, seeded once by the operating system: unpredictable (RFC 6455 section 10.3), a few nanoseconds a
+/// ChaCha8, seeded once by the operating system: unpredictable (RFC 6455 section 10.3), a nanosecond or two a
 /// key, no system call for a frame.
 ///
-/// The seed is drawn at the first use, so that making one cannot fail.
-#[derive(Default)]
+/// The seed is drawn at the first use, so that making one cannot fail. Each seed gives 56 keys and the next
+/// seed, which replaces it: what was given cannot be computed from what is left here.
 pub struct SystemEntropy {
-    generator: Option<ChaCha8Rng>,
+    /// The keys that are left stand from `next` on; the seed comes before all of them.
+    words: [[u8; WORD]; WORDS],
+    next: usize,
 }
+
+/// Octets of a masking key.
+const WORD: usize = 4;
+/// The generator makes four blocks of 64 octets at a time.
+const WORDS: usize = 64;
+/// Words of a seed.
+const SEED: usize = 8;
+/// Where `next` stands until there is a seed.
+const UNSEEDED: usize = usize::MAX;
 
 impl SystemEntropy {
     /// Not seeded yet.
     pub const fn new() -> Self {
-        Self { generator: None }
+        Self { words: [[0; WORD]; WORDS], next: UNSEEDED }
+    }
+
+    /// The next word, and nothing of it is left here.
+    #[inline]
+    fn word(&mut self) -> Option<[u8; WORD]> {
+        let word = self.words.get_mut(self.next)?;
+        self.next = self.next.wrapping_add(1);
+        Some(core::mem::take(word))
+    }
+
+    /// Makes all words anew.
+    #[cold]
+    #[inline(never)]
+    fn refill(&mut self) -> Result<(), EntropyError> {
+        let mut seed = [0; WORD * SEED];
+        if self.next == UNSEEDED {
+            getrandom::fill(&mut seed).map_err(|_| EntropyError)?;
+        } else {
+            for (octet, kept) in seed.iter_mut().zip(self.words.as_flattened()) {
+                *octet = *kept;
+            }
+        }
+        ChaCha8Rng::from_seed(seed).fill_bytes(self.words.as_flattened_mut());
+        self.next = SEED;
+        Ok(())
+    }
+
+    #[cold]
+    fn fill_slowly(&mut self, dest: &mut [u8]) -> Result<(), EntropyError> {
+        for chunk in dest.chunks_mut(WORD) {
+            if self.words.get(self.next).is_none() {
+                self.refill()?;
+            }
+            let word = self.word().ok_or(EntropyError)?;
+            for (octet, drawn) in chunk.iter_mut().zip(word) {
+                *octet = drawn;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Default for SystemEntropy {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
 impl Entropy for SystemEntropy {
+    #[inline]
     fn fill(&mut self, dest: &mut [u8]) -> Result<(), EntropyError> {
-        let generator = match &mut self.generator {
-            Some(generator) => generator,
-            none => {
-                let mut seed = [0; 32];
-                getrandom::fill(&mut seed).map_err(|_| EntropyError)?;
-                none.insert(ChaCha8Rng::from_seed(seed))
+        if let Ok(key) = <&mut [u8; WORD]>::try_from(&mut *dest) {
+            if let Some(word) = self.word() {
+                *key = word;
+                return Ok(());
             }
-        };
-        generator.fill_bytes(dest);
-        Ok(())
+        }
+        self.fill_slowly(dest)
     }
 }
 
@@ -43,5 +97,56 @@ impl core::fmt::Debug for SystemEntropy {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         // The state would tell every key to come.
         f.write_str("SystemEntropy")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a generator gives from this seed.
+    fn stream(seed: [u8; 32]) -> [u8; 256] {
+        let mut octets = [0; 256];
+        ChaCha8Rng::from_seed(seed).fill_bytes(&mut octets);
+        octets
+    }
+
+    /// A source whose next words come from this seed.
+    fn seeded(seed: [u8; 32]) -> SystemEntropy {
+        let mut source = SystemEntropy { words: [[0; WORD]; WORDS], next: WORDS };
+        source.words.as_flattened_mut()[..32].copy_from_slice(&seed);
+        source
+    }
+
+    #[test]
+    fn the_first_octets_of_each_stream_are_the_next_seed_and_the_others_are_given_once_and_in_order() {
+        let (mut source, mut seed) = (seeded([7; 32]), [7; 32]);
+        for _ in 0..4 {
+            let octets = stream(seed);
+            for expected in octets[32..].chunks(WORD) {
+                let mut key = [0; WORD];
+                source.fill(&mut key).unwrap();
+                assert_eq!(key, expected);
+                assert!(!source.words.contains(&key), "a key that was given is still there");
+            }
+            seed.copy_from_slice(&octets[..32]);
+        }
+    }
+
+    #[test]
+    fn any_length_is_filled_with_what_keys_would_have_been() {
+        let octets = stream([9; 32]);
+        for len in 0..=224 {
+            let mut filled = [0; 224];
+            seeded([9; 32]).fill(&mut filled[..len]).unwrap();
+            assert_eq!(filled[..len], octets[32..32 + len]);
+            assert!(filled[len..].iter().all(|&octet| octet == 0));
+        }
+        // And beyond what one seed gives.
+        let next = stream(octets[..32].try_into().unwrap());
+        let mut filled = [0; 448];
+        seeded([9; 32]).fill(&mut filled).unwrap();
+        assert_eq!(filled[..224], octets[32..]);
+        assert_eq!(filled[224..], next[32..]);
     }
 }

@@ -134,6 +134,7 @@ mod sealed {
         }
     }
 
+    #[inline]
     fn draw(entropy: &mut impl Entropy) -> Result<MaskingKey, EntropyError> {
         let mut key = [0; 4];
         entropy.fill(&mut key)?;
