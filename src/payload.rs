@@ -10,19 +10,19 @@ use crate::frame::{MessageKind, Rsv};
 pub struct Payload<'a> {
     kind: MessageKind,
     octets: &'a [u8],
-    /// Text that may begin or end inside a character.
-    cut: bool,
-    compression: Compression,
+    form: Form,
+    /// Whether to compress it, if the caller has decided.
+    compression: Option<bool>,
 }
 
-/// What permessage-deflate has to do with a payload.
+/// What the octets of a payload are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Compression {
-    /// It may be compressed where that is worth while.
-    Auto,
-    /// The caller has decided.
-    Chosen(bool),
-    /// The octets are compressed already.
+enum Form {
+    /// What types vouch for: bytes, or whole characters.
+    Plain,
+    /// Text that may begin or end inside a character.
+    Cut,
+    /// What permessage-deflate has made of them.
     Deflated,
 }
 
@@ -30,13 +30,13 @@ impl<'a> Payload<'a> {
     /// Text.
     #[inline]
     pub const fn text(text: &'a str) -> Self {
-        Self { kind: MessageKind::Text, octets: text.as_bytes(), cut: false, compression: Compression::Auto }
+        Self { kind: MessageKind::Text, octets: text.as_bytes(), form: Form::Plain, compression: None }
     }
 
     /// Bytes.
     #[inline]
     pub const fn binary(octets: &'a [u8]) -> Self {
-        Self { kind: MessageKind::Binary, octets, cut: false, compression: Compression::Auto }
+        Self { kind: MessageKind::Binary, octets, form: Form::Plain, compression: None }
     }
 
     /// A piece of a received message, to be sent on as it is, in order, as a fragment of one message. Text
@@ -47,7 +47,7 @@ impl<'a> Payload<'a> {
     pub fn forward(data: &Data<'a>) -> Option<Self> {
         (data.rsv() == Rsv::NONE).then(|| Self {
             kind: data.kind(),
-            cut: data.is_cut(),
+            form: if data.is_cut() { Form::Cut } else { Form::Plain },
             ..Self::binary(data.bytes())
         })
     }
@@ -58,7 +58,7 @@ impl<'a> Payload<'a> {
     /// What it inflates to is the caller's word: the codec of this crate does not see it.
     #[inline]
     pub const fn deflated(kind: MessageKind, octets: &'a [u8]) -> Self {
-        Self { kind, octets, cut: false, compression: Compression::Deflated }
+        Self { kind, octets, form: Form::Deflated, compression: None }
     }
 
     /// Whether to compress it where permessage-deflate is in use, whatever its length. A message is
@@ -69,7 +69,7 @@ impl<'a> Payload<'a> {
     #[must_use]
     pub const fn with_compression(mut self, compress: bool) -> Self {
         if !self.is_deflated() {
-            self.compression = Compression::Chosen(compress);
+            self.compression = Some(compress);
         }
         self
     }
@@ -78,23 +78,28 @@ impl<'a> Payload<'a> {
     #[cfg(feature = "deflate")]
     #[inline]
     pub(crate) const fn compression(&self) -> Option<bool> {
-        match self.compression {
-            Compression::Auto => None,
-            Compression::Chosen(compress) => Some(compress),
-            Compression::Deflated => Some(false),
+        match self.form {
+            Form::Plain | Form::Cut => self.compression,
+            Form::Deflated => Some(false),
         }
     }
 
     /// Whether the octets are compressed already.
     #[inline]
     pub(crate) const fn is_deflated(&self) -> bool {
-        matches!(self.compression, Compression::Deflated)
+        matches!(self.form, Form::Deflated)
     }
 
     /// Whether it is text that may begin or end inside a character.
     #[inline]
     pub(crate) const fn is_cut(&self) -> bool {
-        self.cut
+        matches!(self.form, Form::Cut)
+    }
+
+    /// Whether types vouch for the octets, and they are what the message is.
+    #[inline]
+    pub(crate) const fn is_plain(&self) -> bool {
+        matches!(self.form, Form::Plain)
     }
 
     /// Text or binary.

@@ -3,6 +3,9 @@
 //! Owns: fragmentation, masking, the order of control frames, and whether a Close was sent. Must not know:
 //! what was received, beyond the replies that it obliges us to; the transport; time.
 
+mod stage;
+
+use self::stage::Stage;
 use crate::close::{CloseCode, CloseFrame};
 use crate::error::{BufferTooSmall, SendError};
 use crate::frame::{EncodedHeader, FrameHeader, LengthForm, Masker, MaskingKey, MessageKind, Opcode, Rsv};
@@ -21,14 +24,11 @@ use crate::EntropyError;
 #[derive(Clone, Debug)]
 pub struct Writer<R> {
     role: R,
-    /// The Close that was sent: no data follows it (section 5.5.1).
-    sent: Option<Option<CloseCode>>,
-    /// Whether nothing at all follows, not even what was owed.
-    over: bool,
-    allowed_rsv: Rsv,
-    message: Option<MessageKind>,
-    message_rsv: Rsv,
     frame_remaining: u64,
+    stage: Stage,
+    /// The code of the Close that was sent, once one was.
+    sent: Option<CloseCode>,
+    allowed_rsv: Rsv,
     masker: Masker,
     text: TextState,
     keep_alive: bool,
@@ -46,12 +46,10 @@ impl<R: Role> Writer<R> {
     pub const fn new(role: R) -> Self {
         Self {
             role,
-            sent: None,
-            over: false,
-            allowed_rsv: Rsv::NONE,
-            message: None,
-            message_rsv: Rsv::NONE,
             frame_remaining: 0,
+            stage: Stage::READY,
+            sent: None,
+            allowed_rsv: Rsv::NONE,
             masker: Masker::new(MaskingKey([0; 4])),
             text: None,
             keep_alive: false,
@@ -73,22 +71,16 @@ impl<R: Role> Writer<R> {
 
     /// Whether no message is in progress, nothing is owed, and no end was begun; what was negotiated then.
     pub(crate) fn at_rest(&self) -> Option<Rsv> {
-        let rests = !self.over
-            && self.sent.is_none()
-            && self.message.is_none()
-            && self.frame_remaining == 0
-            && !self.keep_alive
-            && self.replies.is_empty();
+        let rests = self.is_ready() && !self.keep_alive && self.replies.is_empty();
         rests.then_some(self.allowed_rsv)
     }
 
     /// Goes on between messages of another connection.
     pub(crate) fn resume(&mut self, allowed_rsv: Rsv) {
-        self.sent = None;
-        self.over = false;
-        self.allowed_rsv = allowed_rsv;
-        self.message = None;
         self.frame_remaining = 0;
+        self.stage = Stage::READY;
+        self.sent = None;
+        self.allowed_rsv = allowed_rsv;
         self.text = None;
         self.keep_alive = false;
         self.replies.clear_pong();
@@ -111,18 +103,32 @@ impl<R: Role> Writer<R> {
     /// [`SendError::InvalidUtf8`] (only where [`begin`](Self::begin) left a character of the message
     /// incomplete), [`SendError::CompressionNotNegotiated`], [`SendError::BufferTooSmall`] or
     /// [`SendError::Entropy`]; `out` and the state are then unchanged.
-    #[inline]
+    // A call would save and restore on every frame what only the drawing of new keys wants.
+    #[inline(always)]
     pub fn encode(&mut self, payload: Payload<'_>, fin: bool, out: &mut [u8]) -> Result<usize, SendError> {
-        let octets = payload.octets();
+        if !(fin && payload.is_plain() && self.is_ready()) {
+            return self.encode_in_stage(payload, fin, out);
+        }
+        // A message by itself leaves everything as it is.
+        self.whole_frame(true, (payload.kind().opcode(), Rsv::NONE), payload.octets(), out)
+    }
+
+    /// As [`encode`](Self::encode), at any stage.
+    #[inline(never)]
+    fn encode_in_stage(
+        &mut self,
+        payload: Payload<'_>,
+        fin: bool,
+        out: &mut [u8],
+    ) -> Result<usize, SendError> {
         let rsv = rsv_of(&payload);
         let first = self.data_frame(payload.kind(), rsv)?;
         let text = self.continue_text(payload, fin)?;
-        let written = self.whole_frame(fin, first, octets, out)?;
+        let written = self.whole_frame(fin, first, payload.octets(), out)?;
         if let Some(text) = text {
             self.text = text;
         }
-        self.message = if fin { None } else { Some(payload.kind()) };
-        self.message_rsv = rsv;
+        self.stage.sent_frame(payload.kind(), rsv, fin);
         Ok(written)
     }
 
@@ -165,8 +171,7 @@ impl<R: Role> Writer<R> {
         let header = self.header(fin, first, len)?;
         self.text = if ends { None } else { text };
         self.frame_remaining = len;
-        self.message = if fin { None } else { Some(kind) };
-        self.message_rsv = Rsv::NONE;
+        self.stage.sent_frame(kind, Rsv::NONE, fin);
         Ok(header)
     }
 
@@ -255,7 +260,8 @@ impl<R: Role> Writer<R> {
         let rest = out.get_mut(first..).unwrap_or(&mut []);
         match self.control_frame(Opcode::CLOSE, body, rest) {
             Ok(second) => {
-                self.sent = Some(frame.code());
+                self.stage.sent_close();
+                self.sent = frame.code();
                 Ok(first.saturating_add(second))
             }
             Err(error) => {
@@ -293,13 +299,13 @@ impl<R: Role> Writer<R> {
     #[inline]
     #[must_use]
     pub const fn wants_transmit(&self) -> bool {
-        if self.over {
-            return false;
-        }
-        match self.sent {
-            None => self.keep_alive || !self.replies.is_empty(),
+        if self.stage.is_over() {
+            false
+        } else if self.stage.is_close_sent() {
             // Pings are still answered, but not once the peer's Close came as well (section 5.5.2).
-            Some(_) => self.replies.pong_is_due() && self.replies.close().is_none(),
+            self.replies.pong_is_due() && self.replies.close().is_none()
+        } else {
+            self.keep_alive || !self.replies.is_empty()
         }
     }
 
@@ -316,18 +322,23 @@ impl<R: Role> Writer<R> {
 
     /// Sends nothing more, whatever is owed.
     pub fn abort(&mut self) {
-        self.over = true;
+        self.stage.end();
         self.replies = Replies::new();
     }
 
     /// Whether data may still be sent.
+    #[inline]
     pub const fn is_open(&self) -> bool {
-        !self.over && self.sent.is_none() && self.replies.close().is_none()
+        self.stage.is_open() && self.replies.close().is_none()
     }
 
     /// The Close that was sent, as its code: ours, an answer, or that of a failure.
     pub const fn sent_close(&self) -> Option<Option<CloseCode>> {
-        self.sent
+        if self.stage.is_close_sent() {
+            Some(self.sent)
+        } else {
+            None
+        }
     }
 
     /// As [`begin`](Self::begin) for a payload that is complete and valid by type; its octets go through
@@ -339,7 +350,11 @@ impl<R: Role> Writer<R> {
         payload: Payload<'_>,
         fin: bool,
     ) -> Result<EncodedHeader, SendError> {
-        self.begin_checked(payload, rsv_of(&payload), fin, payload.octets().len() as u64)
+        let len = payload.octets().len() as u64;
+        if fin && payload.is_plain() && self.is_ready() {
+            return self.header(true, (payload.kind().opcode(), Rsv::NONE), len);
+        }
+        self.begin_in_stage(payload, rsv_of(&payload), fin, len)
     }
 
     /// As [`begin_whole`](Self::begin_whole), where the payload goes out in `len` compressed octets.
@@ -350,18 +365,17 @@ impl<R: Role> Writer<R> {
         fin: bool,
         len: usize,
     ) -> Result<EncodedHeader, SendError> {
-        self.begin_checked(payload, Rsv::RSV1, fin, len as u64)
+        self.begin_in_stage(payload, Rsv::RSV1, fin, len as u64)
     }
 
     /// Lets a whole message pass that was encoded elsewhere.
     #[cfg(feature = "alloc")]
     #[inline]
     pub(crate) fn pass_whole(&mut self) -> Result<(), SendError> {
-        self.may_send()?;
-        match self.message {
-            None => Ok(()),
-            Some(_) => Err(SendError::MessageInProgress),
+        if self.is_ready() {
+            return Ok(());
         }
+        self.may_send().and(Err(SendError::MessageInProgress))
     }
 
     /// Whether compression was negotiated.
@@ -373,7 +387,7 @@ impl<R: Role> Writer<R> {
     /// Whether the message in progress is compressed; `None` if none is in progress.
     #[cfg(feature = "deflate")]
     pub(crate) fn message_is_deflated(&self) -> Option<bool> {
-        self.message.map(|_| self.message_rsv.contains(Rsv::RSV1))
+        self.stage.is_in_message().then(|| self.stage.rsv().contains(Rsv::RSV1))
     }
 
     /// Turns the whole payload of the frame begun last into wire bytes where it stands.
@@ -383,6 +397,13 @@ impl<R: Role> Writer<R> {
         if self.role.side() == Side::Client {
             self.masker.apply(octets);
         }
+    }
+
+    /// Whether any message may begin that no extension has transformed: [`may_send`](Self::may_send), and none
+    /// in progress. There is no text to go on with then.
+    #[inline]
+    const fn is_ready(&self) -> bool {
+        self.stage.is_ready() && self.frame_remaining == 0 && self.replies.close().is_none()
     }
 
     #[inline]
@@ -403,18 +424,12 @@ impl<R: Role> Writer<R> {
         if !self.allowed_rsv.contains(rsv) {
             return Err(SendError::CompressionNotNegotiated);
         }
-        match self.message {
-            None => Ok((kind.opcode(), rsv)),
-            Some(in_progress) if in_progress == kind && self.message_rsv == rsv => {
-                Ok((Opcode::CONTINUATION, Rsv::NONE))
-            }
-            Some(_) => Err(SendError::MessageInProgress),
-        }
+        self.stage.next(kind, rsv).ok_or(SendError::MessageInProgress)
     }
 
-    /// Begins the frame of a payload that is complete and valid.
-    #[inline]
-    fn begin_checked(
+    /// Begins the frame of a payload that is complete and valid, at any stage.
+    #[inline(never)]
+    fn begin_in_stage(
         &mut self,
         payload: Payload<'_>,
         rsv: Rsv,
@@ -427,8 +442,7 @@ impl<R: Role> Writer<R> {
         if let Some(text) = text {
             self.text = text;
         }
-        self.message = if fin { None } else { Some(payload.kind()) };
-        self.message_rsv = rsv;
+        self.stage.sent_frame(payload.kind(), rsv, fin);
         Ok(header)
     }
 
@@ -464,8 +478,35 @@ impl<R: Role> Writer<R> {
     }
 
     /// Writes one frame with its payload, which is copied and masked in one go.
-    #[inline]
+    #[inline(always)]
     fn whole_frame(
+        &mut self,
+        fin: bool,
+        first: (Opcode, Rsv),
+        octets: &[u8],
+        out: &mut [u8],
+    ) -> Result<usize, SendError> {
+        // Compiled apart: the header of a short one has one form.
+        if octets.len() <= 125 {
+            self.put_frame(fin, first, octets, out)
+        } else {
+            self.put_long_frame(fin, first, octets, out)
+        }
+    }
+
+    #[inline(never)]
+    fn put_long_frame(
+        &mut self,
+        fin: bool,
+        first: (Opcode, Rsv),
+        octets: &[u8],
+        out: &mut [u8],
+    ) -> Result<usize, SendError> {
+        self.put_frame(fin, first, octets, out)
+    }
+
+    #[inline(always)]
+    fn put_frame(
         &mut self,
         fin: bool,
         (opcode, rsv): (Opcode, Rsv),
@@ -481,7 +522,7 @@ impl<R: Role> Writer<R> {
         // Room was made for both.
         let target = header.write(frame).and_then(|rest| rest.get_mut(..octets.len()));
         match (target, key) {
-            (Some(target), None) => target.copy_from_slice(octets),
+            (Some(target), None) => copy(octets, target),
             (Some(target), Some(key)) => {
                 Masker::new(key).copy(octets, target);
             }
@@ -497,13 +538,13 @@ impl<R: Role> Writer<R> {
         if let Some(mut text) = self.text {
             text.push(piece).map_err(|_| SendError::InvalidUtf8)?;
             // The end of the message is the end of its text.
-            if left == 0 && self.message.is_none() && !text.is_complete() {
+            if left == 0 && !self.stage.is_in_message() && !text.is_complete() {
                 return Err(SendError::InvalidUtf8);
             }
             self.text = Some(text);
         }
         self.frame_remaining = left;
-        if left == 0 && self.message.is_none() {
+        if left == 0 && !self.stage.is_in_message() {
             self.text = None;
         }
         Ok(())
@@ -536,12 +577,12 @@ impl<R: Role> Writer<R> {
             Some(CloseReply::Echo(code)) => (code, false),
             Some(CloseReply::Failure(code)) => (code, true),
         };
-        if self.sent.is_some() {
+        if self.stage.is_close_sent() {
             return Ok(0); // A Close was sent: there is never a second one.
         }
         if failure && code.is_none() {
             self.replies.clear_close();
-            self.over = true;
+            self.stage.end();
             return Ok(0);
         }
         let frame = code.map_or(CloseFrame::EMPTY, CloseFrame::code_only);
@@ -549,8 +590,11 @@ impl<R: Role> Writer<R> {
         let body = close_body(frame, &mut body);
         let written = self.control_frame(Opcode::CLOSE, body, out)?;
         self.replies.clear_close();
-        self.sent = Some(code);
-        self.over = failure;
+        self.stage.sent_close();
+        self.sent = code;
+        if failure {
+            self.stage.end();
+        }
         Ok(written)
     }
 }
@@ -565,7 +609,18 @@ impl Writer<Server> {
     #[inline]
     pub fn frame<'p>(&mut self, payload: Payload<'p>, fin: bool) -> Result<Frame<'p>, SendError> {
         let octets = payload.octets();
-        let header = self.begin_checked(payload, rsv_of(&payload), fin, octets.len() as u64)?;
+        if fin && payload.is_plain() && self.is_ready() {
+            let header = FrameHeader::new(true, payload.kind().opcode(), octets.len() as u64, None).encode();
+            return Ok(Frame { header, payload: octets });
+        }
+        self.frame_in_stage(payload, fin)
+    }
+
+    /// As [`frame`](Self::frame), at any stage.
+    #[inline(never)]
+    fn frame_in_stage<'p>(&mut self, payload: Payload<'p>, fin: bool) -> Result<Frame<'p>, SendError> {
+        let octets = payload.octets();
+        let header = self.begin_in_stage(payload, rsv_of(&payload), fin, octets.len() as u64)?;
         Ok(Frame { header, payload: octets })
     }
 }
@@ -594,6 +649,27 @@ const fn rsv_of(payload: &Payload<'_>) -> Rsv {
         Rsv::RSV1
     } else {
         Rsv::NONE
+    }
+}
+
+/// Copies a payload to as many octets. A call takes longer than the two ends of a short one, which may
+/// overlap.
+#[inline(always)]
+fn copy(from: &[u8], to: &mut [u8]) {
+    match from.len() {
+        8..=16 => copy_ends::<8>(from, to),
+        17..=32 => copy_ends::<16>(from, to),
+        _ => to.copy_from_slice(from),
+    }
+}
+
+#[inline(always)]
+fn copy_ends<const N: usize>(from: &[u8], to: &mut [u8]) {
+    if let (Some(slot), Some(first)) = (to.first_chunk_mut::<N>(), from.first_chunk()) {
+        *slot = *first;
+    }
+    if let (Some(slot), Some(last)) = (to.last_chunk_mut::<N>(), from.last_chunk()) {
+        *slot = *last;
     }
 }
 
