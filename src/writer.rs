@@ -402,7 +402,7 @@ impl<R: Role> Writer<R> {
     /// Whether any message may begin that no extension has transformed: [`may_send`](Self::may_send), and none
     /// in progress. There is no text to go on with then.
     #[inline]
-    const fn is_ready(&self) -> bool {
+    pub(crate) const fn is_ready(&self) -> bool {
         self.stage.is_ready() && self.frame_remaining == 0 && self.replies.close().is_none()
     }
 

@@ -420,9 +420,8 @@ impl<R: Role> Outbound<R> {
     pub(crate) fn queue_short(&mut self, payload: &Payload<'_>) -> bool {
         self.conduct.writer.side() == Side::Server
             && self.deflation.is_none()
-            && !payload.is_deflated()
-            && !payload.is_cut()
-            && self.conduct.writer.pass_whole().is_ok()
+            && payload.is_plain()
+            && self.conduct.writer.is_ready()
             && self.outbox.push_short(payload.kind().opcode(), payload.octets())
     }
 
