@@ -350,8 +350,8 @@ fn judge<'h>(
     if !once(Name::Upgrade, HandshakeError::InvalidUpgrade)?.eq_ignore_ascii_case(b"websocket") {
         return Err(HandshakeError::InvalidUpgrade);
     }
-    let connection = Tokens::of(response.field(Name::Connection), HandshakeError::InvalidConnection)?;
-    if !connection.contains_ignore_case("upgrade") {
+    let connection = response.field(Name::Connection);
+    if !Tokens::contain(connection, "upgrade", HandshakeError::InvalidConnection)? {
         return Err(HandshakeError::InvalidConnection);
     }
     let accept = once(Name::Accept, HandshakeError::InvalidAccept)?;

@@ -5,7 +5,8 @@
 
 use core::fmt;
 
-use super::http1::{is_text, token};
+use super::http1::token;
+use super::scan::is_text;
 use crate::error::BufferTooSmall;
 
 /// Our own caller asked for a head that would be invalid. Nothing was written.

@@ -4,8 +4,9 @@
 //! Owns: the two grammars, over any number of lines. Must not know: which names mean anything.
 
 use super::error::HandshakeError;
-use super::http1::{is_same_token, is_tchar, split_where, trim};
+use super::http1::{is_same_token, trim};
 use super::outline::Field;
+use super::scan::{is_tchar, token_len};
 
 /// More elements than this, empty ones included, are in nobody's list.
 const MAX_ELEMENTS: usize = 128;
@@ -18,7 +19,30 @@ pub struct Tokens<'h> {
 
 impl<'h> Tokens<'h> {
     /// The lists in these fields. Empty elements are passed over (RFC 9110 section 5.6.1).
+    #[inline]
     pub(crate) fn of(field: Field<'h>, malformed: HandshakeError) -> Result<Self, HandshakeError> {
+        if field.is_present() {
+            Self::check(field, malformed)?;
+        }
+        Ok(Self { field })
+    }
+
+    /// Whether one of the elements of the lists in these fields is this token, which has letters alone, compared
+    /// without case.
+    #[inline]
+    pub(crate) fn contain(
+        field: Field<'h>,
+        token: &str,
+        malformed: HandshakeError,
+    ) -> Result<bool, HandshakeError> {
+        // Mostly it stands alone.
+        if field.only().is_some_and(|only| is_same_token(only, token)) {
+            return Ok(true);
+        }
+        Ok(Self::of(field, malformed)?.contains_ignore_case(token))
+    }
+
+    fn check(field: Field<'h>, malformed: HandshakeError) -> Result<(), HandshakeError> {
         let mut elements = 0_usize;
         for value in field.values() {
             let mut cursor = Cursor { rest: value };
@@ -35,7 +59,7 @@ impl<'h> Tokens<'h> {
                 return Err(malformed);
             }
         }
-        Ok(Self { field })
+        Ok(())
     }
 
     /// The tokens.
@@ -44,7 +68,7 @@ impl<'h> Tokens<'h> {
     }
 
     /// Whether one of them is this one, which has letters alone, compared without case.
-    pub(crate) fn contains_ignore_case(&self, token: &str) -> bool {
+    fn contains_ignore_case(&self, token: &str) -> bool {
         self.field
             .values()
             .any(|value| value.split(|&byte| byte == b',').any(|name| is_same_token(trim(name), token)))
@@ -82,10 +106,12 @@ pub struct Extensions<'h> {
 
 impl<'h> Extensions<'h> {
     /// The extensions in these fields.
+    #[inline]
     pub(crate) fn of(field: Field<'h>) -> Result<Self, HandshakeError> {
         let mut elements = 0_usize;
-        for value in field.values() {
-            check_value(value, &mut elements)?;
+        match field.only() {
+            Some(only) => check_value(only, &mut elements)?,
+            None => field.values().try_for_each(|value| check_value(value, &mut elements))?,
         }
         Ok(Self { field })
     }
@@ -159,9 +185,9 @@ impl Cursor<'_> {
     }
 
     fn skip_token(&mut self) -> bool {
-        let (token, rest) = split_where(self.rest, |byte| !is_tchar(byte));
-        self.rest = rest;
-        !token.is_empty()
+        let len = token_len(self.rest);
+        self.rest = self.rest.get(len..).unwrap_or(&[]);
+        len != 0
     }
 
     /// `name`, `name=token` or `name="quoted token"`; whitespace around `=` is bad but borne (RFC 9110 section

@@ -3,8 +3,9 @@
 //! Owns: where the head ends. Must not know: what its lines mean.
 
 use super::error::HandshakeError;
-use super::http1::{check_request_line, text_len};
+use super::http1::check_request_line;
 use super::outline::Outline;
+use super::scan::skip_text;
 use super::HeadLimits;
 
 /// A head that is coming: a start line, header lines, and a blank line.
@@ -121,46 +122,56 @@ impl<'s> Head<'s> {
 
     /// Judges what came, line by line. Returns whether it has gone past a blank line; it stops there.
     fn judge(&mut self) -> Result<bool, HandshakeError> {
-        let came = self.storage.get(..self.len).unwrap_or(&[]);
-        let mut rest = came.get(self.line_start..).unwrap_or(&[]);
-        loop {
-            let in_start_line = self.outline.is_empty();
-            let (malformed, too_long, max_line) = if in_start_line {
-                (
-                    HandshakeError::MalformedStartLine,
-                    HandshakeError::TargetTooLong,
-                    self.limits.max_start_line,
-                )
-            } else {
-                (HandshakeError::MalformedHeader, HandshakeError::FieldTooLong, self.limits.max_field)
-            };
-            let unread = rest.get(self.text..).unwrap_or(&[]);
-            self.text = self.text.wrapping_add(text_len(unread));
-            let (line, end) = rest.split_at_checked(self.text).unwrap_or((rest, &[]));
-            // The first byte that is wrong decides, however the input is cut.
-            let judged = self.text.wrapping_add(end.len().min(if let [b'\r', ..] = end { 2 } else { 1 }));
-            if judged > max_line.saturating_add(2) {
-                return Err(too_long);
+        if self.outline.is_empty() {
+            let is_blank = self.judge_start_line()?;
+            if is_blank || self.outline.is_empty() {
+                return Ok(is_blank);
             }
-            rest = match end {
-                [b'\r', b'\n', after @ ..] => after,
-                [] | [b'\r'] => return Ok(false),
-                // What can never be HTTP is refused before its end is awaited, such as a TLS handshake on this
-                // port: control bytes, and a CR before anything but LF. A bare LF is a way to smuggle.
-                _ => return Err(malformed),
+        }
+        self.judge_fields()
+    }
+
+    /// Judges the start line, if it came. Returns whether a blank line came in its place.
+    fn judge_start_line(&mut self) -> Result<bool, HandshakeError> {
+        let rest = self.storage.get(self.line_start..self.len).unwrap_or(&[]);
+        let end = skip_text(rest.get(self.text..).unwrap_or(&[]));
+        let text = rest.len().wrapping_sub(end.len());
+        let wrong = (HandshakeError::MalformedStartLine, HandshakeError::TargetTooLong);
+        let Some(after) = after_line(text, end, self.limits.max_start_line, wrong)? else {
+            self.text = text;
+            return Ok(false);
+        };
+        (self.line_start, self.text) = (self.len.wrapping_sub(after.len()), 0);
+        if text == 0 {
+            return Ok(true);
+        }
+        (self.check_start_line)(rest.get(..text).unwrap_or(&[]))?;
+        self.outline.begin_fields(self.line_start);
+        Ok(false)
+    }
+
+    /// Judges the header lines that came. Returns whether the blank line behind them did.
+    fn judge_fields(&mut self) -> Result<bool, HandshakeError> {
+        let mut rest = self.storage.get(self.line_start..self.len).unwrap_or(&[]);
+        let mut unread = rest.get(self.text..).unwrap_or(&[]);
+        loop {
+            let end = skip_text(unread);
+            let text = rest.len().wrapping_sub(end.len());
+            let wrong = (HandshakeError::MalformedHeader, HandshakeError::FieldTooLong);
+            let at = self.len.wrapping_sub(rest.len());
+            let Some(after) = after_line(text, end, self.limits.max_field, wrong)? else {
+                (self.line_start, self.text) = (at, text);
+                return Ok(false);
             };
-            let next = self.line_start.wrapping_add(judged);
-            if line.is_empty() {
-                (self.line_start, self.text) = (next, 0);
+            if text == 0 {
+                (self.line_start, self.text) = (self.len.wrapping_sub(after.len()), 0);
                 return Ok(true);
             }
-            if in_start_line {
-                (self.check_start_line)(line)?;
-                self.outline.begin_fields(next);
-            } else if self.defect.is_none() {
-                self.defect = self.outline.add_line(line, self.line_start, &self.limits).err();
+            if self.defect.is_none() {
+                let line = rest.get(..text).unwrap_or(&[]);
+                self.defect = self.outline.add_line(line, at, &self.limits).err();
             }
-            (self.line_start, self.text) = (next, 0);
+            (rest, unread) = (after, after);
         }
     }
 
@@ -177,5 +188,27 @@ impl<'s> Head<'s> {
             (self.len, self.line_start) = (0, 0);
         }
         Ok(())
+    }
+}
+
+/// What comes after a line of so many bytes of text, behind which this stands; `None` if its end did not come.
+/// The first byte that is wrong decides, however the input is cut.
+#[inline(always)]
+fn after_line(
+    text: usize,
+    end: &[u8],
+    max_line: usize,
+    (malformed, too_long): (HandshakeError, HandshakeError),
+) -> Result<Option<&[u8]>, HandshakeError> {
+    if let [b'\r', b'\n', after @ ..] = end {
+        return if text > max_line { Err(too_long) } else { Ok(Some(after)) };
+    }
+    let judged = text.wrapping_add(end.len().min(if let [b'\r', ..] = end { 2 } else { 1 }));
+    match end {
+        _ if judged > max_line.saturating_add(2) => Err(too_long),
+        [] | [b'\r'] => Ok(None),
+        // What can never be HTTP is refused before its end is awaited, such as a TLS handshake on this port:
+        // control bytes, and a CR before anything but LF. A bare LF is a way to smuggle.
+        _ => Err(malformed),
     }
 }

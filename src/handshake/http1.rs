@@ -5,6 +5,7 @@
 use memchr::memchr;
 
 use super::error::HandshakeError;
+use super::scan::{is_target_byte, is_tchar, is_text, split_where};
 
 /// The header fields of a head that was checked: names and values, borrowed.
 #[derive(Clone, Copy, Debug)]
@@ -37,11 +38,11 @@ impl<'h> Headers<'h> {
     }
 }
 
-/// The parts of a request line (RFC 9112 section 3). Method and target are ASCII.
+/// The parts of a request line (RFC 9112 section 3).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RequestLine<'h> {
-    pub(crate) method: &'h [u8],
-    pub(crate) target: &'h [u8],
+    pub(crate) method: Ascii<'h>,
+    pub(crate) target: Ascii<'h>,
     pub(crate) version: HttpVersion,
 }
 
@@ -58,13 +59,8 @@ impl HttpVersion {
     }
 }
 
-/// Judges a request line, without its CRLF.
+/// Judges a request line, without its CRLF, of any version 1.
 pub(crate) fn check_request_line(line: &[u8]) -> Result<(), HandshakeError> {
-    request_line(line).map(|_| ())
-}
-
-/// Parses a request line, without its CRLF, of any version 1.
-pub(crate) fn request_line(line: &[u8]) -> Result<RequestLine<'_>, HandshakeError> {
     let malformed = HandshakeError::MalformedStartLine;
     let (method, rest) = split_where(line, |byte| !is_tchar(byte));
     let (target, version) =
@@ -76,7 +72,17 @@ pub(crate) fn request_line(line: &[u8]) -> Result<RequestLine<'_>, HandshakeErro
     if version.major != 1 {
         return Err(HandshakeError::UnsupportedHttpVersion);
     }
-    Ok(RequestLine { method, target, version })
+    Ok(())
+}
+
+/// The parts of a request line that was judged: nothing but its spaces can part them.
+pub(crate) fn judged_request_line(line: &[u8]) -> Result<RequestLine<'_>, HandshakeError> {
+    let malformed = HandshakeError::MalformedStartLine;
+    let (rest, version) = line.split_last_chunk::<8>().ok_or(malformed)?;
+    let version = http_version(version).ok_or(malformed)?;
+    let (method, target) = split_where(rest, |byte| byte == b' ');
+    let [b' ', target @ .., b' '] = target else { return Err(malformed) };
+    Ok(RequestLine { method: Ascii(method), target: Ascii(target), version })
 }
 
 /// Parses a status line, without its CRLF: the version and the status.
@@ -142,9 +148,23 @@ pub(crate) fn split_field(line: &[u8]) -> Option<(&str, &[u8])> {
     Some((core::str::from_utf8(name).ok()?, trim(value.get(1..)?)))
 }
 
-/// Bytes that were found to be ASCII.
-pub(crate) fn text(bytes: &[u8]) -> &str {
-    core::str::from_utf8(bytes).unwrap_or("")
+/// Bytes that were found to be ASCII. They are a string only once somebody asks for it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Ascii<'h>(pub(crate) &'h [u8]);
+
+impl<'h> Ascii<'h> {
+    pub(crate) const fn as_str(self) -> &'h str {
+        match core::str::from_utf8(self.0) {
+            Ok(text) => text,
+            Err(_) => "",
+        }
+    }
+}
+
+impl core::fmt::Debug for Ascii<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        self.as_str().fmt(f)
+    }
 }
 
 /// The bytes as a token (RFC 9110 section 5.6.2).
@@ -157,11 +177,30 @@ pub(crate) fn is_token(bytes: &[u8]) -> bool {
     !bytes.is_empty() && bytes.iter().all(|&byte| is_tchar(byte))
 }
 
-/// Whether a token is this one, which has letters and `-` alone, compared without case.
-pub(crate) fn is_same_token(token: &[u8], known: &str) -> bool {
-    // No other byte that may stand in a token differs from these by no more than the bit of the case.
-    let differ = token.iter().zip(known.as_bytes()).fold(0, |differ, (a, b)| differ | (a ^ b));
-    token.len() == known.len() && differ & !0x20 == 0
+/// Whether this is a token that has letters and `-` alone, 24 at most, compared without case.
+pub(crate) fn is_same_token(bytes: &[u8], token: &str) -> bool {
+    let token = token.as_bytes();
+    if bytes.len() != token.len() {
+        return false;
+    }
+    // Letters may differ by one bit, which stands below a bit that they have and `-` has not.
+    const LETTER: u64 = u64::from_ne_bytes([0x40; 8]);
+    let differ = |a: u64, b: u64| (a ^ b) & !((b & LETTER) >> 1);
+    let ([a, b, c], [x, y, z]) = (words(bytes), words(token));
+    differ(a, x) | differ(b, y) | differ(c, z) == 0
+}
+
+/// Up to 24 bytes, some of them twice.
+#[inline]
+fn words(bytes: &[u8]) -> [u64; 3] {
+    if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
+        let second = bytes.get(8..).and_then(|rest| rest.first_chunk()).unwrap_or(last);
+        return [first, second, last].map(|word| u64::from_ne_bytes(*word));
+    }
+    if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
+        return [u32::from_ne_bytes(*first).into(), u32::from_ne_bytes(*last).into(), 0];
+    }
+    [0, 1, 2].map(|at| bytes.get(at).copied().unwrap_or(0).into())
 }
 
 /// Without outer SP and HTAB (RFC 9110 section 5.6.3).
@@ -173,129 +212,4 @@ pub(crate) fn trim(mut bytes: &[u8]) -> &[u8] {
         bytes = rest;
     }
     bytes
-}
-
-/// What stands before the first byte that ends it, and from there on.
-pub(crate) fn split_where(bytes: &[u8], ends: impl Fn(u8) -> bool) -> (&[u8], &[u8]) {
-    let end = bytes.iter().position(|&byte| ends(byte)).unwrap_or(bytes.len());
-    bytes.split_at_checked(end).unwrap_or((bytes, &[]))
-}
-
-/// A byte of a token (RFC 9110 section 5.6.2).
-pub(crate) fn is_tchar(byte: u8) -> bool {
-    class(byte) & TCHAR != 0
-}
-
-/// A byte of a target: visible ASCII less what neither RFC 3986 nor browsers let stand there; `#` would begin
-/// a fragment.
-pub(crate) fn is_target_byte(byte: u8) -> bool {
-    class(byte) & TARGET != 0
-}
-
-/// A byte of a registered name (RFC 3986 section 3.2.2).
-pub(crate) fn is_name_byte(byte: u8) -> bool {
-    class(byte) & NAME != 0
-}
-
-const TCHAR: u8 = 1;
-const TARGET: u8 = 2;
-const NAME: u8 = 4;
-
-/// What a byte may be part of. By a table, since most of a head is gone through byte by byte.
-fn class(byte: u8) -> u8 {
-    #[expect(clippy::indexing_slicing, reason = "the compiler evaluates it")]
-    const CLASSES: [u8; 256] = {
-        let mut classes = [0; 256];
-        let mut byte = 0_u8;
-        while byte < 0x80 {
-            classes[byte as usize] = match byte {
-                b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-' | b'.' | b'_' | b'~' => TCHAR | TARGET | NAME,
-                b'!' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' => TCHAR | TARGET | NAME,
-                b'^' | b'`' | b'|' => TCHAR | TARGET,
-                b'(' | b')' | b',' | b';' | b'=' => TARGET | NAME,
-                b'#' => TCHAR,
-                b'/' | b':' | b'?' | b'@' | b'[' | b'\\' | b']' | b'{' | b'}' => TARGET,
-                _ => 0,
-            };
-            byte += 1;
-        }
-        classes
-    };
-    CLASSES.get(usize::from(byte)).copied().unwrap_or(0)
-}
-
-/// Whether a value, or a line without its end, is text.
-pub(crate) fn is_text(bytes: &[u8]) -> bool {
-    text_len(bytes) == bytes.len()
-}
-
-/// How many bytes at the front are text: visible bytes, SP, HTAB and obs-text (RFC 9110 section 5.5).
-pub(crate) fn text_len(bytes: &[u8]) -> usize {
-    let mut rest = skip_plain(bytes);
-    while let [b'\t', after @ ..] = rest {
-        rest = skip_plain(after);
-    }
-    bytes.len().wrapping_sub(rest.len())
-}
-
-/// What begins with the first control byte or DEL. Eight bytes are looked at at a time.
-fn skip_plain(bytes: &[u8]) -> &[u8] {
-    const ONES: u64 = u64::from_ne_bytes([1; 8]);
-    const DEL: u64 = u64::from_ne_bytes([0x7F; 8]);
-    const SPACE: u64 = u64::from_ne_bytes([b' '; 8]);
-    const TOP: u64 = u64::from_ne_bytes([0x80; 8]);
-    let mut rest = bytes;
-    while let Some((word, after)) = rest.split_first_chunk() {
-        let word = u64::from_le_bytes(*word);
-        // The top bit of a byte is set where it borrows: it is below SP or, of those that are DEL, below 1. A
-        // borrow may spoil the bytes above, but the first that is found is right.
-        let borrows = word.wrapping_sub(SPACE) | (word ^ DEL).wrapping_sub(ONES);
-        let found = borrows & !word & TOP;
-        if found != 0 {
-            return rest.get((found.trailing_zeros() / 8) as usize..).unwrap_or(&[]);
-        }
-        rest = after;
-    }
-    split_where(rest, |byte| byte < b' ' || byte == 0x7F).1
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn text_ends_at_the_first_control_byte_wherever_it_stands() {
-        for byte in 0..=255_u8 {
-            let is_text = byte == b'\t' || byte >= b' ' && byte != 0x7F;
-            for at in 0..20 {
-                // What stands before and behind must not matter: not the bytes from which a borrow may come.
-                for others in [b'a', b' ', b'\t', 0x80, 0xFF] {
-                    let mut bytes = [others; 20];
-                    bytes[at] = byte;
-                    assert_eq!(text_len(&bytes), if is_text { 20 } else { at }, "{byte:#x} {others:#x}");
-                    bytes[19] = 0x7F;
-                    assert_eq!(
-                        text_len(&bytes),
-                        if is_text { 19 } else { at }.min(19),
-                        "{byte:#x} {others:#x}"
-                    );
-                }
-            }
-        }
-        assert_eq!(text_len(b""), 0);
-    }
-
-    #[test]
-    fn the_table_says_what_the_rfcs_say() {
-        for byte in 0..=255_u8 {
-            let letter_or_digit = byte.is_ascii_alphanumeric();
-            // RFC 9110 section 5.6.2.
-            assert_eq!(is_tchar(byte), letter_or_digit || b"!#$%&'*+-.^_`|~".contains(&byte), "{byte:#x}");
-            // RFC 3986 section 3.2.2: unreserved, sub-delims, and what percent-encoding takes.
-            let name = letter_or_digit || b"-._~!$&'()*+,;=%".contains(&byte);
-            assert_eq!(is_name_byte(byte), name, "{byte:#x}");
-            let target = byte.is_ascii_graphic() && !b"\"#<>".contains(&byte);
-            assert_eq!(is_target_byte(byte), target, "{byte:#x}");
-        }
-    }
 }

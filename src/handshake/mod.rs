@@ -15,6 +15,7 @@ mod outline;
 pub mod proxy;
 mod response;
 mod rules;
+mod scan;
 pub mod server;
 mod uri;
 

@@ -24,25 +24,35 @@ pub enum OriginPolicy<'p> {
 impl OriginPolicy<'_> {
     /// Whether a request with this `Origin`, for this host and port, is accepted.
     pub fn accepts(&self, origin: Option<&str>, host: &str) -> bool {
+        self.accepts_bytes(origin.map(str::as_bytes), host.as_bytes())
+    }
+
+    pub(super) fn accepts_bytes(&self, origin: Option<&[u8]>, host: &[u8]) -> bool {
         let Some(origin) = origin else { return true };
         match self {
             Self::Any => true,
             Self::NonBrowser => false,
             // Origins are compared as ASCII in lower case.
-            Self::List(origins) => origins.iter().any(|candidate| candidate.eq_ignore_ascii_case(origin)),
+            Self::List(origins) => {
+                origins.iter().any(|candidate| candidate.as_bytes().eq_ignore_ascii_case(origin))
+            }
             Self::SameHost => same_host(origin, host),
         }
     }
 }
 
-fn same_host(origin: &str, host: &str) -> bool {
+fn same_host(origin: &[u8], host: &[u8]) -> bool {
     let Some((scheme, authority)) = split_scheme(origin) else { return false };
     // Only pages of the web have a host; `app://localhost` is another origin than `http://localhost`.
-    let default = match scheme {
-        _ if scheme.eq_ignore_ascii_case("https") => "443",
-        _ if scheme.eq_ignore_ascii_case("http") => "80",
+    let default: &[u8] = match scheme {
+        _ if scheme.eq_ignore_ascii_case(b"https") => b"443",
+        _ if scheme.eq_ignore_ascii_case(b"http") => b"80",
         _ => return false,
     };
+    // Mostly they are spelled alike.
+    if authority == host && !matches!(host, [] | [b':', ..]) {
+        return true;
+    }
     let (origin_host, origin_port) = split_port(authority);
     let (host, port) = split_port(host);
     // Whether a request without a port came over TLS only the transport knows; the page's scheme stands for
@@ -53,13 +63,10 @@ fn same_host(origin: &str, host: &str) -> bool {
 }
 
 /// Host and port of an authority; an IPv6 address keeps its brackets.
-fn split_port(authority: &str) -> (&str, Option<&str>) {
-    let colon = authority.bytes().rposition(|byte| byte == b':');
-    let Some((host, port)) = colon.and_then(|at| authority.split_at_checked(at)) else {
-        return (authority, None);
-    };
-    match port.strip_prefix(':') {
-        Some(port) if port.bytes().all(|byte| byte.is_ascii_digit()) => {
+fn split_port(authority: &[u8]) -> (&[u8], Option<&[u8]>) {
+    let colon = authority.iter().rposition(|&byte| byte == b':');
+    match colon.and_then(|at| authority.split_at_checked(at)) {
+        Some((host, [b':', port @ ..])) if port.iter().all(u8::is_ascii_digit) => {
             (host, Some(port).filter(|port| !port.is_empty()))
         }
         _ => (authority, None),

@@ -3,7 +3,8 @@
 //! Owns: noting it line by line, once. Must not know: what any value may be, or how a head comes in.
 
 use super::error::HandshakeError;
-use super::http1::{check_request_line, is_same_token, is_tchar, is_text, split_field, trim, Headers, Lines};
+use super::http1::{check_request_line, is_same_token, split_field, trim, Headers, Lines};
+use super::scan::{is_text, token_len};
 use super::HeadLimits;
 
 /// A field that a handshake knows.
@@ -47,25 +48,33 @@ impl Name {
         1_u16.wrapping_shl(self as u32)
     }
 
-    /// The field of this name, which is a token.
-    fn of(name: &[u8]) -> Option<Self> {
-        // Length and first letter leave one that it may be.
-        let known = match (name.len(), name.first()?.to_ascii_lowercase()) {
-            (4, b'h') => Self::Host,
-            (6, b'o') => Self::Origin,
-            (6, b'e') => Self::Expect,
-            (7, b'u') => Self::Upgrade,
-            (10, b'c') => Self::Connection,
-            (14, b'c') => Self::ContentLength,
-            (17, b's') => Self::Key,
-            (17, b't') => Self::TransferEncoding,
-            (20, b's') => Self::Accept,
-            (21, b's') => Self::Version,
-            (22, b's') => Self::Subprotocol,
-            (24, b's') => Self::Extensions,
+    /// The field whose name and colon a line begins with.
+    fn of(line: &[u8]) -> Option<Self> {
+        // One letter, or two, leave one that it may be.
+        let letter = |at: usize| line.get(at).map_or(0, u8::to_ascii_lowercase);
+        let known = match letter(0) {
+            b'h' => Self::Host,
+            b'u' => Self::Upgrade,
+            b'e' => Self::Expect,
+            b't' => Self::TransferEncoding,
+            b'o' => Self::Origin,
+            b'c' => match letter(3) {
+                b'n' => Self::Connection,
+                b't' => Self::ContentLength,
+                _ => return None,
+            },
+            b's' => match letter("Sec-WebSocket-".len()) {
+                b'k' => Self::Key,
+                b'v' => Self::Version,
+                b'a' => Self::Accept,
+                b'p' => Self::Subprotocol,
+                b'e' => Self::Extensions,
+                _ => return None,
+            },
             _ => return None,
         };
-        is_same_token(name, known.as_str()).then_some(known)
+        let (name, rest) = line.split_at_checked(known.as_str().len())?;
+        (matches!(rest, [b':', ..]) && is_same_token(name, known.as_str())).then_some(known)
     }
 }
 
@@ -144,17 +153,17 @@ impl Outline {
         if line.len() > limits.max_field {
             return Err(HandshakeError::FieldTooLong);
         }
-        // RFC 9112 section 5.1: nothing stands between the name, a token, and the colon.
-        let end = line.iter().position(|&byte| !is_tchar(byte)).unwrap_or(0);
-        let (name, value) = match line.split_at_checked(end) {
-            Some((name, [b':', value @ ..])) if !name.is_empty() => (name, value),
-            _ => return Err(HandshakeError::MalformedHeader),
+        let Some(known) = Name::of(line) else {
+            // RFC 9112 section 5.1: nothing stands between the name, a token, and the colon.
+            return match line.split_at_checked(token_len(line)) {
+                Some(([_, ..], [b':', ..])) => Ok(()),
+                _ => Err(HandshakeError::MalformedHeader),
+            };
         };
-        let Some(known) = Name::of(name) else { return Ok(()) };
         match self.places.get_mut(known as usize) {
             Some(place) if place.start == 0 => {
+                let start = at.saturating_add(known.as_str().len()).saturating_add(1);
                 let end = at.saturating_add(line.len());
-                let start = end.saturating_sub(value.len());
                 let place_of = |at: usize| u32::try_from(at).map_err(|_| HandshakeError::HeadTooLarge);
                 *place = Place { start: place_of(start)?, end: place_of(end)? };
             }
@@ -174,14 +183,26 @@ impl Outline {
     }
 
     /// Its fields of this name.
+    #[inline(always)]
     pub(crate) fn field<'h>(&self, name: Name, head: &'h [u8]) -> Field<'h> {
         let Some(place) = self.places.get(name as usize).filter(|place| place.start != 0) else {
             return Field { name, first: None, more: &[] };
         };
-        let (start, end) = (place.start as usize, place.end as usize);
-        let is_repeated = self.repeated & name.bit() != 0;
-        let more = if is_repeated { end.saturating_add(2)..head.len().saturating_sub(2) } else { 0..0 };
-        Field { name, first: head.get(start..end).map(trim), more: head.get(more).unwrap_or(&[]) }
+        let more = if self.repeated & name.bit() == 0 { &[] } else { place.behind(head) };
+        Field { name, first: Some(place.value(head)), more }
+    }
+}
+
+impl Place {
+    /// The value, without outer whitespace.
+    fn value<'h>(&self, head: &'h [u8]) -> &'h [u8] {
+        trim(head.get(self.start as usize..self.end as usize).unwrap_or(&[]))
+    }
+
+    /// The lines behind it.
+    fn behind<'h>(&self, head: &'h [u8]) -> &'h [u8] {
+        let lines = (self.end as usize).saturating_add(2)..head.len().saturating_sub(2);
+        head.get(lines).unwrap_or(&[])
     }
 }
 
@@ -196,11 +217,23 @@ pub(crate) struct Field<'h> {
 
 impl<'h> Field<'h> {
     /// Whether there is one.
+    #[inline]
     pub(crate) const fn is_present(&self) -> bool {
         self.first.is_some()
     }
 
+    /// Its value, if there is one field alone.
+    #[inline]
+    pub(crate) const fn only(&self) -> Option<&'h [u8]> {
+        if self.more.is_empty() {
+            self.first
+        } else {
+            None
+        }
+    }
+
     /// The value of a field that may stand once.
+    #[inline]
     pub(crate) const fn single(&self, repeated: HandshakeError) -> Result<Option<&'h [u8]>, HandshakeError> {
         if self.more.is_empty() {
             Ok(self.first)
@@ -255,23 +288,28 @@ mod tests {
     ];
 
     #[test]
-    fn a_known_name_is_found_in_any_case_and_no_other_token_is_taken_for_it() {
+    fn a_known_name_is_found_in_any_case_and_nothing_else_is_taken_for_it() {
         for (at, known) in ALL.into_iter().enumerate() {
             assert_eq!(known as usize, at);
-            let name = known.as_str().as_bytes();
-            for spelled in [name.to_vec(), name.to_ascii_lowercase(), name.to_ascii_uppercase()] {
+            let line = [known.as_str().as_bytes(), b": of"].concat();
+            for spelled in [line.clone(), line.to_ascii_lowercase(), line.to_ascii_uppercase()] {
                 assert_eq!(Name::of(&spelled), Some(known));
             }
-            for at in 0..name.len() {
-                for byte in (0..=255).filter(|&byte| is_tchar(byte)) {
-                    let mut other = name.to_vec();
+            for at in 0..known.as_str().len() {
+                for byte in 0..=255_u8 {
+                    let mut other = line.clone();
                     other[at] = byte;
-                    let same = byte.eq_ignore_ascii_case(&name[at]);
+                    let same = byte.eq_ignore_ascii_case(&line[at]);
                     assert_eq!(Name::of(&other), same.then_some(known), "{}", other.escape_ascii());
                 }
             }
-            assert_eq!(Name::of(&name[1..]), None);
-            assert_eq!(Name::of(&name[..name.len() - 1]), None);
+            assert_eq!(Name::of(&line[1..]), None);
+            for end in 0..=known.as_str().len() {
+                assert_eq!(Name::of(&line[..end]), None);
+                let mut other = line.clone();
+                other.remove(end);
+                assert_eq!(Name::of(&other), None, "{}", other.escape_ascii());
+            }
         }
         assert_eq!(Name::of(b""), None);
     }

@@ -3,43 +3,42 @@
 //! Owns: judging each of them. Must not know: what a request comes to, or answers.
 
 use super::error::HandshakeError;
-use super::http1::{is_name_byte, is_token, split_where, text, trim};
+use super::http1::{is_token, trim, Ascii};
 use super::outline::Field;
+use super::scan::{is_name_byte, split_where};
 
 /// The resource of a target in origin-form or of an http(s) URI, and the latter's authority (section 4.2.1).
-pub(crate) fn split_target(target: &str) -> (Option<&str>, Option<&str>) {
-    if target.starts_with('/') {
+pub(crate) fn split_target(target: &[u8]) -> (Option<&[u8]>, Option<&[u8]>) {
+    if target.starts_with(b"/") {
         return (Some(target), None);
     }
     let Some((scheme, rest)) = split_scheme(target) else { return (None, None) };
-    let known = ["http", "https"].iter().any(|known| known.eq_ignore_ascii_case(scheme));
-    let at = rest.find(['/', '?']).unwrap_or(rest.len());
-    let (Some(authority), Some(resource)) = (rest.get(..at), rest.get(at..)) else { return (None, None) };
-    if !known || !is_host(authority.as_bytes()) {
+    let known = [&b"http"[..], b"https"].iter().any(|known| known.eq_ignore_ascii_case(scheme));
+    let (authority, resource) = split_where(rest, |byte| matches!(byte, b'/' | b'?'));
+    if !known || !is_host(authority) {
         return (None, None);
     }
     match resource {
-        "" => (Some("/"), Some(authority)),
+        [] => (Some(b"/"), Some(authority)),
         // A query without a path names no resource that could be borrowed from here.
-        _ if resource.starts_with('?') => (None, None),
+        [b'?', ..] => (None, None),
         _ => (Some(resource), Some(authority)),
     }
 }
 
-/// What stands before and after the first `:` of a URI, if `//` follows it. The searchers of `core` for
-/// strings would be half a KiB more of code, with panics in them.
-pub(crate) fn split_scheme(uri: &str) -> Option<(&str, &str)> {
-    let (scheme, rest) = uri.split_at_checked(uri.bytes().position(|byte| byte == b':')?)?;
-    Some((scheme, rest.strip_prefix("://")?))
+/// What stands before and after the first `:` of a URI, if `//` follows it.
+pub(crate) fn split_scheme(uri: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (scheme, rest) = split_where(uri, |byte| byte == b':');
+    Some((scheme, rest.strip_prefix(b"://")?))
 }
 
 /// RFC 9112 section 3.2: one valid Host, which HTTP/1.0 did not need.
-pub(crate) fn host<'h>(field: &Field<'h>, minor: u8) -> Result<&'h str, HandshakeError> {
+pub(crate) fn host<'h>(field: &Field<'h>, minor: u8) -> Result<Ascii<'h>, HandshakeError> {
     let invalid = HandshakeError::InvalidHost;
     match field.single(invalid)? {
-        None if minor == 0 => Ok(""),
+        None if minor == 0 => Ok(Ascii(b"")),
         None => Err(invalid),
-        Some(host) if is_host(host) => Ok(text(host)),
+        Some(host) if is_host(host) => Ok(Ascii(host)),
         Some(_) => Err(invalid),
     }
 }
@@ -75,6 +74,9 @@ pub(crate) fn body(
     transfer_encoding: &Field<'_>,
     asks_for_websocket: bool,
 ) -> Result<(), HandshakeError> {
+    if !content_length.is_present() && !transfer_encoding.is_present() {
+        return Ok(());
+    }
     let mut lengths = content_length.values().flat_map(|value| value.split(|&byte| byte == b',')).map(trim);
     let first = lengths.next();
     if let Some(first) = first {

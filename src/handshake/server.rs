@@ -9,8 +9,8 @@ use super::deflate::{self, parse_answer, parse_offer};
 use super::error::HandshakeError;
 use super::fields::{check_own_value as check_extensions, iter_value, Extensions, Tokens};
 use super::head::Head;
-use super::http1::{self, text, Headers};
-use super::key::Key;
+use super::http1::{self, Ascii, Headers};
+use super::key::{self, AcceptValue};
 use super::outline::{Name, Outline};
 use super::rules::{body, host, split_target, version};
 use super::{HeadLimits, OriginPolicy, Session};
@@ -98,10 +98,11 @@ impl<'s> Handshake<'s> {
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'h> {
     head: &'h [u8],
-    target: &'h str,
-    host: &'h str,
-    origin: Option<&'h str>,
-    key: Key,
+    target: Ascii<'h>,
+    host: Ascii<'h>,
+    origin: Option<Ascii<'h>>,
+    /// Where it stands in the head.
+    key: &'h [u8; 24],
     subprotocols: Tokens<'h>,
     extensions: Extensions<'h>,
     headers: Headers<'h>,
@@ -120,12 +121,11 @@ impl<'h> Request<'h> {
     /// Judges a head whose lines were judged.
     fn judge(head: &'h [u8], outline: &Outline, strict_key: bool) -> Result<Progress<'h>, HandshakeError> {
         let field = |name| outline.field(name, head);
-        let line = http1::request_line(outline.start_line(head))?;
-        let target = text(line.target);
+        let line = http1::judged_request_line(outline.start_line(head))?;
         let headers = outline.headers(head);
         let upgrade = field(Name::Upgrade);
-        let asks = match Tokens::of(upgrade, HandshakeError::MalformedHeader) {
-            Ok(upgrade) => upgrade.contains_ignore_case("websocket"),
+        let asks = match Tokens::contain(upgrade, "websocket", HandshakeError::MalformedHeader) {
+            Ok(asks) => asks,
             // `Upgrade` may hold what is no token, such as `HTTP/2.0`: look for ours among the others.
             Err(HandshakeError::ListTooLong) => return Err(HandshakeError::ListTooLong),
             Err(_) => upgrade
@@ -138,8 +138,8 @@ impl<'h> Request<'h> {
             host(&field(Name::Host), line.version.minor)?;
             return Ok(Progress::Http(PlainRequest {
                 head,
-                method: text(line.method),
-                target,
+                method: line.method.as_str(),
+                target: line.target.as_str(),
                 minor: line.version.minor,
                 headers,
             }));
@@ -148,14 +148,13 @@ impl<'h> Request<'h> {
         if !line.version.is_at_least_1_1() {
             return Err(HandshakeError::UnsupportedHttpVersion);
         }
-        if line.method != b"GET" {
+        if line.method.0 != b"GET" {
             return Err(HandshakeError::MethodNotAllowed);
         }
-        let (target, authority) = split_target(target);
-        let target = target.ok_or(HandshakeError::InvalidTarget)?;
+        let (target, authority) = split_target(line.target.0);
+        let target = Ascii(target.ok_or(HandshakeError::InvalidTarget)?);
         let host = host(&field(Name::Host), line.version.minor)?;
-        let connection = Tokens::of(field(Name::Connection), HandshakeError::InvalidConnection)?;
-        if !connection.contains_ignore_case("upgrade") {
+        if !Tokens::contain(field(Name::Connection), "upgrade", HandshakeError::InvalidConnection)? {
             return Err(HandshakeError::InvalidConnection);
         }
         if field(Name::Expect).is_present() {
@@ -164,11 +163,11 @@ impl<'h> Request<'h> {
         version(&field(Name::Version))?;
         let key = field(Name::Key)
             .single(HandshakeError::InvalidKey)?
-            .and_then(|key| Key::parse(key, strict_key))
+            .and_then(|key| key::check(key, strict_key))
             .ok_or(HandshakeError::InvalidKey)?;
         let origin = match field(Name::Origin).single(HandshakeError::InvalidOrigin)? {
             Some(origin) if !origin.is_ascii() => return Err(HandshakeError::InvalidOrigin),
-            origin => origin.map(text),
+            origin => origin.map(Ascii),
         };
         // Names are compared with case (RFC 7936), and must be unique.
         let subprotocols = Tokens::of(field(Name::Subprotocol), HandshakeError::InvalidSubprotocols)?;
@@ -180,7 +179,7 @@ impl<'h> Request<'h> {
             head,
             target,
             // RFC 9112 section 3.2.2: the authority of an absolute target goes before Host.
-            host: authority.unwrap_or(host),
+            host: authority.map_or(host, Ascii),
             origin,
             key,
             subprotocols,
@@ -191,18 +190,21 @@ impl<'h> Request<'h> {
 
     /// The resource: path and query.
     pub const fn target(&self) -> &'h str {
-        self.target
+        self.target.as_str()
     }
 
     /// Host and port that the request is for.
     pub const fn host(&self) -> &'h str {
-        self.host
+        self.host.as_str()
     }
 
     /// The page that asks, if a browser does. Anybody can say anything here: it authenticates nobody (section
     /// 10.1).
     pub const fn origin(&self) -> Option<&'h str> {
-        self.origin
+        match self.origin {
+            Some(origin) => Some(origin.as_str()),
+            None => None,
+        }
     }
 
     /// The subprotocols that the client offers, the preferred first.
@@ -232,11 +234,13 @@ impl<'h> Request<'h> {
     ///
     /// [`HandshakeError::OriginRefused`], status 403.
     pub fn accept(&self, policy: OriginPolicy<'_>) -> Result<Accept<'h, '_>, HandshakeError> {
-        if !policy.accepts(self.origin, self.host) {
+        if !policy.accepts_bytes(self.origin.map(|origin| origin.0), self.host.0) {
             return Err(HandshakeError::OriginRefused);
         }
         Ok(Accept {
-            request: *self,
+            key: self.key,
+            subprotocols: self.subprotocols,
+            offers: self.extensions,
             subprotocol: None,
             session: Session::default(),
             extensions: None,
@@ -285,7 +289,9 @@ impl<'h> PlainRequest<'h> {
 /// A 101 in the making (section 4.2.2).
 #[derive(Clone, Copy, Debug)]
 pub struct Accept<'h, 'r> {
-    request: Request<'h>,
+    key: &'h [u8; 24],
+    subprotocols: Tokens<'h>,
+    offers: Extensions<'h>,
     subprotocol: Option<&'r str>,
     session: Session,
     extensions: Option<&'r str>,
@@ -297,7 +303,7 @@ impl<'h, 'r> Accept<'h, 'r> {
     /// with case.
     #[must_use]
     pub fn choose_subprotocol(mut self, supported: &[&'r str]) -> Self {
-        for offered in self.request.subprotocols.iter() {
+        for offered in self.subprotocols.iter() {
             if let Some(at) = supported.iter().position(|candidate| *candidate == offered) {
                 self.subprotocol = supported.get(at).copied();
                 self.session.subprotocol = u16::try_from(at).ok();
@@ -315,7 +321,6 @@ impl<'h, 'r> Accept<'h, 'r> {
     /// offered.
     pub fn subprotocol(mut self, name: &'r str) -> Result<Self, ComposeError> {
         let at = self
-            .request
             .subprotocols
             .iter()
             .position(|offered| offered == name)
@@ -356,7 +361,7 @@ impl<'h, 'r> Accept<'h, 'r> {
             if iter_value(value.as_bytes()).take(at).any(|earlier| earlier.name() == chosen.name()) {
                 return Err(ComposeError::InvalidExtensions);
             }
-            if !self.request.extensions.iter().any(|offer| offer.name() == chosen.name()) {
+            if !self.offers.iter().any(|offer| offer.name() == chosen.name()) {
                 return Err(ComposeError::UnofferedExtension);
             }
             if chosen.name() == deflate::NAME {
@@ -375,7 +380,7 @@ impl<'h, 'r> Accept<'h, 'r> {
 
     /// The offers of permessage-deflate that may be accepted at all.
     fn deflate_offers(&self) -> impl Iterator<Item = Offer> + 'h {
-        self.request.extensions.iter().filter_map(|offer| parse_offer(&offer))
+        self.offers.iter().filter_map(|offer| parse_offer(&offer))
     }
 
     /// Adds header fields, such as cookies.
@@ -407,13 +412,9 @@ impl<'h, 'r> Accept<'h, 'r> {
     ///
     /// [`ComposeError::BufferTooSmall`]; nothing was written.
     pub fn write(&self, out: &mut [u8]) -> Result<(usize, Session), ComposeError> {
-        let accept = self.request.key.accept_value();
+        let accept = AcceptValue::of(self.key);
         let written = compose(out, |head| {
-            head.text("HTTP/1.1 101 Switching Protocols\r\n")
-                .text("Upgrade: websocket\r\nConnection: Upgrade\r\n")
-                .text("Sec-WebSocket-Accept: ")
-                .bytes(accept.as_bytes())
-                .text("\r\n");
+            head.text(SWITCHING_PROTOCOLS).bytes(accept.as_bytes()).text("\r\n");
             if let Some(name) = self.subprotocol {
                 head.field(Name::Subprotocol.as_str(), name);
             }
@@ -434,6 +435,12 @@ impl<'h, 'r> Accept<'h, 'r> {
         Ok((written, self.session))
     }
 }
+
+/// A 101 up to the accept value.
+const SWITCHING_PROTOCOLS: &str = "HTTP/1.1 101 Switching Protocols\r\n\
+    Upgrade: websocket\r\n\
+    Connection: Upgrade\r\n\
+    Sec-WebSocket-Accept: ";
 
 /// A refusal in the making: a whole HTTP response (sections 4.2.2 and 4.4).
 #[derive(Clone, Copy, Debug)]

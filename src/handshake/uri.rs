@@ -4,8 +4,8 @@
 
 use core::fmt;
 
-use super::http1::is_name_byte;
 use super::rules::split_scheme;
+use super::scan::is_name_byte;
 
 /// A parsed `ws:` or `wss:` URI; its parts are borrowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,12 +61,13 @@ impl<'u> Uri<'u> {
     ///
     /// [`UriError`].
     pub fn parse(text: &'u str) -> Result<Self, UriError> {
-        let (scheme, rest) = split_scheme(text).ok_or(UriError::Scheme)?;
+        let (scheme, rest) = split_scheme(text.as_bytes()).ok_or(UriError::Scheme)?;
         let secure = match scheme {
-            _ if scheme.eq_ignore_ascii_case("ws") => false,
-            _ if scheme.eq_ignore_ascii_case("wss") => true,
+            _ if scheme.eq_ignore_ascii_case(b"ws") => false,
+            _ if scheme.eq_ignore_ascii_case(b"wss") => true,
             _ => return Err(UriError::Scheme),
         };
+        let rest = text.get(text.len().saturating_sub(rest.len())..).unwrap_or("");
         if rest.contains('#') {
             return Err(UriError::Fragment);
         }
