@@ -140,7 +140,7 @@
 //!   README says what they take on a Cortex-M4.
 //! - `simd-utf8`: text checked by vector instructions that are found at run time, with `simdutf8`: 2 to 5 times
 //!   as fast from 64 octets on. Implies `std`.
-//! - `simd-masking`: payloads of 512 octets and more masked by AVX2 where it is found at run time, on x86-64,
+//! - `simd-masking`: payloads of 129 octets and more masked by AVX2 where it is found at run time, on x86-64,
 //!   with `pulp`: up to twice as fast. Implies `std`.
 //! - `simd-sha1`: the hash in the opening handshake by the instructions for it that x86-64 and AArch64 may have,
 //!   found at run time, with `sha1`: twice as fast. Implies `handshake`.

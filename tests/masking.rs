@@ -162,7 +162,7 @@ fn req_6455_5_3_4_every_kernel_equals_the_byte_loop() {
                 masker.apply(&mut vec![0; phase]);
                 masker
             };
-            for alignment in [0, 1, 2, 3, 4, 6, 7, 8, 15, 16, 31, 32] {
+            for alignment in [0, 1, 2, 3, 4, 6, 7, 8, 15, 16, 31, 32, 47, 63] {
                 let place = alignment..alignment + len;
                 let around = |out: &[u8]| {
                     assert!(out[..place.start].iter().chain(&out[place.end..]).all(|octet| *octet == GUARD));

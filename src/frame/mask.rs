@@ -2,7 +2,7 @@
 //!
 //! Owns: the transformation, resumable at any octet. Must not know: where keys come from or who must mask.
 
-use super::wide;
+use super::wide::{self, Vectors};
 
 /// The four octets that mask a client's frame. Zero is legal.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -143,27 +143,20 @@ fn copy_ends<const N: usize>(from: &[u8], to: &mut [u8], word: u32) {
 /// Octets of a block of a long piece.
 const BLOCK: usize = 128;
 
-/// Transforms a long piece where it stands. The last block is taken before the others overlap it.
+/// Transforms a long piece where it stands.
 #[inline(never)]
 fn apply_blocks(piece: &mut [u8], word: u32) {
-    let Some(&last) = piece.last_chunk::<BLOCK>() else { return };
-    let end = turned(word, piece.len());
-    let len = piece.len();
-    wide::run(ApplyBlocks { piece, word }, len);
-    if let Some(slot) = piece.last_chunk_mut() {
-        *slot = masked(last, end);
-    }
+    wide::run(ApplyBlocks { piece, word });
 }
 
 #[inline(never)]
 fn copy_blocks(from: &[u8], to: &mut [u8], word: u32) {
-    wide::run(CopyBlocks { from, to, word }, from.len());
-    if let (Some(slot), Some(last)) = (to.last_chunk_mut::<BLOCK>(), from.last_chunk()) {
-        *slot = masked(*last, turned(word, from.len()));
-    }
+    wide::run(CopyBlocks { from, to, word });
 }
 
-/// Transforms all whole blocks where they stand.
+/// Transforms a piece of at least one block where it stands: its blocks from the first aligned octet on, as
+/// vectors that lie in two lines of the cache are slow; the octets before, with some of the first block; and
+/// the last block, which overlaps the others. These two are taken before anything is written.
 struct ApplyBlocks<'p> {
     piece: &'p mut [u8],
     word: u32,
@@ -171,16 +164,29 @@ struct ApplyBlocks<'p> {
 
 impl wide::Work for ApplyBlocks<'_> {
     #[inline(always)]
-    fn run(self) {
-        for block in self.piece.chunks_exact_mut(BLOCK) {
+    fn run<const ALIGN: usize>(self, vectors: impl Vectors) {
+        let Self { piece, word } = self;
+        let (first, last) = (piece.first_chunk::<ALIGN>(), piece.last_chunk::<BLOCK>());
+        let (Some(&first), Some(&last)) = (first, last) else { return };
+        let before = octets_before::<ALIGN>(piece);
+        let end = turned(word, piece.len());
+        let blocks = piece.get_mut(before..).unwrap_or(&mut []).chunks_exact_mut(BLOCK);
+        let inner = turned(word, before);
+        for block in blocks {
             if let Ok(block) = <&mut [u8; BLOCK]>::try_from(block) {
-                *block = masked(*block, self.word);
+                *block = vectors.xor(*block, inner);
             }
+        }
+        if let Some(slot) = piece.first_chunk_mut() {
+            *slot = vectors.xor(first, word);
+        }
+        if let Some(slot) = piece.last_chunk_mut() {
+            *slot = vectors.xor(last, end);
         }
     }
 }
 
-/// The same from one place to another.
+/// The same from one place to another, aligned where it writes.
 struct CopyBlocks<'p> {
     from: &'p [u8],
     to: &'p mut [u8],
@@ -189,31 +195,39 @@ struct CopyBlocks<'p> {
 
 impl wide::Work for CopyBlocks<'_> {
     #[inline(always)]
-    fn run(self) {
-        for (target, source) in self.to.chunks_exact_mut(BLOCK).zip(self.from.chunks_exact(BLOCK)) {
+    fn run<const ALIGN: usize>(self, vectors: impl Vectors) {
+        let Self { from, to, word } = self;
+        let Some(to) = to.get_mut(..from.len()) else { return };
+        let before = octets_before::<ALIGN>(to);
+        if let (Some(slot), Some(first)) = (to.first_chunk_mut::<ALIGN>(), from.first_chunk()) {
+            *slot = vectors.xor(*first, word);
+        }
+        let targets = to.get_mut(before..).unwrap_or(&mut []).chunks_exact_mut(BLOCK);
+        let sources = from.get(before..).unwrap_or(&[]).chunks_exact(BLOCK);
+        let inner = turned(word, before);
+        for (target, source) in targets.zip(sources) {
             if let (Ok(target), Ok(source)) =
                 (<&mut [u8; BLOCK]>::try_from(target), <&[u8; BLOCK]>::try_from(source))
             {
-                *target = masked(*source, self.word);
+                *target = vectors.xor(*source, inner);
             }
+        }
+        if let (Some(slot), Some(last)) = (to.last_chunk_mut::<BLOCK>(), from.last_chunk()) {
+            *slot = vectors.xor(*last, turned(word, from.len()));
         }
     }
 }
 
+/// Octets before the first one at a multiple of `ALIGN`, a power of two.
+#[inline(always)]
+fn octets_before<const ALIGN: usize>(octets: &[u8]) -> usize {
+    (octets.as_ptr() as usize).wrapping_neg() & const { ALIGN.wrapping_sub(1) }
+}
+
 /// A block of the payload, transformed. `N` is a multiple of 4.
 #[inline(always)]
-fn masked<const N: usize>(mut block: [u8; N], word: u32) -> [u8; N] {
-    let twice = u64::from(word) | (u64::from(word) << 32);
-    let mut lanes = block.chunks_exact_mut(8);
-    for lane in lanes.by_ref() {
-        if let Ok(lane) = <&mut [u8; 8]>::try_from(lane) {
-            *lane = (u64::from_le_bytes(*lane) ^ twice).to_le_bytes();
-        }
-    }
-    if let Some(lane) = lanes.into_remainder().first_chunk_mut::<4>() {
-        *lane = (u32::from_le_bytes(*lane) ^ word).to_le_bytes();
-    }
-    block
+fn masked<const N: usize>(block: [u8; N], word: u32) -> [u8; N] {
+    wide::Compiled.xor(block, word)
 }
 
 /// The key, for what follows so many octets, and for the last octets of so many.

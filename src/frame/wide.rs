@@ -4,31 +4,62 @@
 
 /// A loop over octets that gains by wide vectors.
 pub(super) trait Work {
+    /// Works in vectors that are best aligned to `ALIGN` octets.
+    ///
     /// Must be inlined always, or it is not compiled anew.
-    fn run(self);
+    fn run<const ALIGN: usize>(self, vectors: impl Vectors);
 }
 
-/// Runs `work` over so many octets, in the widest vectors that this processor has where that gains more than
-/// it costs to ask.
+/// What the vectors do.
+pub(super) trait Vectors: Copy {
+    /// XORs a block of a multiple of 4 octets with a little-endian word, again and again.
+    fn xor<const N: usize>(self, block: [u8; N], word: u32) -> [u8; N];
+}
+
+/// Runs `work` in the widest vectors that this processor has.
+// Not by `pulp::Arch`, which takes AVX-512 for loops that nobody has seen in it as soon as any other crate
+// enables that.
 #[inline(always)]
-pub(super) fn run(work: impl Work, octets: usize) {
+pub(super) fn run(work: impl Work) {
     #[cfg(all(feature = "simd-masking", target_arch = "x86_64"))]
-    if octets >= 512 {
-        return pulp::Arch::new().dispatch(Dispatched(work));
+    if let Some(v3) = pulp::x86::V3::try_new() {
+        return v3.vectorize(InV3 { work });
     }
-    let _ = octets;
-    work.run();
+    work.run::<16>(Compiled);
+}
+
+/// The vectors that the compiler finds for itself.
+#[derive(Clone, Copy)]
+pub(super) struct Compiled;
+
+impl Vectors for Compiled {
+    #[inline(always)]
+    fn xor<const N: usize>(self, mut block: [u8; N], word: u32) -> [u8; N] {
+        let twice = u64::from(word) | (u64::from(word) << 32);
+        let mut lanes = block.chunks_exact_mut(8);
+        for lane in lanes.by_ref() {
+            if let Ok(lane) = <&mut [u8; 8]>::try_from(lane) {
+                *lane = (u64::from_le_bytes(*lane) ^ twice).to_le_bytes();
+            }
+        }
+        if let Some(lane) = lanes.into_remainder().first_chunk_mut::<4>() {
+            *lane = (u32::from_le_bytes(*lane) ^ word).to_le_bytes();
+        }
+        block
+    }
 }
 
 #[cfg(all(feature = "simd-masking", target_arch = "x86_64"))]
-struct Dispatched<W>(W);
+struct InV3<W> {
+    work: W,
+}
 
 #[cfg(all(feature = "simd-masking", target_arch = "x86_64"))]
-impl<W: Work> pulp::NullaryFnOnce for Dispatched<W> {
+impl<W: Work> pulp::NullaryFnOnce for InV3<W> {
     type Output = ();
 
     #[inline(always)]
     fn call(self) {
-        self.0.run();
+        self.work.run::<32>(Compiled);
     }
 }
