@@ -142,6 +142,7 @@
 //!   as fast from 64 octets on. Implies `std`.
 //! - `simd-masking`: payloads of 129 octets and more masked by AVX2 where it is found at run time, on x86-64,
 //!   with `pulp`: up to twice as fast. Implies `std`.
+//! - `simd-avx512`: the same by AVX-512 where that is found. It needs Rust 1.89. Implies `simd-masking`.
 //! - `simd-sha1`: the hash in the opening handshake by the instructions for it that x86-64 and AArch64 may have,
 //!   found at run time, with `sha1`: twice as fast. Implies `handshake`.
 //! - `kit`: a test-suite for adapters, for those who write one.

@@ -21,6 +21,10 @@ pub(super) trait Vectors: Copy {
 // enables that.
 #[inline(always)]
 pub(super) fn run(work: impl Work) {
+    #[cfg(all(feature = "simd-avx512", target_arch = "x86_64"))]
+    if let Some(v4) = pulp::x86::V4::try_new() {
+        return v4.vectorize(InV4 { work, v4 });
+    }
     #[cfg(all(feature = "simd-masking", target_arch = "x86_64"))]
     if let Some(v3) = pulp::x86::V3::try_new() {
         return v3.vectorize(InV3 { work });
@@ -61,5 +65,40 @@ impl<W: Work> pulp::NullaryFnOnce for InV3<W> {
     #[inline(always)]
     fn call(self) {
         self.work.run::<32>(Compiled);
+    }
+}
+
+#[cfg(all(feature = "simd-avx512", target_arch = "x86_64"))]
+struct InV4<W> {
+    work: W,
+    v4: pulp::x86::V4,
+}
+
+#[cfg(all(feature = "simd-avx512", target_arch = "x86_64"))]
+impl<W: Work> pulp::NullaryFnOnce for InV4<W> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        self.work.run::<64>(self.v4);
+    }
+}
+
+/// Of what the compiler finds here, gathering and scattering is the most.
+#[cfg(all(feature = "simd-avx512", target_arch = "x86_64"))]
+impl Vectors for pulp::x86::V4 {
+    #[inline(always)]
+    fn xor<const N: usize>(self, mut block: [u8; N], word: u32) -> [u8; N] {
+        let words = self.splat_u32x16(word);
+        let mut lanes = block.chunks_exact_mut(64);
+        for lane in lanes.by_ref() {
+            if let Ok(lane) = <&mut [u8; 64]>::try_from(lane) {
+                *lane = pulp::cast(self.xor_u32x16(pulp::cast(*lane), words));
+            }
+        }
+        if let Some(lane) = lanes.into_remainder().first_chunk_mut::<32>() {
+            *lane = Compiled.xor(*lane, word);
+        }
+        block
     }
 }
