@@ -31,19 +31,26 @@ impl History {
 
     #[inline]
     pub(super) fn push(&mut self, octets: &[u8]) {
-        // Mostly it is full, and there is room up to its end.
-        let end = self.oldest.saturating_add(octets.len());
-        if self.ring.len() == self.window && end < self.window {
-            if let Some(slot) = self.ring.get_mut(self.oldest..end) {
-                slot.copy_from_slice(octets);
-                self.oldest = end;
+        if self.ring.len() == self.window {
+            // Mostly there is room up to its end.
+            let newest = self.ring.get_mut(self.oldest..).unwrap_or(&mut []);
+            if octets.len() < newest.len() {
+                if let Some(slot) = newest.get_mut(..octets.len()) {
+                    slot.copy_from_slice(octets);
+                }
+                self.oldest = self.oldest.wrapping_add(octets.len());
+                return;
             }
-        } else {
-            self.grow_or_wrap(octets);
         }
+        self.grow_or_wrap(octets);
     }
 
+    #[inline(never)]
     fn grow_or_wrap(&mut self, octets: &[u8]) {
+        if octets.len() <= self.window.saturating_sub(self.ring.len()) {
+            self.ring.extend_from_slice(octets);
+            return;
+        }
         let surplus = octets.len().saturating_sub(self.window);
         let octets = octets.get(surplus..).unwrap_or(&[]);
         let spare = self.window.saturating_sub(self.ring.len());

@@ -19,6 +19,18 @@ use crate::utf8::Utf8Check;
 /// Octets after which a stream is long enough to begin a new one.
 pub(super) const LONG_STREAM: u64 = 1 << 30;
 
+/// What the sender cuts off a message (section 7.2.1).
+const TAIL: [u8; 4] = [0x00, 0x00, 0xFF, 0xFF];
+
+/// Octets of a message's end that are inflated with the tail behind them.
+const SHORT: usize = 492;
+
+/// Octets of the tail, and of zeros behind it.
+const BEHIND: usize = 20;
+
+/// Room below which the codec is slow in any case.
+const ROOMY: usize = 512;
+
 /// Octets of a message that are not held against [`Limits::max_expansion`].
 const FREE_EXPANSION: u64 = 64 << 10;
 
@@ -194,8 +206,46 @@ impl Inflater {
     }
 
     /// Inflates into `out`, behind what is there, as far as input, room and limits reach.
+    #[inline]
     fn fill(
         &mut self,
+        input: &mut &[u8],
+        last: bool,
+        out: &mut [u8],
+        filled: usize,
+    ) -> Result<(usize, InflateStatus), ProtocolError> {
+        if last && input.len() <= SHORT && out.len().saturating_sub(filled) >= ROOMY {
+            self.fill_short(input, out, filled)
+        } else {
+            self.fill_from(None, input, last, out, filled)
+        }
+    }
+
+    /// Inflates the end of a message with its tail behind it. The codec is slow where fewer than 15 octets
+    /// are left, which is all of a short message, or much of it.
+    #[inline(never)]
+    fn fill_short(
+        &mut self,
+        input: &mut &[u8],
+        out: &mut [u8],
+        filled: usize,
+    ) -> Result<(usize, InflateStatus), ProtocolError> {
+        let mut tailed = [0; SHORT + BEHIND];
+        if let Some((payload, behind)) = tailed.split_at_mut_checked(input.len()) {
+            payload.copy_from_slice(input);
+            if let Some(slot) = behind.first_chunk_mut() {
+                *slot = TAIL;
+            }
+        }
+        let len = input.len().saturating_add(BEHIND);
+        self.fill_from(tailed.get(..len), input, true, out, filled)
+    }
+
+    /// Inflates `input`, which may stand in `tailed` as well, with the tail and zeros behind it.
+    #[inline(always)]
+    fn fill_from(
+        &mut self,
+        tailed: Option<&[u8]>,
         input: &mut &[u8],
         last: bool,
         out: &mut [u8],
@@ -212,41 +262,67 @@ impl Inflater {
         let allowed = usize::try_from(allowance).unwrap_or(usize::MAX).saturating_add(filled).min(out.len());
         let mut end = filled;
         let status = loop {
-            if end >= out.len() {
-                break InflateStatus::OutputFull;
+            let room = out.get_mut(end..allowed).unwrap_or(&mut []);
+            let room_len = room.len();
+            let (step, stopped) = match tailed {
+                _ if room_len == 0 => {
+                    if end >= out.len() {
+                        break InflateStatus::OutputFull;
+                    }
+                    // One octet past a limit shows that there is more than it allows.
+                    let step = context.step(input, &mut [0; 1], InflateFlush::NoFlush)?;
+                    if step.produced > 0 {
+                        return Err(message.excess(&self.limits, end.saturating_sub(filled)));
+                    }
+                    (step, true)
+                }
+                None => {
+                    let step = context.step(input, room, InflateFlush::NoFlush)?;
+                    let stopped = step.produced < room_len;
+                    (step, stopped)
+                }
+                Some(tailed) => {
+                    let from = tailed.len().saturating_sub(input.len().saturating_add(BEHIND));
+                    let step = context.step(tailed.get(from..).unwrap_or(&[]), room, InflateFlush::Block)?;
+                    match step.consumed.checked_sub(input.len()) {
+                        // In the message: at the end of a block, or of the room.
+                        None | Some(0) => {}
+                        // The tail ended a block, and did nothing else.
+                        Some(4) if step.produced == 0 => {
+                            *input = &[];
+                            break InflateStatus::MessageEnd;
+                        }
+                        Some(_) => return Err(ProtocolError::InvalidCompressedData),
+                    }
+                    (step, false)
+                }
+            };
+            end = end.saturating_add(step.produced);
+            let stopped = stopped && !step.stream_end;
+            if stopped && last && step.consumed == input.len() {
+                *input = &[];
+                context.finish_message()?;
+                break InflateStatus::MessageEnd;
             }
-            // One octet past a limit shows that there is more than it allows.
-            let mut past = [0_u8; 1];
-            let room = if end == allowed { None } else { out.get_mut(end..allowed) };
-            let at_limit = room.is_none();
-            let target = room.unwrap_or(&mut past);
-            let room_len = target.len();
-            let step = context.step(input, target, InflateFlush::NoFlush)?;
             message.compressed = message.compressed.saturating_add(step.consumed as u64);
             *input = input.get(step.consumed..).unwrap_or(&[]);
-            if at_limit && step.produced > 0 {
-                return Err(message.excess(&self.limits, end.saturating_sub(filled)));
-            }
-            end = end.saturating_add(step.produced);
             if step.stream_end {
                 context.history.push(out.get(message.remembered..end).unwrap_or(&[]));
                 message.remembered = end;
                 context.restart()?;
-            } else if step.produced < room_len {
+            } else if stopped {
                 if !input.is_empty() {
                     // Neither input nor room is used up: it does not go on.
                     return Err(ProtocolError::InvalidCompressedData);
                 }
-                if !last {
-                    break InflateStatus::NeedInput;
-                }
-                context.finish_message()?;
-                break InflateStatus::MessageEnd;
+                break InflateStatus::NeedInput;
             }
         };
         let written = end.saturating_sub(filled);
-        message.inflated = message.inflated.saturating_add(written as u64);
-        if self.takeover && status == InflateStatus::MessageEnd {
+        // Nothing is counted of a message that has ended.
+        if status != InflateStatus::MessageEnd {
+            message.inflated = message.inflated.saturating_add(written as u64);
+        } else if self.takeover {
             context.history.push(out.get(message.remembered..end).unwrap_or(&[]));
         }
         Ok((written, status))
@@ -357,7 +433,8 @@ impl Context {
         let (before_in, before_out) = (self.codec.total_in(), self.codec.total_out());
         let status =
             self.codec.decompress(input, out, flush).map_err(|_| ProtocolError::InvalidCompressedData)?;
-        let taken = |now: u64, before: u64| usize::try_from(now.saturating_sub(before)).unwrap_or(usize::MAX);
+        // They only grow.
+        let taken = |now: u64, before: u64| usize::try_from(now.wrapping_sub(before)).unwrap_or(usize::MAX);
         Ok(Step {
             consumed: taken(self.codec.total_in(), before_in),
             produced: taken(self.codec.total_out(), before_out),

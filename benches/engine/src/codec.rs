@@ -14,6 +14,9 @@ use crate::Workload;
 /// What a compressed message ends with, and leaves out (RFC 7692 section 7.2.1).
 const TAIL: [u8; 4] = [0, 0, 0xFF, 0xFF];
 
+/// Octets of room at least, as an endpoint has: zlib is slow in a little.
+const ROOM: usize = 16 << 10;
+
 /// Messages, and the payloads that they compress to.
 pub struct Messages {
     plain: Vec<Vec<u8>>,
@@ -60,7 +63,8 @@ impl<C> State<C> {
     fn new(codec: C, messages: &Messages) -> Self {
         // zlib says by what is left of the room that it is done.
         let longest = messages.plain.iter().map(Vec::len).max().unwrap_or(0);
-        Self { codec, out: vec![0; Deflater::bound(longest) + TAIL.len() + 1], written: 0 }
+        let least = Deflater::bound(longest) + TAIL.len() + 1;
+        Self { codec, out: vec![0; least.max(ROOM)], written: 0 }
     }
 }
 
