@@ -148,7 +148,7 @@ pub async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
     options: &ServerOptions<'_>,
 ) -> Result<WebSocket<S, Server>, Error> {
-    polled::accept(FuturesIo::new(stream), options).await
+    Box::pin(polled::serve_only(FuturesIo::new(stream), options, |_| Ok(()))).await
 }
 
 /// As [`accept`], where the application looks at the request and may refuse it.
@@ -166,7 +166,7 @@ pub async fn accept_with<S: AsyncRead + AsyncWrite + Unpin>(
     options: &ServerOptions<'_>,
     decide: impl FnOnce(&Request<'_>) -> Result<(), Refusal>,
 ) -> Result<WebSocket<S, Server>, Error> {
-    polled::accept_with(FuturesIo::new(stream), options, decide).await
+    Box::pin(polled::serve_only(FuturesIo::new(stream), options, decide)).await
 }
 
 /// As [`accept_with`], where a plain HTTP request is handed back, so that one port can serve both.
@@ -184,7 +184,7 @@ pub async fn accept_or_http<S: AsyncRead + AsyncWrite + Unpin>(
     options: &ServerOptions<'_>,
     decide: impl FnOnce(&Request<'_>) -> Result<(), Refusal>,
 ) -> Result<Accepted<WebSocket<S, Server>, S>, Error> {
-    let opened = polled::accept_or_http(FuturesIo::new(stream), options, decide).await?;
+    let (opened, _) = Box::pin(polled::open(FuturesIo::new(stream), options, decide)).await?;
     Ok(opened.map_stream(FuturesIo::into_inner))
 }
 
@@ -203,5 +203,5 @@ pub async fn connect<S: AsyncRead + AsyncWrite + Unpin>(
     request: ClientRequest<'_>,
     settings: &Settings,
 ) -> Result<WebSocket<S, Client<SystemEntropy>>, Error> {
-    polled::connect(FuturesIo::new(stream), request, settings).await
+    Box::pin(polled::open_client(FuturesIo::new(stream), request, settings)).await
 }

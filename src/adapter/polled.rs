@@ -9,6 +9,8 @@ mod reading;
 mod split;
 
 #[cfg(all(feature = "handshake", feature = "rng"))]
+pub(in crate::adapter) use opening::{open, open_client, serve_only};
+#[cfg(all(feature = "handshake", feature = "rng"))]
 pub use opening::{accept, accept_or_http, accept_with, connect, Opened};
 pub use outgoing::{Incoming, Outgoing};
 pub use split::{Receiver, Sender};

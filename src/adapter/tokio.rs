@@ -123,7 +123,7 @@ pub async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
     options: &ServerOptions<'_>,
 ) -> Result<WebSocket<S, Server>, Error> {
-    polled::accept(Tokio::new(stream), options).await
+    Box::pin(polled::serve_only(Tokio::new(stream), options, |_| Ok(()))).await
 }
 
 /// As [`accept`], where the application looks at the request and may refuse it.
@@ -141,7 +141,7 @@ pub async fn accept_with<S: AsyncRead + AsyncWrite + Unpin>(
     options: &ServerOptions<'_>,
     decide: impl FnOnce(&Request<'_>) -> Result<(), Refusal>,
 ) -> Result<WebSocket<S, Server>, Error> {
-    polled::accept_with(Tokio::new(stream), options, decide).await
+    Box::pin(polled::serve_only(Tokio::new(stream), options, decide)).await
 }
 
 /// As [`accept_with`], where a plain HTTP request is handed back, so that one port can serve both.
@@ -159,7 +159,7 @@ pub async fn accept_or_http<S: AsyncRead + AsyncWrite + Unpin>(
     options: &ServerOptions<'_>,
     decide: impl FnOnce(&Request<'_>) -> Result<(), Refusal>,
 ) -> Result<Accepted<WebSocket<S, Server>, S>, Error> {
-    let opened = polled::accept_or_http(Tokio::new(stream), options, decide).await?;
+    let (opened, _) = Box::pin(polled::open(Tokio::new(stream), options, decide)).await?;
     Ok(opened.map_stream(Tokio::into_inner))
 }
 
@@ -178,7 +178,7 @@ pub async fn connect<S: AsyncRead + AsyncWrite + Unpin>(
     request: ClientRequest<'_>,
     settings: &Settings,
 ) -> Result<WebSocket<S, Client<SystemEntropy>>, Error> {
-    polled::connect(Tokio::new(stream), request, settings).await
+    Box::pin(polled::open_client(Tokio::new(stream), request, settings)).await
 }
 
 /// Connects over TCP and opens a WebSocket. Addresses are tried one after the other.

@@ -80,10 +80,11 @@ pub async fn accept_or_http<S: PollTransport>(
     Box::pin(open(stream, options, decide)).await.map(|(accepted, _)| accepted)
 }
 
-// An opening handshake is in a box of its own, so that the task which goes on with the socket is small.
+// An opening handshake is in a box of its own, so that the task which goes on with the socket is small: the
+// runtimes' functions put these there too, as each function between holds a transport as well.
 
 /// Where a plain HTTP request is refused.
-async fn serve_only<S: PollTransport>(
+pub(in crate::adapter) async fn serve_only<S: PollTransport>(
     stream: S,
     options: &ServerOptions<'_>,
     decide: impl FnOnce(&Request<'_>) -> Result<(), Refusal>,
@@ -97,7 +98,7 @@ async fn serve_only<S: PollTransport>(
     Err(OpeningError::NotWebSocket.into())
 }
 
-async fn open<S: PollTransport>(
+pub(in crate::adapter) async fn open<S: PollTransport>(
     mut stream: S,
     options: &ServerOptions<'_>,
     decide: impl FnOnce(&Request<'_>) -> Result<(), Refusal>,
@@ -148,7 +149,7 @@ pub async fn connect<S: PollTransport>(
     Box::pin(open_client(stream, request_for, settings)).await
 }
 
-async fn open_client<S: PollTransport>(
+pub(in crate::adapter) async fn open_client<S: PollTransport>(
     mut stream: S,
     request_for: ClientRequest<'_>,
     settings: &Settings,
