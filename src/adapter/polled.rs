@@ -9,14 +9,14 @@ mod reading;
 mod split;
 
 #[cfg(all(feature = "handshake", feature = "rng"))]
-pub(in crate::adapter) use opening::{open, open_client, serve_only};
-#[cfg(all(feature = "handshake", feature = "rng"))]
 pub use opening::{accept, accept_or_http, accept_with, connect, Opened};
-pub use outgoing::{Incoming, Outgoing};
+#[cfg(all(feature = "handshake", feature = "rng"))]
+pub(in crate::adapter) use opening::{open, open_client, serve_only};
+pub use outgoing::{Feed, Incoming, Outgoing};
 pub use split::{Receiver, Sender};
 
 use alloc::boxed::Box;
-use core::future::poll_fn;
+use core::future::{poll_fn, Future};
 use core::pin::Pin;
 use core::task::{ready, Context, Poll};
 use std::io;
@@ -24,16 +24,16 @@ use std::io;
 use futures_core::Stream;
 use futures_sink::Sink;
 
-use self::reading::{drive, PollInbound};
+use self::outgoing::Link;
+use self::reading::{drive, Part, Receive, Unit, Whole};
 use super::Error;
 use crate::close::{CloseCode, CloseFrame};
 use crate::closing::{Closed, ReadyState};
 use crate::connection::Config;
 use crate::error::SendError;
 use crate::event::Data;
-use crate::message::{Buffers, Endpoint, Inbound, Message, OwnedMessage, Prepared};
+use crate::message::{Buffers, Endpoint, Message, OwnedMessage, Prepared};
 use crate::payload::{ControlPayload, Payload};
-use crate::reader::ShortMessage;
 use crate::role::{Role, Server};
 use crate::time::Timestamp;
 
@@ -114,20 +114,10 @@ pub struct WebSocket<S, R> {
 
 #[derive(Debug)]
 struct Parts<S, R> {
-    stream: S,
+    link: Link<S>,
     #[cfg(feature = "handshake")]
     session: crate::handshake::Session,
     endpoint: Endpoint<R>,
-    unflushed: bool,
-}
-
-impl<S: PollTransport, R: Role> Parts<S, R> {
-    /// The short message that was read already and comes next, if one does.
-    #[inline(always)]
-    fn find_short(&mut self) -> Option<ShortMessage> {
-        let (inbound, outbound) = self.endpoint.split_mut();
-        inbound.find_short(outbound)
-    }
 }
 
 impl<S: PollTransport, R: Role> WebSocket<S, R> {
@@ -139,11 +129,10 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
     /// After the opening handshake, with an endpoint that knows what was agreed on.
     pub fn with_endpoint(stream: S, endpoint: Endpoint<R>) -> Self {
         let parts = Parts {
-            stream,
+            link: Link { stream, unflushed: false },
             #[cfg(feature = "handshake")]
             session: crate::handshake::Session::default(),
             endpoint,
-            unflushed: false,
         };
         Self { parts: Box::new(parts) }
     }
@@ -187,27 +176,8 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
     /// # Cancel safety
     ///
     /// Cancel safe, as [`recv`](Self::recv).
-    pub async fn recv_with(&mut self) -> Result<Option<Incoming<'_, S, R>>, Error> {
-        let Some(short) = self.parts.find_short() else { return self.recv_on().await };
-        let Parts { stream, endpoint, unflushed, .. } = &mut *self.parts;
-        let (inbound, outbound) = endpoint.split_mut();
-        match inbound.take_short(short, outbound) {
-            Ok(message) => Ok(Some((message, Outgoing { stream, outbound, unflushed }))),
-            Err(error) => Err(Outgoing { stream, outbound, unflushed }.fail(error).await),
-        }
-    }
-
-    /// As [`recv_with`](Self::recv_with), where it is not a short message that was read already.
-    async fn recv_on(&mut self) -> Result<Option<Incoming<'_, S, R>>, Error> {
-        if !poll_fn(|cx| self.poll_take(cx, Inbound::poll)).await? {
-            return Ok(None);
-        }
-        let Parts { stream, endpoint, unflushed, .. } = &mut *self.parts;
-        let (inbound, outbound) = endpoint.split_mut();
-        match inbound.message(outbound) {
-            Ok(message) => Ok(message.map(|message| (message, Outgoing { stream, outbound, unflushed }))),
-            Err(error) => Err(Outgoing { stream, outbound, unflushed }.fail(error).await),
-        }
+    pub fn recv_with(&mut self) -> impl Future<Output = Result<Option<Incoming<'_, S, R>>, Error>> + '_ {
+        Receive::<S, R, Whole>::new(self)
     }
 
     /// The next piece of a message, for messages of any size in constant memory. The rest of a message of
@@ -221,19 +191,7 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
     ///
     /// Cancel safe, as [`recv`](Self::recv).
     pub async fn recv_piece(&mut self) -> Result<Option<Data<'_>>, Error> {
-        if !poll_fn(|cx| self.poll_take(cx, Inbound::poll_piece)).await? {
-            return Ok(None);
-        }
-        let Parts { stream, endpoint, unflushed, .. } = &mut *self.parts;
-        let (inbound, outbound) = endpoint.split_mut();
-        let mut outgoing = Outgoing { stream, outbound, unflushed };
-        match inbound.piece(outgoing.outbound) {
-            Ok(piece) => Ok(piece),
-            Err(error) => {
-                poll_fn(|cx| outgoing.poll_fail(cx)).await;
-                Err(error.into())
-            }
-        }
+        Ok(Receive::<S, R, Part>::new(self).await?.map(|(piece, _)| piece))
     }
 
     /// Sends a message and everything queued before it.
@@ -344,8 +302,8 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
 
     /// The sending direction.
     pub fn outgoing(&mut self) -> Outgoing<'_, S, R> {
-        let Parts { stream, endpoint, unflushed, .. } = &mut *self.parts;
-        Outgoing { stream, outbound: endpoint.outbound(), unflushed }
+        let Parts { link, endpoint, .. } = &mut *self.parts;
+        Outgoing { link, outbound: endpoint.outbound() }
     }
 
     /// How the connection ended: `None` until it did.
@@ -360,12 +318,12 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
 
     /// The transport.
     pub fn get_ref(&self) -> &S {
-        &self.parts.stream
+        &self.parts.link.stream
     }
 
     /// The transport, given back. What was received and not taken, or queued and not written, is lost.
     pub fn into_inner(self) -> S {
-        self.parts.stream
+        self.parts.link.stream
     }
 
     /// The engine, for what this adapter does not cover.
@@ -373,11 +331,11 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
         &mut self.parts.endpoint
     }
 
-    fn poll_take(&mut self, cx: &mut Context<'_>, poll: PollInbound<R>) -> Poll<Result<bool, Error>> {
-        let Parts { stream, endpoint, unflushed, .. } = &mut *self.parts;
+    fn poll_take<U: Unit>(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, Error>> {
+        let Parts { link, endpoint, .. } = &mut *self.parts;
         let (inbound, outbound) = endpoint.split_mut();
         let mut write = Context::from_waker(cx.waker());
-        drive(inbound, &mut Outgoing { stream, outbound, unflushed }, cx, &mut write, poll)
+        drive::<S, R, U>(inbound, &mut Outgoing { link, outbound }, cx, &mut write)
     }
 }
 
@@ -402,7 +360,7 @@ impl<S: PollTransport, R: Role> Stream for WebSocket<S, R> {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
-        if !ready!(this.poll_take(cx, Inbound::poll))? {
+        if !ready!(this.poll_take::<Whole>(cx))? {
             return Poll::Ready(None);
         }
         match this.parts.endpoint.message() {

@@ -2,7 +2,8 @@
 //!
 //! Owns: waiting for room, and writing what is queued. Must not know: the protocol.
 
-use core::future::poll_fn;
+use core::future::{poll_fn, Future};
+use core::pin::Pin;
 use core::task::{ready, Context, Poll};
 use std::io;
 
@@ -11,7 +12,6 @@ use super::PollTransport;
 use super::WebSocket;
 use crate::adapter::{spare, Error};
 use crate::close::CloseFrame;
-use crate::error::ProtocolError;
 use crate::message::{FeedError, Message, Outbound, Prepared};
 use crate::payload::{ControlPayload, Payload};
 use crate::role::{Role, Server};
@@ -22,12 +22,37 @@ pub type Incoming<'w, S, R> = (Message<'w>, Outgoing<'w, S, R>);
 /// The sending direction of a [`WebSocket`].
 #[derive(Debug)]
 pub struct Outgoing<'w, S, R> {
-    pub(super) stream: &'w mut S,
+    pub(super) link: &'w mut Link<S>,
     pub(super) outbound: &'w mut Outbound<R>,
-    pub(super) unflushed: &'w mut bool,
 }
 
-impl<S: PollTransport, R: Role> Outgoing<'_, S, R> {
+/// A transport, and whether it was written to since it was flushed.
+#[derive(Debug)]
+pub(super) struct Link<S> {
+    pub(super) stream: S,
+    pub(super) unflushed: bool,
+}
+
+/// Queues a message, once it is awaited: see [`Outgoing::feed`].
+// In each task that answers messages: an `async fn` would hold the payload twice.
+#[derive(Debug)]
+#[must_use = "nothing is queued before it is awaited"]
+pub struct Feed<'o, 'w, 'p, S, R> {
+    outgoing: &'o mut Outgoing<'w, S, R>,
+    payload: Payload<'p>,
+}
+
+impl<S: PollTransport, R: Role> Future for Feed<'_, '_, '_, S, R> {
+    type Output = Result<(), Error>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Self { outgoing, payload } = self.get_mut();
+        outgoing.poll_feed(cx, *payload)
+    }
+}
+
+impl<'w, S: PollTransport, R: Role> Outgoing<'w, S, R> {
     /// As [`WebSocket::send`].
     ///
     /// # Errors
@@ -52,17 +77,9 @@ impl<S: PollTransport, R: Role> Outgoing<'_, S, R> {
     /// # Cancel safety
     ///
     /// Cancel safe: dropped, the message was not queued.
-    pub async fn feed<'p>(&mut self, message: impl Into<Payload<'p>>) -> Result<(), Error> {
-        let payload = message.into();
-        if self.outbound.queue_short(&payload) {
-            return Ok(());
-        }
-        self.feed_judged(payload).await
-    }
-
-    /// As [`feed`](Self::feed), where there may be something to wait for.
-    async fn feed_judged(&mut self, payload: Payload<'_>) -> Result<(), Error> {
-        poll_fn(|cx| self.poll_feed(cx, payload)).await
+    #[inline]
+    pub fn feed<'o, 'p>(&'o mut self, message: impl Into<Payload<'p>>) -> Feed<'o, 'w, 'p, S, R> {
+        Feed { outgoing: self, payload: message.into() }
     }
 
     /// As [`WebSocket::send_fragment`].
@@ -155,9 +172,9 @@ impl<S: PollTransport, R: Role> Outgoing<'_, S, R> {
     ) -> Poll<Result<(), Error>> {
         loop {
             self.lend();
-            let Self { stream, outbound, unflushed } = self;
-            let fed = if stream.is_write_vectored() {
-                outbound.queue_through(payload, |slices| write_both(*stream, unflushed, cx, slices))
+            let Self { link, outbound } = self;
+            let fed = if link.stream.is_write_vectored() {
+                outbound.queue_through(payload, |slices| link.write_both(cx, slices))
             } else {
                 outbound.queue(payload, true)
             };
@@ -202,35 +219,28 @@ impl<S: PollTransport, R: Role> Outgoing<'_, S, R> {
 
     /// Writes once of what waits.
     pub(super) fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let count = ready!(self.stream.poll_write(cx, self.outbound.output()))?;
+        let count = ready!(self.link.stream.poll_write(cx, self.outbound.output()))?;
         if count == 0 {
             return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
         }
         self.outbound.wrote(count);
-        *self.unflushed = true;
+        self.link.unflushed = true;
         Poll::Ready(Ok(()))
     }
 
     pub(super) fn poll_transport_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if *self.unflushed {
-            ready!(self.stream.poll_flush(cx))?;
-            *self.unflushed = false;
+        if self.link.unflushed {
+            ready!(self.link.stream.poll_flush(cx))?;
+            self.link.unflushed = false;
         }
         Poll::Ready(Ok(()))
-    }
-
-    /// Tells the peer that the connection failed, and returns the error for the user.
-    #[cold]
-    pub(super) async fn fail(mut self, error: ProtocolError) -> Error {
-        poll_fn(|cx| self.poll_fail(cx)).await;
-        error.into()
     }
 
     /// Tells the peer that the connection failed, as far as the transport lets us.
     pub(super) fn poll_fail(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if ready!(self.poll_flush(cx)).is_ok() {
             // A transport that has ended is as good.
-            let _ = ready!(self.stream.poll_shutdown(cx));
+            let _ = ready!(self.link.stream.poll_shutdown(cx));
         }
         self.outbound.write_ended();
         self.outbound.take_failure();
@@ -246,9 +256,9 @@ impl<S: PollTransport> Outgoing<'_, S, Server> {
         message: &Prepared,
     ) -> Poll<Result<(), Error>> {
         ready!(self.poll_room(cx, message.frame().len()))?;
-        let Self { stream, outbound, unflushed } = self;
-        let fed = if stream.is_write_vectored() {
-            outbound.feed_prepared_through(message, |slices| write_both(*stream, unflushed, cx, slices))
+        let Self { link, outbound } = self;
+        let fed = if link.stream.is_write_vectored() {
+            outbound.feed_prepared_through(message, |slices| link.write_both(cx, slices))
         } else {
             outbound.feed_prepared(message)
         };
@@ -256,18 +266,15 @@ impl<S: PollTransport> Outgoing<'_, S, Server> {
     }
 }
 
-/// Writes what the transport takes at once; where it takes nothing, the next write tells why.
-fn write_both<S: PollTransport>(
-    stream: &mut S,
-    unflushed: &mut bool,
-    cx: &mut Context<'_>,
-    [first, second]: [&[u8]; 2],
-) -> usize {
-    match stream.poll_write_both(cx, first, second) {
-        Poll::Ready(Ok(count)) => {
-            *unflushed = true;
-            count
+impl<S: PollTransport> Link<S> {
+    /// Writes what the transport takes at once; where it takes nothing, the next write tells why.
+    fn write_both(&mut self, cx: &mut Context<'_>, [first, second]: [&[u8]; 2]) -> usize {
+        match self.stream.poll_write_both(cx, first, second) {
+            Poll::Ready(Ok(count)) => {
+                self.unflushed = true;
+                count
+            }
+            Poll::Ready(Err(_)) | Poll::Pending => 0,
         }
-        Poll::Ready(Err(_)) | Poll::Pending => 0,
     }
 }

@@ -2,31 +2,159 @@
 //!
 //! Owns: doing what the endpoint asks for, until it can hand something out. Must not know: why it asks.
 
+use core::future::Future;
+use core::marker::PhantomData;
+use core::pin::Pin;
 use core::task::{ready, Context, Poll};
 
-use super::{Outgoing, PollTransport};
+use super::{Outgoing, Parts, PollTransport, WebSocket};
 use crate::adapter::{spare, Error};
 use crate::error::ProtocolError;
-use crate::message::{Action, Inbound, Outbound, WriteSide};
+use crate::event::Data;
+use crate::message::{Action, Inbound, Message, Outbound, WriteSide};
 use crate::role::Role;
 use crate::time::Wake;
 
-/// [`Inbound::poll`] or [`Inbound::poll_piece`].
-pub(super) type PollInbound<R> =
-    fn(&mut Inbound, &mut Outbound<R>, WriteSide) -> Result<Action, ProtocolError>;
+/// What is received: whole messages or pieces.
+pub(super) trait Unit {
+    type Taken<'i>;
+
+    /// What to do next towards one.
+    fn poll<R: Role>(
+        inbound: &mut Inbound,
+        outbound: &mut Outbound<R>,
+        write: WriteSide,
+    ) -> Result<Action, ProtocolError>;
+
+    /// The one that was announced.
+    fn take<'i, R: Role>(
+        inbound: &'i mut Inbound,
+        outbound: &mut Outbound<R>,
+    ) -> Result<Option<Self::Taken<'i>>, ProtocolError>;
+}
+
+/// Messages.
+pub(super) enum Whole {}
+
+/// Pieces of messages.
+pub(super) enum Part {}
+
+impl Unit for Whole {
+    type Taken<'i> = Message<'i>;
+
+    #[inline]
+    fn poll<R: Role>(
+        inbound: &mut Inbound,
+        outbound: &mut Outbound<R>,
+        write: WriteSide,
+    ) -> Result<Action, ProtocolError> {
+        inbound.poll(outbound, write)
+    }
+
+    #[inline]
+    fn take<'i, R: Role>(
+        inbound: &'i mut Inbound,
+        outbound: &mut Outbound<R>,
+    ) -> Result<Option<Message<'i>>, ProtocolError> {
+        inbound.message(outbound)
+    }
+}
+
+impl Unit for Part {
+    type Taken<'i> = Data<'i>;
+
+    #[inline]
+    fn poll<R: Role>(
+        inbound: &mut Inbound,
+        outbound: &mut Outbound<R>,
+        write: WriteSide,
+    ) -> Result<Action, ProtocolError> {
+        inbound.poll_piece(outbound, write)
+    }
+
+    #[inline]
+    fn take<'i, R: Role>(
+        inbound: &'i mut Inbound,
+        outbound: &mut Outbound<R>,
+    ) -> Result<Option<Data<'i>>, ProtocolError> {
+        inbound.piece(outbound)
+    }
+}
+
+/// Receives one, with the sending direction.
+///
+/// It is in each task that waits: as an `async fn` it would be several times as large.
+pub(super) struct Receive<'w, S, R, U> {
+    /// Until something came.
+    socket: Option<&'w mut WebSocket<S, R>>,
+    /// What came is wrong, which the peer is told.
+    failing: Option<(Outgoing<'w, S, R>, ProtocolError)>,
+    unit: PhantomData<fn() -> U>,
+}
+
+impl<'w, S, R, U> Receive<'w, S, R, U> {
+    #[inline]
+    pub(super) const fn new(socket: &'w mut WebSocket<S, R>) -> Self {
+        Self { socket: Some(socket), failing: None, unit: PhantomData }
+    }
+}
+
+impl<'w, S: PollTransport, R: Role, U: Unit> Future for Receive<'w, S, R, U> {
+    type Output = Result<Option<(U::Taken<'w>, Outgoing<'w, S, R>)>, Error>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        if let Some(socket) = this.socket.take() {
+            match socket.poll_take::<U>(cx) {
+                Poll::Ready(Ok(true)) => {}
+                Poll::Ready(Ok(false)) => return Poll::Ready(Ok(None)),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => {
+                    this.socket = Some(socket);
+                    return Poll::Pending;
+                }
+            }
+            let Parts { link, endpoint, .. } = &mut *socket.parts;
+            let (inbound, outbound) = endpoint.split_mut();
+            let outgoing = Outgoing { link, outbound };
+            match U::take(inbound, outgoing.outbound) {
+                Ok(taken) => return Poll::Ready(Ok(taken.map(|taken| (taken, outgoing)))),
+                Err(error) => this.failing = Some((outgoing, error)),
+            }
+        }
+        match &mut this.failing {
+            Some((outgoing, error)) => outgoing.poll_fail(cx).map(|()| Err(Error::from(*error))),
+            None => Poll::Pending,
+        }
+    }
+}
 
 /// Does what the endpoint asks for until something can be taken (`true`) or the connection has ended
 /// (`false`). What is pending wakes `cx`, and `write_cx` where it is a write.
-pub(super) fn drive<S: PollTransport, R: Role>(
+#[inline]
+pub(super) fn drive<S: PollTransport, R: Role, U: Unit>(
     inbound: &mut Inbound,
     outgoing: &mut Outgoing<'_, S, R>,
     cx: &mut Context<'_>,
     write_cx: &mut Context<'_>,
-    poll: PollInbound<R>,
+) -> Poll<Result<bool, Error>> {
+    if inbound.has_short(outgoing.outbound) {
+        return Poll::Ready(Ok(true));
+    }
+    drive_on::<S, R, U>(inbound, outgoing, cx, write_cx)
+}
+
+/// The same, where it is not a short message that was read already.
+fn drive_on<S: PollTransport, R: Role, U: Unit>(
+    inbound: &mut Inbound,
+    outgoing: &mut Outgoing<'_, S, R>,
+    cx: &mut Context<'_>,
+    write_cx: &mut Context<'_>,
 ) -> Poll<Result<bool, Error>> {
     let mut write = WriteSide::Ready;
     loop {
-        match poll(inbound, outgoing.outbound, write)? {
+        match U::poll(inbound, outgoing.outbound, write)? {
             Action::Take => return Poll::Ready(Ok(true)),
             Action::Close => return Poll::Ready(Ok(false)),
             Action::Write => match outgoing.poll_write(write_cx) {
@@ -36,7 +164,7 @@ pub(super) fn drive<S: PollTransport, R: Role>(
                 Poll::Pending if write == WriteSide::Blocked => return Poll::Pending,
                 Poll::Pending => write = WriteSide::Blocked,
             },
-            Action::ShutdownWrite => match outgoing.stream.poll_shutdown(write_cx) {
+            Action::ShutdownWrite => match outgoing.link.stream.poll_shutdown(write_cx) {
                 // A transport that has ended is as good.
                 Poll::Ready(_) => outgoing.outbound.write_ended(),
                 Poll::Pending if write == WriteSide::Blocked => return Poll::Pending,
@@ -49,7 +177,7 @@ pub(super) fn drive<S: PollTransport, R: Role>(
                     let _ = outgoing.poll_transport_flush(write_cx);
                 }
                 spare::with(|spare| inbound.lend(spare));
-                match outgoing.stream.poll_read(cx, inbound.space()) {
+                match outgoing.link.stream.poll_read(cx, inbound.space()) {
                     Poll::Ready(Ok(0)) => inbound.eof(outgoing.outbound),
                     Poll::Ready(Ok(count)) => inbound.filled(count),
                     Poll::Ready(Err(error)) => {
@@ -82,10 +210,10 @@ fn poll_timers<S: PollTransport, R: Role>(
     match inbound.poll_timeout(outgoing.outbound) {
         Wake::Never => return Poll::Pending,
         // The clock is not asked on the way to a wait that goes on.
-        Wake::At(until) => ready!(outgoing.stream.poll_sleep(cx, until)),
+        Wake::At(until) => ready!(outgoing.link.stream.poll_sleep(cx, until)),
         Wake::Now => {}
     }
-    let Some(now) = outgoing.stream.now() else { return Poll::Pending };
+    let Some(now) = outgoing.link.stream.now() else { return Poll::Pending };
     inbound.handle_timeout(outgoing.outbound, now);
     Poll::Ready(())
 }

@@ -19,7 +19,7 @@ use std::task::Wake;
 use futures_core::Stream;
 use futures_sink::Sink;
 
-use super::{drive, Outgoing, Parts, PollTransport, WebSocket};
+use super::{drive, Link, Outgoing, Part, Parts, PollTransport, Unit, WebSocket, Whole};
 use crate::adapter::sync::{Mutex, MutexGuard};
 use crate::adapter::{Error, Strangers};
 use crate::close::{CloseCode, CloseFrame};
@@ -54,9 +54,8 @@ struct Shared<S, R> {
 
 /// What both halves use.
 struct Both<S, R> {
-    stream: S,
+    link: Link<S>,
     outbound: Outbound<R>,
-    unflushed: bool,
 }
 
 /// Whom a write wakes: both tasks, since either may go on with it.
@@ -104,7 +103,7 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
     pub fn into_split(self) -> (Receiver<S, R>, Sender<S, R>) {
         let parts = *self.parts;
         let (inbound, outbound) = parts.endpoint.into_split();
-        let both = Both { stream: parts.stream, outbound, unflushed: parts.unflushed };
+        let both = Both { link: parts.link, outbound };
         let shared = Arc::new(Shared { both: Mutex::new(both), wakers: Arc::default() });
         let receiver = Receiver {
             inbound,
@@ -127,7 +126,7 @@ impl<S: PollTransport, R: Role> Receiver<S, R> {
     ///
     /// Cancel safe: dropped at any await, nothing received or queued is lost.
     pub async fn recv(&mut self) -> Result<Option<Message<'_>>, Error> {
-        if !poll_fn(|cx| self.poll_take(cx, Inbound::poll)).await? {
+        if !poll_fn(|cx| self.poll_take::<Whole>(cx)).await? {
             return Ok(None);
         }
         let Self { inbound, shared, .. } = self;
@@ -151,7 +150,7 @@ impl<S: PollTransport, R: Role> Receiver<S, R> {
     ///
     /// Cancel safe, as [`recv`](Self::recv).
     pub async fn recv_piece(&mut self) -> Result<Option<Data<'_>>, Error> {
-        if !poll_fn(|cx| self.poll_take(cx, Inbound::poll_piece)).await? {
+        if !poll_fn(|cx| self.poll_take::<Part>(cx)).await? {
             return Ok(None);
         }
         let Self { inbound, shared, .. } = self;
@@ -196,11 +195,10 @@ impl<S: PollTransport, R: Role> Receiver<S, R> {
             Ok(Shared { both, .. }) => {
                 let both = both.into_inner().unwrap_or_else(PoisonError::into_inner);
                 let parts = Parts {
-                    stream: both.stream,
+                    link: both.link,
                     #[cfg(feature = "handshake")]
                     session: self.session,
                     endpoint: Endpoint::from_split(inbound, both.outbound),
-                    unflushed: both.unflushed,
                 };
                 Ok(WebSocket { parts: Box::new(parts) })
             }
@@ -217,14 +215,14 @@ impl<S: PollTransport, R: Role> Receiver<S, R> {
         }
     }
 
-    fn poll_take(&mut self, cx: &mut Context<'_>, poll: super::PollInbound<R>) -> Poll<Result<bool, Error>> {
+    fn poll_take<U: Unit>(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, Error>> {
         let Self { inbound, shared, .. } = self;
         wait(&shared.wakers.receiver, cx);
         let write_waker = Waker::from(Arc::clone(&shared.wakers));
         let taken = {
             let both = &mut *lock(&shared.both);
             let mut outgoing = both.outgoing();
-            drive(inbound, &mut outgoing, cx, &mut Context::from_waker(&write_waker), poll)
+            drive::<S, R, U>(inbound, &mut outgoing, cx, &mut Context::from_waker(&write_waker))
         };
         if !matches!(taken, Poll::Pending | Poll::Ready(Ok(true))) {
             // The end, which the sender may be waiting against.
@@ -414,7 +412,7 @@ impl<S: PollTransport + Unpin, R: Role + Unpin> Stream for Receiver<S, R> {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
-        if !ready!(this.poll_take(cx, Inbound::poll))? {
+        if !ready!(this.poll_take::<Whole>(cx))? {
             return Poll::Ready(None);
         }
         let write_waker = Waker::from(Arc::clone(&this.shared.wakers));
@@ -464,8 +462,8 @@ impl<S: PollTransport + Unpin, R: Role + Unpin> Sink<OwnedMessage> for Sender<S,
 
 impl<S, R> Both<S, R> {
     fn outgoing(&mut self) -> Outgoing<'_, S, R> {
-        let Self { stream, outbound, unflushed } = self;
-        Outgoing { stream, outbound, unflushed }
+        let Self { link, outbound } = self;
+        Outgoing { link, outbound }
     }
 }
 
