@@ -205,6 +205,12 @@ impl Deadlines {
         None
     }
 
+    /// How long is waited for what.
+    #[cfg(any(feature = "futures-io", feature = "tokio"))]
+    pub(crate) fn timeouts(&self) -> Timeouts {
+        self.lengths.timeouts()
+    }
+
     /// What those of an open connection count from.
     pub(crate) const fn signs(&self) -> Signs {
         Signs { heard: self.heard, pinged: self.pinged, received: self.received }
@@ -278,6 +284,20 @@ impl Lengths {
             idle: length(timeouts.idle),
             stalled_fragment: length(timeouts.stalled_fragment),
             closing: length(timeouts.closing),
+        }
+    }
+
+    /// Timeouts of these lengths.
+    #[cfg(any(feature = "futures-io", feature = "tokio"))]
+    fn timeouts(&self) -> Timeouts {
+        let timeout = |length: Option<NonZeroU64>| length.map(|micros| Duration::from_micros(micros.get()));
+        Timeouts {
+            opening: timeout(self.opening),
+            ping_interval: timeout(self.ping_interval),
+            pong: timeout(self.pong),
+            idle: timeout(self.idle),
+            stalled_fragment: timeout(self.stalled_fragment),
+            closing: timeout(self.closing),
         }
     }
 }

@@ -6,6 +6,7 @@
 mod opening;
 mod outgoing;
 mod reading;
+mod sleeper;
 mod split;
 
 #[cfg(all(feature = "handshake", feature = "rng"))]
@@ -26,6 +27,7 @@ use futures_sink::Sink;
 
 use self::outgoing::Link;
 use self::reading::{drive, Part, Receive, Unit, Whole};
+use self::sleeper::Sleeper;
 use super::Error;
 use crate::close::{CloseCode, CloseFrame};
 use crate::closing::{Closed, ReadyState};
@@ -106,6 +108,10 @@ pub trait PollTransport {
 /// As a [`Stream`] and [`Sink`] it gives and takes [`OwnedMessage`]s; its own methods lend and borrow
 /// instead. Use it from one task: the transport has one waker for each direction, and receiving writes what
 /// is owed.
+///
+/// While it receives and nothing comes, a server's that does not compress keeps a part of its endpoint only:
+/// about a hundred bytes and the transport. Buffers and an endpoint are those of the thread, for whoever is
+/// awake.
 #[derive(Debug)]
 pub struct WebSocket<S, R> {
     // A future that holds a socket, or is passed one, is small, as often as the compiler keeps it there.
@@ -117,7 +123,7 @@ struct Parts<S, R> {
     link: Link<S>,
     #[cfg(feature = "handshake")]
     session: crate::handshake::Session,
-    endpoint: Endpoint<R>,
+    endpoint: Sleeper<R>,
 }
 
 impl<S: PollTransport, R: Role> WebSocket<S, R> {
@@ -132,7 +138,7 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
             link: Link { stream, unflushed: false },
             #[cfg(feature = "handshake")]
             session: crate::handshake::Session::default(),
-            endpoint,
+            endpoint: Sleeper::new(endpoint),
         };
         Self { parts: Box::new(parts) }
     }
@@ -293,7 +299,7 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
         match self.start_close(frame).await {
             Ok(()) | Err(Error::Send(SendError::Closed)) => {}
             // What the peer sent before it stopped reading tells how the connection ended.
-            Err(Error::Io(_)) => self.parts.endpoint.write_ended(),
+            Err(Error::Io(_)) => self.parts.endpoint.awake().write_ended(),
             Err(error) => return Err(error),
         }
         while self.recv_piece().await?.is_some() {}
@@ -303,17 +309,17 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
     /// The sending direction.
     pub fn outgoing(&mut self) -> Outgoing<'_, S, R> {
         let Parts { link, endpoint, .. } = &mut *self.parts;
-        Outgoing { link, outbound: endpoint.outbound() }
+        Outgoing { link, outbound: endpoint.awake().outbound() }
     }
 
     /// How the connection ended: `None` until it did.
     pub fn closed(&self) -> Option<Closed> {
-        self.parts.endpoint.closed()
+        self.parts.endpoint.get()?.closed()
     }
 
     /// The reason of the Close that came, empty if there is none. It is the peer's text.
     pub fn close_reason(&self) -> &str {
-        self.parts.endpoint.close_reason()
+        self.parts.endpoint.get().map_or("", Endpoint::close_reason)
     }
 
     /// The transport.
@@ -326,16 +332,20 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
         self.parts.link.stream
     }
 
-    /// The engine, for what this adapter does not cover.
+    /// The engine, for what this adapter does not cover. It is there until nothing comes again.
     pub fn endpoint(&mut self) -> &mut Endpoint<R> {
-        &mut self.parts.endpoint
+        self.parts.endpoint.awake()
     }
 
     fn poll_take<U: Unit>(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, Error>> {
         let Parts { link, endpoint, .. } = &mut *self.parts;
-        let (inbound, outbound) = endpoint.split_mut();
+        let (inbound, outbound) = endpoint.awake().split_mut();
         let mut write = Context::from_waker(cx.waker());
-        drive::<S, R, U>(inbound, &mut Outgoing { link, outbound }, cx, &mut write)
+        let taken = drive::<S, R, U>(inbound, &mut Outgoing { link, outbound }, cx, &mut write);
+        if taken.is_pending() {
+            endpoint.settle();
+        }
+        taken
     }
 }
 
@@ -363,7 +373,7 @@ impl<S: PollTransport, R: Role> Stream for WebSocket<S, R> {
         if !ready!(this.poll_take::<Whole>(cx))? {
             return Poll::Ready(None);
         }
-        match this.parts.endpoint.message() {
+        match this.parts.endpoint.awake().message() {
             Ok(message) => Poll::Ready(message.map(|message| Ok(message.into()))),
             Err(error) => {
                 // Written here as far as the transport takes it at once, and by the next poll otherwise.
@@ -393,7 +403,7 @@ impl<S: PollTransport, R: Role> Sink<OwnedMessage> for WebSocket<S, R> {
     /// Sends a Close with 1000 if none was sent; the stream ends once the peer's has come.
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         let this = self.get_mut();
-        if this.parts.endpoint.ready_state() == ReadyState::Open {
+        if this.parts.endpoint.awake().ready_state() == ReadyState::Open {
             this.outgoing().outbound.close(CloseCode::NORMAL.into())?;
         }
         this.outgoing().poll_flush(cx)

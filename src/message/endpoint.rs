@@ -294,6 +294,22 @@ impl<R: Role> Endpoint<R> {
         self.inbound.resume(rest.allowed_rsv());
     }
 
+    /// What another endpoint has to be made with to go on with what is at rest in this one; `None` if that
+    /// is not all, as where compression was agreed on.
+    #[cfg(any(feature = "futures-io", feature = "tokio"))]
+    pub(crate) fn settings(&self) -> Option<(Config, Buffers)> {
+        let (limits, read) = self.inbound.settings()?;
+        let (timeouts, max_queued) = self.outbound.settings()?;
+        Some((Config { limits, timeouts }, Buffers { read, max_queued }))
+    }
+
+    /// Whether it has buffers for more than short messages.
+    #[cfg(any(feature = "futures-io", feature = "tokio"))]
+    #[inline]
+    pub(crate) fn is_large(&self) -> bool {
+        self.inbound.is_large() || self.outbound.is_large()
+    }
+
     /// The two directions, for two tasks.
     pub fn into_split(self) -> (Inbound, Outbound<R>) {
         (self.inbound, self.outbound)

@@ -438,6 +438,19 @@ impl Inbound {
         }
     }
 
+    /// What it takes from a peer, and bytes of a read; `None` if it inflates.
+    #[cfg(any(feature = "futures-io", feature = "tokio"))]
+    pub(super) fn settings(&self) -> Option<(Limits, usize)> {
+        self.inflation.is_none().then(|| (self.reader.limits(), self.inbox.capacity()))
+    }
+
+    /// Whether its buffer is larger than one that nothing is in should be.
+    #[cfg(any(feature = "futures-io", feature = "tokio"))]
+    #[inline]
+    pub(super) fn is_large(&self) -> bool {
+        self.inbox.is_large()
+    }
+
     /// Whether no message is in progress or ready, and nothing is unread or remembered.
     pub(super) fn is_at_rest(&mut self) -> bool {
         self.settle();

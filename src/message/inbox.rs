@@ -88,7 +88,7 @@ impl Inbox {
     }
 
     /// Bytes of a read.
-    #[cfg(feature = "deflate")]
+    #[cfg(any(feature = "deflate", feature = "futures-io", feature = "tokio"))]
     pub(crate) const fn capacity(&self) -> usize {
         self.capacity
     }
@@ -129,6 +129,13 @@ impl Inbox {
         } else if !self.buf.is_empty() {
             self.give_back_most(spare);
         }
+    }
+
+    /// Whether the buffer is one for large messages.
+    #[cfg(any(feature = "futures-io", feature = "tokio"))]
+    #[inline]
+    pub(crate) fn is_large(&self) -> bool {
+        self.buf.len() > self.capacity
     }
 
     #[inline(never)]

@@ -351,6 +351,19 @@ impl<R: Role> Outbound<R> {
         }
     }
 
+    /// How long it waits for what, and bytes that may wait; `None` if it compresses.
+    #[cfg(any(feature = "futures-io", feature = "tokio"))]
+    pub(super) fn settings(&self) -> Option<(Timeouts, usize)> {
+        self.deflation.is_none().then(|| (self.conduct.deadlines.timeouts(), self.outbox.cap()))
+    }
+
+    /// Whether its buffer is larger than one that nothing is in should be.
+    #[cfg(any(feature = "futures-io", feature = "tokio"))]
+    #[inline]
+    pub(super) fn is_large(&self) -> bool {
+        self.outbox.is_large()
+    }
+
     /// What is to be kept of the connection, if nothing is queued, owed, in progress or remembered.
     pub(super) fn rest(&self) -> Option<Rest> {
         let rests = self.outbox.queued() == 0

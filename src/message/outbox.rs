@@ -46,6 +46,12 @@ impl Outbox {
         self.end.saturating_sub(self.written)
     }
 
+    /// Bytes that may wait.
+    #[cfg(any(feature = "futures-io", feature = "tokio"))]
+    pub(crate) const fn cap(&self) -> usize {
+        self.cap
+    }
+
     /// Whether a frame of `len` bytes may be queued. One frame always fits an empty queue.
     #[inline]
     pub(crate) fn admit(&self, len: usize) -> Result<(), FeedError> {
@@ -212,6 +218,13 @@ impl Outbox {
     #[inline]
     pub(crate) fn is_bare(&self) -> bool {
         self.buf.is_empty()
+    }
+
+    /// Whether the storage is larger than an empty queue keeps.
+    #[cfg(any(feature = "futures-io", feature = "tokio"))]
+    #[inline]
+    pub(crate) fn is_large(&self) -> bool {
+        self.buf.len() > KEPT
     }
 
     /// Takes the spare storage if there is none here.

@@ -116,7 +116,7 @@ impl<'w, S: PollTransport, R: Role, U: Unit> Future for Receive<'w, S, R, U> {
                 }
             }
             let Parts { link, endpoint, .. } = &mut *socket.parts;
-            let (inbound, outbound) = endpoint.split_mut();
+            let (inbound, outbound) = endpoint.awake().split_mut();
             let outgoing = Outgoing { link, outbound };
             match U::take(inbound, outgoing.outbound) {
                 Ok(taken) => return Poll::Ready(Ok(taken.map(|taken| (taken, outgoing)))),
@@ -187,10 +187,6 @@ fn drive_on<S: PollTransport, R: Role, U: Unit>(
                     }
                     Poll::Pending => {
                         if poll_timers(inbound, outgoing, cx).is_pending() {
-                            spare::with(|spare| {
-                                inbound.give_back(spare);
-                                outgoing.outbound.give_back(spare);
-                            });
                             return Poll::Pending;
                         }
                         write = WriteSide::Ready;

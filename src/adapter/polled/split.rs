@@ -19,9 +19,9 @@ use std::task::Wake;
 use futures_core::Stream;
 use futures_sink::Sink;
 
-use super::{drive, Link, Outgoing, Part, Parts, PollTransport, Unit, WebSocket, Whole};
+use super::{drive, Link, Outgoing, Part, Parts, PollTransport, Sleeper, Unit, WebSocket, Whole};
 use crate::adapter::sync::{Mutex, MutexGuard};
-use crate::adapter::{Error, Strangers};
+use crate::adapter::{spare, Error, Strangers};
 use crate::close::{CloseCode, CloseFrame};
 use crate::closing::{Closed, ReadyState};
 use crate::error::SendError;
@@ -102,7 +102,7 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
     /// The two halves, for two tasks or threads. [`Receiver::reunite`] puts them together again.
     pub fn into_split(self) -> (Receiver<S, R>, Sender<S, R>) {
         let parts = *self.parts;
-        let (inbound, outbound) = parts.endpoint.into_split();
+        let (inbound, outbound) = parts.endpoint.into_awake().into_split();
         let both = Both { link: parts.link, outbound };
         let shared = Arc::new(Shared { both: Mutex::new(both), wakers: Arc::default() });
         let receiver = Receiver {
@@ -198,7 +198,7 @@ impl<S: PollTransport, R: Role> Receiver<S, R> {
                     link: both.link,
                     #[cfg(feature = "handshake")]
                     session: self.session,
-                    endpoint: Endpoint::from_split(inbound, both.outbound),
+                    endpoint: Sleeper::new(Endpoint::from_split(inbound, both.outbound)),
                 };
                 Ok(WebSocket { parts: Box::new(parts) })
             }
@@ -222,7 +222,14 @@ impl<S: PollTransport, R: Role> Receiver<S, R> {
         let taken = {
             let both = &mut *lock(&shared.both);
             let mut outgoing = both.outgoing();
-            drive::<S, R, U>(inbound, &mut outgoing, cx, &mut Context::from_waker(&write_waker))
+            let taken = drive::<S, R, U>(inbound, &mut outgoing, cx, &mut Context::from_waker(&write_waker));
+            if taken.is_pending() {
+                spare::with(|spare| {
+                    inbound.give_back(spare);
+                    outgoing.outbound.give_back(spare);
+                });
+            }
+            taken
         };
         if !matches!(taken, Poll::Pending | Poll::Ready(Ok(true))) {
             // The end, which the sender may be waiting against.

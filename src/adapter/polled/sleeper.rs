@@ -1,0 +1,182 @@
+//! An endpoint that is there while there is something to do.
+//!
+//! Owns: where an endpoint goes when its connection rests, and where the next one comes from. Must not know:
+//! when a connection rests, or what wakes it.
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use core::cell::RefCell;
+
+use crate::adapter::spare;
+use crate::connection::Config;
+use crate::message::{Buffers, Endpoint};
+use crate::rest::Rest;
+use crate::role::{Family, Role, Server};
+
+/// The endpoint of a connection, or what is left of it while that rests.
+///
+/// Servers rest for nearly all of their time: between messages. What is left then is a small part of an
+/// endpoint, and whoever wakes up goes on in the one that another connection of the thread has just left.
+#[derive(Debug)]
+pub(super) struct Sleeper<R> {
+    /// That of a connection which can leave it, as long as it does not.
+    awake: Option<Box<Endpoint<R>>>,
+    kind: Kind<R>,
+}
+
+#[derive(Debug)]
+enum Kind<R> {
+    /// A client has its generator, and a compressing endpoint its contexts: it is never left.
+    Alone(Box<Endpoint<R>>),
+    /// Any endpoint does that is made in the same way.
+    Kin { rest: Rest, role: fn() -> R, settings: Arc<Settings> },
+}
+
+/// What an endpoint is made with, besides its role.
+type Settings = (Config, Buffers);
+
+impl<R: Role> Sleeper<R> {
+    /// Awake.
+    pub(super) fn new(endpoint: Endpoint<R>) -> Self {
+        let endpoint = Box::new(endpoint);
+        match (R::anew(), endpoint.settings()) {
+            (Some(role), Some(settings)) => {
+                let kind = Kind::Kin { rest: Rest::new(), role, settings: shared(settings) };
+                Self { awake: Some(endpoint), kind }
+            }
+            _ => Self { awake: None, kind: Kind::Alone(endpoint) },
+        }
+    }
+
+    /// The endpoint, if it is awake. One that is not, has nothing to tell.
+    pub(super) fn get(&self) -> Option<&Endpoint<R>> {
+        match &self.kind {
+            Kind::Alone(endpoint) => Some(endpoint),
+            Kind::Kin { .. } => self.awake.as_deref(),
+        }
+    }
+
+    /// The endpoint, woken if it has to be.
+    #[inline]
+    pub(super) fn awake(&mut self) -> &mut Endpoint<R> {
+        match &mut self.awake {
+            Some(endpoint) => endpoint,
+            none => match &mut self.kind {
+                Kind::Alone(endpoint) => endpoint,
+                Kind::Kin { rest, role, settings } => none.insert(wake(*rest, *role, settings)),
+            },
+        }
+    }
+
+    /// The endpoint itself.
+    pub(super) fn into_awake(self) -> Endpoint<R> {
+        match (self.awake, self.kind) {
+            (Some(endpoint), _) | (None, Kind::Alone(endpoint)) => *endpoint,
+            (None, Kind::Kin { rest, role, settings }) => *wake(rest, role, &settings),
+        }
+    }
+
+    /// Leaves the endpoint if its connection is at rest, and what buffers it does not need in any case.
+    #[inline]
+    pub(super) fn settle(&mut self) {
+        let endpoint = match (self.awake.take(), &mut self.kind) {
+            (Some(mut endpoint), Kind::Kin { rest, settings, .. }) => match endpoint.rest() {
+                Some(left) => {
+                    *rest = left;
+                    return leave(settings, endpoint);
+                }
+                None => self.awake.insert(endpoint),
+            },
+            (_, Kind::Alone(endpoint)) => endpoint,
+            (None, Kind::Kin { .. }) => return,
+        };
+        spare::with(|spare| endpoint.give_back(spare));
+    }
+}
+
+/// An endpoint in which a connection goes on that was at rest.
+#[inline(never)]
+fn wake<R: Role>(rest: Rest, role: fn() -> R, settings: &Arc<Settings>) -> Box<Endpoint<R>> {
+    let mut endpoint = take(settings).unwrap_or_else(|| anew(role, settings));
+    endpoint.resume(rest);
+    endpoint
+}
+
+#[cold]
+fn anew<R: Role>(role: fn() -> R, &(config, buffers): &Settings) -> Box<Endpoint<R>> {
+    Box::new(Endpoint::new(role(), config, buffers, &[]))
+}
+
+/// The endpoint that was left last on this thread, and how it was made.
+struct Left {
+    settings: Option<Arc<Settings>>,
+    endpoint: Option<Box<Endpoint<Server>>>,
+}
+
+std::thread_local! {
+    static LEFT: RefCell<Left> = const { RefCell::new(Left { settings: None, endpoint: None }) };
+}
+
+/// Endpoints in boxes.
+struct Boxed;
+
+impl Family for Boxed {
+    type Of<R> = Box<Endpoint<R>>;
+}
+
+impl Left {
+    /// Whether its endpoint, if it has one, was made so.
+    #[inline]
+    fn is_kin(&self, settings: &Arc<Settings>) -> bool {
+        self.settings.as_ref().is_some_and(|own| Arc::ptr_eq(own, settings) || own == settings)
+    }
+}
+
+/// These settings, which connections share that have the same.
+fn shared(settings: Settings) -> Arc<Settings> {
+    let shared = LEFT.try_with(|left| match left.try_borrow_mut() {
+        Ok(mut left) => match &left.settings {
+            Some(own) if **own == settings => Arc::clone(own),
+            _ => {
+                let settings = Arc::new(settings);
+                *left = Left { settings: Some(Arc::clone(&settings)), endpoint: None };
+                settings
+            }
+        },
+        Err(_) => Arc::new(settings),
+    });
+    shared.unwrap_or_else(|_| Arc::new(settings))
+}
+
+/// The endpoint that was left on this thread, if it is of this kind.
+#[inline]
+fn take<R: Role>(settings: &Arc<Settings>) -> Option<Box<Endpoint<R>>> {
+    let taken = LEFT.try_with(|left| {
+        let mut left = left.try_borrow_mut().ok()?;
+        if left.is_kin(settings) {
+            left.endpoint.take()
+        } else {
+            None
+        }
+    });
+    R::of_server::<Boxed>(taken.ok()??).ok()
+}
+
+/// Leaves an endpoint to the next that wakes up on this thread, with its buffers. There is one at most.
+#[inline]
+fn leave<R: Role>(settings: &Arc<Settings>, mut endpoint: Box<Endpoint<R>>) {
+    if endpoint.is_large() {
+        spare::with(|spare| endpoint.give_back(spare));
+    }
+    let Ok(endpoint) = R::to_server::<Boxed>(endpoint) else { return };
+    let before = LEFT.try_with(|left| {
+        let mut left = left.try_borrow_mut().ok()?;
+        if !left.is_kin(settings) {
+            left.settings = Some(Arc::clone(settings));
+        }
+        left.endpoint.replace(endpoint)
+    });
+    if let Ok(Some(mut before)) = before {
+        spare::with(|spare| before.give_back(spare));
+    }
+}
