@@ -9,13 +9,17 @@ use sockless::handshake::OriginPolicy;
 use super::runtime;
 use crate::Result;
 
+/// One for all connections: what a task names in passing it keeps.
+static OPTIONS: ServerOptions<'static> = ServerOptions::new(OriginPolicy::Any);
+
 pub fn serve(listener: TcpListener) -> Result {
     runtime::serve(listener, |stream| async {
-        let mut socket = accept(stream, &ServerOptions::new(OriginPolicy::Any)).await?;
-        // Written before the next wait for input.
-        while let Some((message, mut outgoing)) = socket.recv_with().await? {
+        let mut socket = accept(stream, &OPTIONS).await?;
+        loop {
+            // Not `while let`: that holds what it matched as long as the body waits.
+            let Some((message, mut outgoing)) = socket.recv_with().await? else { return Ok(()) };
+            // Written before the next wait for input.
             outgoing.feed(message).await?;
         }
-        Ok(())
     })
 }
