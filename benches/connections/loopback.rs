@@ -5,14 +5,12 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use futures_util::future::FutureExt;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use sockless::adapter::tokio::{accept, dial, WebSocket};
 use sockless::adapter::{ServerOptions, Settings};
 use sockless::handshake::client::ClientRequest;
 use sockless::handshake::{HeadLimits, OriginPolicy, Uri};
 use sockless::{Client, Payload, Server, SystemEntropy};
-use tokio::io::Interest;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Builder;
 use tokio::time::timeout;
@@ -42,7 +40,7 @@ pub fn measure(wanted: usize) -> Result<()> {
     if count < wanted {
         println!("the limit of open files is {limit}: {count} connections, not {wanted} (see `ulimit -n`)");
     }
-    for how in ["kept", "released", "rested"] {
+    for how in ["tokio", "mio"] {
         let status = this(&["serve", how, &count.to_string()])?.status()?;
         if !status.success() {
             return Err(format!("the server ended with {status}").into());
@@ -53,22 +51,21 @@ pub fn measure(wanted: usize) -> Result<()> {
 
 /// A server that echoes, and prints what is resident for its clients.
 pub fn serve(how: &str, count: usize) -> Result<()> {
-    if how == "rested" {
+    if how == "mio" {
         return serve_on_mio(count);
     }
     let serving = async {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("ws://{}", listener.local_addr()?);
         let mut clients = Clients::start(&url, count)?;
-        let released = how == "released";
-        println!("a server on tokio, buffers {how} while it waits: resident");
+        println!("a server on tokio: resident");
         let before = resident()?;
         for _ in 0..count {
             let (stream, _) = listener.accept().await?;
             tokio::spawn(async move {
                 let socket = accept(stream, &OPTIONS).await.expect("it opens");
                 // Until the client is gone.
-                let _ = if released { echo_released(socket).await } else { echo(socket).await };
+                let _ = echo(socket).await;
             });
         }
         clients.hear("open").await?;
@@ -105,27 +102,12 @@ fn serve_on_mio(count: usize) -> Result<()> {
 
 type Socket = WebSocket<TcpStream, Server>;
 
-/// Waits in `recv`, which holds a buffer to read into.
+/// Waits in `recv`, where a server holds neither buffers nor an endpoint.
 async fn echo(mut socket: Socket) -> Result<()> {
     while let Some((message, mut outgoing)) = socket.recv_with().await? {
         outgoing.feed(message).await?;
     }
     Ok(())
-}
-
-/// Waits for the socket, and holds no buffer meanwhile.
-async fn echo_released(mut socket: Socket) -> Result<()> {
-    loop {
-        // Receiving is cancel safe: a future that is dropped has lost nothing.
-        while let Some(received) = socket.recv_with().now_or_never() {
-            let Some((message, mut outgoing)) = received? else { return Ok(()) };
-            outgoing.feed(message).await?;
-        }
-        socket.endpoint().release();
-        let blocked = socket.endpoint().outbound().queued() > 0;
-        let interest = if blocked { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };
-        socket.get_ref().ready(interest).await?;
-    }
 }
 
 /// The clients' process.
