@@ -48,6 +48,9 @@ impl<S: PollTransport, R: Role> Future for Feed<'_, '_, '_, S, R> {
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { outgoing, payload } = self.get_mut();
+        if outgoing.outbound.queue_short(payload) {
+            return Poll::Ready(Ok(()));
+        }
         outgoing.poll_feed(cx, *payload)
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Owns: doing what the endpoint asks for, until it can hand something out. Must not know: why it asks.
 
+use core::convert::Infallible;
 use core::future::Future;
 use core::marker::PhantomData;
 use core::pin::Pin;
@@ -12,12 +13,26 @@ use crate::adapter::{spare, Error};
 use crate::error::ProtocolError;
 use crate::event::Data;
 use crate::message::{Action, Inbound, Message, Outbound, WriteSide};
+use crate::reader::ShortMessage;
 use crate::role::Role;
 use crate::time::Wake;
 
 /// What is received: whole messages or pieces.
 pub(super) trait Unit {
     type Taken<'i>;
+
+    /// One that was read already, is whole and short, and comes next.
+    type Found;
+
+    /// Finds that, if it is there, so that it is taken at once.
+    fn find<R: Role>(inbound: &mut Inbound, outbound: &mut Outbound<R>) -> Option<Self::Found>;
+
+    /// The one that was found.
+    fn take_found<'i, R: Role>(
+        found: Self::Found,
+        inbound: &'i mut Inbound,
+        outbound: &mut Outbound<R>,
+    ) -> Result<Self::Taken<'i>, ProtocolError>;
 
     /// What to do next towards one.
     fn poll<R: Role>(
@@ -41,6 +56,21 @@ pub(super) enum Part {}
 
 impl Unit for Whole {
     type Taken<'i> = Message<'i>;
+    type Found = ShortMessage;
+
+    #[inline(always)]
+    fn find<R: Role>(inbound: &mut Inbound, outbound: &mut Outbound<R>) -> Option<ShortMessage> {
+        inbound.find_short(outbound)
+    }
+
+    #[inline(always)]
+    fn take_found<'i, R: Role>(
+        found: ShortMessage,
+        inbound: &'i mut Inbound,
+        outbound: &mut Outbound<R>,
+    ) -> Result<Message<'i>, ProtocolError> {
+        inbound.take_short(found, outbound)
+    }
 
     #[inline]
     fn poll<R: Role>(
@@ -62,6 +92,22 @@ impl Unit for Whole {
 
 impl Unit for Part {
     type Taken<'i> = Data<'i>;
+    /// A piece is announced first.
+    type Found = Infallible;
+
+    #[inline(always)]
+    fn find<R: Role>(_: &mut Inbound, _: &mut Outbound<R>) -> Option<Infallible> {
+        None
+    }
+
+    #[inline(always)]
+    fn take_found<'i, R: Role>(
+        found: Infallible,
+        _: &'i mut Inbound,
+        _: &mut Outbound<R>,
+    ) -> Result<Data<'i>, ProtocolError> {
+        match found {}
+    }
 
     #[inline]
     fn poll<R: Role>(
@@ -106,19 +152,29 @@ impl<'w, S: PollTransport, R: Role, U: Unit> Future for Receive<'w, S, R, U> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         if let Some(socket) = this.socket.take() {
-            match socket.poll_take::<U>(cx) {
-                Poll::Ready(Ok(true)) => {}
-                Poll::Ready(Ok(false)) => return Poll::Ready(Ok(None)),
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                Poll::Pending => {
-                    this.socket = Some(socket);
-                    return Poll::Pending;
+            let found = {
+                let (inbound, outbound) = socket.parts.endpoint.awake().split_mut();
+                U::find(inbound, outbound)
+            };
+            if found.is_none() {
+                match socket.poll_take::<U>(cx) {
+                    Poll::Ready(Ok(true)) => {}
+                    Poll::Ready(Ok(false)) => return Poll::Ready(Ok(None)),
+                    Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                    Poll::Pending => {
+                        this.socket = Some(socket);
+                        return Poll::Pending;
+                    }
                 }
             }
             let Parts { link, endpoint, .. } = &mut *socket.parts;
             let (inbound, outbound) = endpoint.awake().split_mut();
             let outgoing = Outgoing { link, outbound };
-            match U::take(inbound, outgoing.outbound) {
+            let taken = match found {
+                Some(found) => U::take_found(found, inbound, outgoing.outbound).map(Some),
+                None => U::take(inbound, outgoing.outbound),
+            };
+            match taken {
                 Ok(taken) => return Poll::Ready(Ok(taken.map(|taken| (taken, outgoing)))),
                 Err(error) => this.failing = Some((outgoing, error)),
             }
@@ -132,21 +188,7 @@ impl<'w, S: PollTransport, R: Role, U: Unit> Future for Receive<'w, S, R, U> {
 
 /// Does what the endpoint asks for until something can be taken (`true`) or the connection has ended
 /// (`false`). What is pending wakes `cx`, and `write_cx` where it is a write.
-#[inline]
 pub(super) fn drive<S: PollTransport, R: Role, U: Unit>(
-    inbound: &mut Inbound,
-    outgoing: &mut Outgoing<'_, S, R>,
-    cx: &mut Context<'_>,
-    write_cx: &mut Context<'_>,
-) -> Poll<Result<bool, Error>> {
-    if inbound.has_short(outgoing.outbound) {
-        return Poll::Ready(Ok(true));
-    }
-    drive_on::<S, R, U>(inbound, outgoing, cx, write_cx)
-}
-
-/// The same, where it is not a short message that was read already.
-fn drive_on<S: PollTransport, R: Role, U: Unit>(
     inbound: &mut Inbound,
     outgoing: &mut Outgoing<'_, S, R>,
     cx: &mut Context<'_>,
