@@ -219,3 +219,115 @@ fn a_connection_that_is_woken_in_steady_state_allocates_nothing() {
     wake();
     assert_eq!(counting::allocations(|| (0..100).for_each(|_| wake())).0, 0);
 }
+
+/// How a message that is longer than a plain read came: in how many reads.
+fn receive_large(endpoint: &mut Endpoint<Server>, spare: &mut Spare, mut wire: &[u8]) -> usize {
+    let mut reads = 0;
+    loop {
+        match endpoint.poll(WriteSide::Ready).unwrap() {
+            Action::Read => {
+                endpoint.lend(spare);
+                let space = endpoint.space();
+                let count = space.len().min(wire.len());
+                space[..count].copy_from_slice(&wire[..count]);
+                wire = &wire[count..];
+                endpoint.filled(count);
+                reads += 1;
+            }
+            Action::Take => {
+                assert!(endpoint.message().unwrap().unwrap().octets().len() > 60_000);
+                assert!(wire.is_empty());
+                assert_eq!(endpoint.poll(WriteSide::Ready).unwrap(), Action::Read);
+                endpoint.give_back(spare);
+                return reads;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn large_messages_in_steady_state_allocate_nothing_and_come_in_few_reads() {
+    // A text is read at once, so that it need not be looked at twice; what is binary, in blocks.
+    for (opcode, len, most) in
+        [(BINARY, 65_536, 1), (TEXT, 65_536, 1), (BINARY, 1 << 20, 2), (TEXT, 1 << 20, 1)]
+    {
+        let (mut endpoint, mut spare) = (endpoint(Buffers::DEFAULT), Spare::new());
+        let wire = to(Side::Server, opcode, &vec![b'a'; len]);
+        for _ in 0..3 {
+            receive_large(&mut endpoint, &mut spare, &wire);
+        }
+        let (allocations, reads) = counting::allocations(|| receive_large(&mut endpoint, &mut spare, &wire));
+        assert_eq!(allocations, 0, "{len}");
+        assert!(reads <= most, "{reads} reads for {len}");
+        // Many connections have no more than one between them.
+        let mut others: Vec<_> = (0..10).map(|_| self::endpoint(Buffers::DEFAULT)).collect();
+        let (held, _, ()) = counting::held(|| {
+            for other in &mut others {
+                receive_large(other, &mut spare, &wire);
+            }
+        });
+        assert_eq!(held, 0, "{len}");
+    }
+}
+
+#[test]
+fn after_a_large_message_little_of_the_next_is_held_in_little() {
+    let mut spare = Spare::new();
+    let wire = to(Side::Server, BINARY, &vec![7; 1 << 20]);
+    let mut endpoints: Vec<_> = (0..20).map(|_| endpoint(Buffers::DEFAULT)).collect();
+    for (len, most) in [(10, 16), (10_000, 10_000), (60_000, 65_536)] {
+        for endpoint in &mut endpoints {
+            receive_large(endpoint, &mut spare, &wire);
+            receive_large(endpoint, &mut spare, &wire);
+        }
+        let (held, _, ()) = counting::held(|| {
+            for endpoint in &mut endpoints {
+                endpoint.lend(&mut spare);
+                endpoint.space()[..len].copy_from_slice(&wire[..len]);
+                endpoint.filled(len);
+                assert_eq!(endpoint.poll(WriteSide::Ready).unwrap(), Action::Read);
+                endpoint.give_back(&mut spare);
+            }
+        });
+        assert!(held <= 20 * most, "{held} for {len}");
+        for endpoint in &mut endpoints {
+            assert!(receive_large(endpoint, &mut spare, &wire[len..]) > 0);
+        }
+    }
+}
+
+#[test]
+fn after_a_large_message_and_small_ones_a_read_is_a_plain_one_again() {
+    let (mut endpoint, mut spare) = (endpoint(Buffers::DEFAULT), Spare::new());
+    let (large, small) = (to(Side::Server, BINARY, &vec![7; 1 << 20]), to(Side::Server, BINARY, &[7; 100]));
+    let wake = |endpoint: &mut Endpoint<Server>, spare: &mut Spare| {
+        endpoint.lend(spare);
+        endpoint.space()[..small.len()].copy_from_slice(&small);
+        endpoint.filled(small.len());
+        assert_eq!(endpoint.poll(WriteSide::Ready).unwrap(), Action::Take);
+        assert_eq!(endpoint.message().unwrap().unwrap().octets(), [7; 100]);
+        assert_eq!(endpoint.poll(WriteSide::Ready).unwrap(), Action::Read);
+        // As an adapter that reads until nothing is there.
+        assert!(endpoint.space().len() >= 64 << 10);
+        endpoint.give_back(spare);
+    };
+    for _ in 0..3 {
+        receive_large(&mut endpoint, &mut spare, &large);
+        endpoint.lend(&mut spare);
+        assert!(endpoint.space().len() > 64 << 10);
+        wake(&mut endpoint, &mut spare);
+        wake(&mut endpoint, &mut spare);
+        endpoint.lend(&mut spare);
+        assert_eq!(endpoint.space().len(), 64 << 10);
+        endpoint.give_back(&mut spare);
+    }
+    let (allocations, ()) = counting::allocations(|| {
+        for _ in 0..10 {
+            receive_large(&mut endpoint, &mut spare, &large);
+            wake(&mut endpoint, &mut spare);
+            wake(&mut endpoint, &mut spare);
+        }
+    });
+    assert_eq!(allocations, 0);
+}

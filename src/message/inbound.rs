@@ -32,6 +32,9 @@ pub struct Inbound {
     inflation: Option<Box<Inflation>>,
     unit: Unit,
     joining: Option<MessageKind>,
+    /// Whether the last large message was text. That is checked once more where it was joined, so it is better
+    /// read at once.
+    text_came: bool,
     ready: Ready,
 }
 
@@ -97,6 +100,7 @@ impl Inbound {
             inflation: None,
             unit: Unit::Message,
             joining: None,
+            text_came: false,
             ready: Ready::Nothing,
         }
     }
@@ -167,15 +171,17 @@ impl Inbound {
         &mut self,
         outbound: &mut Outbound<R>,
     ) -> Result<Option<Message<'_>>, ProtocolError> {
-        let Self { reader, inbox, inflation, ready, unit, .. } = self;
+        let Self { reader, inbox, inflation, ready, unit, text_came, .. } = self;
         match core::mem::replace(ready, Ready::Nothing) {
             Ready::Joined(kind) => {
                 *ready = Ready::Taken;
+                *text_came = kind == MessageKind::Text;
                 message(kind, inbox.message()).map(Some)
             }
             Ready::Whole => {
                 let taken = inbox.take(|input| reader.take_data(input, outbound.replies()));
                 let data = taken.inspect_err(|error| outbound.failed(*error))?;
+                *text_came = data.kind() == MessageKind::Text;
                 whole(data).map(Some)
             }
             Ready::Inflated => {
@@ -258,7 +264,7 @@ impl Inbound {
     /// Takes of `spare` what the next read needs. See [`Spare`].
     #[inline]
     pub fn lend(&mut self, spare: &mut Spare) {
-        self.inbox.make_room(self.reader.frame_remaining(), &mut spare.input);
+        self.inbox.lend(self.reader.frame_remaining(), &mut spare.input);
         if let Some(inflation) = &mut self.inflation {
             inflation.lend(&mut spare.inflated);
         }
@@ -277,7 +283,7 @@ impl Inbound {
 
     /// Space to read into, never empty.
     pub fn space(&mut self) -> &mut [u8] {
-        self.inbox.space(self.reader.frame_remaining())
+        self.inbox.space(self.reader.frame_remaining(), self.text_came)
     }
 
     /// `count` bytes were read into [`space`](Self::space).

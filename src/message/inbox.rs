@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use core::cmp::Ordering;
 
 use super::shift::shift;
+use crate::frame::FrameHeader;
 use crate::input::Input;
 
 /// Buffers that no inbox needs at the moment.
@@ -23,22 +24,29 @@ impl SpareInput {
         Self { plain: Vec::new(), large: [const { Vec::new() }; 3] }
     }
 
-    /// Keeps a buffer in which there was a large message.
+    /// Keeps a buffer in which there was a large message, in the place of a lesser one if there is no other.
     fn keep_large(&mut self, buf: Vec<u8>) {
         let kept = self.large.iter().fold(buf.len(), |sum, buf| sum.saturating_add(buf.len()));
-        if let (Some(slot), true) = (self.large.iter_mut().find(|slot| slot.is_empty()), kept <= MOST_SPARE) {
-            *slot = buf;
+        if let Some(slot) = self.large.iter_mut().min_by_key(|slot| slot.len()) {
+            if slot.len() < buf.len() && kept.saturating_sub(slot.len()) <= MOST_SPARE {
+                *slot = buf;
+            }
         }
     }
 
-    /// A buffer for a large message.
-    fn take_large(&mut self, least: usize) -> Option<Vec<u8>> {
-        self.large.iter_mut().find(|buf| buf.len() >= least).map(core::mem::take)
+    /// The least buffer for a large message that has so many bytes.
+    fn take_large(&mut self, bytes: usize) -> Option<Vec<u8>> {
+        let fits = self.large.iter_mut().filter(|buf| buf.len() >= bytes);
+        fits.min_by_key(|buf| buf.len()).map(core::mem::take)
     }
 }
 
 /// Bytes of all buffers for large messages that are kept.
 const MOST_SPARE: usize = 4 << 20;
+/// The header of a message that is one frame, and that of the next.
+const HEADERS: usize = FrameHeader::MAX_LEN << 1;
+/// Bytes of a read that are still in the processor's second cache, mostly, when they are worked through.
+const BLOCK: usize = 512 << 10;
 
 /// One buffer with three regions: `message`, joined payload; `unread`, as received; and spare space.
 ///
@@ -46,13 +54,17 @@ const MOST_SPARE: usize = 4 << 20;
 /// is moved down over the headers between them. Capacity grows with what arrived, at most fourfold at a time.
 ///
 /// The buffer may be lent: a spare one of `capacity` bytes is taken when a read is due, and one for large
-/// messages when that is too small. They go back when nothing, or little, stands in them.
+/// messages when that is too small, or when the message before was large. They go back when nothing, or little,
+/// stands in them.
 #[derive(Debug)]
 pub(crate) struct Inbox {
     buf: Vec<u8>,
     message: Region,
     unread: Region,
     capacity: usize,
+    /// Bytes of the last message, with headers, if it was large: what may be lent for the next. No more than
+    /// `capacity` if it was not, 0 where nothing large was lent.
+    expected: usize,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -79,6 +91,7 @@ impl Inbox {
             message: Region::default(),
             unread: Region::default(),
             capacity: capacity.max(1),
+            expected: 0,
         };
         if !received.is_empty() {
             inbox.buf.extend_from_slice(received);
@@ -93,31 +106,43 @@ impl Inbox {
         self.capacity
     }
 
-    /// Space to read into, never empty. `announced` octets of a frame have still to come.
+    /// Space to read into, never empty. `announced` octets of a frame have still to come. A message that is as
+    /// large as the last is read `at_once` or block by block.
     #[inline]
-    pub(crate) fn space(&mut self, announced: u64) -> &mut [u8] {
+    pub(crate) fn space(&mut self, announced: u64, at_once: bool) -> &mut [u8] {
         if self.lacks_room(announced) {
+            let lent = self.expected > 0;
             self.make_room(announced, &mut SpareInput::new());
+            if !lent {
+                self.expected = 0; // nor is it kept for another message
+            }
         }
-        self.buf.get_mut(self.unread.end..).unwrap_or(&mut [])
+        let end = self.unread.end.saturating_add(self.reach(announced, at_once)).min(self.buf.len());
+        self.buf.get_mut(self.unread.end..end).unwrap_or(&mut [])
     }
 
     /// Makes the space for a read, in a spare buffer if there is one.
     #[inline]
-    pub(crate) fn make_room(&mut self, announced: u64, spare: &mut SpareInput) {
+    pub(crate) fn lend(&mut self, announced: u64, spare: &mut SpareInput) {
+        if self.expected <= self.capacity {
+            self.expected = 0;
+        }
+        self.make_room(announced, spare);
+    }
+
+    #[inline]
+    fn make_room(&mut self, announced: u64, spare: &mut SpareInput) {
         if !self.is_empty() {
             if self.is_short(announced) {
                 self.enlarge(announced, spare);
             }
             return;
         }
+        let came = self.unread.end;
         self.message = Region::default();
         self.unread = Region::default();
         if self.buf.len() != self.capacity {
-            // Nothing is at stake here: return to the plain size after a large message.
-            let plain = self.plain(spare);
-            let buf = core::mem::replace(&mut self.buf, plain);
-            self.put_away(buf, spare);
+            self.renew(came, spare);
         }
     }
 
@@ -140,12 +165,18 @@ impl Inbox {
 
     #[inline(never)]
     fn give_back_most(&mut self, spare: &mut SpareInput) {
-        let held = self.held();
-        if held <= self.capacity >> 2 && self.buf.len() > held {
-            let own = if held == 0 { Vec::new() } else { alloc::vec![0; held] };
-            let buf = self.move_to(own);
-            self.put_away(buf, spare);
-        }
+        let (held, len) = (self.held(), self.buf.len());
+        let next = if held == 0 {
+            Vec::new()
+        } else if held <= self.capacity >> 2 && held < len {
+            alloc::vec![0; held]
+        } else if held <= self.capacity && self.capacity < len {
+            self.plain(spare)
+        } else {
+            return;
+        };
+        let buf = self.move_to(next);
+        self.put_away(buf, spare);
     }
 
     /// `count` bytes were read into the space.
@@ -221,6 +252,9 @@ impl Inbox {
 
     /// The message is done with.
     pub(crate) fn clear_message(&mut self) {
+        if self.expected > 0 && !self.message.is_empty() {
+            self.expected = after(self.message.len(), self.capacity);
+        }
         self.message = Region::default();
     }
 
@@ -253,7 +287,7 @@ impl Inbox {
     #[inline]
     fn lacks_room(&self, announced: u64) -> bool {
         if self.is_empty() {
-            self.unread.end > 0 || self.buf.len() != self.capacity
+            self.unread.end > 0 || (self.buf.len() != self.capacity && !self.is_expecting())
         } else {
             self.is_short(announced)
         }
@@ -263,6 +297,49 @@ impl Inbox {
     fn is_short(&self, announced: u64) -> bool {
         let (few, space) = (self.capacity >> 2, self.buf.len().saturating_sub(self.unread.end));
         space <= few && (announced == 0 || (space as u64) < announced || self.held() <= few)
+    }
+
+    /// Whether there is a buffer here for a message as large as the last one.
+    fn is_expecting(&self) -> bool {
+        self.expected > 0 && self.buf.len() >= self.expected
+    }
+
+    /// Bytes of a read, at most. In a buffer for large messages a read ends with the frame, or the header of the
+    /// next: what stood there of its payload would have to be moved.
+    #[inline]
+    fn reach(&self, announced: u64, at_once: bool) -> usize {
+        if self.buf.len() <= self.capacity {
+            return self.buf.len();
+        }
+        let wanted = if announced > (self.capacity >> 2) as u64 {
+            usize::try_from(announced).unwrap_or(usize::MAX).saturating_add(FrameHeader::MAX_LEN)
+        } else if self.unread.end == 0 {
+            self.expected.max(self.capacity)
+        } else {
+            self.capacity
+        };
+        // No small rest is left for a read of its own.
+        if wanted <= BLOCK + (BLOCK >> 2) || (at_once && self.is_empty()) {
+            wanted
+        } else {
+            BLOCK
+        }
+    }
+
+    /// Takes another buffer where nothing stands in this one any more, of what `came`: one of the plain size, or
+    /// a large one after a large message.
+    #[inline(never)]
+    fn renew(&mut self, came: usize, spare: &mut SpareInput) {
+        if 0 < came && came < self.expected >> 1 {
+            self.expected = self.expected.min(self.capacity); // but it stays until it can be given back
+        }
+        if self.is_expecting() {
+            return;
+        }
+        let large = if self.expected > self.capacity { spare.take_large(self.expected) } else { None };
+        let next = large.unwrap_or_else(|| self.plain(spare));
+        let buf = core::mem::replace(&mut self.buf, next);
+        self.put_away(buf, spare);
     }
 
     /// A buffer of the plain size.
@@ -285,12 +362,14 @@ impl Inbox {
             self.move_to(plain);
         } else {
             // All that was announced, but in proportion to what came, if it has to be made.
-            let announced = usize::try_from(announced).unwrap_or(usize::MAX);
+            let payload = held.saturating_add(usize::try_from(announced).unwrap_or(usize::MAX));
+            let wanted = payload.saturating_add(HEADERS);
             let least = len.saturating_mul(2).max(self.capacity);
             let most = held.saturating_mul(4).saturating_add(self.capacity).max(least);
-            let next = spare
-                .take_large(least)
-                .unwrap_or_else(|| alloc::vec![0; held.saturating_add(announced).clamp(least, most)]);
+            let size = wanted.clamp(least, most);
+            let large = spare.take_large(wanted.max(least)).or_else(|| spare.take_large(size));
+            let next = large.unwrap_or_else(|| alloc::vec![0; size]);
+            self.expected = after(payload, self.capacity);
             let buf = self.move_to(next);
             self.put_away(buf, spare);
         }
@@ -337,4 +416,14 @@ impl Inbox {
 #[inline(never)]
 fn nothing() -> &'static [u8] {
     &[]
+}
+
+/// Bytes to be expected after a message of so many, 0 if it was not large or its buffer is not kept.
+fn after(payload: usize, capacity: usize) -> usize {
+    let bytes = payload.saturating_add(HEADERS);
+    if capacity < bytes && bytes <= MOST_SPARE {
+        bytes
+    } else {
+        0
+    }
 }
