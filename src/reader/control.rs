@@ -1,0 +1,61 @@
+//! Control frames (RFC 6455 section 5.5): Close, Ping and Pong.
+//!
+//! Owns: their payload, and what it obliges us to answer. Must not know: data frames.
+
+use super::{Next, Reader, State};
+use crate::close::CloseCode;
+use crate::error::ProtocolError;
+use crate::frame::Opcode;
+use crate::input::Input;
+use crate::replies::{CloseReply, Replies};
+use crate::role::Side;
+
+impl Reader {
+    /// Collects the payload of a control frame; `false` if its end has not come.
+    pub(super) fn collect_control(&mut self, len: u8, input: &mut Input<'_>) -> bool {
+        let have = usize::from(self.kept_len);
+        let piece = input.take(usize::from(len).saturating_sub(have));
+        if let Some(slot) = self.kept.get_mut(have..).and_then(|spare| spare.get_mut(..piece.len())) {
+            slot.copy_from_slice(piece);
+            if self.side == Side::Server {
+                self.masker.apply(slot);
+            }
+            self.kept_len = self.kept_len.saturating_add(piece.len() as u8);
+        }
+        self.kept_len >= len
+    }
+
+    /// Acts on a whole control frame.
+    pub(super) fn control(&mut self, opcode: Opcode, replies: &mut Replies) -> Result<Next, ProtocolError> {
+        self.state = if self.message.is_some() { State::Amid } else { State::Between };
+        match opcode {
+            Opcode::PING => {
+                replies.set_pong(self.control_payload());
+                Ok(Next::Ping)
+            }
+            Opcode::PONG => Ok(Next::Pong),
+            _ => {
+                let code = close_body(self.control_payload())?;
+                // A message that was in progress is dropped: it can never end (section 5.4 allows the Close
+                // here).
+                self.message = None;
+                self.state = State::Closed(code);
+                replies.set_close(CloseReply::Echo(code));
+                Ok(Next::Close(code))
+            }
+        }
+    }
+}
+
+/// Judges the body of a Close frame (sections 5.5.1 and 7.4).
+fn close_body(body: &[u8]) -> Result<Option<CloseCode>, ProtocolError> {
+    match body.split_first_chunk::<2>() {
+        None if body.is_empty() => Ok(None),
+        None => Err(ProtocolError::InvalidClosePayload),
+        Some((code, reason)) => {
+            let code = CloseCode::new(u16::from_be_bytes(*code)).ok_or(ProtocolError::InvalidCloseCode)?;
+            core::str::from_utf8(reason).map_err(|_| ProtocolError::InvalidCloseReason)?;
+            Ok(Some(code))
+        }
+    }
+}

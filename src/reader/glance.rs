@@ -1,0 +1,243 @@
+//! What most frames are, read at a glance: short, masked as they must be, and with nothing wrong.
+//!
+//! Owns: recognising a short message or fragment in one look at its header. Must not know: what is wrong with
+//! any other frame, which is judged rule by rule.
+
+use super::{Reader, State, Taken};
+use crate::error::ProtocolError;
+use crate::event::{Data, Piece};
+use crate::frame::{Masker, MaskingKey, MessageKind, Rsv};
+use crate::input::Input;
+use crate::limits::Limits;
+use crate::replies::Replies;
+use crate::role::Side;
+use crate::utf8::{InvalidUtf8, Utf8Check};
+
+/// What the header says of a message that is one frame, with which nothing is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ShortMessage {
+    pub(crate) kind: MessageKind,
+    key: MaskingKey,
+    // Wider than they need be: what fits one register is packed into it, and unpacked again.
+    pub(crate) header_len: usize,
+    pub(crate) len: usize,
+}
+
+/// What a header says of a frame that is shorter than any limit.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ShortFrame {
+    first: u8,
+    pub(super) key: MaskingKey,
+    pub(super) header_len: usize,
+    pub(super) len: usize,
+}
+
+/// What a header says of a short fragment, and what it makes of its message.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ShortFragment {
+    pub(super) frame: ShortFrame,
+    kind: MessageKind,
+    pub(super) last: bool,
+    message_len: u64,
+    fragments: u32,
+}
+
+impl ShortFrame {
+    /// A whole message, with which nothing is wrong, if it is that.
+    #[inline(always)]
+    pub(super) fn message(self) -> Option<ShortMessage> {
+        let Self { first, header_len, key, len } = self;
+        // FIN, no reserved bit, text or binary.
+        let kind = match first {
+            0x81 => MessageKind::Text,
+            0x82 => MessageKind::Binary,
+            _ => return None,
+        };
+        Some(ShortMessage { kind, header_len, key, len })
+    }
+}
+
+impl Reader {
+    /// Unmasks a whole short message at the front of `bytes` where it stands, of which nothing needs to be
+    /// remembered; `None`, and nothing is changed, if there is none. Its text is still to be checked. `side` is
+    /// this end's, where that may be known to the compiler.
+    #[cfg(feature = "alloc")]
+    #[inline(always)]
+    pub(crate) fn unmask_short(&self, side: Side, bytes: &mut [u8]) -> Option<ShortMessage> {
+        let short = self.short_message_to(side, bytes)?;
+        let payload = bytes.get_mut(short.header_len..)?.get_mut(..short.len)?;
+        if side == Side::Server {
+            unmask(payload, short.key);
+        }
+        Some(short)
+    }
+
+    #[inline(always)]
+    pub(super) fn take_short_as<'b>(
+        &mut self,
+        short: ShortMessage,
+        input: &mut Input<'b>,
+        replies: &mut Replies,
+        text: impl FnOnce(&'b [u8]) -> Result<Piece<'b>, InvalidUtf8>,
+    ) -> Option<Result<Data<'b>, ProtocolError>> {
+        let payload = input.take_after(short.header_len, short.len)?;
+        if self.side == Side::Server {
+            Masker::new(short.key).apply(payload);
+        }
+        let piece = match short.kind {
+            MessageKind::Binary => Piece::Bytes(payload),
+            MessageKind::Text => match text(payload) {
+                Ok(piece) => piece,
+                Err(InvalidUtf8) => return Some(Err(self.failed(ProtocolError::InvalidUtf8, replies))),
+            },
+        };
+        Some(Ok(Data {
+            piece,
+            kind: short.kind,
+            rsv: Rsv::NONE,
+            first: true,
+            last: true,
+            frame_remaining: 0,
+        }))
+    }
+
+    /// Reads at a glance what most headers say: a whole message whose length stands in 7 or 16 bits, with
+    /// which nothing is wrong. `None` leaves everything to be judged rule by rule.
+    #[inline]
+    pub(super) fn short_message(&self, bytes: &[u8]) -> Option<ShortMessage> {
+        self.short_message_to(self.side, bytes)
+    }
+
+    #[inline(always)]
+    fn short_message_to(&self, side: Side, bytes: &[u8]) -> Option<ShortMessage> {
+        if self.state != State::Between {
+            return None;
+        }
+        self.short_frame(side, bytes)?.message()
+    }
+
+    /// Reads at a glance all but the first octet of a header whose length stands in 7 or 16 bits, and that is
+    /// masked as it must be.
+    #[inline(always)]
+    pub(super) fn short_frame(&self, side: Side, bytes: &[u8]) -> Option<ShortFrame> {
+        let (&[first, second], rest) = bytes.split_first_chunk::<2>()?;
+        // The mask bit must be as the side wants it: it is then gone.
+        let (len, rest, header_len) = match second ^ mask_bit(side) {
+            len @ 0..=125 => (u16::from(len), rest, 2_usize),
+            126 => {
+                let (len, rest) = rest.split_first_chunk::<2>()?;
+                (u16::from_be_bytes(*len), rest, 4)
+            }
+            _ => return None,
+        };
+        let minimal = header_len == 2 || len > 125;
+        if len >= self.short_below || !minimal {
+            return None;
+        }
+        let (key, header_len) = match side {
+            Side::Server => (*rest.first_chunk::<4>()?, header_len.wrapping_add(4)),
+            Side::Client => ([0; 4], header_len),
+        };
+        Some(ShortFrame { first, key: MaskingKey(key), header_len, len: usize::from(len) })
+    }
+
+    /// Reads at a glance the header of a short fragment, with which nothing is wrong.
+    #[inline(always)]
+    pub(super) fn short_fragment(&self, bytes: &[u8]) -> Option<ShortFragment> {
+        let frame = self.short_frame(self.side, bytes)?;
+        // No reserved bit. An empty fragment tells nothing but the end.
+        let last = frame.first == 0x80;
+        if !last && frame.len == 0 {
+            return None;
+        }
+        let (kind, message_len, fragments) = match (frame.first, self.message) {
+            (0x00 | 0x80, Some(kind)) => {
+                let message_len = self.message_len.saturating_add(frame.len as u64);
+                let fragments = self.fragments.saturating_add(1);
+                if message_len > self.limits.max_message_size || fragments > self.limits.max_fragments {
+                    return None;
+                }
+                (kind, message_len, fragments)
+            }
+            (0x01, None) => (MessageKind::Text, frame.len as u64, 1),
+            (0x02, None) => (MessageKind::Binary, frame.len as u64, 1),
+            _ => return None,
+        };
+        Some(ShortFragment { frame, kind, last, message_len, fragments })
+    }
+
+    /// Adds a fragment to its message, and begins that with the first.
+    #[inline(always)]
+    pub(super) fn add_fragment(&mut self, fragment: &ShortFragment) {
+        if self.message.is_none() {
+            self.message = Some(fragment.kind);
+            self.message_rsv = Rsv::NONE;
+            self.taken = Taken::Nothing;
+            self.text = Utf8Check::new();
+        }
+        self.message_len = fragment.message_len;
+        self.fragments = fragment.fragments;
+    }
+
+    /// Takes a whole short fragment, with which nothing is wrong. `None`, and nothing is consumed, if it is
+    /// not that.
+    #[inline(always)]
+    pub(super) fn take_short_fragment<'b>(
+        &mut self,
+        input: &mut Input<'b>,
+        replies: &mut Replies,
+    ) -> Option<Result<Data<'b>, ProtocolError>> {
+        let fragment = self.short_fragment(input.rest())?;
+        let payload = input.take_after(fragment.frame.header_len, fragment.frame.len)?;
+        self.add_fragment(&fragment);
+        if self.side == Side::Server {
+            Masker::new(fragment.frame.key).apply(payload);
+        }
+        Some(self.piece(payload, fragment.kind, fragment.last, replies))
+    }
+
+    /// Enters the payload of a whole short message.
+    #[inline]
+    pub(super) fn begin_short(&mut self, short: ShortMessage) {
+        self.message = Some(short.kind);
+        self.message_rsv = Rsv::NONE;
+        self.taken = Taken::Nothing;
+        self.text = Utf8Check::new();
+        self.fin = true;
+        self.frame_remaining = short.len as u64;
+        self.masker = Masker::new(short.key);
+        self.state = State::Data;
+    }
+}
+
+/// The least length that some limit is against, of a message of either kind in one frame; 0 if one is against
+/// them all. What a `u16` cannot hold is judged rule by rule.
+pub(super) const fn short_below(limits: Limits) -> u16 {
+    if limits.max_fragments == 0 || !limits.accept_text || !limits.accept_binary {
+        return 0;
+    }
+    let max = if limits.max_frame_size < limits.max_message_size {
+        limits.max_frame_size
+    } else {
+        limits.max_message_size
+    };
+    match max {
+        0..=0xFFFE => (max as u16).saturating_add(1),
+        _ => u16::MAX,
+    }
+}
+
+/// Unmasks a whole payload.
+#[cfg(feature = "alloc")]
+#[inline(never)]
+fn unmask(payload: &mut [u8], key: MaskingKey) {
+    Masker::new(key).apply(payload);
+}
+
+/// The mask bit of the frames that this end receives (section 5.1), where it stands in the second byte.
+const fn mask_bit(side: Side) -> u8 {
+    match side {
+        Side::Server => 0x80,
+        Side::Client => 0,
+    }
+}

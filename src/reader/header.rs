@@ -1,0 +1,182 @@
+//! The header of a frame, judged rule by rule (RFC 6455 sections 5.2 and 5.4).
+//!
+//! Owns: which header is wrong, as early as its octets tell, and what a right one begins. Must not know:
+//! payloads.
+
+use super::glance::ShortFrame;
+use super::{Reader, State, Taken};
+use crate::error::ProtocolError;
+use crate::frame::{FrameHeader, LengthForm, Masker, MessageKind, Opcode, Rsv};
+use crate::input::Input;
+use crate::role::Side;
+use crate::utf8::Utf8Check;
+
+impl Reader {
+    /// Reads a header; `false` if its end has not come.
+    #[inline]
+    pub(super) fn header(&mut self, input: &mut Input<'_>) -> Result<bool, ProtocolError> {
+        if let Some(short) = self.short_message(input.rest()) {
+            self.begin_short(short);
+            input.take(short.header_len);
+            return Ok(true);
+        }
+        if self.state != State::Header {
+            if let Some(fragment) = self.short_fragment(input.rest()) {
+                self.add_fragment(&fragment);
+                self.fin = fragment.last;
+                self.frame_remaining = fragment.frame.len as u64;
+                self.masker = Masker::new(fragment.frame.key);
+                self.state = State::Data;
+                input.take(fragment.frame.header_len);
+                return Ok(true);
+            }
+            if let Some((header, len)) = FrameHeader::decode(input.rest()) {
+                if let Some(&first_two) = input.rest().first_chunk::<2>() {
+                    self.judge_first_two(first_two)?;
+                }
+                self.begin_frame(header)?;
+                input.take(len);
+                return Ok(true);
+            }
+        }
+        self.collect_header(input)
+    }
+
+    /// Reads a header that came in pieces; `false` if its end has not come.
+    #[inline(never)]
+    pub(super) fn collect_header(&mut self, input: &mut Input<'_>) -> Result<bool, ProtocolError> {
+        if input.remaining() == 0 {
+            return Ok(false);
+        }
+        if self.state != State::Header {
+            self.kept_len = 0;
+        }
+        let have = usize::from(self.kept_len);
+        let Some(front) = self.kept.first_chunk_mut::<{ FrameHeader::MAX_LEN }>() else { return Ok(false) };
+        if let Some(spare) = front.get_mut(have..) {
+            for (slot, octet) in spare.iter_mut().zip(input.rest()) {
+                *slot = *octet;
+            }
+        }
+        let front = *front;
+        let count = have.saturating_add(input.remaining()).min(FrameHeader::MAX_LEN);
+        let [first, second, ..] = front;
+        if count < 2 || count < FrameHeader::len_from([first, second]) {
+            input.take_all();
+            self.state = State::Header;
+            self.kept_len = count as u8;
+            if have < 2 && count >= 2 {
+                self.judge_first_two([first, second])?;
+            }
+            return Ok(false);
+        }
+        self.kept_len = 0;
+        let front = front.get(..count).unwrap_or(&front);
+        let len = match self.short_frame(self.side, front).and_then(ShortFrame::message) {
+            Some(short) if self.message.is_none() => {
+                self.begin_short(short);
+                short.header_len
+            }
+            _ => {
+                if have < 2 {
+                    self.judge_first_two([first, second])?;
+                }
+                let Some((header, len)) = FrameHeader::decode(front) else { return Ok(false) };
+                self.begin_frame(header)?;
+                len
+            }
+        };
+        input.take(len.saturating_sub(have));
+        Ok(true)
+    }
+
+    /// Everything that the first two octets decide, so that nonsense is refused before its length is awaited.
+    #[inline]
+    fn judge_first_two(&self, [first, second]: [u8; 2]) -> Result<(), ProtocolError> {
+        let fin = first & 0x80 != 0;
+        let rsv = Rsv::from_first_byte(first);
+        let opcode = Opcode::from_low_bits(first);
+        let masked = second & 0x80 != 0;
+        if opcode.is_reserved() {
+            return Err(ProtocolError::ReservedOpcode);
+        }
+        // An extension's bits belong to the first frame of a message (RFC 7692 section 6.1).
+        let begins_message = opcode == Opcode::TEXT || opcode == Opcode::BINARY;
+        let allowed = if begins_message { self.allowed_rsv } else { Rsv::NONE };
+        if !allowed.contains(rsv) {
+            return Err(ProtocolError::ReservedBits);
+        }
+        match (self.side, masked) {
+            (Side::Server, false) => return Err(ProtocolError::MissingMask),
+            (Side::Client, true) => return Err(ProtocolError::UnexpectedMask),
+            _ => {}
+        }
+        if opcode.is_control() {
+            if !fin {
+                return Err(ProtocolError::FragmentedControl);
+            }
+            if second & 0x7F > 125 {
+                return Err(ProtocolError::OversizedControl);
+            }
+        } else if begins_message {
+            if self.message.is_some() {
+                return Err(ProtocolError::ExpectedContinuation);
+            }
+            let accepted =
+                if opcode == Opcode::TEXT { self.limits.accept_text } else { self.limits.accept_binary };
+            if !accepted {
+                return Err(ProtocolError::UnsupportedData);
+            }
+        } else if self.message.is_none() {
+            return Err(ProtocolError::UnexpectedContinuation);
+        }
+        Ok(())
+    }
+
+    /// Judges the length (sections 5.2 and 10.4) and enters the payload.
+    #[inline]
+    fn begin_frame(&mut self, header: FrameHeader) -> Result<(), ProtocolError> {
+        let len = header.payload_len;
+        if header.length_form != LengthForm::Bits7 {
+            if header.length_form != LengthForm::minimal(len) {
+                return Err(ProtocolError::NonMinimalLength);
+            }
+            if len > u64::MAX >> 1 {
+                return Err(ProtocolError::LengthOverflow);
+            }
+        }
+        if header.opcode.is_control() {
+            self.kept_len = 0;
+            self.state = State::Control { opcode: header.opcode, len: len as u8 };
+        } else {
+            if len > self.limits.max_frame_size {
+                return Err(ProtocolError::FrameTooBig);
+            }
+            if header.opcode != Opcode::CONTINUATION {
+                self.message =
+                    Some(if header.opcode == Opcode::TEXT { MessageKind::Text } else { MessageKind::Binary });
+                self.message_rsv = header.rsv;
+                self.taken = Taken::Nothing;
+                self.message_len = 0;
+                self.fragments = 0;
+                self.text = Utf8Check::new();
+            }
+            self.message_len = self.message_len.saturating_add(len);
+            // A compressed message is as long as what it inflates to, which is counted there.
+            if self.message_len > self.limits.max_message_size && !self.message_rsv.contains(Rsv::RSV1) {
+                return Err(ProtocolError::MessageTooBig);
+            }
+            self.fragments = self.fragments.saturating_add(1);
+            if self.fragments > self.limits.max_fragments {
+                return Err(ProtocolError::TooManyFragments);
+            }
+            self.state = State::Data;
+            self.fin = header.fin;
+            self.frame_remaining = len;
+        }
+        if let Some(key) = header.masking_key {
+            self.masker = Masker::new(key);
+        }
+        Ok(())
+    }
+}
