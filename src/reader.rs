@@ -124,11 +124,11 @@ impl Reader {
     /// [`Limits::max_message_size`], since it is compressed (RFC 7692 section 6).
     #[must_use]
     pub const fn with_allowed_rsv(mut self, rsv: Rsv) -> Self {
-        self.allow_rsv(rsv);
+        self.allowed_rsv = rsv;
         self
     }
 
-    pub(crate) const fn allow_rsv(&mut self, rsv: Rsv) {
+    pub(crate) fn allow_rsv(&mut self, rsv: Rsv) {
         self.allowed_rsv = rsv;
     }
 

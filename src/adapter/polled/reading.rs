@@ -140,7 +140,7 @@ pub(super) struct Receive<'w, S, R, U> {
 
 impl<'w, S, R, U> Receive<'w, S, R, U> {
     #[inline]
-    pub(super) const fn new(socket: &'w mut WebSocket<S, R>) -> Self {
+    pub(super) fn new(socket: &'w mut WebSocket<S, R>) -> Self {
         Self { socket: Some(socket), failing: None, unit: PhantomData }
     }
 }
