@@ -247,7 +247,6 @@ impl Echo {
     }
 
     fn turn(&mut self, stream: &mut TcpStream, ended: bool, spare: &mut Spare) -> io::Result<Turn> {
-        self.endpoint.lend(spare);
         let mut write = WriteSide::Ready;
         // Whether the last read left room: what comes later is an event of its own.
         let mut drained = false;
@@ -281,6 +280,8 @@ impl Echo {
                 }
                 Action::Read if drained => return Ok(Turn::Waiting),
                 Action::Read => {
+                    // Each time: a large message wants another buffer than the one before it.
+                    self.endpoint.lend(spare);
                     let space = self.endpoint.space();
                     let room = space.len();
                     match attempt(|| stream.read(space)) {

@@ -98,8 +98,7 @@ impl Connection {
                 _ => return Ok(false),
             },
         };
-        echo.endpoint.lend(&mut shared.spare);
-        let goes_on = echo.turn(&mut self.stream, ended)?;
+        let goes_on = echo.turn(&mut self.stream, ended, &mut shared.spare)?;
         echo.endpoint.give_back(&mut shared.spare);
         let rest = if echo.held.is_none() { echo.endpoint.rest() } else { None };
         self.phase = match rest {
@@ -151,7 +150,7 @@ impl Echo {
     }
 
     /// Goes on as far as the socket allows; `false` once the connection is over.
-    fn turn(&mut self, stream: &mut TcpStream, ended: bool) -> io::Result<bool> {
+    fn turn(&mut self, stream: &mut TcpStream, ended: bool, spare: &mut Spare) -> io::Result<bool> {
         let Self { endpoint, held } = self;
         let mut write = WriteSide::Ready;
         // Whether the last read had more room than there was to read: what comes later is another event.
@@ -193,6 +192,7 @@ impl Echo {
                 }
                 Action::Read if drained => return Ok(true),
                 Action::Read => {
+                    endpoint.lend(spare);
                     let space = endpoint.space();
                     let room = space.len();
                     match attempt(|| stream.read(space)) {
