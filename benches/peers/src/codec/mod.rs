@@ -9,7 +9,7 @@ mod report;
 mod timing;
 mod workload;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,6 +19,7 @@ use self::report::{Report, Row};
 use self::timing::Plan;
 use self::workload::{CASES, Case, Workload};
 use crate::Result;
+use crate::contenders::uwebsockets_version;
 use crate::machine::Machine;
 
 /// What is measured.
@@ -50,6 +51,10 @@ const FULL: Plan = Plan { rounds: 400, slice: Duration::from_millis(1) };
 /// Cases whose instructions are counted, unless others are named.
 const COUNTED: [&str; 6] = ["a1-16", "a1-125", "a1-1k", "a4-16", "a4-125", "a4-1k"];
 
+/// The sources of uWebSockets that were compiled in.
+const UWEBSOCKETS: Option<&str> =
+    if cfg!(feature = "uwebsockets") { option_env!("UWEBSOCKETS") } else { None };
+
 /// How `--one` ends if the contender cannot do the case.
 const UNABLE: u8 = 3;
 
@@ -66,6 +71,13 @@ pub fn run(options: &Options) -> Result {
     if options.instructions {
         return count(&options.cases_or(&COUNTED), &contenders);
     }
+    let mut versions = Vec::new();
+    match UWEBSOCKETS {
+        None => eprintln!(
+            "skipped: uWebSockets, which is not compiled in (UWEBSOCKETS=DIRECTORY, --features uwebsockets)"
+        ),
+        Some(sources) => versions.push(("uWebSockets".into(), uwebsockets_version(Path::new(sources)))),
+    }
     let start = Instant::now();
     let plan = if options.quick { QUICK } else { FULL };
     let mut rows = Vec::new();
@@ -76,7 +88,9 @@ pub fn run(options: &Options) -> Result {
     eprintln!("took {:.0} s", start.elapsed().as_secs_f64());
     let mut packages: Vec<_> = contenders.iter().map(|contender| contender.package).collect();
     packages.dedup();
-    let report = Report { machine: Machine::here(&packages)?, contenders: &contenders, rows };
+    let mut machine = Machine::here(&packages)?;
+    machine.versions.extend(versions);
+    let report = Report { machine, contenders: &contenders, rows };
     print!("{report}");
     if let Some(folder) = &options.results {
         std::fs::create_dir_all(folder)?;
