@@ -26,7 +26,7 @@ use futures_core::Stream;
 use futures_sink::Sink;
 
 use self::outgoing::Link;
-use self::reading::{drive, Part, Receive, Unit, Whole};
+use self::reading::{drive, Came, Part, Receive, Unit, Whole};
 use self::sleeper::Sleeper;
 use super::Error;
 use crate::close::{CloseCode, CloseFrame};
@@ -337,15 +337,16 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
         self.parts.endpoint.awake()
     }
 
-    fn poll_take<U: Unit>(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, Error>> {
+    fn poll_take<U: Unit>(&mut self, cx: &mut Context<'_>) -> Poll<Result<Came<U::Found>, Error>> {
         let Parts { link, endpoint, .. } = &mut *self.parts;
+        let mut rests = endpoint.is_asleep();
         let (inbound, outbound) = endpoint.awake().split_mut();
         let mut write = Context::from_waker(cx.waker());
-        let taken = drive::<S, R, U>(inbound, &mut Outgoing { link, outbound }, cx, &mut write);
-        if taken.is_pending() {
-            endpoint.settle();
+        let came = drive::<S, R, U>(inbound, &mut Outgoing { link, outbound }, &mut rests, cx, &mut write);
+        if came.is_pending() {
+            endpoint.settle(rests);
         }
-        taken
+        came
     }
 }
 
@@ -370,12 +371,12 @@ impl<S: PollTransport, R: Role> Stream for WebSocket<S, R> {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
-        if !ready!(this.poll_take::<Whole>(cx))? {
-            return Poll::Ready(None);
-        }
-        match this.parts.endpoint.awake().message() {
+        let came = ready!(this.poll_take::<Whole>(cx))?;
+        let (inbound, outbound) = this.parts.endpoint.awake().split_mut();
+        match came.take::<Whole, R>(inbound, outbound) {
             Ok(message) => Poll::Ready(message.map(|message| Ok(message.into()))),
             Err(error) => {
+                outbound.take_failure();
                 // Written here as far as the transport takes it at once, and by the next poll otherwise.
                 let _ = this.outgoing().poll_flush(cx);
                 Poll::Ready(Some(Err(error.into())))

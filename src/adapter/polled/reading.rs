@@ -127,6 +127,32 @@ impl Unit for Part {
     }
 }
 
+/// What driving came to.
+pub(super) enum Came<F> {
+    /// One that was found, and must be taken at once.
+    Found(F),
+    /// One that is announced.
+    Announced,
+    /// The end of the connection.
+    End,
+}
+
+impl<F> Came<F> {
+    /// What came, if it is not the end.
+    #[inline(always)]
+    pub(super) fn take<'i, U: Unit<Found = F>, R: Role>(
+        self,
+        inbound: &'i mut Inbound,
+        outbound: &mut Outbound<R>,
+    ) -> Result<Option<U::Taken<'i>>, ProtocolError> {
+        match self {
+            Self::Found(found) => U::take_found(found, inbound, outbound).map(Some),
+            Self::Announced => U::take(inbound, outbound),
+            Self::End => Ok(None),
+        }
+    }
+}
+
 /// Receives one, with the sending direction.
 ///
 /// It is in each task that waits: as an `async fn` it would be several times as large.
@@ -145,6 +171,37 @@ impl<'w, S, R, U> Receive<'w, S, R, U> {
     }
 }
 
+impl<'w, S: PollTransport, R: Role, U: Unit> Receive<'w, S, R, U> {
+    /// Hands out what came.
+    #[inline(always)]
+    fn give(
+        &mut self,
+        socket: &'w mut WebSocket<S, R>,
+        came: Came<U::Found>,
+        cx: &mut Context<'_>,
+    ) -> Poll<<Self as Future>::Output> {
+        let Parts { link, endpoint, .. } = &mut *socket.parts;
+        let (inbound, outbound) = endpoint.awake().split_mut();
+        let outgoing = Outgoing { link, outbound };
+        match came.take::<U, R>(inbound, outgoing.outbound) {
+            Ok(taken) => Poll::Ready(Ok(taken.map(|taken| (taken, outgoing)))),
+            Err(error) => {
+                self.failing = Some((outgoing, error));
+                self.poll_fail(cx)
+            }
+        }
+    }
+
+    /// Tells the peer what is wrong.
+    #[cold]
+    fn poll_fail(&mut self, cx: &mut Context<'_>) -> Poll<<Self as Future>::Output> {
+        match &mut self.failing {
+            Some((outgoing, error)) => outgoing.poll_fail(cx).map(|()| Err(Error::from(*error))),
+            None => Poll::Pending,
+        }
+    }
+}
+
 impl<'w, S: PollTransport, R: Role, U: Unit> Future for Receive<'w, S, R, U> {
     type Output = Result<Option<(U::Taken<'w>, Outgoing<'w, S, R>)>, Error>;
 
@@ -152,53 +209,40 @@ impl<'w, S: PollTransport, R: Role, U: Unit> Future for Receive<'w, S, R, U> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         if let Some(socket) = this.socket.take() {
-            let found = {
-                let (inbound, outbound) = socket.parts.endpoint.awake().split_mut();
-                U::find(inbound, outbound)
-            };
-            if found.is_none() {
-                match socket.poll_take::<U>(cx) {
-                    Poll::Ready(Ok(true)) => {}
-                    Poll::Ready(Ok(false)) => return Poll::Ready(Ok(None)),
-                    Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                    Poll::Pending => {
-                        this.socket = Some(socket);
-                        return Poll::Pending;
-                    }
+            if let Some(endpoint) = socket.parts.endpoint.get_mut() {
+                let (inbound, outbound) = endpoint.split_mut();
+                if let Some(found) = U::find(inbound, outbound) {
+                    return this.give(socket, Came::Found(found), cx);
                 }
             }
-            let Parts { link, endpoint, .. } = &mut *socket.parts;
-            let (inbound, outbound) = endpoint.awake().split_mut();
-            let outgoing = Outgoing { link, outbound };
-            let taken = match found {
-                Some(found) => U::take_found(found, inbound, outgoing.outbound).map(Some),
-                None => U::take(inbound, outgoing.outbound),
-            };
-            match taken {
-                Ok(taken) => return Poll::Ready(Ok(taken.map(|taken| (taken, outgoing)))),
-                Err(error) => this.failing = Some((outgoing, error)),
+            match socket.poll_take::<U>(cx) {
+                Poll::Ready(Ok(came)) => return this.give(socket, came, cx),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => this.socket = Some(socket),
             }
+            return Poll::Pending;
         }
-        match &mut this.failing {
-            Some((outgoing, error)) => outgoing.poll_fail(cx).map(|()| Err(Error::from(*error))),
-            None => Poll::Pending,
-        }
+        this.poll_fail(cx)
     }
 }
 
-/// Does what the endpoint asks for until something can be taken (`true`) or the connection has ended
-/// (`false`). What is pending wakes `cx`, and `write_cx` where it is a write.
+/// Does what the endpoint asks for until something can be taken or the connection has ended. What is pending
+/// wakes `cx`, and `write_cx` where it is a write.
+///
+/// An endpoint that `rests` has nothing to do but to read. It is told whether it still does.
 pub(super) fn drive<S: PollTransport, R: Role, U: Unit>(
     inbound: &mut Inbound,
     outgoing: &mut Outgoing<'_, S, R>,
+    rests: &mut bool,
     cx: &mut Context<'_>,
     write_cx: &mut Context<'_>,
-) -> Poll<Result<bool, Error>> {
+) -> Poll<Result<Came<U::Found>, Error>> {
     let mut write = WriteSide::Ready;
+    let mut action = if *rests { Action::Read } else { U::poll(inbound, outgoing.outbound, write)? };
     loop {
-        match U::poll(inbound, outgoing.outbound, write)? {
-            Action::Take => return Poll::Ready(Ok(true)),
-            Action::Close => return Poll::Ready(Ok(false)),
+        match action {
+            Action::Take => return Poll::Ready(Ok(Came::Announced)),
+            Action::Close => return Poll::Ready(Ok(Came::End)),
             Action::Write => match outgoing.poll_write(write_cx) {
                 Poll::Ready(Ok(())) => {}
                 // The peer does not read any more; what it sent before tells why.
@@ -221,7 +265,12 @@ pub(super) fn drive<S: PollTransport, R: Role, U: Unit>(
                 spare::with(|spare| inbound.lend(spare));
                 match outgoing.link.stream.poll_read(cx, inbound.space()) {
                     Poll::Ready(Ok(0)) => inbound.eof(outgoing.outbound),
-                    Poll::Ready(Ok(count)) => inbound.filled(count),
+                    Poll::Ready(Ok(count)) => {
+                        inbound.filled(count);
+                        if let Some(found) = U::find(inbound, outgoing.outbound) {
+                            return Poll::Ready(Ok(Came::Found(found)));
+                        }
+                    }
                     Poll::Ready(Err(error)) => {
                         if inbound.lost(outgoing.outbound) {
                             return Poll::Ready(Err(error.into()));
@@ -236,6 +285,8 @@ pub(super) fn drive<S: PollTransport, R: Role, U: Unit>(
                 }
             }
         }
+        *rests = false;
+        action = U::poll(inbound, outgoing.outbound, write)?;
     }
 }
 

@@ -56,6 +56,24 @@ impl<R: Role> Sleeper<R> {
         }
     }
 
+    /// The same.
+    #[inline]
+    pub(super) fn get_mut(&mut self) -> Option<&mut Endpoint<R>> {
+        match &mut self.awake {
+            Some(endpoint) => Some(endpoint),
+            None => match &mut self.kind {
+                Kind::Alone(endpoint) => Some(endpoint),
+                Kind::Kin { .. } => None,
+            },
+        }
+    }
+
+    /// Whether it is not awake.
+    #[inline]
+    pub(super) fn is_asleep(&self) -> bool {
+        self.awake.is_none() && matches!(self.kind, Kind::Kin { .. })
+    }
+
     /// The endpoint, woken if it has to be.
     #[inline]
     pub(super) fn awake(&mut self) -> &mut Endpoint<R> {
@@ -76,10 +94,12 @@ impl<R: Role> Sleeper<R> {
         }
     }
 
-    /// Leaves the endpoint if its connection is at rest, and what buffers it does not need in any case.
+    /// Leaves the endpoint if its connection is at rest, and what buffers it does not need in any case. Where
+    /// it `still_rests`, nothing has happened since it was woken.
     #[inline]
-    pub(super) fn settle(&mut self) {
+    pub(super) fn settle(&mut self, still_rests: bool) {
         let endpoint = match (self.awake.take(), &mut self.kind) {
+            (Some(endpoint), Kind::Kin { settings, .. }) if still_rests => return leave(settings, endpoint),
             (Some(mut endpoint), Kind::Kin { rest, settings, .. }) => match endpoint.rest() {
                 Some(left) => {
                     *rest = left;

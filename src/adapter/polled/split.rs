@@ -19,7 +19,7 @@ use std::task::Wake;
 use futures_core::Stream;
 use futures_sink::Sink;
 
-use super::{drive, Link, Outgoing, Part, Parts, PollTransport, Sleeper, Unit, WebSocket, Whole};
+use super::{drive, Came, Link, Outgoing, Part, Parts, PollTransport, Sleeper, Unit, WebSocket, Whole};
 use crate::adapter::sync::{Mutex, MutexGuard};
 use crate::adapter::{spare, Error, Strangers};
 use crate::close::{CloseCode, CloseFrame};
@@ -126,11 +126,9 @@ impl<S: PollTransport, R: Role> Receiver<S, R> {
     ///
     /// Cancel safe: dropped at any await, nothing received or queued is lost.
     pub async fn recv(&mut self) -> Result<Option<Message<'_>>, Error> {
-        if !poll_fn(|cx| self.poll_take::<Whole>(cx)).await? {
-            return Ok(None);
-        }
+        let came = poll_fn(|cx| self.poll_take::<Whole>(cx)).await?;
         let Self { inbound, shared, .. } = self;
-        let message = inbound.message(&mut lock(&shared.both).outbound);
+        let message = came.take::<Whole, R>(inbound, &mut lock(&shared.both).outbound);
         match message {
             Ok(message) => Ok(message),
             Err(error) => {
@@ -150,11 +148,9 @@ impl<S: PollTransport, R: Role> Receiver<S, R> {
     ///
     /// Cancel safe, as [`recv`](Self::recv).
     pub async fn recv_piece(&mut self) -> Result<Option<Data<'_>>, Error> {
-        if !poll_fn(|cx| self.poll_take::<Part>(cx)).await? {
-            return Ok(None);
-        }
+        let came = poll_fn(|cx| self.poll_take::<Part>(cx)).await?;
         let Self { inbound, shared, .. } = self;
-        let piece = inbound.piece(&mut lock(&shared.both).outbound);
+        let piece = came.take::<Part, R>(inbound, &mut lock(&shared.both).outbound);
         match piece {
             Ok(piece) => Ok(piece),
             Err(error) => {
@@ -215,27 +211,28 @@ impl<S: PollTransport, R: Role> Receiver<S, R> {
         }
     }
 
-    fn poll_take<U: Unit>(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, Error>> {
+    fn poll_take<U: Unit>(&mut self, cx: &mut Context<'_>) -> Poll<Result<Came<U::Found>, Error>> {
         let Self { inbound, shared, .. } = self;
         wait(&shared.wakers.receiver, cx);
         let write_waker = Waker::from(Arc::clone(&shared.wakers));
-        let taken = {
+        let came = {
             let both = &mut *lock(&shared.both);
             let mut outgoing = both.outgoing();
-            let taken = drive::<S, R, U>(inbound, &mut outgoing, cx, &mut Context::from_waker(&write_waker));
-            if taken.is_pending() {
+            let mut write = Context::from_waker(&write_waker);
+            let came = drive::<S, R, U>(inbound, &mut outgoing, &mut false, cx, &mut write);
+            if came.is_pending() {
                 spare::with(|spare| {
                     inbound.give_back(spare);
                     outgoing.outbound.give_back(spare);
                 });
             }
-            taken
+            came
         };
-        if !matches!(taken, Poll::Pending | Poll::Ready(Ok(true))) {
+        if matches!(came, Poll::Ready(Ok(Came::End) | Err(_))) {
             // The end, which the sender may be waiting against.
             wake(&shared.wakers.sender);
         }
-        taken
+        came
     }
 }
 
@@ -419,12 +416,10 @@ impl<S: PollTransport + Unpin, R: Role + Unpin> Stream for Receiver<S, R> {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
-        if !ready!(this.poll_take::<Whole>(cx))? {
-            return Poll::Ready(None);
-        }
+        let came = ready!(this.poll_take::<Whole>(cx))?;
         let write_waker = Waker::from(Arc::clone(&this.shared.wakers));
         let both = &mut *lock(&this.shared.both);
-        match this.inbound.message(&mut both.outbound) {
+        match came.take::<Whole, R>(&mut this.inbound, &mut both.outbound) {
             Ok(message) => Poll::Ready(message.map(|message| Ok(message.into()))),
             Err(error) => {
                 // Written here as far as the transport takes it at once, and by the next poll otherwise.
