@@ -2,6 +2,7 @@
 //!
 //! Owns: options, and turning received bytes into an answer to write. Must not know: any transport.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -235,8 +236,8 @@ pub enum OpeningError {
     Refused(u16),
     /// A plain HTTP request came, and was answered with 426.
     NotWebSocket,
-    /// The server answered otherwise.
-    Rejected(Rejection),
+    /// The server answered otherwise. In a box, since what every operation may return holds it.
+    Rejected(Box<Rejection>),
     /// Our own options would make an invalid head.
     Compose(ComposeError),
     /// A `wss:` URI was to be opened without TLS.
@@ -371,11 +372,11 @@ pub(super) fn ask(handshake: &mut client::Handshake<'_>, input: &[u8]) -> Result
             }
             Ok(Asked::Open { session, taken })
         }
-        (taken, client::Progress::Rejected(rejected)) => Err(OpeningError::Rejected(Rejection {
+        (taken, client::Progress::Rejected(rejected)) => Err(OpeningError::Rejected(Box::new(Rejection {
             status: rejected.status(),
             fields: rejected.headers().iter().map(|(name, value)| (name.into(), value.into())).collect(),
             body: input.get(taken..).unwrap_or(&[]).into(),
-        })),
+        }))),
     }
 }
 
