@@ -339,7 +339,7 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
 
     fn poll_take<U: Unit>(&mut self, cx: &mut Context<'_>) -> Poll<Result<Came<U::Found>, Error>> {
         let Parts { link, endpoint, .. } = &mut *self.parts;
-        let mut rests = endpoint.is_asleep();
+        let mut rests = endpoint.rest();
         let (inbound, outbound) = endpoint.awake().split_mut();
         let mut write = Context::from_waker(cx.waker());
         let came = drive::<S, R, U>(inbound, &mut Outgoing { link, outbound }, &mut rests, cx, &mut write);
@@ -371,7 +371,14 @@ impl<S: PollTransport, R: Role> Stream for WebSocket<S, R> {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
-        let came = ready!(this.poll_take::<Whole>(cx))?;
+        let found = this.parts.endpoint.get_mut().and_then(|endpoint| {
+            let (inbound, outbound) = endpoint.split_mut();
+            Whole::find(inbound, outbound)
+        });
+        let came = match found {
+            Some(found) => Came::Found(found),
+            None => ready!(this.poll_take::<Whole>(cx))?,
+        };
         let (inbound, outbound) = this.parts.endpoint.awake().split_mut();
         match came.take::<Whole, R>(inbound, outbound) {
             Ok(message) => Poll::Ready(message.map(|message| Ok(message.into()))),

@@ -278,11 +278,7 @@ impl<R: Role> Endpoint<R> {
     /// remembers earlier messages. [`resume`](Self::resume) goes on with it.
     #[must_use]
     pub fn rest(&mut self) -> Option<Rest> {
-        if self.inbound.is_at_rest() {
-            self.outbound.rest()
-        } else {
-            None
-        }
+        self.inbound.rest(&self.outbound)
     }
 
     /// Goes on with a connection that was at rest, in this one's place, whatever became of this one: with the

@@ -20,6 +20,7 @@ use crate::input::Input;
 use crate::limits::Limits;
 use crate::reader::{Next, Reader, ShortMessage};
 use crate::replies::Replies;
+use crate::rest::Rest;
 use crate::role::{Role, Side};
 use crate::time::{Timestamp, Wake};
 use crate::utf8::{whole_text, InvalidUtf8};
@@ -126,6 +127,17 @@ impl Inbound {
         if self.has_short(outbound) {
             return Ok(Action::Take);
         }
+        self.work(Unit::Message, outbound, write)
+    }
+
+    /// As [`poll`](Self::poll), where no short message was [found](Self::find_short).
+    #[cfg(any(feature = "futures-io", feature = "tokio"))]
+    #[inline]
+    pub(crate) fn poll_on<R: Role>(
+        &mut self,
+        outbound: &mut Outbound<R>,
+        write: WriteSide,
+    ) -> Result<Action, ProtocolError> {
         self.work(Unit::Message, outbound, write)
     }
 
@@ -284,6 +296,16 @@ impl Inbound {
     /// Space to read into, never empty.
     pub fn space(&mut self) -> &mut [u8] {
         self.inbox.space(self.reader.frame_remaining(), self.text_came)
+    }
+
+    /// Space to read into that needs not be lent, if it is there.
+    #[cfg(any(feature = "futures-io", feature = "tokio"))]
+    #[inline]
+    pub(crate) fn plain_space(&mut self) -> Option<&mut [u8]> {
+        match self.inflation {
+            None => self.inbox.plain_space(),
+            Some(_) => None,
+        }
     }
 
     /// `count` bytes were read into [`space`](Self::space).
@@ -457,8 +479,18 @@ impl Inbound {
         self.inbox.is_large()
     }
 
+    /// What is to be kept of the connection, if it is at rest.
+    #[inline]
+    pub(crate) fn rest<R: Role>(&mut self, outbound: &Outbound<R>) -> Option<Rest> {
+        if self.is_at_rest() {
+            outbound.rest()
+        } else {
+            None
+        }
+    }
+
     /// Whether no message is in progress or ready, and nothing is unread or remembered.
-    pub(super) fn is_at_rest(&mut self) -> bool {
+    fn is_at_rest(&mut self) -> bool {
         self.settle();
         self.reader.is_at_rest()
             && self.inbox.is_empty()

@@ -121,6 +121,21 @@ impl Inbox {
         self.buf.get_mut(self.unread.end..end).unwrap_or(&mut [])
     }
 
+    /// The whole buffer, if it is of the plain size and nothing stands in it: the space for most reads, and
+    /// nothing is to be lent for them.
+    #[cfg(any(feature = "futures-io", feature = "tokio"))]
+    #[inline]
+    pub(crate) fn plain_space(&mut self) -> Option<&mut [u8]> {
+        if !self.is_empty() || self.buf.len() != self.capacity {
+            return None;
+        }
+        self.clear();
+        if self.expected <= self.capacity {
+            self.expected = 0;
+        }
+        Some(&mut self.buf)
+    }
+
     /// Makes the space for a read, in a spare buffer if there is one.
     #[inline]
     pub(crate) fn lend(&mut self, announced: u64, spare: &mut SpareInput) {

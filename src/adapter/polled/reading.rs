@@ -14,6 +14,7 @@ use crate::error::ProtocolError;
 use crate::event::Data;
 use crate::message::{Action, Inbound, Message, Outbound, WriteSide};
 use crate::reader::ShortMessage;
+use crate::rest::Rest;
 use crate::role::Role;
 use crate::time::Wake;
 
@@ -34,7 +35,7 @@ pub(super) trait Unit {
         outbound: &mut Outbound<R>,
     ) -> Result<Self::Taken<'i>, ProtocolError>;
 
-    /// What to do next towards one.
+    /// What to do next towards one, where none was found.
     fn poll<R: Role>(
         inbound: &mut Inbound,
         outbound: &mut Outbound<R>,
@@ -78,7 +79,7 @@ impl Unit for Whole {
         outbound: &mut Outbound<R>,
         write: WriteSide,
     ) -> Result<Action, ProtocolError> {
-        inbound.poll(outbound, write)
+        inbound.poll_on(outbound, write)
     }
 
     #[inline]
@@ -226,25 +227,30 @@ impl<'w, S: PollTransport, R: Role, U: Unit> Future for Receive<'w, S, R, U> {
     }
 }
 
-/// Does what the endpoint asks for until something can be taken or the connection has ended. What is pending
-/// wakes `cx`, and `write_cx` where it is a write.
+/// Does what the endpoint asks for until something can be taken or the connection has ended, where nothing was
+/// [found](Unit::find). What is pending wakes `cx`, and `write_cx` where it is a write.
 ///
-/// An endpoint that `rests` has nothing to do but to read. It is told whether it still does.
+/// An endpoint of which `rests` says what is to be kept has nothing to do but to read. At a wait this says so
+/// again, if it is known.
 pub(super) fn drive<S: PollTransport, R: Role, U: Unit>(
     inbound: &mut Inbound,
     outgoing: &mut Outgoing<'_, S, R>,
-    rests: &mut bool,
+    rests: &mut Option<Rest>,
     cx: &mut Context<'_>,
     write_cx: &mut Context<'_>,
 ) -> Poll<Result<Came<U::Found>, Error>> {
     let mut write = WriteSide::Ready;
-    let mut action = if *rests { Action::Read } else { U::poll(inbound, outgoing.outbound, write)? };
     loop {
+        let action = match rests {
+            Some(_) => Action::Read,
+            None => U::poll(inbound, outgoing.outbound, write)?,
+        };
         match action {
             Action::Take => return Poll::Ready(Ok(Came::Announced)),
             Action::Close => return Poll::Ready(Ok(Came::End)),
             Action::Write => match outgoing.poll_write(write_cx) {
-                Poll::Ready(Ok(())) => {}
+                // That was all, mostly.
+                Poll::Ready(Ok(())) => *rests = inbound.rest(outgoing.outbound),
                 // The peer does not read any more; what it sent before tells why.
                 Poll::Ready(Err(_)) => outgoing.outbound.write_ended(),
                 Poll::Pending if write == WriteSide::Blocked => return Poll::Pending,
@@ -262,8 +268,14 @@ pub(super) fn drive<S: PollTransport, R: Role, U: Unit>(
                 if write == WriteSide::Ready {
                     let _ = outgoing.poll_transport_flush(write_cx);
                 }
-                spare::with(|spare| inbound.lend(spare));
-                match outgoing.link.stream.poll_read(cx, inbound.space()) {
+                let space = match inbound.plain_space() {
+                    Some(space) => space,
+                    None => {
+                        spare::with(|spare| inbound.lend(spare));
+                        inbound.space()
+                    }
+                };
+                match outgoing.link.stream.poll_read(cx, space) {
                     Poll::Ready(Ok(0)) => inbound.eof(outgoing.outbound),
                     Poll::Ready(Ok(count)) => {
                         inbound.filled(count);
@@ -283,10 +295,9 @@ pub(super) fn drive<S: PollTransport, R: Role, U: Unit>(
                         write = WriteSide::Ready;
                     }
                 }
+                *rests = None;
             }
         }
-        *rests = false;
-        action = U::poll(inbound, outgoing.outbound, write)?;
     }
 }
 

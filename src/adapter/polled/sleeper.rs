@@ -68,10 +68,13 @@ impl<R: Role> Sleeper<R> {
         }
     }
 
-    /// Whether it is not awake.
+    /// What is left of it, if it is not awake.
     #[inline]
-    pub(super) fn is_asleep(&self) -> bool {
-        self.awake.is_none() && matches!(self.kind, Kind::Kin { .. })
+    pub(super) fn rest(&self) -> Option<Rest> {
+        match (&self.awake, &self.kind) {
+            (None, Kind::Kin { rest, .. }) => Some(*rest),
+            _ => None,
+        }
     }
 
     /// The endpoint, woken if it has to be.
@@ -94,13 +97,13 @@ impl<R: Role> Sleeper<R> {
         }
     }
 
-    /// Leaves the endpoint if its connection is at rest, and what buffers it does not need in any case. Where
-    /// it `still_rests`, nothing has happened since it was woken.
+    /// Leaves the endpoint if its connection is at rest, which may be known, and what buffers it does not need
+    /// in any case.
     #[inline]
-    pub(super) fn settle(&mut self, still_rests: bool) {
+    pub(super) fn settle(&mut self, rests: Option<Rest>) {
         let endpoint = match (self.awake.take(), &mut self.kind) {
-            (Some(endpoint), Kind::Kin { settings, .. }) if still_rests => return leave(settings, endpoint),
-            (Some(mut endpoint), Kind::Kin { rest, settings, .. }) => match endpoint.rest() {
+            (Some(mut endpoint), Kind::Kin { rest, settings, .. }) => match rests.or_else(|| endpoint.rest())
+            {
                 Some(left) => {
                     *rest = left;
                     return leave(settings, endpoint);
@@ -148,8 +151,17 @@ impl Left {
     /// Whether its endpoint, if it has one, was made so.
     #[inline]
     fn is_kin(&self, settings: &Arc<Settings>) -> bool {
-        self.settings.as_ref().is_some_and(|own| Arc::ptr_eq(own, settings) || own == settings)
+        match &self.settings {
+            Some(own) => Arc::ptr_eq(own, settings) || are_same(own, settings),
+            None => false,
+        }
     }
+}
+
+/// Whether settings that do not stand in the same place are the same.
+#[cold]
+fn are_same(some: &Settings, others: &Settings) -> bool {
+    some == others
 }
 
 /// These settings, which connections share that have the same.

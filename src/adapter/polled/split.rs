@@ -219,7 +219,10 @@ impl<S: PollTransport, R: Role> Receiver<S, R> {
             let both = &mut *lock(&shared.both);
             let mut outgoing = both.outgoing();
             let mut write = Context::from_waker(&write_waker);
-            let came = drive::<S, R, U>(inbound, &mut outgoing, &mut false, cx, &mut write);
+            let came = match U::find(inbound, outgoing.outbound) {
+                Some(found) => Poll::Ready(Ok(Came::Found(found))),
+                None => drive::<S, R, U>(inbound, &mut outgoing, &mut None, cx, &mut write),
+            };
             if came.is_pending() {
                 spare::with(|spare| {
                     inbound.give_back(spare);
