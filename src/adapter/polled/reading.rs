@@ -173,6 +173,28 @@ impl<'w, S, R, U> Receive<'w, S, R, U> {
 }
 
 impl<'w, S: PollTransport, R: Role, U: Unit> Receive<'w, S, R, U> {
+    /// What was read already, if that is all there is to do.
+    #[inline(always)]
+    fn find(&mut self) -> Option<(&'w mut WebSocket<S, R>, U::Found)> {
+        let (inbound, outbound) = self.socket.as_mut()?.parts.endpoint.get_mut()?.split_mut();
+        let found = U::find(inbound, outbound)?;
+        Some((self.socket.take()?, found))
+    }
+
+    /// As [`poll`](Future::poll), where nothing was found.
+    // By itself: where it is not inlined, what it needs is not set up for each message of one read.
+    fn poll_long(&mut self, cx: &mut Context<'_>) -> Poll<<Self as Future>::Output> {
+        let Some(socket) = self.socket.take() else { return self.poll_fail(cx) };
+        match socket.poll_take::<U>(cx) {
+            Poll::Ready(Ok(came)) => self.give(socket, came, cx),
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Pending => {
+                self.socket = Some(socket);
+                Poll::Pending
+            }
+        }
+    }
+
     /// Hands out what came.
     #[inline(always)]
     fn give(
@@ -206,24 +228,13 @@ impl<'w, S: PollTransport, R: Role, U: Unit> Receive<'w, S, R, U> {
 impl<'w, S: PollTransport, R: Role, U: Unit> Future for Receive<'w, S, R, U> {
     type Output = Result<Option<(U::Taken<'w>, Outgoing<'w, S, R>)>, Error>;
 
-    #[inline]
+    #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        if let Some(socket) = this.socket.take() {
-            if let Some(endpoint) = socket.parts.endpoint.get_mut() {
-                let (inbound, outbound) = endpoint.split_mut();
-                if let Some(found) = U::find(inbound, outbound) {
-                    return this.give(socket, Came::Found(found), cx);
-                }
-            }
-            match socket.poll_take::<U>(cx) {
-                Poll::Ready(Ok(came)) => return this.give(socket, came, cx),
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                Poll::Pending => this.socket = Some(socket),
-            }
-            return Poll::Pending;
+        match this.find() {
+            Some((socket, found)) => this.give(socket, Came::Found(found), cx),
+            None => this.poll_long(cx),
         }
-        this.poll_fail(cx)
     }
 }
 
