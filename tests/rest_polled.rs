@@ -15,7 +15,7 @@ use common::{counting, to, Keys, BINARY, CLOSE, END, MORE, PING, PONG, TEXT, TEX
 use futures_util::task::noop_waker;
 use proptest::prelude::*;
 use sockless::adapter::polled::{PollTransport, WebSocket};
-use sockless::message::Buffers;
+use sockless::message::{Buffers, Prepared};
 use sockless::{
     AnyRole, CloseCode, Config, ControlPayload, Limits, ReadyState, Role, Server, Side, Timeouts, Timestamp,
 };
@@ -29,6 +29,8 @@ struct Line {
     incoming: Vec<u8>,
     ended: bool,
     blocked: bool,
+    /// Bytes that it takes before it is blocked.
+    room: Option<usize>,
     now: u64,
     /// What was asked of the transport, in order.
     done: Vec<Done>,
@@ -76,9 +78,11 @@ impl<L: Reach> PollTransport for Wire<L> {
 
     fn poll_write(&mut self, _: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         self.0.with(|line| {
-            if line.blocked {
+            if line.blocked || line.room == Some(0) {
                 return Poll::Pending;
             }
+            let buf = &buf[..line.room.unwrap_or(usize::MAX).min(buf.len())];
+            line.room = line.room.map(|room| room - buf.len());
             match line.done.last_mut() {
                 // How much one write takes, or one read brings, carries no meaning.
                 Some(Done::Wrote(before)) => before.extend_from_slice(buf),
@@ -151,10 +155,13 @@ enum Act {
     /// The same, in pieces, which are not.
     ArrivePieces(usize),
     Send(usize),
+    /// Sends as well, by different ways: one of them prepared.
+    Tell(usize),
     Ping,
     Close,
     Pass(u64),
     Block(bool),
+    Room(usize),
     End,
     /// The application looks at it.
     Look,
@@ -194,7 +201,8 @@ impl<R: Role> Talk<R> {
                 self.line.with(|line| line.now += micros);
                 self.receive(false);
             }
-            Act::Block(blocked) => self.line.with(|line| line.blocked = blocked),
+            Act::Block(blocked) => self.line.with(|line| (line.blocked, line.room) = (blocked, None)),
+            Act::Room(room) => self.line.with(|line| line.room = Some(room)),
             Act::End => {
                 self.line.with(|line| line.ended = true);
                 self.receive(false);
@@ -206,7 +214,7 @@ impl<R: Role> Talk<R> {
                 let seen = (endpoint.ready_state(), endpoint.poll_timeout(), endpoint.outbound().queued());
                 self.note(seen);
             }
-            Act::Split => {}
+            Act::Tell(_) | Act::Split => {}
         }
     }
 
@@ -275,11 +283,13 @@ fn act() -> impl Strategy<Value = Act> {
         12 => (1_usize..1500).prop_map(Act::Arrive),
         2 => (1_usize..1500).prop_map(Act::ArrivePieces),
         2 => (0_usize..500).prop_map(Act::Send),
+        4 => (0_usize..500).prop_map(Act::Tell),
         1 => Just(Act::Ping),
         1 => Just(Act::Close),
         4 => (1_000_000_u64..25_000_000).prop_map(Act::Pass),
         1 => any::<bool>().prop_map(Act::Block),
-        1 => Just(Act::Block(false)),
+        2 => (0_usize..600).prop_map(Act::Room),
+        2 => Just(Act::Block(false)),
         1 => Just(Act::End),
         2 => Just(Act::Look),
         1 => Just(Act::Split),
@@ -304,6 +314,13 @@ proptest! {
                 continue;
             }
             let (resting, awake) = (resting[index].as_mut().unwrap(), awake[index].as_mut().unwrap());
+            if let Act::Tell(len) = act {
+                let told = vec![b't'; len];
+                let sent = poll(resting.socket.send_prepared(&Prepared::new(&told[..])));
+                resting.note(sent);
+                let sent = poll(awake.socket.send(&told[..]));
+                awake.note(sent);
+            }
             resting.act(&act, &mut coming[index].0);
             awake.act(&act, &mut coming[index].1);
             prop_assert_eq!(&resting.seen, &awake.seen);
@@ -334,6 +351,27 @@ fn a_server_that_waits_keeps_little() {
     let each = -held / (COUNT as isize - 1);
     // The line is of the test.
     assert!(each < 160 + size_of::<Line>() as isize, "{each} bytes each");
+}
+
+#[test]
+fn a_server_that_waits_sends_what_is_prepared_without_an_endpoint() {
+    let (mut socket, line) = socket(Server, true);
+    assert!(poll(socket.recv()).is_pending());
+    let prepared = Prepared::new("to all");
+    line.with(|line| line.done = vec![Done::Wrote(Vec::with_capacity(64))]);
+    let (_, peak, sent) = counting::held(|| poll(socket.send_prepared(&prepared)));
+    assert!(matches!(sent, Poll::Ready(Ok(()))));
+    assert_eq!(peak, 0, "bytes were allocated to queue it");
+    assert_eq!(line.with(|line| line.done.clone()), [Done::Wrote(prepared.frame().to_vec())]);
+    // Of the next, the transport takes a part: the rest goes out in its turn, before what is sent then.
+    line.with(|line| line.room = Some(3));
+    assert!(poll(socket.send_prepared(&prepared)).is_pending());
+    assert!(poll(socket.send_prepared(&Prepared::new("more"))).is_pending());
+    assert_eq!(socket.endpoint().outbound().queued(), 5 + 6);
+    line.with(|line| line.room = None);
+    assert!(poll(socket.recv()).is_pending());
+    let want = [prepared.frame(), prepared.frame(), b"\x81\x04more"].concat();
+    assert_eq!(line.with(|line| line.done.clone()), [Done::Wrote(want)]);
 }
 
 #[test]

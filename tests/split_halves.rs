@@ -6,7 +6,7 @@ use futures_util::{SinkExt, StreamExt};
 use sockless::adapter::tokio::{Tokio, WebSocket};
 use sockless::adapter::Error;
 use sockless::deflate::{Params, Tuning};
-use sockless::message::{Buffers, Endpoint, OwnedMessage};
+use sockless::message::{Buffers, Endpoint, OwnedMessage, Prepared};
 use sockless::{
     Client, CloseCode, Config, ControlPayload, EntropyError, Initiator, Payload, ProtocolError, SendError,
     Server,
@@ -49,7 +49,11 @@ async fn both_directions_at_once_lose_nothing_and_never_stand_still() {
         let message = |n: usize| format!("message {n}, {}", "x".repeat(n % 700));
         let send_down = async {
             for n in 0..COUNT {
-                server_out.send(message(n).as_str()).await.unwrap();
+                let message = message(n);
+                match n % 3 {
+                    0 => server_out.send_prepared(&Prepared::new(message.as_str())).await.unwrap(),
+                    _ => server_out.send(message.as_str()).await.unwrap(),
+                }
                 if n % 50 == 0 {
                     server_out.ping(ControlPayload::new(b"down").unwrap()).await.unwrap();
                 }

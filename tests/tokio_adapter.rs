@@ -218,7 +218,7 @@ fn receiving_pieces_survives_being_dropped_at_every_await() {
 #[test]
 fn sending_dropped_at_every_await_cuts_and_repeats_nothing() {
     let mut want = Vec::new();
-    want.extend_from_slice(b"\x81\x05Hello\x01\x01a\x80\x01b\x89\x01p\x81\x04each");
+    want.extend_from_slice(b"\x81\x05Hello\x01\x01a\x80\x01b\x89\x01p\x81\x04each\x82\x03all");
     for polls in 1..40 {
         let mut socket = server(Wire::new(&[], 1, true));
         // Each is queued at its first poll, whole; where it is dropped does not matter.
@@ -227,6 +227,7 @@ fn sending_dropped_at_every_await_cuts_and_repeats_nothing() {
         let _ = poll_times(socket.send_fragment("b", true), polls);
         let _ = poll_times(socket.ping(ControlPayload::new(b"p").unwrap()), polls);
         let _ = poll_times(socket.feed_prepared(&Prepared::new("each")), polls);
+        let _ = poll_times(socket.send_prepared(&Prepared::new(&b"all"[..])), polls);
         let _ = poll_times(socket.flush(), polls);
         run(socket.flush()).unwrap();
         assert_eq!(socket.get_ref().written, want, "polls {polls}");

@@ -364,6 +364,47 @@ impl<S: PollTransport> WebSocket<S, Server> {
         let mut outgoing = self.outgoing();
         poll_fn(|cx| outgoing.poll_feed_prepared(cx, message)).await
     }
+
+    /// Sends a message that was encoded once for many connections, and everything queued before it. Where
+    /// nothing is, it is written from where it stands, and only what the transport does not take is queued.
+    ///
+    /// # Errors
+    ///
+    /// As [`Outgoing::send`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Outgoing::send`].
+    pub async fn send_prepared(&mut self, message: &Prepared) -> Result<(), Error> {
+        let mut fed = false;
+        poll_fn(|cx| self.poll_send_prepared(cx, message, &mut fed)).await
+    }
+
+    fn poll_send_prepared(
+        &mut self,
+        cx: &mut Context<'_>,
+        message: &Prepared,
+        fed: &mut bool,
+    ) -> Poll<Result<(), Error>> {
+        let Parts { link, endpoint, .. } = &mut *self.parts;
+        if endpoint.rest().is_none() {
+            return self.outgoing().poll_send_prepared(cx, message, fed);
+        }
+        if !*fed {
+            // Whoever does not compress sends this frame, and a whole message changes nothing about a connection
+            // at rest: it need not be woken.
+            let written = link.write(cx, message.frame());
+            if written < message.frame().len() {
+                let mut outgoing = self.outgoing();
+                outgoing.lend();
+                outgoing.outbound.feed_prepared_at_once(message, |_| written)?;
+                *fed = true;
+                return outgoing.poll_flush(cx);
+            }
+            *fed = true;
+        }
+        link.poll_flush(cx).map_err(Error::from)
+    }
 }
 
 impl<S: PollTransport, R: Role> Stream for WebSocket<S, R> {

@@ -521,6 +521,23 @@ impl Outbound<Server> {
         Ok(())
     }
 
+    /// The same, but for what `write` writes at once of a frame of any length, where nothing is queued: it
+    /// returns how many bytes, and 0 where it failed.
+    #[cfg(any(feature = "futures-io", feature = "tokio"))]
+    #[inline]
+    pub(crate) fn feed_prepared_at_once(
+        &mut self,
+        message: &Prepared,
+        write: impl FnOnce(&[u8]) -> usize,
+    ) -> Result<(), FeedError> {
+        let frame = self.pass(message)?;
+        let rest = frame.get(write(frame)..).unwrap_or(&[]);
+        if !rest.is_empty() {
+            self.outbox.push(rest);
+        }
+        Ok(())
+    }
+
     /// The frame that is sent here, which counts as sent.
     fn pass<'m>(&mut self, message: &'m Prepared) -> Result<&'m [u8], FeedError> {
         self.outbox.admit(message.frame().len())?;

@@ -199,7 +199,7 @@ impl<'w, S: PollTransport, R: Role> Outgoing<'w, S, R> {
 
     /// Takes of this thread's buffers what is needed to queue.
     #[inline]
-    fn lend(&mut self) {
+    pub(super) fn lend(&mut self) {
         if self.outbound.wants_lending() {
             spare::with(|spare| self.outbound.lend(spare));
         }
@@ -217,7 +217,7 @@ impl<'w, S: PollTransport, R: Role> Outgoing<'w, S, R> {
             ready!(self.poll_write(cx))?;
         }
         spare::with(|spare| self.outbound.give_back(spare));
-        self.poll_transport_flush(cx).map_err(Error::from)
+        self.link.poll_flush(cx).map_err(Error::from)
     }
 
     /// Writes once of what waits.
@@ -228,14 +228,6 @@ impl<'w, S: PollTransport, R: Role> Outgoing<'w, S, R> {
         }
         self.outbound.wrote(count);
         self.link.unflushed = true;
-        Poll::Ready(Ok(()))
-    }
-
-    pub(super) fn poll_transport_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.link.unflushed {
-            ready!(self.link.stream.poll_flush(cx))?;
-            self.link.unflushed = false;
-        }
         Poll::Ready(Ok(()))
     }
 
@@ -267,12 +259,55 @@ impl<S: PollTransport> Outgoing<'_, S, Server> {
         };
         Poll::Ready(fed.map_err(Error::from))
     }
+
+    /// Writes it as well, and what is queued before it. Once it is `fed`, only what is left is written.
+    pub(super) fn poll_send_prepared(
+        &mut self,
+        cx: &mut Context<'_>,
+        message: &Prepared,
+        fed: &mut bool,
+    ) -> Poll<Result<(), Error>> {
+        if !*fed {
+            if self.outbound.output().is_empty() {
+                self.lend();
+                let Self { link, outbound } = self;
+                outbound.feed_prepared_at_once(message, |frame| link.write(cx, frame))?;
+            } else {
+                ready!(self.poll_feed_prepared(cx, message))?;
+            }
+            *fed = true;
+        }
+        self.poll_flush(cx)
+    }
 }
 
 impl<S: PollTransport> Link<S> {
     /// Writes what the transport takes at once; where it takes nothing, the next write tells why.
+    #[inline]
+    pub(super) fn write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> usize {
+        let written = self.stream.poll_write(cx, bytes);
+        self.wrote(written)
+    }
+
+    /// The same of two parts.
     fn write_both(&mut self, cx: &mut Context<'_>, [first, second]: [&[u8]; 2]) -> usize {
-        match self.stream.poll_write_both(cx, first, second) {
+        let written = self.stream.poll_write_both(cx, first, second);
+        self.wrote(written)
+    }
+
+    /// Writes out what the transport buffers itself.
+    #[inline]
+    pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.unflushed {
+            ready!(self.stream.poll_flush(cx))?;
+            self.unflushed = false;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    #[inline]
+    fn wrote(&mut self, written: Poll<io::Result<usize>>) -> usize {
+        match written {
             Poll::Ready(Ok(count)) => {
                 self.unflushed = true;
                 count

@@ -277,7 +277,7 @@ pub(super) fn drive<S: PollTransport, R: Role, U: Unit>(
                 // A write that waits must not be disturbed: a flush may take its wake-up. Whether the
                 // transport's own buffer is written out or not, there is nothing to do but read.
                 if write == WriteSide::Ready {
-                    let _ = outgoing.poll_transport_flush(write_cx);
+                    let _ = outgoing.link.poll_flush(write_cx);
                 }
                 let space = match inbound.plain_space() {
                     Some(space) => space,

@@ -399,6 +399,20 @@ impl<S: PollTransport> Sender<S, Server> {
     pub async fn feed_prepared(&mut self, message: &Prepared) -> Result<(), Error> {
         self.with(|outgoing, cx| outgoing.poll_feed_prepared(cx, message)).await
     }
+
+    /// Sends a message that was encoded once for many connections. See [`WebSocket::send_prepared`].
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Outgoing::send`].
+    pub async fn send_prepared(&mut self, message: &Prepared) -> Result<(), Error> {
+        let mut fed = false;
+        self.with(|outgoing, cx| outgoing.poll_send_prepared(cx, message, &mut fed)).await
+    }
 }
 
 impl<S: PollTransport, R: Role> Shared<S, R> {
