@@ -1,4 +1,4 @@
-//! Ours: a frame that all connections copy from.
+//! Ours: a frame that all connections write from where it stands.
 
 use std::net::TcpListener;
 
@@ -12,22 +12,26 @@ use super::{RING, hear};
 use crate::Result;
 use crate::contenders::runtime;
 
+/// One for all connections: what a task names in passing it keeps.
+static OPTIONS: ServerOptions<'static> = ServerOptions::new(OriginPolicy::Any);
+
 pub fn serve(listener: TcpListener) -> Result {
     let sender = Sender::new(RING);
     runtime::serve(listener, move |stream| {
         let sender = sender.clone();
         async move {
             let mut heard = sender.subscribe();
-            let mut socket = accept(stream, &ServerOptions::new(OriginPolicy::Any)).await?;
+            let mut socket = accept(stream, &OPTIONS).await?;
             loop {
                 // Both are cancel safe.
                 tokio::select! {
+                    // What is heard goes out before anything else is read, as where another task reads.
+                    biased;
+                    message = hear(&mut heard) => socket.send_prepared(&message?).await?,
                     message = socket.recv() => match message? {
                         Some(message) => drop(sender.send(Prepared::new(message))),
                         None => return Ok(()),
                     },
-                    // Written before the next wait for input.
-                    message = hear(&mut heard) => socket.feed_prepared(&message?).await?,
                 }
             }
         }

@@ -19,11 +19,13 @@ pub fn serve(listener: TcpListener) -> Result {
             let mut socket = accept_async(stream).await?;
             loop {
                 tokio::select! {
+                    // What is heard goes out before anything else is read, as where another task reads.
+                    biased;
+                    message = hear(&mut heard) => socket.send(message?).await?,
                     message = socket.next() => match message {
                         Some(message) => drop(sender.send(message?)),
                         None => return Ok(()),
                     },
-                    message = hear(&mut heard) => socket.send(message?).await?,
                 }
             }
         }
