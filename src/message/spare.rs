@@ -11,8 +11,9 @@ use super::inbox::SpareInput;
 ///
 /// Call [`Endpoint::lend`](super::Endpoint::lend) before each read, and before a message is queued where none
 /// was read; and [`Endpoint::give_back`](super::Endpoint::give_back) when the endpoint waits. One that is not
-/// lent any makes its own, and a large message after another makes it anew. Endpoints that share should have one size of a read ([`Buffers`](super::Buffers)). Buffers in which
-/// there were large messages are kept up to 4 MiB together, and so is one of output.
+/// lent any makes its own, and a large message after another makes it anew. Endpoints that share should have
+/// one size of a read ([`Buffers`](super::Buffers)). Buffers in which there were large messages are kept up to
+/// 4 MiB together, and so is one of output.
 #[derive(Debug)]
 pub struct Spare {
     pub(super) input: SpareInput,
