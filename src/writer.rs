@@ -482,53 +482,35 @@ impl<R: Role> Writer<R> {
     fn whole_frame(
         &mut self,
         fin: bool,
-        first: (Opcode, Rsv),
-        octets: &[u8],
-        out: &mut [u8],
-    ) -> Result<usize, SendError> {
-        // Compiled apart: the header of a short one has one form.
-        if octets.len() <= 125 {
-            self.put_frame(fin, first, octets, out)
-        } else {
-            self.put_long_frame(fin, first, octets, out)
-        }
-    }
-
-    #[inline(never)]
-    fn put_long_frame(
-        &mut self,
-        fin: bool,
-        first: (Opcode, Rsv),
-        octets: &[u8],
-        out: &mut [u8],
-    ) -> Result<usize, SendError> {
-        self.put_frame(fin, first, octets, out)
-    }
-
-    #[inline(always)]
-    fn put_frame(
-        &mut self,
-        fin: bool,
         (opcode, rsv): (Opcode, Rsv),
         octets: &[u8],
         out: &mut [u8],
     ) -> Result<usize, SendError> {
-        let required = self.encoded_len(octets.len());
-        let Some(frame) = out.get_mut(..required) else {
-            return Err(BufferTooSmall::new(required).into());
-        };
-        let key = self.role.masking_key()?;
-        let header = FrameHeader { rsv, ..FrameHeader::new(fin, opcode, octets.len() as u64, key) };
-        // Room was made for both.
-        let target = header.write(frame).and_then(|rest| rest.get_mut(..octets.len()));
-        match (target, key) {
-            (Some(target), None) => copy(octets, target),
-            (Some(target), Some(key)) => {
-                Masker::new(key).copy(octets, target);
+        let first = FrameHeader::first_byte(fin, rsv, opcode);
+        // Compiled apart, but for what calls others to draw keys: the header of a short one has one form, and a
+        // long one is all that its function has to hold in registers.
+        if octets.len() <= 125 {
+            let frame = self.room(octets.len(), out)?;
+            match self.role.masking_key()? {
+                Some(key) => put_masked(octets, frame, key, first),
+                None => put_plain(octets, frame, first),
             }
-            (None, _) => {}
+            Ok(frame.len())
+        } else {
+            let frame = self.room(octets.len(), out)?;
+            match self.role.masking_key()? {
+                Some(key) => put_long_masked(octets, frame, key, first),
+                None => put_long_plain(octets, frame, first),
+            }
+            Ok(frame.len())
         }
-        Ok(required)
+    }
+
+    /// The front of `out`, as far as a frame of `len` octets takes it.
+    #[inline(always)]
+    fn room<'o>(&self, len: usize, out: &'o mut [u8]) -> Result<&'o mut [u8], BufferTooSmall> {
+        let required = self.encoded_len(len);
+        out.get_mut(..required).ok_or(BufferTooSmall::new(required))
     }
 
     /// Counts a piece of the begun frame and checks it if it is text.
@@ -650,6 +632,34 @@ const fn rsv_of(payload: &Payload<'_>) -> Rsv {
     } else {
         Rsv::NONE
     }
+}
+
+/// Writes a client's frame to where there is room for it.
+#[inline(always)]
+fn put_masked(octets: &[u8], frame: &mut [u8], key: MaskingKey, first: u8) {
+    let header = FrameHeader::begun_with(first, octets.len() as u64, Some(key));
+    if let Some(target) = header.write(frame).and_then(|rest| rest.get_mut(..octets.len())) {
+        Masker::new(key).copy(octets, target);
+    }
+}
+
+/// Writes a server's frame to where there is room for it.
+#[inline(always)]
+fn put_plain(octets: &[u8], frame: &mut [u8], first: u8) {
+    let header = FrameHeader::begun_with(first, octets.len() as u64, None);
+    if let Some(target) = header.write(frame).and_then(|rest| rest.get_mut(..octets.len())) {
+        copy(octets, target);
+    }
+}
+
+#[inline(never)]
+fn put_long_masked(octets: &[u8], frame: &mut [u8], key: MaskingKey, first: u8) {
+    put_masked(octets, frame, key, first);
+}
+
+#[inline(never)]
+fn put_long_plain(octets: &[u8], frame: &mut [u8], first: u8) {
+    put_plain(octets, frame, first);
 }
 
 /// Copies a payload to as many octets. A call takes longer than the two ends of a short one, which may

@@ -38,6 +38,9 @@ pub enum LengthForm {
     Bits64,
 }
 
+/// In the first byte: whether the frame is the last of its message.
+const FIN: u8 = 0x80;
+
 impl LengthForm {
     /// The shortest form that fits.
     #[inline]
@@ -67,6 +70,20 @@ impl FrameHeader {
         }
     }
 
+    /// A header that begins with this byte, in the minimal length form.
+    #[inline]
+    pub(crate) const fn begun_with(first: u8, payload_len: u64, masking_key: Option<MaskingKey>) -> Self {
+        let (rsv, opcode) = (Rsv::from_first_byte(first), Opcode::from_low_bits(first));
+        Self { rsv, ..Self::new(first & FIN != 0, opcode, payload_len, masking_key) }
+    }
+
+    /// The first byte of a header.
+    #[inline]
+    pub(crate) const fn first_byte(fin: bool, rsv: Rsv, opcode: Opcode) -> u8 {
+        let fin = if fin { FIN } else { 0 };
+        fin | rsv.as_first_byte() | opcode.value()
+    }
+
     /// Reads a header from the front of `bytes`, with the number of bytes that it takes.
     ///
     /// `None` means that more bytes are needed; any two bytes begin some header, so there is no error.
@@ -91,7 +108,7 @@ impl FrameHeader {
             (Some(MaskingKey(*key)), rest)
         };
         let header = Self {
-            fin: first & 0x80 != 0,
+            fin: first & FIN != 0,
             rsv: Rsv::from_first_byte(first),
             opcode: Opcode::from_low_bits(first),
             masking_key,
@@ -144,9 +161,8 @@ impl FrameHeader {
     /// many they are.
     #[inline(always)]
     const fn words(&self, key: Option<MaskingKey>) -> ([u64; 2], u64) {
-        let fin = if self.fin { 0x80 } else { 0 };
         let mask = if self.masking_key.is_some() { 0x8000 } else { 0 };
-        let first = mask | fin | self.rsv.as_first_byte() as u64 | self.opcode.value() as u64;
+        let first = mask | Self::first_byte(self.fin, self.rsv, self.opcode) as u64;
         let (key, key_len) = match key {
             Some(MaskingKey(key)) => (u32::from_le_bytes(key) as u64, 4),
             None => (0, 0),
