@@ -142,7 +142,7 @@ fn byte_loop(key: [u8; 4], payload: &[u8]) -> Vec<u8> {
 
 /// Every length at which a kernel begins or ends, and where wide vectors do.
 fn lengths() -> impl Iterator<Item = usize> {
-    (0..=300).chain(508..=516).chain(636..=644).chain([1023, 1024, 1025, 4095, 4096, 4103, 16384])
+    (0..=580).chain(636..=644).chain(764..=772).chain([1023, 1024, 1025, 4095, 4096, 4103, 16384])
 }
 
 /// At every octet of the key and every alignment of a vector, with whatever features.

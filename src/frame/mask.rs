@@ -84,7 +84,7 @@ fn apply(piece: &mut [u8], word: u32) {
         17..=32 => apply_ends::<16>(piece, word),
         33..=64 => apply_ends::<32>(piece, word),
         65..=128 => apply_ends::<64>(piece, word),
-        _ => apply_blocks(piece, word),
+        _ => apply_blocks(piece, twice(word)),
     }
 }
 
@@ -98,7 +98,7 @@ fn copy(from: &[u8], to: &mut [u8], word: u32) {
         17..=32 => copy_ends::<16>(from, to, word),
         33..=64 => copy_ends::<32>(from, to, word),
         65..=128 => copy_ends::<64>(from, to, word),
-        _ => copy_blocks(from, to, word),
+        _ => copy_blocks(from, to, twice(word)),
     }
 }
 
@@ -120,10 +120,10 @@ fn copy_octets(from: &[u8], to: &mut [u8], word: u32) {
 /// Transforms the first and the last `N` octets where they stand.
 #[inline]
 fn apply_ends<const N: usize>(piece: &mut [u8], word: u32) {
-    let end = turned(word, piece.len());
+    let (start, end) = ends::<N>(word, piece.len());
     let (Some(&first), Some(&last)) = (piece.first_chunk::<N>(), piece.last_chunk::<N>()) else { return };
     if let Some(slot) = piece.first_chunk_mut() {
-        *slot = masked(first, word);
+        *slot = masked(first, start);
     }
     if let Some(slot) = piece.last_chunk_mut() {
         *slot = masked(last, end);
@@ -132,57 +132,79 @@ fn apply_ends<const N: usize>(piece: &mut [u8], word: u32) {
 
 #[inline]
 fn copy_ends<const N: usize>(from: &[u8], to: &mut [u8], word: u32) {
+    let (start, end) = ends::<N>(word, from.len());
     if let (Some(slot), Some(first)) = (to.first_chunk_mut::<N>(), from.first_chunk()) {
-        *slot = masked(*first, word);
+        *slot = masked(*first, start);
     }
     if let (Some(slot), Some(last)) = (to.last_chunk_mut::<N>(), from.last_chunk()) {
-        *slot = masked(*last, turned(word, from.len()));
+        *slot = masked(*last, end);
     }
+}
+
+/// Transforms a long piece where it stands.
+#[cfg_attr(feature = "simd-masking", inline(never))]
+fn apply_blocks(piece: &mut [u8], twice: u64) {
+    wide::run(ApplyBlocks { piece, twice });
+}
+
+#[cfg_attr(feature = "simd-masking", inline(never))]
+fn copy_blocks(from: &[u8], to: &mut [u8], twice: u64) {
+    wide::run(CopyBlocks { from, to, twice });
+}
+
+#[inline(never)]
+fn apply_compiled(piece: &mut [u8], twice: u64) {
+    wide::run_compiled(ApplyBlocks { piece, twice });
+}
+
+#[inline(never)]
+fn copy_compiled(from: &[u8], to: &mut [u8], twice: u64) {
+    wide::run_compiled(CopyBlocks { from, to, twice });
 }
 
 /// Octets of a block of a long piece.
-const BLOCK: usize = 128;
+const BLOCK: usize = 256;
+/// Half as many.
+const HALF: usize = 128;
 
-/// Transforms a long piece where it stands.
-#[inline(never)]
-fn apply_blocks(piece: &mut [u8], word: u32) {
-    wide::run(ApplyBlocks { piece, word });
-}
-
-#[inline(never)]
-fn copy_blocks(from: &[u8], to: &mut [u8], word: u32) {
-    wide::run(CopyBlocks { from, to, word });
-}
-
-/// Transforms a piece of at least one block where it stands: its blocks from the first aligned octet on, as
-/// vectors that lie in two lines of the cache are slow; the octets before, with some of the first block; and
-/// the last block, which overlaps the others. These two are taken before anything is written.
+/// Transforms a piece of at least half a block where it stands: its blocks and half of one more from the first
+/// aligned octet on, as vectors that lie in two lines of the cache are slow; the octets before, with some of the
+/// first block; and the last half of a block, which overlaps the others. These two are taken before anything is
+/// written.
 struct ApplyBlocks<'p> {
     piece: &'p mut [u8],
-    word: u32,
+    twice: u64,
 }
 
 impl wide::Work for ApplyBlocks<'_> {
     #[inline(always)]
     fn run<const ALIGN: usize>(self, vectors: impl Vectors) {
-        let Self { piece, word } = self;
-        let (first, last) = (piece.first_chunk::<ALIGN>(), piece.last_chunk::<BLOCK>());
+        let Self { piece, twice } = self;
+        let (first, last) = (piece.first_chunk::<ALIGN>(), piece.last_chunk::<HALF>());
         let (Some(&first), Some(&last)) = (first, last) else { return };
         let before = octets_before::<ALIGN>(piece);
-        let end = turned(word, piece.len());
-        let blocks = piece.get_mut(before..).unwrap_or(&mut []).chunks_exact_mut(BLOCK);
-        let inner = turned(word, before);
-        for block in blocks {
+        let (inner, end) = (turned_twice(twice, before), turned_twice(twice, piece.len()));
+        let aligned = piece.get_mut(before..).unwrap_or(&mut []);
+        let mut blocks = aligned.chunks_exact_mut(BLOCK);
+        for block in blocks.by_ref() {
             if let Ok(block) = <&mut [u8; BLOCK]>::try_from(block) {
                 *block = vectors.xor(*block, inner);
             }
         }
+        if let Some(half) = blocks.into_remainder().first_chunk_mut::<HALF>() {
+            *half = vectors.xor(*half, inner);
+        }
         if let Some(slot) = piece.first_chunk_mut() {
-            *slot = vectors.xor(first, word);
+            *slot = vectors.xor(first, twice);
         }
         if let Some(slot) = piece.last_chunk_mut() {
             *slot = vectors.xor(last, end);
         }
+    }
+
+    #[inline(always)]
+    fn run_compiled(self) {
+        apply_compiled(self.piece, self.twice);
     }
 }
 
@@ -190,31 +212,40 @@ impl wide::Work for ApplyBlocks<'_> {
 struct CopyBlocks<'p> {
     from: &'p [u8],
     to: &'p mut [u8],
-    word: u32,
+    twice: u64,
 }
 
 impl wide::Work for CopyBlocks<'_> {
     #[inline(always)]
     fn run<const ALIGN: usize>(self, vectors: impl Vectors) {
-        let Self { from, to, word } = self;
+        let Self { from, to, twice } = self;
         let Some(to) = to.get_mut(..from.len()) else { return };
-        let before = octets_before::<ALIGN>(to);
         if let (Some(slot), Some(first)) = (to.first_chunk_mut::<ALIGN>(), from.first_chunk()) {
-            *slot = vectors.xor(*first, word);
+            *slot = vectors.xor(*first, twice);
         }
-        let targets = to.get_mut(before..).unwrap_or(&mut []).chunks_exact_mut(BLOCK);
-        let sources = from.get(before..).unwrap_or(&[]).chunks_exact(BLOCK);
-        let inner = turned(word, before);
-        for (target, source) in targets.zip(sources) {
+        let before = octets_before::<ALIGN>(to);
+        let inner = turned_twice(twice, before);
+        let (targets, sources) = (to.get_mut(before..).unwrap_or(&mut []), from.get(before..).unwrap_or(&[]));
+        for (target, source) in targets.chunks_exact_mut(BLOCK).zip(sources.chunks_exact(BLOCK)) {
             if let (Ok(target), Ok(source)) =
                 (<&mut [u8; BLOCK]>::try_from(target), <&[u8; BLOCK]>::try_from(source))
             {
                 *target = vectors.xor(*source, inner);
             }
         }
-        if let (Some(slot), Some(last)) = (to.last_chunk_mut::<BLOCK>(), from.last_chunk()) {
-            *slot = vectors.xor(*last, turned(word, from.len()));
+        let halves =
+            (targets.chunks_exact_mut(BLOCK).into_remainder(), sources.chunks_exact(BLOCK).remainder());
+        if let (Some(target), Some(source)) = (halves.0.first_chunk_mut::<HALF>(), halves.1.first_chunk()) {
+            *target = vectors.xor(*source, inner);
         }
+        if let (Some(slot), Some(last)) = (to.last_chunk_mut::<HALF>(), from.last_chunk()) {
+            *slot = vectors.xor(*last, turned_twice(twice, from.len()));
+        }
+    }
+
+    #[inline(always)]
+    fn run_compiled(self) {
+        copy_compiled(self.from, self.to, self.twice);
     }
 }
 
@@ -226,12 +257,33 @@ fn octets_before<const ALIGN: usize>(octets: &[u8]) -> usize {
 
 /// A block of the payload, transformed. `N` is a multiple of 4.
 #[inline(always)]
-fn masked<const N: usize>(block: [u8; N], word: u32) -> [u8; N] {
-    wide::Compiled.xor(block, word)
+fn masked<const N: usize>(block: [u8; N], twice: u64) -> [u8; N] {
+    wide::Compiled.xor(block, twice)
+}
+
+/// The key twice, for the first and for the last `N` of so many octets.
+#[inline(always)]
+const fn ends<const N: usize>(word: u32, octets: usize) -> (u64, u64) {
+    if N == 4 {
+        return (word as u64, turned(word, octets) as u64); // once is enough
+    }
+    (twice(word), turned_twice(twice(word), octets))
+}
+
+/// The key twice.
+#[inline(always)]
+const fn twice(word: u32) -> u64 {
+    (word as u64) | ((word as u64) << 32)
 }
 
 /// The key, for what follows so many octets, and for the last octets of so many.
 #[inline]
 const fn turned(word: u32, octets: usize) -> u32 {
     word.rotate_right(((octets & 3) << 3) as u32)
+}
+
+/// The same of the key twice.
+#[inline(always)]
+const fn turned_twice(twice: u64, octets: usize) -> u64 {
+    twice.rotate_right((octets as u32) << 3)
 }

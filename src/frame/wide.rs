@@ -8,12 +8,17 @@ pub(super) trait Work {
     ///
     /// Must be inlined always, or it is not compiled anew.
     fn run<const ALIGN: usize>(self, vectors: impl Vectors);
+
+    /// Works in the vectors that the compiler finds for itself, in a function apart.
+    ///
+    /// The choice is then made before any register is saved.
+    fn run_compiled(self);
 }
 
 /// What the vectors do.
 pub(super) trait Vectors: Copy {
-    /// XORs a block of a multiple of 4 octets with a little-endian word, again and again.
-    fn xor<const N: usize>(self, block: [u8; N], word: u32) -> [u8; N];
+    /// XORs a block of a multiple of 4 octets with a little-endian word, again and again: it comes `twice`.
+    fn xor<const N: usize>(self, block: [u8; N], twice: u64) -> [u8; N];
 }
 
 /// Runs `work` in the widest vectors that this processor has.
@@ -29,6 +34,12 @@ pub(super) fn run(work: impl Work) {
     if let Some(v3) = pulp::x86::V3::try_new() {
         return v3.vectorize(InV3 { work });
     }
+    work.run_compiled();
+}
+
+/// What [`Work::run_compiled`] runs.
+#[inline(always)]
+pub(super) fn run_compiled(work: impl Work) {
     work.run::<16>(Compiled);
 }
 
@@ -38,8 +49,7 @@ pub(super) struct Compiled;
 
 impl Vectors for Compiled {
     #[inline(always)]
-    fn xor<const N: usize>(self, mut block: [u8; N], word: u32) -> [u8; N] {
-        let twice = u64::from(word) | (u64::from(word) << 32);
+    fn xor<const N: usize>(self, mut block: [u8; N], twice: u64) -> [u8; N] {
         let mut lanes = block.chunks_exact_mut(8);
         for lane in lanes.by_ref() {
             if let Ok(lane) = <&mut [u8; 8]>::try_from(lane) {
@@ -47,7 +57,7 @@ impl Vectors for Compiled {
             }
         }
         if let Some(lane) = lanes.into_remainder().first_chunk_mut::<4>() {
-            *lane = (u32::from_le_bytes(*lane) ^ word).to_le_bytes();
+            *lane = (u32::from_le_bytes(*lane) ^ twice as u32).to_le_bytes();
         }
         block
     }
@@ -88,16 +98,16 @@ impl<W: Work> pulp::NullaryFnOnce for InV4<W> {
 #[cfg(all(feature = "simd-avx512", target_arch = "x86_64"))]
 impl Vectors for pulp::x86::V4 {
     #[inline(always)]
-    fn xor<const N: usize>(self, mut block: [u8; N], word: u32) -> [u8; N] {
-        let words = self.splat_u32x16(word);
+    fn xor<const N: usize>(self, mut block: [u8; N], twice: u64) -> [u8; N] {
+        let words = self.splat_u64x8(twice);
         let mut lanes = block.chunks_exact_mut(64);
         for lane in lanes.by_ref() {
             if let Ok(lane) = <&mut [u8; 64]>::try_from(lane) {
-                *lane = pulp::cast(self.xor_u32x16(pulp::cast(*lane), words));
+                *lane = pulp::cast(self.xor_u64x8(pulp::cast(*lane), words));
             }
         }
         if let Some(lane) = lanes.into_remainder().first_chunk_mut::<32>() {
-            *lane = Compiled.xor(*lane, word);
+            *lane = Compiled.xor(*lane, twice);
         }
         block
     }
