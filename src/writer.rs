@@ -106,29 +106,67 @@ impl<R: Role> Writer<R> {
     // A call would save and restore on every frame what only the drawing of new keys wants.
     #[inline(always)]
     pub fn encode(&mut self, payload: Payload<'_>, fin: bool, out: &mut [u8]) -> Result<usize, SendError> {
-        if !(fin && payload.is_plain() && self.is_ready()) {
-            return self.encode_in_stage(payload, fin, out);
+        let (begun, octets) = (first_byte(&payload, fin), payload.octets());
+        if fin && payload.is_plain() && self.is_ready() {
+            // A message by itself leaves everything as it is.
+            return self.whole_frame(begun, octets, out);
         }
-        // A message by itself leaves everything as it is.
-        self.whole_frame(true, (payload.kind().opcode(), Rsv::NONE), payload.octets(), out)
+        if payload.is_plain() {
+            if let Some(result) = self.encode_fragment(octets, out, begun) {
+                return Ok(result?);
+            }
+        }
+        self.encode_in_stage(octets, out, begun, payload.is_cut())
+    }
+
+    /// As [`encode`](Self::encode), at a glance, for a fragment that types vouch for, with nothing in its way.
+    /// `begun` is what its first byte is if it begins a message. `None` leaves everything to be judged rule by
+    /// rule.
+    // All that goes in and out is in registers.
+    #[inline(never)]
+    fn encode_fragment(
+        &mut self,
+        octets: &[u8],
+        out: &mut [u8],
+        begun: u8,
+    ) -> Option<Result<usize, EntropyError>> {
+        if self.text.is_some() || self.frame_remaining > 0 || !self.is_open() {
+            return None;
+        }
+        let first = self.stage.next(begun)?;
+        let frame = self.room(octets.len(), out).ok()?;
+        let key = match self.role.masking_key() {
+            Ok(key) => key,
+            Err(error) => return Some(Err(error)),
+        };
+        self.stage.sent_frame(begun);
+        let written = frame.len();
+        match (key, octets.len()) {
+            (Some(key), ..=125) => put_masked(octets, frame, key, first),
+            (Some(key), _) => put_long_masked(octets, frame, key, first),
+            (None, ..=125) => put_plain(octets, frame, first),
+            (None, _) => put_long_plain(octets, frame, first),
+        }
+        Some(Ok(written))
     }
 
     /// As [`encode`](Self::encode), at any stage.
+    #[cold]
     #[inline(never)]
     fn encode_in_stage(
         &mut self,
-        payload: Payload<'_>,
-        fin: bool,
+        octets: &[u8],
         out: &mut [u8],
+        begun: u8,
+        cut: bool,
     ) -> Result<usize, SendError> {
-        let rsv = rsv_of(&payload);
-        let first = self.data_frame(payload.kind(), rsv)?;
-        let text = self.continue_text(payload, fin)?;
-        let written = self.whole_frame(fin, first, payload.octets(), out)?;
+        let first = self.data_frame(begun)?;
+        let text = self.continue_text(octets, begun, cut)?;
+        let written = self.whole_frame_apart(first, octets, out)?;
         if let Some(text) = text {
             self.text = text;
         }
-        self.stage.sent_frame(payload.kind(), rsv, fin);
+        self.stage.sent_frame(begun);
         Ok(written)
     }
 
@@ -158,7 +196,8 @@ impl<R: Role> Writer<R> {
     ///
     /// As [`encode`](Self::encode), but for the buffer.
     pub fn begin(&mut self, kind: MessageKind, fin: bool, len: u64) -> Result<EncodedHeader, SendError> {
-        let first = self.data_frame(kind, Rsv::NONE)?;
+        let begun = FrameHeader::first_byte(fin, Rsv::NONE, kind.opcode());
+        let first = self.data_frame(begun)?;
         let text = match kind {
             // Fragments that were text by type end between characters.
             MessageKind::Text => Some(self.text.unwrap_or_default()),
@@ -168,10 +207,10 @@ impl<R: Role> Writer<R> {
         if ends && text.is_some_and(|text| !text.is_complete()) {
             return Err(SendError::InvalidUtf8);
         }
-        let header = self.header(fin, first, len)?;
+        let header = self.header(first, len)?;
         self.text = if ends { None } else { text };
         self.frame_remaining = len;
-        self.stage.sent_frame(kind, Rsv::NONE, fin);
+        self.stage.sent_frame(begun);
         Ok(header)
     }
 
@@ -350,11 +389,11 @@ impl<R: Role> Writer<R> {
         payload: Payload<'_>,
         fin: bool,
     ) -> Result<EncodedHeader, SendError> {
-        let len = payload.octets().len() as u64;
+        let (begun, len) = (first_byte(&payload, fin), payload.octets().len() as u64);
         if fin && payload.is_plain() && self.is_ready() {
-            return self.header(true, (payload.kind().opcode(), Rsv::NONE), len);
+            return self.header(begun, len);
         }
-        self.begin_in_stage(payload, rsv_of(&payload), fin, len)
+        self.begin_in_stage(payload, begun, len)
     }
 
     /// As [`begin_whole`](Self::begin_whole), where the payload goes out in `len` compressed octets.
@@ -365,7 +404,8 @@ impl<R: Role> Writer<R> {
         fin: bool,
         len: usize,
     ) -> Result<EncodedHeader, SendError> {
-        self.begin_in_stage(payload, Rsv::RSV1, fin, len as u64)
+        let begun = FrameHeader::first_byte(fin, Rsv::RSV1, payload.kind().opcode());
+        self.begin_in_stage(payload, begun, len as u64)
     }
 
     /// Lets a whole message pass that was encoded elsewhere.
@@ -417,14 +457,15 @@ impl<R: Role> Writer<R> {
         Ok(())
     }
 
-    /// Opcode and reserved bits of the next data frame (section 5.4, and RFC 7692 section 6.1).
+    /// The first byte of a data frame (section 5.4, and RFC 7692 section 6.1), which is `begun` if it begins a
+    /// message.
     #[inline]
-    fn data_frame(&self, kind: MessageKind, rsv: Rsv) -> Result<(Opcode, Rsv), SendError> {
+    fn data_frame(&self, begun: u8) -> Result<u8, SendError> {
         self.may_send()?;
-        if !self.allowed_rsv.contains(rsv) {
+        if !self.allowed_rsv.contains(Rsv::from_first_byte(begun)) {
             return Err(SendError::CompressionNotNegotiated);
         }
-        self.stage.next(kind, rsv).ok_or(SendError::MessageInProgress)
+        self.stage.next(begun).ok_or(SendError::MessageInProgress)
     }
 
     /// Begins the frame of a payload that is complete and valid, at any stage.
@@ -432,61 +473,51 @@ impl<R: Role> Writer<R> {
     fn begin_in_stage(
         &mut self,
         payload: Payload<'_>,
-        rsv: Rsv,
-        fin: bool,
+        begun: u8,
         len: u64,
     ) -> Result<EncodedHeader, SendError> {
-        let first = self.data_frame(payload.kind(), rsv)?;
-        let text = self.continue_text(payload, fin)?;
-        let header = self.header(fin, first, len)?;
+        let first = self.data_frame(begun)?;
+        let text = self.continue_text(payload.octets(), begun, payload.is_cut())?;
+        let header = self.header(first, len)?;
         if let Some(text) = text {
             self.text = text;
         }
-        self.stage.sent_frame(payload.kind(), rsv, fin);
+        self.stage.sent_frame(begun);
         Ok(header)
     }
 
-    /// What is to be noted of the text in progress once `payload` was sent: nothing, where types vouch for
-    /// all octets of it.
+    /// What is to be noted of the text in progress once these octets of it were sent: nothing, where types
+    /// vouch for all of it.
     #[inline]
-    fn continue_text(&self, payload: Payload<'_>, fin: bool) -> Result<Option<TextState>, SendError> {
+    fn continue_text(&self, octets: &[u8], begun: u8, cut: bool) -> Result<Option<TextState>, SendError> {
         match self.text {
-            None if !payload.is_cut() => Ok(None),
-            text => check_text(text.unwrap_or_default(), payload.octets(), fin).map(Some),
+            None if !cut => Ok(None),
+            text => check_text(text.unwrap_or_default(), octets, FrameHeader::is_last(begun)).map(Some),
         }
     }
 
     /// Draws the masking key of a frame whose payload comes later, and builds the header.
     #[inline]
-    fn header(
-        &mut self,
-        fin: bool,
-        (opcode, rsv): (Opcode, Rsv),
-        len: u64,
-    ) -> Result<EncodedHeader, SendError> {
+    fn header(&mut self, first: u8, len: u64) -> Result<EncodedHeader, SendError> {
         let key = self.role.masking_key()?;
         if let Some(key) = key {
             self.masker = Masker::new(key);
         }
-        let header = FrameHeader { rsv, ..FrameHeader::new(fin, opcode, len, key) };
-        Ok(header.encode())
+        Ok(FrameHeader::begun_with(first, len, key).encode())
+    }
+
+    fn control_frame(&mut self, opcode: Opcode, octets: &[u8], out: &mut [u8]) -> Result<usize, SendError> {
+        self.whole_frame_apart(FrameHeader::first_byte(true, Rsv::NONE, opcode), octets, out)
     }
 
     #[inline(never)]
-    fn control_frame(&mut self, opcode: Opcode, octets: &[u8], out: &mut [u8]) -> Result<usize, SendError> {
-        self.whole_frame(true, (opcode, Rsv::NONE), octets, out)
+    fn whole_frame_apart(&mut self, first: u8, octets: &[u8], out: &mut [u8]) -> Result<usize, SendError> {
+        self.whole_frame(first, octets, out)
     }
 
     /// Writes one frame with its payload, which is copied and masked in one go.
     #[inline(always)]
-    fn whole_frame(
-        &mut self,
-        fin: bool,
-        (opcode, rsv): (Opcode, Rsv),
-        octets: &[u8],
-        out: &mut [u8],
-    ) -> Result<usize, SendError> {
-        let first = FrameHeader::first_byte(fin, rsv, opcode);
+    fn whole_frame(&mut self, first: u8, octets: &[u8], out: &mut [u8]) -> Result<usize, SendError> {
         // Compiled apart, but for what calls others to draw keys: the header of a short one has one form, and a
         // long one is all that its function has to hold in registers.
         if octets.len() <= 125 {
@@ -602,7 +633,7 @@ impl Writer<Server> {
     #[inline(never)]
     fn frame_in_stage<'p>(&mut self, payload: Payload<'p>, fin: bool) -> Result<Frame<'p>, SendError> {
         let octets = payload.octets();
-        let header = self.begin_in_stage(payload, rsv_of(&payload), fin, octets.len() as u64)?;
+        let header = self.begin_in_stage(payload, first_byte(&payload, fin), octets.len() as u64)?;
         Ok(Frame { header, payload: octets })
     }
 }
@@ -625,13 +656,11 @@ impl Frame<'_> {
     }
 }
 
-/// The reserved bits of a message whose first frame has this payload.
-const fn rsv_of(payload: &Payload<'_>) -> Rsv {
-    if payload.is_deflated() {
-        Rsv::RSV1
-    } else {
-        Rsv::NONE
-    }
+/// The first byte of a frame with this payload that begins a message.
+#[inline]
+const fn first_byte(payload: &Payload<'_>, fin: bool) -> u8 {
+    let rsv = if payload.is_deflated() { Rsv::RSV1 } else { Rsv::NONE };
+    FrameHeader::first_byte(fin, rsv, payload.kind().opcode())
 }
 
 /// Writes a client's frame to where there is room for it.
@@ -639,7 +668,7 @@ const fn rsv_of(payload: &Payload<'_>) -> Rsv {
 fn put_masked(octets: &[u8], frame: &mut [u8], key: MaskingKey, first: u8) {
     let header = FrameHeader::begun_with(first, octets.len() as u64, Some(key));
     if let Some(target) = header.write(frame).and_then(|rest| rest.get_mut(..octets.len())) {
-        Masker::new(key).copy(octets, target);
+        key.copy(octets, target);
     }
 }
 

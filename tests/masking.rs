@@ -330,3 +330,24 @@ fn without_a_key_nothing_is_sent_and_nothing_is_forgotten() {
     let text = conn.writer().encode("text".into(), true, &mut out).unwrap();
     assert_eq!(sent_by(Side::Client, &out[..text]), [(TEXT, b"text".to_vec())]);
 }
+
+#[test]
+fn without_a_key_a_fragment_is_not_sent_and_no_other_key_is_asked_for() {
+    let (works, draws) = (Cell::new(true), Cell::new(0));
+    let entropy = |dest: &mut [u8]| {
+        draws.set(draws.get() + 1);
+        dest.fill(1);
+        works.get().then_some(()).ok_or(EntropyError)
+    };
+    let mut writer = sockless::Writer::new(Client::new(entropy));
+    let mut out = [0; 256];
+    let first = writer.encode("fra".into(), false, &mut out).unwrap();
+    assert_eq!(sent_by(Side::Client, &out[..first]), [(TEXT_PART, b"fra".to_vec())]);
+    works.set(false);
+    assert_eq!(writer.encode("g".into(), true, &mut out), Err(SendError::Entropy(EntropyError)));
+    assert_eq!(draws.get(), 2);
+    works.set(true);
+    let last = writer.encode("ment".into(), true, &mut out).unwrap();
+    assert_eq!(sent_by(Side::Client, &out[..last]), [(END, b"ment".to_vec())]);
+    assert_eq!(draws.get(), 3);
+}

@@ -305,19 +305,39 @@ proptest! {
 }
 
 /// Lengths of each way to copy and mask, and those around them.
+fn lengths() -> impl Iterator<Item = usize> {
+    (0..300).chain(65_530..65_540)
+}
+
 #[test]
 fn a_message_of_any_length_is_written_as_it_is_by_both_sides_and_in_slices() {
     let octets: Vec<u8> = (0..70_000_u32).map(|i| (i % 251) as u8).collect();
     let (mut server, mut client) = (Writer::new(Server), Writer::new(Client::new(Keys(1))));
-    for len in (0..300).chain(65_530..65_540) {
+    for len in lengths() {
         let payload = &octets[..len];
-        let mut out = vec![0; server.encoded_len(len)];
-        assert_eq!(server.encode(Payload::binary(payload), true, &mut out), Ok(out.len()));
-        assert_eq!(sent(Side::Server, &out), (BINARY, payload.to_vec()), "{len}");
+        assert_eq!(encoded(&mut server, payload, true), (BINARY, payload.to_vec()), "{len}");
+        assert_eq!(encoded(&mut client, payload, true), (BINARY, payload.to_vec()), "{len}");
         let frame = server.frame(Payload::binary(payload), true).unwrap();
-        assert_eq!(frame.as_slices().concat(), out, "{len}");
-        let mut out = vec![0; client.encoded_len(len)];
-        assert_eq!(client.encode(Payload::binary(payload), true, &mut out), Ok(out.len()));
-        assert_eq!(sent(Side::Client, &out), (BINARY, payload.to_vec()), "{len}");
+        assert_eq!(sent(Side::Server, &frame.as_slices().concat()), (BINARY, payload.to_vec()), "{len}");
     }
+}
+
+#[test]
+fn a_fragment_of_any_length_is_written_as_it_is_by_both_sides() {
+    let octets: Vec<u8> = (0..70_000_u32).map(|i| (i % 251) as u8).collect();
+    let (mut server, mut client) = (Writer::new(Server), Writer::new(Client::new(Keys(1))));
+    for len in lengths() {
+        let payload = &octets[..len];
+        for (first, fin) in [(BINARY_PART, false), (MORE, false), (END, true)] {
+            assert_eq!(encoded(&mut server, payload, fin), (first, payload.to_vec()), "{len}");
+            assert_eq!(encoded(&mut client, payload, fin), (first, payload.to_vec()), "{len}");
+        }
+    }
+}
+
+/// The one frame of these octets that `writer` encodes: first byte and payload.
+fn encoded<R: Role>(writer: &mut Writer<R>, octets: &[u8], fin: bool) -> (u8, Vec<u8>) {
+    let mut out = vec![0; writer.encoded_len(octets.len())];
+    assert_eq!(writer.encode(Payload::binary(octets), fin, &mut out), Ok(out.len()));
+    sent(writer.side(), &out)
 }

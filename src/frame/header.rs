@@ -74,7 +74,7 @@ impl FrameHeader {
     #[inline]
     pub(crate) const fn begun_with(first: u8, payload_len: u64, masking_key: Option<MaskingKey>) -> Self {
         let (rsv, opcode) = (Rsv::from_first_byte(first), Opcode::from_low_bits(first));
-        Self { rsv, ..Self::new(first & FIN != 0, opcode, payload_len, masking_key) }
+        Self { rsv, ..Self::new(Self::is_last(first), opcode, payload_len, masking_key) }
     }
 
     /// The first byte of a header.
@@ -82,6 +82,12 @@ impl FrameHeader {
     pub(crate) const fn first_byte(fin: bool, rsv: Rsv, opcode: Opcode) -> u8 {
         let fin = if fin { FIN } else { 0 };
         fin | rsv.as_first_byte() | opcode.value()
+    }
+
+    /// Whether a frame with this first byte is the last of its message.
+    #[inline]
+    pub(crate) const fn is_last(first: u8) -> bool {
+        first & FIN != 0
     }
 
     /// Reads a header from the front of `bytes`, with the number of bytes that it takes.
@@ -108,7 +114,7 @@ impl FrameHeader {
             (Some(MaskingKey(*key)), rest)
         };
         let header = Self {
-            fin: first & FIN != 0,
+            fin: Self::is_last(first),
             rsv: Rsv::from_first_byte(first),
             opcode: Opcode::from_low_bits(first),
             masking_key,

@@ -16,6 +16,15 @@ impl core::fmt::Debug for MaskingKey {
     }
 }
 
+impl MaskingKey {
+    /// Masks a whole payload on its way from one place to another of the same length.
+    #[inline(always)]
+    pub(crate) fn copy(self, from: &[u8], to: &mut [u8]) {
+        let Self(key) = self;
+        copy(from, to, u32::from_le_bytes(key));
+    }
+}
+
 /// Masks or unmasks one payload, in as many pieces as it comes in. The same operation does both.
 #[derive(Clone, Copy, Debug)]
 pub struct Masker {
@@ -89,7 +98,7 @@ fn apply(piece: &mut [u8], word: u32) {
 }
 
 /// As [`apply`], from one place to another of the same length.
-#[inline]
+#[inline(always)]
 fn copy(from: &[u8], to: &mut [u8], word: u32) {
     match from.len() {
         0..=3 => copy_octets(from, to, word),

@@ -3,7 +3,9 @@
 //! Owns: which message is in progress, and how the sending direction ends. Must not know: frames in progress,
 //! or what is owed.
 
-use crate::frame::{MessageKind, Opcode, Rsv};
+use crate::frame::FrameHeader;
+#[cfg(feature = "deflate")]
+use crate::frame::Rsv;
 
 /// Between messages, in the middle of one, or at the end: zero where any message may begin.
 ///
@@ -44,17 +46,15 @@ impl Stage {
         self.0 & OVER != 0
     }
 
-    /// What the next frame of such a message has in its first byte, FIN aside: nothing, if the message is in
-    /// progress (section 5.4). `None` if another one is.
+    /// The first byte of the next frame of the message that `begun` begins: of that, no more than FIN is left
+    /// if the message is in progress (section 5.4). `None` if another one is.
     #[inline]
-    pub(super) fn next(self, kind: MessageKind, rsv: Rsv) -> Option<(Opcode, Rsv)> {
-        let message = message(kind, rsv);
-        let first = match self.0 & MESSAGE {
-            0 => message,
-            begun if begun == message => 0,
-            _ => return None,
-        };
-        Some((Opcode::from_low_bits(first), Rsv::from_first_byte(first)))
+    pub(super) const fn next(self, begun: u8) -> Option<u8> {
+        match self.0 & MESSAGE {
+            0 => Some(begun),
+            message if message == begun & MESSAGE => Some(begun & !MESSAGE),
+            _ => None,
+        }
     }
 
     /// Whether a message is in progress.
@@ -69,10 +69,10 @@ impl Stage {
         Rsv::from_first_byte(self.0 & MESSAGE)
     }
 
-    /// A frame of such a message was sent: the last of it, if `fin`.
+    /// A frame of the message that `begun` begins was sent: the last of it, if that has FIN.
     #[inline]
-    pub(super) fn sent_frame(&mut self, kind: MessageKind, rsv: Rsv, fin: bool) {
-        self.0 = (self.0 & !MESSAGE) | if fin { 0 } else { message(kind, rsv) };
+    pub(super) fn sent_frame(&mut self, begun: u8) {
+        self.0 = (self.0 & !MESSAGE) | if FrameHeader::is_last(begun) { 0 } else { begun & MESSAGE };
     }
 
     pub(super) fn sent_close(&mut self) {
@@ -82,8 +82,4 @@ impl Stage {
     pub(super) fn end(&mut self) {
         self.0 |= OVER;
     }
-}
-
-const fn message(kind: MessageKind, rsv: Rsv) -> u8 {
-    kind.opcode().value() | rsv.as_first_byte()
 }
