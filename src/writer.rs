@@ -8,7 +8,9 @@ mod stage;
 use self::stage::Stage;
 use crate::close::{CloseCode, CloseFrame};
 use crate::error::{BufferTooSmall, SendError};
-use crate::frame::{EncodedHeader, FrameHeader, LengthForm, Masker, MaskingKey, MessageKind, Opcode, Rsv};
+use crate::frame::{
+    copy, EncodedHeader, FrameHeader, LengthForm, Masker, MaskingKey, MessageKind, Opcode, Rsv,
+};
 use crate::payload::{ControlPayload, Payload};
 use crate::replies::{CloseReply, Replies};
 use crate::role::{Role, Server, Side};
@@ -71,7 +73,7 @@ impl<R: Role> Writer<R> {
 
     /// Whether no message is in progress, nothing is owed, and no end was begun; what was negotiated then.
     pub(crate) fn at_rest(&self) -> Option<Rsv> {
-        let rests = self.is_ready() && !self.keep_alive && self.replies.is_empty();
+        let rests = self.is_ready() && !self.owes();
         rests.then_some(self.allowed_rsv)
     }
 
@@ -344,8 +346,14 @@ impl<R: Role> Writer<R> {
             // Pings are still answered, but not once the peer's Close came as well (section 5.5.2).
             self.replies.pong_is_due() && self.replies.close().is_none()
         } else {
-            self.keep_alive || !self.replies.is_empty()
+            self.owes()
         }
+    }
+
+    /// Whether anything is owed: whether it may still be written is not asked.
+    #[inline]
+    pub(crate) const fn owes(&self) -> bool {
+        self.keep_alive || !self.replies.is_empty()
     }
 
     /// The slots to which a [`Reader`](crate::Reader) adds what is owed.
@@ -689,27 +697,6 @@ fn put_long_masked(octets: &[u8], frame: &mut [u8], key: MaskingKey, first: u8) 
 #[inline(never)]
 fn put_long_plain(octets: &[u8], frame: &mut [u8], first: u8) {
     put_plain(octets, frame, first);
-}
-
-/// Copies a payload to as many octets. A call takes longer than the two ends of a short one, which may
-/// overlap.
-#[inline(always)]
-fn copy(from: &[u8], to: &mut [u8]) {
-    match from.len() {
-        8..=16 => copy_ends::<8>(from, to),
-        17..=32 => copy_ends::<16>(from, to),
-        _ => to.copy_from_slice(from),
-    }
-}
-
-#[inline(always)]
-fn copy_ends<const N: usize>(from: &[u8], to: &mut [u8]) {
-    if let (Some(slot), Some(first)) = (to.first_chunk_mut::<N>(), from.first_chunk()) {
-        *slot = *first;
-    }
-    if let (Some(slot), Some(last)) = (to.last_chunk_mut::<N>(), from.last_chunk()) {
-        *slot = *last;
-    }
 }
 
 /// Where a text stands after these octets.

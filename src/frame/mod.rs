@@ -7,11 +7,13 @@
 //! Owns: the bits of a frame and the masking algorithm. Must not know: roles, state, limits, or which frames
 //! are legal; those are judged by [`Reader`](crate::Reader) and kept by [`Writer`](crate::Writer).
 
+mod copy;
 mod header;
 mod mask;
 mod opcode;
 mod wide;
 
+pub(crate) use copy::copy;
 pub use header::{EncodedHeader, FrameHeader, LengthForm};
 pub use mask::{Masker, MaskingKey};
 pub use opcode::{MessageKind, Opcode, Rsv};

@@ -174,7 +174,8 @@ impl<R: Role> Outbound<R> {
     /// Queues what is owed to the peer, as far as there is room.
     #[inline]
     pub(crate) fn queue_owed(&mut self) {
-        if self.conduct.writer.wants_transmit() {
+        // Mostly nothing is owed, at whatever stage.
+        if self.conduct.writer.owes() {
             self.transmit();
         }
     }

@@ -7,7 +7,7 @@ use core::fmt;
 
 use super::shift::shift;
 use crate::error::SendError;
-use crate::frame::{FrameHeader, Opcode};
+use crate::frame::{copy, FrameHeader, Opcode};
 
 /// Output that the transport has not taken yet.
 ///
@@ -101,20 +101,17 @@ impl Outbox {
             return false;
         }
         // What is queued is in memory: no sum of these wraps.
-        let most = len.wrapping_add(FrameHeader::MAX_LEN);
-        let queued = self.end.wrapping_sub(self.written);
-        if queued.wrapping_add(most) > self.cap {
+        let until = self.end.wrapping_add(len).wrapping_add(FrameHeader::MAX_LEN);
+        if until.wrapping_sub(self.written) > self.cap {
             return false;
         }
-        let Some(room) = self.buf.get_mut(self.end..).and_then(|room| room.get_mut(..most)) else {
-            return false;
-        };
+        let Some(room) = self.buf.get_mut(self.end..until) else { return false };
         let header = FrameHeader::new(true, opcode, len as u64, None);
-        let Some(slot) = header.write(room) else { return false };
-        let header_len = most.wrapping_sub(slot.len());
-        let Some(slot) = slot.get_mut(..len) else { return false };
+        let Some(rest) = header.write(room) else { return false };
+        let left = rest.len().wrapping_sub(len);
+        let Some(slot) = rest.get_mut(..len) else { return false };
         copy(octets, slot);
-        self.end = self.end.wrapping_add(header_len).wrapping_add(len);
+        self.end = until.wrapping_sub(left);
         true
     }
 
@@ -169,19 +166,29 @@ impl Outbox {
     /// The bytes that wait, in order.
     #[inline]
     pub(crate) fn bytes(&self) -> &[u8] {
-        self.buf.get(self.written..self.end).unwrap_or(&[])
+        // It is there: to ask and branch takes less than to choose without.
+        self.buf.get(..self.end).and_then(|bytes| bytes.get(self.written..)).unwrap_or_else(nothing)
     }
 
     /// The transport took `count` bytes.
+    #[inline]
     pub(crate) fn wrote(&mut self, count: usize) {
-        self.written = self.written.saturating_add(count).min(self.end);
-        if self.written == self.end {
-            self.written = 0;
-            self.end = 0;
-            if self.buf.len() > KEPT && !self.lent {
-                self.buf = Vec::new();
-            }
-        } else if self.written >= KEPT && self.written >= self.queued() {
+        // What was written never is more than what was queued: this does not wrap.
+        if count < self.end.wrapping_sub(self.written) {
+            self.wrote_part(count);
+            return;
+        }
+        self.written = 0;
+        self.end = 0;
+        if self.buf.len() > KEPT && !self.lent {
+            self.buf = Vec::new();
+        }
+    }
+
+    /// The transport took `count` bytes, which are not all.
+    fn wrote_part(&mut self, count: usize) {
+        self.written = self.written.saturating_add(count);
+        if self.written >= KEPT && self.written >= self.queued() {
             // A queue that never runs empty must not keep what was written; what moves is less than what
             // went.
             self.compact();
@@ -282,26 +289,9 @@ impl Outbox {
     }
 }
 
-/// Copies from one place to another of the same length. One of `N` to twice `N` octets is its two ends, which
-/// may overlap: that is as quick as a call.
-#[inline(always)]
-fn copy(from: &[u8], to: &mut [u8]) {
-    match from.len() {
-        8..=16 => copy_ends::<8>(from, to),
-        17..=32 => copy_ends::<16>(from, to),
-        33..=64 => copy_ends::<32>(from, to),
-        _ => to.copy_from_slice(from),
-    }
-}
-
-#[inline(always)]
-fn copy_ends<const N: usize>(from: &[u8], to: &mut [u8]) {
-    if let (Some(slot), Some(octets)) = (to.first_chunk_mut::<N>(), from.first_chunk()) {
-        *slot = *octets;
-    }
-    if let (Some(slot), Some(octets)) = (to.last_chunk_mut::<N>(), from.last_chunk()) {
-        *slot = *octets;
-    }
+#[cold]
+fn nothing<'o>() -> &'o [u8] {
+    &[]
 }
 
 /// Why a message was not queued. Nothing of it was sent.

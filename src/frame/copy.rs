@@ -1,0 +1,25 @@
+//! Payloads that are not masked, on their way into a frame.
+//!
+//! Owns: how few octets are copied without a call. Must not know: frames, or where they go.
+
+/// Copies a payload to as many octets. One of `N` to twice `N` octets is its two ends, which may overlap: that
+/// takes less than a call.
+#[inline(always)]
+pub(crate) fn copy(from: &[u8], to: &mut [u8]) {
+    match from.len() {
+        8..=16 => copy_ends::<8>(from, to),
+        17..=32 => copy_ends::<16>(from, to),
+        33..=64 => copy_ends::<32>(from, to),
+        _ => to.copy_from_slice(from),
+    }
+}
+
+#[inline(always)]
+fn copy_ends<const N: usize>(from: &[u8], to: &mut [u8]) {
+    if let (Some(slot), Some(first)) = (to.first_chunk_mut::<N>(), from.first_chunk()) {
+        *slot = *first;
+    }
+    if let (Some(slot), Some(last)) = (to.last_chunk_mut::<N>(), from.last_chunk()) {
+        *slot = *last;
+    }
+}
