@@ -132,7 +132,7 @@ impl<R: Role> Writer<R> {
         out: &mut [u8],
         begun: u8,
     ) -> Option<Result<usize, EntropyError>> {
-        if self.text.is_some() || self.frame_remaining > 0 || !self.is_open() {
+        if self.text.is_some() || self.stage.is_in_frame() || !self.is_open() {
             return None;
         }
         let first = self.stage.next(begun)?;
@@ -213,6 +213,7 @@ impl<R: Role> Writer<R> {
         self.text = if ends { None } else { text };
         self.frame_remaining = len;
         self.stage.sent_frame(begun);
+        self.stage.set_in_frame(len > 0);
         Ok(header)
     }
 
@@ -320,7 +321,7 @@ impl<R: Role> Writer<R> {
     ///
     /// [`EntropyError`] if a client has no masking key; what is owed stays owed.
     pub fn poll_transmit(&mut self, out: &mut [u8]) -> Result<usize, EntropyError> {
-        if !self.wants_transmit() || self.frame_remaining > 0 {
+        if !self.wants_transmit() || self.stage.is_in_frame() {
             return Ok(0);
         }
         let mut written = 0_usize;
@@ -451,7 +452,7 @@ impl<R: Role> Writer<R> {
     /// in progress. There is no text to go on with then.
     #[inline]
     pub(crate) const fn is_ready(&self) -> bool {
-        self.stage.is_ready() && self.frame_remaining == 0 && self.replies.close().is_none()
+        self.stage.is_ready() && self.replies.close().is_none()
     }
 
     #[inline]
@@ -459,7 +460,7 @@ impl<R: Role> Writer<R> {
         if !self.is_open() {
             return Err(SendError::Closed);
         }
-        if self.frame_remaining > 0 {
+        if self.stage.is_in_frame() {
             return Err(SendError::FrameInProgress);
         }
         Ok(())
@@ -565,6 +566,7 @@ impl<R: Role> Writer<R> {
             self.text = Some(text);
         }
         self.frame_remaining = left;
+        self.stage.set_in_frame(left > 0);
         if left == 0 && !self.stage.is_in_message() {
             self.text = None;
         }

@@ -1,7 +1,7 @@
 //! What keeps the next data frame from being a message by itself, in one octet.
 //!
-//! Owns: which message is in progress, and how the sending direction ends. Must not know: frames in progress,
-//! or what is owed.
+//! Owns: which message is in progress, whether a frame is, and how the sending direction ends. Must not know:
+//! payloads, or what is owed.
 
 use crate::frame::FrameHeader;
 #[cfg(feature = "deflate")]
@@ -16,6 +16,8 @@ pub(super) struct Stage(u8);
 
 /// Opcodes 1 and 2, and the reserved bits.
 const MESSAGE: u8 = 0x73;
+/// Some of the payload of a frame is still to come.
+const FRAME: u8 = 0x04;
 const CLOSE_SENT: u8 = 0x08;
 const OVER: u8 = 0x80;
 
@@ -61,6 +63,17 @@ impl Stage {
     #[inline]
     pub(super) const fn is_in_message(self) -> bool {
         self.0 & MESSAGE != 0
+    }
+
+    /// Whether a frame is in progress.
+    #[inline]
+    pub(super) const fn is_in_frame(self) -> bool {
+        self.0 & FRAME != 0
+    }
+
+    #[inline]
+    pub(super) fn set_in_frame(&mut self, in_frame: bool) {
+        self.0 = (self.0 & !FRAME) | if in_frame { FRAME } else { 0 };
     }
 
     /// The reserved bits of the message in progress.
