@@ -86,6 +86,20 @@ impl Outbox {
     /// Appends bytes.
     #[inline]
     pub(crate) fn push(&mut self, bytes: &[u8]) {
+        // What is in memory once does not wrap with what is in memory elsewhere.
+        let until = self.end.wrapping_add(bytes.len());
+        match self.buf.get_mut(self.end..until) {
+            Some(slot) => {
+                copy(bytes, slot);
+                self.end = until;
+            }
+            None => self.push_slowly(bytes),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn push_slowly(&mut self, bytes: &[u8]) {
         if let Some(slot) = self.room(bytes.len()).get_mut(..bytes.len()) {
             slot.copy_from_slice(bytes);
         }
