@@ -121,6 +121,14 @@ impl<R: Role> Writer<R> {
         self.encode_in_stage(octets, out, begun, payload.is_cut())
     }
 
+    /// As [`encode`](Self::encode) for a whole message, where this writer [is ready](Self::is_ready) and types
+    /// vouch for the payload.
+    #[cfg(feature = "alloc")]
+    #[inline(always)]
+    pub(crate) fn encode_ready(&mut self, payload: &Payload<'_>, out: &mut [u8]) -> Result<usize, SendError> {
+        self.whole_frame(first_byte(payload, true), payload.octets(), out)
+    }
+
     /// As [`encode`](Self::encode), at a glance, for a fragment that types vouch for, with nothing in its way.
     /// `begun` is what its first byte is if it begins a message. `None` leaves everything to be judged rule by
     /// rule.

@@ -1,12 +1,15 @@
 //! The endpoint with its buffers, driven without a transport: bytes in, actions and bytes out.
 
+use std::cell::Cell;
+use std::rc::Rc;
+
 use sockless::frame::MessageKind;
 use sockless::message::{
     Action, Buffers, Endpoint, FeedError, Message, OwnedMessage, Prepared, Spare, WriteSide,
 };
 use sockless::{
-    Client, CloseCode, Config, ControlPayload, EntropyError, Limits, Payload, ProtocolError, ReadyState,
-    SendError, Server, Writer,
+    AnyRole, Client, CloseCode, Config, ControlPayload, Entropy, EntropyError, Limits, Payload,
+    ProtocolError, ReadyState, Role, SendError, Server, Writer,
 };
 
 type Key = fn(&mut [u8]) -> Result<(), EntropyError>;
@@ -273,43 +276,128 @@ fn req_t_lim_3_a_full_queue_gives_the_message_back_and_loses_neither_pong_nor_cl
 
 #[test]
 fn messages_of_all_lengths_are_queued_as_the_writer_encodes_them() {
+    assert_queued_as_encoded(|| Server);
+    assert_queued_as_encoded(|| Client::new(keys()));
+    assert_queued_as_encoded(|| AnyRole::Client(keys()));
+}
+
+/// Keys of which no two in a row are the same.
+fn keys() -> impl Entropy {
+    let mut last = 0_u8;
+    move |dest: &mut [u8]| {
+        for octet in dest {
+            last = last.wrapping_mul(5).wrapping_add(77);
+            *octet = last;
+        }
+        Ok(())
+    }
+}
+
+/// Queues messages of many lengths, and some that are not whole.
+fn assert_queued_as_encoded<R: Role>(role: impl Fn() -> R) {
     let octets: Vec<u8> = (0..=255).cycle().take(65_600).collect();
-    let lengths = (0..=300).chain([1000, 65_535, 65_536, 65_600]);
-    let mut endpoint = endpoint(Buffers::DEFAULT.with_max_queued(1 << 30));
-    let (mut writer, mut want) = (Writer::new(Server), Vec::new());
-    for len in lengths {
+    let buffers = Buffers::DEFAULT.with_max_queued(1 << 30);
+    let mut endpoint = Endpoint::new(role(), Config::new(), buffers, &[]);
+    let (mut writer, mut want) = (Writer::new(role()), Vec::new());
+    let mut encode = |payload: Payload<'_>, fin| {
+        let at = want.len();
+        want.resize(at + writer.encoded_len(payload.octets().len()), 0);
+        writer.encode(payload, fin, &mut want[at..]).unwrap();
+        want.clone()
+    };
+    for len in (0..=300).chain([1000, 65_535, 65_536, 65_600]) {
         let payload = Payload::binary(&octets[..len]);
         endpoint.outbound().feed(payload).unwrap();
-        let at = want.len();
-        want.resize(at + writer.encoded_len(len), 0);
-        writer.encode(payload, true, &mut want[at..]).unwrap();
-        assert!(endpoint.output() == want, "{len} octets");
+        assert!(endpoint.output() == encode(payload, true), "{len} octets");
+        endpoint.outbound().feed_through(payload, |_| 0).unwrap();
+        assert!(endpoint.output() == encode(payload, true), "{len} octets");
     }
     // What ends a message is no message, however short.
-    let written = want.len();
     endpoint.outbound().feed_fragment("a", false).unwrap();
+    assert!(endpoint.output() == encode("a".into(), false));
     assert_eq!(
         endpoint.outbound().feed(b"b").unwrap_err().error,
         FeedError::Send(SendError::MessageInProgress)
     );
-    endpoint.outbound().feed("b").unwrap();
-    endpoint.outbound().feed("c").unwrap();
-    assert_eq!(&endpoint.output()[written..], b"\x01\x01a\x80\x01b\x81\x01c");
+    for message in ["b", "c"] {
+        endpoint.outbound().feed(message).unwrap();
+        assert!(endpoint.output() == encode(message.into(), true), "{message}");
+    }
+}
+
+#[test]
+fn without_a_key_no_message_is_queued_and_no_other_key_is_asked_for() {
+    let (works, draws) = (Rc::new(Cell::new(false)), Rc::new(Cell::new(0)));
+    let entropy = {
+        let (works, draws) = (works.clone(), draws.clone());
+        move |dest: &mut [u8]| {
+            dest.fill(0x5A);
+            draws.set(draws.get() + 1);
+            works.get().then_some(()).ok_or(EntropyError)
+        }
+    };
+    let mut endpoint = Endpoint::new(Client::new(entropy), Config::new(), Buffers::DEFAULT, &[]);
+    let mut want = Vec::new();
+    // The first makes the room that the second finds.
+    for message in ["first", "second", "third"] {
+        works.set(false);
+        let refused = endpoint.outbound().feed(message).unwrap_err();
+        assert_eq!(refused.error, FeedError::Send(SendError::Entropy(EntropyError)));
+        assert_eq!((draws.take(), endpoint.output()), (1, &*want));
+        works.set(true);
+        endpoint.outbound().feed(message).unwrap();
+        want.extend(masked(message.into(), 10));
+        assert_eq!((draws.take(), endpoint.output()), (1, &*want));
+    }
 }
 
 #[test]
 fn the_cap_is_met_to_the_byte() {
+    assert_cap_is_met(|| Server, 0);
+    assert_cap_is_met(|| Client::new(keys()), 4);
+}
+
+/// Fills the queue of a role whose frames have a key of so many octets.
+fn assert_cap_is_met<R: Role>(role: impl Fn() -> R, key: usize) {
     let octets = [0; 500];
     for len in [0, 10, 46, 125, 126, 300] {
-        let mut endpoint = endpoint(Buffers::DEFAULT.with_max_queued(500));
+        let buffers = Buffers::DEFAULT.with_max_queued(500);
+        let mut endpoint = Endpoint::new(role(), Config::new(), buffers, &[]);
         let outbound = endpoint.outbound();
-        let header = if len > 125 { 4 } else { 2 };
-        outbound.feed(&octets[..500 - 4 - header - len]).unwrap();
+        let header = key + if len > 125 { 4 } else { 2 };
+        outbound.feed(&octets[..500 - key - 4 - header - len]).unwrap();
         let refused = outbound.feed(&octets[..=len]).unwrap_err();
         assert_eq!(refused.error, FeedError::Full { queued: 500 - header - len, cap: 500 });
         outbound.feed(&octets[..len]).unwrap();
         assert_eq!(outbound.queued(), 500);
     }
+}
+
+#[test]
+fn what_is_written_in_any_parts_is_not_there_again() {
+    for part in [1, 2, 7, 100, 1000, 70_000, usize::MAX] {
+        let mut endpoint = endpoint(Buffers::DEFAULT.with_max_queued(1 << 20));
+        let (mut sent, mut want) = (Vec::new(), Vec::new());
+        for n in 0..300_u16 {
+            let octets = [n as u8; 701];
+            endpoint.outbound().feed(&octets[..usize::from(n * 7 % 701)]).unwrap();
+            want.extend(framed(&octets[..usize::from(n * 7 % 701)]));
+            let output = endpoint.output();
+            let count = output.len().min(part);
+            sent.extend_from_slice(&output[..count]);
+            endpoint.wrote(part);
+            assert_eq!(endpoint.outbound().queued(), want.len() - sent.len());
+        }
+        sent.extend_from_slice(endpoint.output());
+        assert!(sent == want, "parts of {part}");
+    }
+}
+
+/// A server's frame: one binary message.
+fn framed(octets: &[u8]) -> Vec<u8> {
+    let mut writer = Writer::new(Server);
+    let frame = writer.frame(Payload::binary(octets), true).unwrap();
+    frame.as_slices().concat()
 }
 
 #[test]

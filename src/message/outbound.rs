@@ -398,6 +398,9 @@ impl<R: Role> Outbound<R> {
         if self.queue_short(&payload) {
             return Ok(());
         }
+        if self.conduct.writer.side() == Side::Client {
+            return self.queue_masked(payload, true); // as it is, it goes nowhere
+        }
         self.queue_long(payload, write)
     }
 
@@ -425,7 +428,7 @@ impl<R: Role> Outbound<R> {
         if fin && self.queue_short(&payload) {
             return Ok(());
         }
-        self.queue_judged(payload, fin)
+        self.queue_masked(payload, fin)
     }
 
     /// Queues at a glance what most messages are: whole, short, sent as they are by a server, and with nothing
@@ -437,6 +440,25 @@ impl<R: Role> Outbound<R> {
             && payload.is_plain()
             && self.conduct.writer.is_ready()
             && self.outbox.push_short(payload.kind().opcode(), payload.octets())
+    }
+
+    /// As [`queue`](Self::queue), with the short cut of clients.
+    #[inline]
+    fn queue_masked(&mut self, payload: Payload<'_>, fin: bool) -> Result<(), FeedError> {
+        let Conduct { writer, .. } = &mut self.conduct;
+        let glance = fin
+            && writer.side() == Side::Client
+            && self.deflation.is_none()
+            && payload.is_plain()
+            && writer.is_ready();
+        if glance {
+            if let Some(room) = self.outbox.room_for_short(payload.octets().len()) {
+                let len = writer.encode_ready(&payload, room)?;
+                self.outbox.filled_short(len);
+                return Ok(());
+            }
+        }
+        self.queue_judged(payload, fin)
     }
 
     /// As [`queue`](Self::queue), rule by rule.

@@ -110,23 +110,36 @@ impl Outbox {
     /// if more room is to be made or asked for.
     #[inline]
     pub(crate) fn push_short(&mut self, opcode: Opcode, octets: &[u8]) -> bool {
-        let len = octets.len();
+        let Some(room) = self.room_for_short(octets.len()) else { return false };
+        let (most, header) = (room.len(), FrameHeader::new(true, opcode, octets.len() as u64, None));
+        let Some(rest) = header.write(room) else { return false };
+        let written = most.wrapping_sub(rest.len()).wrapping_add(octets.len());
+        let Some(slot) = rest.get_mut(..octets.len()) else { return false };
+        copy(octets, slot);
+        self.filled_short(written);
+        true
+    }
+
+    /// Space for a whole frame with a short payload of so many octets; `None` if it is not short, or if more room
+    /// is to be made or asked for.
+    #[inline]
+    pub(crate) fn room_for_short(&mut self, len: usize) -> Option<&mut [u8]> {
         if len > SHORT {
-            return false;
+            return None;
         }
         // What is queued is in memory: no sum of these wraps.
         let until = self.end.wrapping_add(len).wrapping_add(FrameHeader::MAX_LEN);
         if until.wrapping_sub(self.written) > self.cap {
-            return false;
+            return None;
         }
-        let Some(room) = self.buf.get_mut(self.end..until) else { return false };
-        let header = FrameHeader::new(true, opcode, len as u64, None);
-        let Some(rest) = header.write(room) else { return false };
-        let left = rest.len().wrapping_sub(len);
-        let Some(slot) = rest.get_mut(..len) else { return false };
-        copy(octets, slot);
-        self.end = until.wrapping_sub(left);
-        true
+        self.buf.get_mut(self.end..until)
+    }
+
+    /// The first `len` bytes of the [`room_for_short`](Self::room_for_short), of which there are as many, wait
+    /// now.
+    #[inline]
+    pub(crate) fn filled_short(&mut self, len: usize) {
+        self.end = self.end.wrapping_add(len);
     }
 
     /// The bytes from `queued` on: those appended since [`queued`](Self::queued) returned that.
