@@ -410,7 +410,7 @@ impl<R: Role> Writer<R> {
         if fin && payload.is_plain() && self.is_ready() {
             return self.header(begun, len);
         }
-        self.begin_in_stage(payload, begun, len)
+        self.begin_in_stage(payload.octets(), begun, payload.is_cut(), len)
     }
 
     /// As [`begin_whole`](Self::begin_whole), where the payload goes out in `len` compressed octets.
@@ -422,7 +422,7 @@ impl<R: Role> Writer<R> {
         len: usize,
     ) -> Result<EncodedHeader, SendError> {
         let begun = FrameHeader::first_byte(fin, Rsv::RSV1, payload.kind().opcode());
-        self.begin_in_stage(payload, begun, len as u64)
+        self.begin_in_stage(payload.octets(), begun, payload.is_cut(), len as u64)
     }
 
     /// Lets a whole message pass that was encoded elsewhere.
@@ -489,12 +489,13 @@ impl<R: Role> Writer<R> {
     #[inline(never)]
     fn begin_in_stage(
         &mut self,
-        payload: Payload<'_>,
+        octets: &[u8],
         begun: u8,
+        cut: bool,
         len: u64,
     ) -> Result<EncodedHeader, SendError> {
         let first = self.data_frame(begun)?;
-        let text = self.continue_text(payload.octets(), begun, payload.is_cut())?;
+        let text = self.continue_text(octets, begun, cut)?;
         let header = self.header(first, len)?;
         if let Some(text) = text {
             self.text = text;
@@ -639,19 +640,13 @@ impl Writer<Server> {
     /// As [`encode`](Self::encode), but for the buffer.
     #[inline]
     pub fn frame<'p>(&mut self, payload: Payload<'p>, fin: bool) -> Result<Frame<'p>, SendError> {
-        let octets = payload.octets();
-        if fin && payload.is_plain() && self.is_ready() {
-            let header = FrameHeader::new(true, payload.kind().opcode(), octets.len() as u64, None).encode();
-            return Ok(Frame { header, payload: octets });
-        }
-        self.frame_in_stage(payload, fin)
-    }
-
-    /// As [`frame`](Self::frame), at any stage.
-    #[inline(never)]
-    fn frame_in_stage<'p>(&mut self, payload: Payload<'p>, fin: bool) -> Result<Frame<'p>, SendError> {
-        let octets = payload.octets();
-        let header = self.begin_in_stage(payload, first_byte(&payload, fin), octets.len() as u64)?;
+        let (begun, octets) = (first_byte(&payload, fin), payload.octets());
+        let len = octets.len() as u64;
+        let header = if fin && payload.is_plain() && self.is_ready() {
+            FrameHeader::begun_with(begun, len, None).encode()
+        } else {
+            self.begin_in_stage(octets, begun, payload.is_cut(), len)?
+        };
         Ok(Frame { header, payload: octets })
     }
 }
