@@ -108,32 +108,41 @@ impl<R: Role> Writer<R> {
     // A call would save and restore on every frame what only the drawing of new keys wants.
     #[inline(always)]
     pub fn encode(&mut self, payload: Payload<'_>, fin: bool, out: &mut [u8]) -> Result<usize, SendError> {
-        let (begun, octets) = (first_byte(&payload, fin), payload.octets());
         if fin && payload.is_plain() && self.is_ready() {
             // A message by itself leaves everything as it is.
-            return self.whole_frame(begun, octets, out);
+            return self.whole_frame(plain(true, payload.kind()), payload.octets(), out);
         }
-        if payload.is_plain() {
+        self.encode_in_stage(payload.octets(), out, first_byte(&payload, fin), payload.is_cut())
+    }
+
+    /// As [`encode`](Self::encode), at any stage. `begun` is what the first byte is if it begins a message.
+    #[inline(never)]
+    fn encode_in_stage(
+        &mut self,
+        octets: &[u8],
+        out: &mut [u8],
+        begun: u8,
+        cut: bool,
+    ) -> Result<usize, SendError> {
+        if !cut && Rsv::from_first_byte(begun) == Rsv::NONE {
             if let Some(result) = self.encode_fragment(octets, out, begun) {
                 return Ok(result?);
             }
         }
-        self.encode_in_stage(octets, out, begun, payload.is_cut())
+        self.encode_judged(octets, out, begun, cut)
     }
 
-    /// As [`encode`](Self::encode) for a whole message, where this writer [is ready](Self::is_ready) and types
-    /// vouch for the payload.
+    /// As [`encode`](Self::encode) for a whole message, where this writer [is ready](Self::is_ready) and
+    /// types vouch for the payload.
     #[cfg(feature = "alloc")]
     #[inline(always)]
     pub(crate) fn encode_ready(&mut self, payload: &Payload<'_>, out: &mut [u8]) -> Result<usize, SendError> {
-        self.whole_frame(first_byte(payload, true), payload.octets(), out)
+        self.whole_frame(plain(true, payload.kind()), payload.octets(), out)
     }
 
-    /// As [`encode`](Self::encode), at a glance, for a fragment that types vouch for, with nothing in its way.
-    /// `begun` is what its first byte is if it begins a message. `None` leaves everything to be judged rule by
-    /// rule.
-    // All that goes in and out is in registers.
-    #[inline(never)]
+    /// As [`encode_in_stage`](Self::encode_in_stage), at a glance, for what types vouch for, with nothing in
+    /// its way. `None` leaves everything to be judged rule by rule.
+    #[inline(always)]
     fn encode_fragment(
         &mut self,
         octets: &[u8],
@@ -160,10 +169,10 @@ impl<R: Role> Writer<R> {
         Some(Ok(written))
     }
 
-    /// As [`encode`](Self::encode), at any stage.
+    /// As [`encode_in_stage`](Self::encode_in_stage), rule by rule.
     #[cold]
     #[inline(never)]
-    fn encode_in_stage(
+    fn encode_judged(
         &mut self,
         octets: &[u8],
         out: &mut [u8],
@@ -206,7 +215,7 @@ impl<R: Role> Writer<R> {
     ///
     /// As [`encode`](Self::encode), but for the buffer.
     pub fn begin(&mut self, kind: MessageKind, fin: bool, len: u64) -> Result<EncodedHeader, SendError> {
-        let begun = FrameHeader::first_byte(fin, Rsv::NONE, kind.opcode());
+        let begun = plain(fin, kind);
         let first = self.data_frame(begun)?;
         let text = match kind {
             // Fragments that were text by type end between characters.
@@ -406,11 +415,11 @@ impl<R: Role> Writer<R> {
         payload: Payload<'_>,
         fin: bool,
     ) -> Result<EncodedHeader, SendError> {
-        let (begun, len) = (first_byte(&payload, fin), payload.octets().len() as u64);
+        let len = payload.octets().len() as u64;
         if fin && payload.is_plain() && self.is_ready() {
-            return self.header(begun, len);
+            return self.header(plain(true, payload.kind()), len);
         }
-        self.begin_in_stage(payload.octets(), begun, payload.is_cut(), len)
+        self.begin_in_stage(payload.octets(), first_byte(&payload, fin), payload.is_cut(), len)
     }
 
     /// As [`begin_whole`](Self::begin_whole), where the payload goes out in `len` compressed octets.
@@ -474,8 +483,8 @@ impl<R: Role> Writer<R> {
         Ok(())
     }
 
-    /// The first byte of a data frame (section 5.4, and RFC 7692 section 6.1), which is `begun` if it begins a
-    /// message.
+    /// The first byte of a data frame (section 5.4, and RFC 7692 section 6.1), which is `begun` if it begins
+    /// a message.
     #[inline]
     fn data_frame(&self, begun: u8) -> Result<u8, SendError> {
         self.may_send()?;
@@ -536,8 +545,8 @@ impl<R: Role> Writer<R> {
     /// Writes one frame with its payload, which is copied and masked in one go.
     #[inline(always)]
     fn whole_frame(&mut self, first: u8, octets: &[u8], out: &mut [u8]) -> Result<usize, SendError> {
-        // Compiled apart, but for what calls others to draw keys: the header of a short one has one form, and a
-        // long one is all that its function has to hold in registers.
+        // Compiled apart, but for what calls others to draw keys: the header of a short one has one form, and
+        // a long one is all that its function has to hold in registers.
         if octets.len() <= 125 {
             let frame = self.room(octets.len(), out)?;
             match self.role.masking_key()? {
@@ -640,12 +649,11 @@ impl Writer<Server> {
     /// As [`encode`](Self::encode), but for the buffer.
     #[inline]
     pub fn frame<'p>(&mut self, payload: Payload<'p>, fin: bool) -> Result<Frame<'p>, SendError> {
-        let (begun, octets) = (first_byte(&payload, fin), payload.octets());
-        let len = octets.len() as u64;
+        let (octets, len) = (payload.octets(), payload.octets().len() as u64);
         let header = if fin && payload.is_plain() && self.is_ready() {
-            FrameHeader::begun_with(begun, len, None).encode()
+            FrameHeader::begun_with(plain(true, payload.kind()), len, None).encode()
         } else {
-            self.begin_in_stage(octets, begun, payload.is_cut(), len)?
+            self.begin_in_stage(octets, first_byte(&payload, fin), payload.is_cut(), len)?
         };
         Ok(Frame { header, payload: octets })
     }
@@ -672,8 +680,17 @@ impl Frame<'_> {
 /// The first byte of a frame with this payload that begins a message.
 #[inline]
 const fn first_byte(payload: &Payload<'_>, fin: bool) -> u8 {
-    let rsv = if payload.is_deflated() { Rsv::RSV1 } else { Rsv::NONE };
-    FrameHeader::first_byte(fin, rsv, payload.kind().opcode())
+    if payload.is_deflated() {
+        FrameHeader::first_byte(fin, Rsv::RSV1, payload.kind().opcode())
+    } else {
+        plain(fin, payload.kind())
+    }
+}
+
+/// The same, where no extension has transformed the payload.
+#[inline]
+const fn plain(fin: bool, kind: MessageKind) -> u8 {
+    FrameHeader::first_byte(fin, Rsv::NONE, kind.opcode())
 }
 
 /// Writes a client's frame to where there is room for it.

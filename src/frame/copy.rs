@@ -2,8 +2,8 @@
 //!
 //! Owns: how few octets are copied without a call. Must not know: frames, or where they go.
 
-/// Copies a payload to as many octets. One of `N` to twice `N` octets is its two ends, which may overlap: that
-/// takes less than a call.
+/// Copies a payload to as many octets. One of `N` to twice `N` octets is its two ends, which may overlap:
+/// that takes less than a call.
 #[inline(always)]
 pub(crate) fn copy(from: &[u8], to: &mut [u8]) {
     match from.len() {

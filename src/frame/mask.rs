@@ -176,10 +176,10 @@ const BLOCK: usize = 256;
 /// Half as many.
 const HALF: usize = 128;
 
-/// Transforms a piece of at least half a block where it stands: its blocks and half of one more from the first
-/// aligned octet on, as vectors that lie in two lines of the cache are slow; the octets before, with some of the
-/// first block; and the last half of a block, which overlaps the others. These two are taken before anything is
-/// written.
+/// Transforms a piece of at least half a block where it stands: its blocks and half of one more from the
+/// first aligned octet on, as vectors that lie in two lines of the cache are slow; the octets before, with
+/// some of the first block; and the last half of a block, which overlaps the others. These two are taken
+/// before anything is written.
 struct ApplyBlocks<'p> {
     piece: &'p mut [u8],
     twice: u64,

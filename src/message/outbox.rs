@@ -106,8 +106,8 @@ impl Outbox {
         self.filled(bytes.len());
     }
 
-    /// Appends a whole unmasked frame with a short payload. `false`, and nothing is done, if it is not short, or
-    /// if more room is to be made or asked for.
+    /// Appends a whole unmasked frame with a short payload. `false`, and nothing is done, if it is not short,
+    /// or if more room is to be made or asked for.
     #[inline]
     pub(crate) fn push_short(&mut self, opcode: Opcode, octets: &[u8]) -> bool {
         let Some(room) = self.room_for_short(octets.len()) else { return false };
@@ -120,8 +120,8 @@ impl Outbox {
         true
     }
 
-    /// Space for a whole frame with a short payload of so many octets; `None` if it is not short, or if more room
-    /// is to be made or asked for.
+    /// Space for a whole frame with a short payload of so many octets; `None` if it is not short, or if more
+    /// room is to be made or asked for.
     #[inline]
     pub(crate) fn room_for_short(&mut self, len: usize) -> Option<&mut [u8]> {
         if len > SHORT {
@@ -135,8 +135,8 @@ impl Outbox {
         self.buf.get_mut(self.end..until)
     }
 
-    /// The first `len` bytes of the [`room_for_short`](Self::room_for_short), of which there are as many, wait
-    /// now.
+    /// The first `len` bytes of the [`room_for_short`](Self::room_for_short), of which there are as many,
+    /// wait now.
     #[inline]
     pub(crate) fn filled_short(&mut self, len: usize) {
         self.end = self.end.wrapping_add(len);
