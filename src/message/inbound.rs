@@ -586,6 +586,7 @@ impl Inbound {
                 Err(error) => outbound.failed(error),
                 Ok(None) => return Step::Read,
                 Ok(Some(Next::Data { whole, compressed: false })) if whole || unit == Unit::Piece => {
+                    outbound.heard();
                     self.ready = if unit == Unit::Piece { Ready::Piece } else { Ready::Whole };
                     return Step::Ready;
                 }
