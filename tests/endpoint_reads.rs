@@ -9,7 +9,12 @@ use common::*;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use sockless::message::{Action, Buffers, Endpoint, OwnedMessage, Spare, WriteSide};
-use sockless::{AnyRole, Config, Limits, MessageKind, ProtocolError, Side, Timeouts, Timestamp, Wake};
+use sockless::{
+    AnyRole, Config, Limits, MessageKind, ProtocolError, Side, Timeout, Timeouts, Timestamp, Wake,
+};
+
+#[global_allocator]
+static ALLOCATOR: counting::Counting = counting::Counting;
 
 fn at(seconds: u64) -> Timestamp {
     Timestamp::from_duration(Duration::from_secs(seconds))
@@ -225,4 +230,47 @@ fn each_read_of_a_large_frame_that_is_taken_in_pieces_is_a_sign_of_life() {
         }
     }
     panic!("it came in pieces");
+}
+
+#[test]
+fn a_short_message_that_was_begun_must_go_on_wherever_it_stopped() {
+    for side in BOTH {
+        for len in [0, 5, 125, 126, 3000] {
+            let wire = to(side, BINARY, &vec![7; len]);
+            for cut in 1..wire.len() {
+                let mut talk = Talk::new(endpoint(side, stalls_after(5), 4096));
+                talk.endpoint.handle_timeout(at(0));
+                assert_eq!(talk.endpoint.poll_timeout(), Wake::Never);
+                talk.receive(&wire[..cut], false, None);
+                talk.endpoint.handle_timeout(at(10));
+                assert_eq!(talk.endpoint.poll_timeout(), Wake::At(at(15)));
+                // Asking again is no sign of life.
+                talk.receive(&[], false, None);
+                talk.endpoint.handle_timeout(at(14));
+                assert_eq!(talk.endpoint.poll_timeout(), Wake::At(at(15)));
+                assert!(talk.endpoint.rest().is_none());
+                // Its rest comes too late, and is swallowed.
+                talk.endpoint.handle_timeout(at(15));
+                talk.receive(&wire[cut..], false, None);
+                let error = ProtocolError::TimedOut(Timeout::StalledFragment);
+                assert_eq!((talk.failure, talk.messages.len()), (Some(error), 0));
+            }
+        }
+    }
+}
+
+#[test]
+fn the_end_of_the_stream_amid_a_short_message_is_told_and_leaves_nothing_behind() {
+    let wire = to(Side::Server, BINARY, b"Hello");
+    for cut in 1..wire.len() {
+        let mut talk = Talk::new(endpoint(Side::Server, Config::new(), 64 << 10));
+        talk.receive(&wire[..cut], false, None);
+        let (held, _, ()) = counting::held(|| {
+            talk.endpoint.eof();
+            talk.receive(&[], false, None);
+            talk.endpoint.release();
+        });
+        assert_eq!((talk.failure, talk.closed), (Some(ProtocolError::UnexpectedEof), true));
+        assert!(held <= -(64 << 10), "{held} for {cut}");
+    }
 }

@@ -56,6 +56,8 @@ enum Unit {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ready {
     Nothing,
+    /// Nothing, until more of a short message has come. What came of it stands unread in the inbox.
+    Await(Await),
     /// A short message stands unread in the inbox, with its header, but unmasked.
     Short(Short),
     /// The payload of a whole message stands unread in the inbox.
@@ -80,6 +82,15 @@ struct Short {
     kind: MessageKind,
     header_len: u8,
     len: u16,
+}
+
+/// A message in one frame that is not worth a look before more of it has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Await {
+    /// Bytes that there must be.
+    least: u16,
+    /// Bytes that there were.
+    seen: u16,
 }
 
 /// How far [`Inbound::advance`] came.
@@ -206,6 +217,7 @@ impl Inbound {
                 inflation.message().map(Some).inspect_err(|error| fail(reader, outbound, *error))
             }
             other @ (Ready::Nothing
+            | Ready::Await(_)
             | Ready::Short(_)
             | Ready::Piece
             | Ready::JoinedPart(_)
@@ -235,7 +247,9 @@ impl Inbound {
     fn long_piece<R: Role>(&mut self, outbound: &mut Outbound<R>) -> Result<Option<Data<'_>>, ProtocolError> {
         let Self { reader, inbox, inflation, ready, unit, .. } = self;
         match *ready {
-            Ready::Nothing | Ready::Short(_) | Ready::Taken | Ready::InflatedTaken => Ok(None),
+            Ready::Nothing | Ready::Await(_) | Ready::Short(_) | Ready::Taken | Ready::InflatedTaken => {
+                Ok(None)
+            }
             Ready::Inflated => {
                 *ready = Ready::InflatedTaken;
                 let Some(inflation) = inflation else { return Ok(None) };
@@ -276,7 +290,7 @@ impl Inbound {
     /// Takes of `spare` what the next read needs. See [`Spare`].
     #[inline]
     pub fn lend(&mut self, spare: &mut Spare) {
-        self.inbox.lend(self.reader.frame_remaining(), &mut spare.input);
+        self.inbox.lend(self.announced(), &mut spare.input);
         if let Some(inflation) = &mut self.inflation {
             inflation.lend(&mut spare.inflated);
         }
@@ -295,7 +309,7 @@ impl Inbound {
 
     /// Space to read into, never empty.
     pub fn space(&mut self) -> &mut [u8] {
-        self.inbox.space(self.reader.frame_remaining(), self.text_came)
+        self.inbox.space(self.announced(), self.text_came)
     }
 
     /// Space to read into that needs not be lent, if it is there.
@@ -316,12 +330,14 @@ impl Inbound {
     /// The transport ended; [`poll`](Self::poll) reports it in its turn.
     pub fn eof<R: Role>(&mut self, outbound: &mut Outbound<R>) {
         outbound.eof(self.reader.eof().err());
+        self.await_nothing();
     }
 
     /// The transport failed. See [`Endpoint::lost`](super::Endpoint::lost).
     #[must_use]
     pub fn lost<R: Role>(&mut self, outbound: &mut Outbound<R>) -> bool {
         let unexpected = self.reader.eof().err();
+        self.await_nothing();
         outbound.eof(unexpected);
         outbound.write_ended();
         if unexpected.is_some() {
@@ -337,14 +353,15 @@ impl Inbound {
     /// When to call [`handle_timeout`](Self::handle_timeout), if nothing else happens before.
     #[must_use]
     pub fn poll_timeout<R: Role>(&self, outbound: &Outbound<R>) -> Wake {
-        outbound.poll_timeout(self.reader.is_mid_message())
+        outbound.poll_timeout(self.is_mid_message())
     }
 
     /// Tells the time; [`poll`](Self::poll) reports in its turn if a deadline has failed the connection.
     pub fn handle_timeout<R: Role>(&mut self, outbound: &mut Outbound<R>, now: Timestamp) {
-        if let Err(error) = outbound.handle_timeout(now, self.reader.is_mid_message()) {
+        if let Err(error) = outbound.handle_timeout(now, self.is_mid_message()) {
             // Its Close is owed already.
             self.reader.fail(error, &mut Replies::new());
+            self.await_nothing();
         }
     }
 
@@ -455,6 +472,7 @@ impl Inbound {
     /// Nobody takes anything any more.
     pub(crate) fn abort(&mut self) {
         let _ = self.reader.eof();
+        self.await_nothing();
     }
 
     /// Frees the buffers that hold nothing.
@@ -518,7 +536,12 @@ impl Inbound {
         outbound: &mut Outbound<R>,
         write: WriteSide,
     ) -> Result<Action, ProtocolError> {
-        if self.ready == Ready::Nothing && self.joining.is_none() && !self.inflates() && self.has_read_all() {
+        let waits = match self.ready {
+            Ready::Await(awaited) => self.still_awaits(awaited, unit, outbound),
+            Ready::Nothing => self.joining.is_none() && !self.inflates() && self.has_read_all(),
+            _ => false,
+        };
+        if waits {
             return outbound.act(write);
         }
         self.work_on(unit, outbound, write)
@@ -539,6 +562,59 @@ impl Inbound {
                 Step::Read => return outbound.act(write),
             }
         }
+    }
+
+    /// Whether the message that stands next is one of which more must have come, which is all that every read
+    /// of one that comes in many costs.
+    #[inline(never)]
+    fn awaits<R: Role>(&mut self, unit: Unit, outbound: &mut Outbound<R>) -> bool {
+        let capacity = self.inbox.capacity();
+        let unread = self.inbox.unread();
+        let least = self.reader.awaits(unread).filter(|least| unit == Unit::Message && *least <= capacity);
+        let (Some(Ok(least)), Ok(seen)) = (least.map(u16::try_from), u16::try_from(unread.len())) else {
+            return false;
+        };
+        self.ready = Ready::Await(Await { least, seen });
+        outbound.heard();
+        true
+    }
+
+    /// Whether more still must have come.
+    #[inline]
+    fn still_awaits<R: Role>(&mut self, awaited: Await, unit: Unit, outbound: &mut Outbound<R>) -> bool {
+        let have = self.inbox.unread_len();
+        if have >= usize::from(awaited.least) || unit == Unit::Piece {
+            self.ready = Ready::Nothing;
+            return false;
+        }
+        if have > usize::from(awaited.seen) {
+            self.ready = Ready::Await(Await { seen: have as u16, ..awaited });
+            outbound.heard();
+        }
+        true
+    }
+
+    /// Nothing that stands unread is a message to be awaited any more.
+    fn await_nothing(&mut self) {
+        if let Ready::Await(_) = self.ready {
+            self.ready = Ready::Nothing;
+        }
+    }
+
+    /// Octets of a frame that have still to come, as far as its header tells.
+    #[inline]
+    fn announced(&self) -> u64 {
+        match self.ready {
+            Ready::Await(Await { least, .. }) => {
+                usize::from(least).saturating_sub(self.inbox.unread_len()) as u64
+            }
+            _ => self.reader.frame_remaining(),
+        }
+    }
+
+    /// Whether a frame or a message was begun and its end has not come.
+    fn is_mid_message(&self) -> bool {
+        matches!(self.ready, Ready::Await(_)) || self.reader.is_mid_message()
     }
 
     /// Whether there is something to inflate.
@@ -572,8 +648,13 @@ impl Inbound {
             if self.has_read_all() {
                 return Step::Read;
             }
-            if self.finds_short(outbound) {
-                return Step::Ready;
+            if self.reader.is_at_rest() {
+                if self.finds_short(outbound) {
+                    return Step::Ready;
+                }
+                if self.awaits(unit, outbound) {
+                    return Step::Read;
+                }
             }
             let mut input = Input::new(self.inbox.unread());
             let next = self.reader.advance(&mut input, outbound.replies());

@@ -101,7 +101,6 @@ impl Inbox {
     }
 
     /// Bytes of a read.
-    #[cfg(any(feature = "deflate", feature = "futures-io", feature = "tokio"))]
     pub(crate) const fn capacity(&self) -> usize {
         self.capacity
     }
@@ -208,6 +207,12 @@ impl Inbox {
     #[inline]
     pub(crate) const fn has_nothing_unread(&self) -> bool {
         self.unread.is_empty()
+    }
+
+    /// How many bytes were read and not consumed.
+    #[inline]
+    pub(crate) const fn unread_len(&self) -> usize {
+        self.unread.len()
     }
 
     /// Lends the unread bytes to `read` and consumes what it took; what it returns may borrow from them.

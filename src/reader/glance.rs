@@ -6,6 +6,8 @@
 use super::{Reader, State, Taken};
 use crate::error::ProtocolError;
 use crate::event::{Data, Piece};
+#[cfg(feature = "alloc")]
+use crate::frame::FrameHeader;
 use crate::frame::{Masker, MaskingKey, MessageKind, Rsv};
 use crate::input::Input;
 use crate::limits::Limits;
@@ -70,6 +72,27 @@ impl Reader {
             unmask(payload, short.key);
         }
         Some(short)
+    }
+
+    /// How many bytes there must be until something can be told of the frame that `bytes` begin, between
+    /// messages: a header, or all of a short message of octets, in which nothing is to be checked. `None` if
+    /// there are as many, or if something is wrong.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn awaits(&self, bytes: &[u8]) -> Option<usize> {
+        if self.state != State::Between || self.short_below == 0 {
+            return None;
+        }
+        let least = match *bytes {
+            [] => return None,
+            [_] => 2,
+            [first @ (0x81 | 0x82), second, ..] => match self.short_frame(self.side, bytes) {
+                Some(frame) if first == 0x82 => frame.header_len.saturating_add(frame.len),
+                None if (second ^ mask_bit(self.side)) <= 126 => FrameHeader::len_from([first, second]),
+                _ => return None,
+            },
+            _ => return None,
+        };
+        (bytes.len() < least).then_some(least)
     }
 
     #[inline(always)]
