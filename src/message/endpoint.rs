@@ -185,11 +185,13 @@ impl<R: Role> Endpoint<R> {
     }
 
     /// Space to read into, never empty.
+    #[inline]
     pub fn space(&mut self) -> &mut [u8] {
         self.inbound.space()
     }
 
     /// `count` bytes were read into [`space`](Self::space).
+    #[inline]
     pub fn filled(&mut self, count: usize) {
         self.inbound.filled(count);
     }

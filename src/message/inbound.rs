@@ -290,7 +290,9 @@ impl Inbound {
     /// Takes of `spare` what the next read needs. See [`Spare`].
     #[inline]
     pub fn lend(&mut self, spare: &mut Spare) {
-        self.inbox.lend(self.announced(), &mut spare.input);
+        if !self.inbox.has_space() {
+            self.inbox.lend(self.announced(), &mut spare.input);
+        }
         if let Some(inflation) = &mut self.inflation {
             inflation.lend(&mut spare.inflated);
         }
@@ -308,7 +310,11 @@ impl Inbound {
     }
 
     /// Space to read into, never empty.
+    #[inline]
     pub fn space(&mut self) -> &mut [u8] {
+        if self.inbox.has_space() {
+            return self.inbox.plain_space();
+        }
         self.inbox.space(self.announced(), self.text_came)
     }
 
@@ -316,13 +322,15 @@ impl Inbound {
     #[cfg(any(feature = "futures-io", feature = "tokio"))]
     #[inline]
     pub(crate) fn plain_space(&mut self) -> Option<&mut [u8]> {
-        match self.inflation {
-            None => self.inbox.plain_space(),
-            Some(_) => None,
+        if self.inflation.is_none() && self.inbox.has_space() {
+            Some(self.inbox.plain_space())
+        } else {
+            None
         }
     }
 
     /// `count` bytes were read into [`space`](Self::space).
+    #[inline]
     pub fn filled(&mut self, count: usize) {
         self.inbox.filled(count);
     }
@@ -602,7 +610,6 @@ impl Inbound {
     }
 
     /// Octets of a frame that have still to come, as far as its header tells.
-    #[inline]
     fn announced(&self) -> u64 {
         match self.ready {
             Ready::Await(Await { least, .. }) => {

@@ -105,9 +105,29 @@ impl Inbox {
         self.capacity
     }
 
+    /// Whether there is much space to read into, in a plain buffer: all that most reads have to ask. What is
+    /// announced does not matter then.
+    #[inline]
+    pub(crate) fn has_space(&mut self) -> bool {
+        if self.buf.len() != self.capacity {
+            return false;
+        }
+        if self.is_empty() {
+            self.clear();
+            return true;
+        }
+        self.has_much_room()
+    }
+
+    /// The space, where there is much.
+    #[inline]
+    pub(crate) fn plain_space(&mut self) -> &mut [u8] {
+        self.buf.get_mut(self.unread.end..).unwrap_or_else(|| nothing())
+    }
+
     /// Space to read into, never empty. `announced` octets of a frame have still to come. A message that is as
     /// large as the last is read `at_once` or block by block.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn space(&mut self, announced: u64, at_once: bool) -> &mut [u8] {
         if self.lacks_room(announced) {
             let lent = self.expected > 0;
@@ -120,23 +140,8 @@ impl Inbox {
         self.buf.get_mut(self.unread.end..end).unwrap_or(&mut [])
     }
 
-    /// The whole buffer, if it is of the plain size and nothing stands in it: the space for most reads, and
-    /// nothing is to be lent for them.
-    #[cfg(any(feature = "futures-io", feature = "tokio"))]
-    #[inline]
-    pub(crate) fn plain_space(&mut self) -> Option<&mut [u8]> {
-        if !self.is_empty() || self.buf.len() != self.capacity {
-            return None;
-        }
-        self.clear();
-        if self.expected <= self.capacity {
-            self.expected = 0;
-        }
-        Some(&mut self.buf)
-    }
-
     /// Makes the space for a read, in a spare buffer if there is one.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn lend(&mut self, announced: u64, spare: &mut SpareInput) {
         if self.expected <= self.capacity {
             self.expected = 0;
@@ -194,6 +199,7 @@ impl Inbox {
     }
 
     /// `count` bytes were read into the space.
+    #[inline]
     pub(crate) fn filled(&mut self, count: usize) {
         self.unread.end = self.unread.end.saturating_add(count).min(self.buf.len());
     }
@@ -279,6 +285,7 @@ impl Inbox {
     }
 
     /// Nothing in the buffer is needed.
+    #[inline]
     pub(crate) fn clear(&mut self) {
         self.message = Region::default();
         self.unread = Region::default();
@@ -313,10 +320,22 @@ impl Inbox {
         }
     }
 
+    /// Whether a read into the space would not be a small one.
+    #[inline]
+    fn has_much_room(&self) -> bool {
+        self.room() > self.capacity >> 2
+    }
+
+    /// Bytes behind the unread ones.
+    #[inline]
+    fn room(&self) -> usize {
+        self.buf.len().saturating_sub(self.unread.end)
+    }
+
     /// Whether a read into the space would be a small one. The rest of a large frame is worth one.
     fn is_short(&self, announced: u64) -> bool {
-        let (few, space) = (self.capacity >> 2, self.buf.len().saturating_sub(self.unread.end));
-        space <= few && (announced == 0 || (space as u64) < announced || self.held() <= few)
+        !self.has_much_room()
+            && (announced == 0 || (self.room() as u64) < announced || self.held() <= self.capacity >> 2)
     }
 
     /// Whether there is a buffer here for a message as large as the last one.
@@ -434,8 +453,8 @@ impl Inbox {
 /// between two slices.
 #[cold]
 #[inline(never)]
-fn nothing() -> &'static [u8] {
-    &[]
+fn nothing() -> &'static mut [u8] {
+    &mut []
 }
 
 /// Bytes to be expected after a message of so many, 0 if it was not large or its buffer is not kept.

@@ -38,9 +38,10 @@ fn receive<R: Role + 'static>(job: &Job, role: R) -> Lane {
                     left -= 1;
                 }
                 Action::Read => {
-                    endpoint.lend(&mut spare);
-                    let read = source.read(endpoint.space());
-                    endpoint.filled(read);
+                    let (inbound, _) = endpoint.split_mut();
+                    inbound.lend(&mut spare);
+                    let read = source.read(inbound.space());
+                    inbound.filled(read);
                 }
                 other => panic!("{other:?}"),
             }
