@@ -111,13 +111,13 @@
 //! | state | bytes |
 //! |---|---|
 //! | [`Reader`] | 192 |
-//! | [`Writer<Server>`](Writer) | 160 |
+//! | [`Writer<Server>`](Writer) | 152 |
 //! | [`Deadlines`] | 80 |
-//! | [`Connection<Server>`](Connection) | 440 |
+//! | [`Connection<Server>`](Connection) | 432 |
 //! | [`Rest`]: a connection that waits | 24 |
 //! | [`Event`], [`Data`] | 40 |
 //! | [`Replies`] | 130 |
-//! | [`Utf8Check`] | 5 |
+//! | [`Utf8Check`] | 3 |
 //! | [`Masker`](frame::Masker) | 4 |
 //!
 //! A connection that is between messages and owes nothing need be no more than its [`Rest`]; one

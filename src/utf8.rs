@@ -1,6 +1,6 @@
 //! UTF-8 checked as it comes, in pieces of any size (RFC 6455 section 8.1, RFC 3629).
 //!
-//! Owns: the up to three octets of a character whose end has not come. Must not know: frames or messages.
+//! Owns: what may follow in a character whose end has not come. Must not know: frames or messages.
 
 /// Checks one text of any length, piece by piece, and fails at the first octet that no text could hold there.
 ///
@@ -16,9 +16,16 @@
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Utf8Check {
-    carry: [u8; 4],
-    len: u8,
+    /// Octets that the character in progress lacks; 0 between characters.
+    lacking: u8,
+    /// What the next of them may be: two are bounded more narrowly than 0x80 to 0xBF, the second ones (RFC
+    /// 3629 section 4). Nothing, once the text is invalid.
+    least: u8,
+    most: u8,
 }
+
+/// Octets of a piece that are checked one after the other: all else takes longer to begin with.
+const FEW: usize = 7;
 
 /// The text holds an octet that is not UTF-8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +43,7 @@ impl core::error::Error for InvalidUtf8 {}
 impl Utf8Check {
     /// At the beginning of a text.
     pub const fn new() -> Self {
-        Self { carry: [0; 4], len: 0 }
+        Self { lacking: 0, least: 0, most: 0 }
     }
 
     /// Takes the next piece. After an error the text stays invalid, whatever follows.
@@ -46,19 +53,38 @@ impl Utf8Check {
     /// [`InvalidUtf8`] as soon as what came cannot begin any text.
     #[inline]
     pub fn push(&mut self, piece: &[u8]) -> Result<(), InvalidUtf8> {
-        self.push_str(piece).map(|_| ())
+        match self.push_few(piece) {
+            Some(result) => result.map(|_| ()),
+            None => self.push_str(piece).map(|_| ()),
+        }
     }
 
     /// Whether the text may end here: no character is incomplete.
     #[inline]
     pub const fn is_complete(&self) -> bool {
-        self.len == 0
+        self.lacking == 0
+    }
+
+    /// As [`push`](Self::push), of a few octets: whether they begin and end between characters. `None`, and
+    /// nothing is taken, if they are more.
+    #[inline]
+    pub(crate) fn push_few(&mut self, piece: &[u8]) -> Option<Result<bool, InvalidUtf8>> {
+        if piece.len() > FEW {
+            return None;
+        }
+        let begins = self.is_complete();
+        for &octet in piece {
+            if let Err(error) = self.step(octet) {
+                return Some(Err(error));
+            }
+        }
+        Some(Ok(begins && self.is_complete()))
     }
 
     /// As [`push`](Self::push); gives the piece back as text if it begins and ends between characters.
     #[inline]
     pub(crate) fn push_str<'b>(&mut self, piece: &'b [u8]) -> Result<Option<&'b str>, InvalidUtf8> {
-        let rest = if self.len == 0 { piece } else { self.finish_character(piece)? };
+        let rest = if self.is_complete() { piece } else { self.finish_character(piece)? };
         let (whole, cut) = split_at_cut(rest);
         let Ok(text) = whole_text(whole) else { return Err(self.fail()) };
         if cut.is_empty() {
@@ -68,54 +94,53 @@ impl Utf8Check {
         Ok(None)
     }
 
-    /// Keeps the first octets of a character, if they can begin one.
+    /// Takes the first octets of a character, if they can begin one.
     #[cold]
     fn begin_character(&mut self, octets: &[u8]) -> Result<(), InvalidUtf8> {
-        match core::str::from_utf8(octets) {
-            Err(error) if error.error_len().is_none() => {
-                self.len = 0;
-                for &octet in octets {
-                    self.carry(octet);
-                }
-                Ok(())
-            }
-            _ => Err(self.fail()),
-        }
-    }
-
-    /// Makes sure that the text stays invalid: what is carried can never be finished.
-    #[cold]
-    fn fail(&mut self) -> InvalidUtf8 {
-        self.len = 0;
-        self.carry(0xFF);
-        InvalidUtf8
+        octets.iter().try_for_each(|octet| self.step(*octet))
     }
 
     /// Feeds the incomplete character until it is whole; returns what is left of `piece`.
     #[cold]
     fn finish_character<'b>(&mut self, piece: &'b [u8]) -> Result<&'b [u8], InvalidUtf8> {
         let mut rest = piece;
-        while let Some((&octet, after)) = rest.split_first() {
+        while let (Some((&octet, after)), false) = (rest.split_first(), self.is_complete()) {
+            self.step(octet)?;
             rest = after;
-            self.carry(octet);
-            let character = self.carry.get(..usize::from(self.len)).unwrap_or(&[]);
-            match core::str::from_utf8(character) {
-                Ok(_) => {
-                    self.len = 0;
-                    break;
-                }
-                Err(error) if error.error_len().is_none() => {}
-                Err(_) => return Err(InvalidUtf8),
-            }
         }
         Ok(rest)
     }
 
-    fn carry(&mut self, octet: u8) {
-        if let Some(slot) = self.carry.get_mut(usize::from(self.len)) {
-            *slot = octet;
-            self.len = self.len.saturating_add(1);
+    /// Takes one octet (RFC 3629 section 4).
+    #[inline(always)]
+    fn step(&mut self, octet: u8) -> Result<(), InvalidUtf8> {
+        if self.lacking > 0 {
+            if !(self.least..=self.most).contains(&octet) {
+                return Err(self.fail());
+            }
+            self.lacking = self.lacking.wrapping_sub(1);
+            (self.least, self.most) = (0x80, 0xBF);
+            return Ok(());
         }
+        (self.lacking, self.least, self.most) = match octet {
+            0x00..=0x7F => return Ok(()),
+            0xC2..=0xDF => (1, 0x80, 0xBF),
+            0xE0 => (2, 0xA0, 0xBF),
+            0xED => (2, 0x80, 0x9F),
+            0xE1..=0xEF => (2, 0x80, 0xBF),
+            0xF0 => (3, 0x90, 0xBF),
+            0xF1..=0xF3 => (3, 0x80, 0xBF),
+            0xF4 => (3, 0x80, 0x8F),
+            _ => return Err(self.fail()),
+        };
+        Ok(())
+    }
+
+    /// Makes sure that the text stays invalid: nothing can follow.
+    #[cold]
+    fn fail(&mut self) -> InvalidUtf8 {
+        *self = Self { lacking: 1, least: u8::MAX, most: 0 };
+        InvalidUtf8
     }
 }
 

@@ -25,17 +25,17 @@ macro_rules! sizes {
 fn state_stays_small() {
     sizes! {
         Masker: 4,
-        Utf8Check: 5,
+        Utf8Check: 3,
         Data<'static>: 40,
         Event<'static>: 40,
         Replies: 130,
         Deadlines: 80,
         Reader: 192,
-        Writer<Server>: 160,
-        Writer<Client<Keys>>: 168,
-        Writer<AnyRole<Keys>>: 168,
-        Connection<Server>: 440,
-        Connection<Client<Keys>>: 448,
+        Writer<Server>: 152,
+        Writer<Client<Keys>>: 160,
+        Writer<AnyRole<Keys>>: 160,
+        Connection<Server>: 432,
+        Connection<Client<Keys>>: 440,
         Rest: 24,
         Option<Rest>: 24,
     }

@@ -327,6 +327,86 @@ fn the_check_agrees_with_the_standard_library_on_every_text_of_two_octets_and_ma
     }
 }
 
+/// Every octet that may follow every beginning of a character, which is judged with what came before.
+fn goes_on(check: Utf8Check, begun: &mut Vec<u8>) {
+    for octet in 0..=u8::MAX {
+        begun.push(octet);
+        let mut check = check;
+        let result = check.push(&[octet]).map(|()| check.is_complete());
+        assert_eq!(result, oracle(begun), "{begun:02x?}");
+        if begun.len() < 4 {
+            // The same behind what is checked in another way.
+            let long = [b"many octets: ".as_slice(), begun].concat();
+            let mut check = Utf8Check::new();
+            assert_eq!(check.push(&long).map(|()| check.is_complete()), result, "{begun:02x?}");
+        }
+        if result == Ok(false) {
+            goes_on(check, begun);
+        }
+        begun.pop();
+    }
+}
+
+#[test]
+fn req_t_utf8_1_every_octet_is_judged_after_every_beginning_of_a_character() {
+    goes_on(Utf8Check::new(), &mut Vec::new());
+}
+
+/// What reads of `len` octets bring of a message: its pieces, up to the failure if it fails.
+fn in_reads_of(len: usize, octets: &[u8]) -> (Vec<(usize, bool)>, Result<(), ProtocolError>) {
+    let mut wire = to(Side::Server, TEXT, octets);
+    let mut conn = connection(Side::Server, Config::new());
+    let (mut pieces, mut at) = (Vec::new(), 0);
+    for read in wire.chunks_mut(len) {
+        let mut input = Input::new(read);
+        while input.remaining() > 0 {
+            match conn.recv(&mut input) {
+                Ok(Some(Event::Data(data))) => {
+                    assert_eq!(data.bytes(), &octets[at..at + data.bytes().len()]);
+                    assert!(data.as_str().map_or(true, |text| text.as_bytes() == data.bytes()));
+                    at += data.bytes().len();
+                    pieces.push((at, data.as_str().is_some()));
+                }
+                Ok(None) => {}
+                Ok(Some(other)) => panic!("{other:?}"),
+                Err(error) => return (pieces, Err(error)),
+            }
+        }
+    }
+    (pieces, Ok(()))
+}
+
+/// Pieces of a few octets are checked in another way than longer ones.
+#[test]
+fn req_t_utf8_1_reads_of_any_length_bring_the_same_text_and_fail_at_the_same_octet() {
+    let text: String = "Zażółć, いろは €😀\u{10FFFF}\u{D7FF} and only ASCII at the end".into();
+    for len in 1..=40 {
+        let (pieces, result) = in_reads_of(len, text.as_bytes());
+        assert_eq!((result, pieces.last().map(|(end, _)| *end)), (Ok(()), Some(text.len())));
+        let mut begin = 0;
+        for (end, is_str) in pieces {
+            let expected = text.is_char_boundary(begin) && text.is_char_boundary(end);
+            assert_eq!(is_str, expected, "{begin} to {end} in reads of {len}");
+            begin = end;
+        }
+        for at in 0..text.len() {
+            for octet in [b'a', 0x80, 0xC2, 0xE2, 0xFF] {
+                let mut octets = text.clone().into_bytes();
+                octets[at] = octet;
+                let (pieces, result) = in_reads_of(len, &octets);
+                let came = pieces.last().map_or(0, |(end, _)| *end);
+                let fails = oracle(&octets) != Ok(true);
+                assert_eq!(result, if fails { Err(INVALID) } else { Ok(()) }, "{octet:02x} at {at} in {len}");
+                // The first octet that no text could hold there, or the one that ends the message too early.
+                let decides = (1..octets.len()).find(|end| oracle(&octets[..*end]).is_err());
+                let decides = decides.unwrap_or(octets.len()) - 1;
+                let failed_at = came..came + len;
+                assert!(!fails || failed_at.contains(&decides), "{octet:02x} at {at} in reads of {len}");
+            }
+        }
+    }
+}
+
 /// What comes of `octets` as one whole text message in one read.
 fn whole_message(octets: &[u8]) -> Result<(), ProtocolError> {
     let mut wire = to(Side::Server, TEXT, octets);
