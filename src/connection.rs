@@ -78,7 +78,8 @@ impl<R: Role> Connection<R> {
     /// The next event in `input`. Pongs and Closes that it owes come out of
     /// [`poll_transmit`](Self::poll_transmit).
     ///
-    /// `Ok(None)` means that every byte was consumed.
+    /// `Ok(None)` means that every byte was consumed, and comes at once where none
+    /// [remains](Input::remaining). [`Event::Data`] owes nothing that was not owed before.
     ///
     /// # Errors
     ///
@@ -91,10 +92,8 @@ impl<R: Role> Connection<R> {
         }
         let Conduct { writer, deadlines, .. } = &mut self.conduct;
         deadlines.received();
-        if let Some(data) = self.reader.take_amid(input) {
-            return Ok(Some(Event::Data(data)));
-        }
-        let event = self.reader.next_frame(input, writer.replies());
+        let side = writer.side();
+        let event = self.reader.next_as(side, input, writer.replies());
         match event {
             Ok(Some(Event::Close(code))) => self.conduct.close_came(code),
             Err(error) => self.conduct.failed(error),

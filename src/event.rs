@@ -41,8 +41,9 @@ pub struct Data<'b> {
 pub(crate) enum Piece<'b> {
     /// Text that begins and ends between characters.
     Str(&'b str),
-    /// The same, of ASCII alone: cheap to tell, but a cast to `str` takes `unsafe` or a second look.
-    Ascii(&'b [u8]),
+    /// The same, of ASCII or of a few octets: cheap to tell, but a cast to `str` takes `unsafe` or a second
+    /// look.
+    Short(&'b [u8]),
     /// Binary data, or text that a character's middle begins or ends.
     Bytes(&'b [u8]),
 }
@@ -52,7 +53,7 @@ impl<'b> Piece<'b> {
     pub(crate) const fn bytes(&self) -> &'b [u8] {
         match self {
             Self::Str(text) => text.as_bytes(),
-            Self::Ascii(bytes) | Self::Bytes(bytes) => bytes,
+            Self::Short(bytes) | Self::Bytes(bytes) => bytes,
         }
     }
 
@@ -60,7 +61,7 @@ impl<'b> Piece<'b> {
     pub(crate) const fn as_str(&self) -> Option<&'b str> {
         match self {
             Self::Str(text) => Some(text),
-            Self::Ascii(bytes) => match core::str::from_utf8(bytes) {
+            Self::Short(bytes) => match core::str::from_utf8(bytes) {
                 Ok(text) => Some(text),
                 Err(_) => None,
             },
@@ -121,8 +122,8 @@ impl<'b> Data<'b> {
         self.piece.bytes()
     }
 
-    /// The text, where the piece begins and ends between characters. It was checked already; of a short
-    /// message in ASCII, the cast takes a second look at up to 255 octets, and nothing otherwise.
+    /// The text, where the piece begins and ends between characters. It was checked already; of short
+    /// ASCII or a few octets, the cast takes a second look at up to 255 octets, and nothing otherwise.
     #[inline]
     pub const fn as_str(&self) -> Option<&'b str> {
         self.piece.as_str()

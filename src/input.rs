@@ -68,6 +68,12 @@ impl<'b> Input<'b> {
         self.take(end).get_mut(skip..)
     }
 
+    /// Gives back what was taken and is not consumed: the end of what was left.
+    #[inline]
+    pub(crate) fn put_back(&mut self, rest: &'b mut [u8]) {
+        self.rest = rest;
+    }
+
     /// Consumes all bytes that are left.
     #[inline]
     pub(crate) fn take_all(&mut self) -> &'b mut [u8] {

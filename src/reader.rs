@@ -10,7 +10,7 @@ mod header;
 #[cfg(feature = "alloc")]
 pub(crate) use self::glance::ShortMessage;
 
-use self::glance::{short_below, ShortFrame};
+use self::glance::short_below;
 use crate::close::CloseCode;
 use crate::error::ProtocolError;
 use crate::event::{Data, Event, Piece};
@@ -19,7 +19,7 @@ use crate::input::Input;
 use crate::limits::Limits;
 use crate::replies::{CloseReply, Replies};
 use crate::role::Side;
-use crate::utf8::{is_short_ascii, whole_text, InvalidUtf8, Utf8Check};
+use crate::utf8::{is_short_ascii, InvalidUtf8, Utf8Check};
 
 /// Turns received bytes into events, strictly.
 ///
@@ -94,6 +94,28 @@ pub(crate) enum Next {
     Close(Option<CloseCode>),
 }
 
+/// What came of some input, and what is left of that.
+struct Step<'b> {
+    rest: &'b mut [u8],
+    event: Result<Option<Event<'b>>, ProtocolError>,
+}
+
+impl<'b> Step<'b> {
+    /// All was consumed, and there is nothing to report.
+    #[inline(always)]
+    fn nothing() -> Self {
+        Self { rest: &mut [], event: Ok(None) }
+    }
+
+    #[inline(always)]
+    fn data(input: Input<'b>, data: Result<Data<'b>, ProtocolError>) -> Self {
+        match data {
+            Ok(data) => Self { rest: input.into_rest(), event: Ok(Some(Event::Data(data))) },
+            Err(error) => Self { rest: input.into_rest(), event: Err(error) },
+        }
+    }
+}
+
 impl Reader {
     /// For the endpoint that is `side`, at the first byte after the opening handshake.
     pub const fn new(side: Side, limits: Limits) -> Self {
@@ -165,13 +187,33 @@ impl Reader {
         input: &mut Input<'b>,
         replies: &mut Replies,
     ) -> Result<Option<Event<'b>>, ProtocolError> {
+        self.next_as(self.side, input, replies)
+    }
+
+    /// As [`next`](Self::next). `side` is this end's, where that may be known to the compiler.
+    #[inline(always)]
+    pub(crate) fn next_as<'b>(
+        &mut self,
+        side: Side,
+        input: &mut Input<'b>,
+        replies: &mut Replies,
+    ) -> Result<Option<Event<'b>>, ProtocolError> {
         if input.remaining() == 0 {
             return Ok(None);
         }
-        match self.take_amid(input) {
-            Some(data) => Ok(Some(Event::Data(data))),
-            None => self.next_frame(input, replies),
+        if let Some(data) = self.take_amid(side, input) {
+            return Ok(Some(Event::Data(data)));
         }
+        if let Some(data) = self.take_short(side, input) {
+            return match data {
+                Ok(data) => Ok(Some(Event::Data(data))),
+                Err(InvalidUtf8) => Err(self.failed(ProtocolError::InvalidUtf8, replies)),
+            };
+        }
+        // What is left goes in and out by value: what is lent to no function can live in registers.
+        let Step { rest, event } = self.next_in_frame(input.take_all(), replies);
+        input.put_back(rest);
+        event
     }
 
     /// The transport ended: no byte will follow.
@@ -256,14 +298,14 @@ impl Reader {
     ///
     /// All that a payload costs which comes in many small reads, so it is compiled into the caller.
     #[inline(always)]
-    pub(crate) fn take_amid<'b>(&mut self, input: &mut Input<'b>) -> Option<Data<'b>> {
+    pub(crate) fn take_amid<'b>(&mut self, side: Side, input: &mut Input<'b>) -> Option<Data<'b>> {
         let count = input.remaining() as u64;
         if count >= self.frame_remaining || self.taken != Taken::Binary {
             return None;
         }
         let piece = input.take_all();
         self.frame_remaining = self.frame_remaining.wrapping_sub(count);
-        if self.side == Side::Server {
+        if side == Side::Server {
             self.masker.apply_short(piece);
         }
         Some(Data {
@@ -276,162 +318,137 @@ impl Reader {
         })
     }
 
-    /// As [`next`](Self::next), where there is input that [`take_amid`](Self::take_amid) does not take.
-    #[inline(always)]
-    pub(crate) fn next_frame<'b>(
-        &mut self,
-        input: &mut Input<'b>,
-        replies: &mut Replies,
-    ) -> Result<Option<Event<'b>>, ProtocolError> {
-        match self.state {
-            State::Between => self.next_message(input, replies),
-            _ => self.next_amid(input, replies),
-        }
-    }
-
-    /// As [`next`](Self::next), between messages.
-    #[inline(never)]
-    fn next_message<'b>(
-        &mut self,
-        input: &mut Input<'b>,
-        replies: &mut Replies,
-    ) -> Result<Option<Event<'b>>, ProtocolError> {
-        match self.short_frame(self.side, input.rest()).and_then(ShortFrame::message) {
-            Some(short) => match self.take_short_as(short, input, replies, text_message) {
-                Some(data) => data.map(|data| Some(Event::Data(data))),
-                None => self.next_begun(input, replies),
-            },
-            None => self.next_other(input, replies),
-        }
-    }
-
     /// As [`next`](Self::next), inside a frame or a message, or after all of them.
     #[inline(never)]
-    fn next_amid<'b>(
-        &mut self,
-        input: &mut Input<'b>,
-        replies: &mut Replies,
-    ) -> Result<Option<Event<'b>>, ProtocolError> {
+    fn next_in_frame<'b>(&mut self, rest: &'b mut [u8], replies: &mut Replies) -> Step<'b> {
+        if matches!(self.state, State::Between | State::Amid) {
+            return self.next_other(rest, replies);
+        }
+        if self.taken == Taken::Text && (rest.len() as u64) < self.frame_remaining {
+            return self.next_text(rest, replies);
+        }
         match self.state {
-            State::Data if self.taken == Taken::Text && (input.remaining() as u64) < self.frame_remaining => {
-                self.next_text(input, replies)
-            }
-            State::Data if self.frame_remaining > 0 => self.next_piece(input, replies),
-            State::Header => self.next_after_header(input, replies),
-            State::Amid => self.next_other(input, replies),
-            _ => self.next_in_steps(input, replies),
+            State::Data if self.frame_remaining > 0 => self.next_piece(rest, replies),
+            State::Header if rest.len() == 1 => self.next_header_octet(rest, replies),
+            State::Header => self.next_after_header(rest, replies),
+            _ => self.next_in_steps(rest, replies),
         }
     }
 
     /// As [`next`](Self::next), where a further piece of a text does not end its frame.
     #[inline(never)]
-    fn next_text<'b>(
-        &mut self,
-        input: &mut Input<'b>,
-        replies: &mut Replies,
-    ) -> Result<Option<Event<'b>>, ProtocolError> {
-        let piece = input.take_all();
+    fn next_text<'b>(&mut self, piece: &'b mut [u8], replies: &mut Replies) -> Step<'b> {
         self.frame_remaining = self.frame_remaining.saturating_sub(piece.len() as u64);
         if self.side == Side::Server {
             self.masker.apply_short(piece);
         }
         let piece: &'b [u8] = piece;
-        let piece = if self.text.is_complete() && is_short_ascii(piece) {
-            Piece::Ascii(piece)
-        } else {
-            match self.text_piece(piece, false) {
+        let piece = match self.text.push_few(piece) {
+            Some(Ok(whole)) => few_octets(piece, whole),
+            Some(Err(InvalidUtf8)) => return self.not_text(replies),
+            None if self.text.is_complete() && is_short_ascii(piece) => Piece::Short(piece),
+            None => match self.text_piece(piece, false) {
                 Ok(piece) => piece,
-                Err(InvalidUtf8) => return Err(self.failed(ProtocolError::InvalidUtf8, replies)),
-            }
+                Err(InvalidUtf8) => return self.not_text(replies),
+            },
         };
-        Ok(Some(Event::Data(Data {
+        let data = Data {
             piece,
             kind: MessageKind::Text,
             rsv: self.message_rsv,
             first: false,
             last: false,
             frame_remaining: self.frame_remaining,
-        })))
+        };
+        Step { rest: &mut [], event: Ok(Some(Event::Data(data))) }
+    }
+
+    #[cold]
+    fn not_text<'b>(&mut self, replies: &mut Replies) -> Step<'b> {
+        Step { rest: &mut [], event: Err(self.failed(ProtocolError::InvalidUtf8, replies)) }
     }
 
     /// As [`next`](Self::next), before a frame that is not a short message.
     #[inline(never)]
-    fn next_other<'b>(
-        &mut self,
-        input: &mut Input<'b>,
-        replies: &mut Replies,
-    ) -> Result<Option<Event<'b>>, ProtocolError> {
+    fn next_other<'b>(&mut self, rest: &'b mut [u8], replies: &mut Replies) -> Step<'b> {
+        let mut input = Input::new(rest);
+        if let Some(data) = self.take_short_fragment(&mut input, replies) {
+            return Step::data(input, data);
+        }
         let least = match self.side {
             Side::Server => 6,
             Side::Client => 2,
         };
-        if input.remaining() < least {
-            return self.next_after_header(input, replies);
-        }
-        match self.take_short_fragment(input, replies) {
-            Some(data) => data.map(|data| Some(Event::Data(data))),
-            None => self.next_in_steps(input, replies),
+        let rest = input.into_rest();
+        if rest.len() < least {
+            self.next_after_header(rest, replies)
+        } else if self.short_message(rest).is_some() {
+            self.next_begun(rest, replies)
+        } else {
+            self.next_in_steps(rest, replies)
         }
     }
 
     /// As [`next`](Self::next), at the header of a short message whose end has not come.
     #[inline(never)]
-    fn next_begun<'b>(
-        &mut self,
-        input: &mut Input<'b>,
-        replies: &mut Replies,
-    ) -> Result<Option<Event<'b>>, ProtocolError> {
+    fn next_begun<'b>(&mut self, rest: &'b mut [u8], replies: &mut Replies) -> Step<'b> {
+        let mut input = Input::new(rest);
         // To be handed it would cost whole messages that it is put together.
         if let Some(short) = self.short_message(input.rest()) {
             self.begin_short(short);
             input.take(short.header_len);
         }
         if input.remaining() == 0 {
-            return Ok(None);
+            return Step::nothing();
         }
-        self.next_piece(input, replies)
+        self.next_piece(input.into_rest(), replies)
+    }
+
+    /// As [`next`](Self::next), where a further octet of a header comes alone.
+    #[inline(never)]
+    fn next_header_octet<'b>(&mut self, rest: &'b mut [u8], replies: &mut Replies) -> Step<'b> {
+        if self.keep_header_octet(rest) {
+            return Step::nothing();
+        }
+        self.next_after_header(rest, replies)
     }
 
     /// As [`next`](Self::next), where a header comes in pieces.
     #[inline(never)]
-    fn next_after_header<'b>(
-        &mut self,
-        input: &mut Input<'b>,
-        replies: &mut Replies,
-    ) -> Result<Option<Event<'b>>, ProtocolError> {
-        match self.collect_header(input) {
-            Ok(false) => Ok(None),
-            Ok(true) if self.frame_remaining > 0 && input.remaining() == 0 => Ok(None),
-            Ok(true) if self.frame_remaining > 0 => self.next_piece(input, replies),
-            Ok(true) => self.next_in_steps(input, replies),
-            Err(error) => Err(self.failed(error, replies)),
+    fn next_after_header<'b>(&mut self, rest: &'b mut [u8], replies: &mut Replies) -> Step<'b> {
+        let mut input = Input::new(rest);
+        match self.collect_header(&mut input) {
+            Ok(false) => Step::nothing(),
+            Ok(true) if self.frame_remaining > 0 && input.remaining() == 0 => Step::nothing(),
+            Ok(true) if self.frame_remaining > 0 => self.next_piece(input.into_rest(), replies),
+            Ok(true) => self.next_in_steps(input.into_rest(), replies),
+            Err(error) => Step::data(input, Err(self.failed(error, replies))),
         }
     }
 
     /// As [`next`](Self::next), where more of a payload has come.
     #[inline(never)]
-    fn next_piece<'b>(
-        &mut self,
-        input: &mut Input<'b>,
-        replies: &mut Replies,
-    ) -> Result<Option<Event<'b>>, ProtocolError> {
-        self.take_piece(input, replies).map(|data| Some(Event::Data(data)))
+    fn next_piece<'b>(&mut self, rest: &'b mut [u8], replies: &mut Replies) -> Step<'b> {
+        let mut input = Input::new(rest);
+        let data = self.take_piece(&mut input, replies);
+        Step::data(input, data)
     }
 
     /// As [`next`](Self::next), for everything.
     #[inline(never)]
-    fn next_in_steps<'b>(
-        &mut self,
-        input: &mut Input<'b>,
-        replies: &mut Replies,
-    ) -> Result<Option<Event<'b>>, ProtocolError> {
-        Ok(match self.advance(input, replies)? {
-            None => None,
-            Some(Next::Data { .. }) => Some(Event::Data(self.take_data(input, replies)?)),
-            Some(Next::Ping) => Some(Event::Ping),
-            Some(Next::Pong) => Some(Event::Pong),
-            Some(Next::Close(code)) => Some(Event::Close(code)),
-        })
+    fn next_in_steps<'b>(&mut self, rest: &'b mut [u8], replies: &mut Replies) -> Step<'b> {
+        let mut input = Input::new(rest);
+        let event = match self.advance(&mut input, replies) {
+            Ok(Some(Next::Data { .. })) => {
+                self.take_data(&mut input, replies).map(|data| Some(Event::Data(data)))
+            }
+            Ok(Some(Next::Ping)) => Ok(Some(Event::Ping)),
+            Ok(Some(Next::Pong)) => Ok(Some(Event::Pong)),
+            Ok(Some(Next::Close(code))) => Ok(Some(Event::Close(code))),
+            Ok(None) => Ok(None),
+            Err(error) => Err(error),
+        };
+        Step { rest: input.into_rest(), event }
     }
 
     /// Whether nothing can be reported before more is received.
@@ -511,7 +528,7 @@ impl Reader {
         input: &mut Input<'b>,
         replies: &mut Replies,
     ) -> Result<Data<'b>, ProtocolError> {
-        match self.take_amid(input) {
+        match self.take_amid(self.side, input) {
             Some(data) => Ok(data),
             None => self.take_piece(input, replies),
         }
@@ -531,16 +548,17 @@ impl Reader {
         }
         let last = self.fin && self.frame_remaining == 0;
         let kind = self.message.unwrap_or(MessageKind::Binary);
-        self.piece(piece, kind, last, replies)
+        self.piece(piece, kind, last, self.frame_remaining, replies)
     }
 
-    /// Checks a piece that was unmasked, and goes on to what follows it.
+    /// Checks a piece that was unmasked, and goes on to what follows it: more of its frame, or the next one.
     #[inline(always)]
     fn piece<'b>(
         &mut self,
         piece: &'b [u8],
         kind: MessageKind,
         last: bool,
+        frame_remaining: u64,
         replies: &mut Replies,
     ) -> Result<Data<'b>, ProtocolError> {
         let first = self.taken == Taken::Nothing;
@@ -554,14 +572,13 @@ impl Reader {
         let piece = if !checked {
             Piece::Bytes(piece)
         } else if !(first && last) && self.text.is_complete() && is_ascii_piece(piece) {
-            Piece::Ascii(piece)
+            Piece::Short(piece)
         } else {
             match self.text_piece(piece, last) {
                 Ok(piece) => piece,
                 Err(InvalidUtf8) => return Err(self.failed(ProtocolError::InvalidUtf8, replies)),
             }
         };
-        let frame_remaining = self.frame_remaining;
         if last {
             self.message = None;
             self.state = State::Between;
@@ -574,6 +591,12 @@ impl Reader {
     /// Checks the next piece of a text.
     #[inline(never)]
     fn text_piece<'b>(&mut self, piece: &'b [u8], last: bool) -> Result<Piece<'b>, InvalidUtf8> {
+        if let Some(result) = self.text.push_few(piece) {
+            return match result? {
+                _ if last && !self.text.is_complete() => Err(InvalidUtf8),
+                whole => Ok(few_octets(piece, whole)),
+            };
+        }
         match self.text.push_str(piece)? {
             _ if last && !self.text.is_complete() => Err(InvalidUtf8),
             Some(text) => Ok(Piece::Str(text)),
@@ -601,13 +624,14 @@ impl Reader {
     }
 }
 
-/// Checks the text of a whole message, and leaves the cast of most to those who want it.
-#[inline(never)]
-fn text_message(octets: &[u8]) -> Result<Piece<'_>, InvalidUtf8> {
-    if is_short_ascii(octets) {
-        return Ok(Piece::Ascii(octets));
+/// A few octets of text that were checked; `whole` if they begin and end between characters.
+#[inline(always)]
+const fn few_octets(piece: &[u8], whole: bool) -> Piece<'_> {
+    if whole {
+        Piece::Short(piece)
+    } else {
+        Piece::Bytes(piece)
     }
-    whole_text(octets).map(Piece::Str)
 }
 
 /// Apart from what the check of other text needs.

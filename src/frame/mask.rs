@@ -50,12 +50,13 @@ impl Masker {
     #[inline(always)]
     pub(crate) fn apply_short(&mut self, piece: &mut [u8]) {
         let word = self.word;
-        match piece {
-            [octet] => {
-                *octet ^= word as u8;
-                self.word = turned(word, 1);
-            }
-            [_, _, _, _] | [_, _, _, _, _] | [_, _, _, _, _, _] | [_, _, _, _, _, _, _] => {
+        if let [octet] = piece {
+            *octet ^= word as u8;
+            self.word = turned(word, 1);
+            return;
+        }
+        match piece.len() {
+            4..=7 => {
                 apply_ends::<4>(piece, word);
                 self.word = turned(word, piece.len());
             }

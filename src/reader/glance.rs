@@ -3,7 +3,7 @@
 //! Owns: recognising a short message or fragment in one look at its header. Must not know: what is wrong with
 //! any other frame, which is judged rule by rule.
 
-use super::{Reader, State, Taken};
+use super::{is_ascii_piece, Reader, State, Taken};
 use crate::error::ProtocolError;
 use crate::event::{Data, Piece};
 #[cfg(feature = "alloc")]
@@ -13,7 +13,7 @@ use crate::input::Input;
 use crate::limits::Limits;
 use crate::replies::Replies;
 use crate::role::Side;
-use crate::utf8::{InvalidUtf8, Utf8Check};
+use crate::utf8::{whole_text, InvalidUtf8, Utf8Check};
 
 /// What the header says of a message that is one frame, with which nothing is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,23 +95,25 @@ impl Reader {
         (bytes.len() < least).then_some(least)
     }
 
+    /// Takes a whole short message, with which nothing is wrong but its text. `None`, and nothing is consumed,
+    /// if it is not that.
     #[inline(always)]
-    pub(super) fn take_short_as<'b>(
-        &mut self,
-        short: ShortMessage,
+    pub(super) fn take_short<'b>(
+        &self,
+        side: Side,
         input: &mut Input<'b>,
-        replies: &mut Replies,
-        text: impl FnOnce(&'b [u8]) -> Result<Piece<'b>, InvalidUtf8>,
-    ) -> Option<Result<Data<'b>, ProtocolError>> {
+    ) -> Option<Result<Data<'b>, InvalidUtf8>> {
+        let short = self.short_message_to(side, input.rest())?;
         let payload = input.take_after(short.header_len, short.len)?;
-        if self.side == Side::Server {
+        if side == Side::Server {
             Masker::new(short.key).apply(payload);
         }
         let piece = match short.kind {
             MessageKind::Binary => Piece::Bytes(payload),
-            MessageKind::Text => match text(payload) {
-                Ok(piece) => piece,
-                Err(InvalidUtf8) => return Some(Err(self.failed(ProtocolError::InvalidUtf8, replies))),
+            MessageKind::Text if is_ascii_piece(payload) => Piece::Short(payload),
+            MessageKind::Text => match other_text(payload) {
+                Ok(text) => Piece::Str(text),
+                Err(InvalidUtf8) => return Some(Err(InvalidUtf8)),
             },
         };
         Some(Ok(Data {
@@ -216,7 +218,7 @@ impl Reader {
         if self.side == Side::Server {
             Masker::new(fragment.frame.key).apply(payload);
         }
-        Some(self.piece(payload, fragment.kind, fragment.last, replies))
+        Some(self.piece(payload, fragment.kind, fragment.last, 0, replies))
     }
 
     /// Enters the payload of a whole short message.
@@ -248,6 +250,12 @@ pub(super) const fn short_below(limits: Limits) -> u16 {
         0..=0xFFFE => (max as u16).saturating_add(1),
         _ => u16::MAX,
     }
+}
+
+/// Checks a whole text that is more than short ASCII.
+#[inline(never)]
+fn other_text(octets: &[u8]) -> Result<&str, InvalidUtf8> {
+    whole_text(octets)
 }
 
 /// Unmasks a whole payload.

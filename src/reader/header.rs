@@ -42,6 +42,23 @@ impl Reader {
         self.collect_header(input)
     }
 
+    /// Keeps one more octet of a header, of which its length is known, that does not end with it. `false`, and
+    /// nothing is kept, if it is not that.
+    #[inline(always)]
+    pub(super) fn keep_header_octet(&mut self, rest: &[u8]) -> bool {
+        let [first, second, ..] = self.kept;
+        let have = usize::from(self.kept_len);
+        let &[octet] = rest else { return false };
+        if have < 2 || have.saturating_add(1) >= FrameHeader::len_from([first, second]) {
+            return false;
+        }
+        if let Some(slot) = self.kept.get_mut(have) {
+            *slot = octet;
+            self.kept_len = self.kept_len.saturating_add(1);
+        }
+        true
+    }
+
     /// Reads a header that came in pieces; `false` if its end has not come.
     #[inline(never)]
     pub(super) fn collect_header(&mut self, input: &mut Input<'_>) -> Result<bool, ProtocolError> {
