@@ -32,27 +32,36 @@ fn receive<R: Role + 'static>(job: &Job, role: R) -> Lane {
     let mut connection = Connection::new(role, Config::new());
     let mut source = job.source();
     let mut taker = job.taker(&CONTENDER);
-    let mut buffer = vec![0; READ];
+    let mut buffer = Box::new([0; READ]);
+    // Received, and not asked for yet.
     let mut unread = 0..0;
     Box::new(move |messages| {
+        let buffer = buffer.as_mut_slice();
         let mut left = messages;
-        while left > 0 {
-            if unread.is_empty() {
-                unread = 0..source.read(&mut buffer);
-            }
-            let mut input = Input::new(&mut buffer[unread.clone()]);
-            while left > 0 {
+        let mut end = unread.end;
+        let mut input = Input::new(&mut buffer[unread.clone()]);
+        loop {
+            while input.remaining() > 0 {
                 match connection.recv(&mut input) {
                     Ok(Some(Event::Data(data))) => {
                         taker.piece(data.bytes(), data.is_last());
-                        left -= usize::from(data.is_last());
+                        if data.is_last() {
+                            left -= 1;
+                            if left == 0 {
+                                assert!(!connection.wants_transmit());
+                                unread = end - input.remaining()..end;
+                                return;
+                            }
+                        }
                     }
-                    Ok(None) => break,
-                    other => panic!("{other:?}"),
+                    Ok(None) => {}
+                    // What alone may owe an answer, and does not come.
+                    Ok(Some(_)) => panic!("more than messages"),
+                    Err(error) => panic!("{error}"),
                 }
             }
-            unread.start += input.consumed();
-            assert!(!connection.wants_transmit());
+            end = source.read(buffer);
+            input = Input::new(&mut buffer[..end]);
         }
     })
 }
