@@ -1,5 +1,5 @@
 //! What an endpoint makes of reads: however little of a message they bring, it tells the same after each of
-//! them as a connection that looks at every octet.
+//! them as a connection that looks at every octet; and they end where little has to be moved.
 
 mod common;
 
@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use sockless::message::{Action, Buffers, Endpoint, OwnedMessage, Spare, WriteSide};
 use sockless::{
-    AnyRole, Config, Limits, MessageKind, ProtocolError, Side, Timeout, Timeouts, Timestamp, Wake,
+    AnyRole, Config, Limits, MessageKind, ProtocolError, Server, Side, Timeout, Timeouts, Timestamp, Wake,
 };
 
 #[global_allocator]
@@ -273,4 +273,58 @@ fn the_end_of_the_stream_amid_a_short_message_is_told_and_leaves_nothing_behind(
         assert_eq!((talk.failure, talk.closed), (Some(ProtocolError::UnexpectedEof), true));
         assert!(held <= -(64 << 10), "{held} for {cut}");
     }
+}
+
+#[test]
+fn messages_of_one_length_are_not_moved_and_need_no_other_buffer() {
+    // None of them divides a read.
+    for len in [5_000_usize, 16_384, 20_000, 30_000, 40_000, 60_000] {
+        for (opcode, before) in [(BINARY, 0), (TEXT, 0), (BINARY, 2_000), (TEXT, 300)] {
+            let mut endpoint = Endpoint::new(Server, Config::new(), Buffers::DEFAULT, &[]);
+            let frame = to(Side::Server, opcode, &vec![b'a'; len]);
+            let first = to(Side::Server, BINARY, &vec![b'a'; before]);
+            let wire = [&first[..], &frame.repeat(40)].concat();
+            let (mut read, mut place, mut moved, mut count) = (0, 0, 0, 0);
+            let (allocations, ()) = counting::allocations(|| loop {
+                match endpoint.poll(WriteSide::Ready).unwrap() {
+                    Action::Read => {
+                        let space = endpoint.space();
+                        let now = space.len().min(wire.len() - read);
+                        if now == 0 {
+                            break;
+                        }
+                        assert!(read == 0 || now == wire.len() - read || now + len > 48 << 10, "{now}");
+                        space[..now].copy_from_slice(&wire[read..read + now]);
+                        place = space.as_ptr() as usize + now;
+                        read += now;
+                        endpoint.filled(now);
+                    }
+                    Action::Take => {
+                        let message = endpoint.message().unwrap().unwrap();
+                        let octets = message.octets().as_ptr_range();
+                        let end = first.len() + count * frame.len();
+                        moved += usize::from(octets.end as usize + read != place + end);
+                        count += 1;
+                    }
+                    other => panic!("{other:?}"),
+                }
+            });
+            assert_eq!(count, 41, "{len}");
+            assert!(moved <= 1, "{moved} of {len} after {before}");
+            assert!(allocations <= 1, "{allocations} for {len} after {before}");
+        }
+    }
+}
+
+#[test]
+fn reads_are_as_large_as_the_buffer_again_after_short_messages() {
+    let mut talk = Talk::new(endpoint(Side::Server, Config::new(), 64 << 10));
+    let large = to(Side::Server, BINARY, &vec![7; 40_000]);
+    talk.receive(&large.repeat(3), false, None);
+    assert_eq!(talk.endpoint.space().len(), large.len() + 1);
+    let short = to(Side::Server, BINARY, &[7; 100]);
+    talk.receive(&short.repeat(3)[..250], false, None);
+    assert_eq!(talk.messages.len(), 5);
+    talk.receive(&short.repeat(3)[250..], false, None);
+    assert_eq!(talk.endpoint.space().len(), 64 << 10);
 }

@@ -13,7 +13,8 @@ use sockless::{
     Client, Config, Limits, Payload, ProtocolError, ReadyState, Rest, Server, Side, Timeouts, Timestamp,
 };
 
-const BUFFERS: Buffers = Buffers::DEFAULT.with_read(512);
+/// However long the frames are that are expected, a read may bring half of this.
+const BUFFERS: Buffers = Buffers::DEFAULT.with_read(1400);
 
 fn config() -> Config {
     Config::new().with_limits(Limits::DEFAULT.with_max_message_size(3000)).with_timeouts(Timeouts::SERVER)

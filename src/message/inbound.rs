@@ -15,7 +15,7 @@ use super::outbound::Outbound;
 use super::{Action, Message, Spare, WriteSide};
 use crate::error::ProtocolError;
 use crate::event::{Data, Piece};
-use crate::frame::{MessageKind, Rsv};
+use crate::frame::{FrameHeader, MessageKind, Rsv};
 use crate::input::Input;
 use crate::limits::Limits;
 use crate::reader::{Next, Reader, ShortMessage};
@@ -526,7 +526,7 @@ impl Inbound {
 
     /// Goes on before a message of another connection.
     pub(super) fn resume(&mut self, allowed_rsv: Rsv) {
-        self.inbox.clear();
+        self.inbox.restart();
         (self.unit, self.joining, self.ready) = (Unit::Message, None, Ready::Nothing);
         // What nobody inflates is not allowed.
         let allowed_rsv = if self.inflation.is_some() { allowed_rsv } else { Rsv::NONE };
@@ -583,8 +583,21 @@ impl Inbound {
             return false;
         };
         self.ready = Ready::Await(Await { least, seen });
+        if usize::from(least) > FrameHeader::MAX_LEN {
+            self.inbox.expect_frames(least.into());
+        }
         outbound.heard();
         true
+    }
+
+    /// A header of so many bytes was read, unless there are none: more such frames may come, if not all of this
+    /// one came.
+    #[inline]
+    fn expect_frames(&mut self, header_len: usize) {
+        let len = usize::try_from(self.reader.frame_remaining()).unwrap_or(usize::MAX);
+        if header_len > 0 && len > self.inbox.unread_len() {
+            self.inbox.expect_frames(len.saturating_add(header_len));
+        }
     }
 
     /// Whether more still must have come.
@@ -679,6 +692,7 @@ impl Inbound {
                     return Step::Ready;
                 }
                 Ok(Some(Next::Data { compressed, .. })) => {
+                    self.expect_frames(consumed);
                     let mut input = Input::new(self.inbox.unread());
                     let taken = self.reader.take_data(&mut input, outbound.replies());
                     let taken = taken.map(|data| (data.kind(), data.is_last()));

@@ -45,6 +45,8 @@ impl SpareInput {
 const MOST_SPARE: usize = 4 << 20;
 /// The header of a message that is one frame, and that of the next.
 const HEADERS: usize = FrameHeader::MAX_LEN << 1;
+/// What a read asks for behind a frame: it brings less where no more came, which runtimes take for an answer.
+const ONE_MORE: usize = 1;
 /// Bytes of a read that are still in the processor's second cache, mostly, when they are worked through.
 const BLOCK: usize = 512 << 10;
 
@@ -62,6 +64,9 @@ pub(crate) struct Inbox {
     message: Region,
     unread: Region,
     capacity: usize,
+    /// Where reads into a plain buffer end: a byte behind the last frame that fits, if all are as long as the
+    /// last one whose end had not come. What a read brings of a frame that does not fit has to be moved.
+    most: usize,
     /// Bytes of the last message, with headers, if it was large: what may be lent for the next. No more than
     /// `capacity` if it was not, 0 where nothing large was lent.
     expected: usize,
@@ -91,6 +96,7 @@ impl Inbox {
             message: Region::default(),
             unread: Region::default(),
             capacity: capacity.max(1),
+            most: capacity.max(1),
             expected: 0,
         };
         if !received.is_empty() {
@@ -116,13 +122,23 @@ impl Inbox {
             self.clear();
             return true;
         }
-        self.has_much_room()
+        self.unread.end.wrapping_add(self.capacity >> 2) < self.most
     }
 
     /// The space, where there is much.
     #[inline]
     pub(crate) fn plain_space(&mut self) -> &mut [u8] {
-        self.buf.get_mut(self.unread.end..).unwrap_or_else(|| nothing())
+        self.buf.get_mut(self.unread.end..self.most).unwrap_or_else(|| nothing())
+    }
+
+    /// The end of a frame of so many bytes, with its header, has not come.
+    pub(crate) fn expect_frames(&mut self, bytes: usize) {
+        // What little comes of a short one costs less to move than it takes to ask for less.
+        let rest = if bytes > self.capacity >> 4 { self.capacity.checked_rem(bytes) } else { None };
+        self.most = match self.capacity.saturating_sub(rest.unwrap_or(0)) {
+            0 => self.capacity,
+            frames => self.capacity.min(frames.saturating_add(ONE_MORE)),
+        };
     }
 
     /// Space to read into, never empty. `announced` octets of a frame have still to come. A message that is as
@@ -136,7 +152,7 @@ impl Inbox {
                 self.expected = 0; // nor is it kept for another message
             }
         }
-        let end = self.unread.end.saturating_add(self.reach(announced, at_once)).min(self.buf.len());
+        let end = self.end(announced).min(self.unread.end.saturating_add(self.reach(announced, at_once)));
         self.buf.get_mut(self.unread.end..end).unwrap_or(&mut [])
     }
 
@@ -291,6 +307,12 @@ impl Inbox {
         self.unread = Region::default();
     }
 
+    /// Goes on with another connection: nothing in the buffer is needed, or known of its frames.
+    pub(crate) fn restart(&mut self) {
+        self.clear();
+        self.most = self.capacity;
+    }
+
     /// Whether nothing in the buffer is needed.
     pub(crate) const fn is_empty(&self) -> bool {
         self.message.is_empty() && self.unread.is_empty()
@@ -320,22 +342,26 @@ impl Inbox {
         }
     }
 
-    /// Whether a read into the space would not be a small one.
-    #[inline]
-    fn has_much_room(&self) -> bool {
-        self.room() > self.capacity >> 2
-    }
-
-    /// Bytes behind the unread ones.
-    #[inline]
-    fn room(&self) -> usize {
-        self.buf.len().saturating_sub(self.unread.end)
-    }
-
     /// Whether a read into the space would be a small one. The rest of a large frame is worth one.
     fn is_short(&self, announced: u64) -> bool {
-        !self.has_much_room()
-            && (announced == 0 || (self.room() as u64) < announced || self.held() <= self.capacity >> 2)
+        let (few, space) = (self.capacity >> 2, self.end(announced).saturating_sub(self.unread.end));
+        space <= few && (announced == 0 || (space as u64) < announced || self.held() <= few)
+    }
+
+    /// Where the space ends, of which a read may be asked to bring less.
+    fn end(&self, announced: u64) -> usize {
+        let (at, len) = (self.unread.end, self.buf.len());
+        if len != self.capacity {
+            return len;
+        }
+        let frame = at.saturating_add(usize::try_from(announced).unwrap_or(usize::MAX));
+        if announced > 0 && frame <= len {
+            self.most.max(frame.saturating_add(ONE_MORE)).min(len)
+        } else if announced == 0 && at < self.most && self.held() <= len >> 1 {
+            self.most
+        } else {
+            len
+        }
     }
 
     /// Whether there is a buffer here for a message as large as the last one.
