@@ -172,11 +172,6 @@ fn copy_compiled(from: &[u8], to: &mut [u8], twice: u64) {
     wide::run_compiled(CopyBlocks { from, to, twice });
 }
 
-/// Octets of a block of a long piece.
-const BLOCK: usize = 256;
-/// Half as many.
-const HALF: usize = 128;
-
 /// Transforms a piece of at least half a block where it stands: its blocks and half of one more from the
 /// first aligned octet on, as vectors that lie in two lines of the cache are slow; the octets before, with
 /// some of the first block; and the last half of a block, which overlaps the others. These two are taken
@@ -188,7 +183,7 @@ struct ApplyBlocks<'p> {
 
 impl wide::Work for ApplyBlocks<'_> {
     #[inline(always)]
-    fn run<const ALIGN: usize>(self, vectors: impl Vectors) {
+    fn run<const ALIGN: usize, const BLOCK: usize, const HALF: usize>(self, vectors: impl Vectors) {
         let Self { piece, twice } = self;
         let (first, last) = (piece.first_chunk::<ALIGN>(), piece.last_chunk::<HALF>());
         let (Some(&first), Some(&last)) = (first, last) else { return };
@@ -227,7 +222,7 @@ struct CopyBlocks<'p> {
 
 impl wide::Work for CopyBlocks<'_> {
     #[inline(always)]
-    fn run<const ALIGN: usize>(self, vectors: impl Vectors) {
+    fn run<const ALIGN: usize, const BLOCK: usize, const HALF: usize>(self, vectors: impl Vectors) {
         let Self { from, to, twice } = self;
         let Some(to) = to.get_mut(..from.len()) else { return };
         if let (Some(slot), Some(first)) = (to.first_chunk_mut::<ALIGN>(), from.first_chunk()) {

@@ -4,10 +4,11 @@
 
 /// A loop over octets that gains by wide vectors.
 pub(super) trait Work {
-    /// Works in vectors that are best aligned to `ALIGN` octets.
+    /// Works in vectors that are best aligned to `ALIGN` octets, and in blocks of `BLOCK` octets, of which `HALF`
+    /// are half.
     ///
     /// Must be inlined always, or it is not compiled anew.
-    fn run<const ALIGN: usize>(self, vectors: impl Vectors);
+    fn run<const ALIGN: usize, const BLOCK: usize, const HALF: usize>(self, vectors: impl Vectors);
 
     /// Works in the vectors that the compiler finds for itself, in a function apart.
     ///
@@ -40,7 +41,8 @@ pub(super) fn run(work: impl Work) {
 /// What [`Work::run_compiled`] runs.
 #[inline(always)]
 pub(super) fn run_compiled(work: impl Work) {
-    work.run::<16>(Compiled);
+    // Where the compiler finds no vectors, blocks stand on the stack.
+    work.run::<16, 128, 64>(Compiled);
 }
 
 /// The vectors that the compiler finds for itself.
@@ -74,7 +76,7 @@ impl<W: Work> pulp::NullaryFnOnce for InV3<W> {
 
     #[inline(always)]
     fn call(self) {
-        self.work.run::<32>(Compiled);
+        self.work.run::<32, 256, 128>(Compiled);
     }
 }
 
@@ -90,7 +92,7 @@ impl<W: Work> pulp::NullaryFnOnce for InV4<W> {
 
     #[inline(always)]
     fn call(self) {
-        self.work.run::<64>(self.v4);
+        self.work.run::<64, 256, 128>(self.v4);
     }
 }
 
