@@ -51,6 +51,7 @@ fn run<W: Workload>(mut ready: Ready<W>) -> Ready<W> {
 #[bench::mixed_1024(receive::server(Mixed, 1024, count()))]
 #[bench::binary_125_by_octet(receive::server(Binary, 125, count()).in_reads_of(1))]
 #[bench::binary_125_by_7(receive::server(Binary, 125, count()).in_reads_of(7))]
+#[bench::mixed_125_by_7(receive::server(Mixed, 125, count()).in_reads_of(7))]
 #[bench::fragments_8x128(receive::fragments(Binary, 1024, 8, count()))]
 fn server_receives(ready: Ready<Receive<Server>>) -> Ready<Receive<Server>> {
     run(ready)
