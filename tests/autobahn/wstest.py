@@ -11,6 +11,7 @@ import warnings
 
 warnings.filterwarnings("ignore")
 
+from autobahn.websocket.protocol import WebSocketClientFactory, WebSocketServerFactory  # noqa: E402
 from autobahntestsuite import case, fuzzing  # noqa: E402
 from autobahntestsuite.caseset import CaseSet  # noqa: E402
 from autobahntestsuite.py2 import to_bytes, to_text  # noqa: E402
@@ -58,6 +59,18 @@ def bridge(protocol):
             setattr(protocol, name, method)
 
 
+def wait_longer(factory):
+    """The timers cut the time that they ring at to whole seconds: one of a second may ring at once. So give them one more."""
+
+    def reset(self, original=factory.resetProtocolOptions):
+        original(self)
+        for timeout in ("closeHandshakeTimeout", "serverConnectionDropTimeout"):
+            if hasattr(self, timeout):
+                setattr(self, timeout, getattr(self, timeout) + 1)
+
+    factory.resetProtocolOptions = reset
+
+
 def list_cases(patterns):
     cases = CaseSet(case.CaseSetname, case.CaseBasename, case.Cases, case.CaseCategories, case.CaseSubCategories)
     return cases.parseSpecCases({"cases": patterns})
@@ -73,6 +86,8 @@ def main():
     with open(arguments[0], encoding="utf-8") as file:
         spec = json.load(file)
     bridge(fuzzing.FuzzingProtocol)
+    wait_longer(WebSocketClientFactory)
+    wait_longer(WebSocketServerFactory)
     if mode == "fuzzingclient":
         fuzzing.startClient(spec)
     else:
