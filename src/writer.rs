@@ -228,9 +228,8 @@ impl<R: Role> Writer<R> {
         }
         let header = self.header(first, len)?;
         self.text = if ends { None } else { text };
-        self.frame_remaining = len;
         self.stage.sent_frame(begun);
-        self.stage.set_in_frame(len > 0);
+        self.set_frame_remaining(len);
         Ok(header)
     }
 
@@ -583,12 +582,16 @@ impl<R: Role> Writer<R> {
             }
             self.text = Some(text);
         }
-        self.frame_remaining = left;
-        self.stage.set_in_frame(left > 0);
+        self.set_frame_remaining(left);
         if left == 0 && !self.stage.is_in_message() {
             self.text = None;
         }
         Ok(())
+    }
+
+    fn set_frame_remaining(&mut self, len: u64) {
+        self.frame_remaining = len;
+        self.stage.set_in_frame(len > 0);
     }
 
     fn transmit_pong(&mut self, out: &mut [u8]) -> Result<usize, SendError> {

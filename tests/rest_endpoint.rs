@@ -249,8 +249,12 @@ fn compression_is_for_those_that_agreed_on_it() {
         compressing.outbound().feed(Payload::text(&text)).unwrap();
         assert_eq!(drain(&mut compressing)[0], first);
         compressing.outbound().feed_prepared(&prepared).unwrap();
-        assert_eq!(drain(&mut compressing)[0], first);
+        let sent = drain(&mut compressing);
+        assert_eq!(sent[0], first);
         assert_eq!(compressing.rest(), Some(rest));
+        // Whom nobody wakes sends the same, or has to be woken.
+        let unwoken = prepared.frame_at_rest(&rest);
+        assert_eq!(unwoken, (rest == Rest::new()).then_some(&sent[..]));
     }
     compressing.resume(Rest::new());
     let mut plain = endpoint(None, None);

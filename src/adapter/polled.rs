@@ -387,14 +387,13 @@ impl<S: PollTransport> WebSocket<S, Server> {
         fed: &mut bool,
     ) -> Poll<Result<(), Error>> {
         let Parts { link, endpoint, .. } = &mut *self.parts;
-        if endpoint.rest().is_none() {
+        let Some(frame) = endpoint.rest().and_then(|rest| message.frame_at_rest(&rest)) else {
             return self.outgoing().poll_send_prepared(cx, message, fed);
-        }
+        };
         if !*fed {
-            // Whoever does not compress sends this frame, and a whole message changes nothing about a connection
-            // at rest: it need not be woken.
-            let written = link.write(cx, message.frame());
-            if written < message.frame().len() {
+            // It need not be woken to be written.
+            let written = link.write(cx, frame);
+            if written < frame.len() {
                 let mut outgoing = self.outgoing();
                 outgoing.lend();
                 outgoing.outbound.feed_prepared_at_once(message, |_| written)?;

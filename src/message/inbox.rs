@@ -6,7 +6,7 @@
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 
-use super::shift::shift;
+use super::region::{nothing, shift};
 use crate::frame::FrameHeader;
 use crate::input::Input;
 
@@ -473,14 +473,6 @@ impl Inbox {
             end = region.end;
         }
     }
-}
-
-/// What stands where a range is not one, which cannot be. A branch that is never taken costs less than a choice
-/// between two slices.
-#[cold]
-#[inline(never)]
-fn nothing() -> &'static mut [u8] {
-    &mut []
 }
 
 /// Bytes to be expected after a message of so many, 0 if it was not large or its buffer is not kept.

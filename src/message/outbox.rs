@@ -5,7 +5,7 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::shift::shift;
+use super::region::{nothing, shift};
 use crate::error::SendError;
 use crate::frame::{copy, FrameHeader, Opcode};
 
@@ -194,7 +194,7 @@ impl Outbox {
     #[inline]
     pub(crate) fn bytes(&self) -> &[u8] {
         // It is there: to ask and branch takes less than to choose without.
-        self.buf.get(..self.end).and_then(|bytes| bytes.get(self.written..)).unwrap_or_else(nothing)
+        self.buf.get(..self.end).and_then(|bytes| bytes.get(self.written..)).unwrap_or_else(|| nothing())
     }
 
     /// The transport took `count` bytes.
@@ -314,11 +314,6 @@ impl Outbox {
             self.buf.resize(needed.max(self.buf.len().saturating_mul(2)).max(LEAST), 0);
         }
     }
-}
-
-#[cold]
-fn nothing<'o>() -> &'o [u8] {
-    &[]
 }
 
 /// Why a message was not queued. Nothing of it was sent.

@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 use crate::deflate::{Deflater, Flush, Params, Tuning, WindowBits};
 use crate::frame::{FrameHeader, MessageKind, Rsv};
 use crate::payload::Payload;
+use crate::rest::Rest;
 #[cfg(feature = "deflate")]
 use crate::role::Side;
 
@@ -74,6 +75,12 @@ impl Prepared {
     /// The whole frame, as it goes on the wire where it is not compressed.
     pub fn frame(&self) -> &[u8] {
         &self.frame
+    }
+
+    /// All that a server's connection at rest sends for it, and rests on: whoever keeps the [`Rest`] need not
+    /// [resume](crate::Connection::resume) it to write these bytes. `None` where an extension may change them.
+    pub fn frame_at_rest(&self, rest: &Rest) -> Option<&[u8]> {
+        (rest.allowed_rsv() == Rsv::NONE).then_some(&*self.frame)
     }
 
     /// The whole frame with compressed payload, and the window that it needs.

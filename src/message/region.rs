@@ -1,6 +1,6 @@
-//! Bytes that move towards the front of their buffer.
+//! Parts of a buffer that are told by where they stand.
 //!
-//! Owns: that one operation. Must not know: what moves.
+//! Owns: moving one, and what there is where none can be. Must not know: what stands in them.
 
 use core::ops::Range;
 
@@ -11,4 +11,12 @@ pub(super) fn shift(buf: &mut [u8], from: Range<usize>, to: usize) {
     if to <= from.start && from.start <= from.end && from.end <= buf.len() {
         buf.copy_within(from, to);
     }
+}
+
+/// What stands where a range is not one, which cannot be. A branch that is never taken costs less than a choice
+/// between two slices.
+#[cold]
+#[inline(never)]
+pub(super) fn nothing() -> &'static mut [u8] {
+    &mut []
 }
