@@ -41,8 +41,8 @@ pub struct Data<'b> {
 pub(crate) enum Piece<'b> {
     /// Text that begins and ends between characters.
     Str(&'b str),
-    /// The same, of ASCII or of a few octets: cheap to tell, but a cast to `str` takes `unsafe` or a second
-    /// look.
+    /// The same, of short ASCII or of a few octets: cheap to tell, but a cast to `str` takes `unsafe` or a
+    /// second look.
     Short(&'b [u8]),
     /// Binary data, or text that a character's middle begins or ends.
     Bytes(&'b [u8]),
@@ -122,8 +122,8 @@ impl<'b> Data<'b> {
         self.piece.bytes()
     }
 
-    /// The text, where the piece begins and ends between characters. It was checked already; of short
-    /// ASCII or a few octets, the cast takes a second look at up to 255 octets, and nothing otherwise.
+    /// The text, where the piece begins and ends between characters. It was checked already; of a
+    /// short one, up to 255 octets, the cast may take a second look, and costs nothing otherwise.
     #[inline]
     pub const fn as_str(&self) -> Option<&'b str> {
         self.piece.as_str()

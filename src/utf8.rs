@@ -27,6 +27,16 @@ pub struct Utf8Check {
 /// Octets of a piece that are checked one after the other: all else takes longer to begin with.
 const FEW: usize = 7;
 
+/// What `simdutf8` checks at once, and octets below which it leaves a text to the standard library.
+#[cfg(feature = "simd-utf8")]
+const BLOCK: usize = 64;
+
+/// A whole text, with what it was checked as.
+pub(crate) enum Checked<'b> {
+    Str(&'b str),
+    Octets(&'b [u8]),
+}
+
 /// The text holds an octet that is not UTF-8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -148,10 +158,28 @@ impl Utf8Check {
 #[inline]
 pub(crate) fn whole_text(octets: &[u8]) -> Result<&str, InvalidUtf8> {
     #[cfg(feature = "simd-utf8")]
-    if octets.len() >= 64 {
+    if octets.len() >= BLOCK {
         return simdutf8::basic::from_utf8(octets).map_err(|_| InvalidUtf8);
     }
     core::str::from_utf8(octets).map_err(|_| InvalidUtf8)
+}
+
+/// As [`whole_text`], for those who want no `str`: that is told sooner of a short text, in a block with zeros
+/// behind it, but then it is not the text that was looked at.
+#[inline]
+pub(crate) fn check_whole(octets: &[u8]) -> Result<Checked<'_>, InvalidUtf8> {
+    #[cfg(feature = "simd-utf8")]
+    {
+        let mut block = [0; BLOCK];
+        if let Some(front) = block.get_mut(..octets.len()) {
+            front.copy_from_slice(octets);
+            return match simdutf8::basic::from_utf8(&block) {
+                Ok(_) => Ok(Checked::Octets(octets)),
+                Err(_) => Err(InvalidUtf8),
+            };
+        }
+    }
+    whole_text(octets).map(Checked::Str)
 }
 
 /// Whether it is less than 256 octets of ASCII, which most short texts are. This is told much sooner than

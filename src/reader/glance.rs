@@ -13,7 +13,7 @@ use crate::input::Input;
 use crate::limits::Limits;
 use crate::replies::Replies;
 use crate::role::Side;
-use crate::utf8::{whole_text, InvalidUtf8, Utf8Check};
+use crate::utf8::{check_whole, Checked, InvalidUtf8, Utf8Check};
 
 /// What the header says of a message that is one frame, with which nothing is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,7 +112,7 @@ impl Reader {
             MessageKind::Binary => Piece::Bytes(payload),
             MessageKind::Text if is_ascii_piece(payload) => Piece::Short(payload),
             MessageKind::Text => match other_text(payload) {
-                Ok(text) => Piece::Str(text),
+                Ok(piece) => piece,
                 Err(InvalidUtf8) => return Some(Err(InvalidUtf8)),
             },
         };
@@ -254,8 +254,11 @@ pub(super) const fn short_below(limits: Limits) -> u16 {
 
 /// Checks a whole text that is more than short ASCII.
 #[inline(never)]
-fn other_text(octets: &[u8]) -> Result<&str, InvalidUtf8> {
-    whole_text(octets)
+fn other_text(octets: &[u8]) -> Result<Piece<'_>, InvalidUtf8> {
+    Ok(match check_whole(octets)? {
+        Checked::Str(text) => Piece::Str(text),
+        Checked::Octets(octets) => Piece::Short(octets),
+    })
 }
 
 /// Unmasks a whole payload.
