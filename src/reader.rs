@@ -210,6 +210,10 @@ impl Reader {
                 Err(InvalidUtf8) => Err(self.failed(ProtocolError::InvalidUtf8, replies)),
             };
         }
+        if input.remaining() == 1 && self.keep_header_octet(input.rest()) {
+            input.take_all();
+            return Ok(None);
+        }
         // What is left goes in and out by value: what is lent to no function can live in registers.
         let Step { rest, event } = self.next_in_frame(input.take_all(), replies);
         input.put_back(rest);
@@ -329,7 +333,6 @@ impl Reader {
         }
         match self.state {
             State::Data if self.frame_remaining > 0 => self.next_piece(rest, replies),
-            State::Header if rest.len() == 1 => self.next_header_octet(rest, replies),
             State::Header => self.next_after_header(rest, replies),
             _ => self.next_in_steps(rest, replies),
         }
@@ -402,15 +405,6 @@ impl Reader {
             return Step::nothing();
         }
         self.next_piece(input.into_rest(), replies)
-    }
-
-    /// As [`next`](Self::next), where a further octet of a header comes alone.
-    #[inline(never)]
-    fn next_header_octet<'b>(&mut self, rest: &'b mut [u8], replies: &mut Replies) -> Step<'b> {
-        if self.keep_header_octet(rest) {
-            return Step::nothing();
-        }
-        self.next_after_header(rest, replies)
     }
 
     /// As [`next`](Self::next), where a header comes in pieces.

@@ -60,13 +60,11 @@ impl Masker {
                 apply_ends::<4>(piece, word);
                 self.word = turned(word, piece.len());
             }
-            _ => self.apply_long(piece),
+            _ => {
+                apply_long(piece, word);
+                self.word = turned(word, piece.len());
+            }
         }
-    }
-
-    #[inline(never)]
-    fn apply_long(&mut self, piece: &mut [u8]) {
-        self.apply(piece);
     }
 
     /// Transforms the next piece of the payload from `from` into `to`, leaving `from` as it is.
@@ -110,6 +108,12 @@ fn copy(from: &[u8], to: &mut [u8], word: u32) {
         65..=128 => copy_ends::<64>(from, to, word),
         _ => copy_blocks(from, to, twice(word)),
     }
+}
+
+/// As [`apply`], apart from its callers.
+#[inline(never)]
+fn apply_long(piece: &mut [u8], word: u32) {
+    apply(piece, word);
 }
 
 /// Transforms at most four octets where they stand.

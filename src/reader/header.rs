@@ -42,20 +42,26 @@ impl Reader {
         self.collect_header(input)
     }
 
-    /// Keeps one more octet of a header, of which its length is known, that does not end with it. `false`, and
-    /// nothing is kept, if it is not that.
-    #[inline(always)]
+    /// Keeps an octet of a header that came alone, if nothing can be told with it: the first, or one amid the
+    /// length or the masking key. `false`, and nothing is kept, if it is not that.
+    #[inline(never)]
     pub(super) fn keep_header_octet(&mut self, rest: &[u8]) -> bool {
-        let [first, second, ..] = self.kept;
-        let have = usize::from(self.kept_len);
         let &[octet] = rest else { return false };
-        if have < 2 || have.saturating_add(1) >= FrameHeader::len_from([first, second]) {
+        let [first, second, ..] = self.kept;
+        let (have, len) = match (self.state, usize::from(self.kept_len)) {
+            (State::Between | State::Amid, _) => (0_usize, 2),
+            (State::Header, have @ 2..) => (have, FrameHeader::len_from([first, second])),
+            _ => return false,
+        };
+        let kept = have.saturating_add(1);
+        if kept >= len {
             return false;
         }
         if let Some(slot) = self.kept.get_mut(have) {
             *slot = octet;
-            self.kept_len = self.kept_len.saturating_add(1);
         }
+        self.kept_len = kept as u8;
+        self.state = State::Header;
         true
     }
 
@@ -69,15 +75,13 @@ impl Reader {
             self.kept_len = 0;
         }
         let have = usize::from(self.kept_len);
-        let Some(front) = self.kept.first_chunk_mut::<{ FrameHeader::MAX_LEN }>() else { return Ok(false) };
-        if let Some(spare) = front.get_mut(have..) {
+        if let Some(spare) = self.kept.get_mut(have..FrameHeader::MAX_LEN) {
             for (slot, octet) in spare.iter_mut().zip(input.rest()) {
                 *slot = *octet;
             }
         }
-        let front = *front;
         let count = have.saturating_add(input.remaining()).min(FrameHeader::MAX_LEN);
-        let [first, second, ..] = front;
+        let [first, second, ..] = self.kept;
         if count < 2 || count < FrameHeader::len_from([first, second]) {
             input.take_all();
             self.state = State::Header;
@@ -88,7 +92,8 @@ impl Reader {
             return Ok(false);
         }
         self.kept_len = 0;
-        let front = front.get(..count).unwrap_or(&front);
+        // It is read where it stands: octets that were written one by one are slow to copy as one.
+        let front = self.kept.get(..count).unwrap_or(&self.kept);
         let len = match self.short_frame(self.side, front).and_then(ShortFrame::message) {
             Some(short) if self.message.is_none() => {
                 self.begin_short(short);
