@@ -110,10 +110,10 @@
 //!
 //! | state | bytes |
 //! |---|---|
-//! | [`Reader`] | 192 |
+//! | [`Reader`] | 200 |
 //! | [`Writer<Server>`](Writer) | 152 |
 //! | [`Deadlines`] | 80 |
-//! | [`Connection<Server>`](Connection) | 432 |
+//! | [`Connection<Server>`](Connection) | 440 |
 //! | [`Rest`]: a connection that waits | 24 |
 //! | [`Event`], [`Data`] | 40 |
 //! | [`Replies`] | 130 |

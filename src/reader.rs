@@ -36,8 +36,11 @@ pub struct Reader {
     short_below: u16,
     // The frame that is coming.
     fin: bool,
-    /// Octets of a data frame's payload that have not come; 0 outside of one.
-    frame_remaining: u64,
+    /// Octets of a data frame's payload that have not come, if they are binary and a piece of their message was
+    /// told: nothing is to be asked about them but whether they are the last. 0 otherwise.
+    plain_remaining: u64,
+    /// Octets of any other payload of a data frame that have not come; 0 outside of one.
+    other_remaining: u64,
     masker: Masker,
     // The message that is in progress.
     message: Option<MessageKind>,
@@ -126,7 +129,8 @@ impl Reader {
             limits,
             short_below: short_below(limits),
             fin: true,
-            frame_remaining: 0,
+            plain_remaining: 0,
+            other_remaining: 0,
             masker: Masker::new(MaskingKey([0; 4])),
             message: None,
             message_rsv: Rsv::NONE,
@@ -163,7 +167,7 @@ impl Reader {
     pub(crate) fn resume(&mut self, allowed_rsv: Rsv) {
         self.state = State::Between;
         self.allowed_rsv = allowed_rsv;
-        self.frame_remaining = 0;
+        self.set_frame_remaining(0);
         self.message = None;
         self.kept_len = 0;
     }
@@ -210,7 +214,7 @@ impl Reader {
                 Err(InvalidUtf8) => Err(self.failed(ProtocolError::InvalidUtf8, replies)),
             };
         }
-        if input.remaining() == 1 && self.keep_header_octet(input.rest()) {
+        if input.remaining() == 1 && self.take_header_octet(input.rest()) {
             input.take_all();
             return Ok(None);
         }
@@ -293,8 +297,10 @@ impl Reader {
     }
 
     /// How many octets of the data frame in progress have not come yet: a hint for reading.
+    #[inline]
     pub const fn frame_remaining(&self) -> u64 {
-        self.frame_remaining
+        // One of them is 0.
+        self.plain_remaining | self.other_remaining
     }
 
     /// Unmasks a further piece of a payload that does not end with it, and in which nothing is to be checked;
@@ -304,11 +310,11 @@ impl Reader {
     #[inline(always)]
     pub(crate) fn take_amid<'b>(&mut self, side: Side, input: &mut Input<'b>) -> Option<Data<'b>> {
         let count = input.remaining() as u64;
-        if count >= self.frame_remaining || self.taken != Taken::Binary {
+        if count >= self.plain_remaining {
             return None;
         }
         let piece = input.take_all();
-        self.frame_remaining = self.frame_remaining.wrapping_sub(count);
+        self.plain_remaining = self.plain_remaining.wrapping_sub(count);
         if side == Side::Server {
             self.masker.apply_short(piece);
         }
@@ -318,7 +324,7 @@ impl Reader {
             rsv: self.message_rsv,
             first: false,
             last: false,
-            frame_remaining: self.frame_remaining,
+            frame_remaining: self.plain_remaining,
         })
     }
 
@@ -328,11 +334,11 @@ impl Reader {
         if matches!(self.state, State::Between | State::Amid) {
             return self.next_other(rest, replies);
         }
-        if self.taken == Taken::Text && (rest.len() as u64) < self.frame_remaining {
+        if self.taken == Taken::Text && (rest.len() as u64) < self.other_remaining {
             return self.next_text(rest, replies);
         }
         match self.state {
-            State::Data if self.frame_remaining > 0 => self.next_piece(rest, replies),
+            State::Data if self.frame_remaining() > 0 => self.next_piece(rest, replies),
             State::Header => self.next_after_header(rest, replies),
             _ => self.next_in_steps(rest, replies),
         }
@@ -341,7 +347,7 @@ impl Reader {
     /// As [`next`](Self::next), where a further piece of a text does not end its frame.
     #[inline(never)]
     fn next_text<'b>(&mut self, piece: &'b mut [u8], replies: &mut Replies) -> Step<'b> {
-        self.frame_remaining = self.frame_remaining.saturating_sub(piece.len() as u64);
+        self.other_remaining = self.other_remaining.saturating_sub(piece.len() as u64);
         if self.side == Side::Server {
             self.masker.apply_short(piece);
         }
@@ -361,7 +367,7 @@ impl Reader {
             rsv: self.message_rsv,
             first: false,
             last: false,
-            frame_remaining: self.frame_remaining,
+            frame_remaining: self.other_remaining,
         };
         Step { rest: &mut [], event: Ok(Some(Event::Data(data))) }
     }
@@ -413,8 +419,8 @@ impl Reader {
         let mut input = Input::new(rest);
         match self.collect_header(&mut input) {
             Ok(false) => Step::nothing(),
-            Ok(true) if self.frame_remaining > 0 && input.remaining() == 0 => Step::nothing(),
-            Ok(true) if self.frame_remaining > 0 => self.next_piece(input.into_rest(), replies),
+            Ok(true) if self.frame_remaining() > 0 && input.remaining() == 0 => Step::nothing(),
+            Ok(true) if self.frame_remaining() > 0 => self.next_piece(input.into_rest(), replies),
             Ok(true) => self.next_in_steps(input.into_rest(), replies),
             Err(error) => Step::data(input, Err(self.failed(error, replies))),
         }
@@ -450,7 +456,7 @@ impl Reader {
     #[inline]
     pub(crate) const fn needs_input(&self) -> bool {
         // An empty frame may wait to be taken.
-        !matches!(self.state, State::Data) || self.frame_remaining > 0
+        !matches!(self.state, State::Data) || self.frame_remaining() > 0
     }
 
     /// Consumes headers and control frames up to the next thing to report.
@@ -460,7 +466,7 @@ impl Reader {
         input: &mut Input<'_>,
         replies: &mut Replies,
     ) -> Result<Option<Next>, ProtocolError> {
-        if self.frame_remaining > 0 {
+        if self.frame_remaining() > 0 {
             return Ok(self.next_data(input));
         }
         self.advance_in_steps(input, replies)
@@ -470,10 +476,10 @@ impl Reader {
     #[inline(always)]
     fn next_data(&self, input: &Input<'_>) -> Option<Next> {
         let available = input.remaining() as u64;
-        if self.frame_remaining > 0 && available == 0 {
+        if self.frame_remaining() > 0 && available == 0 {
             return None;
         }
-        let last = self.fin && self.frame_remaining <= available;
+        let last = self.fin && self.frame_remaining() <= available;
         Some(Next::Data {
             whole: last && self.taken == Taken::Nothing,
             compressed: self.message_rsv.contains(Rsv::RSV1),
@@ -494,7 +500,7 @@ impl Reader {
                     Ok(false) => return Ok(None),
                     Err(error) => return Err(self.failed(error, replies)),
                 },
-                State::Data if self.frame_remaining == 0 && !self.fin => {
+                State::Data if self.frame_remaining() == 0 && !self.fin => {
                     // An empty fragment in the middle tells nothing.
                     self.state = State::Amid;
                 }
@@ -534,15 +540,19 @@ impl Reader {
         input: &mut Input<'b>,
         replies: &mut Replies,
     ) -> Result<Data<'b>, ProtocolError> {
-        let count = usize::try_from(self.frame_remaining).unwrap_or(usize::MAX);
-        let piece = input.take(count);
-        self.frame_remaining = self.frame_remaining.saturating_sub(piece.len() as u64);
+        let remaining = self.frame_remaining();
+        let piece = input.take(usize::try_from(remaining).unwrap_or(usize::MAX));
+        let remaining = remaining.saturating_sub(piece.len() as u64);
         if self.side == Side::Server {
             self.masker.apply(piece);
         }
-        let last = self.fin && self.frame_remaining == 0;
+        let last = self.fin && remaining == 0;
         let kind = self.message.unwrap_or(MessageKind::Binary);
-        self.piece(piece, kind, last, self.frame_remaining, replies)
+        self.set_frame_remaining(remaining);
+        if kind == MessageKind::Binary {
+            self.plain_remaining = core::mem::take(&mut self.other_remaining);
+        }
+        self.piece(piece, kind, last, remaining, replies)
     }
 
     /// Checks a piece that was unmasked, and goes on to what follows it: more of its frame, or the next one.
@@ -608,7 +618,14 @@ impl Reader {
             self.kept_len = 0;
         }
         self.state = state;
-        self.frame_remaining = 0;
+        self.set_frame_remaining(0);
+    }
+
+    /// So much of a payload is still to come, of which no piece was told yet.
+    #[inline(always)]
+    fn set_frame_remaining(&mut self, len: u64) {
+        self.plain_remaining = 0;
+        self.other_remaining = len;
     }
 
     #[cold]

@@ -229,7 +229,7 @@ impl Reader {
         self.taken = Taken::Nothing;
         self.text = Utf8Check::new();
         self.fin = true;
-        self.frame_remaining = short.len as u64;
+        self.set_frame_remaining(short.len as u64);
         self.masker = Masker::new(short.key);
         self.state = State::Data;
     }

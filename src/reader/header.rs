@@ -24,7 +24,7 @@ impl Reader {
             if let Some(fragment) = self.short_fragment(input.rest()) {
                 self.add_fragment(&fragment);
                 self.fin = fragment.last;
-                self.frame_remaining = fragment.frame.len as u64;
+                self.set_frame_remaining(fragment.frame.len as u64);
                 self.masker = Masker::new(fragment.frame.key);
                 self.state = State::Data;
                 input.take(fragment.frame.header_len);
@@ -42,27 +42,45 @@ impl Reader {
         self.collect_header(input)
     }
 
-    /// Keeps an octet of a header that came alone, if nothing can be told with it: the first, or one amid the
-    /// length or the masking key. `false`, and nothing is kept, if it is not that.
+    /// Takes an octet of a header that came alone, if nothing is to be told of it: it is not the last, or what
+    /// it ends is the header of a short message. `false`, and nothing is taken, if it is not that.
     #[inline(never)]
-    pub(super) fn keep_header_octet(&mut self, rest: &[u8]) -> bool {
+    pub(super) fn take_header_octet(&mut self, rest: &[u8]) -> bool {
         let &[octet] = rest else { return false };
-        let [first, second, ..] = self.kept;
-        let (have, len) = match (self.state, usize::from(self.kept_len)) {
-            (State::Between | State::Amid, _) => (0_usize, 2),
-            (State::Header, have @ 2..) => (have, FrameHeader::len_from([first, second])),
+        let have = match self.state {
+            State::Between | State::Amid => 0,
+            State::Header => usize::from(self.kept_len),
             _ => return false,
         };
-        let kept = have.saturating_add(1);
-        if kept >= len {
-            return false;
+        let Some(slot) = self.kept.get_mut(have) else { return false };
+        *slot = octet;
+        let count = have.saturating_add(1);
+        let [first, second, ..] = self.kept;
+        if count > 1 {
+            if count == FrameHeader::len_from([first, second]) {
+                return self.begin_kept(count);
+            }
+            if count == 2 && self.judge_first_two([first, octet]).is_err() {
+                return false;
+            }
         }
-        if let Some(slot) = self.kept.get_mut(have) {
-            *slot = octet;
-        }
-        self.kept_len = kept as u8;
+        self.kept_len = count as u8;
         self.state = State::Header;
         true
+    }
+
+    /// Enters the payload of a short message that is not empty, whose header was kept.
+    #[inline(always)]
+    fn begin_kept(&mut self, count: usize) -> bool {
+        let header = self.kept.get(..count).and_then(|header| self.short_frame(self.side, header));
+        match header.and_then(ShortFrame::message) {
+            Some(short) if self.message.is_none() && short.len > 0 => {
+                self.kept_len = 0;
+                self.begin_short(short);
+                true
+            }
+            _ => false,
+        }
     }
 
     /// Reads a header that came in pieces; `false` if its end has not come.
@@ -194,7 +212,7 @@ impl Reader {
             }
             self.state = State::Data;
             self.fin = header.fin;
-            self.frame_remaining = len;
+            self.set_frame_remaining(len);
         }
         if let Some(key) = header.masking_key {
             self.masker = Masker::new(key);
