@@ -31,12 +31,6 @@ const FEW: usize = 7;
 #[cfg(feature = "simd-utf8")]
 const BLOCK: usize = 64;
 
-/// A whole text, with what it was checked as.
-pub(crate) enum Checked<'b> {
-    Str(&'b str),
-    Octets(&'b [u8]),
-}
-
 /// The text holds an octet that is not UTF-8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -164,22 +158,22 @@ pub(crate) fn whole_text(octets: &[u8]) -> Result<&str, InvalidUtf8> {
     core::str::from_utf8(octets).map_err(|_| InvalidUtf8)
 }
 
-/// As [`whole_text`], for those who want no `str`: that is told sooner of a short text, in a block with zeros
-/// behind it, but then it is not the text that was looked at.
+/// As [`whole_text`], for those who need no `str`: that is told sooner of a short text, in a block with zeros
+/// behind it, but then `None` is all there is to give.
 #[inline]
-pub(crate) fn check_whole(octets: &[u8]) -> Result<Checked<'_>, InvalidUtf8> {
+pub(crate) fn check_whole(octets: &[u8]) -> Result<Option<&str>, InvalidUtf8> {
     #[cfg(feature = "simd-utf8")]
     {
         let mut block = [0; BLOCK];
         if let Some(front) = block.get_mut(..octets.len()) {
             front.copy_from_slice(octets);
             return match simdutf8::basic::from_utf8(&block) {
-                Ok(_) => Ok(Checked::Octets(octets)),
+                Ok(_) => Ok(None),
                 Err(_) => Err(InvalidUtf8),
             };
         }
     }
-    whole_text(octets).map(Checked::Str)
+    whole_text(octets).map(Some)
 }
 
 /// Whether it is less than 256 octets of ASCII, which most short texts are. This is told much sooner than

@@ -24,8 +24,8 @@ mod outbox;
 mod owned;
 #[cfg(feature = "alloc")]
 mod prepared;
-mod region;
 #[cfg(feature = "alloc")]
+mod region;
 #[cfg(feature = "alloc")]
 mod spare;
 

@@ -13,7 +13,7 @@ use crate::input::Input;
 use crate::limits::Limits;
 use crate::replies::Replies;
 use crate::role::Side;
-use crate::utf8::{check_whole, Checked, InvalidUtf8, Utf8Check};
+use crate::utf8::{check_whole, InvalidUtf8, Utf8Check};
 
 /// What the header says of a message that is one frame, with which nothing is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -255,10 +255,7 @@ pub(super) const fn short_below(limits: Limits) -> u16 {
 /// Checks a whole text that is more than short ASCII.
 #[inline(never)]
 fn other_text(octets: &[u8]) -> Result<Piece<'_>, InvalidUtf8> {
-    Ok(match check_whole(octets)? {
-        Checked::Str(text) => Piece::Str(text),
-        Checked::Octets(octets) => Piece::Short(octets),
-    })
+    Ok(check_whole(octets)?.map_or(Piece::Short(octets), Piece::Str))
 }
 
 /// Unmasks a whole payload.
