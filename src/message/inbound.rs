@@ -676,6 +676,13 @@ impl Inbound {
                     return Step::Read;
                 }
             }
+            if unit == Unit::Message {
+                match self.join_fragment(outbound) {
+                    None => {}
+                    Some(false) => continue,
+                    Some(true) => return Step::Ready,
+                }
+            }
             let mut input = Input::new(self.inbox.unread());
             let next = self.reader.advance(&mut input, outbound.replies());
             let consumed = input.consumed();
@@ -715,6 +722,27 @@ impl Inbound {
                 Ok(Some(Next::Close(code))) => outbound.close_came(code),
             }
         }
+    }
+
+    /// Takes a whole short fragment at a glance, if one stands next. Whether the message is whole with it.
+    #[inline(always)]
+    fn join_fragment<R: Role>(&mut self, outbound: &mut Outbound<R>) -> Option<bool> {
+        let mut input = Input::new(self.inbox.unread());
+        let taken = self.reader.take_fragment(&mut input, outbound.replies())?;
+        let taken = taken.map(|data| (data.bytes().len(), data.kind(), data.is_last()));
+        let consumed = input.consumed();
+        outbound.heard();
+        Some(match taken {
+            Ok((len, kind, last)) => {
+                self.inbox.consume(consumed.saturating_sub(len));
+                self.keep(len, kind, last)
+            }
+            Err(error) => {
+                self.inbox.consume(consumed);
+                outbound.failed(error);
+                false
+            }
+        })
     }
 
     /// Keeps a piece of a message that is to be whole. Whether it is.

@@ -221,6 +221,27 @@ impl Reader {
         Some(self.piece(payload, fragment.kind, fragment.last, 0, replies))
     }
 
+    /// As [`take_short_fragment`](Self::take_short_fragment), from any state: one that is not compressed, which
+    /// is as much as to say that its octets are of the message.
+    #[cfg(feature = "alloc")]
+    #[inline]
+    pub(crate) fn take_fragment<'b>(
+        &mut self,
+        input: &mut Input<'b>,
+        replies: &mut Replies,
+    ) -> Option<Result<Data<'b>, ProtocolError>> {
+        let plain = match self.state {
+            State::Between => true,
+            State::Amid => !self.message_rsv.contains(Rsv::RSV1),
+            _ => false,
+        };
+        if plain {
+            self.take_short_fragment(input, replies)
+        } else {
+            None
+        }
+    }
+
     /// Enters the payload of a whole short message.
     #[inline]
     pub(super) fn begin_short(&mut self, short: ShortMessage) {
