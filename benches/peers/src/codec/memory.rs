@@ -30,7 +30,7 @@ impl Source {
     /// What the next read brings, if there is room for `room` octets.
     #[inline]
     fn take(&mut self, room: usize) -> &[u8] {
-        let image = &self.workload.image;
+        let image = self.workload.image;
         let end = match self.workload.case.reads {
             Reads::Full => image.len(),
             Reads::UpTo(len) => image.len().min(self.at + len),

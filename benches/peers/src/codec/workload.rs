@@ -149,7 +149,7 @@ pub const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 pub struct Workload {
     pub case: Case,
     /// What is read, again and again.
-    pub image: Vec<u8>,
+    pub image: &'static [u8],
     /// Where each frame of the image ends.
     pub ends: Vec<usize>,
     /// The messages in the image, or those to be sent.
@@ -188,8 +188,19 @@ impl Workload {
         if case.work == Work::Accept {
             ends.push(image.len());
         }
-        Self { case, image, ends, payloads }
+        Self { case, image: in_pages(&image), ends, payloads }
     }
+}
+
+/// The octets at the beginning of a page, where a kernel has them, for as long as the program runs: how fast
+/// they are read is not to hang on where an allocator happens to put them.
+fn in_pages(octets: &[u8]) -> &'static [u8] {
+    const PAGE: usize = 4096;
+    let space = vec![0; octets.len() + PAGE].leak();
+    let start = space.as_ptr().align_offset(PAGE);
+    let image = &mut space[start..start + octets.len()];
+    image.copy_from_slice(octets);
+    image
 }
 
 /// The pieces of a payload; an empty one has one as well.

@@ -6,7 +6,7 @@ use embedded_websocket::{
 };
 
 use super::keys::Keys;
-use super::{Contender, Job, Lane, READ, Side};
+use super::{Contender, Job, Lane, READ, ReadBuffer, Side};
 
 pub const CONTENDER: Contender = Contender {
     name: "embedded-websocket",
@@ -34,27 +34,27 @@ where
     socket.state = WebSocketState::Open;
     let mut source = job.source();
     let mut taker = job.taker(&CONTENDER);
-    let mut from = vec![0; READ];
-    let mut to = vec![0; READ];
+    let mut from = ReadBuffer::new();
+    let mut to = ReadBuffer::new();
     let mut unread = 0..0;
     Box::new(move |messages| {
         let mut left = messages;
         while left > 0 {
             let result = match unread.is_empty() {
                 true => Err(Error::ReadFrameIncomplete),
-                false => socket.read(&from[unread.clone()], &mut to),
+                false => socket.read(&from.0[unread.clone()], &mut to.0),
             };
             match result {
                 Ok(read) => {
                     assert!(read.len_from > 0, "stands still");
                     unread.start += read.len_from;
-                    taker.piece(&to[..read.len_to], read.end_of_message);
+                    taker.piece(&to.0[..read.len_to], read.end_of_message);
                     left -= usize::from(read.end_of_message);
                 }
                 Err(Error::ReadFrameIncomplete) => {
-                    from.copy_within(unread.clone(), 0);
+                    from.0.copy_within(unread.clone(), 0);
                     unread = 0..unread.len();
-                    unread.end += source.read(&mut from[unread.end..]);
+                    unread.end += source.read(&mut from.0[unread.end..]);
                 }
                 Err(error) => panic!("{error:?}"),
             }

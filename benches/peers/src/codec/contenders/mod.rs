@@ -33,6 +33,16 @@ pub type Lane = Box<dyn FnMut(usize)>;
 /// Octets of a read where the caller brings the buffer: what a thread would lend to all its connections.
 const READ: usize = 64 << 10;
 
+/// The buffer of such reads: of pages, so that how fast it is does not hang on where an allocator puts it.
+#[repr(align(4096))]
+struct ReadBuffer([u8; READ]);
+
+impl ReadBuffer {
+    fn new() -> Box<Self> {
+        Box::new(Self([0; READ]))
+    }
+}
+
 /// One library, or one way to use it.
 #[derive(Clone, Copy)]
 pub struct Contender {

@@ -5,7 +5,7 @@ use websocket_sans_io::{
 };
 
 use super::keys::Keys;
-use super::{Contender, Job, Lane, READ, Side};
+use super::{Contender, Job, Lane, ReadBuffer, Side};
 
 pub const CONTENDER: Contender = Contender {
     name: "websocket-sans-io",
@@ -23,12 +23,12 @@ fn receive(job: &Job, _: Side) -> Lane {
     let mut decoder = WebsocketFrameDecoder::new();
     let mut source = job.source();
     let mut taker = job.taker(&CONTENDER);
-    let mut buffer = vec![0; READ];
+    let mut buffer = ReadBuffer::new();
     let mut unread = 0..0;
     Box::new(move |messages| {
         let mut left = messages;
         while left > 0 {
-            let data = &mut buffer[unread.clone()];
+            let data = &mut buffer.0[unread.clone()];
             let result = decoder.add_data(data).expect("a frame");
             unread.start += result.consumed_bytes;
             match result.event {
@@ -40,7 +40,7 @@ fn receive(job: &Job, _: Side) -> Lane {
                     left -= 1;
                 }
                 Some(_) => {}
-                None if result.consumed_bytes == 0 => unread = 0..source.read(&mut buffer),
+                None if result.consumed_bytes == 0 => unread = 0..source.read(&mut buffer.0),
                 None => {}
             }
         }

@@ -4,7 +4,7 @@ use sockless::handshake::server::{Handshake, Progress};
 use sockless::handshake::{HeadLimits, OriginPolicy};
 use sockless::{Client, Config, Connection, Event, Input, Payload, Role, Server, SystemEntropy};
 
-use super::{Contender, Job, Lane, READ, Side};
+use super::{Contender, Job, Lane, READ, ReadBuffer, Side};
 
 pub const CONTENDER: Contender = Contender {
     name: "sockless",
@@ -32,11 +32,11 @@ fn receive<R: Role + 'static>(job: &Job, role: R) -> Lane {
     let mut connection = Connection::new(role, Config::new());
     let mut source = job.source();
     let mut taker = job.taker(&CONTENDER);
-    let mut buffer = Box::new([0; READ]);
+    let mut buffer = ReadBuffer::new();
     // Received, and not asked for yet.
     let mut unread = 0..0;
     Box::new(move |messages| {
-        let buffer = buffer.as_mut_slice();
+        let ReadBuffer(buffer) = &mut *buffer;
         let mut left = messages;
         let mut end = unread.end;
         let mut input = Input::new(&mut buffer[unread.clone()]);
