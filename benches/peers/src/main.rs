@@ -6,6 +6,7 @@ mod contenders;
 mod cores;
 mod echo;
 mod machine;
+mod pacing;
 mod server;
 
 use std::error::Error;

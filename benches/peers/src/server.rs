@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use crate::{Result, contenders, cores};
+use crate::{Result, contenders, cores, pacing};
 
 /// What the process is to be.
 #[derive(clap::Args)]
@@ -28,6 +28,7 @@ pub fn serve(options: &ServeOptions) -> Result {
         false => contenders::named(&options.contender)?.serve,
     };
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port))?;
+    pacing::off(&listener)?;
     // That one listens on a socket of its own, later.
     if !contenders::announces_itself(&options.contender) {
         println!("listening on {}", listener.local_addr()?);

@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use crate::Result;
+use crate::{Result, pacing};
 
 /// The masking key of every frame. A real client picks a new one for each; a server cannot tell.
 const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
@@ -18,6 +18,7 @@ pub const PATIENCE: Duration = Duration::from_secs(10);
 pub fn open(address: SocketAddr) -> Result<TcpStream> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_nodelay(true)?;
+    pacing::off(&stream)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     // In one piece: wtx refuses a request that comes in two.
     stream.write_all(request(address).as_bytes())?;
