@@ -41,8 +41,8 @@ pub struct Data<'b> {
 pub(crate) enum Piece<'b> {
     /// Text that begins and ends between characters.
     Str(&'b str),
-    /// The same, of short ASCII or of a few octets: cheap to tell, but a cast to `str` takes `unsafe` or a
-    /// second look.
+    /// The same, of few octets: that is told sooner without making a `str`, which takes `unsafe` or a second
+    /// look.
     Short(&'b [u8]),
     /// Binary data, or text that a character's middle begins or ends.
     Bytes(&'b [u8]),

@@ -221,8 +221,8 @@ impl Reader {
         Some(self.piece(payload, fragment.kind, fragment.last, 0, replies))
     }
 
-    /// As [`take_short_fragment`](Self::take_short_fragment), from any state: one that is not compressed, which
-    /// is as much as to say that its octets are of the message.
+    /// As [`take_short_fragment`](Self::take_short_fragment), from any state, of a message that is not
+    /// compressed.
     #[cfg(feature = "alloc")]
     #[inline]
     pub(crate) fn take_fragment<'b>(
