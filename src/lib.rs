@@ -198,6 +198,7 @@ mod replies;
 mod rest;
 mod role;
 mod time;
+mod tolerance;
 mod utf8;
 mod writer;
 
@@ -219,5 +220,6 @@ pub use replies::Replies;
 pub use rest::Rest;
 pub use role::{AnyRole, Client, Entropy, Role, Server, Side};
 pub use time::{Timestamp, Wake};
+pub use tolerance::{Tolerance, Tolerances, UnknownTolerance};
 pub use utf8::{InvalidUtf8, Utf8Check};
 pub use writer::{Frame, Writer, MAX_CONTROL_FRAME_LEN};

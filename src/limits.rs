@@ -2,6 +2,8 @@
 //!
 //! Owns: the bounds of one connection's input. Must not know: who enforces them.
 
+use crate::tolerance::Tolerances;
+
 /// Bounds on what a peer may send. All are checked at the frame header, before any memory is spent; those of
 /// what a compressed message inflates to, while it is inflated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +24,9 @@ pub struct Limits {
     pub accept_text: bool,
     /// Whether binary messages are taken; if not, they fail the connection with 1003. Default: yes.
     pub accept_binary: bool,
+    /// Departures from the RFCs that are put up with, of those that are about frames and messages. Default:
+    /// [`Tolerances::DEFAULT`].
+    pub tolerances: Tolerances,
 }
 
 impl Limits {
@@ -33,6 +38,7 @@ impl Limits {
         max_expansion: u16::MAX,
         accept_text: true,
         accept_binary: true,
+        tolerances: Tolerances::DEFAULT,
     };
 
     /// With another bound for messages.
@@ -60,6 +66,13 @@ impl Limits {
     #[must_use]
     pub const fn with_max_expansion(mut self, ratio: u16) -> Self {
         self.max_expansion = ratio;
+        self
+    }
+
+    /// With other departures from the RFCs that are put up with.
+    #[must_use]
+    pub const fn with_tolerances(mut self, tolerances: Tolerances) -> Self {
+        self.tolerances = tolerances;
         self
     }
 }

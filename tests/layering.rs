@@ -5,10 +5,11 @@ use std::fs;
 use std::path::Path;
 
 /// What each room of the house may use. A room that is not listed may not exist.
-const MAY_USE: [(&str, &[&str]); 24] = [
+const MAY_USE: [(&str, &[&str]); 25] = [
     // The wire format, and values.
     ("time", &[]),
-    ("limits", &[]),
+    ("tolerance", &[]),
+    ("limits", &["tolerance"]),
     ("input", &[]),
     ("utf8", &[]),
     ("frame", &[]),
@@ -22,9 +23,12 @@ const MAY_USE: [(&str, &[&str]); 24] = [
     ("deadline", &["error", "time"]),
     ("rest", &["deadline", "frame", "time"]),
     ("closing", &["close", "error", "role"]),
-    ("deflate", &["error", "event", "frame", "limits", "role", "utf8"]),
+    ("deflate", &["error", "event", "frame", "limits", "role", "tolerance", "utf8"]),
     // The two halves, and what they mean together.
-    ("reader", &["close", "error", "event", "frame", "input", "limits", "replies", "role", "utf8"]),
+    (
+        "reader",
+        &["close", "error", "event", "frame", "input", "limits", "replies", "role", "tolerance", "utf8"],
+    ),
     ("writer", &["close", "error", "frame", "payload", "replies", "role", "utf8"]),
     ("conduct", &["close", "closing", "deadline", "error", "replies", "rest", "role", "time", "writer"]),
     (
@@ -54,12 +58,13 @@ const MAY_USE: [(&str, &[&str]); 24] = [
             "rest",
             "role",
             "time",
+            "tolerance",
             "utf8",
             "writer",
         ],
     ),
     // The opening handshake knows nothing of frames.
-    ("handshake", &["deflate", "error"]),
+    ("handshake", &["deflate", "error", "tolerance"]),
     // The adapters may use everything; nothing uses them.
     ("adapter", &["*"]),
     ("lib", &["*"]),

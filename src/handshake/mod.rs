@@ -28,6 +28,8 @@ pub use key::{accept_value, encode_nonce, AcceptValue, Key};
 pub use origin::OriginPolicy;
 pub use uri::{Uri, UriError};
 
+use crate::tolerance::Tolerances;
+
 /// What an opening handshake agreed on: all that the frame engine needs. It borrows nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -52,12 +54,20 @@ pub struct HeadLimits {
     /// Whether a `Sec-WebSocket-Key` whose last character has bits that encode nothing is refused (RFC 4648
     /// section 3.5 lets a decoder choose). Default: no; it is hashed as it came.
     pub strict_key: bool,
+    /// Departures from the RFCs that are put up with, of those that are about heads. Default:
+    /// [`Tolerances::DEFAULT`].
+    pub tolerances: Tolerances,
 }
 
 impl HeadLimits {
     /// The defaults.
-    pub const DEFAULT: Self =
-        Self { max_start_line: 8192, max_fields: 128, max_field: usize::MAX, strict_key: false };
+    pub const DEFAULT: Self = Self {
+        max_start_line: 8192,
+        max_fields: 128,
+        max_field: usize::MAX,
+        strict_key: false,
+        tolerances: Tolerances::DEFAULT,
+    };
 
     /// Bytes of storage for a head that an adapter gives: 16 KiB.
     pub const STORAGE: usize = 16 << 10;
