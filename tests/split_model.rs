@@ -282,16 +282,16 @@ impl Stream for Blocking {
         self.limited = limit.is_some();
         Ok(())
     }
+
+    fn limit_write(&mut self, limit: Option<Duration>) -> io::Result<()> {
+        self.limited = limit.is_some();
+        Ok(())
+    }
 }
 
 impl SplitStream for Blocking {
     fn try_clone(&self) -> io::Result<Self> {
         Ok(Self { limited: true, ..self.clone() })
-    }
-
-    fn limit_write(&mut self, limit: Option<Duration>) -> io::Result<()> {
-        self.limited = limit.is_some();
-        Ok(())
     }
 }
 

@@ -52,6 +52,17 @@ pub trait Stream: Read + Write {
         let _ = limit;
         Err(io::ErrorKind::Unsupported.into())
     }
+
+    /// Limits the time of a write in the same way.
+    ///
+    /// # Errors
+    ///
+    /// [`Unsupported`](io::ErrorKind::Unsupported) unless implemented: a write waits for the peer then, however
+    /// long that takes.
+    fn limit_write(&mut self, limit: Option<Duration>) -> io::Result<()> {
+        let _ = limit;
+        Err(io::ErrorKind::Unsupported.into())
+    }
 }
 
 impl Stream for TcpStream {
@@ -61,6 +72,10 @@ impl Stream for TcpStream {
 
     fn limit_read(&mut self, limit: Option<Duration>) -> io::Result<()> {
         self.set_read_timeout(limit)
+    }
+
+    fn limit_write(&mut self, limit: Option<Duration>) -> io::Result<()> {
+        self.set_write_timeout(limit)
     }
 }
 
@@ -72,6 +87,10 @@ impl Stream for std::os::unix::net::UnixStream {
 
     fn limit_read(&mut self, limit: Option<Duration>) -> io::Result<()> {
         self.set_read_timeout(limit)
+    }
+
+    fn limit_write(&mut self, limit: Option<Duration>) -> io::Result<()> {
+        self.set_write_timeout(limit)
     }
 }
 

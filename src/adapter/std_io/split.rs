@@ -36,22 +36,11 @@ pub trait SplitStream: Stream + Sized {
     ///
     /// Those of the system.
     fn try_clone(&self) -> io::Result<Self>;
-
-    /// Limits the time of a write, as [`Stream::limit_read`] that of a read.
-    ///
-    /// # Errors
-    ///
-    /// Those of the system.
-    fn limit_write(&mut self, limit: Option<Duration>) -> io::Result<()>;
 }
 
 impl SplitStream for TcpStream {
     fn try_clone(&self) -> io::Result<Self> {
         Self::try_clone(self)
-    }
-
-    fn limit_write(&mut self, limit: Option<Duration>) -> io::Result<()> {
-        self.set_write_timeout(limit)
     }
 }
 
@@ -59,10 +48,6 @@ impl SplitStream for TcpStream {
 impl SplitStream for std::os::unix::net::UnixStream {
     fn try_clone(&self) -> io::Result<Self> {
         Self::try_clone(self)
-    }
-
-    fn limit_write(&mut self, limit: Option<Duration>) -> io::Result<()> {
-        self.set_write_timeout(limit)
     }
 }
 
