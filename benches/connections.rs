@@ -175,6 +175,7 @@ fn echo(endpoint: &mut Endpoint<Server>, mut frame: &[u8]) {
                 endpoint.filled(frame.len());
                 frame = &[];
             }
+            Action::Yield => {} // to nobody
             Action::ShutdownWrite | Action::Close => unreachable!("nobody closed"),
         }
     }

@@ -5,8 +5,9 @@
 
 use crate::close::CloseCode;
 use crate::closing::{Closed, Ending, ReadyState, Transport};
-use crate::deadline::{Deadlines, Progress, TimeoutAction, Timeouts};
+use crate::deadline::{Deadlines, Output, Progress, TimeoutAction, Timeouts};
 use crate::error::{ProtocolError, Timeout};
+use crate::event::MessageProgress;
 use crate::replies::CloseReply;
 use crate::rest::Rest;
 use crate::role::Role;
@@ -25,6 +26,22 @@ pub(crate) struct Conduct<R> {
     ended: bool,
 }
 
+/// What whoever waits knows, of what the deadlines have to know.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Wait {
+    pub(crate) message: Option<MessageProgress>,
+    pub(crate) output: Output,
+    pub(crate) only_writes: bool,
+}
+
+impl<R> Conduct<R> {
+    /// Whether the transport ended, or is to be dropped.
+    #[cfg(any(feature = "futures-io", feature = "tokio"))]
+    pub(crate) const fn has_ended(&self) -> bool {
+        self.ended
+    }
+}
+
 impl<R: Role> Conduct<R> {
     pub(crate) const fn new(role: R, timeouts: Timeouts) -> Self {
         Self {
@@ -39,7 +56,7 @@ impl<R: Role> Conduct<R> {
 
     /// What is to be kept of it, if it is at rest as far as the sending half knows.
     pub(crate) fn rest(&self) -> Option<Rest> {
-        if self.received.is_some() || self.failure.is_some() || self.ended {
+        if self.received.is_some() || self.failure.is_some() || self.ended || self.deadlines.ping_waits() {
             return None;
         }
         Some(Rest::from_parts(self.deadlines.signs(), self.writer.at_rest()?))
@@ -90,6 +107,12 @@ impl<R: Role> Conduct<R> {
         self.writer.abort();
     }
 
+    /// The transport is to be dropped, whatever else the peer sends.
+    #[cold]
+    pub(crate) fn give_up(&mut self) {
+        self.ended = true;
+    }
+
     /// Whether a Close was sent, owed or received, the connection has failed, or the transport ended.
     #[cfg(feature = "alloc")]
     #[inline]
@@ -109,19 +132,19 @@ impl<R: Role> Conduct<R> {
         self.ending().closed()
     }
 
-    pub(crate) fn poll_timeout(&self, mid_message: bool) -> Wake {
+    pub(crate) fn poll_timeout(&self, wait: Wait) -> Wake {
         if self.ended {
             return Wake::Never;
         }
-        self.deadlines.poll_timeout(self.progress(mid_message))
+        self.deadlines.poll_timeout(self.progress(wait))
     }
 
     /// Tells the time. An error is a failure that the reader must hear of.
-    pub(crate) fn handle_timeout(&mut self, now: Timestamp, mid_message: bool) -> Result<(), ProtocolError> {
+    pub(crate) fn handle_timeout(&mut self, now: Timestamp, wait: Wait) -> Result<(), ProtocolError> {
         if self.ended {
             return Ok(());
         }
-        match self.deadlines.handle_timeout(now, self.progress(mid_message)) {
+        match self.deadlines.handle_timeout(now, self.progress(wait)) {
             None => Ok(()),
             Some(TimeoutAction::SendPing) => {
                 self.writer.keep_alive();
@@ -142,8 +165,14 @@ impl<R: Role> Conduct<R> {
         }
     }
 
-    fn progress(&self, mid_message: bool) -> Progress {
-        Progress { open: true, mid_message, closing: self.ready_state() != ReadyState::Open }
+    fn progress(&self, wait: Wait) -> Progress {
+        Progress {
+            open: true,
+            message: wait.message,
+            closing: self.ready_state() != ReadyState::Open,
+            output: wait.output,
+            only_writes: wait.only_writes,
+        }
     }
 
     fn ending(&self) -> Ending {

@@ -3,9 +3,10 @@
 //! Owns: its settings, and passing what the reader met on to whoever conducts the connection. Must not know:
 //! buffers, sockets, or any clock.
 
+use crate::close::CloseFrame;
 use crate::closing::{Closed, ReadyState, Transport};
-use crate::conduct::Conduct;
-use crate::deadline::{Deadlines, Timeouts};
+use crate::conduct::{Conduct, Wait};
+use crate::deadline::{Deadlines, Output, Timeouts};
 use crate::error::{EntropyError, ProtocolError};
 use crate::event::Event;
 use crate::frame::Rsv;
@@ -97,6 +98,7 @@ impl<R: Role> Connection<R> {
         match event {
             Ok(Some(Event::Close(code))) => self.conduct.close_came(code),
             Err(error) => self.conduct.failed(error),
+            Ok(None) if self.reader.has_swallowed_enough() => self.conduct.give_up(),
             Ok(_) => {}
         }
         event
@@ -174,10 +176,15 @@ impl<R: Role> Connection<R> {
         self.conduct.closed()
     }
 
+    /// The Close that came, as soon as it came. Its reason is the peer's text.
+    pub fn received_close(&self) -> Option<CloseFrame<'_>> {
+        self.reader.close_frame()
+    }
+
     /// When to call [`handle_timeout`](Self::handle_timeout), if nothing else happens before.
     #[must_use]
     pub fn poll_timeout(&self) -> Wake {
-        self.conduct.poll_timeout(self.reader.is_mid_message())
+        self.poll_timeout_with(Output::Unknown)
     }
 
     /// Tells the time. Owes a keep-alive Ping where one is due. Spurious calls are harmless.
@@ -187,11 +194,29 @@ impl<R: Role> Connection<R> {
     /// [`ProtocolError::TimedOut`], once, if a deadline has failed the connection. If it was the closing
     /// handshake's, [`transport`](Self::transport) says `Close` from now on.
     pub fn handle_timeout(&mut self, now: Timestamp) -> Result<(), ProtocolError> {
-        let result = self.conduct.handle_timeout(now, self.reader.is_mid_message());
+        self.handle_timeout_with(now, Output::Unknown)
+    }
+
+    /// As [`poll_timeout`](Self::poll_timeout), where it is known what became of the output.
+    pub(crate) fn poll_timeout_with(&self, output: Output) -> Wake {
+        self.conduct.poll_timeout(self.wait(output))
+    }
+
+    /// As [`handle_timeout`](Self::handle_timeout), where it is known what became of the output.
+    pub(crate) fn handle_timeout_with(
+        &mut self,
+        now: Timestamp,
+        output: Output,
+    ) -> Result<(), ProtocolError> {
+        let result = self.conduct.handle_timeout(now, self.wait(output));
         if let Err(error) = result {
             self.reader.fail(error, self.conduct.writer.replies());
         }
         result
+    }
+
+    fn wait(&self, output: Output) -> Wait {
+        Wait { message: self.reader.message_progress(), output, only_writes: false }
     }
 
     /// What is to be kept of this connection while it waits, if it is at rest: open, between messages in both

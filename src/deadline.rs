@@ -7,27 +7,42 @@ use core::num::NonZeroU64;
 use core::time::Duration;
 
 use crate::error::Timeout;
+use crate::event::MessageProgress;
 use crate::time::{micros, Timestamp, Wake};
 
-/// How long an endpoint waits for what. `None` is for ever; all are `None` unless asked for.
+/// How long an endpoint waits for what. `None` is for ever.
+///
+/// Where there is a clock, a server begins with [`SERVER`](Self::SERVER) and a client with
+/// [`CLIENT`](Self::CLIENT).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Timeouts {
     /// For the opening handshake to be complete.
     pub opening: Option<Duration>,
-    /// Without receiving anything, until a keep-alive Ping is sent.
+    /// Between keep-alive Pings (RFC 6455 section 5.5.2). None is sent while the peer is heard from more often;
+    /// where the caller tells the time only when it is asked for, one is sent at this interval all the same.
     pub ping_interval: Option<Duration>,
-    /// For anything to come after a keep-alive Ping.
+    /// For a sign of life after the transport took a keep-alive Ping: anything that comes, or anything that the
+    /// transport takes after it took nothing.
     pub pong: Option<Duration>,
     /// For anything to come at all.
     pub idle: Option<Duration>,
     /// For anything to come while a message that was begun has not ended.
     pub stalled_fragment: Option<Duration>,
+    /// Octets a second that a message in progress has to bring, on the average of each `stalled_fragment`.
+    /// Without it a peer that sends an octet now and then would hold a message open for ever. 0 is no bound;
+    /// nor is there one without `stalled_fragment`. [`DEFAULT_MESSAGE_RATE`](Self::DEFAULT_MESSAGE_RATE) in the
+    /// sets below.
+    pub message_rate: u32,
     /// For the peer to answer a Close and for the transport to end.
     pub closing: Option<Duration>,
 }
 
 impl Timeouts {
+    /// 240 octets a second: what the slowest links of the field bring many times over, and what web servers ask
+    /// for of a request.
+    pub const DEFAULT_MESSAGE_RATE: u32 = 240;
+
     /// No timer at all.
     pub const NONE: Self = Self {
         opening: None,
@@ -35,33 +50,26 @@ impl Timeouts {
         pong: None,
         idle: None,
         stalled_fragment: None,
+        message_rate: 0,
         closing: None,
     };
 
     /// For servers: 10 s for the opening handshake, a Ping after 30 s of silence and 20 s for a sign of life,
-    /// 60 s for a stalled message, 5 s for the closing handshake.
+    /// 60 s for a stalled message, 240 octets a second for one that is not, 5 s for the closing handshake.
     pub const SERVER: Self = Self {
         opening: Some(Duration::from_secs(10)),
         ping_interval: Some(Duration::from_secs(30)),
         pong: Some(Duration::from_secs(20)),
         idle: None,
         stalled_fragment: Some(Duration::from_secs(60)),
+        message_rate: Self::DEFAULT_MESSAGE_RATE,
         closing: Some(Duration::from_secs(5)),
     };
 
-    /// For clients: 30 s for the opening handshake, 5 s for the closing handshake; keeping alive is left to
-    /// the server.
-    pub const CLIENT: Self = Self {
-        opening: Some(Duration::from_secs(30)),
-        ping_interval: None,
-        pong: None,
-        idle: None,
-        stalled_fragment: None,
-        closing: Some(Duration::from_secs(5)),
-    };
-}
+    /// For clients: the same, but 30 s for the opening handshake. A client has to find out by itself that its
+    /// server is gone: a network that forgot the connection tells nobody.
+    pub const CLIENT: Self = Self { opening: Some(Duration::from_secs(30)), ..Self::SERVER };
 
-impl Timeouts {
     const fn any(&self) -> bool {
         self.opening.is_some()
             || self.ping_interval.is_some()
@@ -78,10 +86,37 @@ impl Timeouts {
 pub struct Progress {
     /// The opening handshake is complete.
     pub open: bool,
-    /// A message or a frame was begun and its end has not come.
-    pub mid_message: bool,
+    /// A message or a frame was begun and its end has not come: how much of it did.
+    pub message: Option<MessageProgress>,
     /// A Close was sent or came, or the connection failed.
     pub closing: bool,
+    /// What became of the output that was queued last.
+    pub output: Output,
+    /// Nothing is read while this wait lasts, so that the peer's silence means nothing. Only the deadlines of
+    /// output and of the closing handshake run.
+    pub only_writes: bool,
+}
+
+impl Progress {
+    /// The opening handshake is not complete.
+    pub const OPENING: Self =
+        Self { open: false, message: None, closing: false, output: Output::Unknown, only_writes: false };
+}
+
+/// What became of the output that was queued last.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "the transport took it or not, if that is known")]
+pub enum Output {
+    /// The caller does not say. A keep-alive Ping counts as taken when it is asked for, and no deadline is set
+    /// to output.
+    #[default]
+    Unknown,
+    /// The transport took all of it.
+    Taken,
+    /// Not all of it was offered to the transport yet.
+    Queued,
+    /// The transport took nothing of it, or not all, when it was asked last.
+    Waits,
 }
 
 /// What a passed deadline asks for.
@@ -96,9 +131,14 @@ pub enum TimeoutAction {
 
 /// The timers of one connection.
 ///
-/// The data path never asks for the time: it only notes that something [came](Self::received), and the next
-/// [`handle_timeout`](Self::handle_timeout) moves the deadlines. A deadline therefore passes up to its own
-/// length late, never early; calling `handle_timeout` after a read makes it exact.
+/// The data path never asks for the time: it only notes that something [came](Self::received), or that the
+/// transport [took](Self::wrote) something, and the next [`handle_timeout`](Self::handle_timeout) moves the
+/// deadlines. The deadlines of silence therefore pass up to their own length late, never early; calling
+/// `handle_timeout` after a read makes them exact. Pings are not late for it: where it is not known when the
+/// peer was last heard from, one is sent.
+///
+/// Output that waits has a deadline as well. A peer that does not read is given as long as one that does not
+/// answer: the ping interval and the time for the Pong together, or the idle time if that is less.
 #[derive(Clone, Debug)]
 pub struct Deadlines {
     lengths: Lengths,
@@ -107,19 +147,47 @@ pub struct Deadlines {
     /// Since when the opening handshake or, at the end, the closing one has been waited for.
     since: Option<Timestamp>,
     heard: Option<Timestamp>,
+    /// From when the interval to the next Ping counts; where a Pong is waited for, that time.
     pinged: Option<Timestamp>,
+    /// Since when the transport takes nothing of what waits.
+    blocked: Option<Timestamp>,
+    /// How far the message in progress was when its rate was last looked at.
+    rated: Option<Rated>,
+    ping: Ping,
     received: bool,
+    /// The transport took something.
+    wrote: bool,
     /// A Close was sent or came, or the connection failed; a deadline may have asked for that.
     ending: bool,
     /// None runs any more.
     over: bool,
 }
 
-/// What the deadlines of an open connection count from, where no message is in progress.
+/// Where the last keep-alive Ping is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ping {
+    /// Answered, or there was none.
+    Done,
+    /// The transport took it, or it is the next that it is offered.
+    Sent,
+    /// It waits for the transport, or what follows it does.
+    Waits,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Rated {
+    at: Timestamp,
+    message: MessageProgress,
+}
+
+/// What the deadlines of an open connection count from, where no message is in progress and nothing waits for
+/// the transport.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Signs {
     pub(crate) heard: Option<Timestamp>,
     pub(crate) pinged: Option<Timestamp>,
+    /// Whether a Pong is waited for.
+    pub(crate) awaits_pong: bool,
     /// Whether anything came since.
     pub(crate) received: bool,
 }
@@ -134,6 +202,7 @@ struct Lengths {
     idle: Option<NonZeroU64>,
     stalled_fragment: Option<NonZeroU64>,
     closing: Option<NonZeroU64>,
+    message_rate: u32,
 }
 
 impl Deadlines {
@@ -145,7 +214,11 @@ impl Deadlines {
             since: None,
             heard: None,
             pinged: None,
+            blocked: None,
+            rated: None,
+            ping: Ping::Done,
             received: false,
+            wrote: false,
             ending: false,
             over: false,
         }
@@ -155,6 +228,12 @@ impl Deadlines {
     #[inline]
     pub fn received(&mut self) {
         self.received = true;
+    }
+
+    /// The transport took output.
+    #[inline]
+    pub fn wrote(&mut self) {
+        self.wrote = true;
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout).
@@ -182,16 +261,19 @@ impl Deadlines {
         }
         self.arm(now, progress);
         let overdue = |wake| matches!(wake, Some(Wake::At(at)) if at <= now);
-        let [opening, closing, stalled, idle, pong, ping] = self.candidates(progress);
+        let [opening, closing, blocked, stalled, rated, idle, pong, ping] = self.candidates(progress);
+        let slow = overdue(rated) && !self.keeps_rate(now, progress);
         let failures = [
-            (opening, Timeout::OpeningHandshake),
-            (closing, Timeout::ClosingHandshake),
-            (stalled, Timeout::StalledFragment),
-            (idle, Timeout::Idle),
-            (pong, Timeout::Pong),
+            (overdue(opening), Timeout::OpeningHandshake),
+            (overdue(closing), Timeout::ClosingHandshake),
+            (overdue(blocked), Timeout::BlockedOutput),
+            (overdue(stalled), Timeout::StalledFragment),
+            (slow, Timeout::SlowMessage),
+            (overdue(idle), Timeout::Idle),
+            (overdue(pong), Timeout::Pong),
         ];
-        for (wake, timeout) in failures {
-            if overdue(wake) {
+        for (passed, timeout) in failures {
+            if passed {
                 self.over = matches!(timeout, Timeout::OpeningHandshake | Timeout::ClosingHandshake);
                 self.ending = true;
                 self.since = Some(now);
@@ -199,6 +281,7 @@ impl Deadlines {
             }
         }
         if overdue(ping) {
+            self.ping = Ping::Sent;
             self.pinged = Some(now);
             return Some(TimeoutAction::SendPing);
         }
@@ -211,9 +294,17 @@ impl Deadlines {
         self.lengths.timeouts()
     }
 
+    /// Whether the time is to be told once the transport took the Ping that waits.
+    pub(crate) const fn ping_waits(&self) -> bool {
+        matches!(self.ping, Ping::Waits)
+    }
+
     /// What those of an open connection count from.
     pub(crate) const fn signs(&self) -> Signs {
-        Signs { heard: self.heard, pinged: self.pinged, received: self.received }
+        let awaits_pong = matches!(self.ping, Ping::Sent);
+        // What was taken of output that had been refused is a sign of life as well.
+        let received = self.received || (self.wrote && self.blocked.is_some());
+        Signs { heard: self.heard, pinged: self.pinged, awaits_pong, received }
     }
 
     /// Goes on as those of an open connection.
@@ -221,7 +312,11 @@ impl Deadlines {
         self.since = None;
         self.heard = signs.heard;
         self.pinged = signs.pinged;
+        self.blocked = None;
+        self.rated = None;
+        self.ping = if signs.awaits_pong { Ping::Sent } else { Ping::Done };
         self.received = signs.received;
+        self.wrote = false;
         self.ending = false;
         self.over = false;
     }
@@ -232,29 +327,108 @@ impl Deadlines {
             self.since = Some(now);
         }
         self.since.get_or_insert(now);
-        if progress.open && (self.received || self.heard.is_none()) {
-            self.received = false;
-            self.heard = Some(now);
-            self.pinged = None;
+        if progress.open {
+            self.arm_output(now, progress.output);
+            self.arm_silence(now);
+            let rated = self.rated.as_ref();
+            if let (Some(message), None) = (progress.message, rated) {
+                self.rated = Some(Rated { at: now, message });
+            }
         }
     }
 
-    /// Opening, closing, stalled fragment, idle, pong, ping: each `None` where it does not run.
-    fn candidates(&self, progress: Progress) -> [Option<Wake>; 6] {
-        if self.over {
-            return [None; 6];
+    fn arm_output(&mut self, now: Timestamp, output: Output) {
+        if core::mem::take(&mut self.wrote) && self.blocked.take().is_some() {
+            // The peer made room in a transport that had none: it lives.
+            self.received = true;
         }
+        if output != Output::Waits {
+            self.blocked = None;
+        } else if self.blocked.is_none() {
+            self.blocked = Some(now);
+        }
+        // The time for the Pong is from when the transport took the Ping.
+        match (self.ping, output) {
+            (Ping::Sent, Output::Waits) => self.ping = Ping::Waits,
+            (Ping::Waits, Output::Taken) => {
+                self.ping = Ping::Sent;
+                self.pinged = Some(now);
+            }
+            _ => {}
+        }
+    }
+
+    fn arm_silence(&mut self, now: Timestamp) {
+        let length = match self.ping {
+            Ping::Done => self.lengths.ping_interval,
+            Ping::Waits => None,
+            Ping::Sent => self.lengths.pong.or(self.lengths.ping_interval),
+        };
+        if core::mem::take(&mut self.received) {
+            // Where the time is asked for late, it is not known when something came: since the interval began,
+            // or since the Ping was sent. The next Ping is not late for it.
+            let is_late = matches!(wake(self.pinged, length), Some(Wake::At(due)) if due <= now);
+            if !is_late {
+                self.pinged = Some(now);
+            }
+            self.ping = Ping::Done;
+            self.heard = Some(now);
+        }
+        self.heard.get_or_insert(now);
+        self.pinged.get_or_insert(now);
+    }
+
+    /// Whether the message in progress came as fast as it has to, since that was looked at; from now on it is
+    /// looked at again.
+    fn keeps_rate(&mut self, now: Timestamp, progress: Progress) -> bool {
+        let (Some(rated), Some(message)) = (self.rated, progress.message) else { return true };
+        self.rated = Some(Rated { at: now, message });
+        if message.number != rated.message.number {
+            return true;
+        }
+        let octets = message.octets.saturating_sub(rated.message.octets);
+        let micros = now.as_micros().saturating_sub(rated.at.as_micros());
+        octets.saturating_mul(1_000_000) >= micros.saturating_mul(self.lengths.message_rate.into())
+    }
+
+    /// Opening, closing, blocked output, stalled fragment, slow message, idle, pong, ping: each `None` where it
+    /// does not run.
+    fn candidates(&self, progress: Progress) -> [Option<Wake>; 8] {
+        let mut wakes = [None; 8];
+        if self.over {
+            return wakes;
+        }
+        let [opening, closing, blocked, stalled, slow, idle, pong, ping] = &mut wakes;
         let t = &self.lengths;
         if progress.closing || self.ending {
-            let since = if self.ending { self.since } else { None };
-            return [None, wake(since, t.closing), None, None, None, None];
+            *closing = wake(if self.ending { self.since } else { None }, t.closing);
+            return wakes;
         }
         if !progress.open {
-            return [wake(self.since, t.opening), None, None, None, None, None];
+            *opening = wake(self.since, t.opening);
+            return wakes;
         }
-        let stalled = if progress.mid_message { wake(self.heard, t.stalled_fragment) } else { None };
-        let [idle, pong, ping] = self.signs().candidates(t);
-        [None, None, stalled, idle, pong, ping]
+        if progress.output == Output::Waits {
+            // From when it took something, which is asked of the clock each time: whoever reads a little now and
+            // then is not given twice as long.
+            *blocked = wake(self.blocked.filter(|_| !self.wrote), t.blocked());
+        }
+        if progress.only_writes {
+            return wakes;
+        }
+        if progress.message.is_some() {
+            *stalled = wake(self.heard, t.stalled_fragment);
+            if t.message_rate > 0 {
+                *slow = wake(self.rated.map(|rated| rated.at), t.stalled_fragment);
+            }
+        }
+        [*idle, *pong, *ping] = match (self.ping, progress.output) {
+            // The transport took it: from now on an answer is waited for.
+            (Ping::Waits, Output::Taken) => [wake(self.heard, t.idle), t.pong.map(|_| Wake::Now), None],
+            (Ping::Waits, _) => [wake(self.heard, t.idle), None, None],
+            _ => self.signs().candidates(t),
+        };
+        wakes
     }
 }
 
@@ -267,10 +441,10 @@ impl Signs {
     /// Idle, pong, ping.
     fn candidates(&self, t: &Lengths) -> [Option<Wake>; 3] {
         let idle = wake(self.heard, t.idle);
-        match (self.pinged, t.pong) {
-            (Some(_), Some(_)) => [idle, wake(self.pinged, t.pong), None],
-            (Some(_), None) => [idle, None, wake(self.pinged, t.ping_interval)],
-            (None, _) => [idle, None, wake(self.heard, t.ping_interval)],
+        if self.awaits_pong && t.pong.is_some() {
+            [idle, wake(self.pinged, t.pong), None]
+        } else {
+            [idle, None, wake(self.pinged, t.ping_interval)]
         }
     }
 }
@@ -284,6 +458,20 @@ impl Lengths {
             idle: length(timeouts.idle),
             stalled_fragment: length(timeouts.stalled_fragment),
             closing: length(timeouts.closing),
+            message_rate: timeouts.message_rate,
+        }
+    }
+
+    /// For the transport to take anything of what waits: as long as a peer may be silent.
+    const fn blocked(&self) -> Option<NonZeroU64> {
+        let silence = match (self.ping_interval, self.pong) {
+            (Some(ping), Some(pong)) => Some(ping.saturating_add(pong.get())),
+            _ => None,
+        };
+        match (silence, self.idle) {
+            (Some(silence), Some(idle)) if silence.get() < idle.get() => Some(silence),
+            (silence, None) => silence,
+            (_, idle) => idle,
         }
     }
 
@@ -298,6 +486,7 @@ impl Lengths {
             idle: timeout(self.idle),
             stalled_fragment: timeout(self.stalled_fragment),
             closing: timeout(self.closing),
+            message_rate: self.message_rate,
         }
     }
 }

@@ -73,6 +73,10 @@ pub enum Timeout {
     Idle,
     /// A message was begun and its next octet did not come.
     StalledFragment,
+    /// A message came more slowly than [`Timeouts::message_rate`](crate::Timeouts::message_rate) demands.
+    SlowMessage,
+    /// The transport took nothing of the output that waits: the peer does not read.
+    BlockedOutput,
     /// The peer did not answer a Close, or did not end the transport after it.
     ClosingHandshake,
 }
@@ -102,9 +106,13 @@ impl ProtocolError {
             }
             Self::UnsupportedData => Some(CloseCode::UNSUPPORTED_DATA),
             Self::TooManyFragments
-            | Self::TimedOut(Timeout::Pong | Timeout::Idle | Timeout::StalledFragment) => {
-                Some(CloseCode::POLICY_VIOLATION)
-            }
+            | Self::TimedOut(
+                Timeout::Pong
+                | Timeout::Idle
+                | Timeout::StalledFragment
+                | Timeout::SlowMessage
+                | Timeout::BlockedOutput,
+            ) => Some(CloseCode::POLICY_VIOLATION),
             Self::UnexpectedEof | Self::TimedOut(Timeout::OpeningHandshake | Timeout::ClosingHandshake) => {
                 None
             }
@@ -140,6 +148,8 @@ impl fmt::Display for ProtocolError {
             Self::TimedOut(Timeout::Pong) => "no sign of life came after a Ping",
             Self::TimedOut(Timeout::Idle) => "the connection was idle for too long",
             Self::TimedOut(Timeout::StalledFragment) => "a message was begun and stalled",
+            Self::TimedOut(Timeout::SlowMessage) => "a message came too slowly",
+            Self::TimedOut(Timeout::BlockedOutput) => "the peer did not read for too long",
             Self::TimedOut(Timeout::ClosingHandshake) => "the closing handshake timed out",
         })
     }

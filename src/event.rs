@@ -135,3 +135,13 @@ impl<'b> Data<'b> {
         self.kind == MessageKind::Text && !self.piece.is_str()
     }
 }
+
+/// How much came of a message that is in progress.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "the caller makes it, and must not forget a fact")]
+pub struct MessageProgress {
+    /// Another number than the message before it had.
+    pub number: u32,
+    /// Octets of it that came.
+    pub octets: u64,
+}

@@ -110,10 +110,10 @@
 //!
 //! | state | bytes |
 //! |---|---|
-//! | [`Reader`] | 200 |
+//! | [`Reader`] | 216 |
 //! | [`Writer<Server>`](Writer) | 152 |
-//! | [`Deadlines`] | 80 |
-//! | [`Connection<Server>`](Connection) | 440 |
+//! | [`Deadlines`] | 120 |
+//! | [`Connection<Server>`](Connection) | 496 |
 //! | [`Rest`]: a connection that waits | 24 |
 //! | [`Event`], [`Data`] | 40 |
 //! | [`Replies`] | 130 |
@@ -205,11 +205,11 @@ mod writer;
 pub use close::{CloseCode, CloseFrame, CloseReason};
 pub use closing::{Closed, Initiator, ReadyState, Transport};
 pub use connection::{Config, Connection};
-pub use deadline::{Deadlines, Progress, TimeoutAction, Timeouts};
+pub use deadline::{Deadlines, Output, Progress, TimeoutAction, Timeouts};
 #[cfg(feature = "rng")]
 pub use entropy::SystemEntropy;
 pub use error::{BufferTooSmall, EntropyError, ProtocolError, SendError, Timeout};
-pub use event::{Data, Event};
+pub use event::{Data, Event, MessageProgress};
 pub use frame::MessageKind;
 pub use input::Input;
 pub use limits::Limits;

@@ -11,9 +11,9 @@ mod header;
 pub(crate) use self::glance::ShortMessage;
 
 use self::glance::short_below;
-use crate::close::CloseCode;
+use crate::close::{CloseCode, CloseFrame, CloseReason};
 use crate::error::ProtocolError;
-use crate::event::{Data, Event, Piece};
+use crate::event::{Data, Event, MessageProgress, Piece};
 use crate::frame::{Masker, MaskingKey, MessageKind, Opcode, Rsv};
 use crate::input::Input;
 use crate::limits::Limits;
@@ -48,6 +48,10 @@ pub struct Reader {
     taken: Taken,
     message_len: u64,
     fragments: u32,
+    /// Counts the messages, and control frames between them, that were not taken at a glance.
+    number: u32,
+    /// Octets that came after a Close or a failure.
+    swallowed: u32,
     text: Utf8Check,
     /// The payload of the control frame that came last or is coming, or the front of a header.
     kept: [u8; 125],
@@ -120,6 +124,10 @@ impl<'b> Step<'b> {
 }
 
 impl Reader {
+    /// Octets that are swallowed after a Close or a failure before the transport is dropped: a peer that was
+    /// sending a message when it was told needs time to hear of it, and one that goes on for ever needs none.
+    pub const MAX_SWALLOWED: u32 = 1 << 20;
+
     /// For the endpoint that is `side`, at the first byte after the opening handshake.
     pub const fn new(side: Side, limits: Limits) -> Self {
         Self {
@@ -137,6 +145,8 @@ impl Reader {
             taken: Taken::Nothing,
             message_len: 0,
             fragments: 0,
+            number: 0,
+            swallowed: 0,
             text: Utf8Check::new(),
             kept: [0; 125],
             kept_len: 0,
@@ -170,6 +180,7 @@ impl Reader {
         self.set_frame_remaining(0);
         self.message = None;
         self.kept_len = 0;
+        self.swallowed = 0;
     }
 
     /// The bounds on the input.
@@ -294,6 +305,39 @@ impl Reader {
             State::Amid | State::Header | State::Data | State::Control { .. } => true,
             State::Between | State::Closed(_) | State::Failed(_) => false,
         }
+    }
+
+    /// The Close that came. Its reason is the peer's text: do not show it to end users.
+    pub fn close_frame(&self) -> Option<CloseFrame<'_>> {
+        match self.received_close()? {
+            Some(code) => Some(CloseFrame::new(code, CloseReason::truncated(self.close_reason()))),
+            None => Some(CloseFrame::EMPTY),
+        }
+    }
+
+    /// Whether so much came after the end that the transport should be dropped: more than
+    /// [`MAX_SWALLOWED`](Self::MAX_SWALLOWED).
+    #[inline]
+    pub const fn has_swallowed_enough(&self) -> bool {
+        self.swallowed > Self::MAX_SWALLOWED
+    }
+
+    /// Counts the messages that were not taken at a glance.
+    #[cfg(feature = "alloc")]
+    pub(crate) const fn message_number(&self) -> u32 {
+        self.number
+    }
+
+    /// How much came of the message or the frame that was begun and has not ended, if there is one.
+    pub const fn message_progress(&self) -> Option<MessageProgress> {
+        if !self.is_mid_message() {
+            return None;
+        }
+        let octets = match self.message {
+            Some(_) => self.message_len.saturating_sub(self.frame_remaining()),
+            None => self.kept_len as u64,
+        };
+        Some(MessageProgress { number: self.number, octets })
     }
 
     /// How many octets of the data frame in progress have not come yet: a hint for reading.
@@ -515,7 +559,8 @@ impl Reader {
                         .map_err(|error| self.failed(error, replies));
                 }
                 State::Closed(_) | State::Failed(_) => {
-                    input.take_all();
+                    let octets = u32::try_from(input.take_all().len()).unwrap_or(u32::MAX);
+                    self.swallowed = self.swallowed.saturating_add(octets);
                     return Ok(None);
                 }
             }

@@ -42,6 +42,7 @@ use crate::time::{Timestamp, Wake};
 pub struct Rest {
     heard: Option<Timestamp>,
     pinged: Option<Timestamp>,
+    awaits_pong: bool,
     received: bool,
     allowed_rsv: Rsv,
 }
@@ -49,7 +50,7 @@ pub struct Rest {
 impl Rest {
     /// At the first byte after the opening handshake.
     pub const fn new() -> Self {
-        Self { heard: None, pinged: None, received: false, allowed_rsv: Rsv::NONE }
+        Self { heard: None, pinged: None, awaits_pong: false, received: false, allowed_rsv: Rsv::NONE }
     }
 
     /// The same, where an extension was negotiated. See
@@ -68,12 +69,13 @@ impl Rest {
     }
 
     pub(crate) const fn from_parts(signs: Signs, allowed_rsv: Rsv) -> Self {
-        let Signs { heard, pinged, received } = signs;
-        Self { heard, pinged, received, allowed_rsv }
+        let Signs { heard, pinged, awaits_pong, received } = signs;
+        Self { heard, pinged, awaits_pong, received, allowed_rsv }
     }
 
     pub(crate) const fn signs(&self) -> Signs {
-        Signs { heard: self.heard, pinged: self.pinged, received: self.received }
+        let Self { heard, pinged, awaits_pong, received, .. } = *self;
+        Signs { heard, pinged, awaits_pong, received }
     }
 
     pub(crate) const fn allowed_rsv(&self) -> Rsv {

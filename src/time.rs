@@ -61,3 +61,15 @@ pub enum Wake {
     /// Not at all: the caller needs no clock.
     Never,
 }
+
+impl Wake {
+    /// Whether the time has come.
+    #[must_use]
+    pub fn is_due(self, now: Timestamp) -> bool {
+        match self {
+            Self::Now => true,
+            Self::At(at) => at <= now,
+            Self::Never => false,
+        }
+    }
+}

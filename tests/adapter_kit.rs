@@ -287,6 +287,17 @@ impl Sloppy {
                         Err(_) => {}
                     }
                 }
+                Action::Yield => {
+                    let mut yielded = false;
+                    poll_fn(|cx| {
+                        if std::mem::replace(&mut yielded, true) {
+                            return Poll::Ready(());
+                        }
+                        cx.waker().wake_by_ref();
+                        Poll::Pending
+                    })
+                    .await;
+                }
                 Action::Close => return failed.take().map_or(Ok(None), Err),
             }
         }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use common::*;
 use proptest::prelude::*;
 use sockless::{
-    Config, Deadlines, Initiator, Progress, ProtocolError, ReadyState, Side, Timeout, TimeoutAction,
-    Timeouts, Timestamp, Transport, Wake,
+    Config, Deadlines, Initiator, MessageProgress, Output, Progress, ProtocolError, ReadyState, Side,
+    Timeout, TimeoutAction, Timeouts, Timestamp, Transport, Wake,
 };
 
 fn at(seconds: u64) -> Timestamp {
@@ -124,14 +124,104 @@ fn a_ping_follows_silence_and_a_pong_deadline_follows_the_ping() {
         assert_eq!(conn.handle_timeout(at(30)), Ok(()));
         assert_eq!(owed(&mut conn), [(PING, vec![])]);
         assert_eq!(conn.poll_timeout(), Wake::At(at(50)));
-        // Any sign of life will do.
+        // Any sign of life will do. When it came is known to those who tell the time after each read...
+        let mut exact = conn.clone();
+        feed(&mut exact, &to(side, TEXT, b"alive"));
+        assert_eq!(exact.handle_timeout(at(49)), Ok(()));
+        assert_eq!(owed(&mut exact), []);
+        assert_eq!(exact.poll_timeout(), Wake::At(at(79)));
+        // ... and not to those who do when they are asked to: it may have been right after the Ping.
         feed(&mut conn, &to(side, TEXT, b"alive"));
         assert_eq!(conn.handle_timeout(at(50)), Ok(()));
         assert_eq!(owed(&mut conn), []);
-        assert_eq!(conn.poll_timeout(), Wake::At(at(80)));
-        assert_eq!(conn.handle_timeout(at(80)), Ok(()));
+        assert_eq!(conn.poll_timeout(), Wake::At(at(60)));
+        assert_eq!(conn.handle_timeout(at(60)), Ok(()));
         assert_eq!(owed(&mut conn), [(PING, vec![])]);
-        fails_at(conn, 100, Timeout::Pong, Some(1008));
+        fails_at(conn, 80, Timeout::Pong, Some(1008));
+    }
+}
+
+/// Whoever vanishes is found out after the interval, the time for the Pong and the closing time at most, however
+/// busy the connection was before, where the time is told only when it is asked for.
+#[test]
+fn a_peer_that_vanishes_is_dropped_in_time_whenever_that_is() {
+    let config = timers(|timeouts| {
+        timeouts.ping_interval = seconds(30);
+        timeouts.pong = seconds(20);
+        timeouts.closing = seconds(5);
+    });
+    for side in BOTH {
+        for vanishes in 0..200 {
+            let mut conn = started(side, config);
+            let mut now = 0;
+            loop {
+                let wake = conn.poll_timeout();
+                if conn.transport() == Transport::Close {
+                    break;
+                }
+                now += 1;
+                if now <= vanishes {
+                    feed(&mut conn, &to(side, TEXT, b"still here"));
+                }
+                if !matches!(wake, Wake::At(until) if until > at(now)) {
+                    let _ = conn.handle_timeout(at(now));
+                }
+                transmit(&mut conn);
+            }
+            assert!((25..=56).contains(&(now - vanishes)), "vanished at {vanishes}, dropped at {now}");
+        }
+    }
+}
+
+/// An octet now and then is a sign of life, but holds no message open for ever.
+#[test]
+fn a_message_that_was_begun_must_come_at_some_rate() {
+    let config = timers(|timeouts| {
+        timeouts.stalled_fragment = seconds(10);
+        timeouts.message_rate = 100;
+    });
+    // A large frame, small fragments, and a frame of control; with Pings between, where they may be.
+    for (side, what) in BOTH.into_iter().flat_map(|side| (0..4).map(move |what| (side, what))) {
+        for rate in [1, 99, 100, 1000] {
+            let mut conn = started(side, config);
+            let mut failed = None;
+            for second in 0..100 {
+                let octets = vec![b'x'; rate];
+                let brings = match (what, second) {
+                    (0, 0) => header(BINARY, key_to(side), 1 << 20),
+                    (0, _) => octets,
+                    (1 | 2, 0) => to(side, TEXT_PART, b"x"),
+                    (1, _) => to(side, MORE, &octets),
+                    (2, _) => [to(side, PING, &[7; 125]), to(side, MORE, &octets)].concat(),
+                    (_, 0) => header(PING, key_to(side), 125),
+                    (_, 1..) if rate < 100 && second < 100 => vec![b'x'; 1],
+                    _ => to(side, TEXT, &octets),
+                };
+                feed(&mut conn, &brings);
+                failed = failed.or(conn.handle_timeout(at(second)).err());
+            }
+            let slow = Some(ProtocolError::TimedOut(Timeout::SlowMessage));
+            assert_eq!(failed, if rate < 100 { slow } else { None }, "{side:?} {what} {rate}");
+        }
+    }
+}
+
+/// What is looked at is one message: others that came meanwhile are no part of it.
+#[test]
+fn a_stream_of_messages_is_never_too_slow() {
+    let config = timers(|timeouts| {
+        timeouts.stalled_fragment = seconds(10);
+        timeouts.message_rate = 100;
+    });
+    for side in BOTH {
+        let mut conn = started(side, config);
+        for second in 0..1000 {
+            // Whenever the time is told, the same few octets of another message have come.
+            let mut ends = if second == 0 { vec![] } else { to(side, END, b"lo") };
+            ends.extend(to(side, TEXT_PART, b"Hel"));
+            feed(&mut conn, &ends);
+            assert_eq!(conn.handle_timeout(at(second)), Ok(()));
+        }
     }
 }
 
@@ -326,6 +416,7 @@ fn timeouts() -> impl Strategy<Value = Timeouts> {
             timeouts.pong = pong;
             timeouts.idle = idle;
             timeouts.stalled_fragment = stalled_fragment;
+            timeouts.message_rate = u32::from(stalled_fragment.is_some()) * 1000;
             timeouts.closing = closing;
             timeouts
         },
@@ -347,16 +438,22 @@ proptest! {
     #[test]
     fn deadlines_never_ask_to_be_called_again_at_once(
         timeouts in timeouts(),
-        steps in prop::collection::vec((0_u64..40, any::<[bool; 4]>()), 1..40),
+        steps in prop::collection::vec((0_u64..40, any::<[bool; 7]>(), 0_u32..3), 1..40),
     ) {
         let mut deadlines = Deadlines::new(timeouts);
-        let mut now = 0;
-        for (advance, [received, open, mid_message, closing]) in steps {
+        let (mut now, mut octets) = (0, 0);
+        for (advance, [received, wrote, open, mid_message, closing, waits, only_writes], number) in steps {
             now += advance;
+            octets += advance;
             let time = Timestamp::from_micros(now);
-            let progress = Progress { open, mid_message, closing };
+            let message = mid_message.then_some(MessageProgress { number, octets });
+            let output = if waits { Output::Waits } else { Output::Taken };
+            let progress = Progress { open, message, closing, output, only_writes };
             if received {
                 deadlines.received();
+            }
+            if wrote {
+                deadlines.wrote();
             }
             let _ = deadlines.handle_timeout(time, progress);
             let wake = deadlines.poll_timeout(progress);

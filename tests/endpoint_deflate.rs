@@ -552,6 +552,7 @@ fn bad_text_in_pieces_fails_once() {
                 client.wrote(len);
             }
             Ok(Action::ShutdownWrite) => client.write_ended(),
+            Ok(Action::Yield) => {}
             Ok(Action::Close) => break,
             Err(error) => failures.push(error),
         }

@@ -70,6 +70,7 @@ impl Talk {
                     self.endpoint.wrote(len);
                 }
                 Ok(Action::ShutdownWrite) => self.endpoint.write_ended(),
+                Ok(Action::Yield) => {}
                 Ok(Action::Read) if bytes.is_empty() => break,
                 Ok(Action::Read) => {
                     if let Some(spare) = &mut spare {

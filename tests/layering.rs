@@ -20,7 +20,7 @@ const MAY_USE: [(&str, &[&str]); 25] = [
     ("event", &["close", "frame"]),
     ("payload", &["event", "frame"]),
     ("replies", &["close"]),
-    ("deadline", &["error", "time"]),
+    ("deadline", &["error", "event", "time"]),
     ("rest", &["deadline", "frame", "time"]),
     ("closing", &["close", "error", "role"]),
     ("deflate", &["error", "event", "frame", "limits", "role", "tolerance", "utf8"]),
@@ -30,12 +30,15 @@ const MAY_USE: [(&str, &[&str]); 25] = [
         &["close", "error", "event", "frame", "input", "limits", "replies", "role", "tolerance", "utf8"],
     ),
     ("writer", &["close", "error", "frame", "payload", "replies", "role", "utf8"]),
-    ("conduct", &["close", "closing", "deadline", "error", "replies", "rest", "role", "time", "writer"]),
+    (
+        "conduct",
+        &["close", "closing", "deadline", "error", "event", "replies", "rest", "role", "time", "writer"],
+    ),
     (
         "connection",
         &[
-            "closing", "conduct", "deadline", "error", "event", "frame", "input", "limits", "reader", "rest",
-            "role", "time", "writer",
+            "close", "closing", "conduct", "deadline", "error", "event", "frame", "input", "limits",
+            "reader", "rest", "role", "time", "writer",
         ],
     ),
     (

@@ -239,6 +239,7 @@ fn req_t_lim_1_an_endpoint_hands_out_more_than_32_bits_in_pieces_and_reserves_no
                         return octets;
                     }
                 }
+                Action::Yield => {}
                 other => panic!("{other:?}"),
             }
         }

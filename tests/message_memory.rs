@@ -32,6 +32,7 @@ fn echo<R: Role>(endpoint: &mut Endpoint<R>, bytes: &[u8]) -> usize {
                 rest = &rest[count..];
                 endpoint.filled(count);
             }
+            Action::Yield => {}
             other => panic!("{other:?}"),
         }
     }

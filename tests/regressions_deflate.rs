@@ -253,6 +253,7 @@ fn fails(side: Side, limits: Limits, wire: &[u8], error: ProtocolError, code: u1
                 Action::Take => messages.extend(peer.message().unwrap().map(OwnedMessage::from)),
                 Action::Read if rest.is_empty() => break,
                 Action::Read => give(&mut peer, &mut rest, chunk),
+                Action::Yield => {}
                 other => panic!("{other:?}, {context}"),
             }
         }
@@ -744,6 +745,7 @@ fn soketto_ratchet_wtx_the_defaults_are_a_bound() {
                 Action::Take => taken += peer.piece().unwrap().unwrap().bytes().len(),
                 Action::Read if rest.is_empty() => break,
                 Action::Read => give(&mut peer, &mut rest, usize::MAX),
+                Action::Yield => {}
                 other => panic!("{other:?}"),
             }
         }

@@ -78,6 +78,7 @@ impl Talk {
                     self.seen.push(format!("{written:?}"));
                 }
                 Ok(Action::ShutdownWrite) => endpoint.write_ended(),
+                Ok(Action::Yield) => {}
                 Ok(Action::Read) if read || self.input.is_empty() => break,
                 Ok(Action::Read) => {
                     let mut rest = &self.input[..count.min(self.input.len())];

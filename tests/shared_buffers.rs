@@ -53,6 +53,7 @@ impl Talk {
                     self.endpoint.filled(count);
                     read = true;
                 }
+                Action::Yield => {}
                 other => panic!("{other:?}"),
             }
         }
@@ -206,10 +207,16 @@ fn a_connection_that_is_woken_in_steady_state_allocates_nothing() {
         talk.endpoint.lend(&mut spare);
         talk.endpoint.space()[..frame.len()].copy_from_slice(&frame);
         talk.endpoint.filled(frame.len());
-        while talk.endpoint.poll(WriteSide::Ready).unwrap() == Action::Take {
-            let (inbound, outbound) = talk.endpoint.split_mut();
-            let message = inbound.message(outbound).unwrap().unwrap();
-            outbound.feed(message).unwrap();
+        loop {
+            match talk.endpoint.poll(WriteSide::Ready).unwrap() {
+                Action::Take => {
+                    let (inbound, outbound) = talk.endpoint.split_mut();
+                    let message = inbound.message(outbound).unwrap().unwrap();
+                    outbound.feed(message).unwrap();
+                }
+                Action::Yield => {}
+                _ => break,
+            }
         }
         let count = talk.endpoint.output().len();
         assert_eq!(count, 20 * 8);
@@ -241,6 +248,7 @@ fn receive_large(endpoint: &mut Endpoint<Server>, spare: &mut Spare, mut wire: &
                 endpoint.give_back(spare);
                 return reads;
             }
+            Action::Yield => {}
             other => panic!("{other:?}"),
         }
     }

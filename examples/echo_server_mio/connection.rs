@@ -77,8 +77,8 @@ const STEPS: usize = 64;
 const MAX_DRAINED: usize = 1 << 20;
 
 const TIMEOUTS: Timeouts = Timeouts::SERVER;
-const OPENING: Progress = Progress { open: false, mid_message: false, closing: false };
-const REFUSED: Progress = Progress { open: false, mid_message: false, closing: true };
+const OPENING: Progress = Progress::OPENING;
+const REFUSED: Progress = Progress { closing: true, ..OPENING };
 
 impl<'h> Connection<'h> {
     pub fn new(stream: TcpStream, head: &'h mut [u8]) -> Self {
@@ -295,6 +295,7 @@ impl Echo {
                         Err(_) => {}
                     }
                 }
+                Action::Yield => return Ok(Turn::Unfinished),
                 Action::Close => return Ok(Turn::Ended),
             }
         }

@@ -110,6 +110,7 @@ impl<R: Role> End<R> {
                     self.endpoint.eof();
                 }
                 Ok(Action::Read) => break,
+                Ok(Action::Yield) => {}
                 Ok(Action::Close) => self.done = true,
             }
             progress = true;

@@ -320,7 +320,7 @@ impl<S, R: Role> WebSocket<'_, S, R> {
     /// When to call [`handle_timeout`](Self::handle_timeout), if nothing else happens before.
     #[must_use]
     pub fn poll_timeout(&self) -> Wake {
-        self.driver.connection().poll_timeout()
+        self.driver.poll_timeout()
     }
 
     /// Tells the time. A keep-alive Ping that is due goes out with the next operation; a deadline that has

@@ -101,6 +101,12 @@ pub trait PollTransport {
         let _ = (cx, until);
         Poll::Pending
     }
+
+    /// Has the task polled again, after others had their turn: it is pending, though there is more to do. By
+    /// default it is woken at once, for runtimes in which it goes behind all others then.
+    fn wake_later(&mut self, cx: &mut Context<'_>) {
+        cx.waker().wake_by_ref();
+    }
 }
 
 /// A WebSocket on a transport that is polled.
@@ -135,7 +141,7 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
     /// After the opening handshake, with an endpoint that knows what was agreed on.
     pub fn with_endpoint(stream: S, endpoint: Endpoint<R>) -> Self {
         let parts = Parts {
-            link: Link { stream, unflushed: false },
+            link: Link::new(stream),
             #[cfg(feature = "handshake")]
             session: crate::handshake::Session::default(),
             endpoint: Sleeper::new(endpoint),
@@ -263,7 +269,9 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`].
+    /// [`Error::Io`] if the transport failed; [`Error::Protocol`] if the peer took nothing for longer than a
+    /// deadline allows, or the connection failed for another reason before all was written; [`Error::Send`] if
+    /// it ended before.
     ///
     /// # Cancel safety
     ///
@@ -272,11 +280,12 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
         self.outgoing().flush().await
     }
 
-    /// Sends a Close; messages can still come until [`recv`](Self::recv) returns `None`.
+    /// Sends a Close; messages can still come until [`recv`](Self::recv) returns `None`. Where the connection is
+    /// closing already, only what is queued is written.
     ///
     /// # Errors
     ///
-    /// [`Error::Send`] if the connection is closing already.
+    /// As [`flush`](Self::flush).
     ///
     /// # Cancel safety
     ///
@@ -286,7 +295,8 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
     }
 
     /// Closes: sends a Close if none was sent, drops what still comes, and waits for the end of the
-    /// connection. Bound the wait with a timeout: the peer may never answer.
+    /// connection, for [`Timeouts::closing`](crate::Timeouts::closing) at most. Without that timer, bound the
+    /// wait yourself: the peer may never answer.
     ///
     /// # Errors
     ///
@@ -297,7 +307,8 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
     /// Cancel safe: call it again to go on waiting; a second Close is never sent.
     pub async fn close<'c>(&mut self, frame: impl Into<CloseFrame<'c>>) -> Result<Option<Closed>, Error> {
         match self.start_close(frame).await {
-            Ok(()) | Err(Error::Send(SendError::Closed)) => {}
+            // A deadline that has passed is reported below.
+            Ok(()) | Err(Error::Send(SendError::Closed) | Error::Protocol(_)) => {}
             // What the peer sent before it stopped reading tells how the connection ended.
             Err(Error::Io(_)) => self.parts.endpoint.awake().write_ended(),
             Err(error) => return Err(error),
@@ -310,6 +321,12 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
     pub fn outgoing(&mut self) -> Outgoing<'_, S, R> {
         let Parts { link, endpoint, .. } = &mut *self.parts;
         Outgoing { link, outbound: endpoint.awake().outbound() }
+    }
+
+    /// The peer's Close, as soon as it came, whether or not the transport has ended. Its reason is the peer's
+    /// text: do not show it to end users.
+    pub fn received_close(&self) -> Option<CloseFrame<'_>> {
+        self.parts.endpoint.get()?.received_close()
     }
 
     /// How the connection ended: `None` until it did.
@@ -402,7 +419,11 @@ impl<S: PollTransport> WebSocket<S, Server> {
             }
             *fed = true;
         }
-        link.poll_flush(cx).map_err(Error::from)
+        match link.poll_flush(cx) {
+            Poll::Ready(flushed) => Poll::Ready(flushed.map_err(Error::from)),
+            // It waits, and a wait has an end.
+            Poll::Pending => self.outgoing().poll_flush(cx),
+        }
     }
 }
 

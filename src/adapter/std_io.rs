@@ -32,6 +32,7 @@ use crate::event::Data;
 use crate::message::{Action, Buffers, Endpoint, Message, Outbound, Prepared, WriteSide};
 use crate::payload::{ControlPayload, Payload};
 use crate::role::{Role, Server};
+use crate::time::Wake;
 
 /// A blocking transport of which the writing direction can be ended alone.
 pub trait Stream: Read + Write {
@@ -158,9 +159,9 @@ impl<S: Stream, R: Role> WebSocket<S, R> {
         if !self.ready(Endpoint::poll)? {
             return Ok(None);
         }
-        let Self { stream, endpoint, unflushed, .. } = self;
+        let Self { stream, endpoint, clock, unflushed, .. } = self;
         let (inbound, outbound) = endpoint.split_mut();
-        let mut outgoing = Outgoing { stream, outbound, unflushed };
+        let mut outgoing = Outgoing { stream, outbound, clock, unflushed };
         match inbound.message(outgoing.outbound) {
             Ok(message) => Ok(message.map(|message| (message, outgoing))),
             Err(error) => {
@@ -180,9 +181,9 @@ impl<S: Stream, R: Role> WebSocket<S, R> {
         if !self.ready(Endpoint::poll_piece)? {
             return Ok(None);
         }
-        let Self { stream, endpoint, unflushed, .. } = self;
+        let Self { stream, endpoint, clock, unflushed, .. } = self;
         let (inbound, outbound) = endpoint.split_mut();
-        let mut outgoing = Outgoing { stream, outbound, unflushed };
+        let mut outgoing = Outgoing { stream, outbound, clock, unflushed };
         match inbound.piece(outgoing.outbound) {
             Ok(piece) => Ok(piece),
             Err(error) => {
@@ -233,29 +234,33 @@ impl<S: Stream, R: Role> WebSocket<S, R> {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`].
+    /// [`Error::Io`] if the transport failed; [`Error::Protocol`] if the peer took nothing for longer than a
+    /// deadline allows, or the connection failed for another reason before all was written; [`Error::Send`] if
+    /// it ended before.
     pub fn flush(&mut self) -> Result<(), Error> {
         self.outgoing().flush()
     }
 
-    /// Sends a Close; messages can still come until [`recv`](Self::recv) returns `None`.
+    /// Sends a Close; messages can still come until [`recv`](Self::recv) returns `None`. Where the connection is
+    /// closing already, only what is queued is written.
     ///
     /// # Errors
     ///
-    /// [`Error::Send`] if the connection is closing already.
+    /// As [`flush`](Self::flush).
     pub fn start_close<'c>(&mut self, frame: impl Into<CloseFrame<'c>>) -> Result<(), Error> {
         self.outgoing().start_close(frame)
     }
 
     /// Closes: sends a Close if none was sent, drops what still comes, and waits for the end of the
-    /// connection.
+    /// connection, for [`Timeouts::closing`](crate::Timeouts::closing) at most.
     ///
     /// # Errors
     ///
     /// As [`recv`](Self::recv).
     pub fn close<'c>(&mut self, frame: impl Into<CloseFrame<'c>>) -> Result<Option<Closed>, Error> {
         match self.start_close(frame) {
-            Ok(()) | Err(Error::Send(crate::SendError::Closed)) => {}
+            // A deadline that has passed is reported below.
+            Ok(()) | Err(Error::Send(crate::SendError::Closed) | Error::Protocol(_)) => {}
             // What the peer sent before it stopped reading tells how the connection ended.
             Err(Error::Io(error)) if !is_transient(&error) => self.endpoint.write_ended(),
             Err(error) => return Err(error),
@@ -266,8 +271,14 @@ impl<S: Stream, R: Role> WebSocket<S, R> {
 
     /// The sending direction.
     pub fn outgoing(&mut self) -> Outgoing<'_, S, R> {
-        let Self { stream, endpoint, unflushed, .. } = self;
-        Outgoing { stream, outbound: endpoint.outbound(), unflushed }
+        let Self { stream, endpoint, clock, unflushed, .. } = self;
+        Outgoing { stream, outbound: endpoint.outbound(), clock, unflushed }
+    }
+
+    /// The peer's Close, as soon as it came, whether or not the transport has ended. Its reason is the peer's
+    /// text: do not show it to end users.
+    pub fn received_close(&self) -> Option<CloseFrame<'_>> {
+        self.endpoint.received_close()
     }
 
     /// How the connection ended: `None` until it did.
@@ -301,35 +312,39 @@ impl<S: Stream, R: Role> WebSocket<S, R> {
                 Action::Take => return Ok(true),
                 Action::Close => return Ok(false),
                 Action::Write => match self.outgoing().write() {
-                    Err(error) if is_transient(&error) => return Err(error.into()),
+                    Err(Error::Io(error)) if is_transient(&error) => return Err(error.into()),
                     // The peer does not read any more; what it sent before tells why.
-                    Err(_) => self.endpoint.write_ended(),
-                    Ok(()) => {}
+                    Err(Error::Io(_)) => self.endpoint.write_ended(),
+                    // A deadline that has passed is reported in its turn.
+                    Ok(()) | Err(_) => {}
                 },
+                // There is nobody else on this thread, and deadlines are looked at before each read.
+                Action::Yield => {}
                 Action::ShutdownWrite => self.outgoing().shutdown()?,
                 Action::Read => {
                     match self.outgoing().flush_transport() {
-                        Err(error) if is_transient(&error) => return Err(error.into()),
+                        Err(Error::Io(error)) if is_transient(&error) => return Err(error.into()),
                         // Whether the transport's own buffer is written out or not, there is nothing to do
                         // but read.
                         _ => {}
                     }
-                    let timed = match self.clock.limit_read(&mut self.stream, self.endpoint.poll_timeout())? {
-                        Limited::Passed(now) => {
-                            self.endpoint.handle_timeout(now);
-                            continue;
-                        }
-                        Limited::Until(until) => Some(until),
-                        Limited::Not => None,
-                    };
+                    let called = self.clock.now();
+                    let limited =
+                        match self.clock.limit_read(&mut self.stream, self.endpoint.poll_timeout())? {
+                            Limited::Passed(now) => {
+                                self.endpoint.handle_timeout(now);
+                                continue;
+                            }
+                            Limited::Until(_) => self.clock.read_limit(),
+                            Limited::Not => None,
+                        };
                     // The buffer of a large message is for the next one on this thread.
                     spare::with(|spare| self.endpoint.split_mut().0.lend(spare));
                     match self.stream.read(self.endpoint.space()) {
                         Ok(0) => self.endpoint.eof(),
                         Ok(count) => self.endpoint.filled(count),
                         Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                        // The limit was ours.
-                        Err(error) if is_transient(&error) && timed.is_some() => {}
+                        Err(error) if is_transient(&error) && self.clock.was_limited(called, limited) => {}
                         Err(error) if is_transient(&error) => return Err(error.into()),
                         Err(error) => {
                             if self.endpoint.lost() {
@@ -364,6 +379,7 @@ pub type Incoming<'w, S, R> = (Message<'w>, Outgoing<'w, S, R>);
 pub struct Outgoing<'w, S, R> {
     stream: &'w mut S,
     outbound: &'w mut Outbound<R>,
+    clock: &'w mut Clock,
     unflushed: &'w mut bool,
 }
 
@@ -376,7 +392,8 @@ impl<S: Stream, R: Role> Outgoing<'_, S, R> {
     pub fn send<'p>(&mut self, message: impl Into<Payload<'p>>) -> Result<(), Error> {
         let payload = message.into();
         self.make_room(payload.octets().len())?;
-        let Self { stream, outbound, unflushed } = self;
+        self.limit_writes()?;
+        let Self { stream, outbound, unflushed, .. } = self;
         let fed = outbound.feed_through(payload, |[queued, octets]| {
             // Where nothing can be written, the next write tells why.
             let slices = [IoSlice::new(queued), IoSlice::new(octets)];
@@ -441,7 +458,8 @@ impl<S: Stream, R: Role> Outgoing<'_, S, R> {
         while !self.outbound.output().is_empty() {
             self.write()?;
         }
-        Ok(self.flush_transport()?)
+        self.outbound.written()?;
+        self.flush_transport()
     }
 
     /// Writes until at most `bytes` wait: the low watermark below which a producer goes on, where the bound
@@ -454,7 +472,7 @@ impl<S: Stream, R: Role> Outgoing<'_, S, R> {
         while self.outbound.output().len() > bytes {
             self.write()?;
         }
-        Ok(())
+        Ok(self.outbound.written()?)
     }
 
     fn make_room(&mut self, len: usize) -> Result<(), Error> {
@@ -465,30 +483,67 @@ impl<S: Stream, R: Role> Outgoing<'_, S, R> {
     }
 
     /// Writes once of what waits.
-    fn write(&mut self) -> io::Result<()> {
-        let count = retry(|| self.stream.write(self.outbound.output()))?;
-        if count == 0 {
-            return Err(io::ErrorKind::WriteZero.into());
+    fn write(&mut self) -> Result<(), Error> {
+        match self.wait_for(|stream, outbound| stream.write(outbound.output()))? {
+            Some(0) => Err(io::Error::from(io::ErrorKind::WriteZero).into()),
+            Some(count) => {
+                self.outbound.wrote(count);
+                *self.unflushed = true;
+                Ok(())
+            }
+            None => Ok(()),
         }
-        self.outbound.wrote(count);
-        *self.unflushed = true;
+    }
+
+    /// Waits for the transport to do this, as long as the deadlines allow. `None` once the connection has ended.
+    fn wait_for<T>(
+        &mut self,
+        mut operation: impl FnMut(&mut S, &mut Outbound<R>) -> io::Result<T>,
+    ) -> Result<Option<T>, Error> {
+        self.limit_writes()?;
+        loop {
+            let called = self.clock.now();
+            match retry(|| operation(self.stream, self.outbound)) {
+                Err(error) if is_transient(&error) => {
+                    if !self.clock.was_limited(called, self.clock.write_limit()) {
+                        return Err(error.into());
+                    }
+                }
+                result => return Ok(Some(result?)),
+            }
+            let now = self.clock.now();
+            if self.outbound.poll_timeout().is_due(now) {
+                self.outbound.handle_timeout(now)?;
+                if self.outbound.closed().is_some() {
+                    return Ok(None);
+                }
+            }
+        }
+    }
+
+    /// Sees to it that a write does not wait longer than the timers allow, where there are any.
+    fn limit_writes(&mut self) -> io::Result<()> {
+        if self.outbound.poll_timeout() != Wake::Never {
+            self.clock.limit_writes(self.stream)?;
+        }
         Ok(())
     }
 
     /// Writes out what the transport buffers itself.
-    fn flush_transport(&mut self) -> io::Result<()> {
+    fn flush_transport(&mut self) -> Result<(), Error> {
         if *self.unflushed {
-            retry(|| self.stream.flush())?;
+            self.wait_for(|stream, _| stream.flush())?;
             *self.unflushed = false;
         }
         Ok(())
     }
 
     /// Ends the writing direction. An error means to call again.
-    fn shutdown(&mut self) -> io::Result<()> {
-        match self.flush_transport().and_then(|()| retry(|| self.stream.shutdown_write())) {
-            Err(error) if is_transient(&error) => return Err(error),
-            // A transport that has ended is as good.
+    fn shutdown(&mut self) -> Result<(), Error> {
+        let ended = self.flush_transport().and_then(|()| self.wait_for(|stream, _| stream.shutdown_write()));
+        match ended {
+            Err(Error::Io(error)) if is_transient(&error) => return Err(error.into()),
+            // A transport that has ended is as good, and one that does not end in time.
             _ => self.outbound.write_ended(),
         }
         Ok(())

@@ -5,13 +5,14 @@
 use alloc::boxed::Box;
 use core::future::Future as _;
 use core::ops::Deref;
-use core::pin::Pin;
+use core::pin::{pin, Pin};
 use core::task::{ready, Context, Poll};
 use std::io::{self, IoSlice};
 
 use ::tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 #[cfg(all(feature = "handshake", feature = "rng"))]
 use ::tokio::net::TcpStream;
+use ::tokio::task::yield_now;
 use ::tokio::time::{sleep_until, Instant, Sleep};
 
 use super::polled::{self, PollTransport};
@@ -106,6 +107,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PollTransport for Tokio<S> {
         ready!(sleep.as_mut().poll(cx));
         self.sleep = None;
         Poll::Ready(())
+    }
+
+    fn wake_later(&mut self, cx: &mut Context<'_>) {
+        // Tokio looks for what else is ready before it wakes whoever yields; a task that just wakes itself may
+        // go on before that.
+        let _ = pin!(yield_now()).poll(cx);
     }
 }
 

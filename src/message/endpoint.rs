@@ -8,6 +8,7 @@ use super::deflation::Deflation;
 use super::inbound::Inbound;
 use super::outbound::Outbound;
 use super::{Message, Spare};
+use crate::close::CloseFrame;
 use crate::closing::{Closed, ReadyState};
 use crate::connection::Config;
 #[cfg(feature = "deflate")]
@@ -69,6 +70,9 @@ pub enum Action {
     ShutdownWrite,
     /// Read into [`Endpoint::space`] and report it with [`Endpoint::filled`], or [`Endpoint::eof`].
     Read,
+    /// There is more to do, but this connection has had its share: let others have their turn, look whether a
+    /// deadline [passed](Endpoint::poll_timeout), and go on. Who serves one connection alone goes on at once.
+    Yield,
     /// Drop the transport; [`Endpoint::closed`] tells how the connection ended.
     Close,
 }
@@ -194,6 +198,7 @@ impl<R: Role> Endpoint<R> {
     #[inline]
     pub fn filled(&mut self, count: usize) {
         self.inbound.filled(count);
+        self.outbound.did_read(count);
     }
 
     /// The transport ended; [`poll`](Self::poll) reports it in its turn.
@@ -232,6 +237,12 @@ impl<R: Role> Endpoint<R> {
     /// How the connection ended: `None` until it did.
     pub fn closed(&self) -> Option<Closed> {
         self.outbound.closed()
+    }
+
+    /// The Close that came, as soon as it came, whatever becomes of the transport. Its reason is the peer's
+    /// text.
+    pub fn received_close(&self) -> Option<CloseFrame<'_>> {
+        self.inbound.received_close()
     }
 
     /// The reason of the Close that came, empty if there is none. It is the peer's text.

@@ -12,9 +12,11 @@ use super::inflation::Inflation;
 #[cfg(not(feature = "deflate"))]
 use super::no_deflate::Inflation;
 use super::outbound::Outbound;
+use super::turn::{self, Turn};
 use super::{Action, Message, Spare, WriteSide};
+use crate::close::CloseFrame;
 use crate::error::ProtocolError;
-use crate::event::{Data, Piece};
+use crate::event::{Data, MessageProgress, Piece};
 use crate::frame::{FrameHeader, MessageKind, Rsv};
 use crate::input::Input;
 use crate::limits::Limits;
@@ -37,6 +39,8 @@ pub struct Inbound {
     /// read at once.
     text_came: bool,
     ready: Ready,
+    /// Counts the messages of which more was awaited.
+    awaited: u32,
 }
 
 /// Octets of an inflated piece, at most.
@@ -100,6 +104,8 @@ enum Step {
     Ready,
     /// A Pong is owed; there may be more to work through.
     Owed,
+    /// There is more to work through in another turn.
+    Yield,
     /// All that was read is worked through.
     Read,
 }
@@ -114,6 +120,7 @@ impl Inbound {
             joining: None,
             text_came: false,
             ready: Ready::Nothing,
+            awaited: 0,
         }
     }
 
@@ -282,6 +289,11 @@ impl Inbound {
         }
     }
 
+    /// The Close that came, as soon as it came. Its reason is the peer's text.
+    pub fn received_close(&self) -> Option<CloseFrame<'_>> {
+        self.reader.close_frame()
+    }
+
     /// The reason of the Close that came, empty if there is none. It is the peer's text.
     pub fn close_reason(&self) -> &str {
         self.reader.close_reason()
@@ -331,6 +343,8 @@ impl Inbound {
 
     /// `count` bytes were read into [`space`](Self::space).
     #[inline]
+    ///
+    /// Tell the sending direction of it as well: [`Outbound::did_read`].
     pub fn filled(&mut self, count: usize) {
         self.inbox.filled(count);
     }
@@ -361,16 +375,13 @@ impl Inbound {
     /// When to call [`handle_timeout`](Self::handle_timeout), if nothing else happens before.
     #[must_use]
     pub fn poll_timeout<R: Role>(&self, outbound: &Outbound<R>) -> Wake {
-        outbound.poll_timeout(self.is_mid_message())
+        outbound.poll_read_timeout(self.message_progress())
     }
 
     /// Tells the time; [`poll`](Self::poll) reports in its turn if a deadline has failed the connection.
     pub fn handle_timeout<R: Role>(&mut self, outbound: &mut Outbound<R>, now: Timestamp) {
-        if let Err(error) = outbound.handle_timeout(now, self.is_mid_message()) {
-            // Its Close is owed already.
-            self.reader.fail(error, &mut Replies::new());
-            self.await_nothing();
-        }
+        // A failure is heard of before the next read.
+        outbound.handle_read_timeout(now, self.message_progress());
     }
 
     /// Whether a short message is next among what was read, which can be taken: what [`poll`](Self::poll) and
@@ -390,11 +401,12 @@ impl Inbound {
     /// [taken](Self::take_short) at once.
     #[inline(always)]
     pub(crate) fn find_short<R: Role>(&mut self, outbound: &mut Outbound<R>) -> Option<ShortMessage> {
-        if self.ready != Ready::Nothing || self.inflates() {
+        if self.ready != Ready::Nothing || self.inflates() || outbound.turn.is_over() {
             return None;
         }
         let short = self.reader.unmask_short(outbound.side(), self.inbox.some_unread()?)?;
         outbound.heard();
+        outbound.turn.delivered();
         Some(short)
     }
 
@@ -550,7 +562,11 @@ impl Inbound {
             _ => false,
         };
         if waits {
-            return outbound.act(write);
+            return self.act(outbound, write);
+        }
+        if outbound.turn.is_over() {
+            outbound.turn = Turn::NEW;
+            return Ok(Action::Yield);
         }
         self.work_on(unit, outbound, write)
     }
@@ -565,11 +581,39 @@ impl Inbound {
     ) -> Result<Action, ProtocolError> {
         loop {
             match self.advance(unit, outbound) {
-                Step::Ready => return Ok(Action::Take),
+                Step::Ready => {
+                    outbound.turn.delivered();
+                    return Ok(Action::Take);
+                }
+                Step::Owed if outbound.turn.is_over() => return self.end_turn(outbound),
                 Step::Owed => outbound.queue_owed(),
-                Step::Read => return outbound.act(write),
+                Step::Yield => return self.end_turn(outbound),
+                Step::Read => return self.act(outbound, write),
             }
         }
+    }
+
+    /// What to do where nothing is to be taken.
+    #[inline]
+    fn act<R: Role>(
+        &mut self,
+        outbound: &mut Outbound<R>,
+        write: WriteSide,
+    ) -> Result<Action, ProtocolError> {
+        if let Some(error) = outbound.unheard_failure() {
+            // Found where nothing was read: by a deadline. Its Close is owed already.
+            self.reader.fail(error, &mut Replies::new());
+            self.await_nothing();
+        }
+        outbound.act(write)
+    }
+
+    /// What is owed goes first, so that it is not late by a turn of all others.
+    #[cold]
+    fn end_turn<R: Role>(&mut self, outbound: &mut Outbound<R>) -> Result<Action, ProtocolError> {
+        outbound.queue_owed();
+        outbound.turn = Turn::NEW;
+        Ok(Action::Yield)
     }
 
     /// Whether the message that stands next is one of which more must have come, which is all that every read
@@ -583,6 +627,7 @@ impl Inbound {
             return false;
         };
         self.ready = Ready::Await(Await { least, seen });
+        self.awaited = self.awaited.wrapping_add(1);
         if usize::from(least) > FrameHeader::MAX_LEN {
             self.inbox.expect_frames(least.into());
         }
@@ -632,9 +677,14 @@ impl Inbound {
         }
     }
 
-    /// Whether a frame or a message was begun and its end has not come.
-    fn is_mid_message(&self) -> bool {
-        matches!(self.ready, Ready::Await(_)) || self.reader.is_mid_message()
+    /// How much came of the frame or the message that was begun and has not ended.
+    fn message_progress(&self) -> Option<MessageProgress> {
+        let mut progress = match self.ready {
+            Ready::Await(_) => MessageProgress { number: 0, octets: self.inbox.unread_len() as u64 },
+            _ => self.reader.message_progress()?,
+        };
+        progress.number = self.reader.message_number().wrapping_add(self.awaited);
+        Some(progress)
     }
 
     /// Whether there is something to inflate.
@@ -662,8 +712,12 @@ impl Inbound {
     /// Works through what was read until something is ready, or nothing is left.
     fn receive<R: Role>(&mut self, unit: Unit, outbound: &mut Outbound<R>) -> Step {
         loop {
-            if self.inflates() && self.inflate(unit, outbound) {
-                return Step::Ready;
+            if self.inflates() {
+                match self.inflate(unit, outbound) {
+                    Inflated::Ready => return Step::Ready,
+                    Inflated::NeedsMore => {}
+                    Inflated::Paused => return Step::Yield,
+                }
             }
             if self.has_read_all() {
                 return Step::Read;
@@ -676,6 +730,10 @@ impl Inbound {
                     return Step::Read;
                 }
             }
+            if outbound.turn.is_over() {
+                return Step::Yield;
+            }
+            outbound.turn.spend(turn::FRAME);
             if unit == Unit::Message {
                 match self.join_fragment(outbound) {
                     None => {}
@@ -692,7 +750,12 @@ impl Inbound {
             }
             match next {
                 Err(error) => outbound.failed(error),
-                Ok(None) => return Step::Read,
+                Ok(None) => {
+                    if self.reader.has_swallowed_enough() {
+                        outbound.give_up();
+                    }
+                    return Step::Read;
+                }
                 Ok(Some(Next::Data { whole, compressed: false })) if whole || unit == Unit::Piece => {
                     outbound.heard();
                     self.ready = if unit == Unit::Piece { Ready::Piece } else { Ready::Whole };
@@ -775,36 +838,54 @@ impl Inbound {
         }
     }
 
-    /// Inflates what came of a compressed message. Whether something is ready.
-    fn inflate<R: Role>(&mut self, unit: Unit, outbound: &mut Outbound<R>) -> bool {
-        let Some(inflation) = self.inflation.as_deref_mut() else { return false };
+    /// Inflates what came of a compressed message, as far as this turn goes.
+    fn inflate<R: Role>(&mut self, unit: Unit, outbound: &mut Outbound<R>) -> Inflated {
+        let Some(inflation) = self.inflation.as_deref_mut() else { return Inflated::NeedsMore };
         // The rest of a message whose beginning was taken in pieces.
         let skip = unit == Unit::Message && self.unit == Unit::Piece;
         loop {
-            match inflation.run(&mut self.inbox, unit == Unit::Message && !skip) {
-                Ok(true) if skip => {
+            if outbound.turn.is_over() {
+                return Inflated::Paused;
+            }
+            let (most, before) = (outbound.turn.inflates(), inflation.inflated());
+            let run = inflation.run(&mut self.inbox, unit == Unit::Message && !skip, most);
+            outbound.turn.inflated(inflation.inflated().saturating_sub(before));
+            match run {
+                Ok(Inflated::Ready) if skip => {
                     let done = inflation.is_done();
                     inflation.settle();
                     if done {
                         self.unit = Unit::Message;
-                        return false;
+                        return Inflated::NeedsMore;
                     }
                 }
-                Ok(ready) => {
-                    if ready {
+                Ok(inflated) => {
+                    if inflated == Inflated::Ready {
+                        outbound.turn.spend(turn::CODEC);
                         self.ready = Ready::Inflated;
                     }
-                    return ready;
+                    return inflated;
                 }
                 Err(error) => {
                     inflation.abandon();
                     self.inbox.clear_message();
                     fail(&mut self.reader, outbound, error);
-                    return false;
+                    return Inflated::NeedsMore;
                 }
             }
         }
     }
+}
+
+/// What inflating came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Inflated {
+    /// Something can be taken.
+    Ready,
+    /// More has to come first.
+    NeedsMore,
+    /// There is more to inflate in another turn.
+    Paused,
 }
 
 /// A message as one piece.

@@ -5,6 +5,7 @@
 use alloc::vec::Vec;
 
 use super::assembler::message;
+use super::inbound::Inflated;
 use super::inbox::Inbox;
 use super::Message;
 use crate::deflate::{InflateStatus, Inflater};
@@ -87,18 +88,32 @@ impl Inflation {
         self.state = if last { State::Last } else { State::Open };
     }
 
-    /// Inflates what stands in the inbox: all of a message if `whole`, otherwise a piece. `false` if more has
-    /// to come first.
-    pub(super) fn run(&mut self, inbox: &mut Inbox, whole: bool) -> Result<bool, ProtocolError> {
+    /// Octets that were inflated and not taken.
+    pub(super) const fn inflated(&self) -> usize {
+        self.filled
+    }
+
+    /// Inflates what stands in the inbox: all of a message if `whole`, otherwise a piece, but no more than `most`
+    /// octets.
+    pub(super) fn run(
+        &mut self,
+        inbox: &mut Inbox,
+        whole: bool,
+        most: usize,
+    ) -> Result<Inflated, ProtocolError> {
+        let until = self.filled.saturating_add(most.max(1));
         while !matches!(self.state, State::Done | State::Idle) {
             if self.state == State::Hungry {
-                return Ok(!whole && self.filled > 0);
+                return Ok(if !whole && self.filled > 0 { Inflated::Ready } else { Inflated::NeedsMore });
+            }
+            if self.filled >= until {
+                return Ok(Inflated::Paused);
             }
             let mut input = inbox.message();
             let before = input.len();
             if self.filled == self.out.len() {
                 if !whole && self.filled >= self.piece {
-                    return Ok(true);
+                    return Ok(Inflated::Ready);
                 }
                 self.check()?;
                 self.grow(before);
@@ -107,8 +122,9 @@ impl Inflation {
                 self.grow(before);
             }
             let last = self.state == State::Last;
-            let (written, status) =
-                self.inflater.inflate_behind(&mut input, last, &mut self.out, self.filled)?;
+            let room = self.out.len().min(until);
+            let room = self.out.get_mut(..room).unwrap_or(&mut []);
+            let (written, status) = self.inflater.inflate_behind(&mut input, last, room, self.filled)?;
             let consumed = before.saturating_sub(input.len());
             inbox.consume_message(consumed);
             self.consumed = self.consumed.saturating_add(consumed);
@@ -122,7 +138,7 @@ impl Inflation {
                 InflateStatus::OutputFull => {}
             }
         }
-        Ok(true)
+        Ok(Inflated::Ready)
     }
 
     /// The whole message.

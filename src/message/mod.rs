@@ -28,6 +28,8 @@ mod prepared;
 mod region;
 #[cfg(feature = "alloc")]
 mod spare;
+#[cfg(feature = "alloc")]
+mod turn;
 
 #[cfg(any(feature = "embedded-io", feature = "embedded-io-async"))]
 pub(crate) use assembler::whole;

@@ -5,6 +5,7 @@
 
 use alloc::vec::Vec;
 
+use super::inbound::Inflated;
 use super::inbox::Inbox;
 use super::outbox::Outbox;
 use super::Message;
@@ -31,7 +32,11 @@ impl Inflation {
         match *self {}
     }
 
-    pub(super) fn run(&mut self, _: &mut Inbox, _: bool) -> Result<bool, ProtocolError> {
+    pub(super) fn inflated(&self) -> usize {
+        match *self {}
+    }
+
+    pub(super) fn run(&mut self, _: &mut Inbox, _: bool, _: usize) -> Result<Inflated, ProtocolError> {
         match *self {}
     }
 

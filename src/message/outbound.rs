@@ -10,12 +10,14 @@ use super::deflation::Deflation;
 #[cfg(not(feature = "deflate"))]
 use super::no_deflate::Deflation;
 use super::outbox::{FeedError, Outbox, Refused};
+use super::turn::{self, Turn};
 use super::{Action, OwnedMessage, Prepared, Spare, WriteSide};
 use crate::close::{CloseCode, CloseFrame};
 use crate::closing::{Closed, ReadyState, Transport};
-use crate::conduct::Conduct;
-use crate::deadline::Timeouts;
+use crate::conduct::{Conduct, Wait};
+use crate::deadline::{Output, Timeouts};
 use crate::error::{ProtocolError, SendError};
+use crate::event::MessageProgress;
 use crate::frame::FrameHeader;
 #[cfg(feature = "deflate")]
 use crate::frame::Rsv;
@@ -35,6 +37,20 @@ pub struct Outbound<R> {
     deflation: Option<Box<Deflation>>,
     /// A failure that was not reported.
     failure: Option<ProtocolError>,
+    /// A failure that the receiving direction has not heard of.
+    unheard: Option<ProtocolError>,
+    /// Whether the transport took nothing when it was asked last.
+    blocked: bool,
+    /// What is left of this connection's turn.
+    pub(super) turn: Turn,
+}
+
+impl<R> Outbound<R> {
+    /// Whether the connection has ended.
+    #[cfg(any(feature = "futures-io", feature = "tokio"))]
+    pub(crate) const fn is_over(&self) -> bool {
+        self.conduct.has_ended()
+    }
 }
 
 impl<R: Role> Outbound<R> {
@@ -44,6 +60,9 @@ impl<R: Role> Outbound<R> {
             outbox: Outbox::new(max_queued),
             deflation: None,
             failure: None,
+            unheard: None,
+            blocked: false,
+            turn: Turn::NEW,
         }
     }
 
@@ -152,12 +171,15 @@ impl<R: Role> Outbound<R> {
     }
 
     /// Queues the Close that starts the closing handshake, whatever else waits. Messages can still come.
+    /// Nothing happens where a Close was sent or came already, or the connection has ended.
     ///
     /// # Errors
     ///
-    /// [`SendError::Closed`] if a Close was sent or came already, [`SendError::CloseCodeNotForServers`], or
-    /// [`SendError::Entropy`].
+    /// [`SendError::CloseCodeNotForServers`], or [`SendError::Entropy`].
     pub fn close(&mut self, frame: CloseFrame<'_>) -> Result<(), SendError> {
+        if self.conduct.is_ending() {
+            return Ok(());
+        }
         // A Pong that is owed goes first.
         let mut out = [0; MAX_CONTROL_FRAME_LEN << 1];
         let len = self.conduct.writer.close(frame, &mut out)?;
@@ -182,8 +204,10 @@ impl<R: Role> Outbound<R> {
 
     #[cold]
     fn transmit(&mut self) {
+        self.turn.spend(turn::FRAME);
         let mut frames = [0; MAX_CONTROL_FRAME_LEN];
-        while self.conduct.writer.wants_transmit() && self.outbox.has_room() {
+        // Where the direction has ended, nothing is queued any more.
+        while self.conduct.writer.wants_transmit() && self.outbox.has_room() && !self.outbox.is_ended() {
             match self.conduct.writer.poll_transmit(&mut frames) {
                 Ok(len @ 1..) => self.outbox.push(frames.get(..len).unwrap_or(&[])),
                 // Without a masking key nothing can be sent; what is owed stays owed.
@@ -200,6 +224,8 @@ impl<R: Role> Outbound<R> {
     /// The transport took the first `count` bytes of [`output`](Self::output).
     pub fn wrote(&mut self, count: usize) {
         self.outbox.wrote(count);
+        self.conduct.deadlines.wrote();
+        self.blocked = false;
     }
 
     /// The writing direction of the transport was ended.
@@ -218,6 +244,18 @@ impl<R: Role> Outbound<R> {
         // A Close is the last that is written: where anything was not, neither was it.
         closed.clean &= !self.outbox.is_cut_off();
         Some(closed)
+    }
+
+    /// Whether everything that was queued went to the transport, where nothing waits any more.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Closed`] if the connection ended before; [`closed`](Self::closed) tells how.
+    pub fn written(&self) -> Result<(), SendError> {
+        if self.outbox.is_cut_off() {
+            return Err(SendError::Closed);
+        }
+        Ok(())
     }
 
     /// Which end of the connection this is.
@@ -253,6 +291,7 @@ impl<R: Role> Outbound<R> {
     /// What to do where nothing is to be taken.
     #[inline]
     pub(super) fn act(&mut self, write: WriteSide) -> Result<Action, ProtocolError> {
+        self.blocked |= write == WriteSide::Blocked;
         if self.conduct.is_ending() {
             return self.act_at_end(write);
         }
@@ -303,20 +342,74 @@ impl<R: Role> Outbound<R> {
         }
     }
 
-    pub(crate) fn poll_timeout(&self, mid_message: bool) -> Wake {
-        self.conduct.poll_timeout(mid_message)
+    /// So many octets were read from the transport.
+    #[inline]
+    pub fn did_read(&mut self, octets: usize) {
+        self.turn.read(octets);
     }
 
-    /// Tells the time. An error is a failure that the receiving direction must hear of.
-    pub(crate) fn handle_timeout(&mut self, now: Timestamp, mid_message: bool) -> Result<(), ProtocolError> {
-        let result = self.conduct.handle_timeout(now, mid_message);
+    /// When to call [`handle_timeout`](Self::handle_timeout) during a wait for the transport to take output in
+    /// which nothing is read. A peer that takes nothing is given as long as one that says nothing: the ping
+    /// interval and the time for the Pong together, or the idle time; and no longer than the closing time where
+    /// the connection is closing.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Wake {
+        self.conduct.poll_timeout(Wait { message: None, output: Output::Waits, only_writes: true })
+    }
+
+    /// Tells the time during such a wait.
+    ///
+    /// # Errors
+    ///
+    /// [`ProtocolError`] if a deadline has failed the connection. The receiving direction reports it as well.
+    pub fn handle_timeout(&mut self, now: Timestamp) -> Result<(), ProtocolError> {
+        self.tell(now, Wait { message: None, output: Output::Waits, only_writes: true })
+    }
+
+    /// When to tell the time, where the peer is read from.
+    pub(super) fn poll_read_timeout(&self, message: Option<MessageProgress>) -> Wake {
+        self.conduct.poll_timeout(Wait { message, output: self.progress(), only_writes: false })
+    }
+
+    /// Tells the time, where the peer is read from.
+    pub(super) fn handle_read_timeout(&mut self, now: Timestamp, message: Option<MessageProgress>) {
+        // It is reported in its turn.
+        let _ = self.tell(now, Wait { message, output: self.progress(), only_writes: false });
+    }
+
+    fn tell(&mut self, now: Timestamp, wait: Wait) -> Result<(), ProtocolError> {
+        let result = self.conduct.handle_timeout(now, wait);
         if let Err(error) = result {
             self.failure.get_or_insert(error);
+            self.unheard = Some(error);
         }
         if self.conduct.transport() == Transport::Close {
             self.outbox.end(); // waiting any longer is what the deadline forbids
         }
         result
+    }
+
+    /// A failure that the reader is to be told.
+    #[inline]
+    pub(super) fn unheard_failure(&mut self) -> Option<ProtocolError> {
+        self.unheard.take()
+    }
+
+    fn progress(&self) -> Output {
+        if self.outbox.queued() == 0 && !self.conduct.writer.wants_transmit() {
+            Output::Taken
+        } else if self.blocked {
+            Output::Waits
+        } else {
+            Output::Queued
+        }
+    }
+
+    /// The peer sends on and on where nothing it sends means anything any more: the transport is dropped.
+    #[cold]
+    pub(super) fn give_up(&mut self) {
+        self.conduct.give_up();
+        self.outbox.end();
     }
 
     pub(crate) fn abort(&mut self) {
@@ -383,6 +476,8 @@ impl<R: Role> Outbound<R> {
         self.conduct.resume(rest);
         self.outbox.restart();
         self.failure = None;
+        self.unheard = None;
+        self.blocked = false;
         if let Some(deflation) = &mut self.deflation {
             deflation.restart();
         }
@@ -493,12 +588,16 @@ impl<R: Role> Outbound<R> {
         let written = write([self.outbox.bytes(), octets]);
         self.outbox.push(octets.get(written.saturating_sub(queued)..).unwrap_or(&[]));
         self.outbox.wrote(written.min(queued));
+        if written > 0 {
+            self.conduct.deadlines.wrote();
+        }
     }
 
     #[inline]
     fn append(&mut self, payload: Payload<'_>, fin: bool) -> Result<(), FeedError> {
         if let Some(deflation) = self.deflation.as_deref_mut() {
             if deflation.wants(&self.conduct.writer, &payload, fin) {
+                self.turn.compressed(payload.octets().len());
                 return Ok(deflation.append(&mut self.conduct.writer, &mut self.outbox, payload, fin)?);
             }
         }

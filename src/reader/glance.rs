@@ -198,6 +198,7 @@ impl Reader {
             self.message = Some(fragment.kind);
             self.message_rsv = Rsv::NONE;
             self.taken = Taken::Nothing;
+            self.number = self.number.wrapping_add(1);
             self.text = Utf8Check::new();
         }
         self.message_len = fragment.message_len;

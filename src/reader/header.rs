@@ -187,6 +187,9 @@ impl Reader {
         }
         if header.opcode.is_control() {
             self.kept_len = 0;
+            if self.message.is_none() {
+                self.number = self.number.wrapping_add(1);
+            }
             self.state = State::Control { opcode: header.opcode, len: len as u8 };
         } else {
             if len > self.limits.max_frame_size {
@@ -199,6 +202,7 @@ impl Reader {
                 self.taken = Taken::Nothing;
                 self.message_len = 0;
                 self.fragments = 0;
+                self.number = self.number.wrapping_add(1);
                 self.text = Utf8Check::new();
             }
             self.message_len = self.message_len.saturating_add(len);

@@ -78,6 +78,7 @@ pub fn receive<R: Role>(
             },
             Ok(Action::Read) if rest.is_empty() => break,
             Ok(Action::Read) => give(endpoint, &mut rest, chunk),
+            Ok(Action::Yield) => {}
             Ok(other) => panic!("{other:?}"),
             Err(error) => failed = Some(error),
         }
@@ -127,6 +128,7 @@ pub fn receive_pieces<R: Role>(
             },
             Ok(Action::Read) if rest.is_empty() => break,
             Ok(Action::Read) => give(endpoint, &mut rest, chunk),
+            Ok(Action::Yield) => {}
             Ok(other) => panic!("{other:?}"),
             Err(error) => failed = Some(error),
         }

@@ -69,6 +69,7 @@ impl State {
                     endpoint.filled(read.len());
                     rest = later;
                 }
+                Action::Yield => {} // to nobody
                 Action::ShutdownWrite | Action::Close => unreachable!("nobody closed"),
             }
         }

@@ -7,9 +7,11 @@
 //! operation is ever cancelled while the connection lives: with completions, a cancelled read may lose what
 //! came.
 
+use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
 use std::rc::Rc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
@@ -196,6 +198,7 @@ async fn converse(stream: &TcpStream, mut endpoint: Endpoint<Server>) -> io::Res
                     reading.set(read(stream, buffer).fuse());
                 }
             }
+            Action::Yield => yield_now().await,
             Action::Close => return Ok(()),
         }
         let wait = match endpoint.poll_timeout() {
@@ -283,4 +286,17 @@ async fn read(mut stream: &TcpStream, mut buffer: Vec<u8>) -> io::Result<Vec<u8>
 async fn write(mut stream: &TcpStream, buffer: Vec<u8>) -> io::Result<Vec<u8>> {
     let BufResult(result, buffer) = stream.write_all(buffer).await;
     result.map(|()| buffer)
+}
+
+/// Lets the other tasks have their turn.
+async fn yield_now() {
+    let mut yielded = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }

@@ -8,13 +8,14 @@ use super::outbox::{Outbox, Pending};
 use super::{Buffers, Error, Inbox, Outbound};
 use crate::closing::{Closed, Transport};
 use crate::connection::{Config, Connection};
+use crate::deadline::Output;
 use crate::error::ProtocolError;
 use crate::event::Event;
 use crate::frame::MessageKind;
 use crate::message::{whole, Message, SliceAssembler};
 use crate::reader::{Next, Reader};
 use crate::role::Role;
-use crate::time::Timestamp;
+use crate::time::{Timestamp, Wake};
 
 /// What an adapter does next.
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +54,8 @@ pub(in crate::adapter) struct Driver<'b, R> {
     in_pieces: bool,
     /// To be reported once the peer was told.
     failure: Option<ProtocolError>,
+    /// Whether output was offered to the transport, which has not said what it took.
+    offered: bool,
 }
 
 impl<'b, R: Role> Driver<'b, R> {
@@ -61,7 +64,14 @@ impl<'b, R: Role> Driver<'b, R> {
     }
 
     pub(super) fn opened(role: R, config: Config, inbox: Inbox<'b>, outbox: Outbox<'b>) -> Self {
-        Self { connection: Connection::new(role, config), inbox, outbox, in_pieces: false, failure: None }
+        Self {
+            connection: Connection::new(role, config),
+            inbox,
+            outbox,
+            in_pieces: false,
+            failure: None,
+            offered: false,
+        }
     }
 
     /// What to do next towards an event.
@@ -110,6 +120,10 @@ impl<'b, R: Role> Driver<'b, R> {
         &mut self,
         result: Result<usize, E>,
     ) -> Result<(), Error<E>> {
+        self.offered = result.is_err();
+        if matches!(result, Ok(1..)) {
+            self.connection.halves_mut().1.deadlines.wrote();
+        }
         let result = self.outbox.written(result);
         self.outbox.unless_lost(result)
     }
@@ -161,9 +175,24 @@ impl<'b, R: Role> Driver<'b, R> {
         }
     }
 
+    /// When to tell the time, if nothing else happens before.
+    pub(in crate::adapter) fn poll_timeout(&self) -> Wake {
+        self.connection.poll_timeout_with(self.progress())
+    }
+
+    fn progress(&self) -> Output {
+        if self.output().is_empty() && !self.connection.wants_transmit() {
+            Output::Taken
+        } else if self.offered {
+            Output::Waits
+        } else {
+            Output::Queued
+        }
+    }
+
     /// Tells the time; [`poll`](Self::poll) reports in its turn if a deadline has failed the connection.
     pub(in crate::adapter) fn handle_timeout(&mut self, now: Timestamp) {
-        if let Err(error) = self.connection.handle_timeout(now) {
+        if let Err(error) = self.connection.handle_timeout_with(now, self.progress()) {
             self.failure.get_or_insert(error);
         }
         if self.connection.transport() == Transport::Close {
@@ -207,6 +236,11 @@ impl<'b, R: Role> Driver<'b, R> {
                 Ok(Some(Next::Ping)) => {
                     let _ = outbound.queue_owed();
                 }
+                Ok(None) if inbound.reader.has_swallowed_enough() => {
+                    // Whatever else comes means nothing: the transport is to be dropped.
+                    outbound.conduct.give_up();
+                    outbound.outbox.end();
+                }
                 Ok(_) => {}
             }
             return next.unwrap_or(None);
@@ -242,7 +276,10 @@ impl<'b, R: Role> Driver<'b, R> {
             self.connection.abort();
         }
         match self.split_mut().1.pending() {
-            Ok(Some(Pending::Write)) => return Ok(Action::Write),
+            Ok(Some(Pending::Write)) => {
+                self.offered = true;
+                return Ok(Action::Write);
+            }
             Ok(Some(Pending::Flush)) => return Ok(Action::Flush),
             Ok(None) => {}
             // A failure is the better report.

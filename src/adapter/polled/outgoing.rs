@@ -15,6 +15,7 @@ use crate::close::CloseFrame;
 use crate::message::{FeedError, Message, Outbound, Prepared};
 use crate::payload::{ControlPayload, Payload};
 use crate::role::{Role, Server};
+use crate::time::{Timestamp, Wake};
 
 /// A message, and the sending direction to answer it.
 pub type Incoming<'w, S, R> = (Message<'w>, Outgoing<'w, S, R>);
@@ -26,11 +27,13 @@ pub struct Outgoing<'w, S, R> {
     pub(super) outbound: &'w mut Outbound<R>,
 }
 
-/// A transport, and whether it was written to since it was flushed.
+/// A transport, whether it was written to since it was flushed, and until when it sleeps.
 #[derive(Debug)]
 pub(super) struct Link<S> {
     pub(super) stream: S,
-    pub(super) unflushed: bool,
+    unflushed: bool,
+    /// There is one alarm, which two tasks may set: it rings at the earlier time.
+    alarm: Option<Timestamp>,
 }
 
 /// Queues a message, once it is awaited: see [`Outgoing::feed`].
@@ -209,7 +212,7 @@ impl<'w, S: PollTransport, R: Role> Outgoing<'w, S, R> {
         while self.outbound.output().len() > bytes {
             ready!(self.poll_write(cx))?;
         }
-        Poll::Ready(Ok(()))
+        Poll::Ready(self.outbound.written().map_err(Error::from))
     }
 
     pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
@@ -217,11 +220,35 @@ impl<'w, S: PollTransport, R: Role> Outgoing<'w, S, R> {
             ready!(self.poll_write(cx))?;
         }
         spare::with(|spare| self.outbound.give_back(spare));
-        self.link.poll_flush(cx).map_err(Error::from)
+        self.outbound.written()?;
+        let Poll::Ready(flushed) = self.link.poll_flush(cx) else {
+            ready!(self.poll_deadlines(cx))?;
+            return self.poll_flush(cx);
+        };
+        Poll::Ready(flushed.map_err(Error::from))
+    }
+
+    /// Writes once of what waits, or waits for the transport as long as the deadlines allow.
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        loop {
+            if let Poll::Ready(written) = self.poll_write_once(cx) {
+                return Poll::Ready(written.map_err(Error::from));
+            }
+            ready!(self.poll_deadlines(cx))?;
+            if self.outbound.output().is_empty() {
+                return Poll::Ready(Ok(())); // the connection has ended
+            }
+        }
+    }
+
+    /// Waits for the next deadline of a wait in which nothing is read, and tells the time once it has passed.
+    fn poll_deadlines(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let now = ready!(self.link.poll_due(cx, self.outbound.poll_timeout()));
+        Poll::Ready(self.outbound.handle_timeout(now).map_err(Error::from))
     }
 
     /// Writes once of what waits.
-    pub(super) fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    pub(super) fn poll_write_once(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let count = ready!(self.link.stream.poll_write(cx, self.outbound.output()))?;
         if count == 0 {
             return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
@@ -234,8 +261,13 @@ impl<'w, S: PollTransport, R: Role> Outgoing<'w, S, R> {
     /// Tells the peer that the connection failed, as far as the transport lets us.
     pub(super) fn poll_fail(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if ready!(self.poll_flush(cx)).is_ok() {
-            // A transport that has ended is as good.
-            let _ = ready!(self.link.stream.poll_shutdown(cx));
+            // A transport that has ended is as good, and one that does not end in time.
+            while self.link.stream.poll_shutdown(cx).is_pending() {
+                let passed = ready!(self.poll_deadlines(cx));
+                if passed.is_err() || self.outbound.closed().is_some() {
+                    break;
+                }
+            }
         }
         self.outbound.write_ended();
         self.outbound.take_failure();
@@ -281,7 +313,34 @@ impl<S: PollTransport> Outgoing<'_, S, Server> {
     }
 }
 
+impl<S> Link<S> {
+    pub(super) const fn new(stream: S) -> Self {
+        Self { stream, unflushed: false, alarm: None }
+    }
+}
+
 impl<S: PollTransport> Link<S> {
+    /// Waits until it is time to wake, as far as there is a clock. What time it is then.
+    pub(super) fn poll_due(&mut self, cx: &mut Context<'_>, wake: Wake) -> Poll<Timestamp> {
+        loop {
+            let until = match wake {
+                Wake::Never => return Poll::Pending,
+                Wake::Now => return self.stream.now().map_or(Poll::Pending, Poll::Ready),
+                Wake::At(until) => until,
+            };
+            let alarm = self.alarm.map_or(until, |alarm| alarm.min(until));
+            self.alarm = Some(alarm);
+            // The clock is not asked on the way to a wait that goes on.
+            ready!(self.stream.poll_sleep(cx, alarm));
+            self.alarm = None;
+            match self.stream.now() {
+                Some(now) if now >= until || alarm == until => return Poll::Ready(now.max(until)),
+                Some(_) => {}
+                None => return Poll::Pending,
+            }
+        }
+    }
+
     /// Writes what the transport takes at once; where it takes nothing, the next write tells why.
     #[inline]
     pub(super) fn write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> usize {

@@ -16,7 +16,6 @@ use crate::message::{Action, Inbound, Message, Outbound, WriteSide};
 use crate::reader::ShortMessage;
 use crate::rest::Rest;
 use crate::role::Role;
-use crate::time::Wake;
 
 /// What is received: whole messages or pieces.
 pub(super) trait Unit {
@@ -259,7 +258,7 @@ pub(super) fn drive<S: PollTransport, R: Role, U: Unit>(
         match action {
             Action::Take => return Poll::Ready(Ok(Came::Announced)),
             Action::Close => return Poll::Ready(Ok(Came::End)),
-            Action::Write => match outgoing.poll_write(write_cx) {
+            Action::Write => match outgoing.poll_write_once(write_cx) {
                 // That was all, mostly.
                 Poll::Ready(Ok(())) => *rests = inbound.rest(outgoing.outbound),
                 // The peer does not read any more; what it sent before tells why.
@@ -290,6 +289,7 @@ pub(super) fn drive<S: PollTransport, R: Role, U: Unit>(
                     Poll::Ready(Ok(0)) => inbound.eof(outgoing.outbound),
                     Poll::Ready(Ok(count)) => {
                         inbound.filled(count);
+                        outgoing.outbound.did_read(count);
                         if let Some(found) = U::find(inbound, outgoing.outbound) {
                             return Poll::Ready(Ok(Came::Found(found)));
                         }
@@ -300,7 +300,7 @@ pub(super) fn drive<S: PollTransport, R: Role, U: Unit>(
                         }
                     }
                     Poll::Pending => {
-                        if poll_timers(inbound, outgoing, cx).is_pending() {
+                        if poll_deadlines(inbound, outgoing, write_cx).is_pending() {
                             return Poll::Pending;
                         }
                         write = WriteSide::Ready;
@@ -308,23 +308,23 @@ pub(super) fn drive<S: PollTransport, R: Role, U: Unit>(
                 }
                 *rests = None;
             }
+            Action::Yield => {
+                // A peer that always has more to send does not keep the deadlines from passing.
+                let _ = poll_deadlines(inbound, outgoing, write_cx);
+                outgoing.link.stream.wake_later(cx);
+                return Poll::Pending;
+            }
         }
     }
 }
 
-/// Moves the timers, and waits for the next. Ready if it has passed.
-fn poll_timers<S: PollTransport, R: Role>(
+/// Waits for the next deadline, and tells the time once it has passed.
+fn poll_deadlines<S: PollTransport, R: Role>(
     inbound: &mut Inbound,
     outgoing: &mut Outgoing<'_, S, R>,
     cx: &mut Context<'_>,
 ) -> Poll<()> {
-    match inbound.poll_timeout(outgoing.outbound) {
-        Wake::Never => return Poll::Pending,
-        // The clock is not asked on the way to a wait that goes on.
-        Wake::At(until) => ready!(outgoing.link.stream.poll_sleep(cx, until)),
-        Wake::Now => {}
-    }
-    let Some(now) = outgoing.link.stream.now() else { return Poll::Pending };
+    let now = ready!(outgoing.link.poll_due(cx, inbound.poll_timeout(outgoing.outbound)));
     inbound.handle_timeout(outgoing.outbound, now);
     Poll::Ready(())
 }

@@ -7,7 +7,9 @@
 //! answer goes into the two slots of the sending direction; whichever half is polled next writes it, and a
 //! write that is pending wakes both, so that neither half depends on the other being polled.
 
+use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
+use alloc::string::String;
 use alloc::sync::Arc;
 use core::fmt;
 use core::future::poll_fn;
@@ -22,7 +24,7 @@ use futures_sink::Sink;
 use super::{drive, Came, Link, Outgoing, Part, Parts, PollTransport, Sleeper, Unit, WebSocket, Whole};
 use crate::adapter::sync::{Mutex, MutexGuard};
 use crate::adapter::{spare, Error, Strangers};
-use crate::close::{CloseCode, CloseFrame};
+use crate::close::{CloseCode, CloseFrame, CloseReason};
 use crate::closing::{Closed, ReadyState};
 use crate::error::SendError;
 use crate::event::Data;
@@ -35,13 +37,39 @@ use crate::role::{Role, Server};
 pub struct Receiver<S, R> {
     inbound: Inbound,
     shared: Arc<Shared<S, R>>,
+    left: Leaves<S, R>,
     #[cfg(feature = "handshake")]
     session: crate::handshake::Session,
+}
+
+/// Tells the sending half when the receiving one is dropped.
+struct Leaves<S, R>(Option<Arc<Shared<S, R>>>);
+
+impl<S, R> Leaves<S, R> {
+    /// Nothing is told: the halves are one again.
+    fn disarm(mut self) {
+        self.0 = None;
+    }
+}
+
+impl<S, R> Drop for Leaves<S, R> {
+    fn drop(&mut self) {
+        let Some(shared) = self.0.take() else { return };
+        let over = {
+            let both = &mut *lock(&shared.both);
+            both.deaf = true;
+            both.over()
+        };
+        drop(over);
+        wake(&shared.wakers.sender);
+    }
 }
 
 /// The sending half of a [`WebSocket`], for a task of its own.
 pub struct Sender<S, R> {
     shared: Arc<Shared<S, R>>,
+    /// The reason of the peer's Close, once it was asked for.
+    reason: String,
 }
 
 /// What [`Receiver::reunite`] gives back.
@@ -54,8 +82,13 @@ struct Shared<S, R> {
 
 /// What both halves use.
 struct Both<S, R> {
-    link: Link<S>,
+    /// Until the connection is over and the receiving half is gone.
+    link: Option<Link<S>>,
     outbound: Outbound<R>,
+    /// The peer's Close, once it came.
+    close: Option<(Option<CloseCode>, Box<str>)>,
+    /// Whether the receiving half is gone: nobody reads any more.
+    deaf: bool,
 }
 
 /// Whom a write wakes: both tasks, since either may go on with it.
@@ -103,15 +136,16 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
     pub fn into_split(self) -> (Receiver<S, R>, Sender<S, R>) {
         let parts = *self.parts;
         let (inbound, outbound) = parts.endpoint.into_awake().into_split();
-        let both = Both { link: parts.link, outbound };
+        let both = Both { link: Some(parts.link), outbound, close: None, deaf: false };
         let shared = Arc::new(Shared { both: Mutex::new(both), wakers: Arc::default() });
         let receiver = Receiver {
             inbound,
+            left: Leaves(Some(Arc::clone(&shared))),
             shared: Arc::clone(&shared),
             #[cfg(feature = "handshake")]
             session: parts.session,
         };
-        (receiver, Sender { shared })
+        (receiver, Sender { shared, reason: String::new() })
     }
 }
 
@@ -160,6 +194,12 @@ impl<S: PollTransport, R: Role> Receiver<S, R> {
         }
     }
 
+    /// The peer's Close, as soon as it came, whether or not the transport has ended. Its reason is the peer's
+    /// text: do not show it to end users.
+    pub fn received_close(&self) -> Option<CloseFrame<'_>> {
+        self.inbound.received_close()
+    }
+
     /// How the connection ended: `None` until it did.
     pub fn closed(&self) -> Option<Closed> {
         lock(&self.shared.both).outbound.closed()
@@ -186,38 +226,54 @@ impl<S: PollTransport, R: Role> Receiver<S, R> {
             return Err(Box::new(Strangers(self, sender)));
         }
         drop(sender);
-        let Self { inbound, shared, .. } = self;
-        match Arc::try_unwrap(shared) {
-            Ok(Shared { both, .. }) => {
+        let Self {
+            inbound,
+            shared,
+            left,
+            #[cfg(feature = "handshake")]
+            session,
+        } = self;
+        left.disarm();
+        // There are no other halves than these two, and the transport is there while the receiving one is.
+        let strangers = match Arc::try_unwrap(shared) {
+            Ok(Shared { both, wakers }) => {
                 let both = both.into_inner().unwrap_or_else(PoisonError::into_inner);
-                let parts = Parts {
-                    link: both.link,
-                    #[cfg(feature = "handshake")]
-                    session: self.session,
-                    endpoint: Sleeper::new(Endpoint::from_split(inbound, both.outbound)),
-                };
-                Ok(WebSocket { parts: Box::new(parts) })
+                match both {
+                    Both { link: Some(link), outbound, .. } => {
+                        let parts = Parts {
+                            link,
+                            #[cfg(feature = "handshake")]
+                            session,
+                            endpoint: Sleeper::new(Endpoint::from_split(inbound, outbound)),
+                        };
+                        return Ok(WebSocket { parts: Box::new(parts) });
+                    }
+                    both @ Both { link: None, .. } => Arc::new(Shared { both: Mutex::new(both), wakers }),
+                }
             }
-            // There are no other halves than these two.
-            Err(shared) => {
-                let receiver = Self {
-                    inbound,
-                    shared: Arc::clone(&shared),
-                    #[cfg(feature = "handshake")]
-                    session: self.session,
-                };
-                Err(Box::new(Strangers(receiver, Sender { shared })))
-            }
-        }
+            Err(shared) => shared,
+        };
+        let receiver = Self {
+            inbound,
+            shared: Arc::clone(&strangers),
+            left: Leaves(Some(Arc::clone(&strangers))),
+            #[cfg(feature = "handshake")]
+            session,
+        };
+        Err(Box::new(Strangers(receiver, Sender { shared: strangers, reason: String::new() })))
     }
 
     fn poll_take<U: Unit>(&mut self, cx: &mut Context<'_>) -> Poll<Result<Came<U::Found>, Error>> {
         let Self { inbound, shared, .. } = self;
         wait(&shared.wakers.receiver, cx);
         let write_waker = Waker::from(Arc::clone(&shared.wakers));
+        let mut closes = false;
         let came = {
             let both = &mut *lock(&shared.both);
-            let mut outgoing = both.outgoing();
+            let Both { link: Some(link), outbound, close, .. } = both else {
+                return Poll::Ready(Ok(Came::End));
+            };
+            let mut outgoing = Outgoing { link, outbound };
             let mut write = Context::from_waker(&write_waker);
             let came = match U::find(inbound, outgoing.outbound) {
                 Some(found) => Poll::Ready(Ok(Came::Found(found))),
@@ -229,10 +285,14 @@ impl<S: PollTransport, R: Role> Receiver<S, R> {
                     outgoing.outbound.give_back(spare);
                 });
             }
+            if let (Some(came), None) = (inbound.received_close(), &close) {
+                *close = Some((came.code(), came.reason().into()));
+                closes = true;
+            }
             came
         };
-        if matches!(came, Poll::Ready(Ok(Came::End) | Err(_))) {
-            // The end, which the sender may be waiting against.
+        if closes || matches!(came, Poll::Ready(Ok(Came::End) | Err(_))) {
+            // The sender may be waiting for what does not come any more.
             wake(&shared.wakers.sender);
         }
         came
@@ -311,11 +371,12 @@ impl<S: PollTransport, R: Role> Sender<S, R> {
         self.flush().await
     }
 
-    /// Sends a Close; the receiving half gives what still comes, and then the end.
+    /// Sends a Close; the receiving half gives what still comes, and then the end. Where the connection is closing
+    /// already, only what is queued is written.
     ///
     /// # Errors
     ///
-    /// [`Error::Send`] if the connection is closing already.
+    /// As [`flush`](Self::flush).
     ///
     /// # Cancel safety
     ///
@@ -331,13 +392,51 @@ impl<S: PollTransport, R: Role> Sender<S, R> {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`]; [`Error::Send`] if the connection has ended before all was written.
+    /// [`Error::Io`] if the transport failed; [`Error::Protocol`] if the peer took nothing for longer than a
+    /// deadline allows, or the connection failed for another reason before all was written; [`Error::Send`] if
+    /// it ended before.
     ///
     /// # Cancel safety
     ///
     /// Cancel safe: what was not written stays queued.
     pub async fn flush(&mut self) -> Result<(), Error> {
-        self.with(|outgoing, cx| outgoing.poll_flush(cx)).await
+        poll_fn(|cx| self.poll_written(cx, 0)).await
+    }
+
+    /// Waits for the end of the connection. How it ended; `None` if the receiving half was dropped before: nobody
+    /// reads any more, so the end is not to be known.
+    ///
+    /// The receiving half has to be polled meanwhile. The transport is dropped once the connection has ended and
+    /// that half is gone, whether or not this one is.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: call it again to go on waiting.
+    pub async fn ended(&mut self) -> Option<Closed> {
+        poll_fn(|cx| {
+            wait(&self.shared.wakers.sender, cx);
+            let both = lock(&self.shared.both);
+            match both.outbound.closed() {
+                None if !both.deaf => Poll::Pending,
+                closed => Poll::Ready(closed),
+            }
+        })
+        .await
+    }
+
+    /// The peer's Close, as soon as the receiving half has read it, whether or not the transport has ended. Its
+    /// reason is the peer's text: do not show it to end users.
+    pub fn received_close(&mut self) -> Option<CloseFrame<'_>> {
+        let both = lock(&self.shared.both);
+        let (code, reason) = both.close.as_ref()?;
+        let code = *code;
+        reason.as_ref().clone_into(&mut self.reason);
+        drop(both);
+        Some(
+            code.map_or(CloseFrame::EMPTY, |code| {
+                CloseFrame::new(code, CloseReason::truncated(&self.reason))
+            }),
+        )
     }
 
     /// As [`Outgoing::drain_to`].
@@ -350,7 +449,7 @@ impl<S: PollTransport, R: Role> Sender<S, R> {
     ///
     /// Cancel safe: what was not written stays queued.
     pub async fn drain_to(&mut self, bytes: usize) -> Result<(), Error> {
-        self.with(|outgoing, cx| outgoing.poll_drain_to(cx, bytes)).await
+        poll_fn(|cx| self.poll_written(cx, bytes)).await
     }
 
     /// Bytes that wait for the transport.
@@ -378,11 +477,33 @@ impl<S: PollTransport, R: Role> Sender<S, R> {
     ) -> Poll<Result<T, Error>> {
         wait(&self.shared.wakers.sender, cx);
         let write_waker = Waker::from(Arc::clone(&self.shared.wakers));
-        let both = &mut *lock(&self.shared.both);
-        if both.outbound.ready_state() == ReadyState::Closed {
-            return Poll::Ready(Err(SendError::Closed.into()));
+        let (polled, over) = {
+            let both = &mut *lock(&self.shared.both);
+            match both.outgoing() {
+                Some(mut outgoing) => {
+                    let polled = operation(&mut outgoing, &mut Context::from_waker(&write_waker));
+                    (polled, both.over())
+                }
+                None => (Poll::Ready(Err(SendError::Closed.into())), None),
+            }
+        };
+        drop(over);
+        if let Poll::Ready(Err(Error::Protocol(_))) = polled {
+            // A deadline passed here, which the receiving half has to hear of.
+            wake(&self.shared.wakers.receiver);
         }
-        operation(&mut both.outgoing(), &mut Context::from_waker(&write_waker))
+        polled
+    }
+
+    /// Writes until at most `bytes` wait: a success if that was written before the end.
+    fn poll_written(&self, cx: &mut Context<'_>, bytes: usize) -> Poll<Result<(), Error>> {
+        if let Both { link: None, outbound, .. } = &*lock(&self.shared.both) {
+            return Poll::Ready(outbound.written().map_err(Error::from));
+        }
+        self.poll_with(cx, |outgoing, cx| match bytes {
+            0 => outgoing.poll_flush(cx),
+            bytes => outgoing.poll_drain_to(cx, bytes),
+        })
     }
 }
 
@@ -421,7 +542,10 @@ impl<S: PollTransport, R: Role> Shared<S, R> {
         poll_fn(|cx| {
             wait(&self.wakers.receiver, cx);
             let write_waker = Waker::from(Arc::clone(&self.wakers));
-            lock(&self.both).outgoing().poll_fail(&mut Context::from_waker(&write_waker))
+            match lock(&self.both).outgoing() {
+                Some(mut outgoing) => outgoing.poll_fail(&mut Context::from_waker(&write_waker)),
+                None => Poll::Ready(()),
+            }
         })
         .await;
         wake(&self.wakers.sender);
@@ -441,7 +565,9 @@ impl<S: PollTransport + Unpin, R: Role + Unpin> Stream for Receiver<S, R> {
             Err(error) => {
                 // Written here as far as the transport takes it at once, and by the next poll otherwise.
                 both.outbound.take_failure();
-                let _ = both.outgoing().poll_flush(&mut Context::from_waker(&write_waker));
+                if let Some(mut outgoing) = both.outgoing() {
+                    let _ = outgoing.poll_flush(&mut Context::from_waker(&write_waker));
+                }
                 Poll::Ready(Some(Err(error.into())))
             }
         }
@@ -461,28 +587,36 @@ impl<S: PollTransport + Unpin, R: Role + Unpin> Sink<OwnedMessage> for Sender<S,
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.poll_with(cx, |outgoing, cx| outgoing.poll_flush(cx))
+        self.poll_written(cx, 0)
     }
 
     /// Sends a Close with 1000 if none was sent; the receiving half ends once the peer's has come.
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         {
             let outbound = &mut lock(&self.shared.both).outbound;
-            match outbound.ready_state() {
-                ReadyState::Open => outbound.close(CloseCode::NORMAL.into())?,
-                ReadyState::Closing => {}
-                ReadyState::Closed => return Poll::Ready(Ok(())),
+            if outbound.ready_state() == ReadyState::Closed {
+                return Poll::Ready(Ok(()));
             }
+            outbound.close(CloseCode::NORMAL.into())?;
         }
         wake(&self.shared.wakers.receiver);
-        self.poll_with(cx, |outgoing, cx| outgoing.poll_flush(cx))
+        self.poll_written(cx, 0)
     }
 }
 
 impl<S, R> Both<S, R> {
-    fn outgoing(&mut self) -> Outgoing<'_, S, R> {
-        let Self { link, outbound } = self;
-        Outgoing { link, outbound }
+    /// The transport, to be dropped outside of the lock, if nobody needs it any more.
+    fn over(&mut self) -> Option<Link<S>> {
+        if self.deaf && self.outbound.is_over() {
+            self.link.take()
+        } else {
+            None
+        }
+    }
+
+    fn outgoing(&mut self) -> Option<Outgoing<'_, S, R>> {
+        let Self { link, outbound, .. } = self;
+        Some(Outgoing { link: link.as_mut()?, outbound })
     }
 }
 

@@ -3,17 +3,19 @@
 //! Owns: the clock, and how long a read may take. Must not know: which timers there are.
 
 use std::io;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::Stream;
 use crate::time::{Timestamp, Wake};
 
 /// A clock that begins when it is first asked.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Clock {
     began: Option<Instant>,
-    /// Whether the last read was limited.
-    limited: bool,
+    /// How long a read may take now.
+    read_limit: Option<Duration>,
+    /// Whether writes are limited.
+    limits_writes: bool,
 }
 
 /// How the next read is limited.
@@ -21,15 +23,20 @@ pub(super) struct Clock {
 pub(super) enum Limited {
     /// Not by us.
     Not,
-    /// Until then.
+    /// Until then, or for less: the time is looked at again after that.
     Until(Timestamp),
     /// A timer is to be moved first.
     Passed(Timestamp),
 }
 
+/// Limits below this are set exactly.
+const EXACT: Duration = Duration::from_millis(200);
+/// How often a write that waits looks at the time.
+const LOOK: Duration = Duration::from_millis(100);
+
 impl Clock {
     pub(super) const fn new() -> Self {
-        Self { began: None, limited: false }
+        Self { began: None, read_limit: None, limits_writes: false }
     }
 
     pub(super) fn now(&mut self) -> Timestamp {
@@ -38,9 +45,12 @@ impl Clock {
     }
 
     /// Limits the next read to what the timers allow. A transport that has no limits runs no timers.
+    ///
+    /// A limit stands for as long as it is short enough, and is half of what is allowed, so that most reads
+    /// need no system call to set one.
     pub(super) fn limit_read(&mut self, stream: &mut impl Stream, wake: Wake) -> io::Result<Limited> {
         if wake == Wake::Never {
-            if core::mem::replace(&mut self.limited, false) {
+            if self.read_limit.take().is_some() {
                 stream.limit_read(None)?;
             }
             return Ok(Limited::Not);
@@ -50,13 +60,47 @@ impl Clock {
             Wake::At(until) if until > now => until,
             _ => return Ok(Limited::Passed(now)),
         };
-        match stream.limit_read(Some(until.since(now))) {
+        let left = until.since(now);
+        if self.read_limit.is_some_and(|limit| limit <= left && limit >= left / 8) {
+            return Ok(Limited::Until(until));
+        }
+        let limit = if left <= EXACT { left } else { left / 2 };
+        match stream.limit_read(Some(limit)) {
             Ok(()) => {
-                self.limited = true;
+                self.read_limit = Some(limit);
                 Ok(Limited::Until(until))
             }
             Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(Limited::Not),
             Err(error) => Err(error),
         }
+    }
+
+    /// Limits all writes from now on, so that one that waits can look at the timers. Whether they are limited:
+    /// a transport that has no limits runs no timers.
+    pub(super) fn limit_writes(&mut self, stream: &mut impl Stream) -> io::Result<bool> {
+        if !self.limits_writes {
+            match stream.limit_write(Some(LOOK)) {
+                Ok(()) => self.limits_writes = true,
+                Err(error) if error.kind() == io::ErrorKind::Unsupported => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(self.limits_writes)
+    }
+
+    /// Whether an operation that gave up after it was called at `called` did so because of a limit of ours: one
+    /// that gives up at once does not block at all, or has a limit of its owner's.
+    pub(super) fn was_limited(&mut self, called: Timestamp, limit: Option<Duration>) -> bool {
+        limit.is_some_and(|limit| self.now().since(called) >= limit / 2)
+    }
+
+    /// How long a read may take now, if that is limited.
+    pub(super) const fn read_limit(&self) -> Option<Duration> {
+        self.read_limit
+    }
+
+    /// How long a write may take now, if that is limited.
+    pub(super) fn write_limit(&self) -> Option<Duration> {
+        self.limits_writes.then_some(LOOK)
     }
 }

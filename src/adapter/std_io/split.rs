@@ -7,7 +7,9 @@
 //! it writes what it can, reads on, and tries again, so that two peers that write to each other never wait
 //! for each other.
 
+use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
@@ -20,8 +22,9 @@ use super::clock::{Clock, Limited};
 use super::{is_transient, Stream, WebSocket};
 use crate::adapter::sync::{Condvar, Mutex, MutexGuard};
 use crate::adapter::{spare, Error, Strangers};
-use crate::close::CloseFrame;
+use crate::close::{CloseCode, CloseFrame, CloseReason};
 use crate::closing::Closed;
+use crate::error::SendError;
 use crate::event::Data;
 use crate::message::{Action, Endpoint, FeedError, Inbound, Message, Outbound, Prepared, WriteSide};
 use crate::payload::{ControlPayload, Payload};
@@ -69,11 +72,35 @@ pub struct Receiver<S, R> {
     clock: Clock,
     chunk: Vec<u8>,
     shared: Arc<Shared<R>>,
+    left: Leaves<R>,
+}
+
+/// Tells the sending half when the receiving one is dropped.
+struct Leaves<R>(Option<Arc<Shared<R>>>);
+
+impl<R> Leaves<R> {
+    /// Nothing is told: the halves are one again.
+    fn disarm(mut self) {
+        self.0 = None;
+    }
+}
+
+impl<R> Drop for Leaves<R> {
+    fn drop(&mut self) {
+        if let Some(shared) = &self.0 {
+            shared.both.lock().unwrap_or_else(PoisonError::into_inner).deaf = true;
+            shared.written.notify_all();
+        }
+    }
 }
 
 /// The sending half of a [`WebSocket`], for a thread of its own.
 pub struct Sender<S, R> {
-    stream: S,
+    /// Until the connection has ended.
+    stream: Option<S>,
+    clock: Clock,
+    /// The reason of the peer's Close, once it was asked for.
+    reason: String,
     chunk: Vec<u8>,
     shared: Arc<Shared<R>>,
 }
@@ -94,6 +121,10 @@ struct Both<R> {
     outbound: Outbound<R>,
     /// Whether a half is writing.
     writing: bool,
+    /// The peer's Close, once it came.
+    close: Option<(Option<CloseCode>, Box<str>)>,
+    /// Whether the receiving half is gone: nobody reads any more.
+    deaf: bool,
 }
 
 impl<S: SplitStream, R: Role> WebSocket<S, R> {
@@ -108,8 +139,11 @@ impl<S: SplitStream, R: Role> WebSocket<S, R> {
         let other = self.stream.try_clone()?;
         self.stream.limit_write(Some(TURN))?;
         let (inbound, outbound) = self.endpoint.into_split();
+        // Both halves count from the same moment.
+        self.clock.now();
+        let clock = self.clock.clone();
         let shared = Arc::new(Shared {
-            both: Mutex::new(Both { outbound, writing: false }),
+            both: Mutex::new(Both { outbound, writing: false, close: None, deaf: false }),
             written: Condvar::new(),
             #[cfg(feature = "handshake")]
             session: self.session,
@@ -119,9 +153,11 @@ impl<S: SplitStream, R: Role> WebSocket<S, R> {
             inbound,
             clock: self.clock,
             chunk: Vec::new(),
+            left: Leaves(Some(Arc::clone(&shared))),
             shared: Arc::clone(&shared),
         };
-        Ok((receiver, Sender { stream: other, chunk: Vec::new(), shared }))
+        let sender = Sender { stream: Some(other), clock, reason: String::new(), chunk: Vec::new(), shared };
+        Ok((receiver, sender))
     }
 }
 
@@ -154,6 +190,12 @@ impl<S: SplitStream, R: Role> Receiver<S, R> {
         piece.map_err(|error| shared.fail(stream, chunk, error))
     }
 
+    /// The peer's Close, as soon as it came, whether or not the transport has ended. Its reason is the peer's
+    /// text: do not show it to end users.
+    pub fn received_close(&self) -> Option<CloseFrame<'_>> {
+        self.inbound.received_close()
+    }
+
     /// How the connection ended: `None` until it did.
     pub fn closed(&self) -> Option<Closed> {
         self.shared.lock().outbound.closed()
@@ -184,7 +226,8 @@ impl<S: SplitStream, R: Role> Receiver<S, R> {
         let _ = self.clock.limit_read(&mut self.stream, Wake::Never);
         let Sender { stream: other, shared: same, .. } = sender;
         drop(same);
-        let Self { stream, inbound, clock, chunk, shared } = self;
+        let Self { stream, inbound, clock, chunk, shared, left } = self;
+        left.disarm();
         match Arc::try_unwrap(shared) {
             Ok(Shared {
                 both,
@@ -204,8 +247,15 @@ impl<S: SplitStream, R: Role> Receiver<S, R> {
             }
             // There are no other halves than these two.
             Err(shared) => {
-                let receiver = Self { stream, inbound, clock, chunk, shared: Arc::clone(&shared) };
-                Err(Box::new(Strangers(receiver, Sender { stream: other, chunk: Vec::new(), shared })))
+                let (left, reason) = (Leaves(Some(Arc::clone(&shared))), String::new());
+                let sender = Sender {
+                    stream: other,
+                    clock: clock.clone(),
+                    reason,
+                    chunk: Vec::new(),
+                    shared: Arc::clone(&shared),
+                };
+                Err(Box::new(Strangers(Self { stream, inbound, clock, chunk, shared, left }, sender)))
             }
         }
     }
@@ -216,7 +266,7 @@ impl<S: SplitStream, R: Role> Receiver<S, R> {
         &mut self,
         poll: fn(&mut Inbound, &mut Outbound<R>, WriteSide) -> Result<Action, crate::ProtocolError>,
     ) -> Result<bool, Error> {
-        let Self { stream, inbound, clock, chunk, shared } = self;
+        let Self { stream, inbound, clock, chunk, shared, .. } = self;
         let mut write = WriteSide::Ready;
         loop {
             let (action, side, wake) = {
@@ -224,6 +274,11 @@ impl<S: SplitStream, R: Role> Receiver<S, R> {
                 // Who writes already writes this as well.
                 let side = if both.writing { WriteSide::Blocked } else { write };
                 let action = poll(inbound, &mut both.outbound, side);
+                if let (Some(close), None) = (inbound.received_close(), &both.close) {
+                    both.close = Some((close.code(), close.reason().into()));
+                    // Whoever waits for room waits in vain.
+                    shared.written.notify_all();
+                }
                 (action, side, inbound.poll_timeout(&both.outbound))
             };
             match action {
@@ -236,6 +291,8 @@ impl<S: SplitStream, R: Role> Receiver<S, R> {
                     shared.written.notify_all();
                     return Err(error.into());
                 }
+                // There is nobody else on this thread, and deadlines are looked at before each read.
+                Ok(Action::Yield) => {}
                 Ok(Action::Write | Action::ShutdownWrite) => match shared.write_once(stream, chunk) {
                     Written::Some | Written::Nothing => {}
                     Written::Busy | Written::Blocked => write = WriteSide::Blocked,
@@ -259,13 +316,15 @@ impl<S: SplitStream, R: Role> Receiver<S, R> {
                         limited => limited != Limited::Not,
                     };
                     spare::with(|spare| inbound.lend(spare));
+                    let called = clock.now();
+                    let limit = clock.read_limit().filter(|_| limited);
                     let read = stream.read(inbound.space());
                     write = WriteSide::Ready;
                     match read {
                         Ok(0) => inbound.eof(&mut shared.lock().outbound),
                         Ok(count) => inbound.filled(count),
                         Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                        Err(error) if is_transient(&error) && limited => {}
+                        Err(error) if is_transient(&error) && clock.was_limited(called, limit) => {}
                         Err(error) if is_transient(&error) => return Err(error.into()),
                         Err(error) => {
                             let reports = inbound.lost(&mut shared.lock().outbound);
@@ -324,11 +383,12 @@ impl<S: SplitStream, R: Role> Sender<S, R> {
         self.flush()
     }
 
-    /// Sends a Close; the receiving half gives what still comes, and then the end.
+    /// Sends a Close; the receiving half gives what still comes, and then the end. Where the connection is closing
+    /// already, only what is queued is written.
     ///
     /// # Errors
     ///
-    /// [`Error::Send`] if the connection is closing already.
+    /// As [`flush`](Self::flush).
     pub fn start_close<'c>(&mut self, frame: impl Into<CloseFrame<'c>>) -> Result<(), Error> {
         self.shared.lock().outbound.close(frame.into())?;
         self.flush()
@@ -338,14 +398,57 @@ impl<S: SplitStream, R: Role> Sender<S, R> {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`].
+    /// [`Error::Io`] if the transport failed; [`Error::Protocol`] if the peer took nothing for longer than a
+    /// deadline allows, or the connection failed for another reason before all was written; [`Error::Send`] if
+    /// it ended before.
     pub fn flush(&mut self) -> Result<(), Error> {
         loop {
-            if self.shared.lock().outbound.next_write() != Some(Action::Write) {
-                return Ok(self.stream.flush()?);
+            {
+                let outbound = &mut self.shared.lock().outbound;
+                if outbound.next_write() != Some(Action::Write) {
+                    outbound.written()?;
+                    break;
+                }
             }
             self.write_once()?;
         }
+        match &mut self.stream {
+            Some(stream) => Ok(stream.flush()?),
+            None => Ok(()),
+        }
+    }
+
+    /// Waits for the end of the connection, and frees this half's handle of the transport then. How it ended;
+    /// `None` if the receiving half was dropped before: nobody reads any more, so the end is not to be known.
+    ///
+    /// The receiving half has to receive meanwhile.
+    pub fn ended(&mut self) -> Option<Closed> {
+        let mut both = self.shared.lock();
+        let closed = loop {
+            let closed = both.outbound.closed();
+            if closed.is_some() || both.deaf {
+                break closed;
+            }
+            both = self.shared.wait(both);
+        };
+        drop(both);
+        self.stream = None;
+        closed
+    }
+
+    /// The peer's Close, as soon as the receiving half has read it, whether or not the transport has ended. Its
+    /// reason is the peer's text: do not show it to end users.
+    pub fn received_close(&mut self) -> Option<CloseFrame<'_>> {
+        let both = self.shared.lock();
+        let (code, reason) = both.close.as_ref()?;
+        let code = *code;
+        reason.as_ref().clone_into(&mut self.reason);
+        drop(both);
+        Some(
+            code.map_or(CloseFrame::EMPTY, |code| {
+                CloseFrame::new(code, CloseReason::truncated(&self.reason))
+            }),
+        )
     }
 
     /// How the connection ended: `None` until it did.
@@ -369,18 +472,24 @@ impl<S: SplitStream, R: Role> Sender<S, R> {
 
     /// Writes once of what waits, or waits until the other half did.
     fn write_once(&mut self) -> Result<(), Error> {
-        match self.shared.write_once(&mut self.stream, &mut self.chunk) {
-            Written::Some | Written::Nothing | Written::Blocked => Ok(()),
-            Written::Failed(error) => Err(error.into()),
+        let Some(stream) = &mut self.stream else { return Err(SendError::Closed.into()) };
+        match self.shared.write_once(stream, &mut self.chunk) {
+            Written::Some | Written::Nothing => return Ok(()),
+            Written::Failed(error) => return Err(error.into()),
+            Written::Blocked => {}
             Written::Busy => {
                 let both = self.shared.lock();
                 if both.writing {
-                    // Woken early or late, the queue says how it stands.
-                    drop(self.shared.written.wait_timeout(both, TURN));
+                    drop(self.shared.wait(both));
                 }
-                Ok(())
             }
         }
+        let now = self.clock.now();
+        let outbound = &mut self.shared.lock().outbound;
+        if outbound.poll_timeout().is_due(now) {
+            outbound.handle_timeout(now)?;
+        }
+        Ok(())
     }
 }
 
@@ -412,6 +521,12 @@ impl<R: Role> Shared<R> {
     fn lock(&self) -> MutexGuard<'_, Both<R>> {
         // Nothing is left half done by a panic of a transport, which is never called under the lock.
         self.both.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until something was written or anything else changed, but not for long: woken early or late, the
+    /// queue says how it stands.
+    fn wait<'s>(&'s self, both: MutexGuard<'s, Both<R>>) -> MutexGuard<'s, Both<R>> {
+        self.written.wait_timeout(both, TURN).unwrap_or_else(PoisonError::into_inner).0
     }
 
     /// Takes one turn of writing, if nobody else does.
@@ -471,7 +586,7 @@ impl<R: Role> Shared<R> {
                 Written::Busy => {
                     let both = self.lock();
                     if both.writing {
-                        drop(self.written.wait_timeout(both, TURN));
+                        drop(self.wait(both));
                     }
                 }
                 Written::Nothing | Written::Blocked | Written::Failed(_) => break,

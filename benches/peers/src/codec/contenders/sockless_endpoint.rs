@@ -43,6 +43,7 @@ fn receive<R: Role + 'static>(job: &Job, role: R) -> Lane {
                     let read = source.read(inbound.space());
                     inbound.filled(read);
                 }
+                Action::Yield => {}
                 other => panic!("{other:?}"),
             }
         }

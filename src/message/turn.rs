@@ -1,0 +1,79 @@
+//! How much one connection may do before others have their turn.
+//!
+//! Owns: what each kind of work costs, and the budget. Must not know: who the others are, or how they get their
+//! turn.
+//!
+//! Costs are in units of about a tenth of a microsecond, so that a turn takes a few milliseconds at most,
+//! whatever the peer sends. They need not be exact: they see to it that no kind of work is free.
+
+/// What is left of a turn.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Turn {
+    left: u32,
+}
+
+/// Units of a turn.
+const BUDGET: u32 = 16 << 10;
+/// A message is handed out, which somebody does something with.
+const MESSAGE: u32 = 8;
+/// A Pong is queued, or a frame is looked at.
+pub(super) const FRAME: u32 = 2;
+/// A compressed message begins or ends.
+pub(super) const CODEC: u32 = 32;
+/// A read, however little it brings.
+const READ: u32 = 16;
+/// Octets that are read for one unit.
+const READ_OCTETS: usize = 256;
+/// Octets that are inflated for one unit.
+const INFLATED_OCTETS: usize = 32;
+/// Octets that are compressed for one unit.
+const COMPRESSED_OCTETS: usize = 16;
+
+impl Turn {
+    pub(super) const NEW: Self = Self { left: BUDGET };
+
+    /// Whether others should have their turn.
+    #[inline(always)]
+    pub(super) const fn is_over(self) -> bool {
+        self.left == 0
+    }
+
+    /// So many units were spent.
+    #[inline]
+    pub(super) fn spend(&mut self, units: u32) {
+        self.left = self.left.saturating_sub(units);
+    }
+
+    /// A message was handed out.
+    #[inline(always)]
+    pub(super) fn delivered(&mut self) {
+        self.spend(MESSAGE);
+    }
+
+    /// So many octets were read.
+    #[inline]
+    pub(super) fn read(&mut self, octets: usize) {
+        self.spend(units(octets, READ_OCTETS).saturating_add(READ));
+    }
+
+    /// So many octets were inflated.
+    pub(super) fn inflated(&mut self, octets: usize) {
+        self.spend(units(octets, INFLATED_OCTETS));
+    }
+
+    /// So many octets were compressed.
+    pub(super) fn compressed(&mut self, octets: usize) {
+        self.spend(units(octets, COMPRESSED_OCTETS).saturating_add(CODEC));
+    }
+
+    /// Octets that may be inflated in this turn.
+    pub(super) fn inflates(self) -> usize {
+        usize::try_from(self.left).unwrap_or(usize::MAX).saturating_mul(INFLATED_OCTETS)
+    }
+}
+
+/// Units for so many octets.
+#[inline]
+fn units(octets: usize, octets_of_one: usize) -> u32 {
+    u32::try_from(octets.checked_div(octets_of_one).unwrap_or(octets)).unwrap_or(u32::MAX)
+}
