@@ -144,7 +144,12 @@ fn run(head: &[u8], cuts: &[usize], limits: HeadLimits, size: usize) -> (String,
                 assert_eq!(more, chunk.len());
                 taken += more;
             }
-            Ok((more, progress)) => return (format!("{progress:?}"), taken + more),
+            Ok((more, Progress::Request(request))) => return (shown(&request), taken + more),
+            Ok((more, Progress::Http(plain))) => {
+                let fields: Vec<_> = plain.headers().iter().collect();
+                return (format!("{} {} {fields:?}", plain.method(), plain.target()), taken + more);
+            }
+            Ok((_, other)) => panic!("{other:?}"),
             Err(error) => {
                 assert_eq!(handshake.recv(b"").map(|_| ()), Err(error), "a failure stays");
                 return (format!("{error:?}"), 0);
@@ -153,6 +158,16 @@ fn run(head: &[u8], cuts: &[usize], limits: HeadLimits, size: usize) -> (String,
         rest = after;
     }
     ("more".to_owned(), taken)
+}
+
+/// A request with all that it holds.
+fn shown(request: &Request<'_>) -> String {
+    let fields: Vec<_> = request.headers().iter().collect();
+    let subprotocols: Vec<_> = request.subprotocols().iter().collect();
+    let extensions: Vec<_> =
+        request.extensions().iter().map(|extension| extension.name().to_owned()).collect();
+    let (target, host, origin) = (request.target(), request.host(), request.origin());
+    format!("{target} {host} {origin:?} {subprotocols:?} {extensions:?} {fields:?}")
 }
 
 /// Heads of every kind: right ones, plain ones, and ones that are spoilt here and there.

@@ -234,7 +234,7 @@ impl<R: Role> Talk<R> {
                 match poll(self.socket.recv_with()) {
                     Poll::Ready(Ok(Some((message, mut outgoing)))) => {
                         let fed = poll(outgoing.feed(message));
-                        (true, format!("{message:?} {fed:?}"))
+                        (true, format!("{:?} {:?} {fed:?}", message.kind(), message.octets()))
                     }
                     Poll::Ready(Ok(None)) => (false, "end".into()),
                     Poll::Ready(Err(error)) => (true, format!("{error:?}")),
