@@ -15,7 +15,7 @@ use crate::time::{Timestamp, Wake};
 use crate::writer::Writer;
 
 /// A writer, its timers, and the facts that decide what becomes of the transport.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Conduct<R> {
     pub(crate) writer: Writer<R>,
     pub(crate) deadlines: Deadlines,
@@ -188,3 +188,5 @@ impl<R: Role> Conduct<R> {
         }
     }
 }
+
+debug_states!([R] Conduct<R>, |this| { writer: this.writer, received: this.received, failure: this.failure, local_first: this.local_first, ended: this.ended });

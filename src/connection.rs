@@ -55,7 +55,7 @@ impl Config {
 /// The order for a caller: give what was read to [`recv`](Self::recv) until it returns `Ok(None)`; write what
 /// [`poll_transmit`](Self::poll_transmit) gives, also after an error; do what [`transport`](Self::transport)
 /// says; then wait for input or for [`poll_timeout`](Self::poll_timeout).
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Connection<R> {
     reader: Reader,
     conduct: Conduct<R>,
@@ -251,3 +251,5 @@ impl<R: Role> Connection<R> {
         (&mut self.reader, &mut self.conduct)
     }
 }
+
+debug_states!([R] Connection<R>, |this| { reader: this.reader, conduct: this.conduct });

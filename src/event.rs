@@ -37,7 +37,7 @@ pub struct Data<'b> {
     pub(crate) frame_remaining: u64,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(crate) enum Piece<'b> {
     /// Text that begins and ends between characters.
     Str(&'b str),
@@ -144,4 +144,14 @@ pub struct MessageProgress {
     pub number: u32,
     /// Octets of it that came.
     pub octets: u64,
+}
+
+impl core::fmt::Debug for Piece<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Str(text) => write!(f, "Str({} octets)", text.len()),
+            Self::Short(octets) => write!(f, "Short({} octets)", octets.len()),
+            Self::Bytes(octets) => write!(f, "Bytes({} octets)", octets.len()),
+        }
+    }
 }

@@ -6,7 +6,6 @@
 ///
 /// It shrinks from the front as the engine consumes them. Payload is unmasked where it stands, and the pieces
 /// that events lend live as long as the buffer, not as long as the cursor or the engine.
-#[derive(Debug)]
 pub struct Input<'b> {
     rest: &'b mut [u8],
     len: usize,
@@ -80,3 +79,5 @@ impl<'b> Input<'b> {
         core::mem::take(&mut self.rest)
     }
 }
+
+debug_states!([] Input<'_>, |this| { len: this.len, rest: this.rest.len() });

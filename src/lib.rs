@@ -174,6 +174,21 @@ extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
+/// `Debug` for a type that holds octets of a peer or a secret: the states that are listed, and nothing else. What people
+/// log must not hold what others sent, and buffers may hold what another connection received.
+macro_rules! debug_states {
+    ([$($generic:ident),*] $type:ty, |$this:ident| { $($state:ident: $value:expr),* $(,)? }) => {
+        impl<$($generic),*> core::fmt::Debug for $type {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                let $this = self;
+                let path = stringify!($type);
+                let name = path.split('<').next().unwrap_or(path).trim_end();
+                f.debug_struct(name)$(.field(stringify!($state), &$value))*.finish_non_exhaustive()
+            }
+        }
+    };
+}
+
 #[cfg(any(feature = "std", feature = "embedded-io", feature = "embedded-io-async"))]
 pub mod adapter;
 mod close;

@@ -6,7 +6,7 @@ use crate::event::Data;
 use crate::frame::{MessageKind, Rsv};
 
 /// The payload of a message, or of a fragment: text that is UTF-8 (RFC 6455 section 8.1), or bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Payload<'a> {
     kind: MessageKind,
     octets: &'a [u8],
@@ -134,7 +134,7 @@ impl<'a, const N: usize> From<&'a [u8; N]> for Payload<'a> {
 }
 
 /// The payload of a Ping or a Pong: at most 125 octets (RFC 6455 section 5.5).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct ControlPayload<'a>(&'a [u8]);
 
 impl<'a> ControlPayload<'a> {
@@ -156,5 +156,13 @@ impl<'a> ControlPayload<'a> {
     /// The octets.
     pub const fn octets(self) -> &'a [u8] {
         self.0
+    }
+}
+
+debug_states!([] Payload<'_>, |this| { kind: this.kind, octets: this.octets.len(), form: this.form, compression: this.compression });
+
+impl core::fmt::Debug for ControlPayload<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "ControlPayload({} octets)", self.0.len())
     }
 }

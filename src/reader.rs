@@ -26,7 +26,7 @@ use crate::utf8::{is_short_ascii, InvalidUtf8, Utf8Check};
 /// It consumes every byte it is given and keeps only what it must: an incomplete header, the payload of an
 /// incomplete control frame, and up to three octets of a character. It allocates nothing and needs no more
 /// than one byte at a time.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Reader {
     state: State,
     side: Side,
@@ -695,3 +695,5 @@ const fn few_octets(piece: &[u8], whole: bool) -> Piece<'_> {
 fn is_ascii_piece(octets: &[u8]) -> bool {
     is_short_ascii(octets)
 }
+
+debug_states!([] Reader, |this| { state: this.state, side: this.side, message: this.message, message_len: this.message_len, fragments: this.fragments });

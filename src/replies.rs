@@ -9,7 +9,7 @@ use crate::close::CloseCode;
 ///
 /// A Pong that was not sent when the next Ping came is replaced, as RFC 6455 section 5.5.3 allows; it can
 /// never displace a Close. Where reader and writer live on two tasks, this value is the mailbox between them.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Replies {
     pong: [u8; 125],
     pong_len: u8,
@@ -87,3 +87,5 @@ impl Default for Replies {
         Self::new()
     }
 }
+
+debug_states!([] Replies, |this| { pong: this.pong_len, close: this.close });

@@ -23,7 +23,7 @@ use crate::EntropyError;
 /// [`frame`](Self::frame). A frame too large for one buffer is begun by [`begin`](Self::begin) and its
 /// payload passed through [`mask`](Self::mask) or [`mask_copy`](Self::mask_copy). Replies and keep-alive
 /// Pings come out of [`poll_transmit`](Self::poll_transmit).
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Writer<R> {
     role: R,
     frame_remaining: u64,
@@ -663,7 +663,7 @@ impl Writer<Server> {
 }
 
 /// One whole frame in two slices.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct Frame<'p> {
     /// The header.
@@ -748,3 +748,7 @@ fn close_body<'o>(frame: CloseFrame<'_>, out: &'o mut [u8; 125]) -> &'o [u8] {
     }
     out.get(..len).unwrap_or(&[])
 }
+
+debug_states!([R] Writer<R>, |this| { stage: this.stage, frame_remaining: this.frame_remaining, sent: this.sent, replies: this.replies });
+
+debug_states!([] Frame<'_>, |this| { header: this.header, payload: this.payload.len() });

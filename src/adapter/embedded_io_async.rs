@@ -72,7 +72,6 @@ use crate::role::Role;
 use crate::time::{Timestamp, Wake};
 
 /// A WebSocket on an asynchronous transport, in buffers that live for `'b`.
-#[derive(Debug)]
 pub struct WebSocket<'b, S, R> {
     stream: S,
     #[cfg(feature = "handshake")]
@@ -357,7 +356,6 @@ pub type Incoming<'w, 'b, S, R> = (Event<'w>, Outgoing<'w, 'b, S, R>);
 pub type IncomingMessage<'w, 'b, S, R> = (Message<'w>, Outgoing<'w, 'b, S, R>);
 
 /// The sending direction of a [`WebSocket`].
-#[derive(Debug)]
 pub struct Outgoing<'w, 'b, S, R> {
     stream: &'w mut S,
     outbound: Outbound<'w, 'b, R>,
@@ -581,3 +579,7 @@ impl<S: Write, R: Role> Outgoing<'_, '_, S, R> {
         self.outbound.written(result)
     }
 }
+
+debug_states!([S, R] WebSocket<'_, S, R>, |this| { driver: this.driver });
+
+debug_states!([S, R] Outgoing<'_, '_, S, R>, |this| { outbound: this.outbound });

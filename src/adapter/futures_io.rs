@@ -7,7 +7,6 @@
 //! handshake.
 
 use alloc::boxed::Box;
-use core::fmt;
 use core::future::Future;
 use core::ops::Deref;
 use core::pin::Pin;
@@ -71,15 +70,6 @@ impl<S> Deref for FuturesIo<S> {
 
     fn deref(&self) -> &S {
         &self.stream
-    }
-}
-
-impl<S: fmt::Debug> fmt::Debug for FuturesIo<S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FuturesIo")
-            .field("stream", &self.stream)
-            .field("has_timer", &self.timer.is_some())
-            .finish_non_exhaustive()
     }
 }
 
@@ -205,3 +195,5 @@ pub async fn connect<S: AsyncRead + AsyncWrite + Unpin>(
 ) -> Result<WebSocket<S, Client<SystemEntropy>>, Error> {
     Box::pin(polled::open_client(FuturesIo::new(stream), request, settings)).await
 }
+
+debug_states!([S] FuturesIo<S>, |this| { has_timer: this.timer.is_some() });

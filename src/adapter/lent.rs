@@ -27,7 +27,6 @@ use crate::MAX_CONTROL_FRAME_LEN;
 ///
 /// Any size works: payload passes through both in pieces. A read buffer as large as a common message saves
 /// joining it; a write buffer as large as a common frame saves writes.
-#[derive(Debug)]
 pub struct Buffers<'b> {
     pub(super) read: Inbox<'b>,
     pub(super) write: &'b mut [u8],
@@ -61,7 +60,6 @@ impl<'b> Buffers<'b> {
 }
 
 /// The read buffer, and which part of it was received and not consumed.
-#[derive(Debug)]
 pub(super) struct Inbox<'b> {
     bytes: &'b mut [u8],
     start: usize,
@@ -100,3 +98,7 @@ impl Inbox<'_> {
         self.end = count.min(self.bytes.len());
     }
 }
+
+debug_states!([] Buffers<'_>, |this| { read: this.read, write: this.write.len() });
+
+debug_states!([] Inbox<'_>, |this| { held: this.end.saturating_sub(this.start), capacity: this.bytes.len() });

@@ -84,7 +84,7 @@ impl Default for Settings {
 }
 
 /// How a server answers requests to open a WebSocket.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct ServerOptions<'o> {
     /// Which web pages may connect: a choice without a default.
@@ -155,7 +155,6 @@ impl<'o> ServerOptions<'o> {
 }
 
 /// What a client on a port that serves HTTP and WebSocket wanted.
-#[derive(Debug)]
 #[non_exhaustive]
 pub enum Accepted<W, S> {
     /// A WebSocket, which is open.
@@ -180,7 +179,7 @@ impl<W, S> Accepted<W, S> {
 }
 
 /// An application's refusal of a valid request, such as 404 for a resource that is not there.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Refusal {
     status: u16,
     fields: Vec<(String, String)>,
@@ -209,7 +208,7 @@ impl Refusal {
 }
 
 /// A server's answer that was no 101, as far as it came with the head.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Rejection {
     /// The status: from 200. Above 599 it is invalid, and to be treated as a 5xx (RFC 9110 section 15).
@@ -438,3 +437,18 @@ fn written(mut write: impl FnMut(&mut [u8]) -> Result<usize, ComposeError>) -> R
         }
     }
 }
+
+debug_states!([] ServerOptions<'_>, |this| { origin: this.origin, subprotocols: this.subprotocols.len(), fields: this.fields.len() });
+
+impl<W, S> core::fmt::Debug for Accepted<W, S> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::WebSocket(_) => f.write_str("WebSocket(..)"),
+            Self::Http { received, .. } => write!(f, "Http {{ received: {}, .. }}", received.len()),
+        }
+    }
+}
+
+debug_states!([] Refusal, |this| { status: this.status, fields: this.fields.len(), body: this.body.len() });
+
+debug_states!([] Rejection, |this| { status: this.status, fields: this.fields.len(), body: this.body.len() });

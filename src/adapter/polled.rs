@@ -118,13 +118,11 @@ pub trait PollTransport {
 /// While it receives and nothing comes, a server's that does not compress keeps a part of its endpoint only:
 /// about a hundred bytes and the transport. Buffers and an endpoint are those of the thread, for whoever is
 /// awake.
-#[derive(Debug)]
 pub struct WebSocket<S, R> {
     // A future that holds a socket, or is passed one, is small, as often as the compiler keeps it there.
     parts: Box<Parts<S, R>>,
 }
 
-#[derive(Debug)]
 struct Parts<S, R> {
     link: Link<S>,
     #[cfg(feature = "handshake")]
@@ -478,3 +476,5 @@ impl<S: PollTransport, R: Role> Sink<OwnedMessage> for WebSocket<S, R> {
         this.outgoing().poll_flush(cx)
     }
 }
+
+debug_states!([S, R] WebSocket<S, R>, |this| { unflushed: this.parts.link.unflushed, endpoint: this.parts.endpoint });

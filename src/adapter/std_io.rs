@@ -96,7 +96,6 @@ impl Stream for std::os::unix::net::UnixStream {
 }
 
 /// A WebSocket on a blocking transport.
-#[derive(Debug)]
 pub struct WebSocket<S, R> {
     stream: S,
     #[cfg(feature = "handshake")]
@@ -375,7 +374,6 @@ impl<S: Stream> WebSocket<S, Server> {
 pub type Incoming<'w, S, R> = (Message<'w>, Outgoing<'w, S, R>);
 
 /// The sending direction of a [`WebSocket`].
-#[derive(Debug)]
 pub struct Outgoing<'w, S, R> {
     stream: &'w mut S,
     outbound: &'w mut Outbound<R>,
@@ -576,3 +574,7 @@ fn retry<T>(mut operation: impl FnMut() -> io::Result<T>) -> io::Result<T> {
 fn is_transient(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
 }
+
+debug_states!([S, R] WebSocket<S, R>, |this| { unflushed: this.unflushed, endpoint: this.endpoint });
+
+debug_states!([S, R] Outgoing<'_, S, R>, |this| { unflushed: this.unflushed, outbound: this.outbound });

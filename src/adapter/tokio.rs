@@ -30,7 +30,6 @@ use crate::time::Timestamp;
 pub type WebSocket<S, R> = polled::WebSocket<Tokio<S>, R>;
 
 /// A tokio transport with tokio's clock.
-#[derive(Debug)]
 pub struct Tokio<S> {
     stream: S,
     began: Option<Instant>,
@@ -210,3 +209,5 @@ pub async fn dial(
     stream.set_nodelay(true)?;
     connect(stream, request, settings).await
 }
+
+debug_states!([S] Tokio<S>, |this| { has_clock: this.began.is_some(), sleeps: this.sleep.is_some() });

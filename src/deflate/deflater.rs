@@ -77,7 +77,7 @@ enum Stage {
 }
 
 /// What ends a flush: the end of the last block, and an empty stored block.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Default)]
 struct Staged {
     octets: [u8; 16],
     start: usize,
@@ -345,3 +345,5 @@ impl Staged {
         self.start >= self.end
     }
 }
+
+debug_states!([] Staged, |this| { held: this.end.saturating_sub(this.start) });

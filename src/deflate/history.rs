@@ -5,7 +5,7 @@
 use alloc::vec::Vec;
 
 /// The octets that came last, as many as the window holds. Memory grows with what came.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct History {
     ring: Vec<u8>,
     window: usize,
@@ -97,3 +97,5 @@ mod tests {
         }
     }
 }
+
+debug_states!([] History, |this| { held: this.ring.len(), window: this.window });

@@ -231,10 +231,10 @@ impl fmt::Debug for ClientRequest<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientRequest")
             .field("uri", &self.uri)
-            .field("subprotocols", &self.subprotocols)
-            .field("origin", &self.origin)
-            .field("deflate", &self.deflate)
-            .field("extensions", &self.extensions)
+            .field("subprotocols", &self.subprotocols.len())
+            .field("origin", &self.origin.is_some())
+            .field("deflate", &self.deflate.len())
+            .field("extensions", &self.extensions.is_some())
             .field("fields", &Names(self.fields))
             .field("require_subprotocol", &self.require_subprotocol)
             .field("absolute_form", &self.absolute_form)
@@ -242,12 +242,12 @@ impl fmt::Debug for ClientRequest<'_> {
     }
 }
 
-/// The names of fields, without their values.
+/// The names of the first fields, without their values.
 struct Names<'f>(&'f [(&'f str, &'f str)]);
 
 impl fmt::Debug for Names<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
+        f.debug_list().entries(self.0.iter().take(8).map(|(name, _)| name.get(..30).unwrap_or(name))).finish()
     }
 }
 
@@ -392,7 +392,7 @@ fn judge<'h>(
 }
 
 /// A response that opened the WebSocket.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Accepted<'h> {
     session: Session,
     subprotocol: Option<&'h str>,
@@ -423,7 +423,7 @@ impl<'h> Accepted<'h> {
 }
 
 /// A response that did not open the WebSocket.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Rejected<'h> {
     head: &'h [u8],
     status: u16,
@@ -458,3 +458,7 @@ impl<'h> Rejected<'h> {
         self.head
     }
 }
+
+debug_states!([] Accepted<'_>, |this| { session: this.session, subprotocol: this.subprotocol.map(str::len), extensions: this.extensions, headers: this.headers });
+
+debug_states!([] Rejected<'_>, |this| { status: this.status, headers: this.headers });

@@ -97,7 +97,6 @@ pub(crate) fn check_value(value: &str) -> Result<(), ComposeError> {
 }
 
 /// Writes a head, or finds out how long it is.
-#[derive(Debug)]
 pub(crate) struct HeadWriter<'o> {
     out: &'o mut [u8],
     len: usize,
@@ -153,3 +152,5 @@ impl HeadWriter<'_> {
         self.text(name).text(": ").text(value).text("\r\n")
     }
 }
+
+debug_states!([] HeadWriter<'_>, |this| { len: this.len });

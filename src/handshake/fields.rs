@@ -12,7 +12,7 @@ use super::scan::{is_tchar, token_len};
 const MAX_ELEMENTS: usize = 128;
 
 /// The elements of a list of tokens that was checked, in order, over all lines of its field.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Tokens<'h> {
     field: Field<'h>,
 }
@@ -99,7 +99,7 @@ impl<'h> Tokens<'h> {
 }
 
 /// The extensions of a list that was checked, in order, over all lines of the field (RFC 6455 section 9.1).
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Extensions<'h> {
     field: Field<'h>,
 }
@@ -255,7 +255,7 @@ pub(crate) fn iter_value(value: &[u8]) -> impl Iterator<Item = Extension<'_>> + 
 }
 
 /// One extension, offered or accepted.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Extension<'h> {
     name: &'h str,
     parameters: Parameters<'h>,
@@ -274,7 +274,7 @@ impl<'h> Extension<'h> {
 }
 
 /// The parameters of one extension, in order.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Parameters<'h> {
     parts: Split<'h>,
 }
@@ -291,7 +291,7 @@ impl<'h> Iterator for Parameters<'h> {
 }
 
 /// One parameter of an extension.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Parameter<'h> {
     name: &'h str,
     value: Option<&'h [u8]>,
@@ -334,7 +334,7 @@ fn unquoted(value: &[u8]) -> impl Iterator<Item = u8> + Clone + '_ {
 }
 
 /// Parts between separators. In a value that was checked none stands in a quoted string.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct Split<'h> {
     rest: Option<&'h [u8]>,
     separator: u8,
@@ -351,3 +351,15 @@ impl<'h> Iterator for Split<'h> {
         Some(part)
     }
 }
+
+debug_states!([] Tokens<'_>, |this| { field: this.field });
+
+debug_states!([] Extensions<'_>, |this| { field: this.field });
+
+debug_states!([] Extension<'_>, |this| { name: this.name.len(), parameters: this.parameters });
+
+debug_states!([] Parameters<'_>, |this| { rest: this.parts });
+
+debug_states!([] Parameter<'_>, |this| { name: this.name.len(), value: this.value.map(<[u8]>::len) });
+
+debug_states!([] Split<'_>, |this| { rest: this.rest.map(<[u8]>::len) });

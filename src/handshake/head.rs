@@ -11,7 +11,6 @@ use super::HeadLimits;
 /// A head that is coming: a start line, header lines, and a blank line.
 ///
 /// Every byte is looked at once, however the input is cut. Never a byte past the blank line is taken.
-#[derive(Debug)]
 pub(crate) struct Head<'s> {
     storage: &'s mut [u8],
     /// How many bytes came.
@@ -212,3 +211,5 @@ fn after_line(
         _ => Err(malformed),
     }
 }
+
+debug_states!([] Head<'_>, |this| { len: this.len, capacity: this.storage.len(), defect: this.defect, complete: this.complete });

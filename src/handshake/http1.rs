@@ -8,7 +8,7 @@ use super::error::HandshakeError;
 use super::scan::{is_target_byte, is_tchar, is_text, split_where};
 
 /// The header fields of a head that was checked: names and values, borrowed.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Headers<'h> {
     lines: &'h [u8],
 }
@@ -116,7 +116,7 @@ fn http_version(bytes: &[u8]) -> Option<HttpVersion> {
 }
 
 /// Lines that end in CRLF, given without it. A CR elsewhere stays in the line, where it is no legal byte.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Lines<'h> {
     rest: &'h [u8],
 }
@@ -163,7 +163,7 @@ impl<'h> Ascii<'h> {
 
 impl core::fmt::Debug for Ascii<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        self.as_str().fmt(f)
+        write!(f, "Ascii({} octets)", self.0.len())
     }
 }
 
@@ -213,3 +213,7 @@ pub(crate) fn trim(mut bytes: &[u8]) -> &[u8] {
     }
     bytes
 }
+
+debug_states!([] Headers<'_>, |this| { octets: this.lines.len() });
+
+debug_states!([] Lines<'_>, |this| { rest: this.rest.len() });

@@ -10,7 +10,7 @@ use base64::Engine as _;
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 /// A key as it stands in a request: 24 characters of Base64 that stand for 16 bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Key([u8; 24]);
 
 impl Key {
@@ -111,6 +111,12 @@ impl AcceptValue {
 impl core::fmt::Debug for AcceptValue {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         write!(f, "AcceptValue({})", self.as_str())
+    }
+}
+
+impl core::fmt::Debug for Key {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Key(..)")
     }
 }
 

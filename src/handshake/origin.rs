@@ -7,7 +7,7 @@ use super::rules::split_scheme;
 
 /// The choice that every server has to make: without one, any page that a user visits could act in their
 /// name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OriginPolicy<'p> {
     /// Pages (`http:` or `https:`) of the host and port that the request is for, and clients that send no
@@ -70,5 +70,16 @@ fn split_port(authority: &[u8]) -> (&[u8], Option<&[u8]>) {
             (host, Some(port).filter(|port| !port.is_empty()))
         }
         _ => (authority, None),
+    }
+}
+
+impl core::fmt::Debug for OriginPolicy<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::SameHost => f.write_str("SameHost"),
+            Self::List(origins) => write!(f, "List({})", origins.len()),
+            Self::Any => f.write_str("Any"),
+            Self::NonBrowser => f.write_str("NonBrowser"),
+        }
     }
 }

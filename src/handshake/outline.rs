@@ -207,7 +207,7 @@ impl Place {
 }
 
 /// All fields of one name.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(crate) struct Field<'h> {
     name: Name,
     first: Option<&'h [u8]>,
@@ -249,7 +249,7 @@ impl<'h> Field<'h> {
 }
 
 /// See [`Field::values`].
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Values<'h> {
     name: Name,
     first: Option<&'h [u8]>,
@@ -314,3 +314,7 @@ mod tests {
         assert_eq!(Name::of(b""), None);
     }
 }
+
+debug_states!([] Field<'_>, |this| { name: this.name, first: this.first.map(<[u8]>::len) });
+
+debug_states!([] Values<'_>, |this| { name: this.name, first: this.first.map(<[u8]>::len) });

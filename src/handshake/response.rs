@@ -12,7 +12,7 @@ use super::HeadLimits;
 const MAX_INTERIM_RESPONSES: u8 = 8;
 
 /// A final response whose head is complete. Its HTTP major version is 1.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(super) struct Response<'h> {
     pub(super) head: &'h [u8],
     pub(super) version: HttpVersion,
@@ -110,3 +110,5 @@ fn parse<'h>(head: &'h Head<'_>) -> Result<Response<'h>, HandshakeError> {
     }
     Ok(Response { head: bytes, version, status, outline })
 }
+
+debug_states!([] Response<'_>, |this| { version: this.version, status: this.status, head: this.head.len() });

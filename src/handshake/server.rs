@@ -95,7 +95,7 @@ impl<'s> Handshake<'s> {
 }
 
 /// A request to open a WebSocket, valid by RFC 6455 section 4.2.1.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Request<'h> {
     head: &'h [u8],
     target: Ascii<'h>,
@@ -250,7 +250,7 @@ impl<'h> Request<'h> {
 }
 
 /// A well-formed HTTP request that does not ask for a WebSocket.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct PlainRequest<'h> {
     head: &'h [u8],
     method: &'h str,
@@ -287,7 +287,7 @@ impl<'h> PlainRequest<'h> {
 }
 
 /// A 101 in the making (section 4.2.2).
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Accept<'h, 'r> {
     key: &'h [u8; 24],
     subprotocols: Tokens<'h>,
@@ -443,7 +443,7 @@ const SWITCHING_PROTOCOLS: &str = "HTTP/1.1 101 Switching Protocols\r\n\
     Sec-WebSocket-Accept: ";
 
 /// A refusal in the making: a whole HTTP response (sections 4.2.2 and 4.4).
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Reject<'r> {
     status: u16,
     fields: &'r [(&'r str, &'r str)],
@@ -581,3 +581,11 @@ const fn phrase(status: u16) -> &'static str {
         _ => "",
     }
 }
+
+debug_states!([] Request<'_>, |this| { target: this.target.as_str().len(), origin: this.origin.is_some(), subprotocols: this.subprotocols, extensions: this.extensions, headers: this.headers });
+
+debug_states!([] PlainRequest<'_>, |this| { method: this.method.len(), target: this.target.len(), minor: this.minor, headers: this.headers });
+
+debug_states!([] Accept<'_, '_>, |this| { subprotocol: this.subprotocol.is_some(), session: this.session, fields: this.fields.len() });
+
+debug_states!([] Reject<'_>, |this| { status: this.status, fields: this.fields.len(), body: this.body.len(), keep_alive: this.keep_alive });

@@ -11,7 +11,6 @@ use crate::utf8::whole_text;
 /// Joins the pieces of messages in storage that the caller lends.
 ///
 /// A message that came in one piece is handed out as it is and needs no storage.
-#[derive(Debug)]
 pub struct SliceAssembler<'s> {
     storage: &'s mut [u8],
     len: usize,
@@ -90,3 +89,5 @@ pub(super) fn message(kind: MessageKind, octets: &[u8]) -> Result<Message<'_>, P
         },
     }
 }
+
+debug_states!([] SliceAssembler<'_>, |this| { len: this.len, capacity: this.storage.len(), joining: this.joining });

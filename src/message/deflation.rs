@@ -10,7 +10,6 @@ use crate::role::Role;
 use crate::writer::Writer;
 
 /// What an endpoint compresses.
-#[derive(Debug)]
 pub(super) struct Deflation {
     deflater: Deflater,
     threshold: usize,
@@ -120,3 +119,5 @@ impl Deflation {
         }
     }
 }
+
+debug_states!([] Deflation, |this| { threshold: this.threshold, window: this.window });

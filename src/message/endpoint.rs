@@ -92,7 +92,6 @@ pub enum WriteSide {
 /// An adapter does what [`poll`](Self::poll) says, until it gets what its user asked for. Everything that one
 /// read brought is handed out before anything is written, and everything is written before the next wait for
 /// input.
-#[derive(Debug)]
 pub struct Endpoint<R> {
     inbound: Inbound,
     outbound: Outbound<R>,
@@ -329,3 +328,5 @@ impl<R: Role> Endpoint<R> {
         Self { inbound, outbound }
     }
 }
+
+debug_states!([R] Endpoint<R>, |this| { inbound: this.inbound, outbound: this.outbound });

@@ -28,7 +28,6 @@ use crate::time::{Timestamp, Wake};
 use crate::utf8::{whole_text, InvalidUtf8};
 
 /// The receiving direction of an [`Endpoint`](super::Endpoint).
-#[derive(Debug)]
 pub struct Inbound {
     reader: Reader,
     inbox: Inbox,
@@ -904,3 +903,5 @@ fn fail<R: Role>(reader: &mut Reader, outbound: &mut Outbound<R>, error: Protoco
     reader.fail(error, outbound.replies());
     outbound.failed(error);
 }
+
+debug_states!([] Inbound, |this| { reader: this.reader, inbox: this.inbox, inflates: this.inflation.is_some(), joining: this.joining, ready: this.ready });

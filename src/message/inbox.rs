@@ -11,7 +11,6 @@ use crate::frame::FrameHeader;
 use crate::input::Input;
 
 /// Buffers that no inbox needs at the moment.
-#[derive(Debug)]
 pub(crate) struct SpareInput {
     /// One of the plain size.
     plain: Vec<u8>,
@@ -58,7 +57,6 @@ const BLOCK: usize = 512 << 10;
 /// The buffer may be lent: a spare one of `capacity` bytes is taken when a read is due, and one for large
 /// messages when that is too small, or when the message before was large. They go back when nothing, or little,
 /// stands in them.
-#[derive(Debug)]
 pub(crate) struct Inbox {
     buf: Vec<u8>,
     message: Region,
@@ -484,3 +482,7 @@ fn after(payload: usize, capacity: usize) -> usize {
         0
     }
 }
+
+debug_states!([] SpareInput, |this| { plain: this.plain.capacity() });
+
+debug_states!([] Inbox, |this| { message: this.message, unread: this.unread, capacity: this.buf.len() });

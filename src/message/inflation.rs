@@ -15,7 +15,6 @@ use crate::frame::{MessageKind, Rsv};
 use crate::utf8::Utf8Check;
 
 /// What an endpoint inflates, from the octets that stand in its inbox.
-#[derive(Debug)]
 pub(super) struct Inflation {
     inflater: Inflater,
     /// What was inflated stands at its front.
@@ -271,3 +270,5 @@ impl Inflation {
         }
     }
 }
+
+debug_states!([] Inflation, |this| { filled: this.filled, kind: this.kind, state: this.state });

@@ -30,7 +30,6 @@ use crate::MAX_CONTROL_FRAME_LEN;
 
 /// The sending direction of an [`Endpoint`](super::Endpoint): everything here is queued within the bound,
 /// nothing is written.
-#[derive(Debug)]
 pub struct Outbound<R> {
     conduct: Conduct<R>,
     outbox: Outbox,
@@ -677,3 +676,5 @@ impl Outbound<Server> {
 
 /// Octets from which on it is cheaper to write a payload by itself than to copy it.
 const LONG: usize = 64 << 10;
+
+debug_states!([R] Outbound<R>, |this| { conduct: this.conduct, outbox: this.outbox, deflates: this.deflation.is_some(), failure: this.failure });

@@ -12,7 +12,6 @@ use crate::frame::{copy, FrameHeader, Opcode};
 /// Output that the transport has not taken yet.
 ///
 /// Data beyond the cap is refused; Closes and Pongs are small and few, and are never refused for it.
-#[derive(Debug)]
 pub(crate) struct Outbox {
     /// Storage; what waits stands in `written..end`.
     buf: Vec<u8>,
@@ -349,7 +348,7 @@ impl From<SendError> for FeedError {
 }
 
 /// A message that was not queued, given back with the reason.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "a pair with names")]
 pub struct Refused<M> {
     /// The message.
@@ -365,3 +364,7 @@ impl<M> fmt::Display for Refused<M> {
 }
 
 impl<M: fmt::Debug> core::error::Error for Refused<M> {}
+
+debug_states!([] Outbox, |this| { queued: this.end.saturating_sub(this.written), cap: this.cap, ended: this.ended, dropped: this.dropped });
+
+debug_states!([M] Refused<M>, |this| { error: this.error });

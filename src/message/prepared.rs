@@ -16,7 +16,7 @@ use crate::role::Side;
 /// A message encoded once, to be sent by a server to any number of connections. Cloning shares the bytes.
 ///
 /// Only servers can send it: a client masks every frame with a key of its own.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Prepared {
     kind: MessageKind,
     frame: Arc<[u8]>,
@@ -99,3 +99,5 @@ fn frame(kind: MessageKind, rsv: Rsv, octets: &[u8]) -> Arc<[u8]> {
     frame.extend_from_slice(octets);
     frame.into()
 }
+
+debug_states!([] Prepared, |this| { kind: this.kind, frame: this.frame.len() });

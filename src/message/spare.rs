@@ -14,7 +14,6 @@ use super::inbox::SpareInput;
 /// lent any makes its own, and a large message after another makes it anew. Endpoints that share should have
 /// one size of a read ([`Buffers`](super::Buffers)). Buffers in which there were large messages are kept up to
 /// 4 MiB together, and so is one of output.
-#[derive(Debug)]
 pub struct Spare {
     pub(super) input: SpareInput,
     pub(super) output: Vec<u8>,
@@ -33,3 +32,5 @@ impl Default for Spare {
         Self::new()
     }
 }
+
+debug_states!([] Spare, |this| { input: this.input, output: this.output.capacity(), inflated: this.inflated.capacity() });

@@ -21,7 +21,7 @@ use crate::role::Server;
 use crate::MAX_CONTROL_FRAME_LEN;
 
 /// A script, and what has to come of it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Case {
     /// What it is called in a report.
@@ -40,7 +40,7 @@ impl Case {
 }
 
 /// What an echo server makes of a script.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[expect(clippy::exhaustive_structs, reason = "whoever adds a case spells it out")]
 pub struct Transcript {
     /// The messages given out.
@@ -296,3 +296,7 @@ fn whole(kind: MessageKind, octets: Vec<u8>) -> OwnedMessage {
         MessageKind::Binary => OwnedMessage::Binary(octets),
     }
 }
+
+debug_states!([] Case, |this| { name: this.name, script: this.script, expected: this.expected });
+
+debug_states!([] Transcript, |this| { messages: this.messages.len(), failures: this.failures.len(), closed: this.closed, written: this.written.len(), shut: this.shut });

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use std::io;
 
 /// What the peer sends, how the transport cuts it, and how both end.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Script {
     /// What the peer sends, after the opening handshake.
@@ -159,3 +159,5 @@ impl Cut {
         },
     ];
 }
+
+debug_states!([] Script, |this| { input: this.input.len(), holds: this.holds.len(), end: this.end, write_error: this.write_error, cut: this.cut });

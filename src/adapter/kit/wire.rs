@@ -238,7 +238,7 @@ impl fmt::Debug for Wire {
             .field("read", &state.read)
             .field("written", &state.written.len())
             .field("shut", &state.shut)
-            .field("faults", &state.faults)
+            .field("faults", &state.faults.len())
             .finish_non_exhaustive()
     }
 }

@@ -45,7 +45,6 @@ pub(in crate::adapter) enum Ready {
 ///
 /// Everything that one read brought is handed out before anything is written, and everything is written
 /// before the next wait for input.
-#[derive(Debug)]
 pub(in crate::adapter) struct Driver<'b, R> {
     connection: Connection<R>,
     inbox: Inbox<'b>,
@@ -302,7 +301,6 @@ impl<'b, R: Role> Driver<'b, R> {
 }
 
 /// The receiving direction of a [`Driver`], to take what its `poll` announced.
-#[derive(Debug)]
 pub(in crate::adapter) struct Inbound<'e, 'b> {
     reader: &'e mut Reader,
     inbox: &'e mut Inbox<'b>,
@@ -353,3 +351,7 @@ impl<'e> Inbound<'e, '_> {
         })
     }
 }
+
+debug_states!([R] Driver<'_, R>, |this| { connection: this.connection, inbox: this.inbox, outbox: this.outbox, failure: this.failure });
+
+debug_states!([] Inbound<'_, '_>, |this| { reader: this.reader, inbox: this.inbox });

@@ -43,7 +43,7 @@ impl Settings {
 }
 
 /// How a server answers requests to open a WebSocket.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct ServerOptions<'o> {
     /// Which web pages may connect: a choice without a default.
@@ -277,3 +277,5 @@ pub(in crate::adapter) fn client_handshake<'c>(
 ) -> client::Handshake<'c> {
     client::Handshake::new(request, nonce, storage, settings.head_limits)
 }
+
+debug_states!([] ServerOptions<'_>, |this| { origin: this.origin, subprotocols: this.subprotocols.len(), fields: this.fields.len() });

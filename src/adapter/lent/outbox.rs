@@ -14,7 +14,6 @@ use crate::payload::{ControlPayload, Payload};
 use crate::role::Role;
 
 /// The write buffer, and which part of it waits for the transport.
-#[derive(Debug)]
 pub(in crate::adapter) struct Outbox<'b> {
     bytes: &'b mut [u8],
     start: usize,
@@ -150,7 +149,6 @@ pub(in crate::adapter) enum Queued {
 }
 
 /// The sending direction of a [`Driver`](super::Driver).
-#[derive(Debug)]
 pub(in crate::adapter) struct Outbound<'e, 'b, R> {
     pub(super) conduct: &'e mut Conduct<R>,
     pub(super) outbox: &'e mut Outbox<'b>,
@@ -302,3 +300,7 @@ impl<R: Role> Outbound<'_, '_, R> {
         }
     }
 }
+
+debug_states!([] Outbox<'_>, |this| { queued: this.end.saturating_sub(this.start), capacity: this.bytes.len(), unflushed: this.unflushed, ended: this.ended, dropped: this.dropped });
+
+debug_states!([R] Outbound<'_, '_, R>, |this| { conduct: this.conduct, outbox: this.outbox, failure: this.failure });

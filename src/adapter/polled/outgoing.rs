@@ -21,14 +21,12 @@ use crate::time::{Timestamp, Wake};
 pub type Incoming<'w, S, R> = (Message<'w>, Outgoing<'w, S, R>);
 
 /// The sending direction of a [`WebSocket`].
-#[derive(Debug)]
 pub struct Outgoing<'w, S, R> {
     pub(super) link: &'w mut Link<S>,
     pub(super) outbound: &'w mut Outbound<R>,
 }
 
 /// A transport, whether it was written to since it was flushed, and until when it sleeps.
-#[derive(Debug)]
 pub(super) struct Link<S> {
     pub(super) stream: S,
     unflushed: bool,
@@ -38,7 +36,6 @@ pub(super) struct Link<S> {
 
 /// Queues a message, once it is awaited: see [`Outgoing::feed`].
 // In each task that answers messages: an `async fn` would hold the payload twice.
-#[derive(Debug)]
 #[must_use = "nothing is queued before it is awaited"]
 pub struct Feed<'o, 'w, 'p, S, R> {
     outgoing: &'o mut Outgoing<'w, S, R>,
@@ -375,3 +372,7 @@ impl<S: PollTransport> Link<S> {
         }
     }
 }
+
+debug_states!([S, R] Outgoing<'_, S, R>, |this| { unflushed: this.link.unflushed, outbound: this.outbound });
+
+debug_states!([S, R] Feed<'_, '_, '_, S, R>, |this| { outgoing: this.outgoing, payload: this.payload });

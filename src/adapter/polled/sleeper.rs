@@ -17,14 +17,12 @@ use crate::role::{Family, Role, Server};
 ///
 /// Servers rest for nearly all of their time: between messages. What is left then is a small part of an
 /// endpoint, and whoever wakes up goes on in the one that another connection of the thread has just left.
-#[derive(Debug)]
 pub(super) struct Sleeper<R> {
     /// That of a connection which can leave it, as long as it does not.
     awake: Option<Box<Endpoint<R>>>,
     kind: Kind<R>,
 }
 
-#[derive(Debug)]
 enum Kind<R> {
     /// A client has its generator, and a compressing endpoint its contexts: it is never left.
     Alone(Box<Endpoint<R>>),
@@ -210,5 +208,14 @@ fn leave<R: Role>(settings: &Arc<Settings>, mut endpoint: Box<Endpoint<R>>) {
     });
     if let Ok(Some(mut before)) = before {
         spare::with(|spare| before.give_back(spare));
+    }
+}
+
+impl<R> core::fmt::Debug for Sleeper<R> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match (&self.awake, &self.kind) {
+            (Some(endpoint), _) | (None, Kind::Alone(endpoint)) => endpoint.fmt(f),
+            (None, Kind::Kin { rest, .. }) => rest.fmt(f),
+        }
     }
 }
