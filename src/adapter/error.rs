@@ -46,13 +46,14 @@ impl fmt::Display for Error {
 
 impl core::error::Error for Error {
     fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        // The text is that of what lies below, so the chain goes on behind that.
         match self {
-            Self::Protocol(error) => Some(error),
-            Self::Send(error) => Some(error),
+            Self::Protocol(error) => error.source(),
+            Self::Send(error) => error.source(),
             Self::Full { .. } => None,
             #[cfg(all(feature = "handshake", feature = "rng"))]
-            Self::Opening(error) => Some(error),
-            Self::Io(error) => Some(error),
+            Self::Opening(error) => error.source(),
+            Self::Io(error) => error.source(),
         }
     }
 }

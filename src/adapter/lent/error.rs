@@ -42,12 +42,13 @@ impl<E: fmt::Display> fmt::Display for Error<E> {
 
 impl<E: core::error::Error + 'static> core::error::Error for Error<E> {
     fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        // The text is that of what lies below, so the chain goes on behind that.
         match self {
-            Self::Protocol(error) => Some(error),
-            Self::Send(error) => Some(error),
+            Self::Protocol(error) => error.source(),
+            Self::Send(error) => error.source(),
             #[cfg(feature = "handshake")]
-            Self::Opening(error) => Some(error),
-            Self::Io(error) => Some(error),
+            Self::Opening(error) => error.source(),
+            Self::Io(error) => error.source(),
             Self::WriteZero => None,
         }
     }
