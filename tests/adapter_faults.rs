@@ -1,6 +1,9 @@
 //! What goes wrong under the tokio adapter: resets, half-closes, truncation, silence, and clocks that jump. Each ends in
 //! one truthful terminal event, and nothing is left of the connection.
 
+#[macro_use]
+#[path = "common/watchdog.rs"]
+mod watchdog;
 mod common;
 
 use std::future::Future;
@@ -137,6 +140,7 @@ async fn tcp() -> (TcpStream, TcpStream) {
 
 #[tokio::test]
 async fn a_reset_is_reported_once_after_what_came_before_it() {
+    let _watchdog = watchdog!();
     let (ours, mut peer) = tcp().await;
     let (stream, alive) = noted(ours, None);
     let mut socket = WebSocket::new(Tokio::new(stream), Server, Config::new(), Buffers::DEFAULT, &[]);
@@ -157,6 +161,7 @@ async fn a_reset_is_reported_once_after_what_came_before_it() {
 
 #[tokio::test]
 async fn a_peer_that_half_closes_without_a_close_gets_its_answers_and_then_the_end() {
+    let _watchdog = watchdog!();
     let (ours, mut peer) = tcp().await;
     let (stream, alive) = noted(ours, None);
     let mut socket = WebSocket::new(Tokio::new(stream), Server, Config::new(), Buffers::DEFAULT, &[]);
@@ -171,6 +176,7 @@ async fn a_peer_that_half_closes_without_a_close_gets_its_answers_and_then_the_e
 
 #[tokio::test]
 async fn a_peer_that_half_closes_after_its_close_gets_ours() {
+    let _watchdog = watchdog!();
     let (ours, mut peer) = tcp().await;
     let mut socket = WebSocket::new(Tokio::new(ours), Server, Config::new(), Buffers::DEFAULT, &[]);
     peer.write_all(&from_client(CLOSE, &[3, 233])).await.unwrap();
@@ -185,6 +191,7 @@ async fn a_peer_that_half_closes_after_its_close_gets_ours() {
 /// TLS libraries give the end of a stream without `close_notify` as an error, or as a plain end.
 #[tokio::test]
 async fn truncation_amid_a_frame_is_never_a_clean_end() {
+    let _watchdog = watchdog!();
     for end in [None, Some(io::ErrorKind::UnexpectedEof)] {
         let frame = from_client(TEXT, b"a whole message");
         for cut in [0, 1, 5, frame.len() - 1] {
@@ -232,6 +239,7 @@ fn lasted(took: Duration, want: Duration) {
 
 #[tokio::test(start_paused = true)]
 async fn an_opening_handshake_has_its_time_and_no_more() {
+    let _watchdog = watchdog!();
     let settings = Settings::DEFAULT.with_config(Config::new().with_timeouts(Timeouts::SERVER));
     let options = ServerOptions::new(OriginPolicy::Any).with_settings(settings);
     let (ours, mut peer) = duplex(1 << 16);
@@ -273,6 +281,7 @@ async fn silence(timeouts: Timeouts, begin: &[u8]) -> (Vec<Error>, Closed, Durat
 
 #[tokio::test(start_paused = true)]
 async fn each_timer_fails_a_silent_peer_in_time_and_waits_for_its_end_no_longer_than_for_a_close() {
+    let _watchdog = watchdog!();
     let idle = timeouts(|t| t.idle = Some(seconds(40)));
     let stalled = timeouts(|t| t.stalled_fragment = Some(seconds(60)));
     let pong = timeouts(|t| (t.ping_interval, t.pong) = (Some(seconds(30)), Some(seconds(20))));
@@ -295,6 +304,7 @@ async fn each_timer_fails_a_silent_peer_in_time_and_waits_for_its_end_no_longer_
 
 #[tokio::test(start_paused = true)]
 async fn a_peer_that_answers_pings_is_kept_for_ever_and_asked_no_more_than_needed() {
+    let _watchdog = watchdog!();
     let keep = timeouts(|t| (t.ping_interval, t.pong) = (Some(seconds(30)), Some(seconds(20))));
     let (mut socket, mut peer, _) = pair(keep, None);
     let peer = async {
@@ -317,6 +327,7 @@ async fn a_peer_that_answers_pings_is_kept_for_ever_and_asked_no_more_than_neede
 
 #[tokio::test(start_paused = true)]
 async fn a_closing_handshake_that_nobody_answers_ends_in_time() {
+    let _watchdog = watchdog!();
     let closing = timeouts(|t| t.closing = Some(seconds(5)));
     let late = ProtocolError::TimedOut(Timeout::ClosingHandshake);
     let (mut socket, peer, alive) = pair(closing, None);
@@ -361,6 +372,7 @@ async fn a_closing_handshake_that_nobody_answers_ends_in_time() {
 
 #[tokio::test(start_paused = true)]
 async fn a_peer_that_never_reads_is_failed_although_its_close_cannot_be_written() {
+    let _watchdog = watchdog!();
     let idle = timeouts(|t| (t.idle, t.closing) = (Some(seconds(40)), Some(seconds(5))));
     let (ours, _peer) = duplex(8);
     let (stream, alive) = noted(ours, None);
@@ -376,6 +388,7 @@ async fn a_peer_that_never_reads_is_failed_although_its_close_cannot_be_written(
 
 #[tokio::test(start_paused = true)]
 async fn a_clock_that_jumps_makes_up_no_silence_and_loses_nothing_that_came() {
+    let _watchdog = watchdog!();
     let all = timeouts(|t| {
         (t.ping_interval, t.pong) = (Some(seconds(30)), Some(seconds(20)));
         (t.idle, t.stalled_fragment, t.closing) = (Some(seconds(600)), Some(seconds(60)), Some(seconds(5)));

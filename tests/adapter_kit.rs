@@ -1,6 +1,9 @@
 //! The kit over every adapter but those in lent buffers, which have a file of their own; and broken adapters,
 //! which it must fail.
 
+#[macro_use]
+#[path = "common/watchdog.rs"]
+mod watchdog;
 #[path = "common/wires.rs"]
 mod wires;
 
@@ -60,8 +63,10 @@ fn echo<S: polled::PollTransport>(wire: &Wire, stream: S, answer: Answer) -> Out
 
 #[test]
 fn tokio_passes_the_kit() {
+    let watchdog = watchdog!();
     for answer in ANSWERS {
         passes(&kit::run(&mut |wire: Wire| {
+            watchdog.next_case();
             let stream = tokio::Tokio::new(TokioWire(wire.clone()));
             echo(&wire, stream, answer)
         }));
@@ -70,7 +75,9 @@ fn tokio_passes_the_kit() {
 
 #[test]
 fn futures_io_passes_the_kit() {
+    let watchdog = watchdog!();
     passes(&kit::run(&mut |wire: Wire| {
+        watchdog.next_case();
         let stream = futures_io::FuturesIo::new(FuturesWire(wire.clone()));
         echo(&wire, stream, Answer::Feed)
     }));
@@ -78,8 +85,10 @@ fn futures_io_passes_the_kit() {
 
 #[test]
 fn a_blocking_transport_passes_the_kit() {
+    let watchdog = watchdog!();
     for answer in ANSWERS {
         passes(&kit::run(&mut |wire: Wire| {
+            watchdog.next_case();
             let mut socket = std_io::WebSocket::new(wire, Server, Config::new(), BUFFERS, &[]);
             let mut outcome = Outcome::new();
             while outcome.goes_on() {
@@ -186,8 +195,12 @@ fn echo_in_halves(wire: &Wire, answer: Answer) -> Outcome {
 
 #[test]
 fn the_halves_of_a_polled_one_pass_the_kit() {
+    let watchdog = watchdog!();
     for answer in ANSWERS {
-        passes(&kit::run(&mut |wire: Wire| echo_in_halves(&wire, answer)));
+        passes(&kit::run(&mut |wire: Wire| {
+            watchdog.next_case();
+            echo_in_halves(&wire, answer)
+        }));
     }
 }
 
@@ -330,7 +343,13 @@ fn sloppy(wire: &Wire, forgets: Forgets) -> Outcome {
 
 #[test]
 fn the_kit_fails_adapters_that_forget_something_and_says_what() {
-    let told = |forgets| kit::run(&mut |wire: Wire| sloppy(&wire, forgets));
+    let watchdog = watchdog!();
+    let told = |forgets| {
+        kit::run(&mut |wire: Wire| {
+            watchdog.next_case();
+            sloppy(&wire, forgets)
+        })
+    };
     passes(&told(Forgets::Nothing));
     for (forgets, complaint) in [
         (Forgets::Owed, "the peer waits for what does not come"),

@@ -1,6 +1,10 @@
 //! The kit over the two adapters in lent buffers, together with what they ask of their caller: to end the
 //! writing direction and read on, which their traits know no way to, and to give again what time cut short.
 
+#[macro_use]
+#[path = "common/watchdog.rs"]
+mod watchdog;
+
 use std::future::poll_fn;
 use std::{fmt, io};
 
@@ -9,6 +13,7 @@ use sockless::adapter::kit::{self, interrupted, run_tasks, Failure, Outcome, Wir
 use sockless::adapter::{embedded_io as blocking, embedded_io_async as asynchronous};
 use sockless::message::{Message, SliceAssembler};
 use sockless::{Config, Payload, Server};
+use watchdog::Watchdog;
 
 /// How a message is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -176,11 +181,15 @@ fn note_misuse(outcome: &mut Outcome, stream: &EmbeddedWire) {
 }
 
 /// All cases of the kit, none left out, in each of the runs.
-fn passes_the_kit(echo: impl Fn(&Wire, blocking::Buffers<'_>, SliceAssembler<'_>, Answer) -> Outcome) {
+fn passes_the_kit(
+    watchdog: Watchdog,
+    echo: impl Fn(&Wire, blocking::Buffers<'_>, SliceAssembler<'_>, Answer) -> Outcome,
+) {
     let mut storage = vec![0; STORAGE];
     for (read, write, answer) in RUNS {
         let (mut read_buffer, mut write_buffer) = (vec![0; read], vec![0; write]);
         let report = kit::run(&mut |wire: Wire| {
+            watchdog.next_case();
             let buffers = blocking::Buffers::new(&mut read_buffer, &mut write_buffer).unwrap();
             echo(&wire, buffers, SliceAssembler::new(&mut storage), answer)
         });
@@ -248,7 +257,7 @@ fn blocking_echo(
 
 #[test]
 fn embedded_io_passes_the_kit() {
-    passes_the_kit(blocking_echo);
+    passes_the_kit(watchdog!(), blocking_echo);
 }
 
 /// Queues a message whole, however often the future is dropped.
@@ -313,5 +322,5 @@ fn asynchronous_echo(
 
 #[test]
 fn embedded_io_async_passes_the_kit() {
-    passes_the_kit(asynchronous_echo);
+    passes_the_kit(watchdog!(), asynchronous_echo);
 }

@@ -1,5 +1,8 @@
 //! The `broadcast` example: who does not read is disconnected, the others get everything, and memory stays bounded.
 
+#[macro_use]
+#[path = "common/watchdog.rs"]
+mod watchdog;
 #[path = "../examples/broadcast.rs"]
 #[allow(dead_code, reason = "its command line is not used here")]
 mod broadcast;
@@ -99,6 +102,7 @@ impl Party {
 
 #[test]
 fn a_consumer_that_never_reads_is_dropped_and_the_others_get_everything() {
+    let _watchdog = watchdog!();
     let peak = run(async {
         let mut party = Party::new(Duration::from_millis(100)).await;
         for n in 0..MESSAGES {
@@ -123,6 +127,7 @@ fn a_consumer_that_never_reads_is_dropped_and_the_others_get_everything() {
 
 #[test]
 fn a_consumer_that_reads_again_in_time_hears_why() {
+    let _watchdog = watchdog!();
     let peak = run(async {
         let mut party = Party::new(Duration::from_secs(60)).await;
         let mut said = 0;

@@ -3,6 +3,9 @@
 //!
 //! The source says which types there are: a new one that is not shown here after traffic fails the test.
 
+#[macro_use]
+#[path = "common/watchdog.rs"]
+mod watchdog;
 mod common;
 
 use std::any::type_name;
@@ -101,6 +104,7 @@ fn fault(text: &str, longest: usize) -> Option<String> {
 
 #[test]
 fn no_public_type_prints_what_others_sent_or_what_a_buffer_holds() {
+    let _watchdog = watchdog!();
     let mut printed = Printed::default();
     values(&mut printed);
     engine(&mut printed);
@@ -128,6 +132,7 @@ fn no_public_type_prints_what_others_sent_or_what_a_buffer_holds() {
 /// The judge of this test finds what it is meant to find.
 #[test]
 fn the_search_finds_every_spelling_of_the_secret() {
+    let _watchdog = watchdog!();
     let octets = SECRET.as_bytes();
     let hidden = format!("some text {SECRET} more");
     for text in [

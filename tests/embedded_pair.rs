@@ -1,5 +1,9 @@
 //! The adapters in lent buffers against each other: opening, messages of every size, Pings, closing.
 
+#[macro_use]
+#[path = "common/watchdog.rs"]
+mod watchdog;
+
 use std::collections::VecDeque;
 use std::future::{poll_fn, Future};
 use std::pin::pin;
@@ -206,6 +210,7 @@ fn check(server: Closed, client: Closed) {
 
 #[test]
 fn a_blocking_client_and_a_blocking_server() {
+    let _watchdog = watchdog!();
     let (a, b) = stream();
     let server = thread::spawn(move || serve_blocking(a));
     let client = ask_blocking(b);
@@ -214,6 +219,7 @@ fn a_blocking_client_and_a_blocking_server() {
 
 #[test]
 fn an_asynchronous_client_and_a_blocking_server() {
+    let _watchdog = watchdog!();
     let (a, b) = stream();
     let server = thread::spawn(move || serve_blocking(a));
     let client = block_on(ask_async(b));
@@ -222,6 +228,7 @@ fn an_asynchronous_client_and_a_blocking_server() {
 
 #[test]
 fn a_blocking_client_and_an_asynchronous_server() {
+    let _watchdog = watchdog!();
     let (a, b) = stream();
     let server = thread::spawn(move || block_on(serve_async(a)));
     let client = ask_blocking(b);
@@ -230,6 +237,7 @@ fn a_blocking_client_and_an_asynchronous_server() {
 
 #[test]
 fn both_asynchronous_in_one_thread() {
+    let _watchdog = watchdog!();
     let (a, b) = stream();
     let (server, client) = block_on(futures_util::future::join(serve_async(a), ask_async(b)));
     check(server, client);

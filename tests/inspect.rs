@@ -1,5 +1,9 @@
 //! The `inspect` example, as test kits use it: hex in, JSON lines out, an exit status.
 
+#[macro_use]
+#[path = "common/watchdog.rs"]
+mod watchdog;
+
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -38,6 +42,7 @@ fn frames(role: &str, input: &str) -> (Vec<Value>, i32) {
 
 #[test]
 fn messages_control_frames_and_the_closing_handshake() {
+    let _watchdog = watchdog!();
     let input = "# RFC 6455 section 5.7, masked\n81 85 37 fa 21 3d 7f 9f 4d 51 58\n\n\
                  0183000000004865 6c\n8980 00000000\n808200000000 6c6f\n8a8100000000 70\n\
                  8885 00000000 03e8627965\neof\n";
@@ -56,6 +61,7 @@ fn messages_control_frames_and_the_closing_handshake() {
 
 #[test]
 fn chunks_may_end_anywhere() {
+    let _watchdog = watchdog!();
     let input = "81\n85\n37fa\n213d7f\n9f4d51\n58\n";
     let want =
         [json!({"event": "message", "kind": "text", "hex": "48656c6c6f"}), json!({"transport": "open"})];
@@ -64,6 +70,7 @@ fn chunks_may_end_anywhere() {
 
 #[test]
 fn a_client_masks_with_zeros_and_waits_for_the_server_to_end() {
+    let _watchdog = watchdog!();
     let want = [
         json!({"event": "ping", "hex": "61"}),
         json!({"send": "8a810000000061"}),
@@ -76,6 +83,7 @@ fn a_client_masks_with_zeros_and_waits_for_the_server_to_end() {
 
 #[test]
 fn a_failure_is_told_once_and_followed_by_sends_alone() {
+    let _watchdog = watchdog!();
     let want = [
         json!({"event": "error", "name": "MissingMask", "close_code": 1002, "http_status": null}),
         json!({"send": "880203ea"}),
@@ -96,6 +104,7 @@ fn a_failure_is_told_once_and_followed_by_sends_alone() {
 
 #[test]
 fn both_sides_of_the_opening_handshake() {
+    let _watchdog = watchdog!();
     let request =
         "GET /chat?x HTTP/1.1\r\nHost: server.example.com\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
                    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nOrigin: http://example.com\r\n\
@@ -133,6 +142,7 @@ fn both_sides_of_the_opening_handshake() {
 
 #[test]
 fn a_handshake_that_fails_names_its_status() {
+    let _watchdog = watchdog!();
     let request = "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
                    Sec-WebSocket-Key: x3JJHMbDL1EzLkh9GBhXDw\r\nSec-WebSocket-Version: 13\r\n\r\n";
     let (lines, status) = inspect(&["--role", "server"], &hex::encode(request));
@@ -162,6 +172,7 @@ const DEFLATE: [&str; 6] = [
 /// RFC 7692 section 7.2.3.
 #[test]
 fn compressed_messages_are_inflated() {
+    let _watchdog = watchdog!();
     let hello = json!({"event": "message", "kind": "text", "hex": "48656c6c6f"});
     let open = json!({"transport": "open"});
     let input = "4103f248cd\n8900\n8004c9c90700\nc105f200110000\nc10100\n810161\n";
@@ -192,6 +203,7 @@ fn compressed_messages_are_inflated() {
 
 #[test]
 fn what_the_opening_handshake_agrees_on_is_used() {
+    let _watchdog = watchdog!();
     let offer =
         "permessage-deflate; server_max_window_bits=10; foo, permessage-deflate; server_max_window_bits=9";
     let agreed = "permessage-deflate; server_max_window_bits=9";
@@ -221,6 +233,7 @@ fn what_the_opening_handshake_agrees_on_is_used() {
 
 #[test]
 fn bad_usage_ends_with_2() {
+    let _watchdog = watchdog!();
     for arguments in [
         &["--role", "nobody"][..],
         &[],

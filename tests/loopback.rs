@@ -1,5 +1,9 @@
 //! Both adapters on real sockets of the loopback interface: opening, refusing, closing, and messages of every size.
 
+#[macro_use]
+#[path = "common/watchdog.rs"]
+mod watchdog;
+
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread;
@@ -33,6 +37,7 @@ fn ask_raw(address: std::net::SocketAddr, request: &str) -> String {
 
 #[test]
 fn req_6455_4_1_6_without_a_proxy_the_client_connects_directly_and_both_agree() {
+    let _watchdog = watchdog!();
     let (listener, url) = listener();
     let server = thread::spawn(move || {
         let (stream, _) = listener.accept().unwrap();
@@ -69,6 +74,7 @@ fn req_6455_4_1_6_without_a_proxy_the_client_connects_directly_and_both_agree() 
 
 #[test]
 fn req_6455_4_1_8_a_connection_that_fails_fails_the_handshake() {
+    let _watchdog = watchdog!();
     let (listener, url) = listener();
     drop(listener);
     let request = ClientRequest::new(Uri::parse(&url).unwrap());
@@ -77,6 +83,7 @@ fn req_6455_4_1_8_a_connection_that_fails_fails_the_handshake() {
 
 #[test]
 fn a_secure_uri_is_never_opened_in_clear() {
+    let _watchdog = watchdog!();
     let request = ClientRequest::new(Uri::parse("wss://127.0.0.1:9/").unwrap());
     let error = std_io::dial(request, &Settings::DEFAULT).unwrap_err();
     assert!(matches!(error, Error::Opening(OpeningError::TlsRequired)));
@@ -84,6 +91,7 @@ fn a_secure_uri_is_never_opened_in_clear() {
 
 #[test]
 fn a_refusal_reaches_the_client_with_status_fields_and_body() {
+    let _watchdog = watchdog!();
     let (listener, url) = listener();
     let server = thread::spawn(move || {
         let (stream, _) = listener.accept().unwrap();
@@ -102,6 +110,7 @@ fn a_refusal_reaches_the_client_with_status_fields_and_body() {
 
 #[test]
 fn a_bad_request_is_answered_with_its_status() {
+    let _watchdog = watchdog!();
     let key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
     let upgrade = "Upgrade: websocket\r\nConnection: Upgrade\r\n";
     for (request, status) in [
@@ -121,6 +130,7 @@ fn a_bad_request_is_answered_with_its_status() {
 
 #[test]
 fn one_port_serves_http_and_websocket() {
+    let _watchdog = watchdog!();
     let (listener, _) = listener();
     let address = listener.local_addr().unwrap();
     let server = thread::spawn(move || {
@@ -139,6 +149,7 @@ fn one_port_serves_http_and_websocket() {
 
 #[test]
 fn a_peer_that_vanishes_in_the_handshake_is_an_error() {
+    let _watchdog = watchdog!();
     let (listener, url) = listener();
     let server = thread::spawn(move || std_io::accept(listener.accept().unwrap().0, &open()).unwrap_err());
     let mut stream = TcpStream::connect(url.trim_start_matches("ws://").split('/').next().unwrap()).unwrap();
@@ -150,6 +161,7 @@ fn a_peer_that_vanishes_in_the_handshake_is_an_error() {
 
 #[test]
 fn frames_glued_to_the_handshake_are_not_lost() {
+    let _watchdog = watchdog!();
     let (listener, _) = listener();
     let address = listener.local_addr().unwrap();
     let server = thread::spawn(move || {
@@ -166,6 +178,7 @@ fn frames_glued_to_the_handshake_are_not_lost() {
 
 #[test]
 fn a_message_of_any_size_streams_both_ways_in_constant_memory() {
+    let _watchdog = watchdog!();
     const PIECES: usize = 1000;
     const PIECE: usize = 64 << 10;
     let (listener, url) = listener();
@@ -198,6 +211,7 @@ fn a_message_of_any_size_streams_both_ways_in_constant_memory() {
 
 #[tokio::test]
 async fn the_tokio_adapter_opens_refuses_and_closes_as_well() {
+    let _watchdog = watchdog!();
     use sockless::adapter::tokio as adapter;
 
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

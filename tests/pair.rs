@@ -1,6 +1,9 @@
 //! A client and a server that talk through queues of bytes, with a clock of the test's own and a limit on
 //! spinning.
 
+#[macro_use]
+#[path = "common/watchdog.rs"]
+mod watchdog;
 mod common;
 
 use std::collections::VecDeque;
@@ -194,6 +197,7 @@ fn secs(seconds: u64) -> Option<Duration> {
 
 #[test]
 fn a_conversation_both_ways() {
+    let _watchdog = watchdog!();
     for chunk in [1, 2, 5, 1000] {
         let mut pair = Pair::new(Config::new(), Config::new(), chunk);
         pair.client.send("Hello", true);
@@ -222,6 +226,7 @@ fn a_conversation_both_ways() {
 
 #[test]
 fn either_end_may_close_first_and_the_server_always_ends_the_transport() {
+    let _watchdog = watchdog!();
     for chunk in [1, 3, 1000] {
         let mut pair = Pair::new(Config::new(), Config::new(), chunk);
         pair.server.close(1001);
@@ -246,6 +251,7 @@ fn either_end_may_close_first_and_the_server_always_ends_the_transport() {
 
 #[test]
 fn closes_that_cross_end_cleanly_with_one_close_each() {
+    let _watchdog = watchdog!();
     for chunk in [1, 1000] {
         let mut pair = Pair::new(Config::new(), Config::new(), chunk);
         pair.client.send("last words", true);
@@ -261,6 +267,7 @@ fn closes_that_cross_end_cleanly_with_one_close_each() {
 
 #[test]
 fn a_failure_is_told_to_the_peer_and_ends_both() {
+    let _watchdog = watchdog!();
     let broken = b"\xFF\x80junk that no engine sends";
     let error = ProtocolError::ReservedOpcode;
     for chunk in [1, 1000] {
@@ -278,6 +285,7 @@ fn a_failure_is_told_to_the_peer_and_ends_both() {
 
 #[test]
 fn both_may_fail_at_once() {
+    let _watchdog = watchdog!();
     let mut pair = Pair::new(Config::new(), Config::new(), 1000);
     pair.client.inject(b"\x83\x80\0\0\0\0");
     pair.server.inject(b"\x84\x00");
@@ -288,6 +296,7 @@ fn both_may_fail_at_once() {
 
 #[test]
 fn keep_alive_keeps_an_idle_connection_alive() {
+    let _watchdog = watchdog!();
     let pings = timers(|timeouts| {
         timeouts.ping_interval = secs(30);
         timeouts.pong = secs(20);
@@ -310,6 +319,7 @@ fn keep_alive_keeps_an_idle_connection_alive() {
 
 #[test]
 fn a_dead_peer_is_noticed_by_its_missing_pong_and_let_go() {
+    let _watchdog = watchdog!();
     let config = timers(|timeouts| {
         timeouts.ping_interval = secs(30);
         timeouts.pong = secs(20);
@@ -332,6 +342,7 @@ fn a_dead_peer_is_noticed_by_its_missing_pong_and_let_go() {
 
 #[test]
 fn an_idle_connection_is_ended_by_whoever_minds() {
+    let _watchdog = watchdog!();
     let mut pair = Pair::new(Config::new(), timers(|timeouts| timeouts.idle = secs(60)), 7);
     pair.client.send("once", true);
     pair.run(59);
@@ -343,6 +354,7 @@ fn an_idle_connection_is_ended_by_whoever_minds() {
 
 #[test]
 fn a_message_that_stalls_is_given_up() {
+    let _watchdog = watchdog!();
     let mut pair = Pair::new(Config::new(), timers(|timeouts| timeouts.stalled_fragment = secs(60)), 7);
     pair.run(500);
     pair.client.send("begun and", false);
@@ -355,6 +367,7 @@ fn a_message_that_stalls_is_given_up() {
 
 #[test]
 fn a_peer_that_never_answers_a_close_is_let_go() {
+    let _watchdog = watchdog!();
     for from_client in [true, false] {
         let config = timers(|timeouts| timeouts.closing = secs(5));
         let mut pair = Pair::new(config, config, 7);
@@ -376,6 +389,7 @@ fn a_peer_that_never_answers_a_close_is_let_go() {
 /// The Close arrives, but the server never ends the transport: the client may, and its end is clean.
 #[test]
 fn a_server_that_keeps_the_transport_open_is_let_go() {
+    let _watchdog = watchdog!();
     let mut pair = Pair::new(timers(|timeouts| timeouts.closing = secs(5)), Config::new(), 1000);
     pair.client.close(1000);
     pair.client.serve();

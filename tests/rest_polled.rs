@@ -1,5 +1,8 @@
 //! Polled sockets that leave their endpoints while they rest: nothing that can be observed differs, and little is kept.
 
+#[macro_use]
+#[path = "common/watchdog.rs"]
+mod watchdog;
 mod common;
 
 use std::cell::RefCell;
@@ -333,6 +336,7 @@ proptest! {
 
 #[test]
 fn a_server_that_waits_keeps_little() {
+    let _watchdog = watchdog!();
     const COUNT: usize = 200;
     let mut sockets: Vec<_> = (0..COUNT).map(|_| socket(Server, true)).collect();
     let awake: Vec<_> = (0..COUNT).map(|_| socket(AnyRole::<Keys>::Server, true)).collect();
@@ -356,6 +360,7 @@ fn a_server_that_waits_keeps_little() {
 
 #[test]
 fn a_server_that_waits_sends_what_is_prepared_without_an_endpoint() {
+    let _watchdog = watchdog!();
     let (mut socket, line) = socket(Server, true);
     assert!(poll(socket.recv()).is_pending());
     let prepared = Prepared::new("to all");
@@ -377,6 +382,7 @@ fn a_server_that_waits_sends_what_is_prepared_without_an_endpoint() {
 
 #[test]
 fn waking_up_and_resting_again_allocates_nothing() {
+    let _watchdog = watchdog!();
     let mut sockets: Vec<_> = (0..10).map(|_| socket(Server, true)).collect();
     let mut turn = || {
         for (socket, line) in &mut sockets {
@@ -401,6 +407,7 @@ fn waking_up_and_resting_again_allocates_nothing() {
 
 #[test]
 fn a_message_for_a_large_buffer_leaves_none_with_the_thread() {
+    let _watchdog = watchdog!();
     let (mut socket, line) = socket(Server, true);
     let long = from_client(BINARY, &vec![1; 300_000]);
     assert!(poll(socket.recv()).is_pending());
@@ -430,6 +437,7 @@ fn a_message_for_a_large_buffer_leaves_none_with_the_thread() {
 
 #[test]
 fn an_endpoint_is_there_whenever_it_is_asked_for() {
+    let _watchdog = watchdog!();
     let (mut socket, line) = socket(Server, false);
     assert!(poll(socket.recv()).is_pending());
     assert_eq!((socket.closed(), socket.close_reason()), (None, ""));
@@ -458,6 +466,7 @@ fn an_endpoint_is_there_whenever_it_is_asked_for() {
 
 #[test]
 fn limits_and_timers_are_those_of_each_connection_however_they_take_turns() {
+    let _watchdog = watchdog!();
     let (mut bounded, bounded_line) = socket(Server, false);
     let (mut free, free_line) = socket(Server, true);
     for _ in 0..3 {
@@ -488,6 +497,7 @@ fn limits_and_timers_are_those_of_each_connection_however_they_take_turns() {
 
 #[test]
 fn a_connection_goes_on_where_its_task_does() {
+    let _watchdog = watchdog!();
     let line = Arc::new(Mutex::new(Line::default()));
     let (config, buffers) = settings(false);
     let mut socket = WebSocket::new(Wire(Arc::clone(&line)), Server, config, buffers, &[]);

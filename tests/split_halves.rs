@@ -1,5 +1,9 @@
 //! The halves of a WebSocket on two tasks.
 
+#[macro_use]
+#[path = "common/watchdog.rs"]
+mod watchdog;
+
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
@@ -41,6 +45,7 @@ fn pair(pipe: usize, deflate: bool) -> (ServerSocket, ClientSocket) {
 /// Both sides send and receive at once, through a pipe that is full most of the time.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn both_directions_at_once_lose_nothing_and_never_stand_still() {
+    let _watchdog = watchdog!();
     const COUNT: usize = 2000;
     for deflate in [false, true] {
         let (server, client) = pair(512, deflate);
@@ -100,6 +105,7 @@ async fn both_directions_at_once_lose_nothing_and_never_stand_still() {
 /// tokio-tungstenite #358 and others: an idle half must not keep a Ping from being answered.
 #[tokio::test]
 async fn pings_are_answered_while_the_sending_half_does_nothing() {
+    let _watchdog = watchdog!();
     let (server, mut client) = pair(4096, false);
     let (mut receiver, _sender) = server.into_split();
     let task =
@@ -121,6 +127,7 @@ fn client_stream(client: ClientSocket) -> DuplexStream {
 /// dropped while it waited for the same transport.
 #[tokio::test]
 async fn a_cancelled_sender_leaves_the_transport_to_the_receiver() {
+    let _watchdog = watchdog!();
     let (one, mut peer) = tokio::io::duplex(16);
     let server = Endpoint::new(Server, Config::new(), Buffers::DEFAULT, &[]);
     let (mut receiver, mut sender) = WebSocket::with_endpoint(Tokio::new(one), server).into_split();
@@ -142,6 +149,7 @@ async fn a_cancelled_sender_leaves_the_transport_to_the_receiver() {
 /// Either half may close, and the other sees the end.
 #[tokio::test]
 async fn either_half_may_close() {
+    let _watchdog = watchdog!();
     let (server, client) = pair(4096, false);
     let (mut server_in, mut server_out) = server.into_split();
     let (mut client_in, mut client_out) = client.into_split();
@@ -166,6 +174,7 @@ async fn either_half_may_close() {
 /// A sender that waits for room hears of the end.
 #[tokio::test]
 async fn a_sender_that_waits_is_told_when_the_connection_ends() {
+    let _watchdog = watchdog!();
     let (server, client) = pair(64, false);
     let (mut server_in, mut server_out) = server.into_split();
     let sender = tokio::spawn(async move {
@@ -185,6 +194,7 @@ async fn a_sender_that_waits_is_told_when_the_connection_ends() {
 
 #[tokio::test]
 async fn a_failure_is_told_by_the_receiving_half() {
+    let _watchdog = watchdog!();
     let (server, client) = pair(4096, false);
     let (mut receiver, _sender) = server.into_split();
     let mut stream = client_stream(client);
@@ -200,6 +210,7 @@ async fn a_failure_is_told_by_the_receiving_half() {
 
 #[tokio::test]
 async fn halves_are_stream_and_sink() {
+    let _watchdog = watchdog!();
     let (server, client) = pair(256, true);
     let (server_in, server_out) = server.into_split();
     let echo = tokio::spawn(async move { server_in.forward(server_out).await });
@@ -230,6 +241,7 @@ impl<S: sockless::adapter::polled::PollTransport + Unpin, R: sockless::Role + Un
 /// The low watermark: a producer goes on before the queue is empty.
 #[tokio::test]
 async fn a_queue_is_drained_to_a_low_watermark() {
+    let _watchdog = watchdog!();
     let (one, mut peer) = tokio::io::duplex(1000);
     let endpoint = Endpoint::new(Server, Config::new(), Buffers::DEFAULT, &[]);
     let mut socket = WebSocket::with_endpoint(Tokio::new(one), endpoint);
@@ -250,6 +262,7 @@ async fn a_queue_is_drained_to_a_low_watermark() {
 
 #[tokio::test]
 async fn strangers_are_given_back() {
+    let _watchdog = watchdog!();
     let (one, other) = pair(64, false);
     let (one_in, one_out) = one.into_split();
     let (another, _) = pair(64, false);

@@ -1,5 +1,9 @@
 //! The halves of a WebSocket on two threads, and the timers of blocking transports.
 
+#[macro_use]
+#[path = "common/watchdog.rs"]
+mod watchdog;
+
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc;
@@ -78,6 +82,7 @@ fn flood<R: Role + Send + 'static>(socket: WebSocket<TcpStream, R>, count: usize
 
 #[test]
 fn both_directions_at_once_lose_nothing_and_never_stand_still() {
+    let _watchdog = watchdog!();
     for deflate in [false, true] {
         soon(move || {
             let (server, client) = streams();
@@ -95,6 +100,7 @@ fn both_directions_at_once_lose_nothing_and_never_stand_still() {
 
 #[test]
 fn pings_are_answered_while_the_sending_half_does_nothing() {
+    let _watchdog = watchdog!();
     soon(|| {
         let (server, mut client) = streams();
         let (mut receiver, _sender) = socket(server, Server, Config::new(), false).into_split().unwrap();
@@ -111,6 +117,7 @@ fn pings_are_answered_while_the_sending_half_does_nothing() {
 /// A sender that is stuck in a write does not keep the other half from receiving.
 #[test]
 fn receiving_goes_on_while_the_peer_does_not_read() {
+    let _watchdog = watchdog!();
     soon(|| {
         let (server, mut client) = streams();
         let (mut receiver, mut sender) = socket(server, Server, Config::new(), false).into_split().unwrap();
@@ -139,6 +146,7 @@ fn receiving_goes_on_while_the_peer_does_not_read() {
 
 #[test]
 fn either_half_may_close() {
+    let _watchdog = watchdog!();
     soon(|| {
         let (server, client) = streams();
         let (mut server_in, mut server_out) =
@@ -160,6 +168,7 @@ fn either_half_may_close() {
 
 #[test]
 fn strangers_are_given_back() {
+    let _watchdog = watchdog!();
     let halves = || socket(streams().0, Server, Config::new(), false).into_split().unwrap();
     let ((one_in, one_out), (another_in, another_out)) = (halves(), halves());
     let strangers = one_in.reunite(another_out).unwrap_err();
@@ -199,6 +208,7 @@ fn silence(config: Config, split: bool) -> (Vec<u8>, Error, Duration) {
 
 #[test]
 fn timers_run_while_a_read_waits() {
+    let _watchdog = watchdog!();
     for split in [false, true] {
         let (said, error, after) = silence(timeouts(|t| t.idle = SHORT), split);
         assert_eq!(said, b"\x88\x02\x03\xF0");
@@ -214,6 +224,7 @@ fn timers_run_while_a_read_waits() {
 
 #[test]
 fn a_close_that_nobody_answers_has_a_deadline() {
+    let _watchdog = watchdog!();
     for split in [false, true] {
         soon(move || {
             let (server, client) = streams();
@@ -239,6 +250,7 @@ fn a_close_that_nobody_answers_has_a_deadline() {
 
 #[test]
 fn the_opening_handshake_has_a_deadline() {
+    let _watchdog = watchdog!();
     soon(|| {
         let (server, mut client) = streams();
         client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n").unwrap();

@@ -1,5 +1,8 @@
 //! The blocking adapter on scripted transports: short reads and writes, errors at every point, the order of the end.
 
+#[macro_use]
+#[path = "common/watchdog.rs"]
+mod watchdog;
 mod common;
 
 use std::collections::VecDeque;
@@ -119,6 +122,7 @@ fn bytes(bytes: impl Into<Vec<u8>>) -> Step {
 
 #[test]
 fn req_6455_7_1_1_1_the_server_ends_its_direction_then_drains_then_closes() {
+    let _watchdog = watchdog!();
     let rest = from_client(TEXT, b"too late");
     let mut socket = server(Script::new([bytes(from_client(CLOSE, &[3, 232])), bytes(rest)]));
     assert_eq!(socket.recv().unwrap(), None);
@@ -129,6 +133,7 @@ fn req_6455_7_1_1_1_the_server_ends_its_direction_then_drains_then_closes() {
 
 #[test]
 fn req_6455_7_1_1_1_the_client_waits_for_the_server_to_end() {
+    let _watchdog = watchdog!();
     let mut socket = client(Script::new([bytes([CLOSE, 2, 3, 232])]));
     let closed = socket.close(CloseCode::NORMAL).unwrap().unwrap();
     assert_eq!((closed.status, closed.clean), (1000, true));
@@ -138,6 +143,7 @@ fn req_6455_7_1_1_1_the_client_waits_for_the_server_to_end() {
 
 #[test]
 fn req_t_close_3_the_end_of_the_stream_after_both_closes_is_clean_however_it_comes() {
+    let _watchdog = watchdog!();
     let ends = [
         None,
         Some(Step::Error(io::ErrorKind::ConnectionReset)),
@@ -156,6 +162,7 @@ fn req_t_close_3_the_end_of_the_stream_after_both_closes_is_clean_however_it_com
 
 #[test]
 fn a_transport_that_fails_before_the_closes_is_reported_once_and_truthfully() {
+    let _watchdog = watchdog!();
     let mut socket = server(Script::new([
         bytes(from_client(TEXT, b"Hello")),
         Step::Error(io::ErrorKind::ConnectionReset),
@@ -174,6 +181,7 @@ fn a_transport_that_fails_before_the_closes_is_reported_once_and_truthfully() {
 
 #[test]
 fn a_peer_that_stopped_reading_is_still_heard() {
+    let _watchdog = watchdog!();
     let mut script = Script::new([bytes(from_client(PING, b"?")), bytes(from_client(TEXT, b"last words"))]);
     script.write_error = Some(io::ErrorKind::BrokenPipe);
     let mut socket = server(script);
@@ -183,6 +191,7 @@ fn a_peer_that_stopped_reading_is_still_heard() {
 
 #[test]
 fn closing_hears_what_a_peer_said_that_does_not_read_any_more() {
+    let _watchdog = watchdog!();
     let mut script = Script::new([bytes(from_client(CLOSE, &[3, 233]))]);
     script.write_error = Some(io::ErrorKind::BrokenPipe);
     let closed = server(script).close(CloseCode::NORMAL).unwrap().unwrap();
@@ -191,6 +200,7 @@ fn closing_hears_what_a_peer_said_that_does_not_read_any_more() {
 
 #[test]
 fn an_operation_that_would_block_can_be_called_again() {
+    let _watchdog = watchdog!();
     let frame = from_client(TEXT, b"in two halves");
     let mut socket = server(Script::new([
         Step::Error(io::ErrorKind::Interrupted),
@@ -212,6 +222,7 @@ fn an_operation_that_would_block_can_be_called_again() {
 
 #[test]
 fn what_is_owed_is_flushed_before_the_wait_for_input() {
+    let _watchdog = watchdog!();
     let wire = Wire::new(kit::Script::new(from_client(PING, b"?")).with_cut(Cut::BUFFERED));
     let mut socket = WebSocket::new(wire.clone(), Server, Config::new(), Buffers::DEFAULT, &[]);
     assert!(matches!(socket.recv(), Err(Error::Protocol(ProtocolError::UnexpectedEof))));
@@ -220,6 +231,7 @@ fn what_is_owed_is_flushed_before_the_wait_for_input() {
 
 #[test]
 fn a_shutdown_that_would_block_is_called_again() {
+    let _watchdog = watchdog!();
     let close = (from_client(CLOSE, &[3, 232]), b"\x88\x02\x03\xE8");
     let failure = (from_client(TEXT, b"\xFF"), b"\x88\x02\x03\xEF");
     for (input, written) in [close, failure] {
@@ -232,6 +244,7 @@ fn a_shutdown_that_would_block_is_called_again() {
 
 #[test]
 fn req_6455_6_1_7_short_writes_put_every_byte_on_the_wire_once_and_in_order() {
+    let _watchdog = watchdog!();
     for grain in [1, 2, 5, 100] {
         let mut script = Script::new([]);
         script.grain = grain;
@@ -245,6 +258,7 @@ fn req_6455_6_1_7_short_writes_put_every_byte_on_the_wire_once_and_in_order() {
 
 #[test]
 fn a_message_is_answered_while_it_is_borrowed() {
+    let _watchdog = watchdog!();
     let mut socket =
         server(Script::new([bytes([from_client(TEXT, b"a"), from_client(TEXT, b"b")].concat())]));
     let mut seen = Vec::new();
@@ -262,6 +276,7 @@ fn a_message_is_answered_while_it_is_borrowed() {
 
 #[test]
 fn text_that_is_not_utf_8_fails_the_connection_and_the_peer_is_told_first() {
+    let _watchdog = watchdog!();
     let mut socket = server(Script::new([bytes(from_client(TEXT, b"\xFF"))]));
     assert!(matches!(socket.recv(), Err(Error::Protocol(ProtocolError::InvalidUtf8))));
     assert_eq!(socket.get_ref().done, [Done::Wrote(vec![CLOSE, 2, 3, 0xEF]), Done::Shutdown]);
@@ -271,6 +286,7 @@ fn text_that_is_not_utf_8_fails_the_connection_and_the_peer_is_told_first() {
 /// Dropped with input that nobody read, a transport answers with a reset, which may overtake the refusal.
 #[test]
 fn a_refusal_reads_what_a_client_is_still_sending_within_a_bound() {
+    let _watchdog = watchdog!();
     let options = ServerOptions::new(OriginPolicy::Any);
     let steps = [bytes("GET / HTTP/1.1\r\nX Y: z\r\n\r\n"), bytes(vec![b'y'; 5000])];
     let mut script = Script::new(steps);
@@ -288,6 +304,7 @@ fn a_refusal_reads_what_a_client_is_still_sending_within_a_bound() {
 
 #[test]
 fn the_reason_of_a_close_is_kept() {
+    let _watchdog = watchdog!();
     let mut socket = server(Script::new([bytes(from_client(CLOSE, b"\x0F\xA0gone fishing"))]));
     assert_eq!(socket.recv().unwrap(), None);
     assert_eq!((socket.closed().unwrap().status, socket.close_reason()), (4000, "gone fishing"));

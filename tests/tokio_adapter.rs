@@ -1,5 +1,9 @@
 //! The tokio adapter on scripted transports: one byte at a time, pending at every point, futures dropped at every await.
 
+#[macro_use]
+#[path = "common/watchdog.rs"]
+mod watchdog;
+
 use std::collections::VecDeque;
 use std::future::Future;
 use std::io;
@@ -153,6 +157,7 @@ const REPLIES: &[u8] = b"\x8A\x04ping\x88\x02\x03\xE8";
 
 #[test]
 fn receiving_survives_being_dropped_at_every_await() {
+    let _watchdog = watchdog!();
     for polls in 1..8 {
         for grain in [1, 3, 1000] {
             let mut socket = server(Wire::new(&conversation(), grain, true));
@@ -174,6 +179,7 @@ fn receiving_survives_being_dropped_at_every_await() {
 
 #[test]
 fn receiving_with_the_sending_direction_survives_it_too() {
+    let _watchdog = watchdog!();
     let mut socket = server(Wire::new(&conversation(), 2, true));
     let mut echoed = 0;
     loop {
@@ -198,6 +204,7 @@ fn receiving_with_the_sending_direction_survives_it_too() {
 
 #[test]
 fn receiving_pieces_survives_being_dropped_at_every_await() {
+    let _watchdog = watchdog!();
     let mut socket = server(Wire::new(&conversation(), 5, true));
     let (mut octets, mut ends) = (Vec::new(), 0);
     loop {
@@ -217,6 +224,7 @@ fn receiving_pieces_survives_being_dropped_at_every_await() {
 
 #[test]
 fn sending_dropped_at_every_await_cuts_and_repeats_nothing() {
+    let _watchdog = watchdog!();
     let mut want = Vec::new();
     want.extend_from_slice(b"\x81\x05Hello\x01\x01a\x80\x01b\x89\x01p\x81\x04each\x82\x03all");
     for polls in 1..40 {
@@ -236,6 +244,7 @@ fn sending_dropped_at_every_await_cuts_and_repeats_nothing() {
 
 #[test]
 fn feeding_dropped_while_the_queue_is_full_queues_nothing() {
+    let _watchdog = watchdog!();
     let mut wire = Wire::new(&[], 1, false);
     wire.blocked = true;
     wire.ends = false;
@@ -251,6 +260,7 @@ fn feeding_dropped_while_the_queue_is_full_queues_nothing() {
 
 #[test]
 fn closing_dropped_at_every_await_sends_one_close() {
+    let _watchdog = watchdog!();
     let mut writer = Writer::new(Client::new(zero_key as Key));
     let mut close = [0; 32];
     let len = writer.close(CloseCode::GOING_AWAY.into(), &mut close).unwrap();
@@ -276,6 +286,7 @@ fn closing_dropped_at_every_await_sends_one_close() {
 
 #[test]
 fn what_one_read_brought_is_answered_in_one_write() {
+    let _watchdog = watchdog!();
     let mut writer = Writer::new(Client::new(zero_key as Key));
     let (mut bytes, mut buf) = (Vec::new(), [0; 64]);
     for _ in 0..20 {
@@ -305,6 +316,7 @@ fn what_one_read_brought_is_answered_in_one_write() {
 
 #[test]
 fn as_a_stream_and_a_sink_it_gives_and_takes_owned_messages() {
+    let _watchdog = watchdog!();
     let mut socket = server(Wire::new(&conversation(), 3, true));
     let first = run(socket.next()).unwrap().unwrap();
     assert_eq!(first, OwnedMessage::from("Hello, w\u{F6}rld"));
@@ -321,6 +333,7 @@ fn as_a_stream_and_a_sink_it_gives_and_takes_owned_messages() {
 
 #[test]
 fn a_failure_is_told_to_the_peer_before_it_is_returned() {
+    let _watchdog = watchdog!();
     for (bytes, error, close) in [
         (&b"\x81\x01a"[..], ProtocolError::MissingMask, b"\x88\x02\x03\xEA"),
         // Text that is whole in one read is checked when it is taken; the peer is told all the same.
@@ -340,6 +353,7 @@ fn a_failure_is_told_to_the_peer_before_it_is_returned() {
 
 #[test]
 fn a_failure_is_returned_once_even_if_its_telling_is_dropped() {
+    let _watchdog = watchdog!();
     for polls in 1..6 {
         let mut socket = server(Wire::new(b"\x81\x81\0\0\0\0\xFF", 100, true));
         let error = loop {
@@ -357,6 +371,7 @@ fn a_failure_is_returned_once_even_if_its_telling_is_dropped() {
 
 #[test]
 fn req_6455_6_1_7_partial_writes_put_every_byte_on_the_wire_once_and_in_order() {
+    let _watchdog = watchdog!();
     let payload: Vec<u8> = (0..=255).cycle().take(5000).collect();
     let mut want = b"\x82\x7E\x13\x88".to_vec();
     want.extend_from_slice(&payload);
@@ -369,6 +384,7 @@ fn req_6455_6_1_7_partial_writes_put_every_byte_on_the_wire_once_and_in_order() 
 
 #[test]
 fn a_peer_that_never_reads_cannot_grow_memory() {
+    let _watchdog = watchdog!();
     let mut ping = [0; 16];
     let mut writer = Writer::new(Client::new(zero_key as Key));
     let len = writer.ping(ControlPayload::new(b"flood").unwrap(), &mut ping).unwrap();
