@@ -104,6 +104,12 @@
 //! - A server after both Closes, and whoever failed the connection, ends its direction and reads to the end
 //!   of the stream; a client after both waits for the server.
 //!
+//! # Logging
+//!
+//! `Debug` prints states and lengths, in one line of less than a kilobyte: no octet of a message, of a buffer, of a
+//! header value or of a path, and nothing of the transport. So `{socket:?}` may go into a log; who wants to see a
+//! message prints what it holds. Errors say what was wrong, not what was sent.
+//!
 //! # Memory
 //!
 //! What a connection keeps, in bytes on a 64-bit target; a test holds each number.
