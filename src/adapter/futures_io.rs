@@ -3,8 +3,27 @@
 //!
 //! Owns: the terms of `futures-io`, which know no clock. Must not know: the protocol.
 //!
-//! A clock comes with [`FuturesIo::with_timer`]; without one no timer runs, not even that of the opening
-//! handshake.
+//! The traits of `futures-io` have no clock, so **without [`FuturesIo::with_timer`] no timer runs**, whatever
+//! the settings say: not that of the opening handshake, no keep-alive, none for a peer that does not read. The
+//! functions of this module take a bare transport and are such; they are for transports that have a time limit
+//! of their own. With the runtime's timer, here smol's, every timer runs:
+//!
+//! ```no_run
+//! use smol::{net::TcpStream, Timer};
+//! use sockless::adapter::{futures_io::FuturesIo, polled, Error, ServerOptions};
+//! use sockless::handshake::OriginPolicy;
+//!
+//! async fn echo(stream: TcpStream) -> Result<(), Error> {
+//!     let options = ServerOptions::new(OriginPolicy::SameHost);
+//!     let mut socket = polled::accept(FuturesIo::new(stream).with_timer(Timer::at), &options).await?;
+//!     while let Some((message, mut outgoing)) = socket.recv_with().await? {
+//!         outgoing.feed(message).await?;
+//!     }
+//!     Ok(())
+//! }
+//! ```
+//!
+//! A client opens its own by [`polled::connect`] in the same way.
 
 use alloc::boxed::Box;
 use core::future::Future;
@@ -31,7 +50,7 @@ use crate::time::Timestamp;
 /// A WebSocket on a transport of `futures-io`.
 pub type WebSocket<S, R> = polled::WebSocket<FuturesIo<S>, R>;
 
-/// What waits for an instant, as [`FuturesIo::with_timer`] takes it.
+/// What waits for an instant.
 pub type Sleep = Pin<Box<dyn Future<Output = ()> + Send + Sync>>;
 
 /// A transport of `futures-io`, and a clock if it was given one.
@@ -42,19 +61,29 @@ pub struct FuturesIo<S> {
 
 struct Timer {
     began: Instant,
-    sleep_until: fn(Instant) -> Sleep,
+    // A function of the runtime has no size, and no memory is taken for it.
+    sleep_until: Box<dyn Fn(Instant) -> Sleep + Send + Sync>,
     sleep: Option<(Timestamp, Sleep)>,
 }
 
 impl<S> FuturesIo<S> {
-    /// This transport, without a clock.
+    /// This transport, without a clock: no timer runs.
     pub const fn new(stream: S) -> Self {
         Self { stream, timer: None }
     }
 
-    /// With the runtime's timer, such as `|at| Box::pin(async move { async_io::Timer::at(at).await; })`.
+    /// With the runtime's timer: what waits for an instant, such as `smol::Timer::at`.
     #[must_use]
-    pub fn with_timer(mut self, sleep_until: fn(Instant) -> Sleep) -> Self {
+    pub fn with_timer<T: Future + Send + Sync + 'static>(
+        mut self,
+        sleep_until: impl Fn(Instant) -> T + Send + Sync + 'static,
+    ) -> Self {
+        let sleep_until = Box::new(move |at| -> Sleep {
+            let sleep = sleep_until(at);
+            Box::pin(async move {
+                sleep.await;
+            })
+        });
         self.timer = Some(Timer { began: Instant::now(), sleep_until, sleep: None });
         self
     }
@@ -124,7 +153,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PollTransport for FuturesIo<S> {
     }
 }
 
-/// Accepts a WebSocket. See [`polled::accept`].
+/// Accepts a WebSocket, without a clock: no timer runs (see [the module](self)). See [`polled::accept`].
 ///
 /// # Errors
 ///
@@ -178,7 +207,8 @@ pub async fn accept_or_http<S: AsyncRead + AsyncWrite + Unpin>(
     Ok(opened.map_stream(FuturesIo::into_inner))
 }
 
-/// Opens a WebSocket on a transport that is connected already, with TLS if the URI asks for it.
+/// Opens a WebSocket on a transport that is connected already, with TLS if the URI asks for it. There is no
+/// clock: no timer runs (see [the module](self)).
 ///
 /// # Errors
 ///

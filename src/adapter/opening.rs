@@ -8,21 +8,23 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use crate::connection::Config;
+use crate::deadline::Timeouts;
 #[cfg(feature = "deflate")]
 use crate::deflate::{Policy, Pool, Tuning};
 use crate::entropy::SystemEntropy;
 use crate::handshake::client::{self, ClientRequest};
 use crate::handshake::server::{Handshake, PlainRequest, Progress, Reject, Request};
 use crate::handshake::{ComposeError, HandshakeError, HeadLimits, OriginPolicy, Session};
+use crate::limits::Limits;
 use crate::message::{Buffers, Endpoint};
 use crate::role::{Client, Entropy, Server};
+use crate::tolerance::Tolerances;
 
 /// What both roles can set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Settings {
-    /// Limits and timers of the connection. The adapters have no clock: timers run where the caller passes
-    /// the time to the endpoint.
+    /// Limits and timers of the connection.
     pub config: Config,
     /// How much it buffers.
     pub buffers: Buffers,
@@ -46,10 +48,39 @@ impl Settings {
         tuning: Tuning::DEFAULT,
     };
 
-    /// With other limits and timers.
+    /// With other limits and timers at once.
     #[must_use]
     pub const fn with_config(mut self, config: Config) -> Self {
         self.config = config;
+        self
+    }
+
+    /// With other limits.
+    #[must_use]
+    pub const fn with_limits(mut self, limits: Limits) -> Self {
+        self.config.limits = limits;
+        self
+    }
+
+    /// With other timers.
+    #[must_use]
+    pub const fn with_timeouts(mut self, timeouts: Timeouts) -> Self {
+        self.config.timeouts = timeouts;
+        self
+    }
+
+    /// Without timers: a peer that is silent, or that does not read, is waited for without end.
+    #[must_use]
+    pub const fn without_timeouts(mut self) -> Self {
+        self.config.timeouts = Timeouts::NONE;
+        self
+    }
+
+    /// With other departures from the RFCs that are put up with, in heads and in frames.
+    #[must_use]
+    pub const fn with_tolerances(mut self, tolerances: Tolerances) -> Self {
+        self.head_limits.tolerances = tolerances;
+        self.config.limits.tolerances = tolerances;
         self
     }
 
@@ -74,6 +105,16 @@ impl Settings {
     pub const fn with_tuning(mut self, tuning: Tuning) -> Self {
         self.tuning = tuning;
         self
+    }
+
+    /// Those of a server.
+    pub(super) fn server_config(&self) -> Config {
+        self.config
+    }
+
+    /// Those of a client.
+    pub(super) fn client_config(&self) -> Config {
+        self.config
     }
 }
 
@@ -146,10 +187,45 @@ impl<'o> ServerOptions<'o> {
         self
     }
 
-    /// With other settings.
+    /// With other settings, all at once.
     #[must_use]
     pub const fn with_settings(mut self, settings: Settings) -> Self {
         self.settings = settings;
+        self
+    }
+
+    /// With other limits.
+    #[must_use]
+    pub const fn with_limits(mut self, limits: Limits) -> Self {
+        self.settings = self.settings.with_limits(limits);
+        self
+    }
+
+    /// With timers.
+    #[must_use]
+    pub const fn with_timeouts(mut self, timeouts: Timeouts) -> Self {
+        self.settings = self.settings.with_timeouts(timeouts);
+        self
+    }
+
+    /// Without timers, as [`Settings::without_timeouts`].
+    #[must_use]
+    pub const fn without_timeouts(mut self) -> Self {
+        self.settings = self.settings.without_timeouts();
+        self
+    }
+
+    /// With other departures from the RFCs that are put up with, as [`Settings::with_tolerances`].
+    #[must_use]
+    pub const fn with_tolerances(mut self, tolerances: Tolerances) -> Self {
+        self.settings = self.settings.with_tolerances(tolerances);
+        self
+    }
+
+    /// With other buffers.
+    #[must_use]
+    pub const fn with_buffers(mut self, buffers: Buffers) -> Self {
+        self.settings = self.settings.with_buffers(buffers);
         self
     }
 }
@@ -397,7 +473,7 @@ pub(super) fn server_endpoint(
     received: &[u8],
 ) -> Endpoint<Server> {
     let settings = &options.settings;
-    let endpoint = Endpoint::new(Server, settings.config, settings.buffers, received);
+    let endpoint = Endpoint::new(Server, settings.server_config(), settings.buffers, received);
     #[cfg(feature = "deflate")]
     if let Some(params) = &session.deflate {
         let pool = options.deflate.as_ref().map(|deflate| deflate.pool);
@@ -414,7 +490,7 @@ pub(super) fn client_endpoint(
     received: &[u8],
 ) -> Endpoint<Client<SystemEntropy>> {
     let role = Client::new(SystemEntropy::new());
-    let endpoint = Endpoint::new(role, settings.config, settings.buffers, received);
+    let endpoint = Endpoint::new(role, settings.client_config(), settings.buffers, received);
     #[cfg(feature = "deflate")]
     if let Some(params) = &session.deflate {
         return endpoint.with_deflate(params, settings.tuning, None);

@@ -7,10 +7,13 @@ use embedded_io::ErrorKind;
 use super::outbox::{Outbox, Pending};
 use super::{Buffers, Driver, Error, Inbox, OpeningError};
 use crate::connection::Config;
+use crate::deadline::Timeouts;
 use crate::handshake::client::{self, ClientRequest};
 use crate::handshake::server::{Handshake, Progress, Reject, Request};
 use crate::handshake::{HandshakeError, HeadLimits, OriginPolicy, Session};
+use crate::limits::Limits;
 use crate::role::{Entropy, Role};
+use crate::tolerance::Tolerances;
 
 /// What both roles can set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,6 +34,28 @@ impl Settings {
     #[must_use]
     pub const fn with_config(mut self, config: Config) -> Self {
         self.config = config;
+        self
+    }
+
+    /// With other limits.
+    #[must_use]
+    pub const fn with_limits(mut self, limits: Limits) -> Self {
+        self.config.limits = limits;
+        self
+    }
+
+    /// With timers, for callers that pass the time on.
+    #[must_use]
+    pub const fn with_timeouts(mut self, timeouts: Timeouts) -> Self {
+        self.config.timeouts = timeouts;
+        self
+    }
+
+    /// With other departures from the RFCs that are put up with, in heads and in frames.
+    #[must_use]
+    pub const fn with_tolerances(mut self, tolerances: Tolerances) -> Self {
+        self.head_limits.tolerances = tolerances;
+        self.config.limits.tolerances = tolerances;
         self
     }
 

@@ -93,7 +93,7 @@ pub(in crate::adapter) async fn serve_only<S: PollTransport>(
         (Accepted::WebSocket(socket), _) => return Ok(socket),
         (Accepted::Http { stream, .. }, response) => (stream, response),
     };
-    let limit = options.settings.config.timeouts.opening;
+    let limit = options.settings.server_config().timeouts.opening;
     Timed::new(&mut stream, limit).end(&response).await?;
     Err(OpeningError::NotWebSocket.into())
 }
@@ -108,7 +108,7 @@ pub(in crate::adapter) async fn open<S: PollTransport>(
     let mut handshake = Handshake::new(&mut storage, settings.head_limits);
     let mut decide = Some(decide);
     let mut buf = alloc::vec![0; settings.buffers.read.clamp(1, READ)];
-    let mut timed = Timed::new(&mut stream, settings.config.timeouts.opening);
+    let mut timed = Timed::new(&mut stream, settings.server_config().timeouts.opening);
     loop {
         let received = timed.read(&mut buf).await?;
         let decide = |request: &Request<'_>| decide.take().map_or(Ok(()), |decide| decide(request));
@@ -156,7 +156,7 @@ pub(in crate::adapter) async fn open_client<S: PollTransport>(
 ) -> Result<WebSocket<S, Client<SystemEntropy>>, Error> {
     let mut storage = alloc::vec![0; settings.head_size];
     let mut handshake = client_handshake(request_for, &mut storage, settings)?;
-    let mut timed = Timed::new(&mut stream, settings.config.timeouts.opening);
+    let mut timed = Timed::new(&mut stream, settings.client_config().timeouts.opening);
     timed.write(&request(&handshake)?).await?;
     let mut buf = alloc::vec![0; settings.buffers.read.clamp(1, READ)];
     loop {

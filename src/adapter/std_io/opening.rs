@@ -77,7 +77,7 @@ fn open<S: Stream>(
     let mut handshake = Handshake::new(&mut storage, settings.head_limits);
     let mut decide = Some(decide);
     let mut buf = alloc::vec![0; settings.buffers.read.max(1)];
-    let mut timed = Timed::new(settings.config.timeouts.opening);
+    let mut timed = Timed::new(settings.server_config().timeouts.opening);
     loop {
         let received = timed.read(&mut stream, &mut buf)?;
         let decide = |request: &Request<'_>| decide.take().map_or(Ok(()), |decide| decide(request));
@@ -117,7 +117,7 @@ pub fn connect<S: Stream>(
     stream.write_all(&request(&handshake)?)?;
     stream.flush()?;
     let mut buf = alloc::vec![0; settings.buffers.read.max(1)];
-    let mut timed = Timed::new(settings.config.timeouts.opening);
+    let mut timed = Timed::new(settings.client_config().timeouts.opening);
     loop {
         let received = timed.read(&mut stream, &mut buf)?;
         match ask(&mut handshake, received)? {
