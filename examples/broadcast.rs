@@ -18,11 +18,11 @@ use std::time::Duration;
 use clap::Parser;
 use compression::Compression;
 use sockless::adapter::tokio::{accept, WebSocket};
-use sockless::adapter::{Error, ServerOptions, Settings};
+use sockless::adapter::{Error, ServerOptions};
 use sockless::deflate::{Policy, Pool, Tuning};
 use sockless::handshake::OriginPolicy;
 use sockless::message::{Buffers, FeedError, Prepared};
-use sockless::{CloseCode, CloseFrame, CloseReason, Closed, Config, Limits, Message, SendError, Server};
+use sockless::{CloseCode, CloseFrame, CloseReason, Closed, Limits, Message, SendError, Server};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::broadcast;
 use tokio::time::timeout;
@@ -60,8 +60,6 @@ async fn main() -> io::Result<()> {
 const RING: usize = 64;
 /// Octets of the largest message.
 const MAX_MESSAGE: u64 = 64 << 10;
-/// For the opening handshake.
-const OPENING: Duration = Duration::from_secs(10);
 
 /// Everybody who hears what one says.
 #[derive(Clone)]
@@ -106,16 +104,14 @@ impl Room {
 
     async fn serve(&self, stream: TcpStream) -> Result<(), Error> {
         stream.set_nodelay(true)?;
-        let limits = Limits::DEFAULT.with_max_message_size(MAX_MESSAGE);
-        let settings = Settings::DEFAULT
-            .with_config(Config::new().with_limits(limits))
-            .with_buffers(Buffers::DEFAULT.with_max_queued(self.queue));
         // Any page may join; a server with users would say `SameHost`.
-        let mut options = ServerOptions::new(OriginPolicy::Any).with_settings(settings);
+        let mut options = ServerOptions::new(OriginPolicy::Any)
+            .with_limits(Limits::DEFAULT.with_max_message_size(MAX_MESSAGE))
+            .with_buffers(Buffers::DEFAULT.with_max_queued(self.queue));
         if let Some(policy) = self.policy {
             options = options.with_deflate(policy, &self.pool);
         }
-        let socket = timeout(OPENING, accept(stream, &options)).await.map_err(io::Error::from)??;
+        let socket = accept(stream, &options).await?;
         self.talk(socket).await
     }
 

@@ -1,16 +1,15 @@
 //! An echo server on smol: `cargo run --release --example echo_server_smol -- --listen 127.0.0.1:9001`.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clap::Parser;
 use compression::Compression;
 use smol::net::{TcpListener, TcpStream};
 use smol::Timer;
-use sockless::adapter::futures_io::{FuturesIo, Sleep};
-use sockless::adapter::{polled, Error, ServerOptions, Settings};
+use sockless::adapter::futures_io::FuturesIo;
+use sockless::adapter::{polled, Error, ServerOptions};
 use sockless::deflate::{Policy, Pool};
 use sockless::handshake::OriginPolicy;
-use sockless::{Config, Timeouts};
 
 #[path = "shared/compression.rs"]
 mod compression;
@@ -56,24 +55,17 @@ fn main() -> std::io::Result<()> {
 
 async fn serve(stream: TcpStream, policy: Option<Policy>, pool: &Pool) -> Result<(), Error> {
     stream.set_nodelay(true)?;
-    let settings = Settings::DEFAULT.with_config(Config::new().with_timeouts(Timeouts::SERVER));
     // Any page may use an echo; a server with users would say `SameHost`.
-    let mut options = ServerOptions::new(OriginPolicy::Any).with_settings(settings);
+    let mut options = ServerOptions::new(OriginPolicy::Any);
     if let Some(policy) = policy {
         options = options.with_deflate(policy, pool);
     }
     // The traits know no clock: the transport is given the runtime's.
-    let stream = FuturesIo::new(stream).with_timer(sleep_until);
+    let stream = FuturesIo::new(stream).with_timer(Timer::at);
     let mut socket = polled::accept(stream, &options).await?;
     // What one read brought is answered in one write: `feed` queues, and the next wait for input writes.
     while let Some((message, mut outgoing)) = socket.recv_with().await? {
         outgoing.feed(message).await?;
     }
     Ok(())
-}
-
-fn sleep_until(at: Instant) -> Sleep {
-    Box::pin(async move {
-        Timer::at(at).await;
-    })
 }

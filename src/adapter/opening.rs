@@ -21,10 +21,14 @@ use crate::role::{Client, Entropy, Server};
 use crate::tolerance::Tolerances;
 
 /// What both roles can set.
+///
+/// Timers run unless [`without_timeouts`](Self::without_timeouts) turns them off, wherever the transport has a
+/// clock: on `std`, on tokio, and on `futures-io` with a timer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Settings {
-    /// Limits and timers of the connection.
+    /// Limits and timers of the connection. Where it names no timer, as `Config::new()` does not, those of the
+    /// role run: [`Timeouts::SERVER`] for a server, [`Timeouts::CLIENT`] for a client.
     pub config: Config,
     /// How much it buffers.
     pub buffers: Buffers,
@@ -35,6 +39,8 @@ pub struct Settings {
     /// How messages are compressed, where that is agreed on.
     #[cfg(feature = "deflate")]
     pub tuning: Tuning,
+    /// No timer runs, not even those of the role.
+    untimed: bool,
 }
 
 impl Settings {
@@ -46,12 +52,14 @@ impl Settings {
         head_size: HeadLimits::STORAGE,
         #[cfg(feature = "deflate")]
         tuning: Tuning::DEFAULT,
+        untimed: false,
     };
 
-    /// With other limits and timers at once.
+    /// With other limits and timers at once. Where it names no timer, those of the role run.
     #[must_use]
     pub const fn with_config(mut self, config: Config) -> Self {
         self.config = config;
+        self.untimed = false;
         self
     }
 
@@ -66,6 +74,7 @@ impl Settings {
     #[must_use]
     pub const fn with_timeouts(mut self, timeouts: Timeouts) -> Self {
         self.config.timeouts = timeouts;
+        self.untimed = false;
         self
     }
 
@@ -73,6 +82,7 @@ impl Settings {
     #[must_use]
     pub const fn without_timeouts(mut self) -> Self {
         self.config.timeouts = Timeouts::NONE;
+        self.untimed = true;
         self
     }
 
@@ -107,14 +117,22 @@ impl Settings {
         self
     }
 
+    /// The settings of a connection, where these timers run unless others were named.
+    fn config_of(&self, role: Timeouts) -> Config {
+        if self.untimed || self.config.timeouts != Timeouts::NONE {
+            return self.config;
+        }
+        self.config.with_timeouts(role)
+    }
+
     /// Those of a server.
     pub(super) fn server_config(&self) -> Config {
-        self.config
+        self.config_of(Timeouts::SERVER)
     }
 
     /// Those of a client.
     pub(super) fn client_config(&self) -> Config {
-        self.config
+        self.config_of(Timeouts::CLIENT)
     }
 }
 
@@ -153,7 +171,8 @@ pub struct ServerDeflate<'o> {
 }
 
 impl<'o> ServerOptions<'o> {
-    /// With this origin policy and the defaults.
+    /// With this origin policy and the defaults: no subprotocol, no compression, the timers of
+    /// [`Timeouts::SERVER`].
     pub const fn new(origin: OriginPolicy<'o>) -> Self {
         Self {
             origin,
@@ -201,7 +220,7 @@ impl<'o> ServerOptions<'o> {
         self
     }
 
-    /// With timers.
+    /// With other timers than [`Timeouts::SERVER`].
     #[must_use]
     pub const fn with_timeouts(mut self, timeouts: Timeouts) -> Self {
         self.settings = self.settings.with_timeouts(timeouts);

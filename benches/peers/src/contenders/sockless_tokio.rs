@@ -9,8 +9,8 @@ use sockless::handshake::OriginPolicy;
 use super::runtime;
 use crate::Result;
 
-/// One for all connections: what a task names in passing it keeps.
-static OPTIONS: ServerOptions<'static> = ServerOptions::new(OriginPolicy::Any);
+/// One for all connections: what a task names in passing it keeps. Without timers, which the others have not.
+static OPTIONS: ServerOptions<'static> = ServerOptions::new(OriginPolicy::Any).without_timeouts();
 
 pub fn serve(listener: TcpListener) -> Result {
     runtime::serve(listener, |stream| async {

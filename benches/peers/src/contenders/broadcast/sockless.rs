@@ -12,8 +12,8 @@ use super::{RING, hear};
 use crate::Result;
 use crate::contenders::runtime;
 
-/// One for all connections: what a task names in passing it keeps.
-static OPTIONS: ServerOptions<'static> = ServerOptions::new(OriginPolicy::Any);
+/// One for all connections: what a task names in passing it keeps. Without timers, which the others have not.
+static OPTIONS: ServerOptions<'static> = ServerOptions::new(OriginPolicy::Any).without_timeouts();
 
 pub fn serve(listener: TcpListener) -> Result {
     let sender = Sender::new(RING);
