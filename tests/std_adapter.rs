@@ -7,6 +7,7 @@ mod common;
 
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
+use std::time::Duration;
 
 use common::{to, Keys, CLOSE, PING, TEXT};
 use sockless::adapter::kit::{self, Cut, Wire};
@@ -100,6 +101,11 @@ impl Stream for Script {
 impl Stream for &mut Script {
     fn shutdown_write(&mut self) -> io::Result<()> {
         (**self).shutdown_write()
+    }
+
+    /// It never blocks.
+    fn limit_read(&mut self, _: Option<Duration>) -> io::Result<()> {
+        Ok(())
     }
 }
 

@@ -6,12 +6,14 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
+use core::time::Duration;
 
 use crate::connection::Config;
 use crate::deadline::Timeouts;
 #[cfg(feature = "deflate")]
 use crate::deflate::{Policy, Pool, Tuning};
 use crate::entropy::SystemEntropy;
+use crate::error::{ProtocolError, Timeout};
 use crate::handshake::client::{self, ClientRequest};
 use crate::handshake::server::{Handshake, PlainRequest, Progress, Reject, Request};
 use crate::handshake::{ComposeError, HandshakeError, HeadLimits, OriginPolicy, Session};
@@ -370,6 +372,28 @@ impl From<ComposeError> for OpeningError {
 
 /// Bytes that are read after a refusal, at most.
 pub(super) const MAX_DRAINED: usize = 1 << 20;
+
+/// For telling a peer why, and hearing it to its end, where no opening time is set.
+const PARTING: Duration = Duration::from_secs(5);
+
+/// The same where the opening time is up.
+const SHORT_PARTING: Duration = Duration::from_secs(1);
+
+/// How long a refusal may take, where so much of the opening time is left, if there is one.
+pub(super) fn parting_time(left: Option<Duration>) -> Duration {
+    left.map_or(PARTING, |left| left.max(SHORT_PARTING))
+}
+
+/// The refusal of a request that did not come in time (RFC 9112 section 9.5).
+pub(super) fn too_late() -> Vec<u8> {
+    Reject::new(408)
+        .map_err(OpeningError::from)
+        .and_then(|reject| written(|out| reject.write(out)))
+        .unwrap_or_default()
+}
+
+/// What is reported of an opening handshake whose time is up.
+pub(super) const LATE: ProtocolError = ProtocolError::TimedOut(Timeout::OpeningHandshake);
 
 /// What a server does with what it read.
 pub(super) enum Served {

@@ -165,7 +165,8 @@ pub async fn accept_or_http<S: AsyncRead + AsyncWrite + Unpin>(
     options: &ServerOptions<'_>,
     decide: impl FnOnce(&Request<'_>) -> Result<(), Refusal>,
 ) -> Result<Accepted<WebSocket<S, Server>, S>, Error> {
-    let (opened, _) = Box::pin(polled::open(Tokio::new(stream), options, decide)).await?;
+    let opened =
+        Box::pin(polled::open(Tokio::new(stream), options, decide, polled::Plain::HandedBack)).await?;
     Ok(opened.map_stream(Tokio::into_inner))
 }
 

@@ -3,7 +3,6 @@
 //! Owns: reading and writing it. Must not know: its rules.
 
 use alloc::boxed::Box;
-use alloc::vec::Vec;
 use core::future::poll_fn;
 use core::task::{Context, Poll};
 use core::time::Duration;
@@ -11,11 +10,11 @@ use std::io;
 
 use super::{PollTransport, WebSocket};
 use crate::adapter::opening::{
-    ask, client_endpoint, client_handshake, request, serve, server_endpoint, Asked, Served, MAX_DRAINED,
+    ask, client_endpoint, client_handshake, parting_time, request, serve, server_endpoint, too_late, Asked,
+    Served, LATE, MAX_DRAINED,
 };
 use crate::adapter::{Accepted, Error, OpeningError, Refusal, ServerOptions, Settings};
 use crate::entropy::SystemEntropy;
-use crate::error::{ProtocolError, Timeout};
 use crate::handshake::client::ClientRequest;
 use crate::handshake::server::{Handshake, Request};
 use crate::handshake::HandshakeError;
@@ -28,13 +27,17 @@ const READ: usize = 4096;
 /// What [`accept_or_http`] came to on such a transport.
 pub type Opened<S> = Accepted<WebSocket<S, Server>, S>;
 
-/// Accepts a WebSocket. Plain HTTP requests are answered with 426. After a refusal this waits until the
-/// client ends as well, or has sent 1 MiB more; [`Timeouts::opening`](crate::Timeouts::opening) bounds the
-/// whole, where the transport has a clock.
+/// Accepts a WebSocket. Plain HTTP requests are answered with 426.
+///
+/// Where the transport has a clock, [`Timeouts::opening`](crate::Timeouts::opening) bounds the whole; a client
+/// that is too slow is answered with 408. After a refusal this waits until the client ends as well, has sent 1
+/// MiB more, or the time is up: what is left of the opening time, but a second at least, and 5 s if none is set.
+/// Without a clock nothing but the octets bounds it.
 ///
 /// # Errors
 ///
-/// [`Error::Opening`] after the client was told; [`Error::Io`] if the transport failed.
+/// [`Error::Opening`] after the client was told, as far as it read that; [`Error::Protocol`] if it was too slow;
+/// [`Error::Io`] if the transport failed.
 ///
 /// # Cancel safety
 ///
@@ -77,7 +80,7 @@ pub async fn accept_or_http<S: PollTransport>(
     options: &ServerOptions<'_>,
     decide: impl FnOnce(&Request<'_>) -> Result<(), Refusal>,
 ) -> Result<Opened<S>, Error> {
-    Box::pin(open(stream, options, decide)).await.map(|(accepted, _)| accepted)
+    Box::pin(open(stream, options, decide, Plain::HandedBack)).await
 }
 
 // An opening handshake is in a box of its own, so that the task which goes on with the socket is small: the
@@ -89,20 +92,25 @@ pub(in crate::adapter) async fn serve_only<S: PollTransport>(
     options: &ServerOptions<'_>,
     decide: impl FnOnce(&Request<'_>) -> Result<(), Refusal>,
 ) -> Result<WebSocket<S, Server>, Error> {
-    let (mut stream, response) = match open(stream, options, decide).await? {
-        (Accepted::WebSocket(socket), _) => return Ok(socket),
-        (Accepted::Http { stream, .. }, response) => (stream, response),
-    };
-    let limit = options.settings.server_config().timeouts.opening;
-    Timed::new(&mut stream, limit).end(&response).await?;
-    Err(OpeningError::NotWebSocket.into())
+    match open(stream, options, decide, Plain::Refused).await? {
+        Accepted::WebSocket(socket) => Ok(socket),
+        Accepted::Http { .. } => Err(OpeningError::NotWebSocket.into()),
+    }
+}
+
+/// What becomes of a plain HTTP request.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in crate::adapter) enum Plain {
+    HandedBack,
+    Refused,
 }
 
 pub(in crate::adapter) async fn open<S: PollTransport>(
     mut stream: S,
     options: &ServerOptions<'_>,
     decide: impl FnOnce(&Request<'_>) -> Result<(), Refusal>,
-) -> Result<(Opened<S>, Vec<u8>), Error> {
+    plain: Plain,
+) -> Result<Opened<S>, Error> {
     let settings = options.settings;
     let mut storage = alloc::vec![0; settings.head_size];
     let mut handshake = Handshake::new(&mut storage, settings.head_limits);
@@ -110,7 +118,13 @@ pub(in crate::adapter) async fn open<S: PollTransport>(
     let mut buf = alloc::vec![0; settings.buffers.read.clamp(1, READ)];
     let mut timed = Timed::new(&mut stream, settings.server_config().timeouts.opening);
     loop {
-        let received = timed.read(&mut buf).await?;
+        let received = match timed.read(&mut buf).await {
+            Err(Error::Protocol(LATE)) => {
+                timed.refuse(&too_late()).await;
+                return Err(LATE.into());
+            }
+            read => until_end(read?)?,
+        };
         let decide = |request: &Request<'_>| decide.take().map_or(Ok(()), |decide| decide(request));
         match serve(&mut handshake, received, options, decide) {
             Served::NeedMore => {}
@@ -118,17 +132,28 @@ pub(in crate::adapter) async fn open<S: PollTransport>(
                 timed.write(&response).await?;
                 let rest = received.get(taken..).unwrap_or(&[]);
                 let socket = WebSocket::with_endpoint(stream, server_endpoint(&session, options, rest));
-                return Ok((Accepted::WebSocket(socket.with_session(session)), Vec::new()));
+                return Ok(Accepted::WebSocket(socket.with_session(session)));
             }
             Served::Http { mut head, response, taken } => {
                 head.extend_from_slice(received.get(taken..).unwrap_or(&[]));
-                return Ok((Accepted::Http { stream, received: head }, response));
+                if plain == Plain::Refused {
+                    timed.refuse(&response).await;
+                }
+                return Ok(Accepted::Http { stream, received: head });
             }
             Served::Refused { response, error } => {
-                timed.end(&response).await?;
+                timed.refuse(&response).await;
                 return Err(error.into());
             }
         }
+    }
+}
+
+/// What was read, unless that is the end.
+fn until_end(read: &[u8]) -> Result<&[u8], Error> {
+    match read {
+        [] => Err(OpeningError::Handshake(HandshakeError::UnexpectedEof).into()),
+        read => Ok(read),
     }
 }
 
@@ -160,7 +185,7 @@ pub(in crate::adapter) async fn open_client<S: PollTransport>(
     timed.write(&request(&handshake)?).await?;
     let mut buf = alloc::vec![0; settings.buffers.read.clamp(1, READ)];
     loop {
-        let received = timed.read(&mut buf).await?;
+        let received = until_end(timed.read(&mut buf).await?)?;
         match ask(&mut handshake, received)? {
             Asked::NeedMore => {}
             Asked::Open { session, taken } => {
@@ -195,21 +220,17 @@ impl<'s, S: PollTransport> Timed<'s, S> {
                 return Poll::Ready(result.map_err(Error::from));
             }
             match self.until {
-                Some(until) => self
-                    .stream
-                    .poll_sleep(cx, until)
-                    .map(|()| Err(ProtocolError::TimedOut(Timeout::OpeningHandshake).into())),
+                Some(until) => self.stream.poll_sleep(cx, until).map(|()| Err(LATE.into())),
                 None => Poll::Pending,
             }
         })
         .await
     }
 
+    /// Reads once; nothing is the end.
     async fn read<'b>(&mut self, buf: &'b mut [u8]) -> Result<&'b [u8], Error> {
-        match self.poll(|stream, cx| stream.poll_read(cx, buf)).await? {
-            0 => Err(OpeningError::Handshake(HandshakeError::UnexpectedEof).into()),
-            count => Ok(buf.get(..count).unwrap_or(&[])),
-        }
+        let count = self.poll(|stream, cx| stream.poll_read(cx, buf)).await?;
+        Ok(buf.get(..count).unwrap_or(&[]))
     }
 
     async fn write(&mut self, mut bytes: &[u8]) -> Result<(), Error> {
@@ -222,17 +243,29 @@ impl<'s, S: PollTransport> Timed<'s, S> {
         self.poll(|stream, cx| stream.poll_flush(cx)).await
     }
 
-    /// Writes a refusal, ends the writing direction, and reads on, within a bound, so that the answer to what
-    /// the client is still sending is no reset that overtakes the refusal.
-    async fn end(&mut self, response: &[u8]) -> Result<(), Error> {
-        self.write(response).await?;
+    /// Bounds what is still done by the time that a refusal may take.
+    fn part(&mut self) {
+        if let Some(now) = self.stream.now() {
+            let left = self.until.map(|until| until.since(now));
+            self.until = Some(now.after(parting_time(left)));
+        }
+    }
+
+    /// Writes a refusal, ends the writing direction, and reads on, within bounds, so that the answer to what the
+    /// client is still sending is no reset that overtakes the refusal.
+    ///
+    /// What goes wrong meanwhile is no news: the client was refused.
+    async fn refuse(&mut self, response: &[u8]) {
+        self.part();
+        if self.write(response).await.is_err() {
+            return;
+        }
         // A transport that has ended is as good.
         let _ = self.poll(|stream, cx| stream.poll_shutdown(cx)).await;
-        let mut buf = alloc::vec![0; 4096];
+        let mut buf = alloc::vec![0; READ];
         let mut left = MAX_DRAINED;
-        while let (Ok(read), 1..) = (self.read(&mut buf).await, left) {
+        while let (Ok(read @ [_, ..]), 1..) = (self.read(&mut buf).await, left) {
             left = left.saturating_sub(read.len());
         }
-        Ok(())
     }
 }

@@ -2,35 +2,37 @@
 //!
 //! Owns: reading and writing it. Must not know: its rules.
 
-use alloc::vec::Vec;
 use std::io;
 use std::net::TcpStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::clock::{Clock, Limited};
 use super::{is_transient, Stream, WebSocket};
 use crate::adapter::opening::{
-    ask, client_endpoint, client_handshake, request, serve, server_endpoint, Asked, Served, MAX_DRAINED,
+    ask, client_endpoint, client_handshake, parting_time, request, serve, server_endpoint, too_late, Asked,
+    Served, LATE, MAX_DRAINED,
 };
 use crate::adapter::{Accepted, Error, OpeningError, Refusal, ServerOptions, Settings};
 use crate::entropy::SystemEntropy;
-use crate::error::{ProtocolError, Timeout};
 use crate::handshake::client::ClientRequest;
 use crate::handshake::server::{Handshake, Request};
 use crate::handshake::HandshakeError;
 use crate::role::{Client, Server};
-use crate::time::{Timestamp, Wake};
 
 /// What [`accept_or_http`] came to on such a transport.
 pub type Opened<S> = Accepted<WebSocket<S, Server>, S>;
 
-/// Accepts a WebSocket. Plain HTTP requests are answered with 426. After a refusal this waits until the
-/// client ends as well, or has sent 1 MiB more; [`Timeouts::opening`](crate::Timeouts::opening) bounds the
-/// reads before.
+/// Accepts a WebSocket. Plain HTTP requests are answered with 426.
+///
+/// Where the transport [limits](Stream::limit_read) its reads and writes,
+/// [`Timeouts::opening`](crate::Timeouts::opening) bounds the whole; a client that is too slow is answered with
+/// 408. After a refusal this waits until the client ends as well, has sent 1 MiB more, or the time is up: what is
+/// left of the opening time, but a second at least, and 5 s if none is set. On a transport whose reads have no
+/// limit nothing is waited for after a refusal.
 ///
 /// # Errors
 ///
-/// [`Error::Opening`] after the client was told; [`Error::Io`] if the transport failed.
+/// [`Error::Opening`] after the client was told, as far as it read that; [`Error::Protocol`] if it was too slow;
+/// [`Error::Io`] if the transport failed.
 pub fn accept<S: Stream>(stream: S, options: &ServerOptions<'_>) -> Result<WebSocket<S, Server>, Error> {
     accept_with(stream, options, |_| Ok(()))
 }
@@ -45,12 +47,9 @@ pub fn accept_with<S: Stream>(
     options: &ServerOptions<'_>,
     decide: impl FnOnce(&Request<'_>) -> Result<(), Refusal>,
 ) -> Result<WebSocket<S, Server>, Error> {
-    match open(stream, options, decide)? {
-        (Accepted::WebSocket(socket), _) => Ok(socket),
-        (Accepted::Http { mut stream, .. }, response) => {
-            end(&mut stream, &response)?;
-            Err(OpeningError::NotWebSocket.into())
-        }
+    match open(stream, options, decide, Plain::Refused)? {
+        Accepted::WebSocket(socket) => Ok(socket),
+        Accepted::Http { .. } => Err(OpeningError::NotWebSocket.into()),
     }
 }
 
@@ -64,41 +63,67 @@ pub fn accept_or_http<S: Stream>(
     options: &ServerOptions<'_>,
     decide: impl FnOnce(&Request<'_>) -> Result<(), Refusal>,
 ) -> Result<Opened<S>, Error> {
-    open(stream, options, decide).map(|(accepted, _)| accepted)
+    open(stream, options, decide, Plain::HandedBack)
+}
+
+/// What becomes of a plain HTTP request.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Plain {
+    HandedBack,
+    Refused,
 }
 
 fn open<S: Stream>(
     mut stream: S,
     options: &ServerOptions<'_>,
     decide: impl FnOnce(&Request<'_>) -> Result<(), Refusal>,
-) -> Result<(Opened<S>, Vec<u8>), Error> {
+    plain: Plain,
+) -> Result<Opened<S>, Error> {
     let settings = options.settings;
     let mut storage = alloc::vec![0; settings.head_size];
     let mut handshake = Handshake::new(&mut storage, settings.head_limits);
     let mut decide = Some(decide);
     let mut buf = alloc::vec![0; settings.buffers.read.max(1)];
-    let mut timed = Timed::new(settings.server_config().timeouts.opening);
+    let mut timed = Timed::new(&mut stream, settings.server_config().timeouts.opening);
     loop {
-        let received = timed.read(&mut stream, &mut buf)?;
+        let received = match timed.read(&mut buf) {
+            Err(Error::Protocol(LATE)) => {
+                timed.refuse(&too_late());
+                return Err(LATE.into());
+            }
+            read => until_end(read?)?,
+        };
         let decide = |request: &Request<'_>| decide.take().map_or(Ok(()), |decide| decide(request));
         match serve(&mut handshake, received, options, decide) {
             Served::NeedMore => {}
             Served::Open { response, session, taken } => {
-                stream.write_all(&response)?;
-                stream.flush()?;
+                timed.write(&response)?;
+                timed.end()?;
                 let rest = received.get(taken..).unwrap_or(&[]);
                 let socket = WebSocket::with_endpoint(stream, server_endpoint(&session, options, rest));
-                return Ok((Accepted::WebSocket(socket.with_session(session)), Vec::new()));
+                return Ok(Accepted::WebSocket(socket.with_session(session)));
             }
             Served::Http { mut head, response, taken } => {
                 head.extend_from_slice(received.get(taken..).unwrap_or(&[]));
-                return Ok((Accepted::Http { stream, received: head }, response));
+                match plain {
+                    Plain::Refused => timed.refuse(&response),
+                    Plain::HandedBack => timed.end()?,
+                }
+                return Ok(Accepted::Http { stream, received: head });
             }
             Served::Refused { response, error } => {
-                end(&mut stream, &response)?;
+                timed.refuse(&response);
                 return Err(error.into());
             }
         }
+    }
+}
+
+/// What was read, unless that is the end.
+fn until_end(read: &[u8]) -> Result<&[u8], Error> {
+    match read {
+        [] => Err(OpeningError::Handshake(HandshakeError::UnexpectedEof).into()),
+        read => Ok(read),
     }
 }
 
@@ -114,15 +139,15 @@ pub fn connect<S: Stream>(
 ) -> Result<WebSocket<S, Client<SystemEntropy>>, Error> {
     let mut storage = alloc::vec![0; settings.head_size];
     let mut handshake = client_handshake(request_for, &mut storage, settings)?;
-    stream.write_all(&request(&handshake)?)?;
-    stream.flush()?;
+    let mut timed = Timed::new(&mut stream, settings.client_config().timeouts.opening);
+    timed.write(&request(&handshake)?)?;
     let mut buf = alloc::vec![0; settings.buffers.read.max(1)];
-    let mut timed = Timed::new(settings.client_config().timeouts.opening);
     loop {
-        let received = timed.read(&mut stream, &mut buf)?;
+        let received = until_end(timed.read(&mut buf)?)?;
         match ask(&mut handshake, received)? {
             Asked::NeedMore => {}
             Asked::Open { session, taken } => {
+                timed.end()?;
                 let rest = received.get(taken..).unwrap_or(&[]);
                 let socket = WebSocket::with_endpoint(stream, client_endpoint(&session, settings, rest));
                 return Ok(socket.with_session(session));
@@ -149,52 +174,116 @@ pub fn dial(
     connect(stream, request_for, settings)
 }
 
-/// The reads of an opening handshake, within its time.
-struct Timed {
-    clock: Clock,
-    limit: Option<Duration>,
+/// The transport of an opening handshake, and when its time is up.
+struct Timed<'s, S> {
+    stream: &'s mut S,
+    until: Option<Instant>,
+    /// Whether reads or writes were limited.
+    limited: bool,
 }
 
-impl Timed {
-    const fn new(limit: Option<Duration>) -> Self {
-        Self { clock: Clock::new(), limit }
+/// A transport may fail so much before its limit.
+const EARLY: Duration = Duration::from_millis(50);
+
+impl<'s, S: Stream> Timed<'s, S> {
+    /// From now on.
+    fn new(stream: &'s mut S, limit: Option<Duration>) -> Self {
+        // A time that the clock cannot express never comes.
+        let until = limit.and_then(|limit| Instant::now().checked_add(limit));
+        Self { stream, until, limited: false }
     }
 
-    fn read<'b>(&mut self, stream: &mut impl Stream, buf: &'b mut [u8]) -> Result<&'b [u8], Error> {
+    /// Does the operation, within the time that is left.
+    fn run<T>(
+        &mut self,
+        limit: impl Fn(&mut S, Option<Duration>) -> io::Result<()>,
+        mut operation: impl FnMut(&mut S) -> io::Result<T>,
+    ) -> Result<T, Error> {
         loop {
-            let wake =
-                self.limit.map_or(Wake::Never, |limit| Wake::At(Timestamp::from_micros(0).after(limit)));
-            let limited = match self.clock.limit_read(stream, wake)? {
-                Limited::Passed(_) => {
-                    return Err(ProtocolError::TimedOut(Timeout::OpeningHandshake).into());
+            if let Some(until) = self.until {
+                let left = until.saturating_duration_since(Instant::now());
+                if left.is_zero() {
+                    return Err(LATE.into());
                 }
-                limited => limited != Limited::Not,
-            };
-            match stream.read(buf) {
-                Ok(0) => return Err(OpeningError::Handshake(HandshakeError::UnexpectedEof).into()),
-                Ok(count) => {
-                    self.clock.limit_read(stream, Wake::Never)?;
-                    return Ok(buf.get(..count).unwrap_or(&[]));
+                match limit(self.stream, Some(left)) {
+                    Ok(()) => self.limited = true,
+                    Err(error) if error.kind() == io::ErrorKind::Unsupported => {}
+                    Err(error) => return Err(error.into()),
                 }
+            }
+            match operation(self.stream) {
+                Ok(done) => return Ok(done),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if limited && is_transient(&error) => {}
+                // One that does not block at all, or has a shorter limit of its own, is not asked again.
+                Err(error) if is_transient(&error) && self.is_late(EARLY) => {}
                 Err(error) => return Err(error.into()),
             }
         }
     }
+
+    /// Whether the time is up, or will be so soon.
+    fn is_late(&self, soon: Duration) -> bool {
+        self.until.is_some_and(|until| until.saturating_duration_since(Instant::now()) < soon)
+    }
+
+    /// Reads once; nothing is the end.
+    fn read<'b>(&mut self, buf: &'b mut [u8]) -> Result<&'b [u8], Error> {
+        let count = self.run(S::limit_read, |stream| stream.read(buf))?;
+        Ok(buf.get(..count).unwrap_or(&[]))
+    }
+
+    fn write(&mut self, mut bytes: &[u8]) -> Result<(), Error> {
+        while !bytes.is_empty() {
+            match self.run(S::limit_write, |stream| stream.write(bytes))? {
+                0 => return Err(io::Error::from(io::ErrorKind::WriteZero).into()),
+                count => bytes = bytes.get(count..).unwrap_or(&[]),
+            }
+        }
+        self.run(S::limit_write, S::flush)
+    }
+
+    /// Takes the limits away.
+    fn end(&mut self) -> Result<(), Error> {
+        if core::mem::take(&mut self.limited) {
+            for limit in [S::limit_read, S::limit_write] {
+                match limit(self.stream, None) {
+                    Err(error) if error.kind() != io::ErrorKind::Unsupported => return Err(error.into()),
+                    _ => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Bounds what is still done by the time that a refusal may take.
+    fn part(&mut self) {
+        let now = Instant::now();
+        let left = self.until.map(|until| until.saturating_duration_since(now));
+        self.until = now.checked_add(parting_time(left));
+    }
+
+    /// Writes a refusal, ends the writing direction, and reads on, within bounds, so that the answer to what the
+    /// client is still sending is no reset that overtakes the refusal.
+    ///
+    /// What goes wrong meanwhile is no news: the client was refused.
+    fn refuse(&mut self, response: &[u8]) {
+        self.part();
+        if self.write(response).is_err() {
+            return;
+        }
+        // A transport that has ended is as good.
+        let _ = self.stream.shutdown_write();
+        // A read without a limit may last as long as the client likes.
+        if self.stream.limit_read(Some(PROBE)).is_err() {
+            return;
+        }
+        let mut buf = alloc::vec![0; 4096];
+        let mut left = MAX_DRAINED;
+        while let (Ok(read @ [_, ..]), 1..) = (self.read(&mut buf), left) {
+            left = left.saturating_sub(read.len());
+        }
+    }
 }
 
-/// Writes a refusal, ends the writing direction, and reads on, within a bound, so that the answer to what the
-/// client is still sending is no reset that overtakes the refusal.
-fn end(stream: &mut impl Stream, response: &[u8]) -> Result<(), Error> {
-    stream.write_all(response)?;
-    stream.flush()?;
-    // A transport that has ended is as good.
-    let _ = stream.shutdown_write();
-    let mut buf = alloc::vec![0; 4096];
-    let mut left = MAX_DRAINED;
-    while let (Ok(count @ 1..), 1..) = (stream.read(&mut buf), left) {
-        left = left.saturating_sub(count);
-    }
-    Ok(())
-}
+/// A limit to find out by whether a transport takes limits.
+const PROBE: Duration = Duration::from_secs(1);
