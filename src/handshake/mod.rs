@@ -2,6 +2,7 @@
 //!
 //! Owns: what both roles share of it. Must not know: frames, sockets, or an allocator.
 
+mod body;
 pub mod client;
 mod compose;
 mod deflate;
@@ -19,6 +20,7 @@ mod scan;
 pub mod server;
 mod uri;
 
+pub use body::{BodyError, BodyReader};
 pub use compose::ComposeError;
 pub use deflate::parse_deflate_answer;
 pub use error::HandshakeError;

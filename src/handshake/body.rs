@@ -1,0 +1,316 @@
+//! The body of a response that did not open a WebSocket (RFC 9112 sections 6 and 7).
+//!
+//! Owns: where the body ends, and taking the chunks out of it. Must not know: what the body is for, or any
+//! storage: octets are lent from the input.
+
+use core::fmt;
+
+use super::http1::{trim, Headers};
+use super::scan::is_text;
+
+/// Octets of chunk extensions, leading zeros and trailers that are passed over, beyond as many as come of the
+/// body.
+const MAX_SKIPPED: usize = 16 << 10;
+
+/// Reads the body of a response from any split of the input, up to a bound.
+///
+/// Made from the head of the response, it is given what comes after it. Nothing is stored: each call lends a
+/// piece of the body out of the input. What a `Transfer-Encoding` or a `Content-Encoding` did besides cutting
+/// the body into chunks is not undone.
+///
+/// # Examples
+///
+/// ```
+/// use sockless::handshake::client::{ClientRequest, Handshake, Progress};
+/// use sockless::handshake::{BodyReader, HeadLimits, Uri};
+///
+/// let request = ClientRequest::new(Uri::parse("ws://example.com/")?);
+/// let mut storage = [0; 512];
+/// let mut handshake = Handshake::new(request, [0; 16], &mut storage, HeadLimits::DEFAULT);
+/// let received = b"HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\n\r\ngone";
+/// let (taken, progress) = handshake.recv(received)?;
+/// let Progress::Rejected(rejected) = progress else { panic!("it is no 101") };
+///
+/// let mut body = BodyReader::new("GET", rejected.status(), rejected.headers(), 1 << 16)?;
+/// let (mut rest, mut came) = (&received[taken..], Vec::new());
+/// while !body.is_over() && !rest.is_empty() {
+///     let (taken, piece) = body.recv(rest)?;
+///     came.extend_from_slice(piece);
+///     rest = &rest[taken..];
+/// }
+/// assert!(body.is_complete());
+/// assert_eq!(came, b"gone");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct BodyReader {
+    state: State,
+    /// Octets of the body that may still be lent.
+    room: u64,
+    /// Octets that may still be passed over.
+    skip: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// So many octets are still to come.
+    Length(u64),
+    /// Whatever comes until the transport ends.
+    UntilEnd,
+    Chunked(Chunk),
+    Complete,
+    /// There was more than there was room for.
+    CutOff,
+    Failed(BodyError),
+}
+
+/// What of a chunked body comes next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Chunk {
+    /// A digit of a chunk's size, of which `digits` came that count.
+    Size {
+        size: u64,
+        digits: u8,
+        begun: bool,
+    },
+    /// The rest of the line behind the size.
+    Extension {
+        size: u64,
+    },
+    /// The LF of that line.
+    SizeEnd {
+        size: u64,
+    },
+    /// So many octets of the chunk.
+    Data(u64),
+    /// The CR and then the LF behind them.
+    DataCr,
+    DataLf,
+    /// A line of the trailer section: at its beginning or in it, and its LF.
+    TrailerStart,
+    Trailer,
+    TrailerEnd,
+    /// The LF that ends all.
+    LastLf,
+}
+
+/// Why a body cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum BodyError {
+    /// `Content-Length` is no number, or there are several that differ (RFC 9112 section 6.3).
+    InvalidLength,
+    /// A chunk does not have the form of one (RFC 9112 section 7.1).
+    InvalidChunk,
+    /// Chunk extensions or trailers are longer than anybody needs.
+    TooMuchBesides,
+    /// The transport ended before the body did.
+    UnexpectedEof,
+}
+
+impl fmt::Display for BodyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::InvalidLength => "Content-Length is invalid, or repeated with another value",
+            Self::InvalidChunk => "the body is not chunked as it should be",
+            Self::TooMuchBesides => "chunk extensions or trailers are too long",
+            Self::UnexpectedEof => "the transport ended inside the body",
+        })
+    }
+}
+
+impl core::error::Error for BodyError {}
+
+impl BodyReader {
+    /// For a response of this status, with these fields, to a request of this method, in letters as they went
+    /// out. Up to `max` octets of the body are lent.
+    ///
+    /// A response to HEAD, a 1xx, a 204 and a 304 have no body, and a 2xx to CONNECT is followed by a tunnel.
+    /// Where there are both `Transfer-Encoding` and `Content-Length`, the former counts. Where there is neither,
+    /// or chunks are not the last coding, the body ends with the transport.
+    ///
+    /// # Errors
+    ///
+    /// [`BodyError::InvalidLength`].
+    pub fn new(method: &str, status: u16, headers: Headers<'_>, max: u64) -> Result<Self, BodyError> {
+        let state = match (method, status) {
+            ("HEAD", _) | (_, 100..=199 | 204 | 304) | ("CONNECT", 200..=299) => State::Complete,
+            _ => match is_chunked(headers) {
+                Some(true) => State::Chunked(Chunk::FIRST),
+                Some(false) => State::UntilEnd,
+                None => match length(headers)? {
+                    Some(0) => State::Complete,
+                    Some(len) => State::Length(len),
+                    None => State::UntilEnd,
+                },
+            },
+        };
+        Ok(Self { state, room: max, skip: MAX_SKIPPED })
+    }
+
+    /// Takes received octets. Returns how many it took, and the piece of the body that was among them, perhaps
+    /// an empty one. Call it again with what was not taken, until there is nothing left or the body
+    /// [is over](Self::is_over): what comes then is not taken.
+    ///
+    /// # Errors
+    ///
+    /// [`BodyError`]; later calls return the same error. What was lent before counts.
+    pub fn recv<'i>(&mut self, input: &'i [u8]) -> Result<(usize, &'i [u8]), BodyError> {
+        let mut taken = 0_usize;
+        loop {
+            let rest = input.get(taken..).unwrap_or(&[]);
+            let left = match self.state {
+                State::Failed(error) => return Err(error),
+                State::Complete | State::CutOff => return Ok((taken, &[])),
+                State::Length(left) | State::Chunked(Chunk::Data(left)) => left,
+                State::UntilEnd => u64::MAX,
+                State::Chunked(chunk) => {
+                    let Some((byte, _)) = rest.split_first() else { return Ok((taken, &[])) };
+                    taken = taken.saturating_add(1);
+                    self.state = match self.next(chunk, *byte) {
+                        Ok(state) => state,
+                        Err(error) => State::Failed(error),
+                    };
+                    continue;
+                }
+            };
+            // What is promised and has no room is not waited for.
+            if self.room == 0 && (self.state != State::UntilEnd || !rest.is_empty()) {
+                self.state = State::CutOff;
+                return Ok((taken, &[]));
+            }
+            let most = usize::try_from(left.min(self.room)).unwrap_or(usize::MAX);
+            let piece = rest.get(..most).unwrap_or(rest);
+            self.lent(left, piece.len() as u64);
+            return Ok((taken.saturating_add(piece.len()), piece));
+        }
+    }
+
+    /// The transport ended.
+    ///
+    /// # Errors
+    ///
+    /// [`BodyError::UnexpectedEof`] if the body is not complete; after a failure, that failure.
+    pub fn eof(&mut self) -> Result<(), BodyError> {
+        match self.state {
+            State::UntilEnd => self.state = State::Complete,
+            State::Complete | State::CutOff => {}
+            State::Failed(error) => return Err(error),
+            State::Length(_) | State::Chunked(_) => {
+                self.state = State::Failed(BodyError::UnexpectedEof);
+                return Err(BodyError::UnexpectedEof);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether nothing more is to be read: the body came, was cut off, or has failed.
+    pub const fn is_over(&self) -> bool {
+        matches!(self.state, State::Complete | State::CutOff | State::Failed(_))
+    }
+
+    /// Whether the whole body came.
+    pub const fn is_complete(&self) -> bool {
+        matches!(self.state, State::Complete)
+    }
+
+    /// Whether the body is larger than was wanted.
+    pub const fn is_cut_off(&self) -> bool {
+        matches!(self.state, State::CutOff)
+    }
+
+    /// So many octets are lent, of those that are left of the body or of the chunk.
+    fn lent(&mut self, left: u64, count: u64) {
+        self.room = self.room.saturating_sub(count);
+        // What is passed over is in proportion to what comes of it.
+        self.skip = self.skip.saturating_add(usize::try_from(count).unwrap_or(MAX_SKIPPED)).min(MAX_SKIPPED);
+        let left = left.saturating_sub(count);
+        self.state = match self.state {
+            State::Length(_) if left == 0 => State::Complete,
+            // The rest has no room.
+            State::Length(_) | State::Chunked(Chunk::Data(_)) if left > 0 && self.room == 0 => State::CutOff,
+            State::Length(_) => State::Length(left),
+            State::Chunked(Chunk::Data(_)) if left == 0 => State::Chunked(Chunk::DataCr),
+            State::Chunked(Chunk::Data(_)) => State::Chunked(Chunk::Data(left)),
+            state => state,
+        };
+    }
+
+    /// Where a chunked body is after this octet, which is none of its own.
+    fn next(&mut self, chunk: Chunk, byte: u8) -> Result<State, BodyError> {
+        Ok(State::Chunked(match (chunk, byte) {
+            (Chunk::Size { size, digits, .. }, _) if byte.is_ascii_hexdigit() => {
+                let value = u64::from((byte as char).to_digit(16).unwrap_or(0));
+                match (digits, value) {
+                    (0, 0) => self.pass(Chunk::Size { size: 0, digits: 0, begun: true })?,
+                    (16.., _) => return Err(BodyError::InvalidChunk),
+                    _ => Chunk::Size {
+                        size: size.wrapping_shl(4) | value,
+                        digits: digits.saturating_add(1),
+                        begun: true,
+                    },
+                }
+            }
+            (Chunk::Size { size, begun: true, .. } | Chunk::Extension { size }, b'\r') => {
+                Chunk::SizeEnd { size }
+            }
+            // RFC 9112 section 7.1.1: extensions that are unknown are ignored, whitespace before them too.
+            (Chunk::Size { size, begun: true, .. }, b';' | b' ' | b'\t') => {
+                self.pass(Chunk::Extension { size })?
+            }
+            (Chunk::Extension { .. } | Chunk::Trailer, _) if is_text(&[byte]) => self.pass(chunk)?,
+            (Chunk::SizeEnd { size: 0 }, b'\n') => Chunk::TrailerStart,
+            // What is promised and has no room is not waited for.
+            (Chunk::SizeEnd { .. }, b'\n') if self.room == 0 => return Ok(State::CutOff),
+            (Chunk::SizeEnd { size }, b'\n') => Chunk::Data(size),
+            (Chunk::DataCr, b'\r') => Chunk::DataLf,
+            (Chunk::DataLf, b'\n') => Chunk::FIRST,
+            (Chunk::TrailerStart, b'\r') => Chunk::LastLf,
+            (Chunk::TrailerStart, _) if is_text(&[byte]) => self.pass(Chunk::Trailer)?,
+            (Chunk::Trailer, b'\r') => Chunk::TrailerEnd,
+            (Chunk::TrailerEnd, b'\n') => Chunk::TrailerStart,
+            (Chunk::LastLf, b'\n') => return Ok(State::Complete),
+            _ => return Err(BodyError::InvalidChunk),
+        }))
+    }
+
+    /// One octet more is passed over.
+    fn pass(&mut self, next: Chunk) -> Result<Chunk, BodyError> {
+        self.skip = self.skip.checked_sub(1).ok_or(BodyError::TooMuchBesides)?;
+        Ok(next)
+    }
+}
+
+impl Chunk {
+    /// At the first digit of a chunk's size.
+    const FIRST: Self = Self::Size { size: 0, digits: 0, begun: false };
+}
+
+/// Whether `chunked` is the last coding and stands once (RFC 9112 section 6.1); `None` if there is no coding.
+fn is_chunked(headers: Headers<'_>) -> Option<bool> {
+    let codings = headers
+        .get_all("Transfer-Encoding")
+        .flat_map(|value| value.split(|&byte| byte == b','))
+        .map(trim)
+        .filter(|coding| !coding.is_empty());
+    let chunked = |coding: &[u8]| coding.eq_ignore_ascii_case(b"chunked");
+    let last = codings.clone().last()?;
+    Some(chunked(last) && codings.filter(|coding| chunked(coding)).nth(1).is_none())
+}
+
+/// The number of all `Content-Length` (RFC 9112 section 6.3): equal ones count as one.
+fn length(headers: Headers<'_>) -> Result<Option<u64>, BodyError> {
+    let mut length = None;
+    for value in headers.get_all("Content-Length").flat_map(|value| value.split(|&byte| byte == b',')) {
+        let digits = core::str::from_utf8(trim(value)).map_err(|_| BodyError::InvalidLength)?;
+        // `parse` would take a sign.
+        if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(BodyError::InvalidLength);
+        }
+        let value = digits.parse().map_err(|_| BodyError::InvalidLength)?;
+        if length.replace(value).is_some_and(|earlier| earlier != value) {
+            return Err(BodyError::InvalidLength);
+        }
+    }
+    Ok(length)
+}
