@@ -27,6 +27,16 @@ use Adapter::{Blocking, Smol, Tokio, Untimed};
 const ALL: [Adapter; 4] = [Blocking, Tokio, Smol, Untimed];
 const TIMED: [Adapter; 3] = [Blocking, Tokio, Smol];
 
+/// Tests each adapter, all at a time.
+fn each(adapters: &[Adapter], test: impl Fn(Adapter) + Sync) {
+    thread::scope(|scope| {
+        for &adapter in adapters {
+            let test = &test;
+            scope.spawn(move || test(adapter));
+        }
+    });
+}
+
 fn request() -> ClientRequest<'static> {
     ClientRequest::new(Uri::parse("ws://a/").unwrap())
 }
@@ -106,7 +116,7 @@ const UNTIL_END: &str =
 
 #[track_caller]
 fn is_whole(rejection: &Rejection, adapter: Adapter) {
-    assert_eq!(rejection.status, 401);
+    assert_eq!((rejection.status, rejection.complete), (401, true));
     assert_eq!(rejection.body.escape_ascii().to_string(), "say your name", "{adapter:?}");
     let cookies: Vec<_> = rejection.fields.iter().filter(|(name, _)| name == "Set-Cookie").collect();
     assert_eq!(cookies.len(), 2);
@@ -136,7 +146,7 @@ fn cuts(response: &str) -> Vec<Vec<&[u8]>> {
 
 #[test]
 fn a_refusal_is_read_whole_however_it_is_cut_and_no_longer_than_needed() {
-    for adapter in ALL {
+    each(&ALL, |adapter| {
         // A server that keeps the connection is not waited for.
         for response in [LENGTH, CHUNKED] {
             for pieces in cuts(response) {
@@ -150,7 +160,7 @@ fn a_refusal_is_read_whole_however_it_is_cut_and_no_longer_than_needed() {
                 is_whole(&rejected(adapter, Settings::DEFAULT, &pieces, true).0, adapter);
             }
         }
-    }
+    });
 }
 
 /// Timers of which only that of the opening handshake runs.
@@ -163,11 +173,12 @@ fn short(millis: u64) -> Settings {
 #[test]
 fn a_refusal_whose_body_does_not_end_is_reported_in_time_with_what_came() {
     let body = |response: &str, at: usize| response.find("\r\n\r\n").unwrap() + 4 + at;
-    for adapter in TIMED {
+    each(&TIMED, |adapter| {
         for (response, cut) in [(LENGTH, 3), (CHUNKED, 10), (UNTIL_END, 3)] {
             let sent = &response.as_bytes()[..body(response, cut)];
             let (rejection, took) = rejected(adapter, short(400), &[sent], false);
             assert_eq!((rejection.status, rejection.body.as_slice()), (401, &b"say"[..]), "{adapter:?}");
+            assert!(!rejection.complete);
             assert!(
                 took >= Duration::from_millis(390) && took < Duration::from_secs(3),
                 "{adapter:?}: {took:?}"
@@ -175,19 +186,21 @@ fn a_refusal_whose_body_does_not_end_is_reported_in_time_with_what_came() {
             // The end of the stream comes before that of the time.
             let (rejection, took) = rejected(adapter, short(10_000), &[sent], true);
             assert_eq!((rejection.status, rejection.body.as_slice()), (401, &b"say"[..]), "{adapter:?}");
+            assert_eq!(rejection.complete, response == UNTIL_END);
             assert!(took < Duration::from_secs(3), "{adapter:?}: {took:?}");
         }
         // Without timers it is a few seconds.
         let sent = &LENGTH.as_bytes()[..body(LENGTH, 3)];
         let (rejection, took) = rejected(adapter, Settings::DEFAULT.without_timeouts(), &[sent], false);
         assert_eq!((rejection.status, rejection.body.as_slice()), (401, &b"say"[..]), "{adapter:?}");
+        assert!(!rejection.complete);
         assert!(took < Duration::from_secs(8), "{adapter:?}: {took:?}");
-    }
+    });
 }
 
 #[test]
 fn a_body_is_kept_up_to_a_bound() {
-    for adapter in ALL {
+    each(&ALL, |adapter| {
         for len in [64 << 10, (64 << 10) + 1, 1 << 20] {
             let response = [
                 format!("HTTP/1.1 502 Bad Gateway\r\nContent-Length: {len}\r\n\r\n").into_bytes(),
@@ -196,18 +209,43 @@ fn a_body_is_kept_up_to_a_bound() {
             .concat();
             let (rejection, _) = rejected(adapter, Settings::DEFAULT, &[&response], false);
             assert_eq!(rejection.body.len(), len.min(64 << 10), "{adapter:?}");
+            assert_eq!(rejection.complete, len == 64 << 10);
         }
         // A body without end is not read to its end.
         let response = [&b"HTTP/1.1 502 Bad Gateway\r\n\r\n"[..], &vec![b'x'; 100 << 10]].concat();
         let (rejection, took) = rejected(adapter, Settings::DEFAULT, &[&response], false);
-        assert_eq!(rejection.body.len(), 64 << 10, "{adapter:?}");
+        assert_eq!((rejection.body.len(), rejection.complete), (64 << 10, false), "{adapter:?}");
         assert!(took < Duration::from_secs(5), "{adapter:?}: {took:?}");
-    }
+    });
+}
+
+#[test]
+fn the_bound_of_a_body_is_a_setting() {
+    each(&ALL, |adapter| {
+        for (max, body) in [(0, ""), (3, "say"), (13, "say your name"), (14, "say your name")] {
+            for response in [LENGTH, CHUNKED] {
+                let settings = Settings::DEFAULT.with_max_rejection_body(max);
+                let (rejection, _) = rejected(adapter, settings, &[response.as_bytes()], false);
+                assert_eq!(
+                    (rejection.body.as_slice(), rejection.complete),
+                    (body.as_bytes(), max >= 13),
+                    "{adapter:?}"
+                );
+            }
+        }
+    });
+}
+
+#[test]
+fn a_rejection_that_is_printed_shows_no_value_and_no_body() {
+    let (rejection, _) = rejected(Blocking, Settings::DEFAULT, &[LENGTH.as_bytes()], false);
+    let printed = format!("{:?} {rejection}", OpeningError::Rejected(rejection.clone()));
+    assert!(printed.contains("401") && !printed.contains("Basic") && !printed.contains("name"), "{printed}");
 }
 
 #[test]
 fn a_body_that_cannot_be_told_from_what_follows_hides_no_refusal() {
-    for adapter in ALL {
+    each(&ALL, |adapter| {
         for fields in ["Content-Length: 1\r\nContent-Length: 2\r\n", "Content-Length: x\r\n"] {
             let response = format!("HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\n{fields}\r\nbusy");
             let (rejection, _) = rejected(adapter, Settings::DEFAULT, &[response.as_bytes()], false);
@@ -221,5 +259,5 @@ fn a_body_that_cannot_be_told_from_what_follows_hides_no_refusal() {
         let (rejection, took) = rejected(adapter, Settings::DEFAULT, &[response], false);
         assert_eq!((rejection.status, rejection.body.as_slice()), (304, &b""[..]), "{adapter:?}");
         assert!(took < Duration::from_secs(5), "{adapter:?}: {took:?}");
-    }
+    });
 }

@@ -16,7 +16,7 @@ use crate::entropy::SystemEntropy;
 use crate::error::{ProtocolError, Timeout};
 use crate::handshake::client::{self, ClientRequest};
 use crate::handshake::server::{Handshake, PlainRequest, Progress, Reject, Request};
-use crate::handshake::{ComposeError, HandshakeError, HeadLimits, OriginPolicy, Session};
+use crate::handshake::{BodyReader, ComposeError, HandshakeError, HeadLimits, OriginPolicy, Session};
 use crate::limits::Limits;
 use crate::message::{Buffers, Endpoint};
 use crate::role::{Client, Entropy, Server};
@@ -38,6 +38,8 @@ pub struct Settings {
     pub head_limits: HeadLimits,
     /// Bytes of the largest head; only for the time of the handshake. Default: 16 KiB.
     pub head_size: usize,
+    /// Bytes that a client keeps of the body of a response that refuses. Default: 64 KiB.
+    pub max_rejection_body: usize,
     /// How messages are compressed, where that is agreed on.
     #[cfg(feature = "deflate")]
     pub tuning: Tuning,
@@ -52,6 +54,7 @@ impl Settings {
         buffers: Buffers::DEFAULT,
         head_limits: HeadLimits::DEFAULT,
         head_size: HeadLimits::STORAGE,
+        max_rejection_body: 64 << 10,
         #[cfg(feature = "deflate")]
         tuning: Tuning::DEFAULT,
         untimed: false,
@@ -108,6 +111,13 @@ impl Settings {
     pub const fn with_head(mut self, limits: HeadLimits, size: usize) -> Self {
         self.head_limits = limits;
         self.head_size = size;
+        self
+    }
+
+    /// With another bound on the body of a response that refuses; 0 where nobody looks at it.
+    #[must_use]
+    pub const fn with_max_rejection_body(mut self, bytes: usize) -> Self {
+        self.max_rejection_body = bytes;
         self
     }
 
@@ -304,7 +314,9 @@ impl Refusal {
     }
 }
 
-/// A server's answer that was no 101, as far as it came with the head.
+/// A server's answer that was no 101.
+///
+/// Printed for debugging, it shows neither the values of fields nor the body: they may be credentials.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Rejection {
@@ -312,8 +324,22 @@ pub struct Rejection {
     pub status: u16,
     /// The header fields in order, such as `Location` or `WWW-Authenticate`.
     pub fields: Vec<(String, Vec<u8>)>,
-    /// The bytes that were read after the head: the beginning of the body.
+    /// The body, without chunks, up to [`Settings::max_rejection_body`].
     pub body: Vec<u8>,
+    /// Whether that is the whole body. It is not if it is longer than the bound, if the time was up or the
+    /// transport ended before, or if nothing says where it ends.
+    pub complete: bool,
+}
+
+impl fmt::Debug for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rejection")
+            .field("status", &self.status)
+            .field("fields", &self.fields.len())
+            .field("body", &self.body.len())
+            .field("complete", &self.complete)
+            .finish()
+    }
 }
 
 impl fmt::Display for Rejection {
@@ -373,15 +399,15 @@ impl From<ComposeError> for OpeningError {
 /// Bytes that are read after a refusal, at most.
 pub(super) const MAX_DRAINED: usize = 1 << 20;
 
-/// For telling a peer why, and hearing it to its end, where no opening time is set.
+/// For a refusal and what comes after it, where no opening time is set.
 const PARTING: Duration = Duration::from_secs(5);
 
-/// The same where the opening time is up.
-const SHORT_PARTING: Duration = Duration::from_secs(1);
+/// What a server has for it at least, also where the opening time is up.
+pub(super) const SHORT_PARTING: Duration = Duration::from_secs(1);
 
 /// How long a refusal may take, where so much of the opening time is left, if there is one.
-pub(super) fn parting_time(left: Option<Duration>) -> Duration {
-    left.map_or(PARTING, |left| left.max(SHORT_PARTING))
+pub(super) fn parting_time(left: Option<Duration>, at_least: Duration) -> Duration {
+    left.map_or(PARTING, |left| left.max(at_least))
 }
 
 /// The refusal of a request that did not come in time (RFC 9112 section 9.5).
@@ -471,6 +497,60 @@ pub(super) enum Asked {
     NeedMore,
     /// The WebSocket is open. So many bytes of the input belonged to the response.
     Open { session: Session, taken: usize },
+    /// The server answered otherwise: read on while [`Rejected::needs_more`].
+    Rejected(Rejected),
+}
+
+/// A response that is no 101, whose body is being read.
+pub(super) struct Rejected {
+    rejection: Box<Rejection>,
+    /// None if nothing says where the body ends.
+    body: Option<BodyReader>,
+}
+
+impl Rejected {
+    fn new(rejected: &client::Rejected<'_>, received: &[u8], settings: &Settings) -> Self {
+        let (status, headers) = (rejected.status(), rejected.headers());
+        let rejection = Rejection {
+            status,
+            fields: headers.iter().map(|(name, value)| (name.into(), value.into())).collect(),
+            body: Vec::new(),
+            complete: false,
+        };
+        let body = BodyReader::new("GET", status, headers, settings.max_rejection_body as u64).ok();
+        let mut this = Self { rejection: Box::new(rejection), body };
+        this.received(received);
+        this
+    }
+
+    /// Whether the body is not over.
+    pub(super) fn needs_more(&self) -> bool {
+        self.body.as_ref().is_some_and(|body| !body.is_over())
+    }
+
+    /// Takes what was read; nothing is the end of the transport.
+    pub(super) fn read(&mut self, received: &[u8]) {
+        if received.is_empty() {
+            // That it is not complete says as much as the error.
+            let _ = self.body.as_mut().map(BodyReader::eof);
+        }
+        self.received(received);
+    }
+
+    fn received(&mut self, mut received: &[u8]) {
+        let Some(body) = &mut self.body else { return };
+        while !received.is_empty() && !body.is_over() {
+            let Ok((taken, piece)) = body.recv(received) else { return };
+            self.rejection.body.extend_from_slice(piece);
+            received = received.get(taken..).unwrap_or(&[]);
+        }
+    }
+
+    /// What is reported of it, with what came.
+    pub(super) fn into_error(mut self) -> OpeningError {
+        self.rejection.complete = self.body.is_some_and(|body| body.is_complete());
+        OpeningError::Rejected(self.rejection)
+    }
 }
 
 /// The request of a client's handshake.
@@ -479,7 +559,11 @@ pub(super) fn request(handshake: &client::Handshake<'_>) -> Result<Vec<u8>, Open
 }
 
 /// Gives what was read to a client's handshake.
-pub(super) fn ask(handshake: &mut client::Handshake<'_>, input: &[u8]) -> Result<Asked, OpeningError> {
+pub(super) fn ask(
+    handshake: &mut client::Handshake<'_>,
+    input: &[u8],
+    settings: &Settings,
+) -> Result<Asked, OpeningError> {
     match handshake.recv(input)? {
         (_, client::Progress::NeedMore) => Ok(Asked::NeedMore),
         (taken, client::Progress::Accepted(accepted)) => {
@@ -490,11 +574,10 @@ pub(super) fn ask(handshake: &mut client::Handshake<'_>, input: &[u8]) -> Result
             }
             Ok(Asked::Open { session, taken })
         }
-        (taken, client::Progress::Rejected(rejected)) => Err(OpeningError::Rejected(Box::new(Rejection {
-            status: rejected.status(),
-            fields: rejected.headers().iter().map(|(name, value)| (name.into(), value.into())).collect(),
-            body: input.get(taken..).unwrap_or(&[]).into(),
-        }))),
+        (taken, client::Progress::Rejected(rejected)) => {
+            let rest = input.get(taken..).unwrap_or(&[]);
+            Ok(Asked::Rejected(Rejected::new(&rejected, rest, settings)))
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use std::io;
 use super::{PollTransport, WebSocket};
 use crate::adapter::opening::{
     ask, client_endpoint, client_handshake, parting_time, request, serve, server_endpoint, too_late, Asked,
-    Served, LATE, MAX_DRAINED,
+    Served, LATE, MAX_DRAINED, SHORT_PARTING,
 };
 use crate::adapter::{Accepted, Error, OpeningError, Refusal, ServerOptions, Settings};
 use crate::entropy::SystemEntropy;
@@ -161,7 +161,8 @@ fn until_end(read: &[u8]) -> Result<&[u8], Error> {
 ///
 /// # Errors
 ///
-/// [`Error::Opening`], with the server's answer if it was no 101; [`Error::Io`] if the transport failed.
+/// [`Error::Opening`], with the server's answer if it was no 101, of which the body is read as well, as far as it
+/// comes in time; [`Error::Protocol`] if the server was too slow; [`Error::Io`] if the transport failed.
 ///
 /// # Cancel safety
 ///
@@ -186,12 +187,21 @@ pub(in crate::adapter) async fn open_client<S: PollTransport>(
     let mut buf = alloc::vec![0; settings.buffers.read.clamp(1, READ)];
     loop {
         let received = until_end(timed.read(&mut buf).await?)?;
-        match ask(&mut handshake, received)? {
+        match ask(&mut handshake, received, settings)? {
             Asked::NeedMore => {}
             Asked::Open { session, taken } => {
                 let rest = received.get(taken..).unwrap_or(&[]);
                 let socket = WebSocket::with_endpoint(stream, client_endpoint(&session, settings, rest));
                 return Ok(socket.with_session(session));
+            }
+            Asked::Rejected(mut rejected) => {
+                timed.part(Duration::ZERO);
+                while rejected.needs_more() {
+                    // Whatever ends it, the refusal is the news.
+                    let Ok(received) = timed.read(&mut buf).await else { break };
+                    rejected.read(received);
+                }
+                return Err(rejected.into_error().into());
             }
         }
     }
@@ -243,11 +253,11 @@ impl<'s, S: PollTransport> Timed<'s, S> {
         self.poll(|stream, cx| stream.poll_flush(cx)).await
     }
 
-    /// Bounds what is still done by the time that a refusal may take.
-    fn part(&mut self) {
+    /// Bounds what is still done by the time that a refusal may take, at either side.
+    fn part(&mut self, at_least: Duration) {
         if let Some(now) = self.stream.now() {
             let left = self.until.map(|until| until.since(now));
-            self.until = Some(now.after(parting_time(left)));
+            self.until = Some(now.after(parting_time(left, at_least)));
         }
     }
 
@@ -256,7 +266,7 @@ impl<'s, S: PollTransport> Timed<'s, S> {
     ///
     /// What goes wrong meanwhile is no news: the client was refused.
     async fn refuse(&mut self, response: &[u8]) {
-        self.part();
+        self.part(SHORT_PARTING);
         if self.write(response).await.is_err() {
             return;
         }

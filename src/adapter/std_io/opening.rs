@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::{is_transient, Stream, WebSocket};
 use crate::adapter::opening::{
     ask, client_endpoint, client_handshake, parting_time, request, serve, server_endpoint, too_late, Asked,
-    Served, LATE, MAX_DRAINED,
+    Served, LATE, MAX_DRAINED, SHORT_PARTING,
 };
 use crate::adapter::{Accepted, Error, OpeningError, Refusal, ServerOptions, Settings};
 use crate::entropy::SystemEntropy;
@@ -131,7 +131,8 @@ fn until_end(read: &[u8]) -> Result<&[u8], Error> {
 ///
 /// # Errors
 ///
-/// [`Error::Opening`], with the server's answer if it was no 101; [`Error::Io`] if the transport failed.
+/// [`Error::Opening`], with the server's answer if it was no 101, of which the body is read as well, as far as it
+/// comes in time; [`Error::Protocol`] if the server was too slow; [`Error::Io`] if the transport failed.
 pub fn connect<S: Stream>(
     mut stream: S,
     request_for: ClientRequest<'_>,
@@ -144,13 +145,22 @@ pub fn connect<S: Stream>(
     let mut buf = alloc::vec![0; settings.buffers.read.max(1)];
     loop {
         let received = until_end(timed.read(&mut buf)?)?;
-        match ask(&mut handshake, received)? {
+        match ask(&mut handshake, received, settings)? {
             Asked::NeedMore => {}
             Asked::Open { session, taken } => {
                 timed.end()?;
                 let rest = received.get(taken..).unwrap_or(&[]);
                 let socket = WebSocket::with_endpoint(stream, client_endpoint(&session, settings, rest));
                 return Ok(socket.with_session(session));
+            }
+            Asked::Rejected(mut rejected) => {
+                timed.part(Duration::ZERO);
+                while rejected.needs_more() {
+                    // Whatever ends it, the refusal is the news.
+                    let Ok(received) = timed.read(&mut buf) else { break };
+                    rejected.read(received);
+                }
+                return Err(rejected.into_error().into());
             }
         }
     }
@@ -255,11 +265,11 @@ impl<'s, S: Stream> Timed<'s, S> {
         Ok(())
     }
 
-    /// Bounds what is still done by the time that a refusal may take.
-    fn part(&mut self) {
+    /// Bounds what is still done by the time that a refusal may take, at either side.
+    fn part(&mut self, at_least: Duration) {
         let now = Instant::now();
         let left = self.until.map(|until| until.saturating_duration_since(now));
-        self.until = now.checked_add(parting_time(left));
+        self.until = now.checked_add(parting_time(left, at_least));
     }
 
     /// Writes a refusal, ends the writing direction, and reads on, within bounds, so that the answer to what the
@@ -267,7 +277,7 @@ impl<'s, S: Stream> Timed<'s, S> {
     ///
     /// What goes wrong meanwhile is no news: the client was refused.
     fn refuse(&mut self, response: &[u8]) {
-        self.part();
+        self.part(SHORT_PARTING);
         if self.write(response).is_err() {
             return;
         }
