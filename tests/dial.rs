@@ -6,7 +6,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use sockless::adapter::{std_io, tokio as on_tokio, Error, Settings};
+use sockless::adapter::{std_io, tokio as on_tokio, DialStage, Error, OpeningError, Settings};
 use sockless::handshake::client::ClientRequest;
 use sockless::handshake::Uri;
 use sockless::{ProtocolError, Timeout, Timeouts};
@@ -74,7 +74,8 @@ fn connecting_is_within_the_opening_time() {
     let hole = black_hole("127.0.0.1:0");
     for limit in [Duration::from_millis(300), Duration::from_millis(1200)] {
         for (result, took) in dial(&format!("ws://{}/", hole.address), opening(limit)) {
-            assert!(result.is_err());
+            let stage = DialStage::Connecting;
+            assert!(matches!(result, Err(Error::Opening(OpeningError::TimedOut(late))) if late == stage));
             assert!(took >= limit && took < limit + Duration::from_secs(1), "{took:?} instead of {limit:?}");
         }
     }

@@ -224,7 +224,7 @@ pub async fn connect<S: AsyncRead + AsyncWrite + Unpin>(
     request: ClientRequest<'_>,
     settings: &Settings,
 ) -> Result<WebSocket<S, Client<SystemEntropy>>, Error> {
-    Box::pin(polled::open_client(FuturesIo::new(stream), request, settings)).await
+    Box::pin(polled::open_client(FuturesIo::new(stream), request, settings, None)).await
 }
 
 debug_states!([S] FuturesIo<S>, |this| { has_timer: this.timer.is_some() });

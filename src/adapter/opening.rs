@@ -348,6 +348,30 @@ impl fmt::Display for Rejection {
     }
 }
 
+/// What comes before the handshake where a client dials.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DialStage {
+    /// The addresses of the host are looked up.
+    Resolving,
+    /// A connection to one of them is made.
+    Connecting,
+}
+
+impl fmt::Display for DialStage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Resolving => "looking up the host",
+            Self::Connecting => "connecting",
+        })
+    }
+}
+
+/// The time for one address where so many are left: the others may answer where it does not.
+pub(super) fn share(left: Duration, addresses: usize) -> Duration {
+    left.checked_div(u32::try_from(addresses).unwrap_or(u32::MAX)).unwrap_or(left)
+}
+
 /// Why an opening handshake failed, beyond the transport.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -364,6 +388,9 @@ pub enum OpeningError {
     Compose(ComposeError),
     /// A `wss:` URI was to be opened without TLS.
     TlsRequired,
+    /// The opening time was up while a client did this. Where it is up later, in the handshake itself, that is
+    /// [`Timeout::OpeningHandshake`].
+    TimedOut(DialStage),
     /// There is no nonce to be had.
     Entropy,
 }
@@ -377,11 +404,13 @@ impl fmt::Display for OpeningError {
             Self::Rejected(rejection) => rejection.fmt(f),
             Self::Compose(error) => error.fmt(f),
             Self::TlsRequired => f.write_str("a wss URI needs a transport with TLS"),
+            Self::TimedOut(stage) => write!(f, "{stage} took too long"),
             Self::Entropy => f.write_str("there is no nonce to be had"),
         }
     }
 }
 
+// What an error is made of is printed by `Display`; there is no source that would print it again.
 impl core::error::Error for OpeningError {}
 
 impl From<HandshakeError> for OpeningError {

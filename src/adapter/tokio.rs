@@ -11,13 +11,17 @@ use std::io::{self, IoSlice};
 
 use ::tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 #[cfg(all(feature = "handshake", feature = "rng"))]
-use ::tokio::net::TcpStream;
+use ::tokio::net::{lookup_host, TcpStream};
 use ::tokio::task::yield_now;
+#[cfg(all(feature = "handshake", feature = "rng"))]
+use ::tokio::time::timeout_at;
 use ::tokio::time::{sleep_until, Instant, Sleep};
 
+#[cfg(all(feature = "handshake", feature = "rng"))]
+use super::opening::share;
 use super::polled::{self, PollTransport};
 #[cfg(all(feature = "handshake", feature = "rng"))]
-use super::{Accepted, Error, OpeningError, Refusal, ServerOptions, Settings};
+use super::{Accepted, DialStage, Error, OpeningError, Refusal, ServerOptions, Settings};
 #[cfg(all(feature = "handshake", feature = "rng"))]
 use crate::entropy::SystemEntropy;
 #[cfg(all(feature = "handshake", feature = "rng"))]
@@ -185,14 +189,19 @@ pub async fn connect<S: AsyncRead + AsyncWrite + Unpin>(
     request: ClientRequest<'_>,
     settings: &Settings,
 ) -> Result<WebSocket<S, Client<SystemEntropy>>, Error> {
-    Box::pin(polled::open_client(Tokio::new(stream), request, settings)).await
+    let limit = settings.client_config().timeouts.opening;
+    Box::pin(polled::open_client(Tokio::new(stream), request, settings, limit)).await
 }
 
 /// Connects over TCP and opens a WebSocket. Addresses are tried one after the other.
 ///
+/// All of it is done within [`Timeouts::opening`](crate::Timeouts::opening): looking up the host, connecting,
+/// and the handshake. Each address has its share of the time that is left.
+///
 /// # Errors
 ///
-/// As [`connect`]; [`OpeningError::TlsRequired`] for a `wss:` URI, which is never opened in clear.
+/// As [`connect`]; [`OpeningError::TimedOut`] if the time was up before the handshake;
+/// [`OpeningError::TlsRequired`] for a `wss:` URI, which is never opened in clear.
 ///
 /// # Cancel safety
 ///
@@ -202,13 +211,52 @@ pub async fn dial(
     request: ClientRequest<'_>,
     settings: &Settings,
 ) -> Result<WebSocket<TcpStream, Client<SystemEntropy>>, Error> {
-    let uri = request.uri();
-    if uri.is_secure() {
+    if request.uri().is_secure() {
         return Err(OpeningError::TlsRequired.into());
     }
-    let stream = TcpStream::connect(uri.address()).await?;
+    // A time that the clock cannot express never comes.
+    let limit = settings.client_config().timeouts.opening;
+    let until = limit.and_then(|limit| Instant::now().checked_add(limit));
+    let stream = Box::pin(connected(request.uri().address(), until)).await?;
     stream.set_nodelay(true)?;
-    connect(stream, request, settings).await
+    let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+    Box::pin(polled::open_client(Tokio::new(stream), request, settings, left)).await
+}
+
+/// A connection to one of the addresses of this host.
+#[cfg(all(feature = "handshake", feature = "rng"))]
+async fn connected(address: (&str, u16), until: Option<Instant>) -> Result<TcpStream, Error> {
+    let addresses = in_time(until, DialStage::Resolving, lookup_host(address)).await?;
+    let addresses = alloc::vec::Vec::from_iter(addresses);
+    let mut failed = Error::from(io::Error::from(io::ErrorKind::AddrNotAvailable));
+    for (at, address) in addresses.iter().enumerate() {
+        let until = until.and_then(|until| {
+            let now = Instant::now();
+            let left = until.saturating_duration_since(now);
+            now.checked_add(share(left, addresses.len().saturating_sub(at)))
+        });
+        match in_time(until, DialStage::Connecting, TcpStream::connect(*address)).await {
+            Ok(stream) => return Ok(stream),
+            Err(error) => failed = error,
+        }
+    }
+    Err(failed)
+}
+
+/// Does this, but not past the time.
+#[cfg(all(feature = "handshake", feature = "rng"))]
+async fn in_time<T>(
+    until: Option<Instant>,
+    stage: DialStage,
+    operation: impl core::future::Future<Output = io::Result<T>>,
+) -> Result<T, Error> {
+    match until {
+        Some(until) => match timeout_at(until, operation).await {
+            Ok(result) => Ok(result?),
+            Err(_) => Err(OpeningError::TimedOut(stage).into()),
+        },
+        None => Ok(operation.await?),
+    }
 }
 
 debug_states!([S] Tokio<S>, |this| { has_clock: this.began.is_some(), sleeps: this.sleep.is_some() });

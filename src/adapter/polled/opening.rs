@@ -157,7 +157,8 @@ fn until_end(read: &[u8]) -> Result<&[u8], Error> {
     }
 }
 
-/// Opens a WebSocket on a transport that is connected already, with TLS if the URI asks for it.
+/// Opens a WebSocket on a transport that is connected already, with TLS if the URI asks for it. The opening time
+/// begins here: who has spent a part of it on connecting and on TLS sets what is left of it.
 ///
 /// # Errors
 ///
@@ -172,17 +173,20 @@ pub async fn connect<S: PollTransport>(
     request_for: ClientRequest<'_>,
     settings: &Settings,
 ) -> Result<WebSocket<S, Client<SystemEntropy>>, Error> {
-    Box::pin(open_client(stream, request_for, settings)).await
+    let limit = settings.client_config().timeouts.opening;
+    Box::pin(open_client(stream, request_for, settings, limit)).await
 }
 
+/// As [`connect`], with what is left of the opening time.
 pub(in crate::adapter) async fn open_client<S: PollTransport>(
     mut stream: S,
     request_for: ClientRequest<'_>,
     settings: &Settings,
+    limit: Option<Duration>,
 ) -> Result<WebSocket<S, Client<SystemEntropy>>, Error> {
     let mut storage = alloc::vec![0; settings.head_size];
     let mut handshake = client_handshake(request_for, &mut storage, settings)?;
-    let mut timed = Timed::new(&mut stream, settings.client_config().timeouts.opening);
+    let mut timed = Timed::new(&mut stream, limit);
     timed.write(&request(&handshake)?).await?;
     let mut buf = alloc::vec![0; settings.buffers.read.clamp(1, READ)];
     loop {

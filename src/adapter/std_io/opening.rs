@@ -2,16 +2,20 @@
 //!
 //! Owns: reading and writing it. Must not know: its rules.
 
+use alloc::string::String;
+use alloc::vec::Vec;
 use std::io;
-use std::net::TcpStream;
+use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
+use std::sync::mpsc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use super::{is_transient, Stream, WebSocket};
 use crate::adapter::opening::{
-    ask, client_endpoint, client_handshake, parting_time, request, serve, server_endpoint, too_late, Asked,
-    Served, LATE, MAX_DRAINED, SHORT_PARTING,
+    ask, client_endpoint, client_handshake, parting_time, request, serve, server_endpoint, share, too_late,
+    Asked, Served, LATE, MAX_DRAINED, SHORT_PARTING,
 };
-use crate::adapter::{Accepted, Error, OpeningError, Refusal, ServerOptions, Settings};
+use crate::adapter::{Accepted, DialStage, Error, OpeningError, Refusal, ServerOptions, Settings};
 use crate::entropy::SystemEntropy;
 use crate::handshake::client::ClientRequest;
 use crate::handshake::server::{Handshake, Request};
@@ -127,20 +131,31 @@ fn until_end(read: &[u8]) -> Result<&[u8], Error> {
     }
 }
 
-/// Opens a WebSocket on a transport that is connected already, with TLS if the URI asks for it.
+/// Opens a WebSocket on a transport that is connected already, with TLS if the URI asks for it. The opening time
+/// begins here: who has spent a part of it on connecting and on TLS sets what is left of it.
 ///
 /// # Errors
 ///
 /// [`Error::Opening`], with the server's answer if it was no 101, of which the body is read as well, as far as it
 /// comes in time; [`Error::Protocol`] if the server was too slow; [`Error::Io`] if the transport failed.
 pub fn connect<S: Stream>(
-    mut stream: S,
+    stream: S,
     request_for: ClientRequest<'_>,
     settings: &Settings,
 ) -> Result<WebSocket<S, Client<SystemEntropy>>, Error> {
+    open_client(stream, request_for, settings, settings.client_config().timeouts.opening)
+}
+
+/// As [`connect`], with what is left of the opening time.
+fn open_client<S: Stream>(
+    mut stream: S,
+    request_for: ClientRequest<'_>,
+    settings: &Settings,
+    limit: Option<Duration>,
+) -> Result<WebSocket<S, Client<SystemEntropy>>, Error> {
     let mut storage = alloc::vec![0; settings.head_size];
     let mut handshake = client_handshake(request_for, &mut storage, settings)?;
-    let mut timed = Timed::new(&mut stream, settings.client_config().timeouts.opening);
+    let mut timed = Timed::new(&mut stream, limit);
     timed.write(&request(&handshake)?)?;
     let mut buf = alloc::vec![0; settings.buffers.read.max(1)];
     loop {
@@ -168,9 +183,14 @@ pub fn connect<S: Stream>(
 
 /// Connects over TCP and opens a WebSocket. Addresses are tried one after the other.
 ///
+/// All of it is done within [`Timeouts::opening`](crate::Timeouts::opening): looking up the host, connecting,
+/// and the handshake. Each address has its share of the time that is left. The system's resolver cannot be
+/// interrupted: it is asked on a thread of its own, which ends when it answers, however late.
+///
 /// # Errors
 ///
-/// As [`connect`]; [`OpeningError::TlsRequired`] for a `wss:` URI, which is never opened in clear.
+/// As [`connect`]; [`OpeningError::TimedOut`] if the time was up before the handshake;
+/// [`OpeningError::TlsRequired`] for a `wss:` URI, which is never opened in clear.
 pub fn dial(
     request_for: ClientRequest<'_>,
     settings: &Settings,
@@ -179,9 +199,52 @@ pub fn dial(
     if uri.is_secure() {
         return Err(OpeningError::TlsRequired.into());
     }
-    let stream = TcpStream::connect(uri.address())?;
-    stream.set_nodelay(true)?;
-    connect(stream, request_for, settings)
+    let (began, limit) = (Instant::now(), settings.client_config().timeouts.opening);
+    let left = || limit.map(|limit| limit.saturating_sub(began.elapsed()));
+    let addresses = resolve(uri.address(), left())?;
+    let mut failed = Error::from(io::Error::from(io::ErrorKind::AddrNotAvailable));
+    for (at, address) in addresses.iter().enumerate() {
+        let share = left().map(|left| share(left, addresses.len().saturating_sub(at)));
+        let connected = match share {
+            None => TcpStream::connect(address),
+            Some(Duration::ZERO) => Err(io::ErrorKind::TimedOut.into()),
+            Some(share) => TcpStream::connect_timeout(address, share),
+        };
+        match connected {
+            Ok(stream) => {
+                stream.set_nodelay(true)?;
+                return open_client(stream, request_for, settings, left());
+            }
+            Err(error) => failed = error.into(),
+        }
+    }
+    if left().is_some_and(|left| left.is_zero()) {
+        failed = OpeningError::TimedOut(DialStage::Connecting).into();
+    }
+    Err(failed)
+}
+
+/// The addresses of this host, if they are found within this time.
+fn resolve((host, port): (&str, u16), limit: Option<Duration>) -> Result<Vec<SocketAddr>, Error> {
+    if let Ok(address) = host.parse::<IpAddr>() {
+        return Ok(alloc::vec![(address, port).into()]);
+    }
+    let Some(limit) = limit else {
+        return Ok((host, port).to_socket_addrs()?.collect());
+    };
+    let host = String::from(host);
+    let (sender, receiver) = mpsc::sync_channel(1);
+    thread::Builder::new().name("resolver".into()).spawn(move || {
+        // Nobody may wait for it any more.
+        let _ = sender.send((host.as_str(), port).to_socket_addrs().map(Vec::from_iter));
+    })?;
+    match receiver.recv_timeout(limit) {
+        Ok(addresses) => Ok(addresses?),
+        Err(mpsc::RecvTimeoutError::Timeout) => Err(OpeningError::TimedOut(DialStage::Resolving).into()),
+        Err(mpsc::RecvTimeoutError::Disconnected) => {
+            Err(io::Error::other("the thread that looks up the host has ended").into())
+        }
+    }
 }
 
 /// The transport of an opening handshake, and when its time is up.
