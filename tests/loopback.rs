@@ -96,7 +96,7 @@ fn a_refusal_reaches_the_client_with_status_fields_and_body() {
     let server = thread::spawn(move || {
         let (stream, _) = listener.accept().unwrap();
         let refusal = Refusal::new(404).with_field("X-Why", "no such room").with_body("gone");
-        std_io::accept_with(stream, &open(), |_| Err(refusal)).unwrap_err()
+        std_io::accept_with(stream, &open(), |_| Err::<(), _>(refusal)).unwrap_err()
     });
     let request = ClientRequest::new(Uri::parse(&url).unwrap());
     let Err(Error::Opening(OpeningError::Rejected(rejection))) = std_io::dial(request, &Settings::DEFAULT)

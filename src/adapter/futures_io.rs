@@ -38,7 +38,7 @@ use futures_io::{AsyncRead, AsyncWrite};
 
 use super::polled::{self, PollTransport};
 #[cfg(all(feature = "handshake", feature = "rng"))]
-use super::{Accepted, Error, Refusal, ServerOptions, Settings};
+use super::{Accepted, Answer, Error, Refusal, ServerOptions, Settings};
 #[cfg(all(feature = "handshake", feature = "rng"))]
 use crate::entropy::SystemEntropy;
 #[cfg(all(feature = "handshake", feature = "rng"))]
@@ -170,7 +170,8 @@ pub async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
     Box::pin(polled::serve_only(FuturesIo::new(stream), options, |_| Ok(()))).await
 }
 
-/// As [`accept`], where the application looks at the request and may refuse it.
+/// As [`accept`], where the application looks at the request, and refuses it or adds to the [`Answer`]; `Ok(())`
+/// adds nothing.
 ///
 /// # Errors
 ///
@@ -180,16 +181,19 @@ pub async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
 ///
 /// Not cancel safe: dropped, the transport is dropped with it.
 #[cfg(all(feature = "handshake", feature = "rng"))]
-pub async fn accept_with<S: AsyncRead + AsyncWrite + Unpin>(
+pub async fn accept_with<S: AsyncRead + AsyncWrite + Unpin, A: Into<Answer>>(
     stream: S,
     options: &ServerOptions<'_>,
-    decide: impl FnOnce(&Request<'_>) -> Result<(), Refusal>,
+    decide: impl FnOnce(&Request<'_>) -> Result<A, Refusal>,
 ) -> Result<WebSocket<S, Server>, Error> {
     Box::pin(polled::serve_only(FuturesIo::new(stream), options, decide)).await
 }
 
 /// As [`accept_with`], where a plain HTTP request is handed back, so that one port can serve both.
 ///
+/// That is the first request. Where the connection is kept after it, a later one may ask for a WebSocket too:
+/// [`accept_buffered`].
+///
 /// # Errors
 ///
 /// As [`accept`].
@@ -198,14 +202,36 @@ pub async fn accept_with<S: AsyncRead + AsyncWrite + Unpin>(
 ///
 /// Not cancel safe: dropped, the transport is dropped with it.
 #[cfg(all(feature = "handshake", feature = "rng"))]
-pub async fn accept_or_http<S: AsyncRead + AsyncWrite + Unpin>(
+pub async fn accept_or_http<S: AsyncRead + AsyncWrite + Unpin, A: Into<Answer>>(
     stream: S,
     options: &ServerOptions<'_>,
-    decide: impl FnOnce(&Request<'_>) -> Result<(), Refusal>,
+    decide: impl FnOnce(&Request<'_>) -> Result<A, Refusal>,
 ) -> Result<Accepted<WebSocket<S, Server>, S>, Error> {
-    let opened =
-        Box::pin(polled::open(FuturesIo::new(stream), options, decide, polled::Plain::HandedBack)).await?;
-    Ok(opened.map_stream(FuturesIo::into_inner))
+    Box::pin(accept_buffered(stream, &[], options, decide)).await
+}
+
+/// As [`accept_or_http`], on a transport of which something was read already: `received` is what comes first.
+///
+/// This is for connections that are kept: a server that has answered a plain request gives the transport back for
+/// the next one, which may ask for a WebSocket. `received` is what it has read of that, perhaps nothing. Nothing
+/// of the request that was answered may be in it. The opening time begins anew.
+///
+/// # Errors
+///
+/// As [`accept`].
+///
+/// # Cancel safety
+///
+/// Not cancel safe: dropped, the transport is dropped with it.
+#[cfg(all(feature = "handshake", feature = "rng"))]
+pub async fn accept_buffered<S: AsyncRead + AsyncWrite + Unpin, A: Into<Answer>>(
+    stream: S,
+    received: &[u8],
+    options: &ServerOptions<'_>,
+    decide: impl FnOnce(&Request<'_>) -> Result<A, Refusal>,
+) -> Result<Accepted<WebSocket<S, Server>, S>, Error> {
+    let opened = polled::open(FuturesIo::new(stream), received, options, decide, polled::Plain::HandedBack);
+    Ok(Box::pin(opened).await?.map_stream(FuturesIo::into_inner))
 }
 
 /// Opens a WebSocket on a transport that is connected already, with TLS if the URI asks for it. There is no

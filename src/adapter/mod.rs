@@ -45,4 +45,4 @@ pub use error::{Error, Strangers};
 #[cfg(all(feature = "deflate", feature = "handshake", feature = "rng"))]
 pub use opening::ServerDeflate;
 #[cfg(all(feature = "std", feature = "handshake", feature = "rng"))]
-pub use opening::{Accepted, DialStage, OpeningError, Refusal, Rejection, ServerOptions, Settings};
+pub use opening::{Accepted, Answer, DialStage, OpeningError, Refusal, Rejection, ServerOptions, Settings};

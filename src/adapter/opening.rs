@@ -262,11 +262,16 @@ impl<'o> ServerOptions<'o> {
 }
 
 /// What a client on a port that serves HTTP and WebSocket wanted.
+///
+/// Printed for debugging, it shows how many bytes were read, not which: they may hold credentials.
 #[non_exhaustive]
 pub enum Accepted<W, S> {
     /// A WebSocket, which is open.
     WebSocket(W),
     /// HTTP: the transport, and the bytes that were read from it, head first.
+    ///
+    /// Whoever answers the request and keeps the connection gives it back for the next one, with what was read
+    /// of that already: `accept_buffered`.
     Http {
         /// The transport; nothing was written to it.
         stream: S,
@@ -285,12 +290,106 @@ impl<W, S> Accepted<W, S> {
     }
 }
 
+impl<W: fmt::Debug, S: fmt::Debug> fmt::Debug for Accepted<W, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::WebSocket(socket) => f.debug_tuple("WebSocket").field(socket).finish(),
+            Self::Http { stream, received } => {
+                f.debug_struct("Http").field("stream", stream).field("received", &received.len()).finish()
+            }
+        }
+    }
+}
+
+/// What an application adds to the answer that opens a WebSocket, after it has seen the request.
+///
+/// `()` is the answer that adds nothing, so that a decision may be `Ok(())`. What is invalid here is our mistake:
+/// the client gets a 500, and the handshake ends with [`OpeningError::Compose`].
+///
+/// Printed for debugging, it shows no values of fields.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Answer {
+    fields: Vec<(String, String)>,
+    subprotocol: Choice,
+}
+
+/// Which subprotocol is spoken.
+#[derive(Clone, Default, PartialEq, Eq)]
+enum Choice {
+    /// The one that the options choose.
+    #[default]
+    OfOptions,
+    None,
+    This(String),
+}
+
+impl Answer {
+    /// As the options say.
+    pub const fn new() -> Self {
+        Self { fields: Vec::new(), subprotocol: Choice::OfOptions }
+    }
+
+    /// With one more header field, such as `Set-Cookie`. It stands behind those of the options.
+    #[must_use]
+    pub fn with_field(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.fields.push((name.into(), value.into()));
+        self
+    }
+
+    /// With this subprotocol, which must be one that the client offers, whatever the options say.
+    /// [`Session::subprotocol`] is then its place in the client's list.
+    #[must_use]
+    pub fn with_subprotocol(mut self, name: impl Into<String>) -> Self {
+        self.subprotocol = Choice::This(name.into());
+        self
+    }
+
+    /// Without a subprotocol, whatever the options say.
+    #[must_use]
+    pub fn without_subprotocol(mut self) -> Self {
+        self.subprotocol = Choice::None;
+        self
+    }
+}
+
+impl From<()> for Answer {
+    fn from((): ()) -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let subprotocol = match &self.subprotocol {
+            Choice::OfOptions => "that of the options",
+            Choice::None => "none",
+            Choice::This(name) => name,
+        };
+        f.debug_struct("Answer")
+            .field("fields", &self.fields.len())
+            .field("subprotocol", &subprotocol)
+            .finish()
+    }
+}
+
 /// An application's refusal of a valid request, such as 404 for a resource that is not there.
+///
+/// Printed for debugging, it shows neither the values of fields nor the body.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Refusal {
     status: u16,
     fields: Vec<(String, String)>,
     body: Vec<u8>,
+}
+
+impl fmt::Debug for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Refusal")
+            .field("status", &self.status)
+            .field("fields", &self.fields.len())
+            .field("body", &self.body.len())
+            .finish()
+    }
 }
 
 impl Refusal {
@@ -467,7 +566,7 @@ pub(super) fn serve(
     handshake: &mut Handshake<'_>,
     input: &[u8],
     options: &ServerOptions<'_>,
-    decide: impl FnOnce(&Request<'_>) -> Result<(), Refusal>,
+    decide: impl FnOnce(&Request<'_>) -> Result<Answer, Refusal>,
 ) -> Served {
     let result = match handshake.recv(input) {
         Ok((_, Progress::NeedMore)) => return Served::NeedMore,
@@ -495,17 +594,26 @@ fn answer(
     request: &Request<'_>,
     taken: usize,
     options: &ServerOptions<'_>,
-    decide: impl FnOnce(&Request<'_>) -> Result<(), Refusal>,
+    decide: impl FnOnce(&Request<'_>) -> Result<Answer, Refusal>,
 ) -> Result<Served, OpeningError> {
     let accept = request.accept(options.origin)?;
-    if let Err(refusal) = decide(request) {
-        let fields: Vec<(&str, &str)> =
-            refusal.fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        let reject = Reject::new(refusal.status)?.fields(&fields)?.body(&refusal.body);
-        let response = written(|out| reject.write(out))?;
-        return Ok(Served::Refused { response, error: OpeningError::Refused(refusal.status) });
-    }
-    let accept = accept.choose_subprotocol(options.subprotocols).fields(options.fields)?;
+    let answer = match decide(request) {
+        Ok(answer) => answer,
+        Err(refusal) => {
+            let fields = borrowed(&refusal.fields);
+            let reject = Reject::new(refusal.status)?.fields(&fields)?.body(&refusal.body);
+            let response = written(|out| reject.write(out))?;
+            return Ok(Served::Refused { response, error: OpeningError::Refused(refusal.status) });
+        }
+    };
+    let mut fields = borrowed(&answer.fields);
+    fields.splice(..0, options.fields.iter().copied());
+    let accept = accept.fields(&fields)?;
+    let accept = match &answer.subprotocol {
+        Choice::OfOptions => accept.choose_subprotocol(options.subprotocols),
+        Choice::None => accept,
+        Choice::This(name) => accept.subprotocol(name)?,
+    };
     #[cfg(feature = "deflate")]
     let accept = match &options.deflate {
         Some(deflate) => accept.deflate(&deflate.policy),
@@ -518,6 +626,10 @@ fn answer(
         Ok(len)
     })?;
     Ok(Served::Open { response, session, taken })
+}
+
+fn borrowed(fields: &[(String, String)]) -> Vec<(&str, &str)> {
+    fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
 }
 
 /// What a client does with what it read.

@@ -13,7 +13,7 @@ use crate::adapter::opening::{
     ask, client_endpoint, client_handshake, parting_time, request, serve, server_endpoint, too_late, Asked,
     Served, LATE, MAX_DRAINED, SHORT_PARTING,
 };
-use crate::adapter::{Accepted, Error, OpeningError, Refusal, ServerOptions, Settings};
+use crate::adapter::{Accepted, Answer, Error, OpeningError, Refusal, ServerOptions, Settings};
 use crate::entropy::SystemEntropy;
 use crate::handshake::client::ClientRequest;
 use crate::handshake::server::{Handshake, Request};
@@ -49,7 +49,8 @@ pub async fn accept<S: PollTransport>(
     Box::pin(serve_only(stream, options, |_| Ok(()))).await
 }
 
-/// As [`accept`], where the application looks at the request and may refuse it.
+/// As [`accept`], where the application looks at the request, and refuses it or adds to the [`Answer`]; `Ok(())`
+/// adds nothing.
 ///
 /// # Errors
 ///
@@ -58,16 +59,19 @@ pub async fn accept<S: PollTransport>(
 /// # Cancel safety
 ///
 /// Not cancel safe: dropped, the transport is dropped with it.
-pub async fn accept_with<S: PollTransport>(
+pub async fn accept_with<S: PollTransport, A: Into<Answer>>(
     stream: S,
     options: &ServerOptions<'_>,
-    decide: impl FnOnce(&Request<'_>) -> Result<(), Refusal>,
+    decide: impl FnOnce(&Request<'_>) -> Result<A, Refusal>,
 ) -> Result<WebSocket<S, Server>, Error> {
     Box::pin(serve_only(stream, options, decide)).await
 }
 
 /// As [`accept_with`], where a plain HTTP request is handed back, so that one port can serve both.
 ///
+/// That is the first request. Where the connection is kept after it, a later one may ask for a WebSocket too:
+/// [`accept_buffered`].
+///
 /// # Errors
 ///
 /// As [`accept`].
@@ -75,24 +79,46 @@ pub async fn accept_with<S: PollTransport>(
 /// # Cancel safety
 ///
 /// Not cancel safe: dropped, the transport is dropped with it.
-pub async fn accept_or_http<S: PollTransport>(
+pub async fn accept_or_http<S: PollTransport, A: Into<Answer>>(
     stream: S,
     options: &ServerOptions<'_>,
-    decide: impl FnOnce(&Request<'_>) -> Result<(), Refusal>,
+    decide: impl FnOnce(&Request<'_>) -> Result<A, Refusal>,
 ) -> Result<Opened<S>, Error> {
-    Box::pin(open(stream, options, decide, Plain::HandedBack)).await
+    Box::pin(open(stream, &[], options, decide, Plain::HandedBack)).await
+}
+
+/// As [`accept_or_http`], on a transport of which something was read already: `received` is what comes first.
+///
+/// This is for connections that are kept: a server that has answered a plain request gives the transport back for
+/// the next one, which may ask for a WebSocket. `received` is what it has read of that, perhaps nothing. Nothing
+/// of the request that was answered may be in it. The opening time begins anew.
+///
+/// # Errors
+///
+/// As [`accept`].
+///
+/// # Cancel safety
+///
+/// Not cancel safe: dropped, the transport is dropped with it.
+pub async fn accept_buffered<S: PollTransport, A: Into<Answer>>(
+    stream: S,
+    received: &[u8],
+    options: &ServerOptions<'_>,
+    decide: impl FnOnce(&Request<'_>) -> Result<A, Refusal>,
+) -> Result<Opened<S>, Error> {
+    Box::pin(open(stream, received, options, decide, Plain::HandedBack)).await
 }
 
 // An opening handshake is in a box of its own, so that the task which goes on with the socket is small: the
 // runtimes' functions put these there too, as each function between holds a transport as well.
 
 /// Where a plain HTTP request is refused.
-pub(in crate::adapter) async fn serve_only<S: PollTransport>(
+pub(in crate::adapter) async fn serve_only<S: PollTransport, A: Into<Answer>>(
     stream: S,
     options: &ServerOptions<'_>,
-    decide: impl FnOnce(&Request<'_>) -> Result<(), Refusal>,
+    decide: impl FnOnce(&Request<'_>) -> Result<A, Refusal>,
 ) -> Result<WebSocket<S, Server>, Error> {
-    match open(stream, options, decide, Plain::Refused).await? {
+    match open(stream, &[], options, decide, Plain::Refused).await? {
         Accepted::WebSocket(socket) => Ok(socket),
         Accepted::Http { .. } => Err(OpeningError::NotWebSocket.into()),
     }
@@ -105,10 +131,11 @@ pub(in crate::adapter) enum Plain {
     Refused,
 }
 
-pub(in crate::adapter) async fn open<S: PollTransport>(
+pub(in crate::adapter) async fn open<S: PollTransport, A: Into<Answer>>(
     mut stream: S,
+    mut received: &[u8],
     options: &ServerOptions<'_>,
-    decide: impl FnOnce(&Request<'_>) -> Result<(), Refusal>,
+    decide: impl FnOnce(&Request<'_>) -> Result<A, Refusal>,
     plain: Plain,
 ) -> Result<Opened<S>, Error> {
     let settings = options.settings;
@@ -118,24 +145,30 @@ pub(in crate::adapter) async fn open<S: PollTransport>(
     let mut buf = alloc::vec![0; settings.buffers.read.clamp(1, READ)];
     let mut timed = Timed::new(&mut stream, settings.server_config().timeouts.opening);
     loop {
-        let received = match timed.read(&mut buf).await {
-            Err(Error::Protocol(LATE)) => {
-                timed.refuse(&too_late()).await;
-                return Err(LATE.into());
-            }
-            read => until_end(read?)?,
+        let input = match core::mem::take(&mut received) {
+            [] => match timed.read(&mut buf).await {
+                Err(Error::Protocol(LATE)) => {
+                    timed.refuse(&too_late()).await;
+                    return Err(LATE.into());
+                }
+                read => until_end(read?)?,
+            },
+            received => received,
         };
-        let decide = |request: &Request<'_>| decide.take().map_or(Ok(()), |decide| decide(request));
-        match serve(&mut handshake, received, options, decide) {
+        let decide = |request: &Request<'_>| match decide.take() {
+            Some(decide) => decide(request).map(Into::into),
+            None => Ok(Answer::new()),
+        };
+        match serve(&mut handshake, input, options, decide) {
             Served::NeedMore => {}
             Served::Open { response, session, taken } => {
                 timed.write(&response).await?;
-                let rest = received.get(taken..).unwrap_or(&[]);
+                let rest = input.get(taken..).unwrap_or(&[]);
                 let socket = WebSocket::with_endpoint(stream, server_endpoint(&session, options, rest));
                 return Ok(Accepted::WebSocket(socket.with_session(session)));
             }
             Served::Http { mut head, response, taken } => {
-                head.extend_from_slice(received.get(taken..).unwrap_or(&[]));
+                head.extend_from_slice(input.get(taken..).unwrap_or(&[]));
                 if plain == Plain::Refused {
                     timed.refuse(&response).await;
                 }

@@ -15,7 +15,7 @@ use crate::adapter::opening::{
     ask, client_endpoint, client_handshake, parting_time, request, serve, server_endpoint, share, too_late,
     Asked, Served, LATE, MAX_DRAINED, SHORT_PARTING,
 };
-use crate::adapter::{Accepted, DialStage, Error, OpeningError, Refusal, ServerOptions, Settings};
+use crate::adapter::{Accepted, Answer, DialStage, Error, OpeningError, Refusal, ServerOptions, Settings};
 use crate::entropy::SystemEntropy;
 use crate::handshake::client::ClientRequest;
 use crate::handshake::server::{Handshake, Request};
@@ -41,17 +41,18 @@ pub fn accept<S: Stream>(stream: S, options: &ServerOptions<'_>) -> Result<WebSo
     accept_with(stream, options, |_| Ok(()))
 }
 
-/// As [`accept`], where the application looks at the request and may refuse it.
+/// As [`accept`], where the application looks at the request, and refuses it or adds to the [`Answer`]; `Ok(())`
+/// adds nothing.
 ///
 /// # Errors
 ///
 /// As [`accept`].
-pub fn accept_with<S: Stream>(
+pub fn accept_with<S: Stream, A: Into<Answer>>(
     stream: S,
     options: &ServerOptions<'_>,
-    decide: impl FnOnce(&Request<'_>) -> Result<(), Refusal>,
+    decide: impl FnOnce(&Request<'_>) -> Result<A, Refusal>,
 ) -> Result<WebSocket<S, Server>, Error> {
-    match open(stream, options, decide, Plain::Refused)? {
+    match open(stream, &[], options, decide, Plain::Refused)? {
         Accepted::WebSocket(socket) => Ok(socket),
         Accepted::Http { .. } => Err(OpeningError::NotWebSocket.into()),
     }
@@ -59,15 +60,36 @@ pub fn accept_with<S: Stream>(
 
 /// As [`accept_with`], where a plain HTTP request is handed back, so that one port can serve both.
 ///
+/// That is the first request. Where the connection is kept after it, a later one may ask for a WebSocket too:
+/// [`accept_buffered`].
+///
 /// # Errors
 ///
 /// As [`accept`].
-pub fn accept_or_http<S: Stream>(
+pub fn accept_or_http<S: Stream, A: Into<Answer>>(
     stream: S,
     options: &ServerOptions<'_>,
-    decide: impl FnOnce(&Request<'_>) -> Result<(), Refusal>,
+    decide: impl FnOnce(&Request<'_>) -> Result<A, Refusal>,
 ) -> Result<Opened<S>, Error> {
-    open(stream, options, decide, Plain::HandedBack)
+    open(stream, &[], options, decide, Plain::HandedBack)
+}
+
+/// As [`accept_or_http`], on a transport of which something was read already: `received` is what comes first.
+///
+/// This is for connections that are kept: a server that has answered a plain request gives the transport back for
+/// the next one, which may ask for a WebSocket. `received` is what it has read of that, perhaps nothing. Nothing
+/// of the request that was answered may be in it. The opening time begins anew.
+///
+/// # Errors
+///
+/// As [`accept`].
+pub fn accept_buffered<S: Stream, A: Into<Answer>>(
+    stream: S,
+    received: &[u8],
+    options: &ServerOptions<'_>,
+    decide: impl FnOnce(&Request<'_>) -> Result<A, Refusal>,
+) -> Result<Opened<S>, Error> {
+    open(stream, received, options, decide, Plain::HandedBack)
 }
 
 /// What becomes of a plain HTTP request.
@@ -77,10 +99,11 @@ enum Plain {
     Refused,
 }
 
-fn open<S: Stream>(
+fn open<S: Stream, A: Into<Answer>>(
     mut stream: S,
+    mut received: &[u8],
     options: &ServerOptions<'_>,
-    decide: impl FnOnce(&Request<'_>) -> Result<(), Refusal>,
+    decide: impl FnOnce(&Request<'_>) -> Result<A, Refusal>,
     plain: Plain,
 ) -> Result<Opened<S>, Error> {
     let settings = options.settings;
@@ -90,25 +113,31 @@ fn open<S: Stream>(
     let mut buf = alloc::vec![0; settings.buffers.read.max(1)];
     let mut timed = Timed::new(&mut stream, settings.server_config().timeouts.opening);
     loop {
-        let received = match timed.read(&mut buf) {
-            Err(Error::Protocol(LATE)) => {
-                timed.refuse(&too_late());
-                return Err(LATE.into());
-            }
-            read => until_end(read?)?,
+        let input = match core::mem::take(&mut received) {
+            [] => match timed.read(&mut buf) {
+                Err(Error::Protocol(LATE)) => {
+                    timed.refuse(&too_late());
+                    return Err(LATE.into());
+                }
+                read => until_end(read?)?,
+            },
+            received => received,
         };
-        let decide = |request: &Request<'_>| decide.take().map_or(Ok(()), |decide| decide(request));
-        match serve(&mut handshake, received, options, decide) {
+        let decide = |request: &Request<'_>| match decide.take() {
+            Some(decide) => decide(request).map(Into::into),
+            None => Ok(Answer::new()),
+        };
+        match serve(&mut handshake, input, options, decide) {
             Served::NeedMore => {}
             Served::Open { response, session, taken } => {
                 timed.write(&response)?;
                 timed.end()?;
-                let rest = received.get(taken..).unwrap_or(&[]);
+                let rest = input.get(taken..).unwrap_or(&[]);
                 let socket = WebSocket::with_endpoint(stream, server_endpoint(&session, options, rest));
                 return Ok(Accepted::WebSocket(socket.with_session(session)));
             }
             Served::Http { mut head, response, taken } => {
-                head.extend_from_slice(received.get(taken..).unwrap_or(&[]));
+                head.extend_from_slice(input.get(taken..).unwrap_or(&[]));
                 match plain {
                     Plain::Refused => timed.refuse(&response),
                     Plain::HandedBack => timed.end()?,
