@@ -51,7 +51,7 @@
 mod opening;
 
 #[cfg(feature = "handshake")]
-pub use super::lent::{OpeningError, ServerOptions, Settings};
+pub use super::lent::{Answer, OpeningError, ServerOptions, Settings};
 #[cfg(feature = "handshake")]
 pub use opening::{accept, accept_with, connect};
 

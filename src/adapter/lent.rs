@@ -16,7 +16,7 @@ pub use error::OpeningError;
 #[cfg(feature = "handshake")]
 pub(super) use opening::{client_handshake, nonce, Opening, Step};
 #[cfg(feature = "handshake")]
-pub use opening::{ServerOptions, Settings};
+pub use opening::{Answer, ServerOptions, Settings};
 pub(super) use outbox::{Outbound, Pending, Queued};
 
 use crate::error::BufferTooSmall;

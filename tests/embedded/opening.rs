@@ -1,6 +1,6 @@
 // The opening handshake of both adapters alike: `adapter` is one of the two, `go!` brings an operation to an end.
 
-use adapter::{accept, accept_with, connect, Buffers, Error, OpeningError, ServerOptions, Settings};
+use adapter::{accept, accept_with, connect, Answer, Buffers, Error, OpeningError, ServerOptions, Settings};
 use embedded_io::ErrorKind;
 use sockless::handshake::client::ClientRequest;
 use sockless::handshake::server::Reject;
@@ -123,11 +123,50 @@ fn an_application_refuses_with_an_answer_of_its_own() {
     lend!(buffers, 16, 256);
     let error = go!(accept_with(&mut script, &same_host(), &mut [0; 512], buffers, |request| {
         assert_eq!(request.target(), "/chat");
-        Err(Reject::new(404).unwrap().body(b"no such room"))
+        Err::<(), _>(Reject::new(404).unwrap().body(b"no such room"))
     }));
     assert_eq!(error.unwrap_err(), Error::Opening(OpeningError::Refused(404)));
     let written = String::from_utf8(script.written).unwrap();
     assert!(written.starts_with("HTTP/1.1 404 Not Found\r\n") && written.ends_with("\r\n\r\nno such room"));
+}
+
+/// The head of the answer that such a decision makes, and the place of the subprotocol.
+macro_rules! decided {
+    ($answer:expr) => {{
+        let mut script = Script::new(REQUEST.as_bytes(), 1);
+        lend!(buffers, 16, 512);
+        let options = same_host().with_subprotocols(&["b"]).with_fields(&[("X-Of", "options")]);
+        let socket = go!(accept_with(&mut script, &options, &mut [0; 512], buffers, |_| Ok($answer)));
+        let result = socket.map(|socket| socket.session().subprotocol);
+        (result, String::from_utf8(script.written).unwrap())
+    }};
+}
+
+#[test]
+fn an_application_adds_fields_and_chooses_the_subprotocol() {
+    let cookies = [("Set-Cookie", "a=b"), ("Set-Cookie", "c=d")];
+    let (place, head) = decided!(());
+    assert!(head.contains("X-Of: options\r\n") && head.contains("Sec-WebSocket-Protocol: b\r\n"), "{head}");
+    assert_eq!(place.unwrap(), Some(0));
+    let (place, head) = decided!(Answer::new().with_fields(&cookies).with_subprotocol("a"));
+    assert!(head.contains("Set-Cookie: a=b\r\nSet-Cookie: c=d\r\n") && !head.contains("X-Of"), "{head}");
+    assert!(head.contains("Sec-WebSocket-Protocol: a\r\n"), "{head}");
+    assert_eq!(place.unwrap(), Some(1));
+    let (place, head) = decided!(Answer::new().without_subprotocol());
+    assert!(head.contains("X-Of: options\r\n") && !head.contains("Sec-WebSocket-Protocol"), "{head}");
+    assert_eq!(place.unwrap(), None);
+    let printed = format!("{:?}", Answer::new().with_fields(&cookies));
+    assert!(!printed.contains("a=b"), "{printed}");
+    // What is invalid is our mistake.
+    for (answer, error) in [
+        (Answer::new().with_subprotocol("c"), ComposeError::UnofferedSubprotocol),
+        (Answer::new().with_fields(&[("Connection", "close")]), ComposeError::ReservedField),
+        (Answer::new().with_fields(&[("X", "a\r\nY: b")]), ComposeError::InvalidValue),
+    ] {
+        let (result, head) = decided!(answer);
+        assert_eq!(result.unwrap_err(), Error::Opening(OpeningError::Compose(error)));
+        assert!(head.starts_with("HTTP/1.1 500 "), "{head}");
+    }
 }
 
 #[test]
@@ -147,7 +186,7 @@ fn options_that_make_no_head_are_answered_by_500() {
     let mut script = Script::new(REQUEST.as_bytes(), 100);
     lend!(buffers, 16, Buffers::MIN_WRITE);
     let error = go!(accept_with(&mut script, &same_host(), &mut [0; 512], buffers, |_| {
-        Err(Reject::new(404).unwrap().body(&[b'x'; 500]))
+        Err::<(), _>(Reject::new(404).unwrap().body(&[b'x'; 500]))
     }));
     let error = error.unwrap_err();
     assert!(matches!(error, Error::Opening(OpeningError::Compose(ComposeError::BufferTooSmall(_)))));

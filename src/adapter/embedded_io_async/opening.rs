@@ -4,7 +4,7 @@
 
 use embedded_io_async::{Read, Write};
 
-use super::{Buffers, Error, ServerOptions, Settings, WebSocket};
+use super::{Answer, Buffers, Error, ServerOptions, Settings, WebSocket};
 use crate::adapter::lent::{client_handshake, nonce, Driver, Opening, Step};
 use crate::handshake::client::ClientRequest;
 use crate::handshake::server::{Handshake, Reject, Request};
@@ -13,6 +13,10 @@ use crate::role::{Client, Entropy, Server};
 
 /// Accepts a WebSocket. `storage` holds the head of the request, and is free again afterwards. Plain HTTP
 /// requests are answered with 426.
+///
+/// Octets bound it, not time, which is not known here: a head that `storage` does not hold is refused, and after a
+/// refusal was written nothing is read or waited for. How long a read or a write may take is for the transport to
+/// say, by a time-out.
 ///
 /// # Errors
 ///
@@ -31,7 +35,8 @@ pub async fn accept<'b, S: Read + Write>(
     accept_with(stream, options, storage, buffers, |_| Ok(())).await
 }
 
-/// As [`accept`], where the application looks at the request and may refuse it, such as by 404.
+/// As [`accept`], where the application looks at the request, and refuses it, such as by 404, or adds to the
+/// [`Answer`]; `Ok(())` adds nothing.
 ///
 /// # Errors
 ///
@@ -40,18 +45,21 @@ pub async fn accept<'b, S: Read + Write>(
 /// # Cancel safety
 ///
 /// Not cancel safe: dropped, the opening handshake is lost. End the transport.
-pub async fn accept_with<'b, 'r, S: Read + Write>(
+pub async fn accept_with<'b, 'r, S: Read + Write, A: Into<Answer<'r>>>(
     mut stream: S,
     options: &ServerOptions<'_>,
     storage: &mut [u8],
     buffers: Buffers<'b>,
-    decide: impl FnOnce(&Request<'_>) -> Result<(), Reject<'r>>,
+    decide: impl FnOnce(&Request<'_>) -> Result<A, Reject<'r>>,
 ) -> Result<WebSocket<'b, S, Server>, Error<S::Error>> {
     let mut handshake = Handshake::new(storage, options.settings.head_limits);
     let mut decide = Some(decide);
     let mut opening = Opening::new(buffers);
     run(&mut stream, &mut opening, |opening| {
-        let decide = |request: &Request<'_>| decide.take().map_or(Ok(()), |decide| decide(request));
+        let decide = |request: &Request<'_>| match decide.take() {
+            Some(decide) => decide(request).map(Into::into),
+            None => Ok(Answer::new()),
+        };
         opening.serve(&mut handshake, options, decide);
     })
     .await?;

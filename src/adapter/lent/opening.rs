@@ -2,6 +2,8 @@
 //!
 //! Owns: options, and turning received bytes into an answer to write. Must not know: any transport.
 
+use core::fmt;
+
 use embedded_io::ErrorKind;
 
 use super::outbox::{Outbox, Pending};
@@ -109,6 +111,72 @@ impl<'o> ServerOptions<'o> {
     }
 }
 
+/// What an application adds to the answer that opens a WebSocket, after it has seen the request.
+///
+/// `()` is the answer that adds nothing, so that a decision may be `Ok(())`. What is invalid here is our mistake:
+/// the client gets a 500, and the handshake ends with [`OpeningError::Compose`].
+#[derive(Clone, Copy, Default)]
+pub struct Answer<'a> {
+    /// None: those of the options.
+    fields: Option<&'a [(&'a str, &'a str)]>,
+    subprotocol: Choice<'a>,
+}
+
+/// Which subprotocol is spoken.
+#[derive(Clone, Copy, Debug, Default)]
+enum Choice<'a> {
+    /// The one that the options choose.
+    #[default]
+    OfOptions,
+    None,
+    This(&'a str),
+}
+
+impl<'a> Answer<'a> {
+    /// As the options say.
+    pub const fn new() -> Self {
+        Self { fields: None, subprotocol: Choice::OfOptions }
+    }
+
+    /// With these header fields, such as `Set-Cookie`, in place of those of the options.
+    #[must_use]
+    pub const fn with_fields(mut self, fields: &'a [(&'a str, &'a str)]) -> Self {
+        self.fields = Some(fields);
+        self
+    }
+
+    /// With this subprotocol, which must be one that the client offers, whatever the options say.
+    /// [`Session::subprotocol`] is then its place in the client's list.
+    #[must_use]
+    pub const fn with_subprotocol(mut self, name: &'a str) -> Self {
+        self.subprotocol = Choice::This(name);
+        self
+    }
+
+    /// Without a subprotocol, whatever the options say.
+    #[must_use]
+    pub const fn without_subprotocol(mut self) -> Self {
+        self.subprotocol = Choice::None;
+        self
+    }
+}
+
+impl From<()> for Answer<'_> {
+    fn from((): ()) -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Answer<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Values may be credentials.
+        f.debug_struct("Answer")
+            .field("fields", &self.fields.map(<[_]>::len))
+            .field("subprotocol", &self.subprotocol)
+            .finish()
+    }
+}
+
 /// What an adapter does next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::adapter) enum Step {
@@ -154,7 +222,7 @@ impl<'b> Opening<'b> {
         &mut self,
         handshake: &mut Handshake<'_>,
         options: &ServerOptions<'_>,
-        decide: impl FnOnce(&Request<'_>) -> Result<(), Reject<'r>>,
+        decide: impl FnOnce(&Request<'_>) -> Result<Answer<'r>, Reject<'r>>,
     ) {
         let (error, reject) = match handshake.recv(self.inbox.unread()) {
             Ok((taken, Progress::NeedMore)) => return self.inbox.consume(taken),
@@ -266,13 +334,19 @@ impl<'b> Opening<'b> {
 fn answer<'r>(
     request: &Request<'_>,
     options: &ServerOptions<'_>,
-    decide: impl FnOnce(&Request<'_>) -> Result<(), Reject<'r>>,
+    decide: impl FnOnce(&Request<'_>) -> Result<Answer<'r>, Reject<'r>>,
     outbox: &mut Outbox<'_>,
 ) -> Result<Session, (OpeningError, Option<Reject<'r>>)> {
     let accept = request.accept(options.origin).map_err(|error| (error.into(), Reject::for_error(error)))?;
-    decide(request).map_err(|reject| (OpeningError::Refused(reject.status()), Some(reject)))?;
+    let answer = decide(request).map_err(|reject| (OpeningError::Refused(reject.status()), Some(reject)))?;
     let mut session = Session::default();
-    let written = accept.choose_subprotocol(options.subprotocols).fields(options.fields).and_then(|accept| {
+    let chosen = match answer.subprotocol {
+        Choice::OfOptions => Ok(accept.choose_subprotocol(options.subprotocols)),
+        Choice::None => Ok(accept),
+        Choice::This(name) => accept.subprotocol(name),
+    };
+    let fields = answer.fields.unwrap_or(options.fields);
+    let written = chosen.and_then(|accept| accept.fields(fields)).and_then(|accept| {
         outbox.fill(|out| {
             let (len, agreed) = accept.write(out)?;
             session = agreed;
