@@ -66,7 +66,7 @@ fn black_hole(bind: &str) -> BlackHole {
         filling.push(stream);
         assert!(filling.len() < 100, "the backlog has no end");
     }
-    BlackHole { address, listener: listener, filling: filling, _runtime: runtime }
+    BlackHole { address, listener, filling, _runtime: runtime }
 }
 
 #[test]

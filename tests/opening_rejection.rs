@@ -7,9 +7,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use sockless::adapter::futures_io::FuturesIo;
-use sockless::adapter::{polled, std_io, tokio as on_tokio, Error, OpeningError, Rejection, Settings};
+use sockless::adapter::{
+    polled, std_io, tokio as on_tokio, DialStage, Error, OpeningError, Rejection, Settings,
+};
 use sockless::handshake::client::ClientRequest;
-use sockless::handshake::Uri;
+use sockless::handshake::{ComposeError, HandshakeError, Uri};
+use sockless::message::Buffers;
 use sockless::Timeouts;
 
 /// How each adapter opens a WebSocket on this socket.
@@ -163,6 +166,17 @@ fn a_refusal_is_read_whole_however_it_is_cut_and_no_longer_than_needed() {
     });
 }
 
+#[test]
+fn a_refusal_is_read_whole_octet_by_octet() {
+    each(&ALL, |adapter| {
+        let settings = Settings::DEFAULT.with_buffers(Buffers::DEFAULT.with_read(1));
+        for response in [LENGTH, CHUNKED] {
+            is_whole(&rejected(adapter, settings, &[response.as_bytes()], false).0, adapter);
+        }
+        is_whole(&rejected(adapter, settings, &[UNTIL_END.as_bytes()], true).0, adapter);
+    });
+}
+
 /// Timers of which only that of the opening handshake runs.
 fn short(millis: u64) -> Settings {
     let mut timeouts = Timeouts::NONE;
@@ -260,4 +274,28 @@ fn a_body_that_cannot_be_told_from_what_follows_hides_no_refusal() {
         assert_eq!((rejection.status, rejection.body.as_slice()), (304, &b""[..]), "{adapter:?}");
         assert!(took < Duration::from_secs(5), "{adapter:?}: {took:?}");
     });
+}
+
+/// A chain of errors is printed with what each has to say: none may repeat what it holds.
+#[test]
+fn what_an_opening_error_is_made_of_is_printed_once() {
+    let (rejection, _) = rejected(Blocking, Settings::DEFAULT, &[LENGTH.as_bytes()], false);
+    for error in [
+        OpeningError::Handshake(HandshakeError::InvalidAccept),
+        OpeningError::Refused(404),
+        OpeningError::NotWebSocket,
+        OpeningError::Rejected(rejection),
+        OpeningError::Compose(ComposeError::ReservedField),
+        OpeningError::TlsRequired,
+        OpeningError::TimedOut(DialStage::Resolving),
+        OpeningError::TimedOut(DialStage::Connecting),
+        OpeningError::Entropy,
+    ] {
+        let (printed, mut source) = (error.to_string(), std::error::Error::source(&error));
+        assert!(!printed.is_empty());
+        while let Some(inner) = source {
+            assert!(!printed.contains(&inner.to_string()), "{printed}: {inner}");
+            source = inner.source();
+        }
+    }
 }

@@ -212,6 +212,8 @@ async fn on_tokio_a_refusal_ends_in_time_with_timers_and_without() {
             3,
         ),
         (any_origin().without_timeouts(), 5),
+        // Octet by octet.
+        (any_origin().with_buffers(Buffers::DEFAULT.with_read(1)), 10),
     ];
     for (options, most) in times {
         for (sends, status) in REFUSED {
@@ -253,7 +255,7 @@ async fn on_tokio_a_client_that_does_not_read_its_refusal_is_left_in_time() {
 #[test]
 fn on_blocking_sockets_a_refusal_ends_in_time_with_timers_and_without() {
     let short = || any_origin().with_timeouts(opening(Duration::from_millis(500)));
-    let servers: Vec<thread::JoinHandle<()>> = [(short(), 1500), (any_origin().without_timeouts(), 5500)]
+    let servers: Vec<thread::JoinHandle<()>> = [(short(), 4500), (any_origin().without_timeouts(), 9000)]
         .into_iter()
         .flat_map(|(options, most)| REFUSED.map(|(sends, status)| (options, most, sends, status)))
         .flat_map(|(options, most, sends, status)| {
@@ -392,7 +394,10 @@ async fn req_9112_9_5_1_on_tokio_a_client_that_is_too_slow_gets_a_408() {
         for drips in [false, true] {
             let (ours, peer) = duplex(1 << 16);
             let peer = tokio::spawn(stays(peer, sends, drips));
-            let options = any_origin().with_timeouts(opening(seconds(2)));
+            let read = if drips { 1 } else { 4096 };
+            let options = any_origin()
+                .with_timeouts(opening(seconds(2)))
+                .with_buffers(Buffers::DEFAULT.with_read(read));
             let (result, took) = timed(on_tokio::accept(ours, &options)).await;
             // An octet that makes the request line invalid is a 400 at the end of the line only.
             assert!(is_late(&result, Timeout::OpeningHandshake), "{sends:?}: {result:?}");
