@@ -296,6 +296,8 @@ fn more_than_there_is_room_for_is_cut_off_and_not_waited_for() {
         assert_eq!((came.body, came.end), (vec![], CutOff), "{fields}");
     }
     assert_eq!(read_as("GET", 403, "Content-Length: 0\r\n", b"", 0, false).end, Complete);
+    // Then the end of the transport is not waited for.
+    assert_eq!(read_as("GET", 403, "", b"", 0, false).end, CutOff);
 }
 
 #[test]

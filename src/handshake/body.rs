@@ -133,15 +133,17 @@ impl BodyReader {
     ///
     /// [`BodyError::InvalidLength`].
     pub fn new(method: &str, status: u16, headers: Headers<'_>, max: u64) -> Result<Self, BodyError> {
+        // Who wants nothing does not wait for the end.
+        let until_end = if max == 0 { State::CutOff } else { State::UntilEnd };
         let state = match (method, status) {
             ("HEAD", _) | (_, 100..=199 | 204 | 304) | ("CONNECT", 200..=299) => State::Complete,
             _ => match is_chunked(headers) {
                 Some(true) => State::Chunked(Chunk::FIRST),
-                Some(false) => State::UntilEnd,
+                Some(false) => until_end,
                 None => match length(headers)? {
                     Some(0) => State::Complete,
                     Some(len) => State::Length(len),
-                    None => State::UntilEnd,
+                    None => until_end,
                 },
             },
         };
@@ -214,7 +216,7 @@ impl BodyReader {
         matches!(self.state, State::Complete)
     }
 
-    /// Whether the body is larger than was wanted.
+    /// Whether the body is larger than was wanted, or may be where nothing was.
     pub const fn is_cut_off(&self) -> bool {
         matches!(self.state, State::CutOff)
     }
