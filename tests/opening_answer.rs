@@ -321,7 +321,8 @@ fn what_is_printed_shows_no_value() {
     let answer = Answer::new().with_field("Set-Cookie", "id=secret").with_subprotocol("v1");
     let refusal = Refusal::new(401).with_field("Set-Cookie", "id=secret").with_body("secret");
     let http: Accepted<(), ()> = Accepted::Http { stream: (), received: b"Cookie: secret".to_vec() };
-    let printed = format!("{answer:?} {refusal:?} {http:?}");
+    let options = any_origin().with_fields(&[("Set-Cookie", "id=secret")]);
+    let printed = format!("{answer:?} {refusal:?} {http:?} {options:?}");
     assert!(!printed.contains("secret") && printed.contains("401") && printed.contains("v1"), "{printed}");
     assert!(!printed.contains("115, 101"), "{printed}");
 }

@@ -155,6 +155,8 @@ impl Default for Settings {
 }
 
 /// How a server answers requests to open a WebSocket.
+///
+/// Printed for debugging, it does not show the values of header fields.
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct ServerOptions<'o> {
@@ -169,6 +171,20 @@ pub struct ServerOptions<'o> {
     /// Which offers of permessage-deflate are accepted. Default: none.
     #[cfg(feature = "deflate")]
     pub deflate: Option<ServerDeflate<'o>>,
+}
+
+impl fmt::Debug for ServerOptions<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut printed = f.debug_struct("ServerOptions");
+        printed
+            .field("origin", &self.origin)
+            .field("subprotocols", &self.subprotocols)
+            .field("fields", &self.fields.len())
+            .field("settings", &self.settings);
+        #[cfg(feature = "deflate")]
+        printed.field("deflate", &self.deflate);
+        printed.finish()
+    }
 }
 
 /// How a server compresses (RFC 7692).

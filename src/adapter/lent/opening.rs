@@ -70,6 +70,8 @@ impl Settings {
 }
 
 /// How a server answers requests to open a WebSocket.
+///
+/// Printed for debugging, it does not show the values of header fields.
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct ServerOptions<'o> {
@@ -81,6 +83,17 @@ pub struct ServerOptions<'o> {
     pub fields: &'o [(&'o str, &'o str)],
     /// Limits and timers.
     pub settings: Settings,
+}
+
+impl fmt::Debug for ServerOptions<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerOptions")
+            .field("origin", &self.origin)
+            .field("subprotocols", &self.subprotocols)
+            .field("fields", &self.fields.len())
+            .field("settings", &self.settings)
+            .finish()
+    }
 }
 
 impl<'o> ServerOptions<'o> {
