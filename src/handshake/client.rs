@@ -285,8 +285,8 @@ pub enum Progress<'h> {
     /// The WebSocket is open.
     Accepted(Accepted<'h>),
     /// The server answered otherwise. Redirects and challenges are the caller's to follow; credentials and
-    /// cookies must not follow to another origin. The body, if there is one, is in the bytes that were not
-    /// taken.
+    /// cookies must not follow to another origin. The body, if there is one, begins with the bytes that were
+    /// not taken: [`BodyReader`](super::BodyReader) reads it.
     Rejected(Rejected<'h>),
 }
 
