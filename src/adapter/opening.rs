@@ -173,20 +173,6 @@ pub struct ServerOptions<'o> {
     pub deflate: Option<ServerDeflate<'o>>,
 }
 
-impl fmt::Debug for ServerOptions<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut printed = f.debug_struct("ServerOptions");
-        printed
-            .field("origin", &self.origin)
-            .field("subprotocols", &self.subprotocols)
-            .field("fields", &self.fields.len())
-            .field("settings", &self.settings);
-        #[cfg(feature = "deflate")]
-        printed.field("deflate", &self.deflate);
-        printed.finish()
-    }
-}
-
 /// How a server compresses (RFC 7692).
 #[cfg(feature = "deflate")]
 #[derive(Clone, Copy, Debug)]
@@ -306,17 +292,6 @@ impl<W, S> Accepted<W, S> {
     }
 }
 
-impl<W: fmt::Debug, S: fmt::Debug> fmt::Debug for Accepted<W, S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::WebSocket(socket) => f.debug_tuple("WebSocket").field(socket).finish(),
-            Self::Http { stream, received } => {
-                f.debug_struct("Http").field("stream", stream).field("received", &received.len()).finish()
-            }
-        }
-    }
-}
-
 /// What an application adds to the answer that opens a WebSocket, after it has seen the request.
 ///
 /// `()` is the answer that adds nothing, so that a decision may be `Ok(())`. What is invalid here is our mistake:
@@ -398,16 +373,6 @@ pub struct Refusal {
     body: Vec<u8>,
 }
 
-impl fmt::Debug for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Refusal")
-            .field("status", &self.status)
-            .field("fields", &self.fields.len())
-            .field("body", &self.body.len())
-            .finish()
-    }
-}
-
 impl Refusal {
     /// With a status of 300 to 599.
     pub const fn new(status: u16) -> Self {
@@ -444,17 +409,6 @@ pub struct Rejection {
     /// Whether that is the whole body. It is not if it is longer than the bound, if the time was up or the
     /// transport ended before, or if nothing says where it ends.
     pub complete: bool,
-}
-
-impl fmt::Debug for Rejection {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Rejection")
-            .field("status", &self.status)
-            .field("fields", &self.fields.len())
-            .field("body", &self.body.len())
-            .field("complete", &self.complete)
-            .finish()
-    }
 }
 
 impl fmt::Display for Rejection {

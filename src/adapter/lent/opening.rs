@@ -85,17 +85,6 @@ pub struct ServerOptions<'o> {
     pub settings: Settings,
 }
 
-impl fmt::Debug for ServerOptions<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ServerOptions")
-            .field("origin", &self.origin)
-            .field("subprotocols", &self.subprotocols)
-            .field("fields", &self.fields.len())
-            .field("settings", &self.settings)
-            .finish()
-    }
-}
-
 impl<'o> ServerOptions<'o> {
     /// With this origin policy and the defaults.
     pub const fn new(origin: OriginPolicy<'o>) -> Self {

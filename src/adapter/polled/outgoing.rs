@@ -29,7 +29,7 @@ pub struct Outgoing<'w, S, R> {
 /// A transport, whether it was written to since it was flushed, and until when it sleeps.
 pub(super) struct Link<S> {
     pub(super) stream: S,
-    unflushed: bool,
+    pub(super) unflushed: bool,
     /// There is one alarm, which two tasks may set: it rings at the earlier time.
     alarm: Option<Timestamp>,
 }
