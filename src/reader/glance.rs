@@ -44,6 +44,9 @@ pub(super) struct ShortFragment {
     fragments: u32,
 }
 
+/// Where a length of 16 bits ends.
+const LEN_16_END: usize = 4;
+
 impl ShortFrame {
     /// A whole message, with which nothing is wrong, if it is that.
     #[inline(always)]
@@ -83,12 +86,14 @@ impl Reader {
             return None;
         }
         let least = match *bytes {
-            [] => return None,
-            [_] => 2,
+            [0x81 | 0x82] => 2,
             [first @ (0x81 | 0x82), second, ..] => match self.short_frame(self.side, bytes) {
                 Some(frame) if first == 0x82 => frame.header_len.saturating_add(frame.len),
-                None if (second ^ mask_bit(self.side)) <= 126 => FrameHeader::len_from([first, second]),
-                _ => return None,
+                Some(_) => return None,
+                // The length is judged before the masking key comes.
+                None if self.short_len(self.side, bytes).is_some() => FrameHeader::len_from([first, second]),
+                None if (second ^ mask_bit(self.side)) == 126 => LEN_16_END,
+                None => return None,
             },
             _ => return None,
         };
@@ -145,25 +150,32 @@ impl Reader {
     /// masked as it must be.
     #[inline(always)]
     pub(super) fn short_frame(&self, side: Side, bytes: &[u8]) -> Option<ShortFrame> {
-        let (&[first, second], rest) = bytes.split_first_chunk::<2>()?;
-        // The mask bit must be as the side wants it: it is then gone.
-        let (len, rest, header_len) = match second ^ mask_bit(side) {
-            len @ 0..=125 => (u16::from(len), rest, 2_usize),
-            126 => {
-                let (len, rest) = rest.split_first_chunk::<2>()?;
-                (u16::from_be_bytes(*len), rest, 4)
-            }
-            _ => return None,
-        };
-        let minimal = header_len == 2 || len > 125;
-        if len >= self.short_below || !minimal {
-            return None;
-        }
+        let (first, len, header_len, rest) = self.short_len(side, bytes)?;
         let (key, header_len) = match side {
             Side::Server => (*rest.first_chunk::<4>()?, header_len.wrapping_add(4)),
             Side::Client => ([0; 4], header_len),
         };
         Some(ShortFrame { first, key: MaskingKey(key), header_len, len: usize::from(len) })
+    }
+
+    /// The first octet, a length below every limit, where that ends, and what is behind it.
+    #[inline(always)]
+    fn short_len<'b>(&self, side: Side, bytes: &'b [u8]) -> Option<(u8, u16, usize, &'b [u8])> {
+        let (&[first, second], rest) = bytes.split_first_chunk::<2>()?;
+        // The mask bit must be as the side wants it: it is then gone.
+        let (len, rest, end) = match second ^ mask_bit(side) {
+            len @ 0..=125 => (u16::from(len), rest, 2_usize),
+            126 => {
+                let (len, rest) = rest.split_first_chunk::<2>()?;
+                (u16::from_be_bytes(*len), rest, LEN_16_END)
+            }
+            _ => return None,
+        };
+        let minimal = end == 2 || len > 125;
+        if len >= self.short_below || !minimal {
+            return None;
+        }
+        Some((first, len, end, rest))
     }
 
     /// Reads at a glance the header of a short fragment, with which nothing is wrong.

@@ -31,8 +31,9 @@ impl Reader {
                 return Ok(true);
             }
             if let Some((header, len)) = FrameHeader::decode(input.rest()) {
-                if let Some(&first_two) = input.rest().first_chunk::<2>() {
-                    self.judge_first_two(first_two)?;
+                if let Some(&[first, second]) = input.rest().first_chunk::<2>() {
+                    self.judge_first(first)?;
+                    self.judge_second(first, second)?;
                 }
                 self.begin_frame(header)?;
                 input.take(len);
@@ -56,13 +57,11 @@ impl Reader {
         *slot = octet;
         let count = have.saturating_add(1);
         let [first, second, ..] = self.kept;
-        if count > 1 {
-            if count == FrameHeader::len_from([first, second]) {
-                return self.begin_kept(count);
-            }
-            if count == 2 && self.judge_first_two([first, octet]).is_err() {
-                return false;
-            }
+        if count > 1 && count == FrameHeader::len_from([first, second]) {
+            return self.begin_kept(count);
+        }
+        if self.judge_front(have, count).is_err() {
+            return false;
         }
         self.kept_len = count as u8;
         self.state = State::Header;
@@ -104,9 +103,7 @@ impl Reader {
             input.take_all();
             self.state = State::Header;
             self.kept_len = count as u8;
-            if have < 2 && count >= 2 {
-                self.judge_first_two([first, second])?;
-            }
+            self.judge_front(have, count)?;
             return Ok(false);
         }
         self.kept_len = 0;
@@ -118,10 +115,8 @@ impl Reader {
                 short.header_len
             }
             _ => {
-                if have < 2 {
-                    self.judge_first_two([first, second])?;
-                }
                 let Some((header, len)) = FrameHeader::decode(front) else { return Ok(false) };
+                self.judge_front(have, len)?;
                 self.begin_frame(header)?;
                 len
             }
@@ -130,13 +125,44 @@ impl Reader {
         Ok(true)
     }
 
-    /// Everything that the first two octets decide, so that nonsense is refused before its length is awaited.
+    /// Judges the octets of a kept header from `have` to `count`, so that nonsense is refused before anything
+    /// behind it is awaited. The same header is refused for the same reason, however it comes.
     #[inline]
-    fn judge_first_two(&self, [first, second]: [u8; 2]) -> Result<(), ProtocolError> {
-        let fin = first & 0x80 != 0;
+    fn judge_front(&self, have: usize, count: usize) -> Result<(), ProtocolError> {
+        let [first, second, ..] = self.kept;
+        if have < 1 && count >= 1 {
+            self.judge_first(first)?;
+        }
+        if have < 2 && count >= 2 {
+            self.judge_second(first, second)?;
+        }
+        let len_end = FrameHeader::len_from([first, second & !MASKED]);
+        // Before the second octet came, the end of the length is not known.
+        if count >= 2 && have < len_end && count >= len_end {
+            self.judge_kept_len(len_end)?;
+        }
+        Ok(())
+    }
+
+    /// Judges the length of a kept header, of which nothing behind it may have come.
+    fn judge_kept_len(&self, len_end: usize) -> Result<(), ProtocolError> {
+        let mut unmasked = [0; FrameHeader::MAX_LEN];
+        for (slot, octet) in unmasked.iter_mut().zip(self.kept.iter().take(len_end)) {
+            *slot = *octet;
+        }
+        let [_, second, ..] = &mut unmasked;
+        *second &= !MASKED;
+        match FrameHeader::decode(&unmasked) {
+            Some((header, _)) => self.judge_len(&header),
+            None => Ok(()),
+        }
+    }
+
+    /// Everything that the first octet decides.
+    #[inline]
+    fn judge_first(&self, first: u8) -> Result<(), ProtocolError> {
         let rsv = Rsv::from_first_byte(first);
         let opcode = Opcode::from_low_bits(first);
-        let masked = second & 0x80 != 0;
         if opcode.is_reserved() {
             return Err(ProtocolError::ReservedOpcode);
         }
@@ -146,19 +172,10 @@ impl Reader {
         if !allowed.contains(rsv) {
             return Err(ProtocolError::ReservedBits);
         }
-        match (self.side, masked) {
-            (Side::Server, false) => return Err(ProtocolError::MissingMask),
-            (Side::Client, true) => return Err(ProtocolError::UnexpectedMask),
-            _ => {}
-        }
         if opcode.is_control() {
-            if !fin {
-                return Err(ProtocolError::FragmentedControl);
-            }
-            if second & 0x7F > 125 {
-                return Err(ProtocolError::OversizedControl);
-            }
-        } else if begins_message {
+            return if FrameHeader::is_last(first) { Ok(()) } else { Err(ProtocolError::FragmentedControl) };
+        }
+        if begins_message {
             if self.message.is_some() {
                 return Err(ProtocolError::ExpectedContinuation);
             }
@@ -170,12 +187,30 @@ impl Reader {
         } else if self.message.is_none() {
             return Err(ProtocolError::UnexpectedContinuation);
         }
+        let fragments = if begins_message { 0 } else { self.fragments };
+        if fragments >= self.limits.max_fragments {
+            return Err(ProtocolError::TooManyFragments);
+        }
         Ok(())
     }
 
-    /// Judges the length (sections 5.2 and 10.4) and enters the payload.
+    /// Everything that the second octet decides, but for a length that stands in it.
     #[inline]
-    fn begin_frame(&mut self, header: FrameHeader) -> Result<(), ProtocolError> {
+    fn judge_second(&self, first: u8, second: u8) -> Result<(), ProtocolError> {
+        match (self.side, second & MASKED != 0) {
+            (Side::Server, false) => return Err(ProtocolError::MissingMask),
+            (Side::Client, true) => return Err(ProtocolError::UnexpectedMask),
+            _ => {}
+        }
+        if Opcode::from_low_bits(first).is_control() && second & !MASKED > 125 {
+            return Err(ProtocolError::OversizedControl);
+        }
+        Ok(())
+    }
+
+    /// Judges the length (sections 5.2 and 10.4).
+    #[inline]
+    fn judge_len(&self, header: &FrameHeader) -> Result<(), ProtocolError> {
         let len = header.payload_len;
         if header.length_form != LengthForm::Bits7 {
             if header.length_form != LengthForm::minimal(len) {
@@ -186,15 +221,34 @@ impl Reader {
             }
         }
         if header.opcode.is_control() {
+            return Ok(());
+        }
+        if len > self.limits.max_frame_size {
+            return Err(ProtocolError::FrameTooBig);
+        }
+        let (before, rsv) = match header.opcode {
+            Opcode::CONTINUATION => (self.message_len, self.message_rsv),
+            _ => (0, header.rsv),
+        };
+        // A compressed message is as long as what it inflates to, which is counted there.
+        if before.saturating_add(len) > self.limits.max_message_size && !rsv.contains(Rsv::RSV1) {
+            return Err(ProtocolError::MessageTooBig);
+        }
+        Ok(())
+    }
+
+    /// Judges the length and enters the payload.
+    #[inline]
+    fn begin_frame(&mut self, header: FrameHeader) -> Result<(), ProtocolError> {
+        self.judge_len(&header)?;
+        let len = header.payload_len;
+        if header.opcode.is_control() {
             self.kept_len = 0;
             if self.message.is_none() {
                 self.number = self.number.wrapping_add(1);
             }
             self.state = State::Control { opcode: header.opcode, len: len as u8 };
         } else {
-            if len > self.limits.max_frame_size {
-                return Err(ProtocolError::FrameTooBig);
-            }
             if header.opcode != Opcode::CONTINUATION {
                 self.message =
                     Some(if header.opcode == Opcode::TEXT { MessageKind::Text } else { MessageKind::Binary });
@@ -206,14 +260,7 @@ impl Reader {
                 self.text = Utf8Check::new();
             }
             self.message_len = self.message_len.saturating_add(len);
-            // A compressed message is as long as what it inflates to, which is counted there.
-            if self.message_len > self.limits.max_message_size && !self.message_rsv.contains(Rsv::RSV1) {
-                return Err(ProtocolError::MessageTooBig);
-            }
             self.fragments = self.fragments.saturating_add(1);
-            if self.fragments > self.limits.max_fragments {
-                return Err(ProtocolError::TooManyFragments);
-            }
             self.state = State::Data;
             self.fin = header.fin;
             self.set_frame_remaining(len);
@@ -224,3 +271,6 @@ impl Reader {
         Ok(())
     }
 }
+
+/// In the second octet: whether the payload is masked.
+const MASKED: u8 = 0x80;
