@@ -113,7 +113,7 @@ fn req_6455_7_1_7_3_req_6455_10_7_3_every_protocol_error_sends_its_close_once_an
         (&[(END, b"")], ProtocolError::UnexpectedContinuation, 1002),
         (&[(TEXT_PART, b""), (TEXT, b"")], ProtocolError::ExpectedContinuation, 1002),
         (&[(CLOSE, b"\x03")], ProtocolError::InvalidClosePayload, 1002),
-        (&[(CLOSE, &body(1005, b""))], ProtocolError::InvalidCloseCode, 1002),
+        (&[(CLOSE, &body(1005, b""))], ProtocolError::InvalidCloseCode(1005), 1002),
         (&[(TEXT, b"\x80")], ProtocolError::InvalidUtf8, 1007),
         (&[(TEXT_PART, b"\xC3"), (END, b"")], ProtocolError::InvalidUtf8, 1007),
         (&[(CLOSE, &body(1000, b"\x80"))], ProtocolError::InvalidCloseReason, 1007),

@@ -33,7 +33,10 @@ fn never_crosses(codes: &[u16]) {
     for code in codes {
         assert_eq!(CloseCode::new(*code), None);
         for reason in [&b""[..], b"reason", b"\xFF"] {
-            both_fail(&[(CLOSE, &close_body(*code, reason))], ProtocolError::InvalidCloseCode, 1002);
+            let error = ProtocolError::InvalidCloseCode(*code);
+            both_fail(&[(CLOSE, &close_body(*code, reason))], error, 1002);
+            let said = format!("a Close frame has the code {code}, which must not cross the wire");
+            assert_eq!(error.to_string(), said);
         }
     }
 }
@@ -142,7 +145,7 @@ fn req_t_close_1_codes_above_4999_are_undefined() {
 #[test]
 fn req_t_close_2_the_reply_to_an_invalid_close_never_echoes_it() {
     // `fails` asserts the exact body of the reply.
-    both_fail(&[(CLOSE, &close_body(1006, b""))], ProtocolError::InvalidCloseCode, 1002);
+    both_fail(&[(CLOSE, &close_body(1006, b""))], ProtocolError::InvalidCloseCode(1006), 1002);
     both_fail(&[(CLOSE, &close_body(1000, b"\xC3\x28"))], ProtocolError::InvalidCloseReason, 1007);
 }
 
@@ -176,7 +179,7 @@ fn every_code_there_is_may_cross_or_fails() {
             let (event, reply) = if may_cross(value) {
                 (Seen::Close(Some(value), String::new()), value)
             } else {
-                (Seen::Fail(ProtocolError::InvalidCloseCode), 1002)
+                (Seen::Fail(ProtocolError::InvalidCloseCode(value)), 1002)
             };
             assert_eq!(seen, [event]);
             assert_eq!(owed(&mut conn), [(CLOSE, close_body(reply, b""))]);

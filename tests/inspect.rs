@@ -93,6 +93,12 @@ fn a_failure_is_told_once_and_followed_by_sends_alone() {
     let (lines, status) =
         inspect(&["--role", "client", "--stage", "frames", "--max-message", "2"], "8203010203");
     assert_eq!((&lines[0]["close_code"], status), (&json!(1009), 1));
+    // The code that came is named, and the peer's reason is not.
+    let (lines, status) = frames("client", "880603ee6f6f7073");
+    let want = json!({
+        "event": "error", "name": "InvalidCloseCode(1006)", "close_code": 1002, "http_status": null,
+    });
+    assert_eq!((&lines[0], status), (&want, 1));
     // A peer that vanishes: there is nobody to tell.
     let (lines, status) = frames("client", "0101\neof\n");
     assert_eq!(
