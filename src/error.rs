@@ -38,8 +38,9 @@ pub enum ProtocolError {
     InvalidUtf8,
     /// A Close frame with a body of one octet (section 5.5.1).
     InvalidClosePayload,
-    /// A Close frame with a code that must not cross the wire (section 7.4).
-    InvalidCloseCode,
+    /// A Close frame with a code that must not cross the wire, and which (section 7.4). The reason that came
+    /// with it is the peer's text, and not kept.
+    InvalidCloseCode(u16),
     /// The reason of a Close frame is not UTF-8 (section 5.5.1).
     InvalidCloseReason,
     /// A frame announces more than [`Limits::max_frame_size`](crate::Limits::max_frame_size) (section 10.4).
@@ -97,7 +98,7 @@ impl ProtocolError {
             | Self::NonMinimalLength
             | Self::LengthOverflow
             | Self::InvalidClosePayload
-            | Self::InvalidCloseCode => Some(CloseCode::PROTOCOL_ERROR),
+            | Self::InvalidCloseCode(_) => Some(CloseCode::PROTOCOL_ERROR),
             Self::InvalidUtf8 | Self::InvalidCloseReason | Self::InvalidCompressedData => {
                 Some(CloseCode::INVALID_DATA)
             }
@@ -135,7 +136,9 @@ impl fmt::Display for ProtocolError {
             Self::LengthOverflow => "the most significant bit of a 64-bit length is set",
             Self::InvalidUtf8 => "text is not UTF-8",
             Self::InvalidClosePayload => "a Close frame has a body of one octet",
-            Self::InvalidCloseCode => "a Close frame has an invalid code",
+            Self::InvalidCloseCode(code) => {
+                return write!(f, "a Close frame has the code {code}, which must not cross the wire");
+            }
             Self::InvalidCloseReason => "the reason of a Close frame is not UTF-8",
             Self::FrameTooBig => "a frame is longer than the limit",
             Self::MessageTooBig => "a message is longer than the limit",

@@ -53,7 +53,8 @@ fn close_body(body: &[u8]) -> Result<Option<CloseCode>, ProtocolError> {
         None if body.is_empty() => Ok(None),
         None => Err(ProtocolError::InvalidClosePayload),
         Some((code, reason)) => {
-            let code = CloseCode::new(u16::from_be_bytes(*code)).ok_or(ProtocolError::InvalidCloseCode)?;
+            let code = u16::from_be_bytes(*code);
+            let code = CloseCode::new(code).ok_or(ProtocolError::InvalidCloseCode(code))?;
             core::str::from_utf8(reason).map_err(|_| ProtocolError::InvalidCloseReason)?;
             Ok(Some(code))
         }
