@@ -139,6 +139,30 @@ fn client_of(
     receive(&mut Pair::with(params, ALL, config, None).client, wire, chunk)
 }
 
+/// The rest of a long text of which a piece was taken is passed over, wherever its characters are cut.
+#[test]
+fn a_text_of_which_a_piece_was_taken_is_passed_over_between_any_octets() {
+    for lead in ["", "a", "ab"] {
+        let long = lead.to_owned() + &"€".repeat(100_000);
+        for level in [0, 1, 6] {
+            let mut pair = Pair::with(Params::DEFAULT, ALL.with_level(level), Config::new(), None);
+            pair.server.outbound().feed(Payload::text(&long).with_compression(true)).unwrap();
+            pair.server.outbound().feed("next").unwrap();
+            let wire = drain(&mut pair.server);
+            for chunk in [100, 5000, usize::MAX] {
+                let mut client = Pair::new(Params::DEFAULT).client;
+                let mut rest = &wire[..];
+                while client.poll_piece(WriteSide::Blocked) == Ok(Action::Read) {
+                    give(&mut client, &mut rest, chunk);
+                }
+                assert!(client.piece().unwrap().unwrap().is_first());
+                let (messages, failed) = receive(&mut client, rest, chunk);
+                assert_eq!((messages, failed), (vec![text("next")], None), "level {level}, by {chunk}");
+            }
+        }
+    }
+}
+
 /// RFC 7692 section 7.2.3, as frames of a server; the prose of 7.2.3.3 says 7 octets where its frame has 11.
 #[test]
 fn req_7692_6_1_req_7692_6_2_1_req_t_pmd_2_the_rfcs_frames_are_read() {
