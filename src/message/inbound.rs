@@ -847,12 +847,14 @@ impl Inbound {
                 return Inflated::Paused;
             }
             let (most, before) = (outbound.turn.inflates(), inflation.inflated());
-            let run = inflation.run(&mut self.inbox, unit == Unit::Message && !skip, most);
+            let mut result = inflation.run(&mut self.inbox, unit == Unit::Message && !skip, most);
             outbound.turn.inflated(inflation.inflated().saturating_sub(before));
-            match run {
+            let done = inflation.is_done();
+            if skip && result == Ok(Inflated::Ready) {
+                result = inflation.pass_over().map(|()| Inflated::Ready);
+            }
+            match result {
                 Ok(Inflated::Ready) if skip => {
-                    let done = inflation.is_done();
-                    inflation.settle();
                     if done {
                         self.unit = Unit::Message;
                         return Inflated::NeedsMore;

@@ -8,7 +8,7 @@ use super::assembler::message;
 use super::inbound::Inflated;
 use super::inbox::Inbox;
 use super::Message;
-use crate::deflate::{InflateStatus, Inflater};
+use crate::deflate::{Broken, InflateStatus, Inflater};
 use crate::error::ProtocolError;
 use crate::event::{Data, Piece};
 use crate::frame::{MessageKind, Rsv};
@@ -123,7 +123,16 @@ impl Inflation {
             let last = self.state == State::Last;
             let room = self.out.len().min(until);
             let room = self.out.get_mut(..room).unwrap_or(&mut []);
-            let (written, status) = self.inflater.inflate_behind(&mut input, last, room, self.filled)?;
+            let inflated = self.inflater.inflate_behind(&mut input, last, room, self.filled);
+            let (written, status) = match inflated {
+                Ok(inflated) => inflated,
+                Err(Broken { written, error }) => {
+                    // What is wrong with the text before that place comes first.
+                    self.filled = self.filled.saturating_add(written);
+                    self.check()?;
+                    return Err(error);
+                }
+            };
             let consumed = before.saturating_sub(input.len());
             inbox.consume_message(consumed);
             self.consumed = self.consumed.saturating_add(consumed);
@@ -174,6 +183,16 @@ impl Inflation {
         }
         let first = core::mem::replace(&mut self.first, false);
         Ok(Data { piece, kind: self.kind, rsv: Rsv::NONE, first, last, frame_remaining: 0 })
+    }
+
+    /// What was inflated is taken by nobody, and checked all the same.
+    pub(super) fn pass_over(&mut self) -> Result<(), ProtocolError> {
+        self.check()?;
+        if self.is_done() && !self.text.is_complete() {
+            return Err(ProtocolError::InvalidUtf8);
+        }
+        self.settle();
+        Ok(())
     }
 
     /// What was inflated is done with.

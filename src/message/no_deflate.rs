@@ -56,6 +56,10 @@ impl Inflation {
         match *self {}
     }
 
+    pub(super) fn pass_over(&mut self) -> Result<(), ProtocolError> {
+        match *self {}
+    }
+
     pub(super) fn settle(&mut self) {
         match *self {}
     }
