@@ -67,6 +67,14 @@ pub(super) struct Context {
     history: History,
 }
 
+/// A message that cannot go on, behind octets of it that were inflated.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Broken {
+    /// How many octets there are of it behind those that were there before the call.
+    pub(crate) written: usize,
+    pub(crate) error: ProtocolError,
+}
+
 /// What one call of [`Inflater::inflate`] gave.
 #[derive(Clone, Copy, Debug)]
 pub struct Inflated<'o> {
@@ -126,7 +134,17 @@ impl Inflater {
         last: bool,
         out: &'o mut [u8],
     ) -> Result<Inflated<'o>, ProtocolError> {
-        let (written, status) = self.inflate_behind(input, last, out, 0)?;
+        let (written, status) = match self.inflate_behind(input, last, out, 0) {
+            Ok(inflated) => inflated,
+            Err(Broken { written, error }) => {
+                // What is wrong with the text before that place comes first.
+                let octets = out.get(..written).unwrap_or(&[]);
+                if kind == MessageKind::Text && self.text.push(octets).is_err() {
+                    return Err(self.fail(ProtocolError::InvalidUtf8));
+                }
+                return Err(error);
+            }
+        };
         if status != InflateStatus::MessageEnd {
             self.remember(out.get(..written).unwrap_or(&[]));
         }
@@ -153,13 +171,13 @@ impl Inflater {
         last: bool,
         out: &mut [u8],
         filled: usize,
-    ) -> Result<(usize, InflateStatus), ProtocolError> {
+    ) -> Result<(usize, InflateStatus), Broken> {
         if let Some(error) = self.failed {
-            return Err(error);
+            return Err(Broken { written: 0, error });
         }
         let result = self.fill(input, last, out, filled);
         match result {
-            Err(error) => {
+            Err(Broken { error, .. }) => {
                 self.fail(error);
             }
             Ok((_, InflateStatus::MessageEnd)) => self.end_message(),
@@ -213,23 +231,25 @@ impl Inflater {
         last: bool,
         out: &mut [u8],
         filled: usize,
-    ) -> Result<(usize, InflateStatus), ProtocolError> {
-        if last && input.len() <= SHORT && out.len().saturating_sub(filled) >= ROOMY {
+    ) -> Result<(usize, InflateStatus), Broken> {
+        let whole = last && !self.message.begun;
+        if whole && input.len() <= SHORT && out.len().saturating_sub(filled) >= ROOMY {
             self.fill_short(input, out, filled)
         } else {
             self.fill_from(None, input, last, out, filled)
         }
     }
 
-    /// Inflates the end of a message with its tail behind it. The codec is slow where fewer than 15 octets
-    /// are left, which is all of a short message, or much of it.
+    /// Inflates a whole message with its tail behind it. The codec is slow where fewer than 15 octets are
+    /// left, which is all of a short message, or much of it.
     #[inline(never)]
     fn fill_short(
         &mut self,
         input: &mut &[u8],
         out: &mut [u8],
         filled: usize,
-    ) -> Result<(usize, InflateStatus), ProtocolError> {
+    ) -> Result<(usize, InflateStatus), Broken> {
+        let message = *input;
         let mut tailed = [0; SHORT + BEHIND];
         if let Some((payload, behind)) = tailed.split_at_mut_checked(input.len()) {
             payload.copy_from_slice(input);
@@ -238,30 +258,57 @@ impl Inflater {
             }
         }
         let len = input.len().saturating_add(BEHIND);
-        self.fill_from(tailed.get(..len), input, true, out, filled)
+        let result = self.fill_from(tailed.get(..len), input, true, out, filled);
+        // Behind a block with BFINAL the tail was left out already.
+        if result.is_err() && self.message.remembered == 0 {
+            *input = message;
+            return self.fill_again(input, out, filled);
+        }
+        result
+    }
+
+    /// Inflates a short message once more, without the tail behind it: what that adds to a broken message is
+    /// none of its text.
+    #[cold]
+    #[inline(never)]
+    fn fill_again(
+        &mut self,
+        input: &mut &[u8],
+        out: &mut [u8],
+        filled: usize,
+    ) -> Result<(usize, InflateStatus), Broken> {
+        self.message = Message::default();
+        if let Some(context) = &mut self.context {
+            context.restart().map_err(|error| Broken { written: 0, error })?;
+        }
+        self.fill_from(None, input, true, out, filled)
     }
 
     /// Inflates `input`, which may stand in `tailed` as well, with the tail and zeros behind it.
     #[inline(always)]
     fn fill_from(
         &mut self,
-        tailed: Option<&[u8]>,
+        mut tailed: Option<&[u8]>,
         input: &mut &[u8],
         last: bool,
         out: &mut [u8],
         filled: usize,
-    ) -> Result<(usize, InflateStatus), ProtocolError> {
+    ) -> Result<(usize, InflateStatus), Broken> {
         let Self { context, message, .. } = self;
         let context = match context {
             Some(context) => context,
             none @ None => Context::obtain(none, self.pool.as_ref(), self.window),
         };
         message.begun = true;
-        // What is at hand counts from the beginning, so that this holds for the whole call.
-        let allowance = message.allowance(&self.limits, input.len());
-        let allowed = usize::try_from(allowance).unwrap_or(usize::MAX).saturating_add(filled).min(out.len());
         let mut end = filled;
         let status = loop {
+            let written = end.saturating_sub(filled);
+            let broken = |error| Broken { written, error };
+            let inflated = message.inflated.saturating_add(written as u64);
+            let by_expansion = message.allowance(&self.limits).saturating_sub(inflated);
+            // One octet past a limit shows that there is more than it allows.
+            let allowed = by_expansion.max(1).min(self.limits.max_message_size.saturating_sub(inflated));
+            let allowed = usize::try_from(allowed).unwrap_or(usize::MAX).saturating_add(end).min(out.len());
             let room = out.get_mut(end..allowed).unwrap_or(&mut []);
             let room_len = room.len();
             let (step, stopped) = match tailed {
@@ -269,51 +316,62 @@ impl Inflater {
                     if end >= out.len() {
                         break InflateStatus::OutputFull;
                     }
-                    // One octet past a limit shows that there is more than it allows.
-                    let step = context.step(input, &mut [0; 1], InflateFlush::NoFlush)?;
+                    let step = context.step(input, &mut [0; 1], InflateFlush::NoFlush);
                     if step.produced > 0 {
-                        return Err(message.excess(&self.limits, end.saturating_sub(filled)));
+                        return Err(broken(ProtocolError::MessageTooBig));
                     }
                     (step, true)
                 }
                 None => {
-                    let step = context.step(input, room, InflateFlush::NoFlush)?;
+                    let step = context.step(input, room, InflateFlush::NoFlush);
                     let stopped = step.produced < room_len;
                     (step, stopped)
                 }
                 Some(tailed) => {
                     let from = tailed.len().saturating_sub(input.len().saturating_add(BEHIND));
-                    let step = context.step(tailed.get(from..).unwrap_or(&[]), room, InflateFlush::Block)?;
+                    let step = context.step(tailed.get(from..).unwrap_or(&[]), room, InflateFlush::Block);
                     match step.consumed.checked_sub(input.len()) {
                         // In the message: at the end of a block, or of the room.
                         None | Some(0) => {}
                         // The tail ended a block, and did nothing else.
-                        Some(4) if step.produced == 0 => {
+                        Some(4) if step.produced == 0 && !step.broken => {
                             *input = &[];
                             break InflateStatus::MessageEnd;
                         }
-                        Some(_) => return Err(ProtocolError::InvalidCompressedData),
+                        Some(_) => return Err(broken(ProtocolError::InvalidCompressedData)),
                     }
                     (step, false)
                 }
             };
             end = end.saturating_add(step.produced);
             let stopped = stopped && !step.stream_end;
+            message.compressed = message.compressed.saturating_add(step.consumed as u64);
+            if by_expansion == 0
+                && inflated.saturating_add(step.produced as u64) > message.allowance(&self.limits)
+            {
+                return Err(broken(ProtocolError::ExpansionTooBig));
+            }
+            let written = end.saturating_sub(filled);
+            let broken = |error| Broken { written, error };
+            if step.broken {
+                return Err(broken(ProtocolError::InvalidCompressedData));
+            }
             if stopped && last && step.consumed == input.len() {
                 *input = &[];
-                context.finish_message()?;
+                context.finish_message().map_err(broken)?;
                 break InflateStatus::MessageEnd;
             }
-            message.compressed = message.compressed.saturating_add(step.consumed as u64);
             *input = input.get(step.consumed..).unwrap_or(&[]);
             if step.stream_end {
                 context.history.push(out.get(message.remembered..end).unwrap_or(&[]));
                 message.remembered = end;
-                context.restart()?;
+                context.restart().map_err(broken)?;
+                // What goes on behind it is inflated as it stands: the history has changed.
+                tailed = None;
             } else if stopped {
                 if !input.is_empty() {
                     // Neither input nor room is used up: it does not go on.
-                    return Err(ProtocolError::InvalidCompressedData);
+                    return Err(broken(ProtocolError::InvalidCompressedData));
                 }
                 break InflateStatus::NeedInput;
             }
@@ -385,23 +443,10 @@ impl<'o> Inflated<'o> {
 }
 
 impl Message {
-    /// Octets that may still come out, `more` compressed octets being at hand.
-    fn allowance(&self, limits: &Limits, more: usize) -> u64 {
-        let by_size = limits.max_message_size;
-        let compressed = self.compressed.saturating_add(more as u64);
-        let by_expansion =
-            compressed.saturating_mul(u64::from(limits.max_expansion)).saturating_add(FREE_EXPANSION);
-        by_size.min(by_expansion).saturating_sub(self.inflated)
-    }
-
-    /// Which limit was passed, after `written` octets more.
-    #[cold]
-    const fn excess(&self, limits: &Limits, written: usize) -> ProtocolError {
-        if self.inflated.saturating_add(written as u64) >= limits.max_message_size {
-            ProtocolError::MessageTooBig
-        } else {
-            ProtocolError::ExpansionTooBig
-        }
+    /// Octets that the compressed octets so far may inflate to. What comes behind them counts for what comes
+    /// behind them: no cut of the input changes what is refused.
+    const fn allowance(&self, limits: &Limits) -> u64 {
+        self.compressed.saturating_mul(limits.max_expansion as u64).saturating_add(FREE_EXPANSION)
     }
 }
 
@@ -410,6 +455,8 @@ struct Step {
     consumed: usize,
     produced: usize,
     stream_end: bool,
+    /// What follows is no DEFLATE data.
+    broken: bool,
 }
 
 impl Context {
@@ -429,25 +476,25 @@ impl Context {
     }
 
     #[inline]
-    fn step(&mut self, input: &[u8], out: &mut [u8], flush: InflateFlush) -> Result<Step, ProtocolError> {
+    fn step(&mut self, input: &[u8], out: &mut [u8], flush: InflateFlush) -> Step {
         let (before_in, before_out) = (self.codec.total_in(), self.codec.total_out());
-        let status =
-            self.codec.decompress(input, out, flush).map_err(|_| ProtocolError::InvalidCompressedData)?;
+        let status = self.codec.decompress(input, out, flush);
         // They only grow.
         let taken = |now: u64, before: u64| usize::try_from(now.wrapping_sub(before)).unwrap_or(usize::MAX);
-        Ok(Step {
+        Step {
             consumed: taken(self.codec.total_in(), before_in),
             produced: taken(self.codec.total_out(), before_out),
-            stream_end: status == Status::StreamEnd,
-        })
+            stream_end: status == Ok(Status::StreamEnd),
+            broken: status.is_err(),
+        }
     }
 
     /// The end of the message: with the tail that the sender cut off, an empty stored block ends (section
     /// 7.2.2).
     fn finish_message(&mut self) -> Result<(), ProtocolError> {
         // The fifth octet is never taken where the tail completes a block, which is how that is seen.
-        let step = self.step(&[0x00, 0x00, 0xFF, 0xFF, 0x00], &mut [0; 1], InflateFlush::Block)?;
-        if step.consumed == 4 && step.produced == 0 {
+        let step = self.step(&[0x00, 0x00, 0xFF, 0xFF, 0x00], &mut [0; 1], InflateFlush::Block);
+        if step.consumed == 4 && step.produced == 0 && !step.broken {
             Ok(())
         } else {
             Err(ProtocolError::InvalidCompressedData)

@@ -22,6 +22,8 @@ mod tuning;
 #[cfg(feature = "deflate")]
 pub use deflater::{Deflated, Deflater, Flush};
 #[cfg(feature = "deflate")]
+pub(crate) use inflater::Broken;
+#[cfg(feature = "deflate")]
 pub use inflater::{InflateStatus, Inflated, Inflater};
 pub use params::{ClientWindow, Offer, Params, Policy, WindowBits};
 #[cfg(feature = "deflate")]
