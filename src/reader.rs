@@ -19,7 +19,8 @@ use crate::input::Input;
 use crate::limits::Limits;
 use crate::replies::{CloseReply, Replies};
 use crate::role::Side;
-use crate::utf8::{is_short_ascii, InvalidUtf8, Utf8Check};
+use crate::tolerance::Tolerance;
+use crate::utf8::{is_short_ascii, whole_text, InvalidUtf8, Utf8Check};
 
 /// Turns received bytes into events, strictly.
 ///
@@ -42,6 +43,8 @@ pub struct Reader {
     /// Octets of any other payload of a data frame that have not come; 0 outside of one.
     other_remaining: u64,
     masker: Masker,
+    /// Whether a server has masked the frame, which is tolerated.
+    masked_by_server: bool,
     // The message that is in progress.
     message: Option<MessageKind>,
     message_rsv: Rsv,
@@ -53,6 +56,8 @@ pub struct Reader {
     /// Octets that came after a Close or a failure.
     swallowed: u32,
     text: Utf8Check,
+    /// What pieces of text are that is not compressed.
+    text_as: Taken,
     /// The payload of the control frame that came last or is coming, or the front of a header.
     kept: [u8; 125],
     kept_len: u8,
@@ -84,8 +89,8 @@ enum Taken {
     Binary,
     /// Pieces of text, which is checked.
     Text,
-    /// Pieces of compressed text.
-    Compressed,
+    /// Pieces of text that is not checked here: it is compressed, or not to be checked.
+    Unchecked,
 }
 
 /// What stands next in the input. Data stays there until [`Reader::take_data`].
@@ -140,6 +145,7 @@ impl Reader {
             plain_remaining: 0,
             other_remaining: 0,
             masker: Masker::new(MaskingKey([0; 4])),
+            masked_by_server: false,
             message: None,
             message_rsv: Rsv::NONE,
             taken: Taken::Nothing,
@@ -148,6 +154,11 @@ impl Reader {
             number: 0,
             swallowed: 0,
             text: Utf8Check::new(),
+            text_as: if limits.tolerances.contains(Tolerance::InvalidText) {
+                Taken::Unchecked
+            } else {
+                Taken::Text
+            },
             kept: [0; 125],
             kept_len: 0,
         }
@@ -392,7 +403,7 @@ impl Reader {
     #[inline(never)]
     fn next_text<'b>(&mut self, piece: &'b mut [u8], replies: &mut Replies) -> Step<'b> {
         self.other_remaining = self.other_remaining.saturating_sub(piece.len() as u64);
-        if self.side == Side::Server {
+        if self.side == Side::Server || self.masked_by_server {
             self.masker.apply_short(piece);
         }
         let piece: &'b [u8] = piece;
@@ -588,13 +599,13 @@ impl Reader {
         let remaining = self.frame_remaining();
         let piece = input.take(usize::try_from(remaining).unwrap_or(usize::MAX));
         let remaining = remaining.saturating_sub(piece.len() as u64);
-        if self.side == Side::Server {
+        if self.side == Side::Server || self.masked_by_server {
             self.masker.apply(piece);
         }
         let last = self.fin && remaining == 0;
         let kind = self.message.unwrap_or(MessageKind::Binary);
         self.set_frame_remaining(remaining);
-        if kind == MessageKind::Binary {
+        if kind == MessageKind::Binary && !self.masked_by_server {
             self.plain_remaining = core::mem::take(&mut self.other_remaining);
         }
         self.piece(piece, kind, last, remaining, replies)
@@ -613,13 +624,13 @@ impl Reader {
         let first = self.taken == Taken::Nothing;
         self.taken = match kind {
             MessageKind::Binary => Taken::Binary,
-            MessageKind::Text if self.message_rsv.contains(Rsv::RSV1) => Taken::Compressed,
-            MessageKind::Text => Taken::Text,
+            MessageKind::Text if self.message_rsv.contains(Rsv::RSV1) => Taken::Unchecked,
+            MessageKind::Text => self.text_as,
         };
         let checked = self.taken == Taken::Text;
         // Whole messages go to those who want `str`; pieces are seldom looked at as such.
         let piece = if !checked {
-            Piece::Bytes(piece)
+            self.unchecked_piece(piece)
         } else if !(first && last) && self.text.is_complete() && is_ascii_piece(piece) {
             Piece::Short(piece)
         } else {
@@ -635,6 +646,15 @@ impl Reader {
             self.state = State::Amid;
         }
         Ok(Data { piece, kind, rsv: self.message_rsv, first, last, frame_remaining })
+    }
+
+    /// A piece of binary data, or of a text that is not checked: as text if it is one.
+    #[inline(always)]
+    fn unchecked_piece<'b>(&self, piece: &'b [u8]) -> Piece<'b> {
+        if self.taken == Taken::Unchecked && !self.message_rsv.contains(Rsv::RSV1) {
+            return tolerated_text(piece);
+        }
+        Piece::Bytes(piece)
     }
 
     /// Checks the next piece of a text.
@@ -678,6 +698,13 @@ impl Reader {
         self.fail(error, replies);
         error
     }
+}
+
+/// Octets that may be no text where they should be one.
+#[cold]
+#[inline(never)]
+fn tolerated_text(piece: &[u8]) -> Piece<'_> {
+    whole_text(piece).map_or(Piece::Bytes(piece), Piece::Str)
 }
 
 /// A few octets of text that were checked; `whole` if they begin and end between characters.

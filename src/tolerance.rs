@@ -42,7 +42,9 @@ pub enum Tolerance {
     /// A client does not mask its frames, against RFC 6455 section 5.1. Masks keep scripts in browsers from
     /// writing what a proxy between would take for a request: this is for closed networks.
     UnmaskedByClient,
-    /// Text messages are not checked to be UTF-8.
+    /// Text messages are not checked to be UTF-8. One that is none is handed out as
+    /// [`Message::Binary`](crate::Message::Binary), since text is a `str`; pieces keep their kind, and have a
+    /// `str` where they are one. The reason of a Close is checked as ever.
     InvalidText,
 }
 

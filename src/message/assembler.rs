@@ -74,18 +74,20 @@ impl<'s> SliceAssembler<'s> {
 pub(crate) fn whole(data: Data<'_>) -> Result<Message<'_>, ProtocolError> {
     match data.as_str() {
         Some(text) => Ok(Message::Text(text)),
-        None => message(data.kind(), data.bytes()),
+        // Text that is none came this far because it is tolerated.
+        None => Ok(Message::Binary(data.bytes())),
     }
 }
 
-/// The message of these octets, which the reader has checked.
+/// The message of these octets, which the reader has checked. Text that is none came this far because it is
+/// tolerated ([`InvalidText`](crate::Tolerance::InvalidText)), and is handed out as octets.
 pub(super) fn message(kind: MessageKind, octets: &[u8]) -> Result<Message<'_>, ProtocolError> {
     match kind {
         MessageKind::Binary => Ok(Message::Binary(octets)),
         // A cast from checked octets to `str` takes `unsafe` or this second look; only joined texts pay it.
         MessageKind::Text => match whole_text(octets) {
             Ok(text) => Ok(Message::Text(text)),
-            Err(_) => Err(ProtocolError::InvalidUtf8),
+            Err(_) => Ok(Message::Binary(octets)),
         },
     }
 }

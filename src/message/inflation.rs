@@ -4,7 +4,6 @@
 
 use alloc::vec::Vec;
 
-use super::assembler::message;
 use super::inbound::Inflated;
 use super::inbox::Inbox;
 use super::Message;
@@ -12,7 +11,7 @@ use crate::deflate::{Broken, InflateStatus, Inflater};
 use crate::error::ProtocolError;
 use crate::event::{Data, Piece};
 use crate::frame::{MessageKind, Rsv};
-use crate::utf8::Utf8Check;
+use crate::utf8::{whole_text, Utf8Check};
 
 /// What an endpoint inflates, from the octets that stand in its inbox.
 pub(super) struct Inflation {
@@ -24,6 +23,8 @@ pub(super) struct Inflation {
     checked: usize,
     text: Utf8Check,
     kind: MessageKind,
+    /// Whether text may be none.
+    unchecked: bool,
     state: State,
     /// Compressed octets of the message that were inflated.
     consumed: usize,
@@ -56,6 +57,7 @@ const GROWTH: usize = 4;
 
 impl Inflation {
     pub(super) fn new(inflater: Inflater, piece: usize, most: u64) -> Self {
+        let unchecked = !inflater.checks_text();
         Self {
             inflater,
             out: Vec::new(),
@@ -63,6 +65,7 @@ impl Inflation {
             checked: 0,
             text: Utf8Check::new(),
             kind: MessageKind::Binary,
+            unchecked,
             state: State::Idle,
             consumed: 0,
             first: true,
@@ -157,7 +160,15 @@ impl Inflation {
                 return Err(ProtocolError::InvalidUtf8);
             }
         }
-        message(self.kind, self.out.get(..self.filled).unwrap_or(&[]))
+        let octets = self.out.get(..self.filled).unwrap_or(&[]);
+        match self.kind {
+            MessageKind::Binary => Ok(Message::Binary(octets)),
+            MessageKind::Text => match whole_text(octets) {
+                Ok(text) => Ok(Message::Text(text)),
+                Err(_) if self.unchecked => Ok(Message::Binary(octets)),
+                Err(_) => Err(ProtocolError::InvalidUtf8),
+            },
+        }
     }
 
     /// The next piece of the message.
@@ -165,7 +176,9 @@ impl Inflation {
         let last = self.is_done();
         let octets = self.out.get(..self.filled).unwrap_or(&[]);
         let mut piece = Piece::Bytes(octets);
-        if self.kind == MessageKind::Text {
+        if self.kind == MessageKind::Text && self.unchecked {
+            piece = whole_text(octets).map_or(piece, Piece::Str);
+        } else if self.kind == MessageKind::Text {
             let text = match self.checked {
                 0 => self.text.push_str(octets),
                 checked => self.text.push(octets.get(checked..).unwrap_or(&[])).map(|()| None),
@@ -257,7 +270,7 @@ impl Inflation {
 
     /// Text fails as soon as it can.
     fn check(&mut self) -> Result<(), ProtocolError> {
-        if self.kind == MessageKind::Text {
+        if self.kind == MessageKind::Text && !self.unchecked {
             let fresh = self.out.get(self.checked..self.filled).unwrap_or(&[]);
             self.text.push(fresh).map_err(|_| ProtocolError::InvalidUtf8)?;
             self.checked = self.filled;

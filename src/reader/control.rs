@@ -17,7 +17,7 @@ impl Reader {
         let piece = input.take(usize::from(len).saturating_sub(have));
         if let Some(slot) = self.kept.get_mut(have..).and_then(|spare| spare.get_mut(..piece.len())) {
             slot.copy_from_slice(piece);
-            if self.side == Side::Server {
+            if self.side == Side::Server || self.masked_by_server {
                 self.masker.apply(slot);
             }
             self.kept_len = self.kept_len.saturating_add(piece.len() as u8);

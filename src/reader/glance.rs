@@ -13,6 +13,7 @@ use crate::input::Input;
 use crate::limits::Limits;
 use crate::replies::Replies;
 use crate::role::Side;
+use crate::tolerance::Tolerance;
 use crate::utf8::{check_whole, InvalidUtf8, Utf8Check};
 
 /// What the header says of a message that is one frame, with which nothing is wrong.
@@ -270,9 +271,10 @@ impl Reader {
 }
 
 /// The least length that some limit is against, of a message of either kind in one frame; 0 if one is against
-/// them all. What a `u16` cannot hold is judged rule by rule.
+/// them all, or text is not checked. What a `u16` cannot hold is judged rule by rule.
 pub(super) const fn short_below(limits: Limits) -> u16 {
-    if limits.max_fragments == 0 || !limits.accept_text || !limits.accept_binary {
+    let unchecked = limits.tolerances.contains(Tolerance::InvalidText);
+    if limits.max_fragments == 0 || !limits.accept_text || !limits.accept_binary || unchecked {
         return 0;
     }
     let max = if limits.max_frame_size < limits.max_message_size {

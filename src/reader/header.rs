@@ -6,9 +6,10 @@
 use super::glance::ShortFrame;
 use super::{Reader, State, Taken};
 use crate::error::ProtocolError;
-use crate::frame::{FrameHeader, LengthForm, Masker, MessageKind, Opcode, Rsv};
+use crate::frame::{FrameHeader, LengthForm, Masker, MaskingKey, MessageKind, Opcode, Rsv};
 use crate::input::Input;
 use crate::role::Side;
+use crate::tolerance::Tolerance;
 use crate::utf8::Utf8Check;
 
 impl Reader {
@@ -197,9 +198,14 @@ impl Reader {
     /// Everything that the second octet decides, but for a length that stands in it.
     #[inline]
     fn judge_second(&self, first: u8, second: u8) -> Result<(), ProtocolError> {
+        let tolerances = self.limits.tolerances;
         match (self.side, second & MASKED != 0) {
-            (Side::Server, false) => return Err(ProtocolError::MissingMask),
-            (Side::Client, true) => return Err(ProtocolError::UnexpectedMask),
+            (Side::Server, false) if !tolerances.contains(Tolerance::UnmaskedByClient) => {
+                return Err(ProtocolError::MissingMask);
+            }
+            (Side::Client, true) if !tolerances.contains(Tolerance::MaskedByServer) => {
+                return Err(ProtocolError::UnexpectedMask);
+            }
             _ => {}
         }
         if Opcode::from_low_bits(first).is_control() && second & !MASKED > 125 {
@@ -265,9 +271,11 @@ impl Reader {
             self.fin = header.fin;
             self.set_frame_remaining(len);
         }
-        if let Some(key) = header.masking_key {
-            self.masker = Masker::new(key);
+        // Each frame goes by its own mask bit, where that is tolerated: zeros change nothing.
+        if self.side == Side::Server || header.masking_key.is_some() {
+            self.masker = Masker::new(header.masking_key.unwrap_or(MaskingKey([0; 4])));
         }
+        self.masked_by_server = self.side == Side::Client && header.masking_key.is_some();
         Ok(())
     }
 }
