@@ -258,7 +258,8 @@ fn the_room_of_a_message_is_bounded_by_what_came_of_it() {
 #[test]
 fn req_7692_6_2_1_a_gibibyte_passes_through_16_kib() {
     const TOTAL: u64 = 1 << 30;
-    let config = Config::new().with_limits(Limits::DEFAULT.with_max_message_size(TOTAL));
+    let config =
+        Config::new().with_limits(Limits::DEFAULT.with_max_message_size(TOTAL).with_max_expansion(u16::MAX));
     let tuning = Tuning::DEFAULT.with_memory_level(8);
     let fragment = [0x61_u8; 16 << 10];
     let (_, peak, octets) = held(|| {
@@ -284,7 +285,8 @@ fn req_7692_6_2_1_a_gibibyte_passes_through_16_kib() {
 fn a_context_outlives_a_gibibyte() {
     let params = params(true, 15);
     let mut deflater = Deflater::new(&params, Side::Server, Tuning::DEFAULT);
-    let mut inflater = Inflater::new(&params, Side::Server, Limits::DEFAULT);
+    let limits = Limits::DEFAULT.with_max_expansion(u16::MAX);
+    let mut inflater = Inflater::new(&params, Side::Server, limits);
     let (long, text) = (vec![0; 60 << 20], b"refers to the one before it".repeat(3));
     let (mut wire, mut out) = (vec![0; Deflater::bound(long.len())], vec![0; long.len() + 1]);
     let mut pass = |message: &[u8]| {

@@ -202,3 +202,46 @@ proptest! {
         }
     }
 }
+
+/// What the documentation says of messages that are compressed, in short.
+#[test]
+fn by_default_a_bomb_is_refused_and_what_says_something_is_not() {
+    use common::codec;
+    use common::streams::{cut, Zlib};
+    use sockless::deflate::{Inflater, Params};
+    use sockless::MessageKind;
+
+    assert_eq!(Limits::DEFAULT.max_expansion, 200);
+    let inflated = |octets: &[u8], level| {
+        let payload = cut(&Zlib::new(level, 8, 15).sync(octets)).to_vec();
+        let mut inflater = Inflater::new(&Params::DEFAULT, Side::Client, Limits::DEFAULT);
+        codec::inflate(&mut inflater, MessageKind::Binary, &payload, codec::WHOLE).map(|got| got == octets)
+    };
+    let rows = |row: &dyn Fn(usize) -> String, len: usize| {
+        let mut all = String::new();
+        (0..)
+            .take_while(|n| {
+                all.push_str(&row(*n));
+                all.len() < len
+            })
+            .count();
+        all.into_bytes()
+    };
+    for level in [1, 6, 9] {
+        for len in [64 << 10, 1 << 20, 16 << 20] {
+            let json =
+                |n| format!("{{\n        \"id\": {n},\n        \"parent\": null,\n        \"x\": 0\n}},\n");
+            assert_eq!(inflated(&rows(&json, len), level), Ok(true), "JSON, level {level}, {len}");
+            let html =
+                |n| format!("  <tr class=\"row\"><td><a href=\"/{n}\">{n}</a></td><td>&nbsp;</td></tr>\n");
+            assert_eq!(inflated(&rows(&html, len), level), Ok(true), "HTML, level {level}, {len}");
+            let csv = |n| format!("{n},0,0,0,0,0,0,0,0,0,0\n");
+            assert_eq!(inflated(&rows(&csv, len), level), Ok(true), "CSV, level {level}, {len}");
+            let small = len <= 1 << 20;
+            for one in [b"\0", b" ", b"\xFF"] {
+                let expected = if small { Ok(true) } else { Err(ProtocolError::ExpansionTooBig) };
+                assert_eq!(inflated(&one.repeat(len), level), expected, "{one:?}, level {level}, {len}");
+            }
+        }
+    }
+}

@@ -29,6 +29,28 @@ impl History {
         self.oldest = 0;
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.ring.is_empty()
+    }
+
+    /// Gives back memory that no octet is in.
+    pub(super) fn shrink(&mut self) {
+        self.ring.shrink_to_fit();
+    }
+
+    /// Whether these octets stand shortly before the last `behind` ones: within half a window, which is less than
+    /// any compressor looks back.
+    pub(super) fn held_before(&self, octets: &[u8], behind: usize) -> bool {
+        let [older, newer] = self.halves();
+        let newer_end = newer.len().saturating_sub(behind);
+        let older_end = older.len().saturating_sub(behind.saturating_sub(newer.len()));
+        let reach = self.window >> 1;
+        let newer = newer.get(newer_end.saturating_sub(reach)..newer_end).unwrap_or(&[]);
+        let reach = reach.saturating_sub(newer.len());
+        let older = older.get(older_end.saturating_sub(reach)..older_end).unwrap_or(&[]);
+        [older, newer].iter().any(|half| half.windows(octets.len().max(1)).any(|at| at == octets))
+    }
+
     #[inline]
     pub(super) fn push(&mut self, octets: &[u8]) {
         if self.ring.len() == self.window {

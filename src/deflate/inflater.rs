@@ -2,6 +2,7 @@
 //!
 //! Owns: the bounds on what comes out, where a message ends, and its UTF-8. Must not know: frames.
 
+use alloc::vec::Vec;
 use core::fmt;
 
 use zlib_rs::{Inflate, InflateFlush, Status};
@@ -14,7 +15,8 @@ use crate::event::Piece;
 use crate::frame::MessageKind;
 use crate::limits::Limits;
 use crate::role::Side;
-use crate::utf8::Utf8Check;
+use crate::tolerance::Tolerance;
+use crate::utf8::{whole_text, Utf8Check};
 
 /// Octets after which a stream is long enough to begin a new one.
 pub(super) const LONG_STREAM: u64 = 1 << 30;
@@ -31,8 +33,15 @@ const BEHIND: usize = 20;
 /// Room below which the codec is slow in any case.
 const ROOMY: usize = 512;
 
+/// Compressed octets at the beginning of a message that are kept of a sender that is watched: more than the codes of a
+/// block take, mostly.
+const FRONT: usize = 128;
+
+/// Octets at the beginning of a message that show whether it refers back.
+const BEGIN: usize = 8;
+
 /// Octets of a message that are not held against [`Limits::max_expansion`].
-const FREE_EXPANSION: u64 = 64 << 10;
+const FREE_EXPANSION: u64 = 1 << 20;
 
 /// Inflates the messages of one sender, in memory that does not depend on their length.
 ///
@@ -48,6 +57,31 @@ pub struct Inflater {
     message: Message,
     text: Utf8Check,
     failed: Option<ProtocolError>,
+    /// Whether a message may refer to those before it: as agreed, or because the sender may do so all the same.
+    remembers: bool,
+    /// Whether there is more to do than by the letter of the RFC: something is tolerated, or the sender watched.
+    careful: bool,
+    /// Whether messages may end otherwise than RFC 7692 has it.
+    tolerant: bool,
+    /// Whether the sender was told to begin anew with each message, and may not.
+    watched: bool,
+    watch: Watch,
+    /// Of a sender that is watched, what came last, between messages.
+    past: History,
+    /// Of a sender that is watched, the first compressed octets of the message.
+    front: Vec<u8>,
+}
+
+/// Whether a sender that was told to compress each message with an empty window does so. Some clients do not know the
+/// parameter; RFC 7692 section 7.2.2 lets the receiver keep a window all the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Watch {
+    /// It does, or was not told to.
+    AsAgreed,
+    /// It is not known yet: its messages are remembered until one shows it.
+    Unknown,
+    /// It does not: a message referred to one before it.
+    Ignored,
 }
 
 /// What is counted of the message in progress.
@@ -59,6 +93,10 @@ struct Message {
     inflated: u64,
     /// How much of what the caller has of it is in the history.
     remembered: usize,
+    /// Compressed octets up to the last block with BFINAL.
+    finished: u64,
+    /// The last compressed octets, where it matters.
+    tail: [u8; 4],
 }
 
 /// A decompressor and what it needs to outlive the end of a stream.
@@ -97,15 +135,30 @@ pub enum InflateStatus {
 impl Inflater {
     /// For the messages that `sender` compresses under these parameters.
     pub fn new(params: &Params, sender: Side, limits: Limits) -> Self {
+        let takeover = params.context_takeover(sender);
+        let window = params.window_bits(sender).octets();
+        let tolerant = [Tolerance::FinishedDeflate, Tolerance::KeptDeflateTail, Tolerance::EmptyDeflate];
+        let tolerant = tolerant.into_iter().any(|one| limits.tolerances.contains(one));
+        // A server has said itself whether it does.
+        let watched = !takeover && sender == Side::Client;
+        let mut past = History::new();
+        past.resize(window);
         Self {
             context: None,
             pool: None,
-            takeover: params.context_takeover(sender),
-            window: params.window_bits(sender).octets(),
+            takeover,
+            window,
             limits,
             message: Message::default(),
             text: Utf8Check::new(),
             failed: None,
+            remembers: takeover || watched,
+            careful: tolerant || watched,
+            tolerant,
+            watched,
+            watch: if watched { Watch::Unknown } else { Watch::AsAgreed },
+            past,
+            front: Vec::new(),
         }
     }
 
@@ -120,7 +173,7 @@ impl Inflater {
     /// that the message ends with `input`; call until [`InflateStatus::MessageEnd`] then.
     ///
     /// Text is checked as it comes. A DEFLATE block with BFINAL ends nothing: the message goes on after it,
-    /// and the context is kept (section 7.2.3.4).
+    /// and the context is kept (section 7.2.3.4); with [`Tolerance::FinishedDeflate`] the message may end there.
     ///
     /// # Errors
     ///
@@ -139,7 +192,7 @@ impl Inflater {
             Err(Broken { written, error }) => {
                 // What is wrong with the text before that place comes first.
                 let octets = out.get(..written).unwrap_or(&[]);
-                if kind == MessageKind::Text && self.text.push(octets).is_err() {
+                if kind == MessageKind::Text && self.checks_text() && self.text.push(octets).is_err() {
                     return Err(self.fail(ProtocolError::InvalidUtf8));
                 }
                 return Err(error);
@@ -151,6 +204,10 @@ impl Inflater {
         let octets = out.get(..written).unwrap_or(&[]);
         if kind == MessageKind::Binary {
             return Ok(Inflated { piece: Piece::Bytes(octets), status });
+        }
+        if !self.checks_text() {
+            let piece = whole_text(octets).map_or(Piece::Bytes(octets), Piece::Str);
+            return Ok(Inflated { piece, status });
         }
         let ends = status == InflateStatus::MessageEnd;
         match self.text.push_str(octets) {
@@ -201,9 +258,14 @@ impl Inflater {
         self.message.begun
     }
 
+    /// Whether text that is none is refused.
+    pub(crate) const fn checks_text(&self) -> bool {
+        !self.limits.tolerances.contains(Tolerance::InvalidText)
+    }
+
     /// Whether a context is kept between messages, which remembers earlier ones.
-    pub(crate) const fn keeps_context(&self) -> bool {
-        self.takeover && self.context.is_some()
+    pub(crate) fn keeps_context(&self) -> bool {
+        (self.takeover && self.context.is_some()) || !self.past.is_empty()
     }
 
     /// Goes on for another connection.
@@ -214,12 +276,19 @@ impl Inflater {
         self.message = Message::default();
         self.text = Utf8Check::new();
         self.failed = None;
+        if self.watched {
+            self.watch = Watch::Unknown;
+            (self.remembers, self.careful) = (true, true);
+            self.past.resize(self.window);
+        }
     }
 
     /// Gives back the memory of a context that holds nothing.
     pub fn release(&mut self) {
         if !self.takeover && !self.message.begun {
             self.context = None;
+            self.front = Vec::new();
+            self.past.shrink();
         }
     }
 
@@ -232,11 +301,129 @@ impl Inflater {
         out: &mut [u8],
         filled: usize,
     ) -> Result<(usize, InflateStatus), Broken> {
+        if self.careful {
+            self.fill_carefully(input, last, out, filled)
+        } else {
+            self.fill_strictly(input, last, out, filled)
+        }
+    }
+
+    #[inline(always)]
+    fn fill_strictly(
+        &mut self,
+        input: &mut &[u8],
+        last: bool,
+        out: &mut [u8],
+        filled: usize,
+    ) -> Result<(usize, InflateStatus), Broken> {
         let whole = last && !self.message.begun;
         if whole && input.len() <= SHORT && out.len().saturating_sub(filled) >= ROOMY {
             self.fill_short(input, out, filled)
         } else {
             self.fill_from(None, input, last, out, filled)
+        }
+    }
+
+    /// The same, of a sender that is watched, or of whom something is tolerated.
+    #[cold]
+    #[inline(never)]
+    fn fill_carefully(
+        &mut self,
+        input: &mut &[u8],
+        last: bool,
+        out: &mut [u8],
+        filled: usize,
+    ) -> Result<(usize, InflateStatus), Broken> {
+        if !self.message.begun && self.watch != Watch::AsAgreed {
+            self.recall().map_err(|error| Broken { written: 0, error })?;
+        }
+        let given = *input;
+        let result = if self.tolerant {
+            self.fill_from(None, input, false, out, filled)
+        } else {
+            self.fill_strictly(input, last, out, filled)
+        };
+        let (written, mut status) = result?;
+        let consumed = given.get(..given.len().saturating_sub(input.len())).unwrap_or(given);
+        if self.watch == Watch::Unknown {
+            let room = FRONT.saturating_sub(self.front.len());
+            self.front.extend_from_slice(consumed.get(..room).unwrap_or(consumed));
+        }
+        if self.tolerant {
+            self.message.keep_tail(consumed);
+            if last && status == InflateStatus::NeedInput {
+                self.finish_tolerantly().map_err(|error| Broken { written, error })?;
+                if let (true, Some(context)) = (self.remembers, &mut self.context) {
+                    let end = filled.saturating_add(written);
+                    context.history.push(out.get(self.message.remembered..end).unwrap_or(&[]));
+                }
+                status = InflateStatus::MessageEnd;
+            }
+        }
+        if status == InflateStatus::MessageEnd && self.watch != Watch::AsAgreed {
+            // What ends strictly was not counted.
+            let more = if self.tolerant { 0 } else { written };
+            self.part(usize::try_from(self.message.inflated).unwrap_or(usize::MAX).saturating_add(more));
+        }
+        Ok((written, status))
+    }
+
+    /// All of a message came: it ends as it must, or as is tolerated.
+    fn finish_tolerantly(&mut self) -> Result<(), ProtocolError> {
+        let Self { context: Some(context), message, limits, .. } = self else { return Ok(()) };
+        let tolerances = limits.tolerances;
+        let ends = match message.compressed {
+            0 => tolerances.contains(Tolerance::EmptyDeflate),
+            compressed => message.finished == compressed && tolerances.contains(Tolerance::FinishedDeflate),
+        };
+        if ends {
+            Ok(())
+        } else if message.tail == TAIL && tolerances.contains(Tolerance::KeptDeflateTail) {
+            // Behind the tail that was kept there is room for a whole empty block.
+            context.finish(&[0x00, 0x00, 0x00, 0xFF, 0xFF, 0x00])
+        } else {
+            context.finish_message()
+        }
+    }
+
+    /// Before a message of a sender that is watched: it may refer to those before it.
+    fn recall(&mut self) -> Result<(), ProtocolError> {
+        let context = match &mut self.context {
+            Some(context) => context,
+            none @ None => Context::obtain(none, self.pool.as_ref(), self.window),
+        };
+        core::mem::swap(&mut context.history, &mut self.past);
+        self.front.clear();
+        if context.history.is_empty() {
+            return Ok(());
+        }
+        context.restart()
+    }
+
+    /// After a message of so many octets of a sender that is watched: what it shows, and what is to be remembered. The
+    /// codec is free.
+    ///
+    /// What a message refers to is never before its beginning where the sender begins anew with each. Where it does not,
+    /// no compressor writes out at the beginning of a message what stands shortly before it. So either is seen, mostly at
+    /// the second message, in its first octets, however they came.
+    fn part(&mut self, len: usize) {
+        let Some(context) = &mut self.context else { return };
+        if self.watch == Watch::Unknown {
+            context.codec.reset(false);
+            let mut begin = [0; BEGIN];
+            let step = context.step(&self.front, &mut begin, InflateFlush::NoFlush);
+            if step.broken {
+                self.watch = Watch::Ignored;
+                self.front = Vec::new();
+            } else if step.produced == BEGIN && context.history.held_before(&begin, len) {
+                self.watch = Watch::AsAgreed;
+                self.front = Vec::new();
+                (self.remembers, self.careful) = (false, self.tolerant);
+            }
+        }
+        core::mem::swap(&mut context.history, &mut self.past);
+        if self.watch == Watch::AsAgreed {
+            self.past = History::new();
         }
     }
 
@@ -365,6 +552,7 @@ impl Inflater {
             if step.stream_end {
                 context.history.push(out.get(message.remembered..end).unwrap_or(&[]));
                 message.remembered = end;
+                message.finished = message.compressed;
                 context.restart().map_err(broken)?;
                 // What goes on behind it is inflated as it stands: the history has changed.
                 tailed = None;
@@ -380,7 +568,7 @@ impl Inflater {
         // Nothing is counted of a message that has ended.
         if status != InflateStatus::MessageEnd {
             message.inflated = message.inflated.saturating_add(written as u64);
-        } else if self.takeover {
+        } else if self.remembers {
             context.history.push(out.get(message.remembered..end).unwrap_or(&[]));
         }
         Ok((written, status))
@@ -390,6 +578,8 @@ impl Inflater {
     fn fail(&mut self, error: ProtocolError) -> ProtocolError {
         self.failed = Some(error);
         self.context = None;
+        self.past = History::new();
+        self.front = Vec::new();
         error
     }
 
@@ -448,6 +638,16 @@ impl Message {
     const fn allowance(&self, limits: &Limits) -> u64 {
         self.compressed.saturating_mul(limits.max_expansion as u64).saturating_add(FREE_EXPANSION)
     }
+
+    /// Takes note of the last octets of these.
+    fn keep_tail(&mut self, octets: &[u8]) {
+        let from = octets.len().saturating_sub(self.tail.len());
+        for octet in octets.get(from..).unwrap_or(&[]) {
+            let [_, rest @ ..] = self.tail;
+            let [a, b, c] = rest;
+            self.tail = [a, b, c, *octet];
+        }
+    }
 }
 
 /// What one call of the codec did.
@@ -492,9 +692,14 @@ impl Context {
     /// The end of the message: with the tail that the sender cut off, an empty stored block ends (section
     /// 7.2.2).
     fn finish_message(&mut self) -> Result<(), ProtocolError> {
-        // The fifth octet is never taken where the tail completes a block, which is how that is seen.
-        let step = self.step(&[0x00, 0x00, 0xFF, 0xFF, 0x00], &mut [0; 1], InflateFlush::Block);
-        if step.consumed == 4 && step.produced == 0 && !step.broken {
+        self.finish(&[0x00, 0x00, 0xFF, 0xFF, 0x00])
+    }
+
+    /// The end of the message with these octets behind it, which complete a block.
+    fn finish(&mut self, octets: &[u8]) -> Result<(), ProtocolError> {
+        // The last octet is never taken where those before it complete a block, which is how that is seen.
+        let step = self.step(octets, &mut [0; 1], InflateFlush::Block);
+        if step.consumed.saturating_add(1) == octets.len() && step.produced == 0 && !step.broken {
             Ok(())
         } else {
             Err(ProtocolError::InvalidCompressedData)
