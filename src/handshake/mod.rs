@@ -101,6 +101,13 @@ impl HeadLimits {
         self.strict_key = strict;
         self
     }
+
+    /// With other departures from the RFCs that are put up with.
+    #[must_use]
+    pub const fn with_tolerances(mut self, tolerances: Tolerances) -> Self {
+        self.tolerances = tolerances;
+        self
+    }
 }
 
 impl Default for HeadLimits {
