@@ -102,9 +102,60 @@ fn req_6455_4_2_1_3_the_target_is_a_path_or_a_whole_uri() {
         "wss://h/chat",
         "http:///chat",
         "http://u@h/chat",
-        "http://h?x",
     ] {
         refused(&replaced(&format!("GET {target} HTTP/1.1")), 400);
+    }
+}
+
+/// RFC 9112 section 3.2.1 and RFC 9110 section 4.2.3: no path is the path `/`.
+#[test]
+fn a_whole_uri_with_a_query_alone_asks_for_the_root() {
+    for (target, host, resource) in [
+        ("http://srv.example?x=1", "srv.example", "/?x=1"),
+        ("HTTPS://h?", "h", "/?"),
+        ("http://h:81?a=/b?c", "h:81", "/?a=/b?c"),
+        ("http://h:?a", "h:", "/?a"),
+        ("http://[::1]?x", "[::1]", "/?x"),
+        ("http://[::1]:9?http://y/z", "[::1]:9", "/?http://y/z"),
+        ("http://h?@", "h", "/?@"),
+        ("http://h", "h", "/"),
+        ("http://h/?x", "h", "/?x"),
+    ] {
+        let request = replaced(&format!("GET {target} HTTP/1.1"));
+        let seen = accepted(&request);
+        assert_eq!((seen.host.as_str(), seen.target.as_str()), (host, resource), "{target}");
+        assert_eq!((seen.taken, seen.fields.len()), (request.len(), 7), "{target}");
+        // Another server that borrows the head gets it to judge as it is.
+        let plain = format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\nnext");
+        assert!(matches!(serve(&plain), Outcome::Http(..)), "{target}");
+    }
+    for target in [
+        "http://?x",
+        "http://u@h?x",
+        "http://h?x#f",
+        "http://h\\?x",
+        "http://h:x?y",
+        "ftp://h?x",
+        "h?x",
+        "?x",
+    ] {
+        refused(&replaced(&format!("GET {target} HTTP/1.1")), 400);
+    }
+}
+
+/// The limits hold as ever, at the very octet, though the path takes one.
+#[test]
+fn a_path_that_was_missing_changes_no_limit() {
+    let line = "GET http://srv.example?x=1 HTTP/1.1";
+    let request = replaced(line);
+    let glued = format!("{request}{}", "frames".repeat(100));
+    for chunk in [1, 7, glued.len()] {
+        let run = |limits, size| opening::serve_in(glued.as_bytes(), chunk, limits, size);
+        let limits = HeadLimits::DEFAULT.with_max_start_line(line.len());
+        assert!(matches!(run(limits, request.len() + 1), Outcome::Accepted(_)));
+        assert!(matches!(run(limits, request.len()), Outcome::Refused(HandshakeError::HeadTooLarge, ..)));
+        let limits = limits.with_max_start_line(line.len() - 1);
+        assert!(matches!(run(limits, 4096), Outcome::Refused(HandshakeError::TargetTooLong, ..)));
     }
 }
 
