@@ -395,3 +395,46 @@ fn req_6455_10_7_4_every_failure_has_a_name_of_its_own_and_a_server_s_has_a_stat
     // What is written into logs and metrics stays.
     assert_eq!((E::InvalidKey.name(), E::OriginRefused.name()), ("invalid-key", "origin-refused"));
 }
+
+/// Each call adds: none takes away what an earlier one gave.
+#[test]
+fn fields_add_up() {
+    let request = head(LINES);
+    let Ok(Progress::Request(request)) = Request::parse(request.as_bytes(), &HeadLimits::DEFAULT) else {
+        panic!()
+    };
+    let sets: Vec<[(String, String); 2]> = (0..4)
+        .map(|at| [(format!("X-{at}"), "a".to_owned()), (format!("Y-{at}"), format!("{at}"))])
+        .collect();
+    let sets: Vec<Vec<(&str, &str)>> =
+        sets.iter().map(|set| set.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect()).collect();
+    let all: Vec<(&str, &str)> = sets.concat();
+    let written_in = |text: &str| -> Vec<(String, String)> {
+        let fields = text.split("\r\n").filter_map(|line| line.split_once(": "));
+        fields
+            .filter(|(name, _)| name.starts_with("X-") || name.starts_with("Y-"))
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect()
+    };
+    let mut accept = request.accept(OriginPolicy::Any).unwrap();
+    let mut reject = Reject::new(403).unwrap();
+    for (at, set) in sets.iter().enumerate() {
+        // Nothing takes no place.
+        accept = accept.fields(&[]).unwrap().fields(set).unwrap().fields(&[]).unwrap();
+        reject = reject.fields(set).unwrap().fields(&[]).unwrap();
+        let want: Vec<_> =
+            all.iter().take(2 * at + 2).map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+        let mut out = [0; 1024];
+        let (len, _) = accept.write(&mut out).unwrap();
+        assert_eq!(written_in(std::str::from_utf8(&out[..len]).unwrap()), want);
+        assert_eq!(written_in(&rejection(&reject)), want);
+    }
+    // There is an end, and it is told.
+    assert_eq!(accept.fields(&[("Z", "z")]).unwrap_err(), ComposeError::TooManySets);
+    assert_eq!(reject.fields(&[("Z", "z")]).unwrap_err(), ComposeError::TooManySets);
+    // What a rule asks for may stand in any of them.
+    let challenge = [("WWW-Authenticate", "Basic realm=\"x\"")];
+    let answer =
+        rejection(&Reject::new(401).unwrap().fields(&challenge).unwrap().fields(&[("X", "y")]).unwrap());
+    assert!(answer.contains("\r\nWWW-Authenticate: Basic realm=\"x\"\r\nX: y\r\n"));
+}

@@ -437,3 +437,29 @@ proptest! {
         prop_assert_eq!(got, want);
     }
 }
+
+/// Each call adds: none takes away what an earlier one gave, and the rules hold over all of them.
+#[test]
+fn fields_add_up() {
+    let names: Vec<String> = (0..4).map(|at| format!("X-{at}")).collect();
+    let sets: Vec<[(&str, &str); 2]> =
+        names.iter().map(|name| [(name.as_str(), "a"), ("Cookie", "b")]).collect();
+    let mut built = request("ws://h");
+    for (at, set) in sets.iter().enumerate() {
+        built = built.fields(&[]).unwrap().fields(set).unwrap();
+        let head = written(built);
+        for name in &names[..=at] {
+            assert_eq!(values(&head, name), ["a"]);
+        }
+        assert_eq!(values(&head, "Cookie").len(), at + 1);
+    }
+    assert_eq!(built.fields(&[("Z", "z")]).unwrap_err(), ComposeError::TooManySets);
+    assert!(format!("{built:?}").contains("X-3") && !format!("{built:?}").contains("\"a\""));
+    // An origin stands once, whichever call gives it.
+    let reserved = Some(ComposeError::ReservedField);
+    let page = request("ws://h").fields(&[("Origin", "http://a")]).unwrap();
+    assert_eq!(page.fields(&[("origin", "http://b")]).err(), reserved);
+    assert_eq!(page.fields(&[("X", "y")]).unwrap().origin("http://b").err(), reserved);
+    let page = request("ws://h").fields(&[("X", "y")]).unwrap().origin("http://b").unwrap();
+    assert_eq!(page.fields(&[("Y", "z"), ("ORIGIN", "http://b")]).err(), reserved);
+}

@@ -2,6 +2,7 @@
 
 use adapter::{accept, accept_with, connect, Answer, Buffers, Error, OpeningError, ServerOptions, Settings};
 use embedded_io::ErrorKind;
+use sockless::deflate::Offer;
 use sockless::handshake::client::ClientRequest;
 use sockless::handshake::server::Reject;
 use sockless::handshake::{ComposeError, HandshakeError, HeadLimits, OriginPolicy, Uri};
@@ -249,14 +250,21 @@ fn a_client_is_told_what_came_instead() {
 }
 
 #[test]
-fn a_client_that_agrees_on_compression_fails_since_it_has_none() {
-    let compressed = [RESPONSE.as_bytes(), b"Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n"].concat();
-    let mut script = Script::new(&compressed, 100);
-    lend!(buffers, 16, 512);
-    let request = request().extensions("permessage-deflate").unwrap();
-    let socket = go!(connect(&mut script, request, sample, &Settings::DEFAULT, &mut [0; 512], buffers));
-    let error = OpeningError::Handshake(HandshakeError::InvalidExtensionParameters);
-    assert_eq!(socket.map(|_| ()), Err(Error::Opening(error)));
+fn a_client_that_offers_compression_asks_nothing_since_it_has_none() {
+    let offers = [Offer::DEFAULT];
+    let plain = request();
+    for request in [
+        plain.deflate(&offers),
+        plain.extensions("permessage-deflate").unwrap(),
+        plain.extensions("x, permessage-deflate; client_max_window_bits").unwrap(),
+    ] {
+        let mut script = Script::new(&[], 100);
+        lend!(buffers, 16, 512);
+        let socket = go!(connect(&mut script, request, sample, &Settings::DEFAULT, &mut [0; 512], buffers));
+        let error = OpeningError::Compose(ComposeError::NoCodec);
+        assert_eq!(socket.map(|_| ()), Err(Error::Opening(error)));
+        assert_eq!(script.written, b"");
+    }
 }
 
 #[test]
