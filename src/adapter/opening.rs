@@ -666,6 +666,9 @@ impl Rejected {
 
 /// The request of a client's handshake.
 pub(super) fn request(handshake: &client::Handshake<'_>) -> Result<Vec<u8>, OpeningError> {
+    if cfg!(not(feature = "deflate")) {
+        handshake.check_without_codec()?;
+    }
     written(|out| Ok(handshake.write_request(out)?))
 }
 
@@ -678,12 +681,7 @@ pub(super) fn ask(
     match handshake.recv(input)? {
         (_, client::Progress::NeedMore) => Ok(Asked::NeedMore),
         (taken, client::Progress::Accepted(accepted)) => {
-            let session = accepted.session();
-            // RFC 7692 section 5.1: who cannot go on with what was agreed on fails.
-            if session.deflate.is_some() && cfg!(not(feature = "deflate")) {
-                return Err(HandshakeError::InvalidExtensionParameters.into());
-            }
-            Ok(Asked::Open { session, taken })
+            Ok(Asked::Open { session: accepted.session(), taken })
         }
         (taken, client::Progress::Rejected(rejected)) => {
             let rest = input.get(taken..).unwrap_or(&[]);

@@ -8,7 +8,7 @@
 
 use core::fmt;
 
-use super::compose::{check_field, check_value, compose, ComposeError, HeadWriter};
+use super::compose::{check_field, check_value, compose, AddedFields, ComposeError, HeadWriter};
 use super::deflate::{self, parse_answer, parse_offer};
 use super::error::HandshakeError;
 use super::fields::{check_own_value as check_extensions, iter_value, Extension, Extensions, Tokens};
@@ -31,7 +31,7 @@ pub struct ClientRequest<'c> {
     origin: Option<&'c str>,
     deflate: &'c [Offer],
     extensions: Option<&'c str>,
-    fields: &'c [(&'c str, &'c str)],
+    fields: AddedFields<'c>,
     require_subprotocol: bool,
     absolute_form: bool,
 }
@@ -45,7 +45,7 @@ impl<'c> ClientRequest<'c> {
             origin: None,
             deflate: &[],
             extensions: None,
-            fields: &[],
+            fields: AddedFields::new(),
             require_subprotocol: false,
             absolute_form: false,
         }
@@ -76,7 +76,7 @@ impl<'c> ClientRequest<'c> {
         if origin.is_empty() || !origin.is_ascii() {
             return Err(ComposeError::InvalidValue);
         }
-        check_origins(self.fields, true)?;
+        check_origins(self.fields.iter(), true)?;
         self.origin = Some(origin);
         Ok(self)
     }
@@ -109,7 +109,7 @@ impl<'c> ClientRequest<'c> {
         Ok(self)
     }
 
-    /// Adds header fields, such as cookies or credentials.
+    /// Adds header fields, such as cookies or credentials. Up to four calls add up.
     ///
     /// `Proxy-Authorization` is for a proxy that reads this request, so only after
     /// [`absolute_form`](Self::absolute_form); through a tunnel it would reach the server.
@@ -124,8 +124,8 @@ impl<'c> ClientRequest<'c> {
                 return Err(ComposeError::ReservedField);
             }
         }
-        check_origins(fields, self.origin.is_some())?;
-        self.fields = fields;
+        check_origins(self.fields.iter().chain(fields.iter().copied()), self.origin.is_some())?;
+        self.fields = self.fields.and(fields)?;
         Ok(self)
     }
 
@@ -177,10 +177,7 @@ impl<'c> ClientRequest<'c> {
                 head.text("\r\n");
             }
             self.write_extensions(head);
-            for (name, value) in self.fields {
-                head.field(name, value);
-            }
-            head.text("\r\n");
+            head.fields(&self.fields).text("\r\n");
         })
     }
 
@@ -231,29 +228,23 @@ impl fmt::Debug for ClientRequest<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientRequest")
             .field("uri", &self.uri)
-            .field("subprotocols", &self.subprotocols.len())
-            .field("origin", &self.origin.is_some())
-            .field("deflate", &self.deflate.len())
-            .field("extensions", &self.extensions.is_some())
-            .field("fields", &Names(self.fields))
+            .field("subprotocols", &self.subprotocols)
+            .field("origin", &self.origin)
+            .field("deflate", &self.deflate)
+            .field("extensions", &self.extensions)
+            .field("fields", &self.fields)
             .field("require_subprotocol", &self.require_subprotocol)
             .field("absolute_form", &self.absolute_form)
             .finish()
     }
 }
 
-/// The names of the first fields, without their values.
-struct Names<'f>(&'f [(&'f str, &'f str)]);
-
-impl fmt::Debug for Names<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.0.iter().take(8).map(|(name, _)| name.get(..30).unwrap_or(name))).finish()
-    }
-}
-
 /// Refuses fields that would make `Origin` stand twice.
-fn check_origins(fields: &[(&str, &str)], given: bool) -> Result<(), ComposeError> {
-    let among = fields.iter().filter(|(name, _)| name.eq_ignore_ascii_case("Origin")).count();
+fn check_origins<'f>(
+    fields: impl Iterator<Item = (&'f str, &'f str)>,
+    given: bool,
+) -> Result<(), ComposeError> {
+    let among = fields.filter(|(name, _)| name.eq_ignore_ascii_case("Origin")).count();
     if among > usize::from(!given) {
         return Err(ComposeError::ReservedField);
     }
@@ -313,6 +304,23 @@ impl<'c> Handshake<'c> {
     }
 
     /// Takes received bytes. Returns how many it took: never one past the blank line, so that what is left
+    /// For whoever has no codec: it must not offer what it could not keep (RFC 7692 section 5).
+    ///
+    /// # Errors
+    ///
+    /// [`ComposeError::NoCodec`].
+    #[cfg(any(
+        all(feature = "std", feature = "rng"),
+        feature = "embedded-io",
+        feature = "embedded-io-async"
+    ))]
+    pub(crate) fn check_without_codec(&self) -> Result<(), ComposeError> {
+        match self.request.offers_extension(deflate::NAME) {
+            true => Err(ComposeError::NoCodec),
+            false => Ok(()),
+        }
+    }
+
     /// are frames, or the body of a rejection.
     ///
     /// # Errors

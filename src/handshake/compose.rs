@@ -19,6 +19,8 @@ pub enum ComposeError {
     InvalidValue,
     /// The field belongs to the handshake itself, or has no place in it.
     ReservedField,
+    /// Header fields were added in more than four calls.
+    TooManySets,
     /// A subprotocol is not a token, or stands twice in a list.
     InvalidSubprotocol,
     /// The subprotocol is not one that the client offers.
@@ -27,6 +29,9 @@ pub enum ComposeError {
     InvalidExtensions,
     /// The client offers no extension of this name.
     UnofferedExtension,
+    /// A client offers permessage-deflate where nothing can compress: the crate was built without its feature
+    /// `deflate`, or the adapter has no codec.
+    NoCodec,
     /// The status is none that rejects a handshake: 300 to 599.
     InvalidStatus,
     /// A 401 needs a `WWW-Authenticate` (RFC 9110 section 15.5.2).
@@ -41,10 +46,12 @@ impl fmt::Display for ComposeError {
             Self::InvalidName => "a header name is not a token",
             Self::InvalidValue => "a header value holds a byte that it must not",
             Self::ReservedField => "a header belongs to the handshake itself",
+            Self::TooManySets => "header fields were added in more than four calls",
             Self::InvalidSubprotocol => "a subprotocol is not a token, or repeated",
             Self::UnofferedSubprotocol => "the subprotocol was not offered",
             Self::InvalidExtensions => "the value is not a list of extensions",
             Self::UnofferedExtension => "the extension was not offered",
+            Self::NoCodec => "compression is offered, and there is no codec",
             Self::InvalidStatus => "the status does not reject a handshake",
             Self::MissingAuthenticate => "a 401 needs WWW-Authenticate",
             Self::BufferTooSmall(error) => return error.fmt(f),
@@ -75,6 +82,46 @@ const RESERVED: [&str; 12] = [
     "Expect",
     "Trailer",
 ];
+
+/// Sets of header fields that can be added to a head. There is no allocator to hold any number of them, and they are
+/// passed around by value.
+const MAX_SETS: usize = 4;
+
+/// Header fields that a caller added, one set after the other.
+#[derive(Clone, Copy)]
+pub(crate) struct AddedFields<'f> {
+    /// Those that are empty hold nothing yet.
+    sets: [&'f [(&'f str, &'f str)]; MAX_SETS],
+}
+
+impl<'f> AddedFields<'f> {
+    pub(crate) const fn new() -> Self {
+        Self { sets: [&[]; MAX_SETS] }
+    }
+
+    /// With one more set, which was judged.
+    pub(crate) fn and(mut self, set: &'f [(&'f str, &'f str)]) -> Result<Self, ComposeError> {
+        let free = self.sets.iter_mut().find(|free| free.is_empty());
+        match free {
+            Some(free) => *free = set,
+            None if set.is_empty() => {}
+            None => return Err(ComposeError::TooManySets),
+        }
+        Ok(self)
+    }
+
+    /// All of them, in order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&'f str, &'f str)> + '_ {
+        self.sets.iter().flat_map(|set| set.iter().copied())
+    }
+}
+
+impl fmt::Debug for AddedFields<'_> {
+    /// The names alone: values may be credentials.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter().map(|(name, _)| name)).finish()
+    }
+}
 
 /// Judges a field that a caller adds.
 pub(crate) fn check_field(name: &str, value: &str) -> Result<(), ComposeError> {
@@ -145,6 +192,14 @@ impl HeadWriter<'_> {
         }
         let (_, used) = digits.split_at_checked(digits.len().saturating_sub(used)).unwrap_or((&[], &[]));
         self.bytes(used)
+    }
+
+    /// Appends the lines of added fields.
+    pub(crate) fn fields(&mut self, fields: &AddedFields<'_>) -> &mut Self {
+        for (name, value) in fields.iter() {
+            self.field(name, value);
+        }
+        self
     }
 
     /// Appends a header line.

@@ -4,7 +4,7 @@
 
 use core::fmt;
 
-use super::compose::{check_field, check_value, compose, ComposeError, HeadWriter};
+use super::compose::{check_field, check_value, compose, AddedFields, ComposeError};
 use super::deflate::{self, parse_answer, parse_offer};
 use super::error::HandshakeError;
 use super::fields::{check_own_value as check_extensions, iter_value, Extensions, Tokens};
@@ -244,7 +244,7 @@ impl<'h> Request<'h> {
             subprotocol: None,
             session: Session::default(),
             extensions: None,
-            fields: &[],
+            fields: AddedFields::new(),
         })
     }
 }
@@ -295,7 +295,7 @@ pub struct Accept<'h, 'r> {
     subprotocol: Option<&'r str>,
     session: Session,
     extensions: Option<&'r str>,
-    fields: &'r [(&'r str, &'r str)],
+    fields: AddedFields<'r>,
 }
 
 impl<'h, 'r> Accept<'h, 'r> {
@@ -383,7 +383,7 @@ impl<'h, 'r> Accept<'h, 'r> {
         self.offers.iter().filter_map(|offer| parse_offer(&offer))
     }
 
-    /// Adds header fields, such as cookies.
+    /// Adds header fields, such as cookies. Up to four calls add up.
     ///
     /// # Errors
     ///
@@ -392,7 +392,7 @@ impl<'h, 'r> Accept<'h, 'r> {
         for (name, value) in fields {
             check_field(name, value)?;
         }
-        self.fields = fields;
+        self.fields = self.fields.and(fields)?;
         Ok(self)
     }
 
@@ -429,8 +429,7 @@ impl<'h, 'r> Accept<'h, 'r> {
                 }
                 (None, None) => {}
             }
-            write_fields(head, self.fields);
-            head.text("\r\n");
+            head.fields(&self.fields).text("\r\n");
         })?;
         Ok((written, self.session))
     }
@@ -446,7 +445,7 @@ const SWITCHING_PROTOCOLS: &str = "HTTP/1.1 101 Switching Protocols\r\n\
 #[derive(Clone, Copy)]
 pub struct Reject<'r> {
     status: u16,
-    fields: &'r [(&'r str, &'r str)],
+    fields: AddedFields<'r>,
     body: &'r [u8],
     keep_alive: bool,
     /// A line that the failure calls for, or nothing.
@@ -464,7 +463,9 @@ impl<'r> Reject<'r> {
     /// [`ComposeError::InvalidStatus`].
     pub const fn new(status: u16) -> Result<Self, ComposeError> {
         match status {
-            300..=599 => Ok(Self { status, fields: &[], body: b"", keep_alive: false, remedy: "" }),
+            300..=599 => {
+                Ok(Self { status, fields: AddedFields::new(), body: b"", keep_alive: false, remedy: "" })
+            }
             _ => Err(ComposeError::InvalidStatus),
         }
     }
@@ -484,11 +485,11 @@ impl<'r> Reject<'r> {
 
     /// The refusal of a request that does not ask for a WebSocket, where nothing else is served: 426.
     pub const fn for_plain_http() -> Self {
-        Self { status: 426, fields: &[], body: b"", keep_alive: false, remedy: "" }
+        Self { status: 426, fields: AddedFields::new(), body: b"", keep_alive: false, remedy: "" }
     }
 
     /// Adds header fields, such as `Location`, `WWW-Authenticate`, or `Date`, which the engine has no clock
-    /// for.
+    /// for. Up to four calls add up.
     ///
     /// # Errors
     ///
@@ -497,7 +498,7 @@ impl<'r> Reject<'r> {
         for (name, value) in fields {
             check_field(name, value)?;
         }
-        self.fields = fields;
+        self.fields = self.fields.and(fields)?;
         Ok(self)
     }
 
@@ -543,8 +544,7 @@ impl<'r> Reject<'r> {
                 head.text("Connection: close\r\n");
             }
             head.text(self.remedy).text("Content-Length: ").number(self.body.len()).text("\r\n");
-            write_fields(head, self.fields);
-            head.text("\r\n").bytes(self.body);
+            head.fields(&self.fields).text("\r\n").bytes(self.body);
         })?;
         Ok(written)
     }
@@ -553,12 +553,6 @@ impl<'r> Reject<'r> {
 impl fmt::Display for Reject<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.status, phrase(self.status))
-    }
-}
-
-fn write_fields(head: &mut HeadWriter<'_>, fields: &[(&str, &str)]) {
-    for (name, value) in fields {
-        head.field(name, value);
     }
 }
 

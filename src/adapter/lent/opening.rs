@@ -254,6 +254,7 @@ impl<'b> Opening<'b> {
         &mut self,
         handshake: &client::Handshake<'_>,
     ) -> Result<(), OpeningError> {
+        handshake.check_without_codec()?;
         match self.outbox.fill(|out| handshake.write_request(out)) {
             Ok(_) => Ok(()),
             Err(error) => Err(OpeningError::Compose(error.into())),
@@ -266,13 +267,7 @@ impl<'b> Opening<'b> {
             Ok((taken, client::Progress::NeedMore)) => return self.inbox.consume(taken),
             Ok((taken, client::Progress::Accepted(accepted))) => {
                 self.inbox.consume(taken);
-                let session = accepted.session();
-                // RFC 7692 section 5.1: who cannot go on with what was agreed on fails. There is no codec
-                // here.
-                match session.deflate {
-                    Some(_) => Err(HandshakeError::InvalidExtensionParameters.into()),
-                    None => Ok(session),
-                }
+                Ok(accepted.session())
             }
             Ok((_, client::Progress::Rejected(rejected))) => Err(OpeningError::Rejected(rejected.status())),
             Err(error) => Err(error.into()),
