@@ -14,18 +14,23 @@ use core::str::FromStr;
 pub enum Tolerance {
     /// A header line of a response that is no field is passed over: one without a colon, with a space in its
     /// name or behind it, or with a control character in its value. Scripts print warnings into heads, and
-    /// firewalls add fields of their own making. Never where the name is one that the handshake reads.
+    /// firewalls add fields of their own making. Never where the name could be `Connection`, `Upgrade` or
+    /// `Sec-WebSocket-...`, and never with NUL or a bare CR in it, which end a line or a text for some.
     InvalidResponseFields,
     /// A header field of a response goes on in the next line, which begins with a space; the line break is
-    /// read as spaces, as RFC 9112 section 5.2 demands of a user agent. On by default: every browser does so.
+    /// read as spaces, as RFC 9112 section 5.2 demands of a user agent. What is joined is one value, and is
+    /// judged as such. On by default: every browser does so.
     FoldedResponseFields,
-    /// Lines of a response's head end in LF alone, as home-made servers send them.
+    /// Lines of a response's head end in LF alone, as home-made servers send them. Each line may.
     BareLfInResponses,
-    /// `Sec-WebSocket-Protocol` or `Sec-WebSocket-Extensions` without a value is read as no such field. Small
-    /// boards send the field whether or not they have something to say.
+    /// `Sec-WebSocket-Protocol` or `Sec-WebSocket-Extensions` without an element is read as no such field, in
+    /// requests and in responses. Small boards send the field whether or not they have something to say.
+    /// Without this a line of either field without an element is malformed, as it is by their grammar (RFC
+    /// 6455 sections 4.3 and 9.1) and for the servers that most clients meet.
     EmptyLists,
-    /// The target of a request holds octets that are no part of a URI as they stand: non-ASCII characters, `"`,
-    /// `<`, `>`. Clients forget to encode them.
+    /// The target of a request holds characters that are no part of a URI as they stand: those beyond ASCII,
+    /// in UTF-8, and `"`, `<`, `>`. Clients forget to encode them. Who writes a target into a page or a log has
+    /// to escape it then.
     RawTargets,
     /// The target of a request is a whole `ws:` or `wss:` URI, where HTTP knows `http:` and `https:` only.
     WebSocketTargets,
@@ -155,7 +160,9 @@ impl Tolerances {
     pub const NONE: Self = Self(0);
 
     /// Those that every browser has, and where strictness protects nobody:
-    /// [`Tolerance::FoldedResponseFields`].
+    /// [`Tolerance::FoldedResponseFields`]. RFC 9112 section 5.2 demands that one of user agents, and what is
+    /// joined is the same value for everybody. The others are off: RFCs forbid them, or other readers of the
+    /// same octets see something else in them.
     pub const DEFAULT: Self = Self::NONE.with(Tolerance::FoldedResponseFields);
 
     /// With this one.

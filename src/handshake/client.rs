@@ -20,6 +20,7 @@ use super::uri::Uri;
 use super::{HeadLimits, Session};
 use crate::deflate::{Offer, Params};
 use crate::error::BufferTooSmall;
+use crate::tolerance::Tolerance;
 
 /// What a client asks for. Everything in it was judged; the request can only be valid.
 ///
@@ -277,7 +278,8 @@ pub enum Progress<'h> {
     Accepted(Accepted<'h>),
     /// The server answered otherwise. Redirects and challenges are the caller's to follow; credentials and
     /// cookies must not follow to another origin. The body, if there is one, begins with the bytes that were
-    /// not taken: [`BodyReader`](super::BodyReader) reads it.
+    /// not taken: [`BodyReader`](super::BodyReader) reads it. Once the status line is here, nothing that follows
+    /// makes a failure of it.
     Rejected(Rejected<'h>),
 }
 
@@ -290,7 +292,7 @@ impl<'c> Handshake<'c> {
         storage: &'c mut [u8],
         limits: HeadLimits,
     ) -> Self {
-        let response = ResponseReader::new(storage, &limits);
+        let response = ResponseReader::new(200, storage, &limits);
         Self { request, key: encode_nonce(nonce), response }
     }
 
@@ -303,7 +305,6 @@ impl<'c> Handshake<'c> {
         self.request.write(&self.key, out)
     }
 
-    /// Takes received bytes. Returns how many it took: never one past the blank line, so that what is left
     /// For whoever has no codec: it must not offer what it could not keep (RFC 7692 section 5).
     ///
     /// # Errors
@@ -321,6 +322,7 @@ impl<'c> Handshake<'c> {
         }
     }
 
+    /// Takes received bytes. Returns how many it took: never one past the blank line, so that what is left
     /// are frames, or the body of a rejection.
     ///
     /// # Errors
@@ -332,7 +334,13 @@ impl<'c> Handshake<'c> {
         Ok((taken, progress.unwrap_or(Progress::NeedMore)))
     }
 
-    /// The transport ended.
+    /// The refusal whose status line came and whose head is not complete, with the fields that are here: for
+    /// whoever waits no longer, since the transport ended or the time is over.
+    pub fn rejected(&self) -> Option<Rejected<'_>> {
+        self.response.refusal().map(Rejected::new)
+    }
+
+    /// The transport ended. [`rejected`](Self::rejected) may still tell what the server's answer was.
     ///
     /// # Errors
     ///
@@ -368,7 +376,9 @@ fn judge<'h>(
     }
     let mut session = Session::default();
     let unoffered = HandshakeError::UnofferedSubprotocol;
-    let subprotocol = match response.field(Name::Subprotocol).single(unoffered)? {
+    let tolerates_empty = response.tolerances.contains(Tolerance::EmptyLists);
+    let chosen = response.field(Name::Subprotocol).single(unoffered)?;
+    let subprotocol = match chosen.filter(|name| !(tolerates_empty && name.is_empty())) {
         None if request.require_subprotocol && !request.subprotocols.is_empty() => {
             return Err(HandshakeError::SubprotocolRequired);
         }
@@ -380,7 +390,7 @@ fn judge<'h>(
         }
     };
     // Several lines are one list in a response too (erratum 3433).
-    let extensions = Extensions::of(response.field(Name::Extensions))?;
+    let extensions = Extensions::of(response.field(Name::Extensions), response.tolerances)?;
     for (at, extension) in extensions.iter().enumerate() {
         let repeated = extensions.iter().take(at).any(|earlier| earlier.name() == extension.name());
         if repeated || !request.offers_extension(extension.name()) {
@@ -431,16 +441,22 @@ impl<'h> Accepted<'h> {
 }
 
 /// A response that did not open the WebSocket.
+///
+/// Once its status line was read nothing behind it hides it: lines that are no header fields are left out,
+/// bare LF ends a line, and lines that go on in the next one are joined, whatever is tolerated. So are lines
+/// left out that are beyond a limit of [`HeadLimits`].
 #[derive(Clone, Copy)]
 pub struct Rejected<'h> {
     head: &'h [u8],
     status: u16,
     headers: Headers<'h>,
+    is_truncated: bool,
 }
 
 impl<'h> Rejected<'h> {
     pub(super) fn new(response: Response<'h>) -> Self {
-        Self { head: response.head, status: response.status, headers: response.headers() }
+        let Response { head, status, is_truncated, .. } = response;
+        Self { head, status, headers: response.headers(), is_truncated }
     }
 
     /// The status: from 200. Above 599 it is invalid, and to be treated as a 5xx (RFC 9110 section 15).
@@ -461,7 +477,13 @@ impl<'h> Rejected<'h> {
             .filter_map(|version| token(http1::trim(version)))
     }
 
-    /// The whole head as it came.
+    /// Whether its head did not fit the storage. Fields may be missing then, and the bytes that were not taken
+    /// are the rest of the head.
+    pub const fn is_truncated(&self) -> bool {
+        self.is_truncated
+    }
+
+    /// The head as it came, less the lines that were left out; a line break within a field is spaces.
     pub const fn head(&self) -> &'h [u8] {
         self.head
     }

@@ -144,7 +144,7 @@ mod tests {
     use crate::handshake::compose::compose;
 
     fn read(value: &str) -> Option<Offer> {
-        assert_eq!(check_value(value.as_bytes(), &mut 0), Ok(()), "{value}");
+        assert_eq!(check_value(value.as_bytes(), &mut 0), Ok(true), "{value}");
         iter_value(value.as_bytes()).next().and_then(|element| parse_offer(&element))
     }
 

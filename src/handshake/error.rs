@@ -17,6 +17,8 @@ pub enum HandshakeError {
     HeadTooLarge,
     /// The request line is longer than its limit (RFC 9112 section 3).
     TargetTooLong,
+    /// The status line is longer than its limit.
+    StatusLineTooLong,
     /// A header line is longer than its limit (RFC 9110 section 5.4).
     FieldTooLong,
     /// More header fields than the limit.
@@ -108,6 +110,7 @@ impl HandshakeError {
             | Self::ConflictingExtensions
             | Self::TooManyInterimResponses
             | Self::InvalidProxyResponse
+            | Self::StatusLineTooLong
             | Self::UnexpectedEof => return None,
         })
     }
@@ -119,6 +122,7 @@ impl HandshakeError {
             Self::MalformedHeader => "malformed-header",
             Self::HeadTooLarge => "head-too-large",
             Self::TargetTooLong => "target-too-long",
+            Self::StatusLineTooLong => "status-line-too-long",
             Self::FieldTooLong => "field-too-long",
             Self::TooManyFields => "too-many-fields",
             Self::ListTooLong => "list-too-long",
@@ -157,6 +161,7 @@ impl fmt::Display for HandshakeError {
             Self::MalformedHeader => "a header line is malformed",
             Self::HeadTooLarge => "the head is too large",
             Self::TargetTooLong => "the request line is too long",
+            Self::StatusLineTooLong => "the status line is too long",
             Self::FieldTooLong => "a header line is too long",
             Self::TooManyFields => "there are too many header fields",
             Self::ListTooLong => "a list in a header field is too long",

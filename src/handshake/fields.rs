@@ -7,6 +7,7 @@ use super::error::HandshakeError;
 use super::http1::{is_same_token, trim};
 use super::outline::Field;
 use super::scan::{is_tchar, token_len};
+use crate::tolerance::{Tolerance, Tolerances};
 
 /// More elements than this, empty ones included, are in nobody's list.
 const MAX_ELEMENTS: usize = 128;
@@ -62,6 +63,11 @@ impl<'h> Tokens<'h> {
         Ok(())
     }
 
+    /// Whether there is one in each line of the field.
+    pub(crate) fn are_in_each_line(&self) -> bool {
+        self.field.values().all(|value| value.split(|&byte| byte == b',').any(|name| !trim(name).is_empty()))
+    }
+
     /// The tokens.
     pub fn iter(&self) -> impl Iterator<Item = &'h str> + Clone + 'h {
         Self::elements(self.field).filter_map(|element| core::str::from_utf8(element).ok())
@@ -105,13 +111,17 @@ pub struct Extensions<'h> {
 }
 
 impl<'h> Extensions<'h> {
-    /// The extensions in these fields.
+    /// The extensions in these fields: one at least in each line, unless lists without any are put up with.
     #[inline]
-    pub(crate) fn of(field: Field<'h>) -> Result<Self, HandshakeError> {
+    pub(crate) fn of(field: Field<'h>, tolerances: Tolerances) -> Result<Self, HandshakeError> {
         let mut elements = 0_usize;
+        let mut check = |value| match check_value(value, &mut elements)? {
+            false if !tolerances.contains(Tolerance::EmptyLists) => Err(HandshakeError::InvalidExtensions),
+            _ => Ok(()),
+        };
         match field.only() {
-            Some(only) => check_value(only, &mut elements)?,
-            None => field.values().try_for_each(|value| check_value(value, &mut elements))?,
+            Some(only) => check(only)?,
+            None => field.values().try_for_each(check)?,
         }
         Ok(Self { field })
     }
@@ -127,8 +137,8 @@ impl<'h> Extensions<'h> {
     }
 }
 
-/// Judges one value of the field: at least one extension, every part by the grammar.
-pub(crate) fn check_value(value: &[u8], elements: &mut usize) -> Result<(), HandshakeError> {
+/// Judges one value of the field: every part by the grammar. Returns whether there is an extension.
+pub(crate) fn check_value(value: &[u8], elements: &mut usize) -> Result<bool, HandshakeError> {
     let mut cursor = Cursor { rest: value };
     let mut found = false;
     loop {
@@ -148,8 +158,8 @@ pub(crate) fn check_value(value: &[u8], elements: &mut usize) -> Result<(), Hand
             break;
         }
     }
-    if found && cursor.rest.is_empty() {
-        Ok(())
+    if cursor.rest.is_empty() {
+        Ok(found)
     } else {
         Err(HandshakeError::InvalidExtensions)
     }

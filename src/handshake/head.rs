@@ -1,31 +1,81 @@
 //! Collecting the head of a request or a response, from any split of the input.
 //!
-//! Owns: where the head ends. Must not know: what its lines mean.
+//! Owns: where lines and the head end, and which lines are put up with. Must not know: what its fields mean.
+
+use core::fmt;
 
 use super::error::HandshakeError;
-use super::http1::check_request_line;
-use super::outline::Outline;
+use super::http1::{check_request_line, missing_path, status_line};
+use super::outline::{names_judged_field, Outline};
 use super::scan::skip_text;
 use super::HeadLimits;
+use crate::tolerance::{Tolerance, Tolerances};
 
 /// A head that is coming: a start line, header lines, and a blank line.
 ///
-/// Every byte is looked at once, however the input is cut. Never a byte past the blank line is taken.
+/// Every byte is looked at once, however the input is cut. Never a byte past the blank line is taken. What it
+/// holds at the end are lines by the letter, even where others came: those of a response that are put up with
+/// are joined or left out before anybody reads them.
 pub(crate) struct Head<'s> {
     storage: &'s mut [u8],
-    /// How many bytes came.
+    /// How many bytes came, less those that were left out.
     len: usize,
+    /// How many bytes were left out. They count as if they took storage.
+    left_out: usize,
     /// Where the line begins that is coming.
     line_start: usize,
-    /// How much of it is known to be text.
+    /// How much of it was looked at.
     text: usize,
+    /// Whether that has a byte which no line may have, and which is put up with.
+    is_spoilt: bool,
     blank_lines: u8,
     limits: HeadLimits,
-    check_start_line: fn(&[u8]) -> Result<(), HandshakeError>,
+    kind: Kind,
+    lenience: Lenience,
     outline: Outline,
     /// What the first header line that is wrong breaks; said when the head is complete.
     defect: Option<HandshakeError>,
     complete: bool,
+    is_truncated: bool,
+}
+
+/// What a head is of: it decides how its lines are judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A request. By the letter: what two servers read differently is smuggled past one of them.
+    Request,
+    /// A response, which refuses what was asked for by this status or a higher one.
+    Response {
+        /// The lowest status that refuses.
+        refused_from: u16,
+    },
+}
+
+/// What is put up with in the lines of one head.
+#[derive(Clone, Copy, Debug)]
+struct Lenience {
+    bare_lf: bool,
+    folded: bool,
+    invalid: bool,
+    /// Whether the head refuses. No frame will be read then, and whatever its lines are must not hide why.
+    refusal: bool,
+}
+
+impl Lenience {
+    const REFUSAL: Self = Self { bare_lf: true, folded: true, invalid: true, refusal: true };
+
+    const fn of(kind: Kind, tolerances: Tolerances) -> Self {
+        let tolerances = match kind {
+            Kind::Request => Tolerances::NONE,
+            Kind::Response { .. } => tolerances,
+        };
+        Self {
+            bare_lf: tolerances.contains(Tolerance::BareLfInResponses),
+            folded: tolerances.contains(Tolerance::FoldedResponseFields),
+            invalid: tolerances.contains(Tolerance::InvalidResponseFields),
+            refusal: false,
+        }
+    }
 }
 
 /// Blank lines that are ignored before a start line (RFC 9112 section 2.2 asks for one at least).
@@ -34,33 +84,41 @@ const MAX_BLANK_LINES: u8 = 4;
 /// Bytes that are copied at a time, since those behind the head are copied in vain. Most heads are shorter.
 const MAX_BLOCK: usize = 2048;
 
+/// How every status line begins.
+const PROTOCOL: &[u8] = b"HTTP/";
+
 impl<'s> Head<'s> {
-    pub(crate) fn new(storage: &'s mut [u8], limits: &HeadLimits) -> Self {
+    pub(crate) fn new(kind: Kind, storage: &'s mut [u8], limits: &HeadLimits) -> Self {
         Self {
             storage,
             len: 0,
+            left_out: 0,
             line_start: 0,
             text: 0,
+            is_spoilt: false,
             blank_lines: 0,
             limits: *limits,
-            check_start_line: |_| Ok(()),
+            kind,
+            lenience: Lenience::of(kind, limits.tolerances),
             outline: Outline::new(),
             defect: None,
             complete: false,
+            is_truncated: false,
         }
-    }
-
-    /// Of a request: its first line is judged as soon as it ends, so that a peer that speaks something else,
-    /// such as a mail or shell client that waits to be greeted, is refused and not waited for.
-    pub(crate) fn of_request(storage: &'s mut [u8], limits: &HeadLimits) -> Self {
-        Self { check_start_line: check_request_line, ..Self::new(storage, limits) }
     }
 
     /// Takes bytes up to the blank line. Returns how many, and whether the head is complete.
     pub(crate) fn recv(&mut self, input: &[u8]) -> Result<(usize, bool), HandshakeError> {
         let mut taken = 0_usize;
         while !self.complete && taken < input.len() {
-            taken = taken.saturating_add(self.fill(input.get(taken..).unwrap_or(&[]))?);
+            match self.fill(input.get(taken..).unwrap_or(&[])) {
+                Ok(filled) => taken = taken.saturating_add(filled),
+                Err(_) if self.lenience.refusal => {
+                    (self.complete, self.is_truncated) = (true, true);
+                    break;
+                }
+                Err(error) => return Err(error),
+            }
             if self.judge()? {
                 // What stands behind a blank line is not taken, or not yet.
                 taken = taken.saturating_sub(self.len.saturating_sub(self.line_start));
@@ -89,9 +147,19 @@ impl<'s> Head<'s> {
         &self.limits
     }
 
-    /// Whether the blank line came.
+    /// Whether the blank line came, or a refusal found no more storage.
     pub(crate) const fn is_complete(&self) -> bool {
         self.complete
+    }
+
+    /// Whether its status line came, and refuses.
+    pub(super) const fn is_refusal(&self) -> bool {
+        self.lenience.refusal
+    }
+
+    /// Whether this is a refusal that found no more storage.
+    pub(super) const fn is_truncated(&self) -> bool {
+        self.is_truncated
     }
 
     /// The storage, for another head.
@@ -101,7 +169,8 @@ impl<'s> Head<'s> {
 
     /// Forgets a complete head, to collect the next one.
     pub(crate) fn restart(&mut self) {
-        (self.len, self.line_start) = (0, 0);
+        (self.len, self.left_out, self.line_start) = (0, 0, 0);
+        self.lenience = Lenience::of(self.kind, self.limits.tolerances);
         self.outline = Outline::new();
         self.defect = None;
         self.complete = false;
@@ -109,7 +178,10 @@ impl<'s> Head<'s> {
 
     /// Copies a block, or as much as there is room for, and something at least. Returns how much.
     fn fill(&mut self, input: &[u8]) -> Result<usize, HandshakeError> {
-        let spare = self.storage.get_mut(self.len..).unwrap_or(&mut []);
+        // A request line may get its path (RFC 9112 section 3.2.2), which is one byte.
+        let kept_free = usize::from(self.kind == Kind::Request && self.outline.is_empty());
+        let end = self.storage.len().saturating_sub(self.left_out).saturating_sub(kept_free);
+        let spare = self.storage.get_mut(self.len..end).unwrap_or(&mut []);
         let (fits, _) = input.split_at_checked(spare.len().min(MAX_BLOCK)).unwrap_or((input, &[]));
         match spare.get_mut(..fits.len()) {
             Some(spare) if !spare.is_empty() => spare.copy_from_slice(fits),
@@ -127,29 +199,77 @@ impl<'s> Head<'s> {
                 return Ok(is_blank);
             }
         }
-        self.judge_fields()
+        match self.kind {
+            Kind::Request => self.judge_fields(),
+            Kind::Response { .. } => self.judge_response_fields(),
+        }
     }
 
     /// Judges the start line, if it came. Returns whether a blank line came in its place.
+    ///
+    /// A peer that speaks something else, such as a mail or shell service that greets or waits to be greeted,
+    /// is refused by its first line, and not waited for.
     fn judge_start_line(&mut self) -> Result<bool, HandshakeError> {
         let rest = self.storage.get(self.line_start..self.len).unwrap_or(&[]);
         let end = skip_text(rest.get(self.text..).unwrap_or(&[]));
         let text = rest.len().wrapping_sub(end.len());
-        let wrong = (HandshakeError::MalformedStartLine, HandshakeError::TargetTooLong);
-        let Some(after) = after_line(text, end, self.limits.max_start_line, wrong)? else {
+        let line = rest.get(..text).unwrap_or(&[]);
+        let max = self.limits.max_start_line;
+        let ending = match self.kind {
+            Kind::Request => {
+                let wrong = (HandshakeError::MalformedStartLine, HandshakeError::TargetTooLong);
+                after_line(text, end, max, wrong)?.map(|_| 2)
+            }
+            Kind::Response { .. } => status_line_ending(line, end, max)?,
+        };
+        let Some(ending) = ending else {
             self.text = text;
             return Ok(false);
         };
-        (self.line_start, self.text) = (self.len.wrapping_sub(after.len()), 0);
+        let fields_start = self.line_start.saturating_add(text).saturating_add(ending);
         if text == 0 {
+            if ending == 1 && !self.lenience.bare_lf {
+                return Err(HandshakeError::MalformedStartLine);
+            }
+            (self.line_start, self.text) = (fields_start, 0);
             return Ok(true);
         }
-        (self.check_start_line)(rest.get(..text).unwrap_or(&[]))?;
+        let missing = match self.kind {
+            Kind::Request => missing_path(check_request_line(line, self.limits.tolerances)?, line),
+            Kind::Response { refused_from } => {
+                let (version, status) = status_line(line)?;
+                // Another major version has another syntax, whatever this looks like (RFC 9112 section 2.3).
+                if version.major != 1 {
+                    return Err(HandshakeError::UnsupportedHttpVersion);
+                }
+                if status >= refused_from {
+                    self.lenience = Lenience::REFUSAL;
+                }
+                if ending == 1 && !self.lenience.bare_lf {
+                    return Err(HandshakeError::MalformedStartLine);
+                }
+                None
+            }
+        };
+        (self.line_start, self.text) = (fields_start, 0);
+        if let Some(at) = missing {
+            self.insert_path(self.line_start.saturating_sub(2).saturating_sub(text).saturating_add(at));
+        }
         self.outline.begin_fields(self.line_start);
         Ok(false)
     }
 
-    /// Judges the header lines that came. Returns whether the blank line behind them did.
+    /// Gives the target of the request line its path, in the byte that was kept free for it.
+    fn insert_path(&mut self, at: usize) {
+        if let Some(moved) = self.storage.get_mut(at..=self.len) {
+            moved.rotate_right(1);
+            moved.first_mut().into_iter().for_each(|byte| *byte = b'/');
+            self.len = self.len.saturating_add(1);
+            self.line_start = self.line_start.saturating_add(1);
+        }
+    }
+
+    /// Judges the header lines of a request that came. Returns whether the blank line behind them did.
     fn judge_fields(&mut self) -> Result<bool, HandshakeError> {
         let mut rest = self.storage.get(self.line_start..self.len).unwrap_or(&[]);
         let mut unread = rest.get(self.text..).unwrap_or(&[]);
@@ -164,6 +284,7 @@ impl<'s> Head<'s> {
             };
             if text == 0 {
                 (self.line_start, self.text) = (self.len.wrapping_sub(after.len()), 0);
+                self.outline.end_fields(at);
                 return Ok(true);
             }
             if self.defect.is_none() {
@@ -171,6 +292,112 @@ impl<'s> Head<'s> {
                 self.defect = self.outline.add_line(line, at, &self.limits).err();
             }
             (rest, unread) = (after, after);
+        }
+    }
+
+    /// Judges the header lines of a response that came: lines that go on in the next one are joined, and those
+    /// that are put up with are left out. Returns whether the blank line behind them came.
+    fn judge_response_fields(&mut self) -> Result<bool, HandshakeError> {
+        // Bytes before the line that is judged which are left out. What stands behind is moved once.
+        let mut gap = 0_usize;
+        let is_blank = loop {
+            let rest = self.storage.get(self.line_start..self.len).unwrap_or(&[]);
+            let end = skip_text(rest.get(self.text..).unwrap_or(&[]));
+            let text = rest.len().wrapping_sub(end.len());
+            self.text = text;
+            let Some(ending) = self.line_ending(text, end)? else { break false };
+            let next = self.line_start.saturating_add(text).saturating_add(ending);
+            if ending == 0 {
+                (self.is_spoilt, self.text) = (true, text.saturating_add(1));
+                continue;
+            }
+            if text == 0 {
+                break true;
+            }
+            if self.lenience.folded {
+                match end.get(ending) {
+                    None => break false,
+                    // RFC 9112 section 5.2: such a line break is read as spaces.
+                    Some(b' ' | b'\t') => {
+                        let line_break = next.saturating_sub(ending)..next;
+                        self.storage.get_mut(line_break).unwrap_or(&mut []).fill(b' ');
+                        self.text = text.saturating_add(ending);
+                        continue;
+                    }
+                    Some(_) => {}
+                }
+            }
+            let line = self.line_start..next;
+            if self.take_line(text, gap) {
+                self.storage.copy_within(line.clone(), line.start.saturating_sub(gap));
+            } else {
+                gap = gap.saturating_add(line.len());
+            }
+            (self.line_start, self.text) = (next, 0);
+        };
+        if gap != 0 {
+            let kept = self.line_start.saturating_sub(gap);
+            self.storage.copy_within(self.line_start..self.len, kept);
+            (self.line_start, self.len) = (kept, self.len.saturating_sub(gap));
+            self.left_out = self.left_out.saturating_add(gap);
+        }
+        self.outline.end_fields(self.line_start);
+        if is_blank {
+            let end = self.storage.get(self.line_start..self.len).unwrap_or(&[]);
+            let ending = if end.starts_with(b"\r") { 2 } else { 1 };
+            (self.line_start, self.text) = (self.line_start.saturating_add(ending), 0);
+        }
+        Ok(is_blank)
+    }
+
+    /// How many bytes end the line of a response whose text ends here; 0 if it goes on, although not as text.
+    /// `None` if that is not known yet.
+    fn line_ending(&self, text: usize, end: &[u8]) -> Result<Option<usize>, HandshakeError> {
+        let max = self.limits.max_field;
+        let wrong = (HandshakeError::MalformedHeader, HandshakeError::FieldTooLong);
+        match end {
+            [] | [b'\r'] if self.lenience.refusal => Ok(None),
+            [b'\r', b'\n', ..] if self.lenience.refusal => Ok(Some(2)),
+            [b'\n', ..] if self.lenience.refusal => Ok(Some(1)),
+            _ if self.lenience.refusal => Ok(Some(0)),
+            [b'\n', ..] if self.lenience.bare_lf && text > max => Err(HandshakeError::FieldTooLong),
+            [b'\n', ..] if self.lenience.bare_lf => Ok(Some(1)),
+            // CR and NUL end a line for some, and a text for others: no line may hold them.
+            [byte, ..]
+                if self.lenience.invalid
+                    && !matches!(byte, b'\r' | b'\n' | b'\0')
+                    && text <= max.saturating_add(1) =>
+            {
+                Ok(Some(0))
+            }
+            _ => Ok(after_line(text, end, max, wrong)?.map(|_| 2)),
+        }
+    }
+
+    /// Takes a header line of a response, of this many bytes, before which so many are left out. Returns
+    /// whether it stays.
+    fn take_line(&mut self, text: usize, gap: usize) -> bool {
+        let is_spoilt = core::mem::take(&mut self.is_spoilt);
+        if self.defect.is_some() {
+            return true;
+        }
+        let line = self.storage.get(self.line_start..self.line_start.saturating_add(text)).unwrap_or(&[]);
+        let at = self.line_start.saturating_sub(gap);
+        let added = if is_spoilt {
+            self.outline.count_line(line, &self.limits).and(Err(HandshakeError::MalformedHeader))
+        } else {
+            self.outline.add_line(line, at, &self.limits)
+        };
+        match added {
+            Ok(()) => true,
+            Err(_) if self.lenience.refusal => false,
+            Err(HandshakeError::MalformedHeader) if self.lenience.invalid && !names_judged_field(line) => {
+                false
+            }
+            Err(error) => {
+                self.defect = Some(error);
+                true
+            }
         }
     }
 
@@ -187,6 +414,34 @@ impl<'s> Head<'s> {
             (self.len, self.line_start) = (0, 0);
         }
         Ok(())
+    }
+}
+
+impl fmt::Debug for Head<'_> {
+    /// Without a byte of it: there are credentials among them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Head")
+            .field("kind", &self.kind)
+            .field("len", &self.len)
+            .field("storage", &self.storage.len())
+            .field("complete", &self.complete)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How many bytes end the status line that is this and what follows; `None` if its end did not come. One is
+/// a bare LF, which only the status can excuse.
+fn status_line_ending(line: &[u8], end: &[u8], max: usize) -> Result<Option<usize>, HandshakeError> {
+    let other = line.iter().zip(PROTOCOL).position(|(came, wanted)| came != wanted);
+    match end {
+        // The first byte that is wrong decides.
+        _ if other.is_some_and(|at| at <= max.saturating_add(2)) => Err(HandshakeError::MalformedStartLine),
+        [b'\n', ..] if line.len() > max => Err(HandshakeError::StatusLineTooLong),
+        [b'\n', ..] => Ok(Some(1)),
+        _ => {
+            let wrong = (HandshakeError::MalformedStartLine, HandshakeError::StatusLineTooLong);
+            Ok(after_line(line.len(), end, max, wrong)?.map(|_| 2))
+        }
     }
 }
 

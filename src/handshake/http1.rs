@@ -5,7 +5,9 @@
 use memchr::memchr;
 
 use super::error::HandshakeError;
-use super::scan::{is_target_byte, is_tchar, is_text, split_where};
+use super::rules::{has_paths, split_scheme};
+use super::scan::{is_raw_target_byte, is_target_byte, is_tchar, is_text, split_where};
+use crate::tolerance::{Tolerance, Tolerances};
 
 /// The header fields of a head that was checked: names and values, borrowed.
 #[derive(Clone, Copy)]
@@ -41,8 +43,8 @@ impl<'h> Headers<'h> {
 /// The parts of a request line (RFC 9112 section 3).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RequestLine<'h> {
-    pub(crate) method: Ascii<'h>,
-    pub(crate) target: Ascii<'h>,
+    pub(crate) method: Text<'h>,
+    pub(crate) target: Text<'h>,
     pub(crate) version: HttpVersion,
 }
 
@@ -59,12 +61,15 @@ impl HttpVersion {
     }
 }
 
-/// Judges a request line, without its CRLF, of any version 1.
-pub(crate) fn check_request_line(line: &[u8]) -> Result<(), HandshakeError> {
+/// Judges a request line, without its CRLF, of any version 1. Returns its target.
+pub(crate) fn check_request_line(line: &[u8], tolerances: Tolerances) -> Result<&[u8], HandshakeError> {
     let malformed = HandshakeError::MalformedStartLine;
     let (method, rest) = split_where(line, |byte| !is_tchar(byte));
-    let (target, version) =
-        split_where(rest.strip_prefix(b" ").ok_or(malformed)?, |byte| !is_target_byte(byte));
+    let rest = rest.strip_prefix(b" ").ok_or(malformed)?;
+    let (target, version) = match tolerances.contains(Tolerance::RawTargets) {
+        false => split_where(rest, |byte| !is_target_byte(byte)),
+        true => split_where(rest, |byte| !is_raw_target_byte(byte)),
+    };
     let version = version.strip_prefix(b" ").and_then(http_version).ok_or(malformed)?;
     if method.is_empty() || target.is_empty() {
         return Err(malformed);
@@ -72,7 +77,24 @@ pub(crate) fn check_request_line(line: &[u8]) -> Result<(), HandshakeError> {
     if version.major != 1 {
         return Err(HandshakeError::UnsupportedHttpVersion);
     }
-    Ok(())
+    // Only where it is put up with can a target be no ASCII; then it is text all the same.
+    if tolerances.contains(Tolerance::RawTargets) && core::str::from_utf8(target).is_err() {
+        return Err(malformed);
+    }
+    Ok(target)
+}
+
+/// Where the path is missing in the target of this request line: an absolute URI that has a query alone asks for
+/// `/` and the query (RFC 9112 section 3.2.1).
+pub(crate) fn missing_path(target: &[u8], line: &[u8]) -> Option<usize> {
+    if target.starts_with(b"/") {
+        return None;
+    }
+    let (scheme, rest) = split_scheme(target)?;
+    let query = split_where(rest, |byte| matches!(byte, b'/' | b'?')).1;
+    // Behind the target stand a space and the version.
+    (has_paths(scheme) && query.starts_with(b"?"))
+        .then(|| line.len().saturating_sub(query.len()).saturating_sub(9))
 }
 
 /// The parts of a request line that was judged: nothing but its spaces can part them.
@@ -82,7 +104,7 @@ pub(crate) fn judged_request_line(line: &[u8]) -> Result<RequestLine<'_>, Handsh
     let version = http_version(version).ok_or(malformed)?;
     let (method, target) = split_where(rest, |byte| byte == b' ');
     let [b' ', target @ .., b' '] = target else { return Err(malformed) };
-    Ok(RequestLine { method: Ascii(method), target: Ascii(target), version })
+    Ok(RequestLine { method: Text(method), target: Text(target), version })
 }
 
 /// Parses a status line, without its CRLF: the version and the status.
@@ -144,15 +166,18 @@ impl<'h> Iterator for Lines<'h> {
 
 /// Name and value of a header line that was judged.
 pub(crate) fn split_field(line: &[u8]) -> Option<(&str, &[u8])> {
+    // A bare LF is put up with at the end of some.
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
     let (name, value) = line.split_at_checked(memchr(b':', line)?)?;
     Some((core::str::from_utf8(name).ok()?, trim(value.get(1..)?)))
 }
 
-/// Bytes that were found to be ASCII. They are a string only once somebody asks for it.
+/// Bytes that were found to be text: ASCII, but for targets where others are put up with. They are a string
+/// only once somebody asks for it.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Ascii<'h>(pub(crate) &'h [u8]);
+pub(crate) struct Text<'h>(pub(crate) &'h [u8]);
 
-impl<'h> Ascii<'h> {
+impl<'h> Text<'h> {
     pub(crate) const fn as_str(self) -> &'h str {
         match core::str::from_utf8(self.0) {
             Ok(text) => text,
@@ -161,7 +186,7 @@ impl<'h> Ascii<'h> {
     }
 }
 
-impl core::fmt::Debug for Ascii<'_> {
+impl core::fmt::Debug for Text<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         write!(f, "Ascii({} octets)", self.0.len())
     }

@@ -4,7 +4,7 @@
 
 use super::error::HandshakeError;
 use super::http1::{check_request_line, is_same_token, split_field, trim, Headers, Lines};
-use super::scan::{is_text, token_len};
+use super::scan::{is_tchar, is_text, split_where, token_len};
 use super::HeadLimits;
 
 /// A field that a handshake knows.
@@ -83,6 +83,8 @@ impl Name {
 pub(crate) struct Outline {
     /// Where the header lines begin; 0 while there is no start line.
     start: usize,
+    /// Where they end, as far as they are here.
+    end: usize,
     /// How many header lines there are.
     lines: u32,
     places: [Place; Name::COUNT],
@@ -100,7 +102,7 @@ struct Place {
 
 impl Outline {
     pub(crate) const fn new() -> Self {
-        Self { start: 0, lines: 0, places: [Place { start: 0, end: 0 }; Name::COUNT], repeated: 0 }
+        Self { start: 0, end: 0, lines: 0, places: [Place { start: 0, end: 0 }; Name::COUNT], repeated: 0 }
     }
 
     /// Judges the lines of a complete head of a request, blank line included.
@@ -116,9 +118,10 @@ impl Outline {
         if line.len() > limits.max_start_line {
             return Err(HandshakeError::TargetTooLong);
         }
-        check_request_line(line)?;
+        check_request_line(line, limits.tolerances)?;
         let mut outline = Self::new();
         outline.begin_fields(at);
+        outline.end_fields(head.len().saturating_sub(2));
         for line in Lines::of(fields) {
             outline.add_line(line, at, limits)?;
             if !is_text(line) {
@@ -136,7 +139,24 @@ impl Outline {
 
     /// The start line is over, and the header lines begin here.
     pub(crate) fn begin_fields(&mut self, at: usize) {
-        self.start = at;
+        (self.start, self.end) = (at, at);
+    }
+
+    /// The header lines end here, or those that are here do.
+    pub(crate) fn end_fields(&mut self, at: usize) {
+        self.end = at;
+    }
+
+    /// Holds a line against the limits.
+    pub(crate) fn count_line(&mut self, line: &[u8], limits: &HeadLimits) -> Result<(), HandshakeError> {
+        self.lines = self.lines.saturating_add(1);
+        if self.lines as usize > limits.max_fields {
+            return Err(HandshakeError::TooManyFields);
+        }
+        if line.len() > limits.max_field {
+            return Err(HandshakeError::FieldTooLong);
+        }
+        Ok(())
     }
 
     /// Takes the next header line, which begins here. Its bytes are judged apart ([`is_text`]).
@@ -146,13 +166,7 @@ impl Outline {
         at: usize,
         limits: &HeadLimits,
     ) -> Result<(), HandshakeError> {
-        self.lines = self.lines.saturating_add(1);
-        if self.lines as usize > limits.max_fields {
-            return Err(HandshakeError::TooManyFields);
-        }
-        if line.len() > limits.max_field {
-            return Err(HandshakeError::FieldTooLong);
-        }
+        self.count_line(line, limits)?;
         let Some(known) = Name::of(line) else {
             // RFC 9112 section 5.1: nothing stands between the name, a token, and the colon.
             return match line.split_at_checked(token_len(line)) {
@@ -174,12 +188,14 @@ impl Outline {
 
     /// The start line of the head that was outlined.
     pub(crate) fn start_line<'h>(&self, head: &'h [u8]) -> &'h [u8] {
-        head.get(..self.start.saturating_sub(2)).unwrap_or(&[])
+        let line = head.get(..self.start).unwrap_or(&[]);
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        line.strip_suffix(b"\r").unwrap_or(line)
     }
 
     /// Its header lines.
     pub(crate) fn headers<'h>(&self, head: &'h [u8]) -> Headers<'h> {
-        Headers::of(head.get(self.start..head.len().saturating_sub(2)).unwrap_or(&[]))
+        Headers::of(head.get(self.start..self.end).unwrap_or(&[]))
     }
 
     /// Its fields of this name.
@@ -188,7 +204,7 @@ impl Outline {
         let Some(place) = self.places.get(name as usize).filter(|place| place.start != 0) else {
             return Field { name, first: None, more: &[] };
         };
-        let more = if self.repeated & name.bit() == 0 { &[] } else { place.behind(head) };
+        let more = if self.repeated & name.bit() == 0 { &[] } else { place.behind(head, self.end) };
         Field { name, first: Some(place.value(head)), more }
     }
 }
@@ -199,11 +215,21 @@ impl Place {
         trim(head.get(self.start as usize..self.end as usize).unwrap_or(&[]))
     }
 
-    /// The lines behind it.
-    fn behind<'h>(&self, head: &'h [u8]) -> &'h [u8] {
-        let lines = (self.end as usize).saturating_add(2)..head.len().saturating_sub(2);
-        head.get(lines).unwrap_or(&[])
+    /// The end of its line, and the lines behind it.
+    fn behind<'h>(&self, head: &'h [u8], end: usize) -> &'h [u8] {
+        head.get(self.end as usize..end).unwrap_or(&[])
     }
+}
+
+/// Whether a line of a response that is no field might be taken for one that decides whether the WebSocket is
+/// open. Whatever is no part of a name is not looked at, so that no other reader can see one where this does
+/// not.
+pub(crate) fn names_judged_field(line: &[u8]) -> bool {
+    let name = split_where(line, |byte| byte == b':').0;
+    let mut letters =
+        name.iter().copied().filter(|&byte| is_tchar(byte)).map(|byte| byte.to_ascii_lowercase());
+    let is = |judged: &str| letters.clone().eq(judged.bytes());
+    is("connection") || is("upgrade") || "sec-websocket-".bytes().all(|byte| letters.next() == Some(byte))
 }
 
 /// All fields of one name.

@@ -48,7 +48,7 @@ pub enum TunnelProgress<'h> {
 impl<'c> Tunnel<'c> {
     /// Response heads may be as long as `storage`.
     pub fn new(uri: Uri<'c>, storage: &'c mut [u8], limits: HeadLimits) -> Self {
-        Self { uri, authorization: None, response: ResponseReader::new(storage, &limits) }
+        Self { uri, authorization: None, response: ResponseReader::new(300, storage, &limits) }
     }
 
     /// With a value for `Proxy-Authorization`. It goes to the proxy alone.
@@ -92,6 +92,11 @@ impl<'c> Tunnel<'c> {
             _ => Err(HandshakeError::InvalidProxyResponse),
         })?;
         Ok((taken, progress.unwrap_or(TunnelProgress::NeedMore)))
+    }
+
+    /// The refusal whose head is not complete, as [`client::Handshake::rejected`](super::client::Handshake::rejected).
+    pub fn rejected(&self) -> Option<Rejected<'_>> {
+        self.response.refusal().map(Rejected::new)
     }
 
     /// The transport ended.

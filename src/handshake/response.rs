@@ -3,10 +3,11 @@
 //! Owns: passing over interim responses, and that a failure stays one. Must not know: what was asked for.
 
 use super::error::HandshakeError;
-use super::head::Head;
+use super::head::{Head, Kind};
 use super::http1::{self, Headers, HttpVersion};
 use super::outline::{Field, Name, Outline};
 use super::HeadLimits;
+use crate::tolerance::Tolerances;
 
 /// Responses that may come before the final one (RFC 9110 section 15.2).
 const MAX_INTERIM_RESPONSES: u8 = 8;
@@ -18,6 +19,8 @@ pub(super) struct Response<'h> {
     pub(super) version: HttpVersion,
     pub(super) status: u16,
     pub(super) outline: &'h Outline,
+    pub(super) is_truncated: bool,
+    pub(super) tolerances: Tolerances,
 }
 
 impl<'h> Response<'h> {
@@ -41,8 +44,15 @@ pub(super) struct ResponseReader<'s> {
 }
 
 impl<'s> ResponseReader<'s> {
-    pub(super) fn new(storage: &'s mut [u8], limits: &HeadLimits) -> Self {
-        Self { head: Head::new(storage, limits), interim: 0, failed: None }
+    /// A status of `refused_from` or above refuses.
+    pub(super) fn new(refused_from: u16, storage: &'s mut [u8], limits: &HeadLimits) -> Self {
+        let head = Head::new(Kind::Response { refused_from }, storage, limits);
+        Self { head, interim: 0, failed: None }
+    }
+
+    /// The response whose status line refuses, with the fields that are here, whether more will come or not.
+    pub(super) fn refusal(&self) -> Option<Response<'_>> {
+        parse(&self.head).ok().filter(|_| self.head.is_refusal())
     }
 
     /// Takes bytes up to the final response's blank line, and has it judged. Returns how many, and the
@@ -99,16 +109,13 @@ impl<'s> ResponseReader<'s> {
     }
 }
 
-/// Parses a complete head. Another major version has another syntax, whatever this looks like (RFC 9112
-/// section 2.3).
+/// The response of a head whose start line was judged.
 fn parse<'h>(head: &'h Head<'_>) -> Result<Response<'h>, HandshakeError> {
     let (bytes, outline) = (head.bytes(), head.outline());
     let (version, status) = http1::status_line(outline.start_line(bytes))?;
     head.check_fields()?;
-    if version.major != 1 {
-        return Err(HandshakeError::UnsupportedHttpVersion);
-    }
-    Ok(Response { head: bytes, version, status, outline })
+    let (is_truncated, tolerances) = (head.is_truncated(), head.limits().tolerances);
+    Ok(Response { head: bytes, version, status, outline, is_truncated, tolerances })
 }
 
 debug_states!([] Response<'_>, |this| { version: this.version, status: this.status, head: this.head.len() });

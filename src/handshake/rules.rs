@@ -3,27 +3,39 @@
 //! Owns: judging each of them. Must not know: what a request comes to, or answers.
 
 use super::error::HandshakeError;
-use super::http1::{is_token, trim, Ascii};
+use super::http1::{is_token, trim, Text};
 use super::outline::Field;
 use super::scan::{is_name_byte, split_where};
+use crate::tolerance::{Tolerance, Tolerances};
 
 /// The resource of a target in origin-form or of an http(s) URI, and the latter's authority (section 4.2.1).
-pub(crate) fn split_target(target: &[u8]) -> (Option<&[u8]>, Option<&[u8]>) {
+pub(crate) fn split_target(target: &[u8], tolerances: Tolerances) -> (Option<&[u8]>, Option<&[u8]>) {
     if target.starts_with(b"/") {
         return (Some(target), None);
     }
     let Some((scheme, rest)) = split_scheme(target) else { return (None, None) };
-    let known = [&b"http"[..], b"https"].iter().any(|known| known.eq_ignore_ascii_case(scheme));
+    let known = is_one_of(scheme, [b"http", b"https"])
+        || tolerances.contains(Tolerance::WebSocketTargets) && is_one_of(scheme, [b"ws", b"wss"]);
     let (authority, resource) = split_where(rest, |byte| matches!(byte, b'/' | b'?'));
     if !known || !is_host(authority) {
         return (None, None);
     }
     match resource {
         [] => (Some(b"/"), Some(authority)),
-        // A query without a path names no resource that could be borrowed from here.
+        // A query without a path names no resource that could be borrowed from here; a head that is collected
+        // has its path by now.
         [b'?', ..] => (None, None),
         _ => (Some(resource), Some(authority)),
     }
+}
+
+/// Whether in URIs of this scheme no path is the path `/` (RFC 9110 section 4.2.3, RFC 6455 section 3).
+pub(crate) fn has_paths(scheme: &[u8]) -> bool {
+    is_one_of(scheme, [b"http", b"https"]) || is_one_of(scheme, [b"ws", b"wss"])
+}
+
+fn is_one_of(scheme: &[u8], schemes: [&[u8]; 2]) -> bool {
+    schemes.iter().any(|known| known.eq_ignore_ascii_case(scheme))
 }
 
 /// What stands before and after the first `:` of a URI, if `//` follows it.
@@ -33,12 +45,12 @@ pub(crate) fn split_scheme(uri: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 /// RFC 9112 section 3.2: one valid Host, which HTTP/1.0 did not need.
-pub(crate) fn host<'h>(field: &Field<'h>, minor: u8) -> Result<Ascii<'h>, HandshakeError> {
+pub(crate) fn host<'h>(field: &Field<'h>, minor: u8) -> Result<Text<'h>, HandshakeError> {
     let invalid = HandshakeError::InvalidHost;
     match field.single(invalid)? {
-        None if minor == 0 => Ok(Ascii(b"")),
+        None if minor == 0 => Ok(Text(b"")),
         None => Err(invalid),
-        Some(host) if is_host(host) => Ok(Ascii(host)),
+        Some(host) if is_host(host) => Ok(Text(host)),
         Some(_) => Err(invalid),
     }
 }

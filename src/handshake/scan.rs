@@ -24,6 +24,11 @@ pub(crate) fn is_target_byte(byte: u8) -> bool {
     class(byte) & TARGET != 0
 }
 
+/// A byte of a target that was not encoded as it ought to be: not one that ends it, or begins a fragment.
+pub(crate) fn is_raw_target_byte(byte: u8) -> bool {
+    is_target_byte(byte) || byte >= 0x80 || matches!(byte, b'"' | b'<' | b'>')
+}
+
 /// A byte of a registered name (RFC 3986 section 3.2.2).
 pub(crate) fn is_name_byte(byte: u8) -> bool {
     class(byte) & NAME != 0

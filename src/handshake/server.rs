@@ -8,13 +8,14 @@ use super::compose::{check_field, check_value, compose, AddedFields, ComposeErro
 use super::deflate::{self, parse_answer, parse_offer};
 use super::error::HandshakeError;
 use super::fields::{check_own_value as check_extensions, iter_value, Extensions, Tokens};
-use super::head::Head;
-use super::http1::{self, Ascii, Headers};
+use super::head::{Head, Kind};
+use super::http1::{self, Headers, Text};
 use super::key::{self, AcceptValue};
 use super::outline::{Name, Outline};
 use super::rules::{body, host, split_target, version};
 use super::{HeadLimits, OriginPolicy, Session};
 use crate::deflate::{Offer, Params, Policy};
+use crate::tolerance::Tolerance;
 
 /// Reads one request from any split of the input, in storage that the caller lends.
 #[derive(Debug)]
@@ -39,7 +40,7 @@ pub enum Progress<'h> {
 impl<'s> Handshake<'s> {
     /// Heads may be as long as `storage`; [`HeadLimits::STORAGE`] is a sensible size.
     pub fn new(storage: &'s mut [u8], limits: HeadLimits) -> Self {
-        Self { head: Head::of_request(storage, &limits), failed: None }
+        Self { head: Head::new(Kind::Request, storage, &limits), failed: None }
     }
 
     /// Takes received bytes. Returns how many it took: never one past the blank line, so that what is left
@@ -63,8 +64,8 @@ impl<'s> Handshake<'s> {
         if !complete {
             return Ok((taken, Progress::NeedMore));
         }
-        let (head, strict_key) = (&self.head, self.head.limits().strict_key);
-        let judge = |()| Request::judge(head.bytes(), head.outline(), strict_key);
+        let head = &self.head;
+        let judge = |()| Request::judge(head.bytes(), head.outline(), head.limits());
         match head.check_fields().and_then(judge) {
             Ok(progress) => Ok((taken, progress)),
             Err(error) => {
@@ -98,9 +99,9 @@ impl<'s> Handshake<'s> {
 #[derive(Clone, Copy)]
 pub struct Request<'h> {
     head: &'h [u8],
-    target: Ascii<'h>,
-    host: Ascii<'h>,
-    origin: Option<Ascii<'h>>,
+    target: Text<'h>,
+    host: Text<'h>,
+    origin: Option<Text<'h>>,
     /// Where it stands in the head.
     key: &'h [u8; 24],
     subprotocols: Tokens<'h>,
@@ -111,15 +112,18 @@ pub struct Request<'h> {
 impl<'h> Request<'h> {
     /// Judges a complete head, blank line included, such as another HTTP server has read.
     ///
+    /// Since it borrows the head, it refuses an absolute target that has a query and no path, which
+    /// [`Handshake`] gives its path.
+    ///
     /// # Errors
     ///
     /// [`HandshakeError`], as [`Handshake::recv`].
     pub fn parse(head: &'h [u8], limits: &HeadLimits) -> Result<Progress<'h>, HandshakeError> {
-        Self::judge(head, &Outline::of_request(head, limits)?, limits.strict_key)
+        Self::judge(head, &Outline::of_request(head, limits)?, limits)
     }
 
     /// Judges a head whose lines were judged.
-    fn judge(head: &'h [u8], outline: &Outline, strict_key: bool) -> Result<Progress<'h>, HandshakeError> {
+    fn judge(head: &'h [u8], outline: &Outline, limits: &HeadLimits) -> Result<Progress<'h>, HandshakeError> {
         let field = |name| outline.field(name, head);
         let line = http1::judged_request_line(outline.start_line(head))?;
         let headers = outline.headers(head);
@@ -151,8 +155,8 @@ impl<'h> Request<'h> {
         if line.method.0 != b"GET" {
             return Err(HandshakeError::MethodNotAllowed);
         }
-        let (target, authority) = split_target(line.target.0);
-        let target = Ascii(target.ok_or(HandshakeError::InvalidTarget)?);
+        let (target, authority) = split_target(line.target.0, limits.tolerances);
+        let target = Text(target.ok_or(HandshakeError::InvalidTarget)?);
         let host = host(&field(Name::Host), line.version.minor)?;
         if !Tokens::contain(field(Name::Connection), "upgrade", HandshakeError::InvalidConnection)? {
             return Err(HandshakeError::InvalidConnection);
@@ -163,23 +167,24 @@ impl<'h> Request<'h> {
         version(&field(Name::Version))?;
         let key = field(Name::Key)
             .single(HandshakeError::InvalidKey)?
-            .and_then(|key| key::check(key, strict_key))
+            .and_then(|key| key::check(key, limits.strict_key))
             .ok_or(HandshakeError::InvalidKey)?;
         let origin = match field(Name::Origin).single(HandshakeError::InvalidOrigin)? {
             Some(origin) if !origin.is_ascii() => return Err(HandshakeError::InvalidOrigin),
-            origin => origin.map(Ascii),
+            origin => origin.map(Text),
         };
         // Names are compared with case (RFC 7936), and must be unique.
         let subprotocols = Tokens::of(field(Name::Subprotocol), HandshakeError::InvalidSubprotocols)?;
-        if !subprotocols.are_unique() {
+        let tolerates_empty = limits.tolerances.contains(Tolerance::EmptyLists);
+        if !tolerates_empty && !subprotocols.are_in_each_line() || !subprotocols.are_unique() {
             return Err(HandshakeError::InvalidSubprotocols);
         }
-        let extensions = Extensions::of(field(Name::Extensions))?;
+        let extensions = Extensions::of(field(Name::Extensions), limits.tolerances)?;
         Ok(Progress::Request(Request {
             head,
             target,
             // RFC 9112 section 3.2.2: the authority of an absolute target goes before Host.
-            host: authority.map_or(host, Ascii),
+            host: authority.map_or(host, Text),
             origin,
             key,
             subprotocols,
@@ -265,7 +270,7 @@ impl<'h> PlainRequest<'h> {
         self.method
     }
 
-    /// The request target as it came.
+    /// The request target as it came. A whole URI with a query alone has got its path, `/`.
     pub const fn target(&self) -> &'h str {
         self.target
     }
