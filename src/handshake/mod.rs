@@ -19,6 +19,8 @@ mod rules;
 mod scan;
 pub mod server;
 mod uri;
+#[cfg(feature = "alloc")]
+mod uri_buf;
 
 pub use body::{BodyError, BodyReader};
 pub use compose::ComposeError;
@@ -29,6 +31,8 @@ pub use http1::Headers;
 pub use key::{accept_value, encode_nonce, AcceptValue, Key};
 pub use origin::OriginPolicy;
 pub use uri::{Uri, UriError};
+#[cfg(feature = "alloc")]
+pub use uri_buf::UriBuf;
 
 use crate::tolerance::Tolerances;
 

@@ -5,7 +5,7 @@
 use core::fmt;
 
 use super::rules::split_scheme;
-use super::scan::is_name_byte;
+use super::scan::{is_name_byte, is_target_byte};
 
 /// A parsed `ws:` or `wss:` URI; its parts are borrowed.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -23,10 +23,11 @@ pub struct Uri<'u> {
 pub enum UriError {
     /// The scheme is neither `ws` nor `wss`, or `//` is missing.
     Scheme,
-    /// A user name or password: pass them in a header field (RFC 9110 section 4.2.4).
+    /// A user name or password: pass them in a header field (RFC 9110 section 4.2.4). Or one that no such field
+    /// can hold.
     UserInfo,
-    /// The host is missing or invalid. Give an internationalized name by its A-label, `xn--...` (section
-    /// 11.1).
+    /// The host is missing or invalid. Give an internationalized name by its A-label, which is Punycode,
+    /// `xn--...` (section 11.1).
     Host,
     /// The port is no number up to 65,535.
     Port,
@@ -41,7 +42,9 @@ impl fmt::Display for UriError {
         f.write_str(match self {
             Self::Scheme => "the scheme is neither ws nor wss",
             Self::UserInfo => "the URI holds a user name",
-            Self::Host => "the host is missing or invalid; names beyond ASCII are given by their A-label",
+            Self::Host => {
+                "the host is missing or invalid; names beyond ASCII are given in Punycode, as xn--..."
+            }
             Self::Port => "the port is invalid",
             Self::Resource => "the path or query holds a byte that must be percent-encoded",
             Self::Fragment => "the URI has a fragment",
@@ -77,14 +80,49 @@ impl<'u> Uri<'u> {
             return Err(UriError::UserInfo);
         }
         let (host, port) = split_authority(authority)?;
-        let (path, query) = match resource.split_once('?') {
-            Some((path, query)) => (path, Some(query)),
-            None => (resource, None),
-        };
+        let (path, query) = split_resource(resource);
         check_resource(path.as_bytes())?;
         check_resource(query.unwrap_or("").as_bytes())?;
         let port = port.unwrap_or(if secure { 443 } else { 80 });
         Ok(Self { secure, host, port, path, query })
+    }
+
+    /// Of parts that were judged.
+    #[cfg(feature = "alloc")]
+    pub(super) const fn of_parts(
+        secure: bool,
+        host: &'u str,
+        port: u16,
+        path: &'u str,
+        query: Option<&'u str>,
+    ) -> Self {
+        Self { secure, host, port, path, query }
+    }
+
+    /// With this resource, path and query, just as it is written: for one that is encoded already, perhaps not as
+    /// RFC 3986 says.
+    ///
+    /// # Errors
+    ///
+    /// [`UriError::Resource`] unless it begins with `/` or `?` and holds nothing that a request target cannot
+    /// have: spaces, control characters, characters beyond ASCII, `"`, `<`, `>`, `#`.
+    pub fn with_resource(mut self, resource: &'u str) -> Result<Self, UriError> {
+        if !resource.starts_with(['/', '?']) || !resource.bytes().all(is_target_byte) {
+            return Err(UriError::Resource);
+        }
+        (self.path, self.query) = split_resource(resource);
+        Ok(self)
+    }
+
+    /// The URI that a reference means here, such as a `Location`. See
+    /// [`UriBuf::join`](super::UriBuf::join).
+    ///
+    /// # Errors
+    ///
+    /// [`UriError`].
+    #[cfg(feature = "alloc")]
+    pub fn join(&self, reference: &str) -> Result<super::UriBuf, UriError> {
+        super::UriBuf::from(*self).join(reference)
     }
 
     /// Whether the connection must be over TLS (`wss`). Nothing of the handshake may be sent before TLS is
@@ -131,6 +169,25 @@ impl<'u> Uri<'u> {
             if self.query.is_some() { "?" } else { "" },
             self.query.unwrap_or(""),
         ])
+    }
+}
+
+impl fmt::Display for Uri<'_> {
+    /// The whole URI, with a port that is not the default, and with a path.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}", if self.secure { "wss" } else { "ws" }, self.host)?;
+        if !self.is_default_port() {
+            write!(f, ":{}", self.port)?;
+        }
+        self.resource_name().fmt(f)
+    }
+}
+
+/// Path and query.
+fn split_resource(resource: &str) -> (&str, Option<&str>) {
+    match resource.split_once('?') {
+        Some((path, query)) => (path, Some(query)),
+        None => (resource, None),
     }
 }
 
