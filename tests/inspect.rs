@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use serde_json::{json, Value};
+use sockless::Tolerance;
 
 /// The example, which `cargo test` builds beside the tests.
 fn example() -> PathBuf {
@@ -261,4 +262,118 @@ fn bad_usage_ends_with_2() {
     }
     assert_eq!(frames("server", "8x\n").1, 2);
     assert_eq!(inspect(&["--role", "server", "--stage", "frames", "--extensions", ""], "").1, 0);
+}
+
+/// What the example writes, as it writes it, and what it says on the side.
+fn raw(arguments: &[&str], input: &str) -> (String, String, i32) {
+    let mut child = Command::new(example())
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    let output = child.wait_with_output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (text(output.stdout), text(output.stderr), output.status.code().unwrap())
+}
+
+#[test]
+fn tolerances_are_listed_by_name() {
+    // Whatever else is asked for.
+    for more in [&[][..], &["--role", "server"], &["--tolerate", "bare-lf-in-responses"]] {
+        let (list, _, status) = raw(&[&["--tolerate", "list"], more].concat(), "");
+        assert_eq!(status, 0);
+        let lines: Vec<&str> = list.lines().collect();
+        assert_eq!(lines.len(), Tolerance::ALL.len());
+        for (line, tolerance) in lines.into_iter().zip(Tolerance::ALL) {
+            let (name, summary) = line.split_once(' ').unwrap();
+            assert_eq!((name, summary.trim_start()), (tolerance.name(), tolerance.summary()));
+        }
+    }
+    let (_, message, status) = raw(&["--role", "server", "--tolerate", "everything"], "");
+    assert!(status == 2 && message.contains("everything"), "{message}");
+    // Without a side there is nothing to play.
+    assert_eq!(raw(&["--tolerate", "raw-targets"], "").2, 2);
+    for tolerance in Tolerance::ALL {
+        let name = tolerance.name();
+        assert_eq!(inspect(&["--role", "server", "--tolerate", name], "").1, 0, "{name}");
+    }
+}
+
+#[test]
+fn what_is_tolerated_is_named_one_by_one() {
+    let response = "HTTP/1.1 101 x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                    Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+    let request = "GET /\u{FC} HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                   Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+    let with = |line: &str| response.replacen("\r\n", &format!("\r\n{line}\r\n"), 1);
+    for (role, name, head) in [
+        ("client", "invalid-response-fields", with("no colon")),
+        ("client", "bare-lf-in-responses", response.replace("\r\n", "\n")),
+        ("client", "empty-lists", with("Sec-WebSocket-Extensions:")),
+        ("server", "raw-targets", request.to_owned()),
+        ("server", "websocket-targets", request.replace("/\u{FC}", "ws://a/")),
+    ] {
+        let input = hex::encode(head);
+        assert_eq!(inspect(&["--role", role], &input).1, 1, "{name}");
+        assert_eq!(inspect(&["--role", role, "--tolerate", name], &input).1, 0, "{name}");
+        // Several, in any order.
+        let both = ["--tolerate", "masked-by-server", "--role", role, "--tolerate", name];
+        assert_eq!(inspect(&both, &input).1, 0, "{name}");
+        let other = if name == "empty-lists" { "raw-targets" } else { "empty-lists" };
+        assert_eq!(inspect(&["--role", role, "--tolerate", other], &input).1, 1, "{name}");
+    }
+}
+
+/// `inspect ... | head -1`.
+#[test]
+fn a_reader_that_leaves_ends_it_quietly() {
+    for (arguments, input) in [
+        (&["--role", "server", "--stage", "frames"][..], "8180 00000000\n".repeat(20_000)),
+        (&["--tolerate", "list"], String::new()),
+    ] {
+        let mut child = Command::new(example())
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(
+            (output.status.code(), String::from_utf8(output.stderr).unwrap()),
+            (Some(0), String::new())
+        );
+    }
+}
+
+/// What a peer says must not steer the terminal that shows it.
+#[test]
+fn no_control_character_of_the_peer_is_written_as_it_is() {
+    let hostile = "a\u{1B}[31m\u{7F}\u{9B}2J\u{85}\u{202E}\u{2066}\u{200F}\u{2028}\u{FEFF}\t\u{FC}";
+    let mut close = vec![0x88, 2 + hostile.len() as u8, 0x03, 0xE8];
+    close.extend_from_slice(hostile.as_bytes());
+    let (written, _, status) = raw(&["--role", "client", "--stage", "frames"], &hex::encode(close));
+    assert_eq!(status, 0);
+    let shown =
+        |text: &str| text.chars().filter(|c| *c != '\n').all(|c| c == '\u{FC}' || matches!(c, ' '..='~'));
+    assert!(shown(&written), "{written:?}");
+    // It is the same text all the same.
+    let event: Value = serde_json::from_str(written.lines().next().unwrap()).unwrap();
+    assert_eq!(event["reason"], hostile);
+
+    let target = "/\u{9B}31m\u{202E}";
+    let request = format!(
+        "GET {target} HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    );
+    let arguments = ["--role", "server", "--tolerate", "raw-targets"];
+    let (written, _, status) = raw(&arguments, &hex::encode(request));
+    assert!(status == 0 && shown(&written), "{written:?}");
+    let event: Value = serde_json::from_str(written.lines().next().unwrap()).unwrap();
+    assert_eq!(event["target"], target);
 }
