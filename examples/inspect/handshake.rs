@@ -6,7 +6,7 @@ use serde_json::{json, Value};
 use sockless::deflate::{Offer, Policy};
 use sockless::handshake::client::{self, ClientRequest};
 use sockless::handshake::server::{self, Progress, Reject, Request};
-use sockless::handshake::{HandshakeError, HeadLimits, Headers, OriginPolicy, Uri};
+use sockless::handshake::{HandshakeError, Headers, OriginPolicy, Uri};
 use sockless::Transport;
 
 use crate::output::Output;
@@ -25,7 +25,7 @@ pub fn serve(
     output: &mut Output,
 ) -> Result<Opened, String> {
     let mut storage = vec![0; HEAD];
-    let mut handshake = server::Handshake::new(&mut storage, HeadLimits::DEFAULT);
+    let mut handshake = server::Handshake::new(&mut storage, options.head_limits());
     let supported: Vec<&str> = options.subprotocols.iter().map(String::as_str).collect();
     for line in lines {
         let Line::Chunk(chunk) = line else {
@@ -114,7 +114,7 @@ pub fn ask(
     }
     let mut storage = vec![0; HEAD];
     let nonce = nonce(&options.key)?;
-    let mut handshake = client::Handshake::new(request, nonce, &mut storage, HeadLimits::DEFAULT);
+    let mut handshake = client::Handshake::new(request, nonce, &mut storage, options.head_limits());
     let mut out = vec![0; HEAD];
     let len = handshake.write_request(&mut out).map_err(|error| error.to_string())?;
     output.send(&out[..len]);

@@ -9,21 +9,21 @@ mod handshake;
 mod output;
 mod session;
 
-use std::io::{self, BufRead};
+use std::io::{self, BufRead, Write as _};
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
 use output::Output;
 use sockless::deflate::Params;
-use sockless::handshake::parse_deflate_answer;
-use sockless::{Config, Limits};
+use sockless::handshake::{parse_deflate_answer, HeadLimits};
+use sockless::{Config, Limits, Tolerance, Tolerances, UnknownTolerance};
 
 #[derive(Parser)]
 #[command(about = "Explains what crosses the wire of a WebSocket: hex in, JSON out")]
 struct Options {
     /// The side that the engine plays.
-    #[arg(long)]
-    role: Role,
+    #[arg(long, required_unless_present = "tolerate")]
+    role: Option<Role>,
     /// Where the input begins.
     #[arg(long, default_value = "handshake")]
     stage: Stage,
@@ -43,6 +43,9 @@ struct Options {
     /// Octets of the largest message.
     #[arg(long, value_name = "BYTES")]
     max_message: Option<u64>,
+    /// A departure from the RFCs to put up with, besides those that are put up with by default; `list` names all.
+    #[arg(long, value_name = "NAME", value_parser = tolerate)]
+    tolerate: Vec<Tolerate>,
     /// Where the client asks.
     #[arg(long, default_value = "ws://localhost/")]
     url: String,
@@ -73,6 +76,35 @@ fn agreed(value: &str) -> Result<Agreed, String> {
     }
 }
 
+/// What is asked for of tolerances.
+#[derive(Clone, Copy)]
+enum Tolerate {
+    List,
+    One(Tolerance),
+}
+
+fn tolerate(name: &str) -> Result<Tolerate, String> {
+    match name {
+        "list" => Ok(Tolerate::List),
+        name => name.parse().map(Tolerate::One).map_err(|error: UnknownTolerance| error.to_string()),
+    }
+}
+
+impl Options {
+    /// What is put up with.
+    fn tolerances(&self) -> Tolerances {
+        self.tolerate.iter().fold(Tolerances::DEFAULT, |tolerances, one| match one {
+            Tolerate::List => tolerances,
+            Tolerate::One(tolerance) => tolerances.with(*tolerance),
+        })
+    }
+
+    /// The limits on heads.
+    fn head_limits(&self) -> HeadLimits {
+        HeadLimits::DEFAULT.with_tolerances(self.tolerances())
+    }
+}
+
 /// What a line of input says.
 enum Line {
     Chunk(Vec<u8>),
@@ -86,7 +118,8 @@ fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(message) => {
-            eprintln!("inspect: {message}");
+            // Where nobody listens there is nothing more to do.
+            let _ = writeln!(io::stderr(), "inspect: {message}");
             ExitCode::from(2)
         }
     }
@@ -94,15 +127,22 @@ fn main() -> ExitCode {
 
 /// Whether the peer behaved.
 fn run(options: &Options) -> Result<bool, String> {
+    if options.tolerate.iter().any(|one| matches!(one, Tolerate::List)) {
+        for tolerance in Tolerance::ALL {
+            output::line(&format!("{:24} {}", tolerance.name(), tolerance.summary()));
+        }
+        return Ok(true);
+    }
+    let role = options.role.ok_or("--role is missing")?;
     let lines = read_lines()?;
-    let mut limits = Limits::DEFAULT;
+    let mut limits = Limits::DEFAULT.with_tolerances(options.tolerances());
     if let Some(octets) = options.max_message {
         limits = limits.with_max_message_size(octets);
     }
     let config = Config::new().with_limits(limits);
     let mut output = Output::default();
     let mut lines = lines.into_iter();
-    let (agreed, rest) = match (options.stage, options.role) {
+    let (agreed, rest) = match (options.stage, role) {
         (Stage::Frames, _) => (options.extensions, Vec::new()),
         (Stage::Handshake, role) => {
             let opened = match role {
@@ -115,7 +155,7 @@ fn run(options: &Options) -> Result<bool, String> {
             }
         }
     };
-    let mut session = session::Session::new(options.role, config, agreed);
+    let mut session = session::Session::new(role, config, agreed);
     session.receive(rest, &mut output);
     for line in lines {
         match line {

@@ -1,5 +1,8 @@
 //! One JSON object a line.
 
+use std::io::{stdout, Write as _};
+use std::process::exit;
+
 use serde_json::{json, Value};
 use sockless::Transport;
 
@@ -14,7 +17,7 @@ impl Output {
     /// Something happened. Nothing happens after an error.
     pub fn event(&mut self, event: Value) {
         if !self.failed {
-            println!("{event}");
+            line(&escaped(&event.to_string()));
         }
     }
 
@@ -29,7 +32,7 @@ impl Output {
     /// The engine wants these bytes written.
     pub fn send(&mut self, bytes: &[u8]) {
         if !bytes.is_empty() {
-            println!("{}", json!({ "send": hex::encode(bytes) }));
+            line(&json!({ "send": hex::encode(bytes) }).to_string());
         }
     }
 
@@ -45,7 +48,30 @@ impl Output {
 
     /// Writes the last line; whether the peer behaved.
     pub fn finish(&self) -> bool {
-        println!("{}", json!({ "transport": self.transport.unwrap_or("open") }));
+        line(&json!({ "transport": self.transport.unwrap_or("open") }).to_string());
         !self.failed
     }
+}
+
+/// Writes a line. Where nobody reads any more, as behind `| head -1`, this is the end.
+pub fn line(text: &str) {
+    if writeln!(stdout(), "{text}").is_err() {
+        exit(0);
+    }
+}
+
+/// JSON in which the peer's text cannot steer a terminal: what JSON leaves as it is of controls and of marks that
+/// turn the direction of text is escaped as well.
+fn escaped(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for c in json.chars() {
+        let steers = c.is_control()
+            || matches!(c, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}');
+        if steers {
+            text.push_str(&format!("\\u{:04x}", u32::from(c)));
+        } else {
+            text.push(c);
+        }
+    }
+    text
 }
