@@ -89,7 +89,8 @@
 //!
 //! # Decisions where the RFCs leave one
 //!
-//! - Strict: lengths are minimal, reserved bits zero, masks where they must be, HTTP lines end in CRLF.
+//! - Strict: lengths are minimal, reserved bits zero, masks where they must be, HTTP lines end in CRLF. What is
+//!   put up with has a name each ([`Tolerance`]). The head of a refusal need not be right: no frame follows it.
 //! - After our Close, data that still comes is delivered and Pings are answered, until the peer's Close;
 //!   after that, or a failure, everything is swallowed.
 //! - A Close is answered with its code, an empty one with an empty one. A Close amid a fragmented message is

@@ -348,7 +348,7 @@ fn any_text() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(4000))]
+    #![proptest_config(ProptestConfig::with_cases(1500))]
 
     /// Whatever is taken becomes one request, printed and read it is the same, and no reference leads elsewhere.
     #[test]
