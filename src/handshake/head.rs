@@ -5,7 +5,7 @@
 use core::fmt;
 
 use super::error::HandshakeError;
-use super::http1::{check_request_line, missing_path, status_line};
+use super::http1::{check_request_line, missing_path, status_line, HttpVersion};
 use super::outline::{names_judged_field, Outline};
 use super::scan::skip_text;
 use super::HeadLimits;
@@ -16,7 +16,7 @@ use crate::tolerance::{Tolerance, Tolerances};
 /// Every byte is looked at once, however the input is cut. Never a byte past the blank line is taken. What it
 /// holds at the end are lines by the letter, even where others came: those of a response that are put up with
 /// are joined or left out before anybody reads them.
-pub(crate) struct Head<'s> {
+pub(crate) struct Head<'s, const IS_REQUEST: bool> {
     storage: &'s mut [u8],
     /// How many bytes came, less those that were left out.
     len: usize,
@@ -30,7 +30,10 @@ pub(crate) struct Head<'s> {
     is_spoilt: bool,
     blank_lines: u8,
     limits: HeadLimits,
-    kind: Kind,
+    /// The lowest status that refuses what was asked for.
+    refused_from: u16,
+    /// What the status line says, once it came.
+    status: Option<(HttpVersion, u16)>,
     lenience: Lenience,
     outline: Outline,
     /// What the first header line that is wrong breaks; said when the head is complete.
@@ -39,17 +42,11 @@ pub(crate) struct Head<'s> {
     is_truncated: bool,
 }
 
-/// What a head is of: it decides how its lines are judged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// A request. By the letter: what two servers read differently is smuggled past one of them.
-    Request,
-    /// A response, which refuses what was asked for by this status or a higher one.
-    Response {
-        /// The lowest status that refuses.
-        refused_from: u16,
-    },
-}
+/// The head of a request. By the letter: what two servers read differently is smuggled past one of them.
+pub(crate) type RequestHead<'s> = Head<'s, true>;
+
+/// The head of a response.
+pub(crate) type ResponseHead<'s> = Head<'s, false>;
 
 /// What is put up with in the lines of one head.
 #[derive(Clone, Copy, Debug)]
@@ -64,11 +61,7 @@ struct Lenience {
 impl Lenience {
     const REFUSAL: Self = Self { bare_lf: true, folded: true, invalid: true, refusal: true };
 
-    const fn of(kind: Kind, tolerances: Tolerances) -> Self {
-        let tolerances = match kind {
-            Kind::Request => Tolerances::NONE,
-            Kind::Response { .. } => tolerances,
-        };
+    const fn of(tolerances: Tolerances) -> Self {
         Self {
             bare_lf: tolerances.contains(Tolerance::BareLfInResponses),
             folded: tolerances.contains(Tolerance::FoldedResponseFields),
@@ -87,8 +80,44 @@ const MAX_BLOCK: usize = 2048;
 /// How every status line begins.
 const PROTOCOL: &[u8] = b"HTTP/";
 
-impl<'s> Head<'s> {
-    pub(crate) fn new(kind: Kind, storage: &'s mut [u8], limits: &HeadLimits) -> Self {
+impl<'s> RequestHead<'s> {
+    pub(crate) fn new(storage: &'s mut [u8], limits: &HeadLimits) -> Self {
+        Self::empty(u16::MAX, storage, limits)
+    }
+}
+
+impl<'s> ResponseHead<'s> {
+    /// A status of `refused_from` or above refuses what was asked for.
+    pub(crate) fn new(refused_from: u16, storage: &'s mut [u8], limits: &HeadLimits) -> Self {
+        Self::empty(refused_from, storage, limits)
+    }
+
+    /// What the status line says, once it came.
+    pub(crate) const fn status(&self) -> Option<(HttpVersion, u16)> {
+        self.status
+    }
+
+    /// Whether its status line came, and refuses.
+    pub(crate) const fn is_refusal(&self) -> bool {
+        self.lenience.refusal
+    }
+
+    /// Whether this is a refusal that found no more storage.
+    pub(crate) const fn is_truncated(&self) -> bool {
+        self.is_truncated
+    }
+
+    /// Forgets a complete head, to collect the next one.
+    pub(crate) fn restart(&mut self) {
+        (self.len, self.left_out, self.line_start) = (0, 0, 0);
+        self.lenience = Lenience::of(self.limits.tolerances);
+        self.outline = Outline::new();
+        (self.status, self.defect, self.complete) = (None, None, false);
+    }
+}
+
+impl<'s, const IS_REQUEST: bool> Head<'s, IS_REQUEST> {
+    fn empty(refused_from: u16, storage: &'s mut [u8], limits: &HeadLimits) -> Self {
         Self {
             storage,
             len: 0,
@@ -98,8 +127,9 @@ impl<'s> Head<'s> {
             is_spoilt: false,
             blank_lines: 0,
             limits: *limits,
-            kind,
-            lenience: Lenience::of(kind, limits.tolerances),
+            refused_from,
+            status: None,
+            lenience: Lenience::of(limits.tolerances),
             outline: Outline::new(),
             defect: None,
             complete: false,
@@ -113,7 +143,7 @@ impl<'s> Head<'s> {
         while !self.complete && taken < input.len() {
             match self.fill(input.get(taken..).unwrap_or(&[])) {
                 Ok(filled) => taken = taken.saturating_add(filled),
-                Err(_) if self.lenience.refusal => {
+                Err(_) if !IS_REQUEST && self.lenience.refusal => {
                     (self.complete, self.is_truncated) = (true, true);
                     break;
                 }
@@ -152,34 +182,15 @@ impl<'s> Head<'s> {
         self.complete
     }
 
-    /// Whether its status line came, and refuses.
-    pub(super) const fn is_refusal(&self) -> bool {
-        self.lenience.refusal
-    }
-
-    /// Whether this is a refusal that found no more storage.
-    pub(super) const fn is_truncated(&self) -> bool {
-        self.is_truncated
-    }
-
     /// The storage, for another head.
     pub(crate) fn into_storage(self) -> &'s mut [u8] {
         self.storage
     }
 
-    /// Forgets a complete head, to collect the next one.
-    pub(crate) fn restart(&mut self) {
-        (self.len, self.left_out, self.line_start) = (0, 0, 0);
-        self.lenience = Lenience::of(self.kind, self.limits.tolerances);
-        self.outline = Outline::new();
-        self.defect = None;
-        self.complete = false;
-    }
-
     /// Copies a block, or as much as there is room for, and something at least. Returns how much.
     fn fill(&mut self, input: &[u8]) -> Result<usize, HandshakeError> {
         // A request line may get its path (RFC 9112 section 3.2.2), which is one byte.
-        let kept_free = usize::from(self.kind == Kind::Request && self.outline.is_empty());
+        let kept_free = usize::from(IS_REQUEST && self.outline.is_empty());
         let end = self.storage.len().saturating_sub(self.left_out).saturating_sub(kept_free);
         let spare = self.storage.get_mut(self.len..end).unwrap_or(&mut []);
         let (fits, _) = input.split_at_checked(spare.len().min(MAX_BLOCK)).unwrap_or((input, &[]));
@@ -199,9 +210,9 @@ impl<'s> Head<'s> {
                 return Ok(is_blank);
             }
         }
-        match self.kind {
-            Kind::Request => self.judge_fields(),
-            Kind::Response { .. } => self.judge_response_fields(),
+        match IS_REQUEST {
+            true => self.judge_fields(),
+            false => self.judge_response_fields(),
         }
     }
 
@@ -215,12 +226,12 @@ impl<'s> Head<'s> {
         let text = rest.len().wrapping_sub(end.len());
         let line = rest.get(..text).unwrap_or(&[]);
         let max = self.limits.max_start_line;
-        let ending = match self.kind {
-            Kind::Request => {
+        let ending = match IS_REQUEST {
+            true => {
                 let wrong = (HandshakeError::MalformedStartLine, HandshakeError::TargetTooLong);
                 after_line(text, end, max, wrong)?.map(|_| 2)
             }
-            Kind::Response { .. } => status_line_ending(line, end, max)?,
+            false => status_line_ending(line, end, max)?,
         };
         let Some(ending) = ending else {
             self.text = text;
@@ -234,26 +245,27 @@ impl<'s> Head<'s> {
             (self.line_start, self.text) = (fields_start, 0);
             return Ok(true);
         }
-        let missing = match self.kind {
-            Kind::Request => missing_path(check_request_line(line, self.limits.tolerances)?, line),
-            Kind::Response { refused_from } => {
-                let (version, status) = status_line(line)?;
-                // Another major version has another syntax, whatever this looks like (RFC 9112 section 2.3).
-                if version.major != 1 {
-                    return Err(HandshakeError::UnsupportedHttpVersion);
-                }
-                if status >= refused_from {
-                    self.lenience = Lenience::REFUSAL;
-                }
-                if ending == 1 && !self.lenience.bare_lf {
-                    return Err(HandshakeError::MalformedStartLine);
-                }
-                None
+        if IS_REQUEST {
+            let target = check_request_line(line, self.limits.tolerances)?;
+            let missing = missing_path(target, line).map(|at| self.line_start.saturating_add(at));
+            (self.line_start, self.text) = (fields_start, 0);
+            if let Some(at) = missing {
+                self.insert_path(at);
             }
-        };
-        (self.line_start, self.text) = (fields_start, 0);
-        if let Some(at) = missing {
-            self.insert_path(self.line_start.saturating_sub(2).saturating_sub(text).saturating_add(at));
+        } else {
+            let (version, status) = status_line(line)?;
+            // Another major version has another syntax, whatever this looks like (RFC 9112 section 2.3).
+            if version.major != 1 {
+                return Err(HandshakeError::UnsupportedHttpVersion);
+            }
+            if status >= self.refused_from {
+                self.lenience = Lenience::REFUSAL;
+            }
+            if ending == 1 && !self.lenience.bare_lf {
+                return Err(HandshakeError::MalformedStartLine);
+            }
+            self.status = Some((version, status));
+            (self.line_start, self.text) = (fields_start, 0);
         }
         self.outline.begin_fields(self.line_start);
         Ok(false)
@@ -417,11 +429,10 @@ impl<'s> Head<'s> {
     }
 }
 
-impl fmt::Debug for Head<'_> {
+impl<const IS_REQUEST: bool> fmt::Debug for Head<'_, IS_REQUEST> {
     /// Without a byte of it: there are credentials among them.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Head")
-            .field("kind", &self.kind)
             .field("len", &self.len)
             .field("storage", &self.storage.len())
             .field("complete", &self.complete)

@@ -49,6 +49,7 @@ impl Name {
     }
 
     /// The field whose name and colon a line begins with.
+    #[inline(always)]
     fn of(line: &[u8]) -> Option<Self> {
         // One letter, or two, leave one that it may be.
         let letter = |at: usize| line.get(at).map_or(0, u8::to_ascii_lowercase);
@@ -160,6 +161,7 @@ impl Outline {
     }
 
     /// Takes the next header line, which begins here. Its bytes are judged apart ([`is_text`]).
+    #[inline(always)]
     pub(crate) fn add_line(
         &mut self,
         line: &[u8],

@@ -3,8 +3,8 @@
 //! Owns: passing over interim responses, and that a failure stays one. Must not know: what was asked for.
 
 use super::error::HandshakeError;
-use super::head::{Head, Kind};
-use super::http1::{self, Headers, HttpVersion};
+use super::head::ResponseHead;
+use super::http1::{Headers, HttpVersion};
 use super::outline::{Field, Name, Outline};
 use super::HeadLimits;
 use crate::tolerance::Tolerances;
@@ -38,7 +38,7 @@ impl<'h> Response<'h> {
 /// Collects responses up to the final one: 101, or any from 200.
 #[derive(Debug)]
 pub(super) struct ResponseReader<'s> {
-    head: Head<'s>,
+    head: ResponseHead<'s>,
     interim: u8,
     failed: Option<HandshakeError>,
 }
@@ -46,8 +46,7 @@ pub(super) struct ResponseReader<'s> {
 impl<'s> ResponseReader<'s> {
     /// A status of `refused_from` or above refuses.
     pub(super) fn new(refused_from: u16, storage: &'s mut [u8], limits: &HeadLimits) -> Self {
-        let head = Head::new(Kind::Response { refused_from }, storage, limits);
-        Self { head, interim: 0, failed: None }
+        Self { head: ResponseHead::new(refused_from, storage, limits), interim: 0, failed: None }
     }
 
     /// The response whose status line refuses, with the fields that are here, whether more will come or not.
@@ -110,9 +109,9 @@ impl<'s> ResponseReader<'s> {
 }
 
 /// The response of a head whose start line was judged.
-fn parse<'h>(head: &'h Head<'_>) -> Result<Response<'h>, HandshakeError> {
+fn parse<'h>(head: &'h ResponseHead<'_>) -> Result<Response<'h>, HandshakeError> {
     let (bytes, outline) = (head.bytes(), head.outline());
-    let (version, status) = http1::status_line(outline.start_line(bytes))?;
+    let (version, status) = head.status().ok_or(HandshakeError::MalformedStartLine)?;
     head.check_fields()?;
     let (is_truncated, tolerances) = (head.is_truncated(), head.limits().tolerances);
     Ok(Response { head: bytes, version, status, outline, is_truncated, tolerances })

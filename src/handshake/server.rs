@@ -8,7 +8,7 @@ use super::compose::{check_field, check_value, compose, AddedFields, ComposeErro
 use super::deflate::{self, parse_answer, parse_offer};
 use super::error::HandshakeError;
 use super::fields::{check_own_value as check_extensions, iter_value, Extensions, Tokens};
-use super::head::{Head, Kind};
+use super::head::RequestHead;
 use super::http1::{self, Headers, Text};
 use super::key::{self, AcceptValue};
 use super::outline::{Name, Outline};
@@ -20,7 +20,7 @@ use crate::tolerance::Tolerance;
 /// Reads one request from any split of the input, in storage that the caller lends.
 #[derive(Debug)]
 pub struct Handshake<'s> {
-    head: Head<'s>,
+    head: RequestHead<'s>,
     failed: Option<HandshakeError>,
 }
 
@@ -40,7 +40,7 @@ pub enum Progress<'h> {
 impl<'s> Handshake<'s> {
     /// Heads may be as long as `storage`; [`HeadLimits::STORAGE`] is a sensible size.
     pub fn new(storage: &'s mut [u8], limits: HeadLimits) -> Self {
-        Self { head: Head::new(Kind::Request, storage, &limits), failed: None }
+        Self { head: RequestHead::new(storage, &limits), failed: None }
     }
 
     /// Takes received bytes. Returns how many it took: never one past the blank line, so that what is left
