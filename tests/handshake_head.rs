@@ -144,10 +144,15 @@ fn run(head: &[u8], cuts: &[usize], limits: HeadLimits, size: usize) -> (String,
                 assert_eq!(more, chunk.len());
                 taken += more;
             }
-            Ok((more, Progress::Request(request))) => return (shown(&request), taken + more),
+            Ok((more, Progress::Request(request))) => {
+                let fields: Vec<_> = request.headers().iter().collect();
+                let parts = (request.target(), request.host(), request.origin(), request.head());
+                return (format!("request {parts:?} {fields:?}"), taken + more);
+            }
             Ok((more, Progress::Http(plain))) => {
                 let fields: Vec<_> = plain.headers().iter().collect();
-                return (format!("{} {} {fields:?}", plain.method(), plain.target()), taken + more);
+                let parts = (plain.method(), plain.target(), plain.minor_version(), plain.head());
+                return (format!("plain {parts:?} {fields:?}"), taken + more);
             }
             Ok((_, other)) => panic!("{other:?}"),
             Err(error) => {
