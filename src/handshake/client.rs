@@ -17,14 +17,15 @@ use super::key::{encode_nonce, Key};
 use super::outline::Name;
 use super::response::{Response, ResponseReader};
 use super::uri::Uri;
-use super::{HeadLimits, Session};
+use super::{Brief, HeadLimits, Session};
 use crate::deflate::{Offer, Params};
 use crate::error::BufferTooSmall;
 use crate::tolerance::Tolerance;
 
 /// What a client asks for. Everything in it was judged; the request can only be valid.
 ///
-/// Printed for debugging, it does not show the values of added fields, which may be credentials.
+/// Printed for debugging, it does not show what may be credentials: the query, subprotocols, and the values of added
+/// fields.
 #[derive(Clone, Copy)]
 pub struct ClientRequest<'c> {
     uri: Uri<'c>,
@@ -229,10 +230,10 @@ impl fmt::Debug for ClientRequest<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientRequest")
             .field("uri", &self.uri)
-            .field("subprotocols", &self.subprotocols)
-            .field("origin", &self.origin)
-            .field("deflate", &self.deflate)
-            .field("extensions", &self.extensions)
+            .field("subprotocols", &self.subprotocols.len())
+            .field("origin", &self.origin.map(Brief))
+            .field("deflate", &self.deflate.len())
+            .field("has_extensions", &self.extensions.is_some())
             .field("fields", &self.fields)
             .field("require_subprotocol", &self.require_subprotocol)
             .field("absolute_form", &self.absolute_form)
@@ -418,6 +419,16 @@ pub struct Accepted<'h> {
     headers: Headers<'h>,
 }
 
+impl fmt::Debug for Accepted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Accepted")
+            .field("session", &self.session)
+            .field("extensions", &self.extensions)
+            .field("headers", &self.headers)
+            .finish_non_exhaustive()
+    }
+}
+
 impl<'h> Accepted<'h> {
     /// What was agreed on.
     pub const fn session(&self) -> Session {
@@ -451,6 +462,16 @@ pub struct Rejected<'h> {
     status: u16,
     headers: Headers<'h>,
     is_truncated: bool,
+}
+
+impl fmt::Debug for Rejected<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rejected")
+            .field("status", &self.status)
+            .field("headers", &self.headers)
+            .field("is_truncated", &self.is_truncated)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<'h> Rejected<'h> {

@@ -7,6 +7,7 @@ use core::fmt;
 
 use super::http1::token;
 use super::scan::is_text;
+use super::Brief;
 use crate::error::BufferTooSmall;
 
 /// Our own caller asked for a head that would be invalid. Nothing was written.
@@ -117,9 +118,9 @@ impl<'f> AddedFields<'f> {
 }
 
 impl fmt::Debug for AddedFields<'_> {
-    /// The names alone: values may be credentials.
+    /// The first names alone: values may be credentials.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.iter().map(|(name, _)| name)).finish()
+        f.debug_list().entries(self.iter().take(8).map(|(name, _)| Brief(name))).finish()
     }
 }
 

@@ -3,19 +3,30 @@
 //!
 //! Owns: the two grammars, over any number of lines. Must not know: which names mean anything.
 
+use core::fmt;
+
 use super::error::HandshakeError;
 use super::http1::{is_same_token, trim};
 use super::outline::Field;
 use super::scan::{is_tchar, token_len};
+use super::Brief;
 use crate::tolerance::{Tolerance, Tolerances};
 
 /// More elements than this, empty ones included, are in nobody's list.
 const MAX_ELEMENTS: usize = 128;
 
 /// The elements of a list of tokens that was checked, in order, over all lines of its field.
+///
+/// Printed for debugging, it says how many there are: some clients send credentials as subprotocols.
 #[derive(Clone, Copy)]
 pub struct Tokens<'h> {
     field: Field<'h>,
+}
+
+impl fmt::Debug for Tokens<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tokens").field("count", &self.iter().count()).finish()
+    }
 }
 
 impl<'h> Tokens<'h> {
@@ -108,6 +119,12 @@ impl<'h> Tokens<'h> {
 #[derive(Clone, Copy)]
 pub struct Extensions<'h> {
     field: Field<'h>,
+}
+
+impl fmt::Debug for Extensions<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Extensions").field("count", &self.iter().count()).finish()
+    }
 }
 
 impl<'h> Extensions<'h> {
@@ -271,6 +288,15 @@ pub struct Extension<'h> {
     parameters: Parameters<'h>,
 }
 
+impl fmt::Debug for Extension<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Extension")
+            .field("name", &Brief(self.name))
+            .field("parameters", &self.parameters)
+            .finish()
+    }
+}
+
 impl<'h> Extension<'h> {
     /// Its name. Names are compared exactly.
     pub const fn name(&self) -> &'h str {
@@ -289,6 +315,12 @@ pub struct Parameters<'h> {
     parts: Split<'h>,
 }
 
+impl fmt::Debug for Parameters<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Parameters").field("left", &self.clone().count()).finish()
+    }
+}
+
 impl<'h> Iterator for Parameters<'h> {
     type Item = Parameter<'h>;
 
@@ -305,6 +337,15 @@ impl<'h> Iterator for Parameters<'h> {
 pub struct Parameter<'h> {
     name: &'h str,
     value: Option<&'h [u8]>,
+}
+
+impl fmt::Debug for Parameter<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Parameter")
+            .field("name", &Brief(self.name))
+            .field("value_len", &self.value.map(<[u8]>::len))
+            .finish()
+    }
 }
 
 impl<'h> Parameter<'h> {

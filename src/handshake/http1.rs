@@ -2,17 +2,28 @@
 //!
 //! Owns: start lines, header lines, and which bytes may stand where. Must not know: what any field means.
 
+use core::fmt;
+
 use memchr::memchr;
 
 use super::error::HandshakeError;
 use super::rules::{has_paths, split_scheme};
 use super::scan::{is_raw_target_byte, is_target_byte, is_tchar, is_text, split_where};
+use super::Brief;
 use crate::tolerance::{Tolerance, Tolerances};
 
 /// The header fields of a head that was checked: names and values, borrowed.
+///
+/// Printed for debugging, it says how many there are: values may be credentials.
 #[derive(Clone, Copy)]
 pub struct Headers<'h> {
     lines: &'h [u8],
+}
+
+impl fmt::Debug for Headers<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Headers").field("fields", &self.iter().count()).finish()
+    }
 }
 
 impl<'h> Headers<'h> {
@@ -186,9 +197,9 @@ impl<'h> Text<'h> {
     }
 }
 
-impl core::fmt::Debug for Text<'_> {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "Ascii({} octets)", self.0.len())
+impl fmt::Debug for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Brief(self.as_str()).fmt(f)
     }
 }
 

@@ -34,7 +34,25 @@ pub use uri::{Uri, UriError};
 #[cfg(feature = "alloc")]
 pub use uri_buf::UriBuf;
 
+use core::fmt;
+
 use crate::tolerance::Tolerances;
+
+/// A text as it is shown for debugging: no more than its beginning, since a peer may make it any length.
+struct Brief<'t>(&'t str);
+
+impl fmt::Debug for Brief<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const SHOWN: usize = 40;
+        let end = self.0.char_indices().nth(SHOWN).map_or(self.0.len(), |(at, _)| at);
+        let (shown, hidden) = self.0.split_at_checked(end).unwrap_or((self.0, ""));
+        shown.fmt(f)?;
+        match hidden.len() {
+            0 => Ok(()),
+            octets => write!(f, "+{octets}"),
+        }
+    }
+}
 
 /// What an opening handshake agreed on: all that the frame engine needs. It borrows nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

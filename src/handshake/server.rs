@@ -13,7 +13,7 @@ use super::http1::{self, Headers, Text};
 use super::key::{self, AcceptValue};
 use super::outline::{Name, Outline};
 use super::rules::{body, host, split_target, version};
-use super::{HeadLimits, OriginPolicy, Session};
+use super::{Brief, HeadLimits, OriginPolicy, Session};
 use crate::deflate::{Offer, Params, Policy};
 use crate::tolerance::Tolerance;
 
@@ -96,6 +96,8 @@ impl<'s> Handshake<'s> {
 }
 
 /// A request to open a WebSocket, valid by RFC 6455 section 4.2.1.
+///
+/// Printed for debugging, it shows no credentials: neither header fields nor a query.
 #[derive(Clone, Copy)]
 pub struct Request<'h> {
     head: &'h [u8],
@@ -107,6 +109,24 @@ pub struct Request<'h> {
     subprotocols: Tokens<'h>,
     extensions: Extensions<'h>,
     headers: Headers<'h>,
+}
+
+impl fmt::Debug for Request<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request")
+            .field("path", &Brief(path_of(self.target())))
+            .field("host", &self.host)
+            .field("origin", &self.origin)
+            .field("subprotocols", &self.subprotocols)
+            .field("extensions", &self.extensions)
+            .field("headers", &self.headers)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A target without its query.
+fn path_of(target: &str) -> &str {
+    target.split_once('?').map_or(target, |(path, _)| path)
 }
 
 impl<'h> Request<'h> {
@@ -264,6 +284,17 @@ pub struct PlainRequest<'h> {
     headers: Headers<'h>,
 }
 
+impl fmt::Debug for PlainRequest<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PlainRequest")
+            .field("method", &Brief(self.method))
+            .field("path", &Brief(path_of(self.target)))
+            .field("minor", &self.minor)
+            .field("headers", &self.headers)
+            .finish_non_exhaustive()
+    }
+}
+
 impl<'h> PlainRequest<'h> {
     /// The method.
     pub const fn method(&self) -> &'h str {
@@ -292,6 +323,8 @@ impl<'h> PlainRequest<'h> {
 }
 
 /// A 101 in the making (section 4.2.2).
+///
+/// Printed for debugging, it does not show the values of added fields, which may be credentials.
 #[derive(Clone, Copy)]
 pub struct Accept<'h, 'r> {
     key: &'h [u8; 24],
@@ -301,6 +334,18 @@ pub struct Accept<'h, 'r> {
     session: Session,
     extensions: Option<&'r str>,
     fields: AddedFields<'r>,
+}
+
+impl fmt::Debug for Accept<'_, '_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Accept")
+            .field("subprotocols", &self.subprotocols)
+            .field("offers", &self.offers)
+            .field("session", &self.session)
+            .field("has_extensions", &self.extensions.is_some())
+            .field("fields", &self.fields)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<'h, 'r> Accept<'h, 'r> {
@@ -447,6 +492,8 @@ const SWITCHING_PROTOCOLS: &str = "HTTP/1.1 101 Switching Protocols\r\n\
     Sec-WebSocket-Accept: ";
 
 /// A refusal in the making: a whole HTTP response (sections 4.2.2 and 4.4).
+///
+/// Printed for debugging, it shows neither the values of added fields nor the body.
 #[derive(Clone, Copy)]
 pub struct Reject<'r> {
     status: u16,
@@ -552,6 +599,17 @@ impl<'r> Reject<'r> {
             head.fields(&self.fields).text("\r\n").bytes(self.body);
         })?;
         Ok(written)
+    }
+}
+
+impl fmt::Debug for Reject<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reject")
+            .field("status", &self.status)
+            .field("fields", &self.fields)
+            .field("body_len", &self.body.len())
+            .field("keep_alive", &self.keep_alive)
+            .finish_non_exhaustive()
     }
 }
 

@@ -6,8 +6,11 @@ use core::fmt;
 
 use super::rules::split_scheme;
 use super::scan::{is_name_byte, is_target_byte};
+use super::Brief;
 
 /// A parsed `ws:` or `wss:` URI; its parts are borrowed.
+///
+/// Printed for debugging, it shows no query, in which there may be credentials.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Uri<'u> {
     secure: bool,
@@ -180,6 +183,18 @@ impl fmt::Display for Uri<'_> {
             write!(f, ":{}", self.port)?;
         }
         self.resource_name().fmt(f)
+    }
+}
+
+impl fmt::Debug for Uri<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Uri")
+            .field("secure", &self.secure)
+            .field("host", &Brief(self.host))
+            .field("port", &self.port)
+            .field("path", &Brief(self.path))
+            .field("query_len", &self.query.map(str::len))
+            .finish()
     }
 }
 

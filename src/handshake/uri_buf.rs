@@ -241,7 +241,7 @@ impl fmt::Display for UriBuf {
 impl fmt::Debug for UriBuf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("UriBuf")
-            .field("uri", &format_args!("{self}"))
+            .field("uri", &self.as_uri())
             .field("has_credentials", &self.credentials.is_some())
             .finish()
     }
