@@ -277,7 +277,7 @@ fn a_bare_cr_and_nul_are_in_no_line_that_is_passed_over() {
         assert_eq!(ask(both, &response), Err(InvalidUpgrade));
     }
     for response in with_line(b"X: a\x01\nY: b\n\tc") {
-        assert_eq!(ask(both, &response).is_ok(), true);
+        assert!(ask(both, &response).is_ok());
         opens(both.with(Tolerance::FoldedResponseFields), &response, &[("Y", "b \tc")]);
     }
 }
