@@ -509,7 +509,3 @@ impl<'h> Rejected<'h> {
         self.head
     }
 }
-
-debug_states!([] Accepted<'_>, |this| { session: this.session, subprotocol: this.subprotocol.map(str::len), extensions: this.extensions, headers: this.headers });
-
-debug_states!([] Rejected<'_>, |this| { status: this.status, headers: this.headers });

@@ -403,14 +403,4 @@ impl<'h> Iterator for Split<'h> {
     }
 }
 
-debug_states!([] Tokens<'_>, |this| { field: this.field });
-
-debug_states!([] Extensions<'_>, |this| { field: this.field });
-
-debug_states!([] Extension<'_>, |this| { name: this.name.len(), parameters: this.parameters });
-
-debug_states!([] Parameters<'_>, |this| { rest: this.parts });
-
-debug_states!([] Parameter<'_>, |this| { name: this.name.len(), value: this.value.map(<[u8]>::len) });
-
 debug_states!([] Split<'_>, |this| { rest: this.rest.map(<[u8]>::len) });

@@ -477,5 +477,3 @@ fn after_line(
         _ => Err(malformed),
     }
 }
-
-debug_states!([] Head<'_>, |this| { len: this.len, capacity: this.storage.len(), defect: this.defect, complete: this.complete });

@@ -250,6 +250,4 @@ pub(crate) fn trim(mut bytes: &[u8]) -> &[u8] {
     bytes
 }
 
-debug_states!([] Headers<'_>, |this| { octets: this.lines.len() });
-
 debug_states!([] Lines<'_>, |this| { rest: this.rest.len() });

@@ -638,11 +638,3 @@ const fn phrase(status: u16) -> &'static str {
         _ => "",
     }
 }
-
-debug_states!([] Request<'_>, |this| { target: this.target.as_str().len(), origin: this.origin.is_some(), subprotocols: this.subprotocols, extensions: this.extensions, headers: this.headers });
-
-debug_states!([] PlainRequest<'_>, |this| { method: this.method.len(), target: this.target.len(), minor: this.minor, headers: this.headers });
-
-debug_states!([] Accept<'_, '_>, |this| { subprotocol: this.subprotocol.is_some(), session: this.session, fields: this.fields.len() });
-
-debug_states!([] Reject<'_>, |this| { status: this.status, fields: this.fields.len(), body: this.body.len(), keep_alive: this.keep_alive });

@@ -268,16 +268,3 @@ fn percent_encoding_is_valid(bytes: &[u8]) -> bool {
 fn is_resource_byte(byte: u8) -> bool {
     is_name_byte(byte) || matches!(byte, b':' | b'@' | b'/' | b'?')
 }
-
-impl core::fmt::Debug for Uri<'_> {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        // Paths and queries carry keys. A host has at most 255 octets, if it is one.
-        f.debug_struct("Uri")
-            .field("secure", &self.secure)
-            .field("host", &self.host.get(..255).unwrap_or(self.host))
-            .field("port", &self.port)
-            .field("path", &self.path.len())
-            .field("query", &self.query.map(str::len))
-            .finish_non_exhaustive()
-    }
-}
