@@ -14,6 +14,11 @@ use sockless::handshake::Uri;
 use sockless::{Client, CloseCode, Message, SystemEntropy};
 use tokio::net::TcpStream;
 
+use log::log;
+
+#[path = "shared/log.rs"]
+mod log;
+
 type Socket = WebSocket<TcpStream, Client<SystemEntropy>>;
 
 #[tokio::main(flavor = "current_thread")]
@@ -21,12 +26,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let url = env::var("AUTOBAHN_URL").unwrap_or_else(|_| "ws://127.0.0.1:9001".into());
     let agent = env::var("AUTOBAHN_AGENT").unwrap_or_else(|_| "sockless".into());
     let count = case_count(&url).await?;
-    println!("{count} cases");
+    log(format_args!("{count} cases"));
     for case in 1..=count {
         let mut socket = open(&format!("{url}/runCase?case={case}&agent={agent}")).await?;
         // Many cases end in a failure on purpose; the report judges it.
         if let Err(error) = echo(&mut socket).await {
-            println!("case {case}: {error}");
+            log(format_args!("case {case}: {error}"));
         }
     }
     open(&format!("{url}/updateReports?agent={agent}")).await?.close(CloseCode::NORMAL).await?;

@@ -17,8 +17,9 @@ use std::time::Duration;
 
 use clap::Parser;
 use compression::Compression;
+use log::{announce, log};
 use sockless::adapter::tokio::{accept, WebSocket};
-use sockless::adapter::{Error, ServerOptions};
+use sockless::adapter::{Error, ServerOptions, Settings};
 use sockless::deflate::{Policy, Pool, Tuning};
 use sockless::handshake::OriginPolicy;
 use sockless::message::{Buffers, FeedError, Prepared};
@@ -29,6 +30,8 @@ use tokio::time::timeout;
 
 #[path = "shared/compression.rs"]
 mod compression;
+#[path = "shared/log.rs"]
+mod log;
 
 #[derive(Parser)]
 #[command(about = "Sends every WebSocket message to every client")]
@@ -50,9 +53,10 @@ struct Options {
 async fn main() -> io::Result<()> {
     let options = Options::parse();
     let listener = TcpListener::bind(&options.listen).await?;
-    println!("listening on {}", listener.local_addr()?);
+    announce(listener.local_addr())?;
     let grace = Duration::from_secs(options.grace);
-    Room::new(options.queue, grace, options.compression.policy()).run(listener).await;
+    let room = Room::new(options.queue, grace, options.compression.policy());
+    room.with_tuning(options.compression.tuning()).run(listener).await;
     Ok(())
 }
 
@@ -68,12 +72,26 @@ pub struct Room {
     queue: usize,
     grace: Duration,
     policy: Option<Policy>,
+    tuning: Tuning,
     pool: Pool,
 }
 
 impl Room {
     pub fn new(queue: usize, grace: Duration, policy: Option<Policy>) -> Self {
-        Self { sender: broadcast::Sender::new(RING), queue, grace, policy, pool: Pool::default() }
+        Self {
+            sender: broadcast::Sender::new(RING),
+            queue,
+            grace,
+            policy,
+            tuning: Tuning::DEFAULT,
+            pool: Pool::default(),
+        }
+    }
+
+    /// Compresses in this way, if at all.
+    pub const fn with_tuning(mut self, tuning: Tuning) -> Self {
+        self.tuning = tuning;
+        self
     }
 
     /// How many are in the room.
@@ -88,7 +106,7 @@ impl Room {
                 Ok(accepted) => accepted,
                 // One connection that failed, or too many open files: neither is a reason to end.
                 Err(error) => {
-                    eprintln!("accept: {error}");
+                    log(format_args!("accept: {error}"));
                     tokio::time::sleep(Duration::from_millis(50)).await;
                     continue;
                 }
@@ -96,7 +114,7 @@ impl Room {
             let room = self.clone();
             tokio::spawn(async move {
                 if let Err(error) = room.serve(stream).await {
-                    eprintln!("{peer}: {error}");
+                    log(format_args!("{peer}: {error}"));
                 }
             });
         }
@@ -104,10 +122,12 @@ impl Room {
 
     async fn serve(&self, stream: TcpStream) -> Result<(), Error> {
         stream.set_nodelay(true)?;
-        // Any page may join; a server with users would say `SameHost`.
-        let mut options = ServerOptions::new(OriginPolicy::Any)
+        let settings = Settings::DEFAULT
             .with_limits(Limits::DEFAULT.with_max_message_size(MAX_MESSAGE))
-            .with_buffers(Buffers::DEFAULT.with_max_queued(self.queue));
+            .with_buffers(Buffers::DEFAULT.with_max_queued(self.queue))
+            .with_tuning(self.tuning);
+        // Any page may join; a server with users would say `SameHost`.
+        let mut options = ServerOptions::new(OriginPolicy::Any).with_settings(settings);
         if let Some(policy) = self.policy {
             options = options.with_deflate(policy, &self.pool);
         }
@@ -144,7 +164,7 @@ impl Room {
     /// Says it to everybody.
     fn publish(&self, message: Message<'_>) -> Result<(), SendError> {
         let message = match self.policy {
-            Some(policy) => Prepared::deflated(message, policy.server_max_window_bits, Tuning::DEFAULT)?,
+            Some(policy) => Prepared::deflated(message, policy.server_max_window_bits, self.tuning)?,
             None => Prepared::new(message),
         };
         // Nobody may be there any more.

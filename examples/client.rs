@@ -1,13 +1,15 @@
 //! A terminal client: lines in, messages out.
 //!
 //! `cargo run --release --example client -- ws://127.0.0.1:9001` sends each line of standard input as a text
-//! message and prints each message on a line. The end of the input closes the connection. At the end it
+//! message and prints each message on a line; on a terminal with its control characters escaped. The end of the input closes the connection. At the end it
 //! reports how the connection ended on standard error, as `closed CODE REASON`, and exits with 0 if it ended
 //! cleanly.
 
 use std::error::Error;
+use std::io::{self, ErrorKind, IsTerminal};
 
 use clap::Parser;
+use log::{log, Printable};
 use sockless::adapter::tokio::{dial, WebSocket};
 use sockless::adapter::Settings;
 use sockless::deflate::Offer;
@@ -16,6 +18,9 @@ use sockless::handshake::Uri;
 use sockless::{Client, CloseCode, CloseFrame, CloseReason, Message, Payload, SystemEntropy};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines, Stdin};
 use tokio::net::TcpStream;
+
+#[path = "shared/log.rs"]
+mod log;
 
 #[derive(Parser)]
 #[command(about = "Sends lines as messages and prints messages as lines")]
@@ -56,7 +61,7 @@ type Socket = WebSocket<TcpStream, Client<SystemEntropy>>;
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     let clean = run(&Options::parse()).await.unwrap_or_else(|error| {
-        eprintln!("{error}");
+        log(error);
         false
     });
     // Returning would wait for the thread that reads standard input, which may have nothing to read for ever.
@@ -69,11 +74,11 @@ async fn run(options: &Options) -> Result<bool, Box<dyn Error>> {
     let mut socket = open(options).await?;
     let result = if options.echo { echo(&mut socket).await } else { talk(&mut socket, options, close).await };
     if let Err(error) = result {
-        eprintln!("{error}");
+        log(error);
     }
     match socket.closed() {
         Some(closed) => {
-            eprintln!("closed {} {}", closed.status, socket.close_reason());
+            log(format_args!("closed {} {}", closed.status, socket.close_reason()));
             Ok(closed.clean)
         }
         None => Ok(false),
@@ -115,7 +120,14 @@ async fn talk(socket: &mut Socket, options: &Options, close: CloseFrame<'_>) -> 
         // Receiving is cancel safe: whichever comes first, nothing of the other is lost.
         tokio::select! {
             message = socket.recv() => match message? {
-                Some(message) => print(message, &mut out).await?,
+                Some(message) => match print(message, &mut out).await {
+                    // Nobody reads any more: there is nothing left to do here.
+                    Err(error) if error.kind() == ErrorKind::BrokenPipe => {
+                        socket.close(close).await?;
+                        return Ok(());
+                    }
+                    printed => printed?,
+                },
                 None => return Ok(()),
             },
             line = next_line(&mut lines) => match line? {
@@ -139,8 +151,11 @@ async fn next_line(lines: &mut Option<Lines<BufReader<Stdin>>>) -> std::io::Resu
     }
 }
 
-async fn print(message: Message<'_>, out: &mut tokio::io::Stdout) -> std::io::Result<()> {
+async fn print(message: Message<'_>, out: &mut tokio::io::Stdout) -> io::Result<()> {
     match message {
+        Message::Text(text) if io::stdout().is_terminal() => {
+            out.write_all(Printable(text).to_string().as_bytes()).await?;
+        }
         Message::Text(text) => out.write_all(text.as_bytes()).await?,
         Message::Binary(octets) => out.write_all(hex::encode(octets).as_bytes()).await?,
     }

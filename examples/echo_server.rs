@@ -4,14 +4,17 @@ use std::time::Duration;
 
 use clap::Parser;
 use compression::Compression;
+use log::{announce, log};
 use sockless::adapter::tokio::accept;
-use sockless::adapter::{Error, ServerOptions};
+use sockless::adapter::{Error, ServerOptions, Settings};
 use sockless::deflate::{Policy, Pool};
 use sockless::handshake::OriginPolicy;
 use tokio::net::{TcpListener, TcpStream};
 
 #[path = "shared/compression.rs"]
 mod compression;
+#[path = "shared/log.rs"]
+mod log;
 
 #[derive(Parser)]
 #[command(about = "Echoes every WebSocket message")]
@@ -25,10 +28,16 @@ struct Options {
 
 #[tokio::main]
 async fn main() -> std::io::Result<()> {
+    run().await
+}
+
+/// As the command line says, on whatever runtime this is.
+pub async fn run() -> std::io::Result<()> {
     let options = Options::parse();
     let listener = TcpListener::bind(&options.listen).await?;
-    println!("listening on {}", listener.local_addr()?);
-    let policy = options.compression.policy();
+    announce(listener.local_addr())?;
+    let (policy, tuning) = (options.compression.policy(), options.compression.tuning());
+    let settings = Settings::DEFAULT.with_tuning(tuning);
     // Connections that keep no context between messages take theirs from here.
     let pool = Pool::default();
     loop {
@@ -36,24 +45,29 @@ async fn main() -> std::io::Result<()> {
             Ok(accepted) => accepted,
             // One connection that failed, or too many open files: neither is a reason to end.
             Err(error) => {
-                eprintln!("accept: {error}");
+                log(format_args!("accept: {error}"));
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 continue;
             }
         };
         let pool = pool.clone();
         tokio::spawn(async move {
-            if let Err(error) = serve(stream, policy, &pool).await {
-                eprintln!("{peer}: {error}");
+            if let Err(error) = serve(stream, settings, policy, &pool).await {
+                log(format_args!("{peer}: {error}"));
             }
         });
     }
 }
 
-async fn serve(stream: TcpStream, policy: Option<Policy>, pool: &Pool) -> Result<(), Error> {
+async fn serve(
+    stream: TcpStream,
+    settings: Settings,
+    policy: Option<Policy>,
+    pool: &Pool,
+) -> Result<(), Error> {
     stream.set_nodelay(true)?;
     // Any page may use an echo; a server with users would say `SameHost`.
-    let mut options = ServerOptions::new(OriginPolicy::Any);
+    let mut options = ServerOptions::new(OriginPolicy::Any).with_settings(settings);
     if let Some(policy) = policy {
         options = options.with_deflate(policy, pool);
     }

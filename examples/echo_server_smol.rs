@@ -4,15 +4,18 @@ use std::time::Duration;
 
 use clap::Parser;
 use compression::Compression;
+use log::{announce, log};
 use smol::net::{TcpListener, TcpStream};
 use smol::Timer;
 use sockless::adapter::futures_io::FuturesIo;
-use sockless::adapter::{polled, Error, ServerOptions};
+use sockless::adapter::{polled, Error, ServerOptions, Settings};
 use sockless::deflate::{Policy, Pool};
 use sockless::handshake::OriginPolicy;
 
 #[path = "shared/compression.rs"]
 mod compression;
+#[path = "shared/log.rs"]
+mod log;
 
 #[derive(Parser)]
 #[command(about = "Echoes every WebSocket message")]
@@ -24,12 +27,13 @@ struct Options {
     compression: Compression,
 }
 
-fn main() -> std::io::Result<()> {
+pub fn main() -> std::io::Result<()> {
     let options = Options::parse();
     smol::block_on(async {
         let listener = TcpListener::bind(&options.listen).await?;
-        println!("listening on {}", listener.local_addr()?);
-        let policy = options.compression.policy();
+        announce(listener.local_addr())?;
+        let (policy, tuning) = (options.compression.policy(), options.compression.tuning());
+        let settings = Settings::DEFAULT.with_tuning(tuning);
         // Connections that keep no context between messages take theirs from here.
         let pool = Pool::default();
         loop {
@@ -37,15 +41,15 @@ fn main() -> std::io::Result<()> {
                 Ok(accepted) => accepted,
                 // One connection that failed, or too many open files: neither is a reason to end.
                 Err(error) => {
-                    eprintln!("accept: {error}");
+                    log(format_args!("accept: {error}"));
                     Timer::after(Duration::from_millis(50)).await;
                     continue;
                 }
             };
             let pool = pool.clone();
             let connection = smol::spawn(async move {
-                if let Err(error) = serve(stream, policy, &pool).await {
-                    eprintln!("{peer}: {error}");
+                if let Err(error) = serve(stream, settings, policy, &pool).await {
+                    log(format_args!("{peer}: {error}"));
                 }
             });
             connection.detach();
@@ -53,10 +57,15 @@ fn main() -> std::io::Result<()> {
     })
 }
 
-async fn serve(stream: TcpStream, policy: Option<Policy>, pool: &Pool) -> Result<(), Error> {
+async fn serve(
+    stream: TcpStream,
+    settings: Settings,
+    policy: Option<Policy>,
+    pool: &Pool,
+) -> Result<(), Error> {
     stream.set_nodelay(true)?;
     // Any page may use an echo; a server with users would say `SameHost`.
-    let mut options = ServerOptions::new(OriginPolicy::Any);
+    let mut options = ServerOptions::new(OriginPolicy::Any).with_settings(settings);
     if let Some(policy) = policy {
         options = options.with_deflate(policy, pool);
     }

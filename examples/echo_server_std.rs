@@ -2,18 +2,22 @@
 //! `cargo run --release --example echo_server_std -- --listen 127.0.0.1:9001`.
 
 use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use clap::Parser;
 use compression::Compression;
+use log::{announce, log};
 use sockless::adapter::std_io::accept;
-use sockless::adapter::{Error, ServerOptions};
+use sockless::adapter::{Error, ServerOptions, Settings};
 use sockless::deflate::{Policy, Pool};
 use sockless::handshake::OriginPolicy;
 
 #[path = "shared/compression.rs"]
 mod compression;
+#[path = "shared/log.rs"]
+mod log;
 
 #[derive(Parser)]
 #[command(about = "Echoes every WebSocket message, on blocking sockets")]
@@ -21,40 +25,52 @@ struct Options {
     /// Where to listen; port 0 picks a free one.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9001")]
     listen: String,
+    /// Connections at a time, each of which has a thread. Whoever comes then waits in the listener's backlog.
+    #[arg(long, value_name = "COUNT", default_value = "1024")]
+    max_connections: usize,
     #[command(flatten)]
     compression: Compression,
 }
 
-fn main() -> std::io::Result<()> {
+pub fn main() -> std::io::Result<()> {
     let options = Options::parse();
     let listener = TcpListener::bind(&options.listen)?;
-    println!("listening on {}", listener.local_addr()?);
-    let policy = options.compression.policy();
+    announce(listener.local_addr())?;
+    let (policy, tuning) = (options.compression.policy(), options.compression.tuning());
+    let settings = Settings::DEFAULT.with_tuning(tuning);
+    let places = Places::new(options.max_connections);
     // Connections that keep no context between messages take theirs from here.
     let pool = Pool::default();
     loop {
+        let place = places.take();
         let (stream, peer) = match listener.accept() {
             Ok(accepted) => accepted,
             // One connection that failed, or too many open files: neither is a reason to end.
             Err(error) => {
-                eprintln!("accept: {error}");
+                log(format_args!("accept: {error}"));
                 thread::sleep(Duration::from_millis(50));
                 continue;
             }
         };
         let pool = pool.clone();
-        thread::spawn(move || {
-            if let Err(error) = serve(stream, policy, &pool) {
-                eprintln!("{peer}: {error}");
+        let serving = thread::Builder::new().spawn(move || {
+            let _place = place;
+            if let Err(error) = serve(stream, settings, policy, &pool) {
+                log(format_args!("{peer}: {error}"));
             }
         });
+        // The connection is lost, the server is not.
+        if let Err(error) = serving {
+            log(format_args!("{peer}: no thread: {error}"));
+            thread::sleep(Duration::from_millis(50));
+        }
     }
 }
 
-fn serve(stream: TcpStream, policy: Option<Policy>, pool: &Pool) -> Result<(), Error> {
+fn serve(stream: TcpStream, settings: Settings, policy: Option<Policy>, pool: &Pool) -> Result<(), Error> {
     stream.set_nodelay(true)?;
     // Any page may use an echo; a server with users would say `SameHost`.
-    let mut options = ServerOptions::new(OriginPolicy::Any);
+    let mut options = ServerOptions::new(OriginPolicy::Any).with_settings(settings);
     if let Some(policy) = policy {
         options = options.with_deflate(policy, pool);
     }
@@ -64,4 +80,34 @@ fn serve(stream: TcpStream, policy: Option<Policy>, pool: &Pool) -> Result<(), E
         outgoing.feed(message)?;
     }
     Ok(())
+}
+
+/// Places for connections.
+struct Places {
+    free: Mutex<usize>,
+    given_back: Condvar,
+}
+
+impl Places {
+    fn new(count: usize) -> Arc<Self> {
+        Arc::new(Self { free: Mutex::new(count.max(1)), given_back: Condvar::new() })
+    }
+
+    /// Waits until one is free.
+    fn take(self: &Arc<Self>) -> Place {
+        let free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.given_back.wait_while(free, |free| *free == 0);
+        *waited.unwrap_or_else(PoisonError::into_inner) -= 1;
+        Place(Arc::clone(self))
+    }
+}
+
+/// One of them, until it is dropped.
+struct Place(Arc<Places>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        *self.0.free.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        self.0.given_back.notify_one();
+    }
 }

@@ -1,6 +1,10 @@
 //! The example servers, as processes: what a peer, or whoever reads their log, must not be able to do to them.
 #![cfg(target_os = "linux")] // reads /proc, and sets limits with `ulimit`
 
+#[path = "../examples/shared/log.rs"]
+#[allow(dead_code, reason = "only what it escapes is tested")]
+mod log;
+
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -342,20 +346,29 @@ fn a_failure_is_logged_with_the_address_of_the_peer() {
 }
 
 #[test]
-fn a_threshold_of_zero_compresses_everything() {
+fn the_threshold_says_what_is_compressed() {
     let _alone = alone();
+    let cases: [(&[&str], u8, u8); 4] = [
+        (&[], 0x81, 0x81),
+        (&["--threshold", "60"], 0x81, 0xC1),
+        (&["--threshold", "61"], 0x81, 0x81),
+        // Where the context is kept, nothing goes out as it is.
+        (&["--threshold", "0", "--takeover"], 0xC1, 0xC1),
+    ];
     for name in SERVERS {
-        for (arguments, first) in
-            [(&[][..], 0x81), (&["--threshold", "0"], 0xC1), (&["--threshold", "2"], 0xC1)]
-        {
+        for (arguments, short, long) in cases {
             let server = Server::quiet(name, arguments);
-            let mut stream = server.connect();
-            let answer = handshake(&mut stream, "Sec-WebSocket-Extensions: permessage-deflate\r\n");
-            assert!(answer.contains("permessage-deflate"), "{answer}");
-            stream.write_all(b"\x81\x82\0\0\0\0hi").unwrap();
-            let mut octet = [0];
-            stream.read_exact(&mut octet).unwrap();
-            assert_eq!(octet[0], first, "{name} {arguments:?}");
+            let messages = [(b"hi".to_vec(), short), (vec![b'a'; 60], long)];
+            for (payload, first) in messages {
+                let mut stream = server.connect();
+                let answer = handshake(&mut stream, "Sec-WebSocket-Extensions: permessage-deflate\r\n");
+                assert!(answer.contains("permessage-deflate"), "{answer}");
+                stream.write_all(&[0x81, 0x80 | payload.len() as u8, 0, 0, 0, 0]).unwrap();
+                stream.write_all(&payload).unwrap();
+                let mut octet = [0];
+                stream.read_exact(&mut octet).unwrap();
+                assert_eq!(octet[0], first, "{name} {arguments:?} {}", payload.len());
+            }
         }
     }
 }
@@ -418,4 +431,16 @@ fn a_client_whose_output_nobody_reads_ends_quietly() {
     // The peer was told: a Close of four or more octets, masked.
     let sent = serving.join().unwrap();
     assert_eq!(sent.first(), Some(&0x88), "{sent:x?}");
+}
+
+#[test]
+fn text_of_a_peer_is_printed_so_that_it_cannot_steer() {
+    let printed = |text: &str| log::Printable(text).to_string();
+    assert_eq!(printed("plain, größer 日本 🦀"), "plain, größer 日本 🦀");
+    assert_eq!(printed("\x1b]0;title\x07\r\n\t\0"), r"\u{1b}]0;title\u{7}\r\n\t\u{0}");
+    assert_eq!(printed("\u{9b}2J\u{7f}"), r"\u{9b}2J\u{7f}");
+    assert_eq!(printed("a\u{202e}b\u{2066}c\u{2028}d\u{200f}"), r"a\u{202e}b\u{2066}c\u{2028}d\u{200f}");
+    for c in (0..=0x9f_u8).map(char::from).filter(|c| c.is_control()) {
+        assert!(!printed(&format!("x{c}y")).contains(c), "{c:?}");
+    }
 }

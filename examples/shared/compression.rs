@@ -1,7 +1,7 @@
 //! How the echo servers compress, as their command lines say.
 
 use clap::Args;
-use sockless::deflate::{Policy, WindowBits};
+use sockless::deflate::{Policy, Tuning, WindowBits};
 
 #[derive(Args)]
 pub struct Compression {
@@ -20,6 +20,10 @@ pub struct Compression {
     /// The largest window of clients that let the server choose, 8 to 15.
     #[arg(long, value_name = "BITS", default_value = "15", value_parser = window)]
     client_window: WindowBits,
+    /// Send messages below this size as they are. With 0 all are compressed, which some clients need: see
+    /// docs/peers-known-to-break.md.
+    #[arg(long, value_name = "OCTETS", default_value_t = Tuning::DEFAULT.threshold)]
+    threshold: usize,
 }
 
 impl Compression {
@@ -29,6 +33,11 @@ impl Compression {
         policy.server_max_window_bits = self.server_window;
         policy.client_max_window_bits = self.client_window;
         (self.deflate || !self.no_deflate).then_some(policy)
+    }
+
+    /// How it is compressed.
+    pub const fn tuning(&self) -> Tuning {
+        Tuning::DEFAULT.with_threshold(self.threshold)
     }
 }
 
