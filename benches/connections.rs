@@ -19,6 +19,8 @@ mod connection;
 mod counting;
 #[path = "../examples/echo_server_mio/event_loop.rs"]
 mod event_loop;
+#[path = "../examples/shared/log.rs"]
+mod log;
 #[path = "connections/loopback.rs"]
 mod loopback;
 #[path = "../examples/shared/opening.rs"]

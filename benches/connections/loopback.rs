@@ -8,6 +8,7 @@ use std::time::Duration;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use sockless::adapter::tokio::{accept, dial, WebSocket};
 use sockless::adapter::{ServerOptions, Settings};
+use sockless::deflate::Tuning;
 use sockless::handshake::client::ClientRequest;
 use sockless::handshake::{HeadLimits, OriginPolicy, Uri};
 use sockless::{Client, Payload, Server, SystemEntropy};
@@ -84,7 +85,9 @@ fn serve_on_mio(count: usize) -> Result<()> {
     let url = format!("ws://{}", listener.local_addr()?);
     std::thread::spawn(|| {
         let mut heads = vec![0; HEADS * HeadLimits::STORAGE];
-        Loop::new(listener, None, &mut heads).and_then(Loop::run).expect("it serves for ever");
+        Loop::new(listener, None, Tuning::DEFAULT, &mut heads)
+            .and_then(Loop::run)
+            .expect("it serves for ever");
     });
     Builder::new_current_thread().enable_all().build()?.block_on(async {
         let mut clients = Clients::start(&url, count)?;

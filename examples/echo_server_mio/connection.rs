@@ -1,7 +1,7 @@
 //! One connection of the loop: it does what the engine says until the socket would make it wait.
 
 use std::io::{self, IoSlice, Read, Write};
-use std::net::Shutdown;
+use std::net::{Shutdown, SocketAddr};
 
 use mio::net::TcpStream;
 use sockless::deflate::{Params, Policy, Pool, Tuning};
@@ -10,18 +10,21 @@ use sockless::handshake::HeadLimits;
 use sockless::message::{Action, Buffers, Endpoint, FeedError, OwnedMessage, Refused, Spare, WriteSide};
 use sockless::{Config, Deadlines, Progress, Rest, Server, Timeouts, Timestamp, Wake};
 
+use crate::log::log;
 use crate::opening::{open, refuse, Opening};
 
 /// What the connections of a thread share.
 pub struct Shared<'h> {
     /// What is accepted of permessage-deflate, if anything is.
-    pub policy: Option<Policy>,
+    policy: Option<Policy>,
+    /// How it is compressed.
+    tuning: Tuning,
     /// Where connections that keep no context between messages have theirs from.
-    pub pool: Pool,
-    /// Storage for heads: so many connections can be opening at a time.
+    pool: Pool,
+    /// Storage for heads: so many connections can be in the middle of one at a time.
     pub heads: Vec<&'h mut [u8]>,
     /// What is read before there is an endpoint, or after there could have been one.
-    pub scratch: Box<[u8]>,
+    scratch: Box<[u8]>,
     /// An endpoint in which the next connection wakes up.
     awake: Option<Box<Echo>>,
     /// Its buffers, and those of connections that have an endpoint of their own.
@@ -29,9 +32,9 @@ pub struct Shared<'h> {
 }
 
 impl<'h> Shared<'h> {
-    pub fn new(policy: Option<Policy>, heads: Vec<&'h mut [u8]>) -> Self {
+    pub fn new(policy: Option<Policy>, tuning: Tuning, heads: Vec<&'h mut [u8]>) -> Self {
         let scratch = vec![0; 16 << 10].into();
-        Self { policy, pool: Pool::default(), heads, scratch, awake: None, spare: Spare::new() }
+        Self { policy, tuning, pool: Pool::default(), heads, scratch, awake: None, spare: Spare::new() }
     }
 
     /// The endpoint of a connection that was at rest.
@@ -48,12 +51,16 @@ pub enum Turn {
     Waiting,
     /// There may be more to do, but others want their turn.
     Unfinished,
+    /// A request begins, and no storage for its head is free: another opening has to give its own.
+    WantsHead,
     /// The connection is over.
     Ended,
 }
 
 pub struct Connection<'h> {
     stream: TcpStream,
+    /// For the log: a socket that was reset does not tell it any more.
+    peer: SocketAddr,
     /// What is not written yet of the answer to the opening handshake.
     response: Vec<u8>,
     phase: Phase<'h>,
@@ -61,18 +68,66 @@ pub struct Connection<'h> {
 
 /// What most connections are in is small: at rest.
 enum Phase<'h> {
-    Opening(Box<(Handshake<'h>, Deadlines)>),
+    Opening(Box<Begun<'h>>),
     /// Between messages, and nothing to do.
     AtRest(Rest),
     /// Something is in progress, or a compression context remembers earlier messages.
     Awake(Box<Echo>),
     /// Reading on, within a bound, so that no reset overtakes the refusal.
-    Refused(Box<(Deadlines, usize)>),
+    Refused(Box<Refusal>),
     Over,
 }
 
-/// Steps of a turn.
-const STEPS: usize = 64;
+/// An opening handshake.
+struct Begun<'h> {
+    /// Which it is, counted from the first that was accepted.
+    number: u64,
+    /// From the first octet on: it takes storage.
+    handshake: Option<Handshake<'h>>,
+    deadlines: Deadlines,
+}
+
+/// What is left to do after a refusal.
+struct Refusal {
+    deadlines: Deadlines,
+    /// Octets that may still be read.
+    left: usize,
+    /// The writing direction was ended.
+    ended: bool,
+}
+
+/// What a turn may cost. One connection must not keep all others waiting, whatever its peer sends.
+struct Budget {
+    /// System calls.
+    steps: usize,
+    /// Messages; a short one costs little more than a long one.
+    messages: usize,
+    /// Octets read, written, inflated and compressed.
+    octets: usize,
+}
+
+impl Budget {
+    /// About a millisecond.
+    const TURN: Self = Self { steps: 64, messages: 1024, octets: 256 << 10 };
+    /// How much more a message, and an octet of it, cost where they are inflated and compressed again.
+    const COMPRESSED: usize = 16;
+
+    const fn is_spent(&self) -> bool {
+        self.steps == 0 || self.messages == 0 || self.octets == 0
+    }
+
+    fn step(&mut self, octets: usize) {
+        self.steps = self.steps.saturating_sub(1);
+        self.octets = self.octets.saturating_sub(octets);
+    }
+
+    fn message(&mut self, octets: usize, compressed: bool) {
+        let weight = if compressed { Self::COMPRESSED } else { 1 };
+        self.messages = self.messages.saturating_sub(weight);
+        self.octets = self.octets.saturating_sub(octets.saturating_mul(weight));
+    }
+}
+
 /// Octets that are read after a refusal, at most.
 const MAX_DRAINED: usize = 1 << 20;
 
@@ -81,10 +136,22 @@ const OPENING: Progress = Progress::OPENING;
 const REFUSED: Progress = Progress { closing: true, ..OPENING };
 
 impl<'h> Connection<'h> {
-    pub fn new(stream: TcpStream, head: &'h mut [u8]) -> Self {
-        let handshake = Handshake::new(head, HeadLimits::DEFAULT);
-        let phase = Phase::Opening(Box::new((handshake, Deadlines::new(TIMEOUTS))));
-        Self { stream, response: Vec::new(), phase }
+    /// The `number` counts connections.
+    pub fn new(stream: TcpStream, peer: SocketAddr, number: u64) -> Self {
+        let begun = Begun { number, handshake: None, deadlines: Deadlines::new(TIMEOUTS) };
+        Self { stream, peer, response: Vec::new(), phase: Phase::Opening(Box::new(begun)) }
+    }
+
+    /// Its number while it is opening, behind whether it has storage for a head.
+    pub fn opening(&self) -> Option<(bool, u64)> {
+        match &self.phase {
+            Phase::Opening(begun) => Some((begun.handshake.is_some(), begun.number)),
+            _ => None,
+        }
+    }
+
+    pub const fn peer(&self) -> SocketAddr {
+        self.peer
     }
 
     pub const fn stream(&mut self) -> &mut TcpStream {
@@ -93,7 +160,9 @@ impl<'h> Connection<'h> {
 
     /// Goes on as far as the socket allows. `ended` unless the peer is known to have sent no end yet.
     pub fn turn(&mut self, ended: bool, shared: &mut Shared<'h>) -> io::Result<Turn> {
-        for _ in 0..STEPS {
+        let mut budget = Budget::TURN;
+        while !budget.is_spent() {
+            budget.step(0);
             if !self.response.is_empty() {
                 match attempt(|| self.stream.write(&self.response))? {
                     Some(count) if count == self.response.len() => self.response = Vec::new(),
@@ -105,23 +174,32 @@ impl<'h> Connection<'h> {
             match &mut self.phase {
                 Phase::AtRest(rest) => self.phase = Phase::Awake(shared.wake(*rest)),
                 Phase::Awake(echo) => {
-                    let turn = echo.turn(&mut self.stream, ended, &mut shared.spare);
+                    let turn = echo.turn(&mut self.stream, self.peer, ended, budget, &mut shared.spare);
                     self.settle(shared);
                     return turn;
                 }
                 Phase::Over => return Ok(Turn::Ended),
                 Phase::Refused(refused) => {
-                    // A transport that has ended is as good.
-                    let _ = self.stream.shutdown(Shutdown::Write);
+                    // Once: each is an event of its own. A transport that has ended is as good.
+                    if !std::mem::replace(&mut refused.ended, true) {
+                        let _ = self.stream.shutdown(Shutdown::Write);
+                    }
                     match attempt(|| self.stream.read(&mut shared.scratch))? {
-                        Some(count @ 1..) if count < refused.1 => refused.1 -= count,
+                        Some(count @ 1..) if count < refused.left => refused.left -= count,
                         Some(_) => return Ok(Turn::Ended),
                         None => return Ok(Turn::Waiting),
                     }
                 }
+                Phase::Opening(begun) if begun.handshake.is_none() && shared.heads.is_empty() => {
+                    return Ok(match attempt(|| self.stream.peek(&mut [0]))? {
+                        Some(0) => Turn::Ended,
+                        Some(_) => Turn::WantsHead,
+                        None => Turn::Waiting,
+                    });
+                }
                 Phase::Opening(_) => match attempt(|| self.stream.read(&mut shared.scratch))? {
                     Some(0) => return Ok(Turn::Ended),
-                    Some(count) => self.opening(count, shared),
+                    Some(count) => self.open(count, shared),
                     None => return Ok(Turn::Waiting),
                 },
             }
@@ -133,10 +211,10 @@ impl<'h> Connection<'h> {
     pub fn deadline(&mut self, now: Timestamp, shared: &mut Shared<'h>) -> Option<Timestamp> {
         loop {
             let wake = match &self.phase {
-                Phase::Opening(opening) => opening.1.poll_timeout(OPENING),
+                Phase::Opening(begun) => begun.deadlines.poll_timeout(OPENING),
                 Phase::AtRest(rest) => rest.poll_timeout(&TIMEOUTS),
                 Phase::Awake(echo) => echo.endpoint.poll_timeout(),
-                Phase::Refused(refused) => refused.0.poll_timeout(REFUSED),
+                Phase::Refused(refused) => refused.deadlines.poll_timeout(REFUSED),
                 Phase::Over => Wake::Never,
             };
             match wake {
@@ -153,8 +231,8 @@ impl<'h> Connection<'h> {
             self.phase = Phase::Awake(shared.wake(rest));
         }
         match &mut self.phase {
-            Phase::Opening(opening) => {
-                if opening.1.handle_timeout(now, OPENING).is_some() {
+            Phase::Opening(begun) => {
+                if begun.deadlines.handle_timeout(now, OPENING).is_some() {
                     refuse(&Reject::new(408).expect("a status"), &mut self.response);
                     self.enter(refused(), shared);
                 }
@@ -164,7 +242,7 @@ impl<'h> Connection<'h> {
                 self.settle(shared);
             }
             Phase::Refused(refused) => {
-                if refused.0.handle_timeout(now, REFUSED).is_some() {
+                if refused.deadlines.handle_timeout(now, REFUSED).is_some() {
                     self.response.clear();
                     self.phase = Phase::Over;
                 }
@@ -175,8 +253,8 @@ impl<'h> Connection<'h> {
 
     /// Goes on to this phase; the storage of a head is for the next connection then.
     fn enter(&mut self, next: Phase<'h>, shared: &mut Shared<'h>) {
-        if let Phase::Opening(opening) = std::mem::replace(&mut self.phase, next) {
-            shared.heads.push(opening.0.into_storage());
+        if let Phase::Opening(begun) = std::mem::replace(&mut self.phase, next) {
+            shared.heads.extend(begun.handshake.map(Handshake::into_storage));
         }
     }
 
@@ -196,16 +274,35 @@ impl<'h> Connection<'h> {
         self.enter(Phase::Over, shared);
     }
 
+    /// Ends an opening whose storage or file another needs. The peer is told as far as that needs no wait.
+    pub fn evict(mut self, shared: &mut Shared<'h>) {
+        let mut response = Vec::new();
+        refuse(&Reject::new(503).expect("a status"), &mut response);
+        // What was not read would make a reset of the end, which overtakes the answer.
+        let _ = self.stream.read(&mut shared.scratch);
+        let _ = self.stream.write(&response);
+        self.end(shared);
+    }
+
     /// Takes the first octets of the scratch as a part of the opening handshake.
-    fn opening(&mut self, count: usize, shared: &mut Shared<'h>) {
-        let Phase::Opening(opening) = &mut self.phase else { return };
+    fn open(&mut self, count: usize, shared: &mut Shared<'h>) {
+        let Phase::Opening(begun) = &mut self.phase else { return };
+        let handshake = match &mut begun.handshake {
+            Some(handshake) => handshake,
+            none => match shared.heads.pop() {
+                Some(head) => none.insert(Handshake::new(head, HeadLimits::DEFAULT)),
+                None => return,
+            },
+        };
         let received = &shared.scratch[..count];
-        let next = match open(&mut opening.0, received, shared.policy.as_ref(), &mut self.response) {
+        let next = match open(handshake, received, shared.policy.as_ref(), &mut self.response) {
             Opening::NeedMore => return,
             Opening::Open(session, taken) => match (&session.deflate, &received[taken..]) {
                 (None, []) => Phase::AtRest(Rest::new()),
                 (None, more) => Phase::Awake(Box::new(Echo::new(more))),
-                (Some(params), more) => Phase::Awake(Box::new(Echo::compressing(params, &shared.pool, more))),
+                (Some(params), more) => {
+                    Phase::Awake(Box::new(Echo::compressing(params, shared.tuning, &shared.pool, more)))
+                }
             },
             Opening::Refused => refused(),
         };
@@ -214,7 +311,7 @@ impl<'h> Connection<'h> {
 }
 
 fn refused<'h>() -> Phase<'h> {
-    Phase::Refused(Box::new((Deadlines::new(TIMEOUTS), MAX_DRAINED)))
+    Phase::Refused(Box::new(Refusal { deadlines: Deadlines::new(TIMEOUTS), left: MAX_DRAINED, ended: false }))
 }
 
 /// After the opening handshake.
@@ -233,9 +330,9 @@ impl Echo {
         Self { endpoint, held: None, compresses: false }
     }
 
-    fn compressing(params: &Params, pool: &Pool, received: &[u8]) -> Self {
+    fn compressing(params: &Params, tuning: Tuning, pool: &Pool, received: &[u8]) -> Self {
         let Self { endpoint, held, .. } = Self::new(received);
-        Self { endpoint: endpoint.with_deflate(params, Tuning::DEFAULT, Some(pool)), held, compresses: true }
+        Self { endpoint: endpoint.with_deflate(params, tuning, Some(pool)), held, compresses: true }
     }
 
     /// What is to be kept of the connection, if it is at rest.
@@ -246,26 +343,39 @@ impl Echo {
         self.endpoint.rest()
     }
 
-    fn turn(&mut self, stream: &mut TcpStream, ended: bool, spare: &mut Spare) -> io::Result<Turn> {
+    fn turn(
+        &mut self,
+        stream: &mut TcpStream,
+        peer: SocketAddr,
+        ended: bool,
+        mut budget: Budget,
+        spare: &mut Spare,
+    ) -> io::Result<Turn> {
         let mut write = WriteSide::Ready;
         // Whether the last read left room: what comes later is an event of its own.
         let mut drained = false;
-        for _ in 0..STEPS {
+        while !budget.is_spent() {
             let action = if self.waits_for_room() {
                 Action::Write
             } else {
                 match self.endpoint.poll(write) {
                     Ok(action) => action,
                     Err(error) => {
-                        eprintln!("{error}");
+                        log(format_args!("{peer}: {error}"));
                         continue; // to the end of the transport
                     }
                 }
             };
             match action {
-                Action::Take => self.echo(stream),
+                Action::Take => {
+                    let octets = self.echo(stream);
+                    budget.message(octets, self.compresses);
+                }
                 Action::Write => match attempt(|| stream.write(self.endpoint.output())) {
-                    Ok(Some(count)) => self.endpoint.wrote(count),
+                    Ok(Some(count)) => {
+                        budget.step(count);
+                        self.endpoint.wrote(count);
+                    }
                     Ok(None) if write == WriteSide::Blocked || self.held.is_some() => {
                         return Ok(Turn::Waiting)
                     }
@@ -276,6 +386,7 @@ impl Echo {
                 Action::ShutdownWrite => {
                     // A transport that has ended is as good.
                     let _ = stream.shutdown(Shutdown::Write);
+                    budget.step(0);
                     self.endpoint.write_ended();
                 }
                 Action::Read if drained => return Ok(Turn::Waiting),
@@ -287,6 +398,7 @@ impl Echo {
                     match attempt(|| stream.read(space)) {
                         Ok(Some(0)) => self.endpoint.eof(),
                         Ok(Some(count)) => {
+                            budget.step(count);
                             self.endpoint.filled(count);
                             drained = count < room && !ended;
                         }
@@ -303,20 +415,21 @@ impl Echo {
     }
 
     /// Queues the message that is ready. What one read brought is answered in one write; a long message is
-    /// written from where it stands, as far as the socket takes it.
-    fn echo(&mut self, stream: &mut TcpStream) {
+    /// written from where it stands, as far as the socket takes it. Returns how long it was.
+    fn echo(&mut self, stream: &mut TcpStream) -> usize {
         let (inbound, outbound) = self.endpoint.split_mut();
         // A failure is reported by `poll` as well.
-        if let Ok(Some(message)) = inbound.message(outbound) {
-            let fed = outbound.feed_through(message, |slices| {
-                // Where nothing can be written, the next write tells why.
-                let slices = slices.map(IoSlice::new);
-                attempt(|| stream.write_vectored(&slices)).ok().flatten().unwrap_or(0)
-            });
-            if let Err(Refused { error: FeedError::Full { .. }, .. }) = fed {
-                self.held = Some(message.into());
-            }
+        let Ok(Some(message)) = inbound.message(outbound) else { return 0 };
+        let octets = message.octets().len();
+        let fed = outbound.feed_through(message, |slices| {
+            // Where nothing can be written, the next write tells why.
+            let slices = slices.map(IoSlice::new);
+            attempt(|| stream.write_vectored(&slices)).ok().flatten().unwrap_or(0)
+        });
+        if let Err(Refused { error: FeedError::Full { .. }, .. }) = fed {
+            self.held = Some(message.into());
         }
+        octets
     }
 
     /// Whether an echo still finds the queue full.

@@ -6,17 +6,21 @@ use std::time::{Duration, Instant};
 
 use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token};
-use sockless::deflate::Policy;
+use sockless::deflate::{Policy, Tuning};
 use sockless::handshake::HeadLimits;
 use sockless::Timestamp;
 
 use crate::connection::{Connection, Shared, Turn};
+use crate::log::log;
 
 const LISTENER: Token = Token(usize::MAX);
-/// Connections that can be opening at a time; the others wait in the listener's backlog.
+/// Connections that can be in the middle of a head at a time. One more takes the place of the oldest.
 pub const HEADS: usize = 1024;
 /// When to try again to accept, where it was not possible.
 const PATIENCE: Duration = Duration::from_millis(50);
+
+/// Connections that are accepted before the others have their turns.
+const ACCEPTS: usize = 64;
 
 /// Sockets, and whose turn it is.
 pub struct Loop<'h> {
@@ -24,142 +28,242 @@ pub struct Loop<'h> {
     listener: TcpListener,
     shared: Shared<'h>,
     clock: Instant,
-    /// By token, with the deadline that is noted for each.
-    connections: Vec<Option<(Connection<'h>, Option<Timestamp>)>>,
+    /// By token.
+    connections: Vec<Option<Place<'h>>>,
     vacant: Vec<usize>,
     deadlines: BTreeSet<(Timestamp, usize)>,
-    /// Who has more to do than one turn allowed.
-    unfinished: Vec<usize>,
-    /// Whether somebody may be waiting to be accepted.
-    accepting: bool,
+    /// Those that are opening: without a head before those with one, then the oldest first.
+    opening: BTreeSet<((bool, u64), usize)>,
+    /// Who has a turn next; each is here once.
+    turns: Vec<usize>,
+    /// How many were accepted.
+    accepted: u64,
+    /// When to accept; nothing where nobody waits.
+    accept_at: Option<Timestamp>,
+}
+
+/// A connection, and what is noted of it.
+struct Place<'h> {
+    connection: Connection<'h>,
+    /// Among the deadlines.
+    deadline: Option<Timestamp>,
+    /// If it is among those that have a turn: `false` if its peer is known to have sent no end yet.
+    turn: Option<bool>,
 }
 
 impl<'h> Loop<'h> {
     /// With storage for heads, of [`HeadLimits::STORAGE`] bytes each.
-    pub fn new(mut listener: TcpListener, policy: Option<Policy>, heads: &'h mut [u8]) -> io::Result<Self> {
+    pub fn new(
+        mut listener: TcpListener,
+        policy: Option<Policy>,
+        tuning: Tuning,
+        heads: &'h mut [u8],
+    ) -> io::Result<Self> {
         let poll = Poll::new()?;
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
         Ok(Self {
             poll,
             listener,
-            shared: Shared::new(policy, heads.chunks_exact_mut(HeadLimits::STORAGE).collect()),
+            shared: Shared::new(policy, tuning, heads.chunks_exact_mut(HeadLimits::STORAGE).collect()),
             clock: Instant::now(),
             connections: Vec::new(),
             vacant: Vec::new(),
             deadlines: BTreeSet::new(),
-            unfinished: Vec::new(),
-            accepting: false,
+            opening: BTreeSet::new(),
+            turns: Vec::new(),
+            accepted: 0,
+            accept_at: None,
         })
     }
 
     /// Serves for ever.
     pub fn run(mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(1024);
+        let mut turns = Vec::new();
         loop {
             match self.poll.poll(&mut events, self.patience()) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 result => result?,
             }
             let now = self.now();
-            for token in std::mem::take(&mut self.unfinished) {
-                self.turn(token, true, now);
-            }
             for event in &events {
                 match event.token() {
-                    LISTENER => self.accepting = true,
-                    Token(token) => self.turn(token, event.is_read_closed(), now),
+                    // Where accepting failed, it has its time.
+                    LISTENER => _ = self.accept_at.get_or_insert(now),
+                    Token(token) => self.give_turn(token, event.is_read_closed()),
                 }
             }
-            while let Some(&(at, token)) = self.deadlines.first() {
-                if at > now {
-                    break;
+            while let Some(&(at, token)) = self.deadlines.first().filter(|(at, _)| *at <= now) {
+                self.deadlines.remove(&(at, token));
+                if let Some(Some(place)) = self.connections.get_mut(token) {
+                    place.deadline = None;
+                    self.with(token, |connection, shared| connection.tell(now, shared));
+                    self.give_turn(token, true);
                 }
-                self.deadlines.pop_first();
-                if let Some(Some((connection, noted))) = self.connections.get_mut(token) {
-                    *noted = None;
-                    connection.tell(now, &mut self.shared);
-                }
-                self.turn(token, true, now);
             }
-            if self.accepting {
-                self.accept(now);
+            // Who is not finished has the next turn when all others had theirs.
+            std::mem::swap(&mut turns, &mut self.turns);
+            for token in turns.drain(..) {
+                self.turn(token, now);
+            }
+            if self.accept_at.is_some_and(|at| at <= now) {
+                self.accept_at = self.accept(now);
             }
         }
     }
 
     /// How long to wait for the next event; for ever if there is nothing else to do.
     fn patience(&self) -> Option<Duration> {
-        if !self.unfinished.is_empty() {
+        if !self.turns.is_empty() {
             return Some(Duration::ZERO);
         }
-        let micros = |at: Timestamp| at.as_micros().saturating_sub(self.now().as_micros());
-        let deadline = self.deadlines.first().map(|(at, _)| Duration::from_micros(micros(*at)));
-        deadline.into_iter().chain(self.accepting.then_some(PATIENCE)).min()
+        let deadline = self.deadlines.first().map(|(at, _)| *at);
+        let at = deadline.into_iter().chain(self.accept_at).min()?;
+        Some(Duration::from_micros(at.as_micros().saturating_sub(self.now().as_micros())))
     }
 
     fn now(&self) -> Timestamp {
         Timestamp::from_duration(self.clock.elapsed())
     }
 
-    /// Lets a connection go on, and notes its next deadline.
-    fn turn(&mut self, token: usize, ended: bool, now: Timestamp) {
-        let Some(slot) = self.connections.get_mut(token) else { return };
-        let Some((connection, noted)) = slot else { return };
-        let turn = connection.turn(ended, &mut self.shared).unwrap_or_else(|error| {
-            eprintln!("connection {token}: {error}");
-            Turn::Ended
-        });
-        let deadline = match turn {
-            Turn::Ended => None,
-            Turn::Waiting | Turn::Unfinished => connection.deadline(now, &mut self.shared),
-        };
-        if deadline != *noted {
-            if let Some(at) = std::mem::replace(noted, deadline) {
-                self.deadlines.remove(&(at, token));
-            }
-            self.deadlines.extend(deadline.map(|at| (at, token)));
-        }
-        match turn {
-            Turn::Waiting => {}
-            Turn::Unfinished => self.unfinished.push(token),
-            Turn::Ended => {
-                if let Some((mut connection, _)) = slot.take() {
-                    let _ = self.poll.registry().deregister(connection.stream());
-                    connection.end(&mut self.shared);
-                    self.vacant.push(token);
-                }
+    /// `ended` unless the peer is known to have sent no end yet.
+    fn give_turn(&mut self, token: usize, ended: bool) {
+        let Some(Some(place)) = self.connections.get_mut(token) else { return };
+        match &mut place.turn {
+            Some(known) => *known |= ended,
+            none => {
+                *none = Some(ended);
+                self.turns.push(token);
             }
         }
     }
 
-    /// Accepts who waits, as far as there is storage for heads.
-    fn accept(&mut self, now: Timestamp) {
-        while let Some(head) = self.shared.heads.pop() {
+    /// Lets a connection go on, if it has a turn.
+    fn turn(&mut self, token: usize, now: Timestamp) {
+        let Some(Some(place)) = self.connections.get_mut(token) else { return };
+        let peer = place.connection.peer();
+        let Some(ended) = place.turn.take() else { return };
+        let turn = self.with(token, |connection, shared| connection.turn(ended, shared));
+        match turn {
+            None | Some(Ok(Turn::Ended)) => self.end(token),
+            Some(Err(error)) => {
+                log(format_args!("{peer}: {error}"));
+                self.end(token);
+            }
+            Some(Ok(Turn::Waiting)) => self.note_deadline(token, now),
+            Some(Ok(Turn::Unfinished)) => {
+                self.note_deadline(token, now);
+                self.give_turn(token, true);
+            }
+            Some(Ok(Turn::WantsHead)) => {
+                // The oldest has had the most time.
+                let oldest = self.opening.range(((true, 0), 0)..).next().copied();
+                if let Some((_, oldest)) = oldest {
+                    self.evict(oldest);
+                }
+                self.note_deadline(token, now);
+                self.give_turn(token, true);
+            }
+        }
+    }
+
+    /// Does something with a connection, and notes whether it is opening then.
+    fn with<T>(
+        &mut self,
+        token: usize,
+        act: impl FnOnce(&mut Connection<'h>, &mut Shared<'h>) -> T,
+    ) -> Option<T> {
+        let connection = &mut self.connections.get_mut(token)?.as_mut()?.connection;
+        let before = connection.opening();
+        let result = act(connection, &mut self.shared);
+        let after = connection.opening();
+        if before != after {
+            if let Some(key) = before {
+                self.opening.remove(&(key, token));
+            }
+            self.opening.extend(after.map(|key| (key, token)));
+        }
+        Some(result)
+    }
+
+    fn note_deadline(&mut self, token: usize, now: Timestamp) {
+        let deadline = self.with(token, |connection, shared| connection.deadline(now, shared)).flatten();
+        let Some(Some(place)) = self.connections.get_mut(token) else { return };
+        if deadline != place.deadline {
+            if let Some(at) = std::mem::replace(&mut place.deadline, deadline) {
+                self.deadlines.remove(&(at, token));
+            }
+            self.deadlines.extend(deadline.map(|at| (at, token)));
+        }
+    }
+
+    fn end(&mut self, token: usize) {
+        if let Some(connection) = self.take(token) {
+            connection.end(&mut self.shared);
+        }
+    }
+
+    fn evict(&mut self, token: usize) {
+        if let Some(connection) = self.take(token) {
+            connection.evict(&mut self.shared);
+        }
+    }
+
+    /// Takes a connection out.
+    fn take(&mut self, token: usize) -> Option<Connection<'h>> {
+        let Place { mut connection, deadline, .. } = self.connections.get_mut(token)?.take()?;
+        let _ = self.poll.registry().deregister(connection.stream());
+        if let Some(at) = deadline {
+            self.deadlines.remove(&(at, token));
+        }
+        if let Some(key) = connection.opening() {
+            self.opening.remove(&(key, token));
+        }
+        self.vacant.push(token);
+        Some(connection)
+    }
+
+    /// Accepts who waits. When to go on with that; nothing where nobody waits any more.
+    fn accept(&mut self, now: Timestamp) -> Option<Timestamp> {
+        for _ in 0..ACCEPTS {
             let token = self.vacant.last().copied().unwrap_or(self.connections.len());
             let registry = self.poll.registry();
-            let accepted = self.listener.accept().and_then(|(mut stream, _)| {
+            let accepted = self.listener.accept().and_then(|(mut stream, peer)| {
                 stream.set_nodelay(true)?;
                 registry.register(&mut stream, Token(token), Interest::READABLE | Interest::WRITABLE)?;
-                Ok(stream)
+                Ok((stream, peer))
             });
-            let stream = match accepted {
-                Ok(stream) => stream,
-                Err(error) => {
-                    self.shared.heads.push(head);
-                    // One connection that failed, or too many open files: neither is a reason to end.
-                    match error.kind() {
-                        io::ErrorKind::WouldBlock => self.accepting = false,
-                        _ => eprintln!("accept: {error}"),
+            let (stream, peer) = match accepted {
+                Ok(accepted) => accepted,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
+                Err(error) => match self.opening.first().copied() {
+                    // Who has not even sent a request must not keep out those who do.
+                    Some((_, oldest)) if is_out_of_files(&error) => {
+                        self.evict(oldest);
+                        continue;
                     }
-                    return;
-                }
+                    // One connection that failed, or too many open files: neither is a reason to end.
+                    _ => {
+                        log(format_args!("accept: {error}"));
+                        return Some(now.after(PATIENCE));
+                    }
+                },
             };
             self.vacant.pop();
             if token == self.connections.len() {
                 self.connections.push(None);
             }
-            self.connections[token] = Some((Connection::new(stream, head), None));
-            self.turn(token, true, now);
+            self.accepted += 1;
+            let connection = Connection::new(stream, peer, self.accepted);
+            self.opening.extend(connection.opening().map(|key| (key, token)));
+            self.connections[token] = Some(Place { connection, deadline: None, turn: Some(true) });
+            self.turn(token, now);
         }
+        Some(now)
     }
+}
+
+/// Whether the process, or the system, may open no more files: `EMFILE` or `ENFILE`.
+fn is_out_of_files(error: &io::Error) -> bool {
+    cfg!(unix) && matches!(error.raw_os_error(), Some(23 | 24))
 }

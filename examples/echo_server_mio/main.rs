@@ -18,6 +18,8 @@ use sockless::handshake::HeadLimits;
 mod compression;
 mod connection;
 mod event_loop;
+#[path = "../shared/log.rs"]
+mod log;
 #[path = "../shared/opening.rs"]
 mod opening;
 
@@ -31,11 +33,12 @@ struct Options {
     compression: Compression,
 }
 
-fn main() -> io::Result<()> {
+pub fn main() -> io::Result<()> {
     let options = Options::parse();
     let address = options.listen.to_socket_addrs()?.next().ok_or(io::ErrorKind::AddrNotAvailable)?;
     let listener = TcpListener::bind(address)?;
-    println!("listening on {}", listener.local_addr()?);
+    log::announce(listener.local_addr())?;
     let mut heads = vec![0; HEADS * HeadLimits::STORAGE];
-    Loop::new(listener, options.compression.policy(), &mut heads)?.run()
+    let (policy, tuning) = (options.compression.policy(), options.compression.tuning());
+    Loop::new(listener, policy, tuning, &mut heads)?.run()
 }
