@@ -9,6 +9,7 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
@@ -23,6 +24,7 @@ use compio::runtime::RuntimeBuilder;
 use compio::time::{sleep, timeout};
 use compression::Compression;
 use futures_util::future::{Fuse, FutureExt};
+use log::{announce, log};
 use sockless::deflate::{Policy, Pool, Tuning};
 use sockless::handshake::HeadLimits;
 use sockless::handshake::server::Handshake;
@@ -31,6 +33,8 @@ use sockless::{Config, Server, Timeouts, Timestamp, Wake};
 
 #[path = "../../shared/compression.rs"]
 mod compression;
+#[path = "../../shared/log.rs"]
+mod log;
 #[path = "../../shared/opening.rs"]
 mod opening;
 
@@ -64,24 +68,24 @@ fn main() -> io::Result<()> {
     let runtime = RuntimeBuilder::new().with_proactor(proactor).build()?;
     runtime.block_on(async {
         let listener = TcpListener::bind(&options.listen).await?;
-        println!("listening on {}", listener.local_addr()?);
-        eprintln!("driver: {:?}", runtime.driver_type());
-        let policy = options.compression.policy();
+        announce(listener.local_addr())?;
+        log(format_args!("driver: {:?}", runtime.driver_type()));
+        let (policy, tuning) = (options.compression.policy(), options.compression.tuning());
         let pool = Rc::new(Pool::default());
         loop {
             let (stream, peer) = match listener.accept().await {
                 Ok(accepted) => accepted,
                 // One connection that failed, or too many open files: neither is a reason to end.
                 Err(error) => {
-                    eprintln!("accept: {error}");
+                    log(format_args!("accept: {error}"));
                     sleep(Duration::from_millis(50)).await;
                     continue;
                 }
             };
             let pool = Rc::clone(&pool);
             let serving = async move {
-                if let Err(error) = serve(stream, policy, &pool).await {
-                    eprintln!("{peer}: {error}");
+                if let Err(error) = serve(stream, peer, policy, tuning, &pool).await {
+                    log(format_args!("{peer}: {error}"));
                 }
             };
             compio::runtime::spawn(serving).detach();
@@ -89,15 +93,21 @@ fn main() -> io::Result<()> {
     })
 }
 
-async fn serve(stream: TcpStream, policy: Option<Policy>, pool: &Pool) -> io::Result<()> {
+async fn serve(
+    stream: TcpStream,
+    peer: SocketAddr,
+    policy: Option<Policy>,
+    tuning: Tuning,
+    pool: &Pool,
+) -> io::Result<()> {
     stream.set_nodelay(true)?;
-    let opening = open(&stream, policy, pool);
+    let opening = open(&stream, policy, tuning, pool);
     let opened = match TIMEOUTS.opening {
         Some(limit) => timeout(limit, opening).await.map_err(io::Error::other)?,
         None => opening.await,
     };
     match opened? {
-        Some(endpoint) => converse(&stream, endpoint).await,
+        Some(endpoint) => converse(&stream, peer, endpoint).await,
         None => Ok(()),
     }
 }
@@ -106,6 +116,7 @@ async fn serve(stream: TcpStream, policy: Option<Policy>, pool: &Pool) -> io::Re
 async fn open(
     stream: &TcpStream,
     policy: Option<Policy>,
+    tuning: Tuning,
     pool: &Pool,
 ) -> io::Result<Option<Endpoint<Server>>> {
     let mut head = vec![0; HeadLimits::STORAGE];
@@ -124,7 +135,7 @@ async fn open(
                 let config = Config::new().with_timeouts(TIMEOUTS);
                 let endpoint = Endpoint::new(Server, config, Buffers::DEFAULT, &input[taken..]);
                 return Ok(Some(match &session.deflate {
-                    Some(params) => endpoint.with_deflate(params, Tuning::DEFAULT, Some(pool)),
+                    Some(params) => endpoint.with_deflate(params, tuning, Some(pool)),
                     None => endpoint,
                 }));
             }
@@ -144,7 +155,7 @@ async fn open(
 }
 
 /// Echoes until the connection has ended.
-async fn converse(stream: &TcpStream, mut endpoint: Endpoint<Server>) -> io::Result<()> {
+async fn converse(stream: &TcpStream, peer: SocketAddr, mut endpoint: Endpoint<Server>) -> io::Result<()> {
     let clock = Instant::now();
     let now = || Timestamp::from_duration(clock.elapsed());
     let mut reading = pin!(Fuse::terminated());
@@ -160,7 +171,7 @@ async fn converse(stream: &TcpStream, mut endpoint: Endpoint<Server>) -> io::Res
             None => match endpoint.poll(side) {
                 Ok(action) => action,
                 Err(error) => {
-                    eprintln!("{error}");
+                    log(format_args!("{peer}: {error}"));
                     continue; // to the end of the transport
                 }
             },
