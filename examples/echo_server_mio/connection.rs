@@ -10,8 +10,8 @@ use sockless::handshake::HeadLimits;
 use sockless::message::{Action, Buffers, Endpoint, FeedError, OwnedMessage, Refused, Spare, WriteSide};
 use sockless::{Config, Deadlines, Progress, Rest, Server, Timeouts, Timestamp, Wake};
 
-use crate::log::log;
-use crate::opening::{open, refuse, Opening};
+use super::log::log;
+use super::opening::{open, refuse, Opening};
 
 /// What the connections of a thread share.
 pub struct Shared<'h> {

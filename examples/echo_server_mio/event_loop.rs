@@ -10,8 +10,8 @@ use sockless::deflate::{Policy, Tuning};
 use sockless::handshake::HeadLimits;
 use sockless::Timestamp;
 
-use crate::connection::{Connection, Shared, Turn};
-use crate::log::log;
+use super::connection::{Connection, Shared, Turn};
+use super::log::log;
 
 const LISTENER: Token = Token(usize::MAX);
 /// Connections that can be in the middle of a head at a time. One more takes the place of the oldest.
