@@ -14,6 +14,8 @@ use std::sync::{Mutex, MutexGuard};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+/// Those that end in an orderly way.
+const GRACEFUL: [&str; 1] = ["echo_server_mio"];
 const SERVERS: [&str; 4] = ["echo_server", "echo_server_std", "echo_server_smol", "echo_server_mio"];
 /// For anything that a server does at once.
 const SOON: Duration = Duration::from_secs(4);
@@ -94,6 +96,14 @@ impl Server {
 
     fn files(&self) -> usize {
         fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap().count()
+    }
+
+    fn signal(&self, signal: &str) {
+        assert!(Command::new("kill")
+            .args([signal, &self.child.id().to_string()])
+            .status()
+            .unwrap()
+            .success());
     }
 
     fn has_ended(&mut self) -> bool {
@@ -442,5 +452,77 @@ fn text_of_a_peer_is_printed_so_that_it_cannot_steer() {
     assert_eq!(printed("a\u{202e}b\u{2066}c\u{2028}d\u{200f}"), r"a\u{202e}b\u{2066}c\u{2028}d\u{200f}");
     for c in (0..=0x9f_u8).map(char::from).filter(|c| c.is_control()) {
         assert!(!printed(&format!("x{c}y")).contains(c), "{c:?}");
+    }
+}
+
+#[test]
+fn a_signal_ends_a_server_in_an_orderly_way() {
+    let _alone = alone();
+    for name in GRACEFUL {
+        for signal in ["-TERM", "-INT"] {
+            let mut server = Server::quiet(name, &[]);
+            let mut crowd: Vec<_> = (0..50).map(|_| server.open()).collect();
+            // One has said something, one is in the middle of a message, one of a request, one says nothing.
+            echo(&mut crowd[0]);
+            crowd[1].write_all(b"\x82\x85\0\0\0\0x").unwrap();
+            let mut opening = server.connect();
+            opening.write_all(b"GET / HTTP/1.1\r\n").unwrap();
+            let mut silent = server.connect();
+            sleep(Duration::from_millis(200));
+            let from = Instant::now();
+            server.signal(signal);
+            for stream in &mut crowd {
+                let mut close = [0; 4];
+                stream.read_exact(&mut close).unwrap();
+                assert_eq!(&close, b"\x88\x02\x03\xe9", "{name}");
+                assert!(TcpStream::connect(server.address).is_err(), "it still listens");
+            }
+            // What the middle of a message is followed by belongs to it.
+            crowd[1].write_all(b"yyyy").unwrap();
+            for stream in &mut crowd {
+                stream.write_all(b"\x88\x82\0\0\0\0\x03\xe9").unwrap();
+                until_end(stream);
+            }
+            assert!(head(&mut opening).starts_with("HTTP/1.1 503 "), "{name}");
+            until_end(&mut silent);
+            eventually("ended", || server.has_ended());
+            assert!(server.child.wait().unwrap().success(), "{name}");
+            assert!(from.elapsed() < SOON, "{name}: {:?}", from.elapsed());
+        }
+    }
+}
+
+#[test]
+fn peers_that_do_not_answer_hold_up_the_end_for_a_bounded_time() {
+    let _alone = alone();
+    for name in GRACEFUL {
+        let mut server = Server::quiet(name, &[]);
+        let mut crowd: Vec<_> = (0..10).map(|_| server.open()).collect();
+        // Some do not even read.
+        let stuck = [&b"\x82\xff\0\0\0\0\0\x01\0\0\0\0\0\0"[..], &[0; 1 << 16]].concat();
+        for stream in &mut crowd[..3] {
+            stream.set_write_timeout(Some(Duration::from_millis(50))).unwrap();
+            while stream.write_all(&stuck).is_ok() {}
+        }
+        let from = Instant::now();
+        server.signal("-TERM");
+        eventually("ended", || server.has_ended());
+        assert!(from.elapsed() < Duration::from_secs(8), "{name}: {:?}", from.elapsed());
+    }
+}
+
+#[test]
+fn a_second_signal_ends_a_server_at_once() {
+    let _alone = alone();
+    for name in GRACEFUL {
+        let mut server = Server::quiet(name, &[]);
+        let mut stream = server.open();
+        server.signal("-INT");
+        let mut close = [0; 4];
+        stream.read_exact(&mut close).unwrap();
+        server.signal("-INT");
+        let from = Instant::now();
+        eventually("ended", || server.has_ended());
+        assert!(from.elapsed() < Duration::from_secs(2), "{name}");
     }
 }
