@@ -18,6 +18,7 @@ mod connection;
 #[allow(dead_code, reason = "the tests use the rest")]
 mod counting;
 #[path = "../examples/echo_server_mio/event_loop.rs"]
+#[allow(dead_code, reason = "nothing stops it here")]
 mod event_loop;
 #[path = "../examples/shared/log.rs"]
 mod log;

@@ -171,8 +171,11 @@ fn stress(name: &str, options: &Options, verdicts: &mut Verdicts) -> Result<()> 
     back(&server, "everybody has left", &start, GIVE_BACK, verdicts)?;
     if options.stay {
         let stay = staying(&server, verdicts);
-        back(&server, "all that stayed were dropped", &start, DROPPED, verdicts)?;
-        drop(stay);
+        std::thread::sleep(DROPPED);
+        let alive = stay.map(|mut stay| stay.alive()).unwrap_or_default();
+        verdicts.judge(alive.is_empty(), || format!("{name}: not dropped after {DROPPED:?}: {alive:?}"));
+        println!("peers that stay, after {DROPPED:?}: {alive:?} not dropped");
+        back(&server, "everybody was dropped, or has left", &start, GIVE_BACK, verdicts)?;
     }
     Ok(())
 }

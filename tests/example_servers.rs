@@ -479,9 +479,9 @@ fn a_signal_ends_a_server_in_an_orderly_way() {
             }
             // What the middle of a message is followed by belongs to it.
             crowd[1].write_all(b"yyyy").unwrap();
-            for stream in &mut crowd {
+            for mut stream in crowd {
                 stream.write_all(b"\x88\x82\0\0\0\0\x03\xe9").unwrap();
-                until_end(stream);
+                until_end(&mut stream);
             }
             assert!(head(&mut opening).starts_with("HTTP/1.1 503 "), "{name}");
             until_end(&mut silent);

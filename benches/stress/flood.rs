@@ -1,7 +1,8 @@
 //! Those who mean harm: floods, each from a connection that is opened again when the server has ended it, and
 //! peers that stay.
 
-use std::io::Write;
+use std::collections::BTreeMap;
+use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
@@ -77,7 +78,7 @@ const fn flood(name: &'static str, again: fn() -> Vec<u8>) -> Flood {
     Flood { name, peers: 1, compressed: false, reads: true, first: NOTHING, again }
 }
 
-const FLOODS: [Flood; 21] = [
+const FLOODS: [Flood; 23] = [
     flood("messages of 1 octet", || repeated(&frame(0x81, b"a"))),
     flood("empty messages", || repeated(&frame(0x82, b""))),
     Flood { peers: 4, ..flood("messages of 1 octet, 4 peers", || repeated(&frame(0x81, b"a"))) },
@@ -109,8 +110,10 @@ const FLOODS: [Flood; 21] = [
     }),
     flood("frames of 1 MiB", || frame(0x82, &[b'x'; 1 << 20])),
     flood("text of 16 MiB", || frame(0x81, "ä".repeat(8 << 20).as_bytes())),
+    Flood { compressed: true, ..flood("text of 8 MiB, compressed", prose) },
+    Flood { compressed: true, peers: 4, ..flood("the same from 4 peers", prose) },
     Flood { compressed: true, ..flood("60 MiB of zeros, compressed", bomb) },
-    Flood { compressed: true, peers: 20, reads: false, ..flood("the same from 20 who do not read", bomb) },
+    Flood { compressed: true, peers: 20, reads: false, ..flood("zeros from 20 who do not read", bomb) },
     Flood {
         first: || frame(0x88, &1000_u16.to_be_bytes()),
         ..flood("octets behind a Close", || vec![0; 1 << 20])
@@ -123,6 +126,11 @@ const FLOODS: [Flood; 21] = [
 fn bomb() -> Vec<u8> {
     static BOMB: LazyLock<Vec<u8>> = LazyLock::new(|| frame(0xC2, &wire::deflated(&vec![0; 60 << 20])));
     BOMB.clone()
+}
+
+fn prose() -> Vec<u8> {
+    static PROSE: LazyLock<Vec<u8>> = LazyLock::new(|| frame(0xC1, &wire::deflated(&words(8 << 20))));
+    PROSE.clone()
 }
 
 /// Text that compresses as prose does.
@@ -171,53 +179,64 @@ fn pour(mut stream: TcpStream, reads: bool, first: &[u8], again: &[u8], stop: &A
     }
 }
 
-/// Peers that stay without doing anything more, until this is dropped.
+/// Peers that stay without doing anything more, or next to nothing, until this is dropped.
 pub struct Stay {
-    streams: Vec<TcpStream>,
+    streams: Vec<(&'static str, TcpStream)>,
     trickle: Option<Load>,
 }
+
+const TRICKLING: &str = "an octet of a frame now and then";
 
 impl Stay {
     /// So many of each kind.
     pub fn start(address: SocketAddr, each: usize) -> Result<Self> {
+        type Kind = (&'static str, fn(SocketAddr) -> io::Result<TcpStream>);
+        let kinds: [Kind; 9] = [
+            ("silent", wire::connect),
+            ("half a head", |address| said(wire::connect(address)?, b"GET / HTTP/1.1\r\nHost: loc")),
+            ("refused", |address| {
+                let mut refused = wire::connect(address)?;
+                wire::ask(&mut refused, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
+                Ok(refused)
+            }),
+            ("refused, which is not read", |address| said(wire::connect(address)?, b"nonsense\r\n\r\n")),
+            ("open", |address| wire::open(address, false)),
+            ("open, and half closed", |address| {
+                let half = wire::open(address, true)?;
+                half.shutdown(Shutdown::Write)?;
+                Ok(half)
+            }),
+            ("in the middle of a frame", |address| {
+                said(wire::open(address, true)?, &[0x82, 0xFE, 0xFF, 0xFF, 0, 0, 0, 0, b'x'])
+            }),
+            ("behind a Close", |address| {
+                said(wire::open(address, false)?, &frame(0x88, &1001_u16.to_be_bytes()))
+            }),
+            (TRICKLING, |address| said(wire::open(address, false)?, &[0x82, 0xFE, 0xFF, 0xFF, 0, 0, 0, 0])),
+        ];
         let mut streams = Vec::new();
-        let mut trickling = Vec::new();
-        let stuck = frame(0x82, &[0; 256 << 10]);
         for _ in 0..each {
-            // Nothing, half a head, a request that is refused, and one whose refusal is not read.
-            streams.push(wire::connect(address)?);
-            streams.push(said(address, b"GET / HTTP/1.1\r\nHost: loc")?);
-            let mut refused = wire::connect(address)?;
-            wire::ask(&mut refused, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
-            streams.push(refused);
-            streams.push(said(address, b"nonsense\r\n\r\n")?);
-            // Open and silent, half closed, in the middle of a frame, and after a Close.
-            streams.push(wire::open(address, false)?);
-            let half = wire::open(address, true)?;
-            half.shutdown(Shutdown::Write)?;
-            streams.push(half);
-            let mut middle = wire::open(address, true)?;
-            middle.write_all(&[0x82, 0xFE, 0xFF, 0xFF, 0, 0, 0, 0, b'x'])?;
-            streams.push(middle);
-            let mut closed = wire::open(address, false)?;
-            closed.write_all(&frame(0x88, &1001_u16.to_be_bytes()))?;
-            streams.push(closed);
-            // An octet now and then of a long frame.
-            let mut slow = wire::open(address, false)?;
-            slow.write_all(&[0x82, 0xFE, 0xFF, 0xFF, 0, 0, 0, 0])?;
-            trickling.push(slow);
+            for (what, start) in kinds {
+                streams.push((what, start(address)?));
+            }
         }
+        let stuck = frame(0x82, &[0; 256 << 10]);
         for _ in 0..each / 4 {
-            // Echoes that nobody reads, as far as the buffers between take them.
+            // As far as the buffers between take them.
             let mut unread = wire::open(address, false)?;
             unread.set_nonblocking(true)?;
             for _ in 0..64 {
                 let _ = unread.write(&stuck);
                 sleep(Duration::from_micros(200));
             }
-            streams.push(unread);
+            streams.push(("echoes that are not read", unread));
         }
-        let trickling = Arc::new(trickling);
+        let trickling: io::Result<Vec<_>> = streams
+            .iter()
+            .filter(|(what, _)| *what == TRICKLING)
+            .map(|(_, stream)| stream.try_clone())
+            .collect();
+        let trickling = Arc::new(trickling?);
         let trickle = Load::start(1, move |stop| {
             let mut streams: Vec<_> = trickling.iter().collect();
             while !stop.load(Ordering::Relaxed) {
@@ -228,19 +247,35 @@ impl Stay {
         });
         Ok(Self { streams, trickle: Some(trickle) })
     }
+
+    /// How many of which kind the server has not ended.
+    pub fn alive(&mut self) -> BTreeMap<&'static str, usize> {
+        let mut alive = BTreeMap::new();
+        let mut scratch = vec![0; 64 << 10];
+        for (what, stream) in &mut self.streams {
+            let _ = stream.set_nonblocking(true);
+            // What it said last comes before the end; whoever says more than this goes on.
+            let ended = (0..1000).find_map(|_| match stream.read(&mut scratch) {
+                Ok(0) => Some(true),
+                Ok(_) => None,
+                Err(error) => Some(!wire::would_wait(&error)),
+            });
+            if ended != Some(true) {
+                *alive.entry(*what).or_default() += 1;
+            }
+        }
+        alive
+    }
 }
 
 impl Drop for Stay {
     fn drop(&mut self) {
         self.trickle.take().map(Load::end);
-        self.streams.clear();
     }
 }
 
-/// A connection on which this was said.
-fn said(address: SocketAddr, octets: &[u8]) -> Result<TcpStream> {
-    let mut stream = wire::connect(address)?;
+/// The connection, on which this was said.
+fn said(mut stream: TcpStream, octets: &[u8]) -> io::Result<TcpStream> {
     stream.write_all(octets)?;
-    let _ = stream.set_nonblocking(false);
     Ok(stream)
 }

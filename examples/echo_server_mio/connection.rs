@@ -8,7 +8,7 @@ use sockless::deflate::{Params, Policy, Pool, Tuning};
 use sockless::handshake::server::{Handshake, Reject};
 use sockless::handshake::HeadLimits;
 use sockless::message::{Action, Buffers, Endpoint, FeedError, OwnedMessage, Refused, Spare, WriteSide};
-use sockless::{Config, Deadlines, Progress, Rest, Server, Timeouts, Timestamp, Wake};
+use sockless::{CloseCode, Config, Deadlines, Progress, Rest, Server, Timeouts, Timestamp, Wake};
 
 use super::log::log;
 use super::opening::{open, refuse, Opening};
@@ -248,6 +248,17 @@ impl<'h> Connection<'h> {
                 }
             }
             Phase::AtRest(_) | Phase::Over => {}
+        }
+    }
+
+    /// Queues a Close of ours, which the next turn writes.
+    pub fn close(&mut self, shared: &mut Shared<'h>) {
+        if let Phase::AtRest(rest) = self.phase {
+            self.phase = Phase::Awake(shared.wake(rest));
+        }
+        if let Phase::Awake(echo) = &mut self.phase {
+            // Where it is closing already, that goes on.
+            let _ = echo.endpoint.outbound().close(CloseCode::GOING_AWAY.into());
         }
     }
 

@@ -5,7 +5,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use mio::net::TcpListener;
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Interest, Poll, Token, Waker};
 use sockless::deflate::{Policy, Tuning};
 use sockless::handshake::HeadLimits;
 use sockless::Timestamp;
@@ -14,18 +14,22 @@ use super::connection::{Connection, Shared, Turn};
 use super::log::log;
 
 const LISTENER: Token = Token(usize::MAX);
+const STOPPER: Token = Token(usize::MAX - 1);
 /// Connections that can be in the middle of a head at a time. One more takes the place of the oldest.
 pub const HEADS: usize = 1024;
 /// When to try again to accept, where it was not possible.
 const PATIENCE: Duration = Duration::from_millis(50);
 
+/// How long connections have to end in an orderly way once the loop is to stop.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 /// Connections that are accepted before the others have their turns.
 const ACCEPTS: usize = 64;
 
 /// Sockets, and whose turn it is.
 pub struct Loop<'h> {
     poll: Poll,
-    listener: TcpListener,
+    /// Until the loop is to stop.
+    listener: Option<TcpListener>,
     shared: Shared<'h>,
     clock: Instant,
     /// By token.
@@ -40,6 +44,8 @@ pub struct Loop<'h> {
     accepted: u64,
     /// When to accept; nothing where nobody waits.
     accept_at: Option<Timestamp>,
+    /// When the loop ends whatever is left to do, once it is to stop.
+    ends_at: Option<Timestamp>,
 }
 
 /// A connection, and what is noted of it.
@@ -63,7 +69,7 @@ impl<'h> Loop<'h> {
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
         Ok(Self {
             poll,
-            listener,
+            listener: Some(listener),
             shared: Shared::new(policy, tuning, heads.chunks_exact_mut(HeadLimits::STORAGE).collect()),
             clock: Instant::now(),
             connections: Vec::new(),
@@ -73,10 +79,17 @@ impl<'h> Loop<'h> {
             turns: Vec::new(),
             accepted: 0,
             accept_at: None,
+            ends_at: None,
         })
     }
 
-    /// Serves for ever.
+    /// What makes the loop stop, from any thread: nobody is accepted any more, all connections are closed
+    /// with 1001, and those that do not end within a time are dropped.
+    pub fn stopper(&self) -> io::Result<Waker> {
+        Waker::new(self.poll.registry(), STOPPER)
+    }
+
+    /// Serves until it is stopped.
     pub fn run(mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(1024);
         let mut turns = Vec::new();
@@ -90,6 +103,7 @@ impl<'h> Loop<'h> {
                 match event.token() {
                     // Where accepting failed, it has its time.
                     LISTENER => _ = self.accept_at.get_or_insert(now),
+                    STOPPER => self.stop(now),
                     Token(token) => self.give_turn(token, event.is_read_closed()),
                 }
             }
@@ -109,6 +123,10 @@ impl<'h> Loop<'h> {
             if self.accept_at.is_some_and(|at| at <= now) {
                 self.accept_at = self.accept(now);
             }
+            let is_empty = self.connections.len() == self.vacant.len();
+            if self.ends_at.is_some_and(|at| at <= now || is_empty) {
+                return Ok(());
+            }
         }
     }
 
@@ -118,12 +136,26 @@ impl<'h> Loop<'h> {
             return Some(Duration::ZERO);
         }
         let deadline = self.deadlines.first().map(|(at, _)| *at);
-        let at = deadline.into_iter().chain(self.accept_at).min()?;
+        let at = deadline.into_iter().chain(self.accept_at).chain(self.ends_at).min()?;
         Some(Duration::from_micros(at.as_micros().saturating_sub(self.now().as_micros())))
     }
 
     fn now(&self) -> Timestamp {
         Timestamp::from_duration(self.clock.elapsed())
+    }
+
+    /// Takes leave of everybody.
+    fn stop(&mut self, now: Timestamp) {
+        self.ends_at.get_or_insert(now.after(LAST_WORDS));
+        self.listener = None;
+        self.accept_at = None;
+        while let Some((_, opening)) = self.opening.first().copied() {
+            self.evict(opening);
+        }
+        for token in 0..self.connections.len() {
+            self.with(token, |connection, shared| connection.close(shared));
+            self.give_turn(token, true);
+        }
     }
 
     /// `ended` unless the peer is known to have sent no end yet.
@@ -226,9 +258,10 @@ impl<'h> Loop<'h> {
     /// Accepts who waits. When to go on with that; nothing where nobody waits any more.
     fn accept(&mut self, now: Timestamp) -> Option<Timestamp> {
         for _ in 0..ACCEPTS {
+            let listener = self.listener.as_ref()?;
             let token = self.vacant.last().copied().unwrap_or(self.connections.len());
             let registry = self.poll.registry();
-            let accepted = self.listener.accept().and_then(|(mut stream, peer)| {
+            let accepted = listener.accept().and_then(|(mut stream, peer)| {
                 stream.set_nodelay(true)?;
                 registry.register(&mut stream, Token(token), Interest::READABLE | Interest::WRITABLE)?;
                 Ok((stream, peer))

@@ -22,6 +22,8 @@ mod event_loop;
 mod log;
 #[path = "../shared/opening.rs"]
 mod opening;
+#[path = "../shared/signals.rs"]
+mod signals;
 
 #[derive(Parser)]
 #[command(about = "Echoes every WebSocket message, on one thread")]
@@ -40,5 +42,11 @@ pub fn main() -> io::Result<()> {
     log::announce(listener.local_addr())?;
     let mut heads = vec![0; HEADS * HeadLimits::STORAGE];
     let (policy, tuning) = (options.compression.policy(), options.compression.tuning());
-    Loop::new(listener, policy, tuning, &mut heads)?.run()
+    let serving = Loop::new(listener, policy, tuning, &mut heads)?;
+    let waker = serving.stopper()?;
+    signals::on_signal(move || {
+        // It can only fail where the loop is gone.
+        let _ = waker.wake();
+    })?;
+    serving.run()
 }
