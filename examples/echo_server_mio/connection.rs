@@ -1,7 +1,7 @@
 //! One connection of the loop: it does what the engine says until the socket would make it wait.
 
 use std::io::{self, IoSlice, Read, Write};
-use std::net::{Shutdown, SocketAddr};
+use std::net::{IpAddr, Shutdown, SocketAddr};
 
 use mio::net::TcpStream;
 use sockless::deflate::{Params, Policy, Pool, Tuning};
@@ -59,8 +59,8 @@ pub enum Turn {
 
 pub struct Connection<'h> {
     stream: TcpStream,
-    /// For the log: a socket that was reset does not tell it any more.
-    peer: SocketAddr,
+    /// For the log: a socket that was reset does not tell it any more. It is smaller than a `SocketAddr`.
+    peer: (IpAddr, u16),
     /// What is not written yet of the answer to the opening handshake.
     response: Vec<u8>,
     phase: Phase<'h>,
@@ -139,7 +139,12 @@ impl<'h> Connection<'h> {
     /// The `number` counts connections.
     pub fn new(stream: TcpStream, peer: SocketAddr, number: u64) -> Self {
         let begun = Begun { number, handshake: None, deadlines: Deadlines::new(TIMEOUTS) };
-        Self { stream, peer, response: Vec::new(), phase: Phase::Opening(Box::new(begun)) }
+        Self {
+            stream,
+            peer: (peer.ip(), peer.port()),
+            response: Vec::new(),
+            phase: Phase::Opening(Box::new(begun)),
+        }
     }
 
     /// Its number while it is opening, behind whether it has storage for a head.
@@ -150,8 +155,8 @@ impl<'h> Connection<'h> {
         }
     }
 
-    pub const fn peer(&self) -> SocketAddr {
-        self.peer
+    pub fn peer(&self) -> SocketAddr {
+        self.peer.into()
     }
 
     pub const fn stream(&mut self) -> &mut TcpStream {
@@ -174,7 +179,8 @@ impl<'h> Connection<'h> {
             match &mut self.phase {
                 Phase::AtRest(rest) => self.phase = Phase::Awake(shared.wake(*rest)),
                 Phase::Awake(echo) => {
-                    let turn = echo.turn(&mut self.stream, self.peer, ended, budget, &mut shared.spare);
+                    let turn =
+                        echo.turn(&mut self.stream, self.peer.into(), ended, budget, &mut shared.spare);
                     self.settle(shared);
                     return turn;
                 }
