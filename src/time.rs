@@ -63,6 +63,16 @@ pub enum Wake {
 }
 
 impl Wake {
+    /// At this time, unless it is earlier.
+    #[must_use]
+    pub fn or_at(self, at: Timestamp) -> Self {
+        match self {
+            Self::Now => Self::Now,
+            Self::At(own) => Self::At(own.min(at)),
+            Self::Never => Self::At(at),
+        }
+    }
+
     /// Whether the time has come.
     #[must_use]
     pub fn is_due(self, now: Timestamp) -> bool {

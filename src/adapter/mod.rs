@@ -15,6 +15,8 @@
 //! After an abnormal closure a client waits before it connects again, at first a random time of up to five
 //! seconds (6455-7.2.3-1), then longer each time, up to a bound (6455-7.2.3-2).
 
+#[cfg(feature = "std")]
+mod connections;
 #[cfg(feature = "embedded-io")]
 pub mod embedded_io;
 #[cfg(feature = "embedded-io-async")]
@@ -40,6 +42,8 @@ mod sync;
 #[cfg(feature = "tokio")]
 pub mod tokio;
 
+#[cfg(feature = "std")]
+pub use connections::Connections;
 #[cfg(feature = "std")]
 pub use error::{Error, Strangers};
 #[cfg(all(feature = "deflate", feature = "handshake", feature = "rng"))]

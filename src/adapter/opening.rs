@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
+use super::Connections;
 use crate::connection::Config;
 use crate::deadline::Timeouts;
 #[cfg(feature = "deflate")]
@@ -168,6 +169,8 @@ pub struct ServerOptions<'o> {
     pub fields: &'o [(&'o str, &'o str)],
     /// Limits, timers, buffers.
     pub settings: Settings,
+    /// The connections that are closed together when the server ends, which each WebSocket enters. Default: none.
+    pub connections: Option<&'o Connections>,
     /// Which offers of permessage-deflate are accepted. Default: none.
     #[cfg(feature = "deflate")]
     pub deflate: Option<ServerDeflate<'o>>,
@@ -193,6 +196,7 @@ impl<'o> ServerOptions<'o> {
             subprotocols: &[],
             fields: &[],
             settings: Settings::DEFAULT,
+            connections: None,
             #[cfg(feature = "deflate")]
             deflate: None,
         }
@@ -210,6 +214,13 @@ impl<'o> ServerOptions<'o> {
     #[must_use]
     pub const fn with_subprotocols(mut self, names: &'o [&'o str]) -> Self {
         self.subprotocols = names;
+        self
+    }
+
+    /// With the connections that each WebSocket enters, so that all can be closed together.
+    #[must_use]
+    pub const fn with_connections(mut self, connections: &'o Connections) -> Self {
+        self.connections = Some(connections);
         self
     }
 

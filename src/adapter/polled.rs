@@ -28,7 +28,8 @@ use futures_sink::Sink;
 use self::outgoing::Link;
 use self::reading::{drive, Came, Part, Receive, Unit, Whole};
 use self::sleeper::Sleeper;
-use super::Error;
+use super::connections::Member;
+use super::{Connections, Error};
 use crate::close::{CloseCode, CloseFrame};
 use crate::closing::{Closed, ReadyState};
 use crate::connection::Config;
@@ -128,6 +129,8 @@ struct Parts<S, R> {
     #[cfg(feature = "handshake")]
     session: crate::handshake::Session,
     endpoint: Sleeper<R>,
+    /// Its place among the connections that are closed together.
+    member: Option<Box<Member>>,
 }
 
 impl<S: PollTransport, R: Role> WebSocket<S, R> {
@@ -143,6 +146,7 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
             #[cfg(feature = "handshake")]
             session: crate::handshake::Session::default(),
             endpoint: Sleeper::new(endpoint),
+            member: None,
         };
         Self { parts: Box::new(parts) }
     }
@@ -152,6 +156,13 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
     #[must_use]
     pub fn with_session(mut self, session: crate::handshake::Session) -> Self {
         self.parts.session = session;
+        self
+    }
+
+    /// As one of these connections, which are closed together.
+    #[must_use]
+    pub fn with_connections(mut self, connections: &Connections) -> Self {
+        self.parts.member = Some(Box::new(connections.enter()));
         self
     }
 
@@ -353,7 +364,11 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
     }
 
     fn poll_take<U: Unit>(&mut self, cx: &mut Context<'_>) -> Poll<Result<Came<U::Found>, Error>> {
-        let Parts { link, endpoint, .. } = &mut *self.parts;
+        let Parts { link, endpoint, member, .. } = &mut *self.parts;
+        if let Some(order) = member.as_mut().and_then(|member| member.poll(cx)) {
+            let (inbound, outbound) = endpoint.awake().split_mut();
+            order.obey(inbound, outbound)?;
+        }
         let mut rests = endpoint.rest();
         let (inbound, outbound) = endpoint.awake().split_mut();
         let mut write = Context::from_waker(cx.waker());

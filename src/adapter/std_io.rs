@@ -24,7 +24,8 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use self::clock::{Clock, Limited};
-use super::{spare, Error};
+use super::connections::Member;
+use super::{spare, Connections, Error};
 use crate::close::CloseFrame;
 use crate::closing::Closed;
 use crate::connection::Config;
@@ -103,6 +104,8 @@ pub struct WebSocket<S, R> {
     endpoint: Endpoint<R>,
     clock: Clock,
     unflushed: bool,
+    /// Its place among the connections that are closed together.
+    member: Option<Member>,
 }
 
 impl<S: Stream, R: Role> WebSocket<S, R> {
@@ -120,6 +123,7 @@ impl<S: Stream, R: Role> WebSocket<S, R> {
             endpoint,
             clock: Clock::new(),
             unflushed: false,
+            member: None,
         }
     }
 
@@ -128,6 +132,13 @@ impl<S: Stream, R: Role> WebSocket<S, R> {
     #[must_use]
     pub const fn with_session(mut self, session: crate::handshake::Session) -> Self {
         self.session = session;
+        self
+    }
+
+    /// As one of these connections, which are closed together. It looks twice a second whether they are.
+    #[must_use]
+    pub fn with_connections(mut self, connections: &Connections) -> Self {
+        self.member = Some(connections.enter());
         self
     }
 
@@ -307,6 +318,10 @@ impl<S: Stream, R: Role> WebSocket<S, R> {
         poll: impl Fn(&mut Endpoint<R>, WriteSide) -> Result<Action, crate::ProtocolError>,
     ) -> Result<bool, Error> {
         loop {
+            if let Some(order) = self.member.as_mut().and_then(Member::order) {
+                let (inbound, outbound) = self.endpoint.split_mut();
+                order.obey(inbound, outbound)?;
+            }
             match poll(&mut self.endpoint, WriteSide::Ready)? {
                 Action::Take => return Ok(true),
                 Action::Close => return Ok(false),
@@ -328,15 +343,18 @@ impl<S: Stream, R: Role> WebSocket<S, R> {
                         _ => {}
                     }
                     let called = self.clock.now();
-                    let limited =
-                        match self.clock.limit_read(&mut self.stream, self.endpoint.poll_timeout())? {
-                            Limited::Passed(now) => {
-                                self.endpoint.handle_timeout(now);
-                                continue;
-                            }
-                            Limited::Until(_) => self.clock.read_limit(),
-                            Limited::Not => None,
-                        };
+                    let mut wake = self.endpoint.poll_timeout();
+                    if self.member.is_some() {
+                        wake = wake.or_at(called.after(LOOK));
+                    }
+                    let limited = match self.clock.limit_read(&mut self.stream, wake)? {
+                        Limited::Passed(now) => {
+                            self.endpoint.handle_timeout(now);
+                            continue;
+                        }
+                        Limited::Until(_) => self.clock.read_limit(),
+                        Limited::Not => None,
+                    };
                     // The buffer of a large message is for the next one on this thread.
                     spare::with(|spare| self.endpoint.split_mut().0.lend(spare));
                     match self.stream.read(self.endpoint.space()) {
@@ -356,6 +374,9 @@ impl<S: Stream, R: Role> WebSocket<S, R> {
         }
     }
 }
+
+/// How often a read that waits looks up for what others began: a Close by the sending half, or of all connections.
+const LOOK: Duration = Duration::from_millis(500);
 
 impl<S: Stream> WebSocket<S, Server> {
     /// Queues a message that was encoded once for many connections.

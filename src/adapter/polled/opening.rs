@@ -164,7 +164,10 @@ pub(in crate::adapter) async fn open<S: PollTransport, A: Into<Answer>>(
             Served::Open { response, session, taken } => {
                 timed.write(&response).await?;
                 let rest = input.get(taken..).unwrap_or(&[]);
-                let socket = WebSocket::with_endpoint(stream, server_endpoint(&session, options, rest));
+                let mut socket = WebSocket::with_endpoint(stream, server_endpoint(&session, options, rest));
+                if let Some(connections) = options.connections {
+                    socket = socket.with_connections(connections);
+                }
                 return Ok(Accepted::WebSocket(socket.with_session(session)));
             }
             Served::Http { mut head, response, taken } => {

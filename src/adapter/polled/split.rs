@@ -22,6 +22,7 @@ use futures_core::Stream;
 use futures_sink::Sink;
 
 use super::{drive, Came, Link, Outgoing, Part, Parts, PollTransport, Sleeper, Unit, WebSocket, Whole};
+use crate::adapter::connections::Member;
 use crate::adapter::sync::{Mutex, MutexGuard};
 use crate::adapter::{spare, Error, Strangers};
 use crate::close::{CloseCode, CloseFrame, CloseReason};
@@ -38,6 +39,7 @@ pub struct Receiver<S, R> {
     inbound: Inbound,
     shared: Arc<Shared<S, R>>,
     left: Leaves<S, R>,
+    member: Option<Box<Member>>,
     #[cfg(feature = "handshake")]
     session: crate::handshake::Session,
 }
@@ -142,6 +144,7 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
             inbound,
             left: Leaves(Some(Arc::clone(&shared))),
             shared: Arc::clone(&shared),
+            member: parts.member,
             #[cfg(feature = "handshake")]
             session: parts.session,
         };
@@ -230,6 +233,7 @@ impl<S: PollTransport, R: Role> Receiver<S, R> {
             inbound,
             shared,
             left,
+            member,
             #[cfg(feature = "handshake")]
             session,
         } = self;
@@ -245,6 +249,7 @@ impl<S: PollTransport, R: Role> Receiver<S, R> {
                             #[cfg(feature = "handshake")]
                             session,
                             endpoint: Sleeper::new(Endpoint::from_split(inbound, outbound)),
+                            member,
                         };
                         return Ok(WebSocket { parts: Box::new(parts) });
                     }
@@ -257,6 +262,7 @@ impl<S: PollTransport, R: Role> Receiver<S, R> {
             inbound,
             shared: Arc::clone(&strangers),
             left: Leaves(Some(Arc::clone(&strangers))),
+            member,
             #[cfg(feature = "handshake")]
             session,
         };
@@ -264,8 +270,12 @@ impl<S: PollTransport, R: Role> Receiver<S, R> {
     }
 
     fn poll_take<U: Unit>(&mut self, cx: &mut Context<'_>) -> Poll<Result<Came<U::Found>, Error>> {
-        let Self { inbound, shared, .. } = self;
+        let Self { inbound, shared, member, .. } = self;
         wait(&shared.wakers.receiver, cx);
+        if let Some(order) = member.as_mut().and_then(|member| member.poll(cx)) {
+            order.obey(inbound, &mut lock(&shared.both).outbound)?;
+            wake(&shared.wakers.sender);
+        }
         let write_waker = Waker::from(Arc::clone(&shared.wakers));
         let mut closes = false;
         let came = {

@@ -133,7 +133,10 @@ fn open<S: Stream, A: Into<Answer>>(
                 timed.write(&response)?;
                 timed.end()?;
                 let rest = input.get(taken..).unwrap_or(&[]);
-                let socket = WebSocket::with_endpoint(stream, server_endpoint(&session, options, rest));
+                let mut socket = WebSocket::with_endpoint(stream, server_endpoint(&session, options, rest));
+                if let Some(connections) = options.connections {
+                    socket = socket.with_connections(connections);
+                }
                 return Ok(Accepted::WebSocket(socket.with_session(session)));
             }
             Served::Http { mut head, response, taken } => {

@@ -19,7 +19,8 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use super::clock::{Clock, Limited};
-use super::{is_transient, Stream, WebSocket};
+use super::{is_transient, Stream, WebSocket, LOOK};
+use crate::adapter::connections::Member;
 use crate::adapter::sync::{Condvar, Mutex, MutexGuard};
 use crate::adapter::{spare, Error, Strangers};
 use crate::close::{CloseCode, CloseFrame, CloseReason};
@@ -57,10 +58,6 @@ impl SplitStream for std::os::unix::net::UnixStream {
 /// How long one half lets the other wait for the right to write, and for reading on.
 const TURN: Duration = Duration::from_millis(20);
 
-/// How often the receiving half looks up from its read for what the other began, such as the closing
-/// handshake.
-const LOOK: Duration = Duration::from_millis(500);
-
 /// Bytes of one write.
 const CHUNK: usize = 64 << 10;
 
@@ -73,6 +70,7 @@ pub struct Receiver<S, R> {
     chunk: Vec<u8>,
     shared: Arc<Shared<R>>,
     left: Leaves<R>,
+    member: Option<Member>,
 }
 
 /// Tells the sending half when the receiving one is dropped.
@@ -154,6 +152,7 @@ impl<S: SplitStream, R: Role> WebSocket<S, R> {
             clock: self.clock,
             chunk: Vec::new(),
             left: Leaves(Some(Arc::clone(&shared))),
+            member: self.member,
             shared: Arc::clone(&shared),
         };
         let sender = Sender { stream: Some(other), clock, reason: String::new(), chunk: Vec::new(), shared };
@@ -226,7 +225,7 @@ impl<S: SplitStream, R: Role> Receiver<S, R> {
         let _ = self.clock.limit_read(&mut self.stream, Wake::Never);
         let Sender { stream: other, shared: same, .. } = sender;
         drop(same);
-        let Self { stream, inbound, clock, chunk, shared, left } = self;
+        let Self { stream, inbound, clock, chunk, shared, left, member } = self;
         left.disarm();
         match Arc::try_unwrap(shared) {
             Ok(Shared {
@@ -243,6 +242,7 @@ impl<S: SplitStream, R: Role> Receiver<S, R> {
                     endpoint: Endpoint::from_split(inbound, both.outbound),
                     clock,
                     unflushed: true,
+                    member,
                 })
             }
             // There are no other halves than these two.
@@ -255,7 +255,7 @@ impl<S: SplitStream, R: Role> Receiver<S, R> {
                     chunk: Vec::new(),
                     shared: Arc::clone(&shared),
                 };
-                Err(Box::new(Strangers(Self { stream, inbound, clock, chunk, shared, left }, sender)))
+                Err(Box::new(Strangers(Self { stream, inbound, clock, chunk, shared, left, member }, sender)))
             }
         }
     }
@@ -266,9 +266,13 @@ impl<S: SplitStream, R: Role> Receiver<S, R> {
         &mut self,
         poll: fn(&mut Inbound, &mut Outbound<R>, WriteSide) -> Result<Action, crate::ProtocolError>,
     ) -> Result<bool, Error> {
-        let Self { stream, inbound, clock, chunk, shared, .. } = self;
+        let Self { stream, inbound, clock, chunk, shared, member, .. } = self;
         let mut write = WriteSide::Ready;
         loop {
+            if let Some(order) = member.as_mut().and_then(Member::order) {
+                order.obey(inbound, &mut shared.lock().outbound)?;
+                shared.written.notify_all();
+            }
             let (action, side, wake) = {
                 let mut both = shared.lock();
                 // Who writes already writes this as well.
@@ -302,12 +306,7 @@ impl<S: SplitStream, R: Role> Receiver<S, R> {
                 Ok(Action::Read) => {
                     // What could not be written is tried again after a turn.
                     let look = clock.now().after(if side == WriteSide::Blocked { TURN } else { LOOK });
-                    let wake = match wake {
-                        Wake::Now => Wake::Now,
-                        Wake::At(at) => Wake::At(at.min(look)),
-                        Wake::Never => Wake::At(look),
-                    };
-                    let limited = match clock.limit_read(stream, wake)? {
+                    let limited = match clock.limit_read(stream, wake.or_at(look))? {
                         Limited::Passed(now) => {
                             inbound.handle_timeout(&mut shared.lock().outbound, now);
                             write = WriteSide::Ready;
