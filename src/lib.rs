@@ -120,7 +120,7 @@
 //! | [`Reader`] | 216 |
 //! | [`Writer<Server>`](Writer) | 152 |
 //! | [`Deadlines`] | 120 |
-//! | [`Connection<Server>`](Connection) | 496 |
+//! | [`Connection<Server>`](Connection) | 504 |
 //! | [`Rest`]: a connection that waits | 24 |
 //! | [`Event`], [`Data`] | 40 |
 //! | [`Replies`] | 130 |

@@ -143,7 +143,8 @@ fn blocking_connections_are_closed_as_well() {
     for index in 0..6 {
         let mut peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let stream = listener.accept().unwrap().0;
-        let config = Config::new().with_timeouts(if index % 3 == 0 { Timeouts::NONE } else { Timeouts::SERVER });
+        let config =
+            Config::new().with_timeouts(if index % 3 == 0 { Timeouts::NONE } else { Timeouts::SERVER });
         let socket = std_io::WebSocket::new(stream, Server, config, Buffers::DEFAULT, &[]);
         let mut socket = socket.with_connections(&connections);
         serving.push(thread::spawn(move || {

@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 use std::io;
 
 use super::script::{Cut, End, Hold, Script};
+use super::state::MAX_TURN;
 use super::Failure;
 use crate::closing::{Closed, Initiator, Transport};
 use crate::connection::{Config, Connection};
@@ -149,21 +150,38 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
 }
 
 /// All cases of the kit: each conversation in each [`Cut`]; the short ones also with the end of the stream
-/// and a reset after every byte of the input, and with writes that fail after every byte.
+/// and a reset after every byte of the input, and with writes that fail after every byte. Last, a peer that always
+/// has more to send: a task that serves it has to let others have their turn.
 pub fn cases() -> impl Iterator<Item = Case> {
-    conversations().into_iter().flat_map(|conversation| {
-        let input = conversation.frames.concat();
-        let from = if conversation.everywhere { 0 } else { input.len() };
-        let beginnings: Vec<_> = (from..=input.len())
-            .filter_map(|len| input.get(..len).map(|input| Beginning::new(&conversation, input)))
-            .collect();
-        Cut::EACH.into_iter().flat_map(move |cut| {
-            let mut cases: Vec<_> = beginnings.iter().flat_map(|beginning| beginning.cases(cut)).collect();
-            if let (Some(whole), true, false) = (beginnings.last(), conversation.everywhere, cut.buffered) {
-                cases.extend(whole.broken_writes(cut));
-            }
-            cases
-        })
+    conversations().into_iter().flat_map(each_cut).chain(core::iter::once_with(flood))
+}
+
+/// More than a turn takes of what is always there.
+fn flood() -> Case {
+    // Three turns' worth, and no more messages than an outcome takes.
+    let messages = vec![frame(BINARY, &[7; 4096]); MAX_TURN.div_ceil(1360)];
+    let conversation = Conversation {
+        name: "a flood",
+        frames: vec![messages.concat(), frame(CLOSE, b"\x03\xE8")],
+        everywhere: false,
+    };
+    let beginning = Beginning::new(&conversation, &conversation.frames.concat());
+    beginning.case("end of the stream", Cut::WHOLE, beginning.script(Cut::WHOLE), beginning.ended.clone())
+}
+
+/// The cases of one conversation.
+fn each_cut(conversation: Conversation) -> impl Iterator<Item = Case> {
+    let input = conversation.frames.concat();
+    let from = if conversation.everywhere { 0 } else { input.len() };
+    let beginnings: Vec<_> = (from..=input.len())
+        .filter_map(|len| input.get(..len).map(|input| Beginning::new(&conversation, input)))
+        .collect();
+    Cut::EACH.into_iter().flat_map(move |cut| {
+        let mut cases: Vec<_> = beginnings.iter().flat_map(|beginning| beginning.cases(cut)).collect();
+        if let (Some(whole), true, false) = (beginnings.last(), conversation.everywhere, cut.buffered) {
+            cases.extend(whole.broken_writes(cut));
+        }
+        cases
     })
 }
 

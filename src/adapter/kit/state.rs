@@ -27,6 +27,10 @@ pub(super) struct State {
     pub(super) waits: usize,
     pub(super) interrupted: usize,
     pub(super) operations: usize,
+    /// Octets that were read since a task was polled.
+    pub(super) turn: usize,
+    /// Whether tasks are polled, of which there may be others.
+    pub(super) in_task: bool,
     pub(super) faults: Vec<&'static str>,
 }
 
@@ -36,6 +40,9 @@ pub(super) struct Gate {
     pub(super) open: bool,
     pub(super) wanted: bool,
 }
+
+/// Octets that a task may read in one turn. An endpoint asks for the next turn before.
+pub(super) const MAX_TURN: usize = 5 << 20;
 
 pub(super) const READ: usize = 0;
 const WRITE: usize = 1;
@@ -63,6 +70,8 @@ impl State {
             waits: 0,
             interrupted: 0,
             operations: 0,
+            turn: 0,
+            in_task: false,
             faults: Vec::new(),
         }
     }
@@ -86,6 +95,10 @@ impl State {
             to.copy_from_slice(from);
         }
         self.read = self.read.saturating_add(count);
+        self.turn = self.turn.saturating_add(count);
+        if self.turn > MAX_TURN && self.in_task {
+            self.fault("a task read on and on, and no other had its turn");
+        }
         self.close(READ);
         if count > 0 || buf.is_empty() {
             return Some(Ok(count));

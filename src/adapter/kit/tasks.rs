@@ -24,7 +24,8 @@ pub type Task<'t> = Pin<Box<dyn Future<Output = ()> + 't>>;
 pub fn run_tasks(wire: &Wire, tasks: Vec<Task<'_>>) {
     let mut tasks: Vec<_> = tasks.into_iter().map(|task| (Some(task), Arc::new(Woken::default()))).collect();
     for _ in 0..MAX_ROUNDS {
-        let awake = tasks.iter_mut().fold(false, |awake, (task, woken)| poll(task, woken, false) || awake);
+        let awake =
+            tasks.iter_mut().fold(false, |awake, (task, woken)| poll(wire, task, woken, false) || awake);
         if tasks.iter().all(|(task, _)| task.is_none()) {
             return;
         }
@@ -33,7 +34,7 @@ pub fn run_tasks(wire: &Wire, tasks: Vec<Task<'_>>) {
         }
         if wire.is_spurious() {
             for (task, woken) in &mut tasks {
-                poll(task, woken, true);
+                poll(wire, task, woken, true);
             }
         }
         if !wire.advance() && !tasks.iter().any(|(_, woken)| woken.is_awake()) {
@@ -48,10 +49,11 @@ pub fn run_tasks(wire: &Wire, tasks: Vec<Task<'_>>) {
 const MAX_ROUNDS: usize = 1 << 20;
 
 /// Polls a task that was woken. Whether it was.
-fn poll(task: &mut Option<Task<'_>>, woken: &Arc<Woken>, anyway: bool) -> bool {
+fn poll(wire: &Wire, task: &mut Option<Task<'_>>, woken: &Arc<Woken>, anyway: bool) -> bool {
     if !(woken.take() || anyway) {
         return false;
     }
+    wire.begin_turn();
     let waker = Waker::from(Arc::clone(woken));
     if let Some(future) = task {
         if future.as_mut().poll(&mut Context::from_waker(&waker)).is_ready() {

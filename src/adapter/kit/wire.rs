@@ -142,6 +142,12 @@ impl Wire {
         due && core::mem::replace(&mut state.interrupted, turn) != turn
     }
 
+    /// A task is polled.
+    pub(super) fn begin_turn(&self) {
+        let state = &mut *self.lock();
+        (state.turn, state.in_task) = (0, true);
+    }
+
     /// Nobody is left who would wake a task: why.
     pub(super) fn stuck(&self) {
         let state = &mut *self.lock();
