@@ -126,8 +126,8 @@ fn what_lies_below_the_transport_s_error_stays_in_the_chain() {
     let expected = ["the handshake of TLS failed", "the certificate has expired"];
     assert_eq!(chain(&Error::from(io::Error::new(io::ErrorKind::InvalidData, lower()))), expected);
     assert_eq!(chain(&embedded_io::Error::Io(lower())), expected);
-    assert_eq!(chain(&Error::from(ProtocolError::InvalidCloseCode)).len(), 1);
-    assert_eq!(ProtocolError::InvalidCloseCode.close_code(), Some(CloseCode::PROTOCOL_ERROR));
+    assert_eq!(chain(&Error::from(ProtocolError::InvalidCloseCode(1006))).len(), 1);
+    assert_eq!(ProtocolError::InvalidCloseCode(1006).close_code(), Some(CloseCode::PROTOCOL_ERROR));
 }
 
 /// The source says which errors there are.
