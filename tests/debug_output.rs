@@ -30,7 +30,7 @@ use sockless::frame::{FrameHeader, LengthForm, Masker, MaskingKey, Opcode, Rsv};
 use sockless::handshake::{
     accept_value, ComposeError, HandshakeError, HeadLimits, Key, OriginPolicy, Session, Uri, UriError,
 };
-use sockless::handshake::{client, proxy, server};
+use sockless::handshake::{client, proxy, server, BodyError, BodyReader, UriBuf};
 use sockless::message::{
     Action, Buffers, Endpoint, FeedError, OwnedMessage, Prepared, SliceAssembler, Spare, WriteSide,
 };
@@ -197,6 +197,10 @@ fn values(p: &mut Printed) {
     p.show(&"no such name".parse::<Tolerance>().unwrap_err());
     p.show(&Timeouts::SERVER);
     p.show(&TimeoutAction::SendPing);
+    p.show(&Output::default());
+    p.show(&MessageProgress::default());
+    p.show(&adapter::DialStage::Connecting);
+    p.show(&BodyError::InvalidChunk);
     p.show(&Progress { open: true, ..Progress::default() });
     p.show(&Wake::Now);
     p.show(&Timestamp::from_duration(Duration::from_secs(9)));
@@ -407,8 +411,8 @@ fn compression(p: &mut Printed) {
 fn request(upgrade: &str) -> String {
     format!(
         "GET /{SECRET}?token={SECRET} HTTP/1.1\r\nHost: srv.example\r\n{upgrade}Connection: Upgrade\r\n\
-         Sec-WebSocket-Key: {}\r\nSec-WebSocket-Version: 13\r\nOrigin: https://{SECRET}.example\r\n\
-         Sec-WebSocket-Protocol: chat, {SECRET}\r\nSec-WebSocket-Extensions: {SECRET}; {SECRET}=\"{SECRET}\"\r\n\
+         Sec-WebSocket-Key: {}\r\nSec-WebSocket-Version: 13\r\nOrigin: https://srv.example\r\n\
+         Sec-WebSocket-Protocol: chat, {SECRET}\r\nSec-WebSocket-Extensions: x-extension; x-parameter=\"{SECRET}\"\r\n\
          Authorization: Bearer {SECRET}\r\nCookie: session={SECRET}\r\nX-Long: {}\r\n\r\n",
         key(),
         SECRET.repeat(20)
@@ -464,16 +468,21 @@ fn client_handshake(p: &mut Printed) {
     let text = format!("wss://srv.example/{SECRET}/{}?token={SECRET}", SECRET.repeat(100));
     let uri = Uri::parse(&text).unwrap();
     p.show(&uri);
+    p.show(&UriBuf::parse(&text).unwrap());
+    let with_credentials = format!("wss://{SECRET}:{SECRET}@srv.example/{SECRET}?token={SECRET}");
+    let with_credentials = UriBuf::parse_with_credentials(&with_credentials).unwrap();
+    p.show(&with_credentials);
+    p.show(&with_credentials.as_uri());
     let fields = [("Authorization", SECRET), ("Cookie", SECRET)];
     let many = [("X-Field", SECRET); 90];
-    let origin = format!("https://{SECRET}");
+    let origin = "https://srv.example";
     let extensions = format!("{SECRET}; {SECRET}={SECRET}");
     let names: Vec<String> = (0..90).map(|n| format!("{SECRET}{n}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let offers = [Offer::DEFAULT; 40];
     let bare = client::ClientRequest::new(uri);
     p.show(&bare.fields(&many).unwrap());
-    let bare = bare.subprotocols(&names).unwrap().origin(&origin).unwrap().fields(&fields).unwrap();
+    let bare = bare.subprotocols(&names).unwrap().origin(origin).unwrap().fields(&fields).unwrap();
     let request = bare.deflate(&offers[..1]).extensions(&extensions).unwrap();
     p.show(&request);
     p.show(&bare.deflate(&offers));
@@ -498,6 +507,9 @@ fn client_handshake(p: &mut Printed) {
             client::Progress::Rejected(rejected) => {
                 p.show(&rejected);
                 p.show(&rejected.headers());
+                let mut body = BodyReader::new("GET", 401, rejected.headers(), 1000).unwrap();
+                body.recv(SECRET.as_bytes()).unwrap();
+                p.show(&body);
             }
             other => panic!("{other:?}"),
         }
@@ -648,13 +660,14 @@ fn coming() -> Vec<u8> {
 }
 
 fn embedded(p: &mut Printed) {
-    let options = [(SECRET, SECRET); 40];
+    let options_fields = [(SECRET, SECRET); 40];
     let names = [SECRET; 40];
     let options = blocking::ServerOptions::new(OriginPolicy::List(&names))
         .with_subprotocols(&names)
-        .with_fields(&options);
+        .with_fields(&options_fields);
     p.show(&options);
     p.show(&blocking::OpeningError::NotWebSocket);
+    p.show(&blocking::Answer::new().with_fields(&options_fields).with_subprotocol(SECRET));
     p.show(&blocking::Error::<embedded_io::ErrorKind>::WriteZero);
     let (mut read, mut write) = (vec![0; 400], vec![0; 400]);
     read[..SECRET.len()].copy_from_slice(SECRET.as_bytes());
@@ -686,6 +699,11 @@ fn std_adapter(p: &mut Printed) {
     p.show(&adapter::OpeningError::NotWebSocket);
     let refusal = (0..90).fold(adapter::Refusal::new(403), |all, _| all.with_field(SECRET, SECRET));
     p.show(&refusal.with_body(SECRET.repeat(100)));
+    p.show(
+        &(0..90)
+            .fold(adapter::Answer::new(), |all, _| all.with_field(SECRET, SECRET))
+            .with_subprotocol(SECRET),
+    );
     let names = [SECRET; 40];
     let fields = [(SECRET, SECRET); 40];
     let pool = Pool::new(2);

@@ -8,7 +8,7 @@ use std::io;
 use std::path::Path;
 
 use sockless::adapter::{embedded_io, Error, OpeningError, Strangers};
-use sockless::handshake::{server::Reject, ComposeError, HandshakeError, UriError};
+use sockless::handshake::{server::Reject, BodyError, ComposeError, HandshakeError, UriError};
 use sockless::message::{FeedError, Refused};
 use sockless::{
     BufferTooSmall, CloseCode, EntropyError, ProtocolError, SendError, Timeout, Tolerance, Utf8Check,
@@ -67,6 +67,7 @@ fn errors() -> Vec<Named> {
         named(Utf8Check::new().push(b"\xFF").unwrap_err()),
         named("none".parse::<Tolerance>().unwrap_err()),
         named(UriError::Host),
+        named(BodyError::InvalidChunk),
         named(HandshakeError::HeadTooLarge),
         named(Strangers((), ())),
         named(FeedError::Full { queued: 1, cap: 2 }),
