@@ -365,7 +365,7 @@ impl fmt::Debug for Answer {
         let subprotocol = match &self.subprotocol {
             Choice::OfOptions => "that of the options",
             Choice::None => "none",
-            Choice::This(name) => name,
+            Choice::This(_) => "another",
         };
         f.debug_struct("Answer")
             .field("fields", &self.fields.len())

@@ -114,7 +114,7 @@ pub struct Request<'h> {
 impl fmt::Debug for Request<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Request")
-            .field("path", &Brief(path_of(self.target())))
+            .field("path_len", &path_of(self.target()).len())
             .field("host", &self.host)
             .field("origin", &self.origin)
             .field("subprotocols", &self.subprotocols)
@@ -288,7 +288,7 @@ impl fmt::Debug for PlainRequest<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PlainRequest")
             .field("method", &Brief(self.method))
-            .field("path", &Brief(path_of(self.target)))
+            .field("path_len", &path_of(self.target).len())
             .field("minor", &self.minor)
             .field("headers", &self.headers)
             .finish_non_exhaustive()

@@ -174,7 +174,7 @@ impl fmt::Debug for Answer<'_> {
         // Values may be credentials.
         f.debug_struct("Answer")
             .field("fields", &self.fields.map(<[_]>::len))
-            .field("subprotocol", &self.subprotocol)
+            .field("chooses_subprotocol", &!matches!(self.subprotocol, Choice::OfOptions))
             .finish()
     }
 }
