@@ -1,5 +1,9 @@
 //! Dialling is part of the opening handshake: one time for the name, the connection, and the handshake.
 
+#[macro_use]
+#[path = "common/watchdog.rs"]
+mod watchdog;
+
 use std::io::Read;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc;
@@ -71,6 +75,7 @@ fn black_hole(bind: &str) -> BlackHole {
 
 #[test]
 fn connecting_is_within_the_opening_time() {
+    let _watchdog = watchdog!();
     let hole = black_hole("127.0.0.1:0");
     for limit in [Duration::from_millis(300), Duration::from_millis(1200)] {
         for (result, took) in dial(&format!("ws://{}/", hole.address), opening(limit)) {
@@ -84,6 +89,7 @@ fn connecting_is_within_the_opening_time() {
 /// What connecting and the handshake take together is no more than the one time.
 #[test]
 fn a_handshake_has_what_dialling_left() {
+    let _watchdog = watchdog!();
     let limit = Duration::from_millis(1800);
     for on_tokio in [false, true] {
         let hole = black_hole("127.0.0.1:0");
@@ -108,6 +114,7 @@ fn a_handshake_has_what_dialling_left() {
 /// A name is resolved, and each of its addresses tried.
 #[test]
 fn a_name_is_dialled() {
+    let _watchdog = watchdog!();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     thread::spawn(move || {
@@ -129,6 +136,7 @@ fn a_name_is_dialled() {
 /// Where nothing listens, that is the error, and it comes at once.
 #[test]
 fn a_refused_connection_is_no_timeout() {
+    let _watchdog = watchdog!();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);

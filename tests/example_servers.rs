@@ -1,6 +1,9 @@
 //! The example servers, as processes: what a peer, or whoever reads their log, must not be able to do to them.
 #![cfg(target_os = "linux")] // reads /proc, and sets limits with `ulimit`
 
+#[macro_use]
+#[path = "common/watchdog.rs"]
+mod watchdog;
 #[path = "../examples/shared/log.rs"]
 #[allow(dead_code, reason = "only what it escapes is tested")]
 mod log;
@@ -166,6 +169,7 @@ fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
 
 #[test]
 fn a_log_that_nobody_reads_ends_no_server() {
+    let _watchdog = watchdog!();
     let _alone = alone();
     for name in SERVERS {
         let mut server = Server::unheard(name, "");
@@ -184,6 +188,7 @@ fn a_log_that_nobody_reads_ends_no_server() {
 
 #[test]
 fn neither_does_it_where_no_more_files_can_be_opened() {
+    let _watchdog = watchdog!();
     let _alone = alone();
     for name in SERVERS {
         let mut server = Server::unheard(name, "ulimit -n 24");
@@ -197,6 +202,7 @@ fn neither_does_it_where_no_more_files_can_be_opened() {
 
 #[test]
 fn a_server_with_a_thread_for_each_connection_outlives_the_threads() {
+    let _watchdog = watchdog!();
     let _alone = alone();
     // Stacks of 4 GiB of addresses: there is room for some of them.
     let before = "export RUST_MIN_STACK=4294967296; ulimit -v 41943040";
@@ -217,6 +223,7 @@ fn a_server_with_a_thread_for_each_connection_outlives_the_threads() {
 
 #[test]
 fn connections_that_cost_a_thread_are_bounded() {
+    let _watchdog = watchdog!();
     let _alone = alone();
     let server = Server::quiet("echo_server_std", &["--max-connections", "3"]);
     let threads = || fs::read_dir(format!("/proc/{}/task", server.child.id())).unwrap().count();
@@ -235,6 +242,7 @@ fn connections_that_cost_a_thread_are_bounded() {
 
 #[test]
 fn openings_that_never_end_lock_nobody_out_of_the_readiness_loop() {
+    let _watchdog = watchdog!();
     let _alone = alone();
     rlimit::increase_nofile_limit(8192).unwrap();
     let begins: [&[u8]; 3] = [b"", b"G", b"GET /chat HTTP/1.1\r\nHost: localhost\r\nX-Fill: "];
@@ -267,6 +275,7 @@ fn openings_that_never_end_lock_nobody_out_of_the_readiness_loop() {
 
 #[test]
 fn openings_that_take_all_files_lock_nobody_out_of_the_readiness_loop() {
+    let _watchdog = watchdog!();
     let _alone = alone();
     let server = Server::start("echo_server_mio", &[], "ulimit -n 64", Stdio::null());
     let mut open = server.open();
@@ -277,6 +286,7 @@ fn openings_that_take_all_files_lock_nobody_out_of_the_readiness_loop() {
 
 #[test]
 fn peers_that_stay_cost_the_readiness_loop_no_processor() {
+    let _watchdog = watchdog!();
     let _alone = alone();
     type Stay = (&'static str, fn(&Server) -> TcpStream);
     fn refused(server: &Server) -> TcpStream {
@@ -322,6 +332,7 @@ fn peers_that_stay_cost_the_readiness_loop_no_processor() {
 
 #[test]
 fn a_refusal_ends_whatever_the_peer_does() {
+    let _watchdog = watchdog!();
     let _alone = alone();
     let server = Server::quiet("echo_server_mio", &[]);
     let mut silent = server.connect();
@@ -342,6 +353,7 @@ fn a_refusal_ends_whatever_the_peer_does() {
 
 #[test]
 fn a_failure_is_logged_with_the_address_of_the_peer() {
+    let _watchdog = watchdog!();
     let _alone = alone();
     for name in SERVERS {
         let mut server = Server::start(name, &[], "", Stdio::piped());
@@ -357,6 +369,7 @@ fn a_failure_is_logged_with_the_address_of_the_peer() {
 
 #[test]
 fn the_threshold_says_what_is_compressed() {
+    let _watchdog = watchdog!();
     let _alone = alone();
     let cases: [(&[&str], u8, u8); 4] = [
         (&[], 0x81, 0x81),
@@ -410,6 +423,7 @@ fn answering(octets: &'static [u8]) -> (String, std::thread::JoinHandle<Vec<u8>>
 
 #[test]
 fn the_reason_of_a_close_cannot_steer_the_terminal() {
+    let _watchdog = watchdog!();
     let _alone = alone();
     let (url, _) = answering(b"\x88\x10\x0f\xa7\x1b[2J\nok\x7f\xc2\x9b1m\xc3\xa9");
     let mut command = Command::new(example("client"));
@@ -423,6 +437,7 @@ fn the_reason_of_a_close_cannot_steer_the_terminal() {
 
 #[test]
 fn a_client_whose_output_nobody_reads_ends_quietly() {
+    let _watchdog = watchdog!();
     let _alone = alone();
     // Messages without end would do: it writes until the pipe says that nobody reads.
     let (url, serving) = answering(b"\x81\x05Hello\x81\x05Hello\x81\x05Hello");
@@ -445,6 +460,7 @@ fn a_client_whose_output_nobody_reads_ends_quietly() {
 
 #[test]
 fn text_of_a_peer_is_printed_so_that_it_cannot_steer() {
+    let _watchdog = watchdog!();
     let printed = |text: &str| log::Printable(text).to_string();
     assert_eq!(printed("plain, größer 日本 🦀"), "plain, größer 日本 🦀");
     assert_eq!(printed("\x1b]0;title\x07\r\n\t\0"), r"\u{1b}]0;title\u{7}\r\n\t\u{0}");
@@ -457,6 +473,7 @@ fn text_of_a_peer_is_printed_so_that_it_cannot_steer() {
 
 #[test]
 fn a_signal_ends_a_server_in_an_orderly_way() {
+    let _watchdog = watchdog!();
     let _alone = alone();
     for name in GRACEFUL {
         for signal in ["-TERM", "-INT"] {
@@ -494,6 +511,7 @@ fn a_signal_ends_a_server_in_an_orderly_way() {
 
 #[test]
 fn peers_that_do_not_answer_hold_up_the_end_for_a_bounded_time() {
+    let _watchdog = watchdog!();
     let _alone = alone();
     for name in GRACEFUL {
         let mut server = Server::quiet(name, &[]);
@@ -513,6 +531,7 @@ fn peers_that_do_not_answer_hold_up_the_end_for_a_bounded_time() {
 
 #[test]
 fn a_second_signal_ends_a_server_at_once() {
+    let _watchdog = watchdog!();
     let _alone = alone();
     for name in GRACEFUL {
         let mut server = Server::quiet(name, &[]);

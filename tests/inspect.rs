@@ -281,6 +281,7 @@ fn raw(arguments: &[&str], input: &str) -> (String, String, i32) {
 
 #[test]
 fn tolerances_are_listed_by_name() {
+    let _watchdog = watchdog!();
     // Whatever else is asked for.
     for more in [&[][..], &["--role", "server"], &["--tolerate", "bare-lf-in-responses"]] {
         let (list, _, status) = raw(&[&["--tolerate", "list"], more].concat(), "");
@@ -304,6 +305,7 @@ fn tolerances_are_listed_by_name() {
 
 #[test]
 fn what_is_tolerated_is_named_one_by_one() {
+    let _watchdog = watchdog!();
     let response = "HTTP/1.1 101 x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
                     Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
     let request = "GET /\u{FC} HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -330,6 +332,7 @@ fn what_is_tolerated_is_named_one_by_one() {
 /// `inspect ... | head -1`.
 #[test]
 fn a_reader_that_leaves_ends_it_quietly() {
+    let _watchdog = watchdog!();
     for (arguments, input) in [
         (&["--role", "server", "--stage", "frames"][..], "8180 00000000\n".repeat(20_000)),
         (&["--tolerate", "list"], String::new()),
@@ -354,6 +357,7 @@ fn a_reader_that_leaves_ends_it_quietly() {
 /// What a peer says must not steer the terminal that shows it.
 #[test]
 fn no_control_character_of_the_peer_is_written_as_it_is() {
+    let _watchdog = watchdog!();
     let hostile = "a\u{1B}[31m\u{7F}\u{9B}2J\u{85}\u{202E}\u{2066}\u{200F}\u{2028}\u{FEFF}\t\u{FC}";
     let mut close = vec![0x88, 2 + hostile.len() as u8, 0x03, 0xE8];
     close.extend_from_slice(hostile.as_bytes());

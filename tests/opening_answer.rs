@@ -1,6 +1,10 @@
 //! What an application decides once it has seen the request, and a WebSocket that is asked for on a connection that
 //! served plain HTTP before: on each adapter, however the octets come.
 
+#[macro_use]
+#[path = "common/watchdog.rs"]
+mod watchdog;
+
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc;
@@ -159,6 +163,7 @@ fn serve_both(adapter: Adapter, mut stream: TcpStream) -> (Option<u16>, usize) {
 
 #[test]
 fn a_connection_that_served_http_becomes_a_websocket() {
+    let _watchdog = watchdog!();
     for adapter in ALL {
         for plain in [1, 3] {
             let (ours, mut peer) = streams();
@@ -184,6 +189,7 @@ fn a_connection_that_served_http_becomes_a_websocket() {
 /// over for the second, wherever the cut is.
 #[test]
 fn what_was_read_already_is_not_lost() {
+    let _watchdog = watchdog!();
     let all = [PLAIN.as_bytes(), upgrade("/chat").as_bytes(), FRAME].concat();
     for adapter in ALL {
         for cuts in
@@ -210,6 +216,7 @@ fn what_was_read_already_is_not_lost() {
 /// An HTTP server of another make has read so much of the upgrade, frames behind it included, before it knows.
 #[test]
 fn a_server_that_read_the_upgrade_itself_hands_it_over() {
+    let _watchdog = watchdog!();
     let all = [upgrade("/chat").as_bytes(), FRAME].concat();
     for adapter in ALL {
         for read in [0, 1, 20, all.len() - FRAME.len(), all.len() - 2, all.len()] {
@@ -262,6 +269,7 @@ fn by_path(request: &Request<'_>) -> Result<Answer, Refusal> {
 
 #[test]
 fn a_decision_adds_fields_and_chooses_the_subprotocol_by_path() {
+    let _watchdog = watchdog!();
     for adapter in ALL {
         let options = any_origin().with_subprotocols(&["v2", "v9"]).with_fields(&[("X-Served-By", "us")]);
         for (path, fields, protocol, place) in [
@@ -295,6 +303,7 @@ fn a_decision_adds_fields_and_chooses_the_subprotocol_by_path() {
 
 #[test]
 fn what_a_decision_adds_is_judged_as_our_own_options_are() {
+    let _watchdog = watchdog!();
     let wrong: [(Decide, ComposeError); 7] = [
         (|_| Ok(Answer::new().with_field("Set-Cookie", "a=b\r\nX-Forged: 1")), ComposeError::InvalidValue),
         (|_| Ok(Answer::new().with_field("Set-Cookie", " a=b")), ComposeError::InvalidValue),
@@ -318,6 +327,7 @@ fn what_a_decision_adds_is_judged_as_our_own_options_are() {
 
 #[test]
 fn what_is_printed_shows_no_value() {
+    let _watchdog = watchdog!();
     let answer = Answer::new().with_field("Set-Cookie", "id=secret").with_subprotocol("v1");
     let refusal = Refusal::new(401).with_field("Set-Cookie", "id=secret").with_body("secret");
     let http: Accepted<(), ()> = Accepted::Http { stream: (), received: b"Cookie: secret".to_vec() };

@@ -1,5 +1,9 @@
 //! Every opening handshake of a client has a nonce of its own (RFC 6455 section 4.1), whichever adapter draws it.
 
+#[macro_use]
+#[path = "common/watchdog.rs"]
+mod watchdog;
+
 use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
 use std::net::TcpListener;
@@ -156,6 +160,7 @@ fn connects(mut connect: impl FnMut(Taken)) {
 
 #[test]
 fn req_6455_4_1_29_each_connect_draws_a_nonce() {
+    let _watchdog = watchdog!();
     let settings = Settings::DEFAULT;
     connects(|stream| assert!(std_io::connect(stream, request("ws://a/"), &settings).is_err()));
     connects(|stream| {
@@ -174,6 +179,7 @@ fn req_6455_4_1_29_each_connect_draws_a_nonce() {
 
 #[test]
 fn each_dial_draws_a_nonce() {
+    let _watchdog = watchdog!();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("ws://{}/", listener.local_addr().unwrap());
     for on_tokio in [false, true] {

@@ -1,5 +1,9 @@
 //! A client that is refused gets the status, all fields and the body, however TCP cut them, on every adapter.
 
+#[macro_use]
+#[path = "common/watchdog.rs"]
+mod watchdog;
+
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc;
@@ -149,6 +153,7 @@ fn cuts(response: &str) -> Vec<Vec<&[u8]>> {
 
 #[test]
 fn a_refusal_is_read_whole_however_it_is_cut_and_no_longer_than_needed() {
+    let _watchdog = watchdog!();
     each(&ALL, |adapter| {
         // A server that keeps the connection is not waited for.
         for response in [LENGTH, CHUNKED] {
@@ -168,6 +173,7 @@ fn a_refusal_is_read_whole_however_it_is_cut_and_no_longer_than_needed() {
 
 #[test]
 fn a_refusal_is_read_whole_octet_by_octet() {
+    let _watchdog = watchdog!();
     each(&ALL, |adapter| {
         let settings = Settings::DEFAULT.with_buffers(Buffers::DEFAULT.with_read(1));
         for response in [LENGTH, CHUNKED] {
@@ -186,6 +192,7 @@ fn short(millis: u64) -> Settings {
 
 #[test]
 fn a_refusal_whose_body_does_not_end_is_reported_in_time_with_what_came() {
+    let _watchdog = watchdog!();
     let body = |response: &str, at: usize| response.find("\r\n\r\n").unwrap() + 4 + at;
     each(&TIMED, |adapter| {
         for (response, cut) in [(LENGTH, 3), (CHUNKED, 10), (UNTIL_END, 3)] {
@@ -214,6 +221,7 @@ fn a_refusal_whose_body_does_not_end_is_reported_in_time_with_what_came() {
 
 #[test]
 fn a_body_is_kept_up_to_a_bound() {
+    let _watchdog = watchdog!();
     each(&ALL, |adapter| {
         for len in [64 << 10, (64 << 10) + 1, 1 << 20] {
             let response = [
@@ -235,6 +243,7 @@ fn a_body_is_kept_up_to_a_bound() {
 
 #[test]
 fn the_bound_of_a_body_is_a_setting() {
+    let _watchdog = watchdog!();
     each(&ALL, |adapter| {
         for (max, body) in [(0, ""), (3, "say"), (13, "say your name"), (14, "say your name")] {
             for response in [LENGTH, CHUNKED] {
@@ -252,6 +261,7 @@ fn the_bound_of_a_body_is_a_setting() {
 
 #[test]
 fn a_rejection_that_is_printed_shows_no_value_and_no_body() {
+    let _watchdog = watchdog!();
     let (rejection, _) = rejected(Blocking, Settings::DEFAULT, &[LENGTH.as_bytes()], false);
     let printed = format!("{:?} {rejection}", OpeningError::Rejected(rejection.clone()));
     assert!(printed.contains("401") && !printed.contains("Basic") && !printed.contains("name"), "{printed}");
@@ -259,6 +269,7 @@ fn a_rejection_that_is_printed_shows_no_value_and_no_body() {
 
 #[test]
 fn a_body_that_cannot_be_told_from_what_follows_hides_no_refusal() {
+    let _watchdog = watchdog!();
     each(&ALL, |adapter| {
         for fields in ["Content-Length: 1\r\nContent-Length: 2\r\n", "Content-Length: x\r\n"] {
             let response = format!("HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\n{fields}\r\nbusy");
@@ -279,6 +290,7 @@ fn a_body_that_cannot_be_told_from_what_follows_hides_no_refusal() {
 /// A chain of errors is printed with what each has to say: none may repeat what it holds.
 #[test]
 fn what_an_opening_error_is_made_of_is_printed_once() {
+    let _watchdog = watchdog!();
     let (rejection, _) = rejected(Blocking, Settings::DEFAULT, &[LENGTH.as_bytes()], false);
     for error in [
         OpeningError::Handshake(HandshakeError::InvalidAccept),

@@ -1,6 +1,10 @@
 //! The time of an opening handshake, on every adapter that has a clock: timers run by default, a refusal ends, and a
 //! client that was too slow is told so.
 
+#[macro_use]
+#[path = "common/watchdog.rs"]
+mod watchdog;
+
 use std::future::Future;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -89,6 +93,7 @@ fn servers() -> Vec<ServerOptions<'static>> {
 
 #[tokio::test(start_paused = true)]
 async fn a_server_that_says_nothing_of_timers_has_those_of_servers() {
+    let _watchdog = watchdog!();
     for options in servers() {
         let (ours, _silent) = duplex(1 << 16);
         let (result, took) = timed(on_tokio::accept(ours, &options)).await;
@@ -106,6 +111,7 @@ async fn a_server_that_says_nothing_of_timers_has_those_of_servers() {
 
 #[tokio::test(start_paused = true)]
 async fn a_client_that_says_nothing_of_timers_has_those_of_clients() {
+    let _watchdog = watchdog!();
     for settings in [Settings::DEFAULT, Settings::DEFAULT.with_config(Config::new())] {
         let (ours, _silent) = duplex(1 << 16);
         let (result, took) = timed(on_tokio::connect(ours, request(), &settings)).await;
@@ -149,6 +155,7 @@ impl Stream for &mut Noting {
 
 #[test]
 fn blocking_sockets_have_the_same_timers() {
+    let _watchdog = watchdog!();
     let first = |noting: &Noting| noting.limits.first().copied().flatten().expect("no read was limited");
     for options in servers() {
         let mut noting = Noting::default();
@@ -203,6 +210,7 @@ async fn stays(mut peer: DuplexStream, sends: &str, drips: bool) -> String {
 
 #[tokio::test(start_paused = true)]
 async fn on_tokio_a_refusal_ends_in_time_with_timers_and_without() {
+    let _watchdog = watchdog!();
     let times = [
         (any_origin(), 10),
         (
@@ -233,6 +241,7 @@ async fn on_tokio_a_refusal_ends_in_time_with_timers_and_without() {
 
 #[tokio::test(start_paused = true)]
 async fn on_tokio_a_client_that_does_not_read_its_refusal_is_left_in_time() {
+    let _watchdog = watchdog!();
     for (options, most) in [(any_origin(), 10), (any_origin().without_timeouts(), 5)] {
         for (sends, status) in REFUSED {
             // The buffer holds nothing of the response while the client has not read.
@@ -254,6 +263,7 @@ async fn on_tokio_a_client_that_does_not_read_its_refusal_is_left_in_time() {
 
 #[test]
 fn on_blocking_sockets_a_refusal_ends_in_time_with_timers_and_without() {
+    let _watchdog = watchdog!();
     let short = || any_origin().with_timeouts(opening(Duration::from_millis(500)));
     let servers: Vec<thread::JoinHandle<()>> = [(short(), 4500), (any_origin().without_timeouts(), 9000)]
         .into_iter()
@@ -290,6 +300,7 @@ fn on_blocking_sockets_a_refusal_ends_in_time_with_timers_and_without() {
 /// A client that does not read may stop an acceptance as well: the 101 with fields that fill its window.
 #[test]
 fn on_blocking_sockets_the_writes_of_an_opening_have_their_time_too() {
+    let _watchdog = watchdog!();
     let (ours, mut peer) = streams();
     peer.write_all(REQUEST.as_bytes()).unwrap();
     let (result, took) = soon(move || {
@@ -313,6 +324,7 @@ fn on_blocking_sockets_the_writes_of_an_opening_have_their_time_too() {
 /// After the opening handshake no limit of it is left on the socket.
 #[test]
 fn on_blocking_sockets_the_limits_of_the_opening_end_with_it() {
+    let _watchdog = watchdog!();
     for options in [any_origin().with_timeouts(opening(Duration::from_millis(500))), any_origin()] {
         let (ours, mut peer) = streams();
         peer.write_all(REQUEST.as_bytes()).unwrap();
@@ -330,6 +342,7 @@ fn on_blocking_sockets_the_limits_of_the_opening_end_with_it() {
 /// A socket that does not block says so; it is not asked again and again until the time is up.
 #[test]
 fn a_socket_that_does_not_block_is_no_busy_wait() {
+    let _watchdog = watchdog!();
     let (ours, _peer) = streams();
     ours.set_nonblocking(true).unwrap();
     let (result, took) = soon(move || std_io::accept(ours, &any_origin()).map(|_| ()));
@@ -340,6 +353,7 @@ fn a_socket_that_does_not_block_is_no_busy_wait() {
 /// Without a timer nothing but octets bounds a refusal: the client's end, or 1 MiB.
 #[test]
 fn on_futures_io_a_refusal_ends_with_a_timer_in_time_and_without_one_with_the_octets() {
+    let _watchdog = watchdog!();
     for (sends, status) in REFUSED {
         // Without timers it is 5 s, once.
         for timeouts in
@@ -390,6 +404,7 @@ const SLOW: [&str; 3] = ["", "G", "GET / HTTP/1.1\r\nHost: a\r\nX-Y: "];
 
 #[tokio::test(start_paused = true)]
 async fn req_9112_9_5_1_on_tokio_a_client_that_is_too_slow_gets_a_408() {
+    let _watchdog = watchdog!();
     for sends in SLOW {
         for drips in [false, true] {
             let (ours, peer) = duplex(1 << 16);
@@ -411,6 +426,7 @@ async fn req_9112_9_5_1_on_tokio_a_client_that_is_too_slow_gets_a_408() {
 
 #[test]
 fn req_9112_9_5_1_on_blocking_sockets_and_on_futures_io_a_client_that_is_too_slow_gets_a_408() {
+    let _watchdog = watchdog!();
     let options = any_origin().with_timeouts(opening(Duration::from_millis(200)));
     for sends in SLOW {
         for on_smol in [false, true] {
@@ -440,6 +456,7 @@ fn req_9112_9_5_1_on_blocking_sockets_and_on_futures_io_a_client_that_is_too_slo
 /// A client that is too slow and does not read either costs no more than a moment.
 #[tokio::test(start_paused = true)]
 async fn a_408_that_nobody_reads_is_not_waited_for() {
+    let _watchdog = watchdog!();
     let (ours, _peer) = duplex(8);
     let options = any_origin().with_timeouts(opening(seconds(2)));
     let (result, took) = timed(on_tokio::accept(ours, &options)).await;
@@ -449,6 +466,7 @@ async fn a_408_that_nobody_reads_is_not_waited_for() {
 
 #[tokio::test(start_paused = true)]
 async fn a_client_says_nothing_to_a_server_that_is_too_slow() {
+    let _watchdog = watchdog!();
     let (ours, mut peer) = duplex(1 << 16);
     let settings = Settings::DEFAULT.with_timeouts(opening(seconds(2)));
     let (result, took) = timed(on_tokio::connect(ours, request(), &settings)).await;
@@ -463,6 +481,7 @@ async fn a_client_says_nothing_to_a_server_that_is_too_slow() {
 /// `Shutdown` of the client after its bad request: nothing is left to wait for.
 #[test]
 fn a_client_that_ends_is_waited_for_no_longer() {
+    let _watchdog = watchdog!();
     let (ours, mut peer) = streams();
     peer.write_all(BAD.as_bytes()).unwrap();
     peer.shutdown(Shutdown::Write).unwrap();

@@ -1,6 +1,9 @@
 //! Every wait has an end: a peer that does not read is dropped no later than one that does not answer, wherever
 //! that is waited for; one that is slow is not.
 
+#[macro_use]
+#[path = "common/watchdog.rs"]
+mod watchdog;
 mod common;
 
 use std::future::Future;
@@ -198,6 +201,7 @@ fn all_timeouts() -> Vec<(Timeouts, u64)> {
 
 #[tokio::test(start_paused = true)]
 async fn a_peer_that_does_not_read_is_dropped_wherever_that_is_waited_for() {
+    let _watchdog = watchdog!();
     for (timeouts, after) in all_timeouts() {
         for deflate in [false, true] {
             for (what, way) in ways_of_a_socket() {
@@ -223,6 +227,7 @@ async fn a_peer_that_does_not_read_is_dropped_wherever_that_is_waited_for() {
 
 #[tokio::test(start_paused = true)]
 async fn a_peer_that_does_not_read_is_dropped_by_halves_as_well() {
+    let _watchdog = watchdog!();
     for (timeouts, after) in all_timeouts() {
         for receives in [true, false] {
             for (what, way) in ways_of_a_half() {
@@ -256,6 +261,7 @@ async fn a_peer_that_does_not_read_is_dropped_by_halves_as_well() {
 
 #[tokio::test(start_paused = true)]
 async fn a_close_behind_output_that_is_stuck_ends_in_time() {
+    let _watchdog = watchdog!();
     for split in [false, true] {
         let (mut socket, _peer) = pair(Timeouts::SERVER, false);
         let stuck = timeout(seconds(1), socket.send(&vec![1; LARGE][..])).await;
@@ -281,6 +287,7 @@ async fn a_close_behind_output_that_is_stuck_ends_in_time() {
 /// Text that is none, and a compressed message that is none: found while it is taken, not at its header.
 #[tokio::test(start_paused = true)]
 async fn a_failure_found_while_a_message_is_taken_ends_in_time_behind_stuck_output() {
+    let _watchdog = watchdog!();
     let compressed = to(Side::Server, 0xC1, b"\xFF\xFF\xFF");
     let cases = [(to(Side::Server, TEXT, b"\xC3\x28"), false), (compressed, true), (vec![0xFF, 0x80], false)];
     for (bad, deflate) in cases {
@@ -336,6 +343,7 @@ async fn read_slowly(mut peer: DuplexStream, stops_after: usize) -> usize {
 
 #[tokio::test(start_paused = true)]
 async fn a_slow_reader_lives_and_one_that_stops_does_not() {
+    let _watchdog = watchdog!();
     for split in [false, true] {
         for (stops_after, what) in [(usize::MAX, "reads on"), (1 << 20, "stops")] {
             let (mut socket, peer) = pair(Timeouts::SERVER, false);
@@ -371,6 +379,7 @@ async fn a_slow_reader_lives_and_one_that_stops_does_not() {
 /// A Ping behind output that waits is not answered in time; the time is from when the transport took it.
 #[tokio::test(start_paused = true)]
 async fn the_time_for_a_pong_runs_from_when_the_transport_took_the_ping() {
+    let _watchdog = watchdog!();
     let (socket, mut peer) = pair(Timeouts::SERVER, false);
     let (mut receiver, mut sender) = socket.into_split();
     let receiving = tokio::spawn(async move { receiver.recv().await.map(|_| ()) });
@@ -390,6 +399,7 @@ async fn the_time_for_a_pong_runs_from_when_the_transport_took_the_ping() {
 
 #[tokio::test(start_paused = true)]
 async fn a_trickle_holds_no_message_open_and_a_slow_upload_is_taken() {
+    let _watchdog = watchdog!();
     for split in [false, true] {
         for (octets, every, lives) in
             [(1, 100, false), (25, 100, true), (2000, 4000, true), (100, 15_000, false)]
@@ -435,6 +445,7 @@ async fn a_trickle_holds_no_message_open_and_a_slow_upload_is_taken() {
 
 #[tokio::test(start_paused = true)]
 async fn a_peer_that_vanishes_is_dropped_in_time() {
+    let _watchdog = watchdog!();
     for split in [false, true] {
         for busy in [0, 1, 29, 31, 45, 100] {
             let (mut socket, mut peer) = pair(Timeouts::SERVER, false);
@@ -466,6 +477,7 @@ async fn a_peer_that_vanishes_is_dropped_in_time() {
 /// What comes after the end is swallowed, up to a bound; then the transport is dropped.
 #[tokio::test]
 async fn what_comes_after_the_end_is_bounded_without_a_clock() {
+    let _watchdog = watchdog!();
     let ends = [
         to(Side::Server, CLOSE, &close_body(1000, b"")), // a Close
         vec![0xFF, 0x80],                                // a failure
@@ -518,6 +530,7 @@ const KEY: Key = |dest| {
 /// A client's Close handshake, as far as the peer's Close: the transport stays open.
 #[tokio::test(start_paused = true)]
 async fn the_peers_close_is_known_at_once() {
+    let _watchdog = watchdog!();
     let client = || {
         let (ours, peer) = tokio::io::duplex(4096);
         let config = Config::new().with_timeouts(Timeouts::CLIENT);
@@ -558,6 +571,7 @@ async fn the_peers_close_is_known_at_once() {
 /// What the other half wrote before the end was written: a flush says so.
 #[tokio::test]
 async fn a_flush_of_a_half_succeeds_where_everything_was_written() {
+    let _watchdog = watchdog!();
     let (socket, mut peer) = pair(Timeouts::SERVER, false);
     let (mut receiver, mut sender) = socket.into_split();
     sender.feed("last words").await.unwrap();
@@ -585,6 +599,7 @@ async fn a_flush_of_a_half_succeeds_where_everything_was_written() {
 /// The sending half can wait for the end; the transport is dropped once nobody needs it.
 #[tokio::test(start_paused = true)]
 async fn a_sender_can_wait_for_the_end_and_the_transport_is_free_then() {
+    let _watchdog = watchdog!();
     let (socket, mut peer) = pair(Timeouts::SERVER, false);
     let (mut receiver, mut sender) = socket.into_split();
     let waiting = tokio::spawn(async move { (sender.ended().await, sender) });
@@ -638,6 +653,7 @@ type Blocking = std_io::WebSocket<TcpStream, Server>;
 
 #[test]
 fn blocking_waits_end_as_well() {
+    let _watchdog = watchdog!();
     const HUGE: usize = 32 << 20;
     let ways: [(&str, fn(Blocking) -> Result<(), Error>); 7] = [
         ("send", |mut socket| socket.send(&vec![1; HUGE][..])),
@@ -684,6 +700,7 @@ fn blocking_waits_end_as_well() {
 
 #[test]
 fn blocking_closes_failures_and_trickles_end_as_well() {
+    let _watchdog = watchdog!();
     const HUGE: usize = 32 << 20;
     // A Close behind output that is stuck.
     let (ours, peer) = streams();
@@ -747,6 +764,7 @@ fn blocking_closes_failures_and_trickles_end_as_well() {
 
 #[test]
 fn blocking_halves_know_the_end_at_once() {
+    let _watchdog = watchdog!();
     let (ours, mut peer) = streams();
     let (mut receiver, mut sender) =
         std_io::WebSocket::with_endpoint(ours, endpoint(Timeouts::SERVER, false)).into_split().unwrap();
