@@ -19,7 +19,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::Duration;
 
-use common::{close_body, to, BINARY, CLOSE};
+use common::{close_body, to, BINARY, CLOSE, TEXT};
 use futures_util::Sink;
 use sockless::adapter::polled::{self, PollTransport};
 use sockless::adapter::{std_io, Error};
@@ -33,10 +33,16 @@ enum Peer {
     Ends,
     /// Resets the connection.
     Resets,
+    /// Sends a Close, and ends its direction.
+    ClosesAndEnds,
     /// Sends a Close, and nothing else.
     Closes,
     /// Sends a frame that is not masked.
     BreaksARule,
+    /// Sends text that is none.
+    SendsBadText,
+    /// Sends such text, and ends its direction.
+    SendsBadTextAndEnds,
     /// Says nothing at all.
     IsSilent,
 }
@@ -51,8 +57,11 @@ impl Peer {
         match self {
             Self::Ends => (Vec::new(), Some(Ok(()))),
             Self::Resets => (Vec::new(), Some(Err(io::ErrorKind::ConnectionReset))),
+            Self::ClosesAndEnds => (close, Some(Ok(()))),
             Self::Closes => (close, None),
             Self::BreaksARule => (vec![BINARY, 1, 7], None),
+            Self::SendsBadText => (to(Side::Server, TEXT, b"\xFF"), None),
+            Self::SendsBadTextAndEnds => (to(Side::Server, TEXT, b"\xFF"), Some(Ok(()))),
             Self::IsSilent => (Vec::new(), None),
         }
     }
@@ -301,6 +310,18 @@ fn a_sender_that_is_polled_is_woken_by_every_end_and_gets_an_error() {
     all_polled(&PEERS);
 }
 
+#[test]
+fn a_sender_that_is_polled_is_woken_when_the_peer_closes_and_ends_without_reading() {
+    let _watchdog = watchdog!();
+    all_polled(&[Peer::ClosesAndEnds]);
+}
+
+#[test]
+fn a_sender_that_is_polled_is_woken_by_a_failure_that_is_found_in_a_payload() {
+    let _watchdog = watchdog!();
+    all_polled(&[Peer::SendsBadText, Peer::SendsBadTextAndEnds]);
+}
+
 impl Read for Wire {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         self.wait(self.read_limit, |line| line.read(buf))?
@@ -418,4 +439,22 @@ fn all_blocking(peers: &[Peer], right: fn(&Result<(), Error>) -> bool) {
 fn a_sender_that_blocks_is_let_go_by_every_end() {
     let _watchdog = watchdog!();
     all_blocking(&PEERS, |_| true);
+}
+
+#[test]
+fn a_sender_that_blocks_gets_an_error_for_what_was_dropped() {
+    let _watchdog = watchdog!();
+    all_blocking(&PEERS, Result::is_err);
+}
+
+#[test]
+fn a_sender_that_blocks_is_let_go_when_the_peer_closes_and_ends_without_reading() {
+    let _watchdog = watchdog!();
+    all_blocking(&[Peer::ClosesAndEnds], Result::is_err);
+}
+
+#[test]
+fn a_sender_that_blocks_is_let_go_by_a_failure_that_is_found_in_a_payload() {
+    let _watchdog = watchdog!();
+    all_blocking(&[Peer::SendsBadText, Peer::SendsBadTextAndEnds], Result::is_err);
 }
