@@ -1,5 +1,8 @@
 //! A server that ends closes all its connections together, and drops those that do not end in time.
 
+#[macro_use]
+#[path = "common/watchdog.rs"]
+mod watchdog;
 mod common;
 
 use std::io::{Read as _, Write as _};
@@ -50,6 +53,7 @@ async fn echo_in_halves(socket: WebSocket<DuplexStream, Server>) -> Option<(u16,
 
 #[tokio::test(start_paused = true)]
 async fn two_thousand_connections_are_closed_at_once() {
+    let _watchdog = watchdog!();
     let connections = Connections::new();
     let (mut servers, mut peers) = (Vec::new(), Vec::new());
     for index in 0..2000 {
@@ -76,6 +80,7 @@ async fn two_thousand_connections_are_closed_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn who_does_not_answer_is_dropped_after_the_time() {
+    let _watchdog = watchdog!();
     let connections = Connections::new();
     let mut servers = Vec::new();
     let mut peers = Vec::new();
@@ -110,6 +115,7 @@ async fn who_does_not_answer_is_dropped_after_the_time() {
 
 #[tokio::test]
 async fn options_let_each_connection_enter() {
+    let _watchdog = watchdog!();
     let connections = Connections::new();
     let (ours, mut theirs) = tokio::io::duplex(4096);
     let server = connections.clone();
@@ -136,6 +142,7 @@ async fn options_let_each_connection_enter() {
 
 #[test]
 fn blocking_connections_are_closed_as_well() {
+    let _watchdog = watchdog!();
     let connections = Connections::new();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut serving = Vec::new();

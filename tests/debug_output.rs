@@ -200,6 +200,7 @@ fn values(p: &mut Printed) {
     p.show(&Output::default());
     p.show(&MessageProgress::default());
     p.show(&adapter::DialStage::Connecting);
+    p.show(&adapter::Connections::new());
     p.show(&BodyError::InvalidChunk);
     p.show(&Progress { open: true, ..Progress::default() });
     p.show(&Wake::Now);
