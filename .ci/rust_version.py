@@ -82,14 +82,16 @@ def own_code(stated):
         with tempfile.TemporaryDirectory() as configuration:
             Path(configuration, "clippy.toml").write_text(f'msrv = "{version}"\n')
             lint = subprocess.run(
-                ["cargo", "clippy", "--quiet", "--lib", *selected(features), "--", "-D", "clippy::incompatible_msrv"],
+                ["cargo", "clippy", "--quiet", "--lib", "--message-format=short", *selected(features)],
                 cwd=ROOT,
                 env={**os.environ, "CLIPPY_CONF_DIR": configuration},
                 stderr=subprocess.PIPE,
                 text=True,
             )
-        if lint.returncode != 0:
-            faults.append(f"our own code needs more than {version} for {', '.join(features)}:\n{lint.stderr}")
+        # What else clippy finds is for other steps to say.
+        found = [line for line in lint.stderr.splitlines() if re.search(r"current MSRV|error\[E", line)]
+        if found:
+            faults.append("\n".join([f"our own code needs more than {version} for {', '.join(features)}:", *found]))
     return faults
 
 
