@@ -15,7 +15,7 @@ use sockless::adapter::{
     polled, std_io, tokio as on_tokio, DialStage, Error, OpeningError, Rejection, Settings,
 };
 use sockless::handshake::client::ClientRequest;
-use sockless::handshake::{ComposeError, HandshakeError, Uri};
+use sockless::handshake::{ComposeError, HandshakeError, HeadLimits, Uri};
 use sockless::message::Buffers;
 use sockless::Timeouts;
 
@@ -217,6 +217,46 @@ fn a_refusal_whose_body_does_not_end_is_reported_in_time_with_what_came() {
         assert!(!rejection.complete);
         assert!(took < Duration::from_secs(8), "{adapter:?}: {took:?}");
     });
+}
+
+/// Firewalls and scripts write heads that are no HTTP; the status line is all that is needed.
+#[test]
+fn a_refusal_with_a_sloppy_head_is_reported_with_its_fields_and_its_body() {
+    for (head, pieces) in [
+        ("HTTP/1.1 403 Forbidden\r\nX Foo: 1\r\nServer: x\r\nContent-Length: 4\r\n\r\n", 1),
+        ("HTTP/1.1 403 Forbidden\nServer: x\nContent-Length: 4\n\n", 2),
+        ("HTTP/1.1 403 Forbidden\r\nno colon\r\nServer: x\r\nBad\u{1}: 2\r\nContent-Length:\r\n 4\n\r\n", 5),
+    ] {
+        let response = format!("{head}gone and more");
+        let size = response.len().div_ceil(pieces);
+        let pieces: Vec<&[u8]> = response.as_bytes().chunks(size).collect();
+        each(&ALL, |adapter| {
+            let (rejection, _) = rejected(adapter, Settings::DEFAULT, &pieces, false);
+            assert_eq!((rejection.status, rejection.complete), (403, true), "{adapter:?}");
+            assert_eq!(rejection.body, b"gone");
+            let names: Vec<&str> = rejection.fields.iter().map(|(name, _)| name.as_str()).collect();
+            assert_eq!(names, ["Server", "Content-Length"]);
+        });
+    }
+}
+
+/// The end of the transport, the end of the time, and more head than there is room for.
+#[test]
+fn a_refusal_whose_head_does_not_end_is_reported_with_what_came() {
+    let head = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 7\r\nX: ";
+    let check = |rejection: &Rejection, adapter| {
+        assert_eq!((rejection.status, rejection.complete), (503, false), "{adapter:?}");
+        assert_eq!(rejection.fields, [("Retry-After".to_owned(), b"7".to_vec())]);
+        assert!(rejection.body.is_empty(), "the rest of a head is no body");
+    };
+    each(&ALL, |adapter| check(&rejected(adapter, Settings::DEFAULT, &[head], true).0, adapter));
+    each(&ALL, |adapter| {
+        check(&rejected(adapter, Settings::DEFAULT, &[&head[..40], &head[40..]], true).0, adapter);
+    });
+    each(&TIMED, |adapter| check(&rejected(adapter, short(300), &[head], false).0, adapter));
+    let small = Settings::DEFAULT.with_head(HeadLimits::DEFAULT, 256);
+    let long = [&head[..], &[b'x'; 2000], b"\r\nContent-Length: 4\r\n\r\ngone"].concat();
+    each(&ALL, |adapter| check(&rejected(adapter, small, &[&long], false).0, adapter));
 }
 
 #[test]

@@ -242,6 +242,12 @@ fn a_client_is_told_what_came_instead() {
     }
     let rejected = ask(b"HTTP/1.1 302 Found\r\nLocation: /\r\n\r\n", None);
     assert_eq!(rejected, Error::Opening(OpeningError::Rejected(302)));
+    // Its status line is enough, whatever ends it.
+    for cut in [b"HTTP/1.1 403 x\r\n".as_slice(), b"HTTP/1.1 403 x\nX y", b"HTTP/1.1 403 x\r\nA: b\r\n"] {
+        for error in [None, Some(ErrorKind::TimedOut)] {
+            assert_eq!(ask(cut, error), Error::Opening(OpeningError::Rejected(403)));
+        }
+    }
     let wrong = ask(&whole.to_ascii_lowercase(), None);
     assert!(matches!(wrong, Error::Opening(OpeningError::Handshake(_))));
     let compressed = [RESPONSE.as_bytes(), b"Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n"].concat();
