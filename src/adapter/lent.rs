@@ -14,7 +14,7 @@ pub use error::Error;
 #[cfg(feature = "handshake")]
 pub use error::OpeningError;
 #[cfg(feature = "handshake")]
-pub(super) use opening::{client_handshake, nonce, Opening, Step};
+pub(super) use opening::{client_handshake, cut_off, nonce, Opening, Step};
 #[cfg(feature = "handshake")]
 pub use opening::{Answer, ServerOptions, Settings};
 pub(super) use outbox::{Outbound, Pending, Queued};

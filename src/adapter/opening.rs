@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
-use super::Connections;
+use super::{Connections, Error};
 use crate::connection::Config;
 use crate::deadline::Timeouts;
 #[cfg(feature = "deflate")]
@@ -640,6 +640,8 @@ impl Rejected {
             complete: false,
         };
         let body = BodyReader::new("GET", status, headers, settings.max_rejection_body as u64).ok();
+        // What follows a head that was too large is the rest of it.
+        let body = body.filter(|_| !rejected.is_truncated());
         let mut this = Self { rejection: Box::new(rejection), body };
         this.received(received);
         this
@@ -699,6 +701,14 @@ pub(super) fn ask(
             Ok(Asked::Rejected(Rejected::new(&rejected, rest, settings)))
         }
     }
+}
+
+/// What ends a client's handshake before its head is whole: this error, unless the server's refusal is known by
+/// then.
+pub(super) fn cut_off(handshake: &client::Handshake<'_>, error: Error, settings: &Settings) -> Error {
+    let Some(rejected) = handshake.rejected() else { return error };
+    // No body begins before the head is over.
+    Rejected { body: None, ..Rejected::new(&rejected, &[], settings) }.into_error().into()
 }
 
 /// A handshake for this request with a fresh nonce.

@@ -5,7 +5,7 @@
 use embedded_io::{Read, Write};
 
 use super::{Answer, Buffers, Error, ServerOptions, Settings, WebSocket};
-use crate::adapter::lent::{client_handshake, nonce, Driver, Opening, Step};
+use crate::adapter::lent::{client_handshake, cut_off, nonce, Driver, Opening, Step};
 use crate::handshake::client::ClientRequest;
 use crate::handshake::server::{Handshake, Reject, Request};
 use crate::handshake::Session;
@@ -76,7 +76,8 @@ pub fn connect<'b, S: Read + Write, E: Entropy>(
     let mut handshake = client_handshake(request, nonce(&mut entropy)?, storage, settings);
     let mut opening = Opening::new(buffers);
     opening.request(&handshake)?;
-    run(&mut stream, &mut opening, |opening| opening.ask(&mut handshake))?;
+    let answered = run(&mut stream, &mut opening, |opening| opening.ask(&mut handshake));
+    answered.map_err(|error| cut_off(&handshake, error))?;
     Ok(WebSocket::opened(stream, opening.open(Client::new(entropy), settings.config)?))
 }
 

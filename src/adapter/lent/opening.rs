@@ -357,6 +357,15 @@ fn answer<'r>(
     }
 }
 
+/// What ends a client's handshake before its head is whole: this error, unless the server's refusal is known by
+/// then.
+pub(in crate::adapter) fn cut_off<E>(handshake: &client::Handshake<'_>, error: Error<E>) -> Error<E> {
+    match handshake.rejected() {
+        Some(rejected) => OpeningError::Rejected(rejected.status()).into(),
+        None => error,
+    }
+}
+
 /// A nonce of this entropy.
 pub(in crate::adapter) fn nonce(entropy: &mut impl Entropy) -> Result<[u8; 16], OpeningError> {
     let mut nonce = [0; 16];

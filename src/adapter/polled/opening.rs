@@ -10,8 +10,8 @@ use std::io;
 
 use super::{PollTransport, WebSocket};
 use crate::adapter::opening::{
-    ask, client_endpoint, client_handshake, parting_time, request, serve, server_endpoint, too_late, Asked,
-    Served, LATE, MAX_DRAINED, SHORT_PARTING,
+    ask, client_endpoint, client_handshake, cut_off, parting_time, request, serve, server_endpoint, too_late,
+    Asked, Served, LATE, MAX_DRAINED, SHORT_PARTING,
 };
 use crate::adapter::{Accepted, Answer, Error, OpeningError, Refusal, ServerOptions, Settings};
 use crate::entropy::SystemEntropy;
@@ -226,7 +226,8 @@ pub(in crate::adapter) async fn open_client<S: PollTransport>(
     timed.write(&request(&handshake)?).await?;
     let mut buf = alloc::vec![0; settings.buffers.read.clamp(1, READ)];
     loop {
-        let received = until_end(timed.read(&mut buf).await?)?;
+        let received = timed.read(&mut buf).await.and_then(until_end);
+        let received = received.map_err(|error| cut_off(&handshake, error, settings))?;
         match ask(&mut handshake, received, settings)? {
             Asked::NeedMore => {}
             Asked::Open { session, taken } => {

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 use super::{is_transient, Stream, WebSocket};
 use crate::adapter::opening::{
-    ask, client_endpoint, client_handshake, parting_time, request, serve, server_endpoint, share, too_late,
-    Asked, Served, LATE, MAX_DRAINED, SHORT_PARTING,
+    ask, client_endpoint, client_handshake, cut_off, parting_time, request, serve, server_endpoint, share,
+    too_late, Asked, Served, LATE, MAX_DRAINED, SHORT_PARTING,
 };
 use crate::adapter::{Accepted, Answer, DialStage, Error, OpeningError, Refusal, ServerOptions, Settings};
 use crate::entropy::SystemEntropy;
@@ -191,7 +191,8 @@ fn open_client<S: Stream>(
     timed.write(&request(&handshake)?)?;
     let mut buf = alloc::vec![0; settings.buffers.read.max(1)];
     loop {
-        let received = until_end(timed.read(&mut buf)?)?;
+        let received = timed.read(&mut buf).and_then(until_end);
+        let received = received.map_err(|error| cut_off(&handshake, error, settings))?;
         match ask(&mut handshake, received, settings)? {
             Asked::NeedMore => {}
             Asked::Open { session, taken } => {
