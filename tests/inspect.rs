@@ -329,6 +329,26 @@ fn what_is_tolerated_is_named_one_by_one() {
     }
 }
 
+/// Those that are about frames and messages too.
+#[test]
+fn what_is_tolerated_of_frames_is_named_as_well() {
+    for (role, name, input) in [
+        ("client", "masked-by-server", "8181 00000000 61"),
+        ("server", "unmasked-by-client", "810161"),
+        ("client", "invalid-text", "8101ff"),
+        ("client", "finished-deflate", "c107f348cdc9c90700"),
+        ("client", "kept-deflate-tail", "c10bf248cdc9c907000000ffff"),
+        ("client", "empty-deflate", "c100"),
+    ] {
+        let arguments = ["--role", role, "--stage", "frames", "--extensions", "permessage-deflate"];
+        assert_eq!(inspect(&arguments, input).1, 1, "{name}");
+        let (lines, status) = inspect(&[&arguments[..], &["--tolerate", name]].concat(), input);
+        assert_eq!((status, &lines[0]["event"]), (0, &json!("message")), "{name}: {lines:?}");
+        let other = if name == "invalid-text" { "masked-by-server" } else { "invalid-text" };
+        assert_eq!(inspect(&[&arguments[..], &["--tolerate", other]].concat(), input).1, 1, "{name}");
+    }
+}
+
 /// `inspect ... | head -1`.
 #[test]
 fn a_reader_that_leaves_ends_it_quietly() {
