@@ -61,8 +61,13 @@ fn req_t_pmd_9_memory_comes_with_the_first_message_and_goes_when_it_is_released(
                     assert_eq!((out_now, back_now), (0, 0), "what may be referred to is kept");
                     break;
                 }
+                // What a client sent is kept until it is known whether it may refer to it.
+                let kept = if sender == Side::Client { 500 } else { 0 };
                 // The history of the message may have grown since.
-                assert!(out_now == -now && back_now <= -half, "{out_now} {back_now}");
+                assert!(out_now == -now && back_now <= kept - half, "{out_now} {back_now}");
+                if kept > 0 {
+                    break;
+                }
             }
         }
     }
@@ -106,11 +111,8 @@ fn req_t_pmd_3_a_bomb_takes_no_more_memory_than_any_message() {
     let bomb = Zlib::new(9, 8, 15).sync(&vec![0; 10 << 20]);
     let params = agreed(Side::Client, true, 15);
     let mut out = vec![0; 1 << 16];
-    for limits in [
-        Limits::DEFAULT.with_max_message_size(64 << 10),
-        Limits::DEFAULT.with_max_expansion(100),
-        Limits::DEFAULT,
-    ] {
+    let unbounded = Limits::DEFAULT.with_max_expansion(u16::MAX);
+    for limits in [Limits::DEFAULT.with_max_message_size(64 << 10), Limits::DEFAULT, unbounded] {
         let mut inflater = Inflater::new(&params, Side::Client, limits);
         let (_, most, result) = held(|| {
             let mut input = cut(&bomb);
@@ -123,7 +125,7 @@ fn req_t_pmd_3_a_bomb_takes_no_more_memory_than_any_message() {
             }
         });
         let failed = matches!(result, Err(ProtocolError::MessageTooBig | ProtocolError::ExpansionTooBig));
-        assert_eq!(failed, limits != Limits::DEFAULT);
+        assert_eq!(failed, limits != unbounded);
         // About 48 KB, and a history that doubles up to 32 KiB.
         assert!((40_000..120_000).contains(&most), "{most}");
         assert_eq!(failed, held(|| drop(inflater)).0 == 0, "a failure gives it back at once");

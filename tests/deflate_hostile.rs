@@ -145,7 +145,10 @@ fn req_t_pmd_4_a_distance_beyond_the_history_is_invalid() {
             ("a new stream", Inflater::new(&agreed(sender, true, 15), sender, Limits::DEFAULT)),
             ("after other messages", {
                 let mut inflater = Inflater::new(&agreed(sender, false, 15), sender, Limits::DEFAULT);
-                binary(&mut inflater, &HELLO).unwrap();
+                // Two that begin alike, and refer to nothing: so it is known of a client that it begins anew.
+                let payload = ByHand::new().fixed_block(false, b"Hello, all").flush();
+                binary(&mut inflater, &payload).unwrap();
+                binary(&mut inflater, &payload).unwrap();
                 inflater
             }),
             ("after another connection", {

@@ -277,7 +277,7 @@ fn req_t_pmd_3_a_bomb_is_stopped_at_the_limit() {
     }
     // So does the expansion.
     let limits = Limits::DEFAULT.with_max_expansion(10);
-    assert_eq!(client_of(Params::DEFAULT, limits, &wire, 100).1, Some(Error::ExpansionTooBig));
+    assert_eq!(client_of(Params::DEFAULT, limits, &bomb(3 << 20), 100).1, Some(Error::ExpansionTooBig));
     assert_eq!(client_of(Params::DEFAULT, limits, &bomb(60 << 10), 100).1, None);
 }
 

@@ -239,7 +239,9 @@ fn by_default_a_bomb_is_refused_and_what_says_something_is_not() {
             assert_eq!(inflated(&rows(&csv, len), level), Ok(true), "CSV, level {level}, {len}");
             let small = len <= 1 << 20;
             for one in [b"\0", b" ", b"\xFF"] {
-                let expected = if small { Ok(true) } else { Err(ProtocolError::ExpansionTooBig) };
+                // The codec's level 1 takes more octets for a run, and comes to less than 200.
+                let passes = small || level == 1;
+                let expected = if passes { Ok(true) } else { Err(ProtocolError::ExpansionTooBig) };
                 assert_eq!(inflated(&one.repeat(len), level), expected, "{one:?}, level {level}, {len}");
             }
         }

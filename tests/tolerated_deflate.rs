@@ -110,7 +110,7 @@ fn with_and_without_takeover() -> [Params; 2] {
 fn a_finished_stream_ends_a_message_where_that_is_tolerated() {
     let one = Tolerance::FinishedDeflate;
     let long = echoes(3, 3000);
-    let mut zlib = |level, octets: &[u8]| Zlib::new(level, 8, 15).finish(octets);
+    let zlib = |level, octets: &[u8]| Zlib::new(level, 8, 15).finish(octets);
     for params in with_and_without_takeover() {
         let hello: [&[u8]; 1] = [b"Hello"];
         only_with(one, params, &[&[0xF3, 0x48, 0xCD, 0xC9, 0xC9, 0x07, 0x00]], &hello);
