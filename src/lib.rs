@@ -91,6 +91,8 @@
 //!
 //! - Strict: lengths are minimal, reserved bits zero, masks where they must be, HTTP lines end in CRLF. What is
 //!   put up with has a name each ([`Tolerance`]). The head of a refusal need not be right: no frame follows it.
+//! - The first octet that is wrong decides which error is reported, however the input was cut. A header is
+//!   refused at that octet; text that is wrong before compressed data breaks, or a limit is passed, is first.
 //! - After our Close, data that still comes is delivered and Pings are answered, until the peer's Close;
 //!   after that, or a failure, everything is swallowed.
 //! - A Close is answered with its code, an empty one with an empty one. A Close amid a fragmented message is
@@ -98,7 +100,11 @@
 //! - Too much is 1009; too many fragments are 1008; bad text is 1007; everything else that the peer breaks is
 //!   1002.
 //! - A compressed message that is cut off, an empty payload included, is invalid: 1007. A DEFLATE block with
-//!   BFINAL ends nothing, and the context is kept over it. Limits are for what messages inflate to.
+//!   BFINAL ends nothing, and the context is kept over it; [`Tolerance::FinishedDeflate`],
+//!   [`KeptDeflateTail`](Tolerance::KeptDeflateTail) and [`EmptyDeflate`](Tolerance::EmptyDeflate) take
+//!   messages that end otherwise. Limits are for what messages inflate to, and for how much that expands.
+//! - A client that was told to begin anew with each compressed message may not have understood: a server
+//!   remembers what came until a message shows it (RFC 7692 section 7.2.2 lets it keep its window).
 //! - Where 8 bits were agreed on for a window, the compressor has one of 9, in which it reaches back 250
 //!   octets at most. The inflater takes what a window of 15 allows, whatever was agreed on.
 //! - permessage-deflate stands alone: nothing vouches for a combination with another extension.

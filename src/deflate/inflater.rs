@@ -47,7 +47,8 @@ const FREE_EXPANSION: u64 = 1 << 20;
 ///
 /// The context, about 48 KB and a history of at most the sender's window, is made at the first message. It is
 /// kept between messages where the sender takes its context over; otherwise it goes back to the [`Pool`], if
-/// there is one.
+/// there is one. Of a client that was told not to take it over, what came is remembered until a message shows
+/// whether the client complies: at most its window.
 pub struct Inflater {
     context: Option<Context>,
     pool: Option<Pool>,

@@ -135,7 +135,11 @@ impl Default for Offer {
 /// What a server accepts, and what it asks for in its answer.
 ///
 /// A context costs memory for as long as a connection lives; the defaults keep none. See the table of the
-/// crate's documentation for the bytes.
+/// README for the bytes.
+///
+/// A client that is told to compress each message with an empty window, and does not know how, is taken as it
+/// is: what came is remembered until a message shows whether the client begins anew (section 7.2.2), at most
+/// the octets of its window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Policy {
