@@ -14,8 +14,8 @@ pub fn inflate(data: &[u8]) {
     let [flags, choice, seed, messages @ ..] = data else { return };
     let window = WindowBits::new(8 + (choice & 7)).expect("it is 8 to 15");
     let mut params = Params::DEFAULT;
-    params.client_no_context_takeover = flags & 1 == 0;
-    params.client_max_window_bits = Some(window);
+    params.server_no_context_takeover = flags & 1 == 0;
+    params.server_max_window_bits = Some(window);
     let limits = Limits::DEFAULT.with_max_message_size(SIZES[usize::from(flags >> 4 & 7)]);
     let setup = Setup {
         params,
@@ -70,7 +70,7 @@ impl Setup {
     /// Inflates the messages; `cut` says how many octets are given next, and how much room.
     fn run(&self, messages: &[&[u8]], mut cut: impl FnMut() -> (usize, usize)) -> Outcome {
         let pool = Pool::new(1);
-        let mut inflater = Inflater::new(&self.params, Side::Client, self.limits);
+        let mut inflater = Inflater::new(&self.params, Side::Server, self.limits);
         if self.pooled {
             inflater = inflater.with_pool(pool.clone());
         }
@@ -127,7 +127,7 @@ impl Setup {
             let octets = std::mem::take(&mut outcome.begun);
             assert!(self.kind == MessageKind::Binary || std::str::from_utf8(&octets).is_ok());
             outcome.messages.push(octets);
-            let kept = !self.params.context_takeover(Side::Client) && self.pooled;
+            let kept = !self.params.context_takeover(Side::Server) && self.pooled;
             assert_eq!(pool.idle(), (usize::from(kept), 0));
             if given % 2 == 0 {
                 inflater.release();
@@ -165,7 +165,7 @@ impl Setup {
 
     /// What zlib-rs makes of the same octets.
     fn compare(&self, messages: &[&[u8]], outcome: &Outcome) {
-        let mut plain = Plain::new(self.params.window_bits(Side::Client).octets());
+        let mut plain = Plain::new(self.params.window_bits(Side::Server).octets());
         for (at, message) in messages.iter().enumerate() {
             let (inflated, valid) = plain.message(message);
             let text = self.kind == MessageKind::Binary || std::str::from_utf8(&inflated).is_ok();
@@ -182,7 +182,7 @@ impl Setup {
             if outcome.messages.len() == at {
                 return;
             }
-            if !self.params.context_takeover(Side::Client) {
+            if !self.params.context_takeover(Side::Server) {
                 plain = Plain::new(plain.window);
             }
         }
