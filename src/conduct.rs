@@ -24,6 +24,8 @@ pub(crate) struct Conduct<R> {
     /// Whether this endpoint began the end: its Close went before the peer's, or it dropped the transport.
     local_first: bool,
     ended: bool,
+    /// Whether not even what waits for the transport is to be written.
+    gave_up: bool,
 }
 
 /// What whoever waits knows, of what the deadlines have to know.
@@ -51,6 +53,7 @@ impl<R: Role> Conduct<R> {
             failure: None,
             local_first: false,
             ended: false,
+            gave_up: false,
         }
     }
 
@@ -70,6 +73,7 @@ impl<R: Role> Conduct<R> {
         self.failure = None;
         self.local_first = false;
         self.ended = false;
+        self.gave_up = false;
     }
 
     /// The peer's Close came.
@@ -111,6 +115,18 @@ impl<R: Role> Conduct<R> {
     #[cold]
     pub(crate) fn give_up(&mut self) {
         self.ended = true;
+        self.gave_up = true;
+    }
+
+    /// Whether not even what waits for the transport is to be written.
+    #[cfg(any(feature = "alloc", feature = "embedded-io", feature = "embedded-io-async"))]
+    pub(crate) const fn gave_up(&self) -> bool {
+        self.gave_up
+    }
+
+    /// Whether no deadline runs any more. After the peer's end, what still waits for the transport has one.
+    fn is_over(&self, wait: Wait) -> bool {
+        self.gave_up || (self.ended && !matches!(wait.output, Output::Queued | Output::Waits))
     }
 
     /// Whether a Close was sent, owed or received, the connection has failed, or the transport ended.
@@ -133,7 +149,7 @@ impl<R: Role> Conduct<R> {
     }
 
     pub(crate) fn poll_timeout(&self, wait: Wait) -> Wake {
-        if self.ended {
+        if self.is_over(wait) {
             return Wake::Never;
         }
         self.deadlines.poll_timeout(self.progress(wait))
@@ -141,7 +157,7 @@ impl<R: Role> Conduct<R> {
 
     /// Tells the time. An error is a failure that the reader must hear of.
     pub(crate) fn handle_timeout(&mut self, now: Timestamp, wait: Wait) -> Result<(), ProtocolError> {
-        if self.ended {
+        if self.is_over(wait) {
             return Ok(());
         }
         match self.deadlines.handle_timeout(now, self.progress(wait)) {
@@ -154,7 +170,9 @@ impl<R: Role> Conduct<R> {
                 let error = ProtocolError::TimedOut(timeout);
                 // A complete closing handshake is clean even if the peer never ends the transport.
                 let over = self.received.is_some() || self.failure.is_some();
-                self.ended = timeout == Timeout::ClosingHandshake;
+                if timeout == Timeout::ClosingHandshake {
+                    self.give_up();
+                }
                 if over {
                     return Ok(());
                 }

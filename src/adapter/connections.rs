@@ -9,7 +9,9 @@ use alloc::vec::Vec;
 use core::future::{poll_fn, Future};
 use core::pin::pin;
 use core::sync::atomic::{AtomicU8, Ordering};
-use core::task::{Context, Poll, Waker};
+#[cfg(any(feature = "futures-io", feature = "tokio"))]
+use core::task::Context;
+use core::task::{Poll, Waker};
 use core::time::Duration;
 use std::sync::PoisonError;
 use std::time::Instant;
@@ -150,7 +152,7 @@ impl Connections {
 
     /// One more.
     pub(super) fn enter(&self) -> Member {
-        let wakers = Arc::default();
+        let wakers: Arc<Wakers> = Arc::default();
         let mut members = lock(&self.shared.members);
         let place = members.vacant.pop().unwrap_or(members.wakers.len());
         match members.wakers.get_mut(place) {
@@ -158,7 +160,13 @@ impl Connections {
             None => members.wakers.push(Some(Arc::clone(&wakers))),
         }
         drop(members);
-        Member { shared: Arc::clone(&self.shared), wakers, place, heard: NOTHING }
+        Member {
+            shared: Arc::clone(&self.shared),
+            #[cfg(any(feature = "futures-io", feature = "tokio"))]
+            wakers,
+            place,
+            heard: NOTHING,
+        }
     }
 }
 
@@ -171,6 +179,7 @@ impl Members {
 /// One of the connections, while it is there.
 pub(super) struct Member {
     shared: Arc<Shared>,
+    #[cfg(any(feature = "futures-io", feature = "tokio"))]
     wakers: Arc<Wakers>,
     place: usize,
     /// What it was told already.

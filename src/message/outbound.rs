@@ -382,7 +382,7 @@ impl<R: Role> Outbound<R> {
             self.failure.get_or_insert(error);
             self.unheard = Some(error);
         }
-        if self.conduct.transport() == Transport::Close {
+        if self.conduct.gave_up() {
             self.outbox.end(); // waiting any longer is what the deadline forbids
         }
         result

@@ -194,7 +194,7 @@ impl<'b, R: Role> Driver<'b, R> {
         if let Err(error) = self.connection.handle_timeout_with(now, self.progress()) {
             self.failure.get_or_insert(error);
         }
-        if self.connection.transport() == Transport::Close {
+        if self.connection.halves_mut().1.gave_up() {
             self.outbox.end(); // waiting any longer is what the deadline forbids
         }
     }

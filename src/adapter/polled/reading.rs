@@ -263,13 +263,19 @@ pub(super) fn drive<S: PollTransport, R: Role, U: Unit>(
                 Poll::Ready(Ok(())) => *rests = inbound.rest(outgoing.outbound),
                 // The peer does not read any more; what it sent before tells why.
                 Poll::Ready(Err(_)) => outgoing.outbound.write_ended(),
-                Poll::Pending if write == WriteSide::Blocked => return Poll::Pending,
+                Poll::Pending if write == WriteSide::Blocked => {
+                    ready!(poll_deadlines(inbound, outgoing, write_cx));
+                    write = WriteSide::Ready;
+                }
                 Poll::Pending => write = WriteSide::Blocked,
             },
             Action::ShutdownWrite => match outgoing.link.stream.poll_shutdown(write_cx) {
                 // A transport that has ended is as good.
                 Poll::Ready(_) => outgoing.outbound.write_ended(),
-                Poll::Pending if write == WriteSide::Blocked => return Poll::Pending,
+                Poll::Pending if write == WriteSide::Blocked => {
+                    ready!(poll_deadlines(inbound, outgoing, write_cx));
+                    write = WriteSide::Ready;
+                }
                 Poll::Pending => write = WriteSide::Blocked,
             },
             Action::Read => {

@@ -61,10 +61,10 @@ impl Clock {
             _ => return Ok(Limited::Passed(now)),
         };
         let left = until.since(now);
-        if self.read_limit.is_some_and(|limit| limit <= left && limit >= left / 8) {
+        if self.read_limit.is_some_and(|limit| limit <= left && limit >= part(left, 8)) {
             return Ok(Limited::Until(until));
         }
-        let limit = if left <= EXACT { left } else { left / 2 };
+        let limit = if left <= EXACT { left } else { part(left, 2) };
         match stream.limit_read(Some(limit)) {
             Ok(()) => {
                 self.read_limit = Some(limit);
@@ -91,7 +91,7 @@ impl Clock {
     /// Whether an operation that gave up after it was called at `called` did so because of a limit of ours: one
     /// that gives up at once does not block at all, or has a limit of its owner's.
     pub(super) fn was_limited(&mut self, called: Timestamp, limit: Option<Duration>) -> bool {
-        limit.is_some_and(|limit| self.now().since(called) >= limit / 2)
+        limit.is_some_and(|limit| self.now().since(called) >= part(limit, 2))
     }
 
     /// How long a read may take now, if that is limited.
@@ -103,4 +103,9 @@ impl Clock {
     pub(super) fn write_limit(&self) -> Option<Duration> {
         self.limits_writes.then_some(LOOK)
     }
+}
+
+/// One of so many equal parts.
+fn part(of: Duration, parts: u32) -> Duration {
+    of.checked_div(parts).unwrap_or(of)
 }

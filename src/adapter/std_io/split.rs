@@ -299,7 +299,14 @@ impl<S: SplitStream, R: Role> Receiver<S, R> {
                 Ok(Action::Yield) => {}
                 Ok(Action::Write | Action::ShutdownWrite) => match shared.write_once(stream, chunk) {
                     Written::Some | Written::Nothing => {}
-                    Written::Busy | Written::Blocked => write = WriteSide::Blocked,
+                    Written::Busy | Written::Blocked => {
+                        write = WriteSide::Blocked;
+                        // Where nothing is read any more, the time is not looked at before a read.
+                        let now = clock.now();
+                        if wake.is_due(now) {
+                            inbound.handle_timeout(&mut shared.lock().outbound, now);
+                        }
+                    }
                     // The peer does not read any more; what it sent before tells why.
                     Written::Failed(_) => shared.lock().outbound.write_ended(),
                 },
