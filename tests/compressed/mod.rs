@@ -77,6 +77,8 @@ pub fn receive<R: Role>(
                 Err(error) => failed = Some(error),
             },
             Ok(Action::Read) if rest.is_empty() => break,
+            // More than is swallowed came behind a failure.
+            Ok(Action::Close) => break,
             Ok(Action::Read) => give(endpoint, &mut rest, chunk),
             Ok(Action::Yield) => {}
             Ok(other) => panic!("{other:?}"),
@@ -127,6 +129,8 @@ pub fn receive_pieces<R: Role>(
                 Err(error) => failed = Some(error),
             },
             Ok(Action::Read) if rest.is_empty() => break,
+            // More than is swallowed came behind a failure.
+            Ok(Action::Close) => break,
             Ok(Action::Read) => give(endpoint, &mut rest, chunk),
             Ok(Action::Yield) => {}
             Ok(other) => panic!("{other:?}"),
