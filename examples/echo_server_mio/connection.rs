@@ -96,38 +96,8 @@ struct Refusal {
     ended: bool,
 }
 
-/// What a turn may cost. One connection must not keep all others waiting, whatever its peer sends.
-struct Budget {
-    /// System calls.
-    steps: usize,
-    /// Messages; a short one costs little more than a long one.
-    messages: usize,
-    /// Octets read, written, inflated and compressed.
-    octets: usize,
-}
-
-impl Budget {
-    /// About a millisecond.
-    const TURN: Self = Self { steps: 64, messages: 1024, octets: 256 << 10 };
-    /// How much more a message, and an octet of it, cost where they are inflated and compressed again.
-    const COMPRESSED: usize = 16;
-
-    const fn is_spent(&self) -> bool {
-        self.steps == 0 || self.messages == 0 || self.octets == 0
-    }
-
-    fn step(&mut self, octets: usize) {
-        self.steps = self.steps.saturating_sub(1);
-        self.octets = self.octets.saturating_sub(octets);
-    }
-
-    fn message(&mut self, octets: usize, compressed: bool) {
-        let weight = if compressed { Self::COMPRESSED } else { 1 };
-        self.messages = self.messages.saturating_sub(weight);
-        self.octets = self.octets.saturating_sub(octets.saturating_mul(weight));
-    }
-}
-
+/// Steps of a turn before the connection is open. From then on the engine says when others are to have theirs.
+const STEPS: usize = 64;
 /// Octets that are read after a refusal, at most.
 const MAX_DRAINED: usize = 1 << 20;
 
@@ -165,9 +135,7 @@ impl<'h> Connection<'h> {
 
     /// Goes on as far as the socket allows. `ended` unless the peer is known to have sent no end yet.
     pub fn turn(&mut self, ended: bool, shared: &mut Shared<'h>) -> io::Result<Turn> {
-        let mut budget = Budget::TURN;
-        while !budget.is_spent() {
-            budget.step(0);
+        for _ in 0..STEPS {
             if !self.response.is_empty() {
                 match attempt(|| self.stream.write(&self.response))? {
                     Some(count) if count == self.response.len() => self.response = Vec::new(),
@@ -179,8 +147,7 @@ impl<'h> Connection<'h> {
             match &mut self.phase {
                 Phase::AtRest(rest) => self.phase = Phase::Awake(shared.wake(*rest)),
                 Phase::Awake(echo) => {
-                    let turn =
-                        echo.turn(&mut self.stream, self.peer.into(), ended, budget, &mut shared.spare);
+                    let turn = echo.turn(&mut self.stream, self.peer.into(), ended, &mut shared.spare);
                     self.settle(shared);
                     return turn;
                 }
@@ -365,13 +332,12 @@ impl Echo {
         stream: &mut TcpStream,
         peer: SocketAddr,
         ended: bool,
-        mut budget: Budget,
         spare: &mut Spare,
     ) -> io::Result<Turn> {
         let mut write = WriteSide::Ready;
         // Whether the last read left room: what comes later is an event of its own.
         let mut drained = false;
-        while !budget.is_spent() {
+        loop {
             let action = if self.waits_for_room() {
                 Action::Write
             } else {
@@ -384,15 +350,9 @@ impl Echo {
                 }
             };
             match action {
-                Action::Take => {
-                    let octets = self.echo(stream);
-                    budget.message(octets, self.compresses);
-                }
+                Action::Take => self.echo(stream),
                 Action::Write => match attempt(|| stream.write(self.endpoint.output())) {
-                    Ok(Some(count)) => {
-                        budget.step(count);
-                        self.endpoint.wrote(count);
-                    }
+                    Ok(Some(count)) => self.endpoint.wrote(count),
                     Ok(None) if write == WriteSide::Blocked || self.held.is_some() => {
                         return Ok(Turn::Waiting)
                     }
@@ -403,7 +363,6 @@ impl Echo {
                 Action::ShutdownWrite => {
                     // A transport that has ended is as good.
                     let _ = stream.shutdown(Shutdown::Write);
-                    budget.step(0);
                     self.endpoint.write_ended();
                 }
                 Action::Read if drained => return Ok(Turn::Waiting),
@@ -415,7 +374,6 @@ impl Echo {
                     match attempt(|| stream.read(space)) {
                         Ok(Some(0)) => self.endpoint.eof(),
                         Ok(Some(count)) => {
-                            budget.step(count);
                             self.endpoint.filled(count);
                             drained = count < room && !ended;
                         }
@@ -428,16 +386,14 @@ impl Echo {
                 Action::Close => return Ok(Turn::Ended),
             }
         }
-        Ok(Turn::Unfinished)
     }
 
     /// Queues the message that is ready. What one read brought is answered in one write; a long message is
-    /// written from where it stands, as far as the socket takes it. Returns how long it was.
-    fn echo(&mut self, stream: &mut TcpStream) -> usize {
+    /// written from where it stands, as far as the socket takes it.
+    fn echo(&mut self, stream: &mut TcpStream) {
         let (inbound, outbound) = self.endpoint.split_mut();
         // A failure is reported by `poll` as well.
-        let Ok(Some(message)) = inbound.message(outbound) else { return 0 };
-        let octets = message.octets().len();
+        let Ok(Some(message)) = inbound.message(outbound) else { return };
         let fed = outbound.feed_through(message, |slices| {
             // Where nothing can be written, the next write tells why.
             let slices = slices.map(IoSlice::new);
@@ -446,7 +402,6 @@ impl Echo {
         if let Err(Refused { error: FeedError::Full { .. }, .. }) = fed {
             self.held = Some(message.into());
         }
-        octets
     }
 
     /// Whether an echo still finds the queue full.
