@@ -13,25 +13,28 @@
 //! latest value counts, ask `Outbound::has_room` instead, and leave the message out.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser;
 use compression::Compression;
 use log::{announce, log};
 use sockless::adapter::tokio::{accept, WebSocket};
-use sockless::adapter::{Error, ServerOptions, Settings};
+use sockless::adapter::{Connections, Error, ServerOptions, Settings};
 use sockless::deflate::{Policy, Pool, Tuning};
 use sockless::handshake::OriginPolicy;
 use sockless::message::{Buffers, FeedError, Prepared};
 use sockless::{CloseCode, CloseFrame, CloseReason, Closed, Limits, Message, SendError, Server};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, Notify};
 use tokio::time::timeout;
 
 #[path = "shared/compression.rs"]
 mod compression;
 #[path = "shared/log.rs"]
 mod log;
+#[path = "shared/signals.rs"]
+mod signals;
 
 #[derive(Parser)]
 #[command(about = "Sends every WebSocket message to every client")]
@@ -56,7 +59,16 @@ async fn main() -> io::Result<()> {
     announce(listener.local_addr())?;
     let grace = Duration::from_secs(options.grace);
     let room = Room::new(options.queue, grace, options.compression.policy());
-    room.with_tuning(options.compression.tuning()).run(listener).await;
+    let room = room.with_tuning(options.compression.tuning());
+    let connections = room.connections.clone();
+    let signal = Arc::new(Notify::new());
+    let signalled = Arc::clone(&signal);
+    signals::on_signal(move || signalled.notify_one())?;
+    tokio::select! {
+        () = room.run(listener) => {}
+        () = signal.notified() => {}
+    }
+    connections.close_all(CloseCode::GOING_AWAY, "", tokio::time::sleep(grace)).await;
     Ok(())
 }
 
@@ -74,6 +86,7 @@ pub struct Room {
     policy: Option<Policy>,
     tuning: Tuning,
     pool: Pool,
+    connections: Connections,
 }
 
 impl Room {
@@ -85,6 +98,7 @@ impl Room {
             policy,
             tuning: Tuning::DEFAULT,
             pool: Pool::default(),
+            connections: Connections::new(),
         }
     }
 
@@ -127,7 +141,8 @@ impl Room {
             .with_buffers(Buffers::DEFAULT.with_max_queued(self.queue))
             .with_tuning(self.tuning);
         // Any page may join; a server with users would say `SameHost`.
-        let mut options = ServerOptions::new(OriginPolicy::Any).with_settings(settings);
+        let options = ServerOptions::new(OriginPolicy::Any).with_settings(settings);
+        let mut options = options.with_connections(&self.connections);
         if let Some(policy) = self.policy {
             options = options.with_deflate(policy, &self.pool);
         }

@@ -1,20 +1,25 @@
 //! An echo server on tokio: `cargo run --release --example echo_server -- --listen 127.0.0.1:9001`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser;
 use compression::Compression;
 use log::{announce, log};
 use sockless::adapter::tokio::accept;
-use sockless::adapter::{Error, ServerOptions, Settings};
+use sockless::adapter::{Connections, Error, ServerOptions, Settings};
 use sockless::deflate::{Policy, Pool};
 use sockless::handshake::OriginPolicy;
+use sockless::CloseCode;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 
 #[path = "shared/compression.rs"]
 mod compression;
 #[path = "shared/log.rs"]
 mod log;
+#[path = "shared/signals.rs"]
+mod signals;
 
 #[derive(Parser)]
 #[command(about = "Echoes every WebSocket message")]
@@ -25,6 +30,9 @@ struct Options {
     #[command(flatten)]
     compression: Compression,
 }
+
+/// How long connections have to end in an orderly way once a signal came.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 
 #[tokio::main]
 async fn main() -> std::io::Result<()> {
@@ -40,8 +48,16 @@ pub async fn run() -> std::io::Result<()> {
     let settings = Settings::DEFAULT.with_tuning(tuning);
     // Connections that keep no context between messages take theirs from here.
     let pool = Pool::default();
+    let connections = Connections::new();
+    let signal = Arc::new(Notify::new());
+    let signalled = Arc::clone(&signal);
+    signals::on_signal(move || signalled.notify_one())?;
     loop {
-        let (stream, peer) = match listener.accept().await {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = signal.notified() => break,
+        };
+        let (stream, peer) = match accepted {
             Ok(accepted) => accepted,
             // One connection that failed, or too many open files: neither is a reason to end.
             Err(error) => {
@@ -50,13 +66,16 @@ pub async fn run() -> std::io::Result<()> {
                 continue;
             }
         };
-        let pool = pool.clone();
+        let (pool, connections) = (pool.clone(), connections.clone());
         tokio::spawn(async move {
-            if let Err(error) = serve(stream, settings, policy, &pool).await {
+            if let Err(error) = serve(stream, settings, policy, &pool, &connections).await {
                 log(format_args!("{peer}: {error}"));
             }
         });
     }
+    drop(listener);
+    connections.close_all(CloseCode::GOING_AWAY, "", tokio::time::sleep(LAST_WORDS)).await;
+    Ok(())
 }
 
 async fn serve(
@@ -64,10 +83,12 @@ async fn serve(
     settings: Settings,
     policy: Option<Policy>,
     pool: &Pool,
+    connections: &Connections,
 ) -> Result<(), Error> {
     stream.set_nodelay(true)?;
     // Any page may use an echo; a server with users would say `SameHost`.
-    let mut options = ServerOptions::new(OriginPolicy::Any).with_settings(settings);
+    let options = ServerOptions::new(OriginPolicy::Any).with_settings(settings);
+    let mut options = options.with_connections(connections);
     if let Some(policy) = policy {
         options = options.with_deflate(policy, pool);
     }

@@ -5,17 +5,21 @@ use std::time::Duration;
 use clap::Parser;
 use compression::Compression;
 use log::{announce, log};
+use smol::future::or;
 use smol::net::{TcpListener, TcpStream};
 use smol::Timer;
 use sockless::adapter::futures_io::FuturesIo;
-use sockless::adapter::{polled, Error, ServerOptions, Settings};
+use sockless::adapter::{polled, Connections, Error, ServerOptions, Settings};
 use sockless::deflate::{Policy, Pool};
 use sockless::handshake::OriginPolicy;
+use sockless::CloseCode;
 
 #[path = "shared/compression.rs"]
 mod compression;
 #[path = "shared/log.rs"]
 mod log;
+#[path = "shared/signals.rs"]
+mod signals;
 
 #[derive(Parser)]
 #[command(about = "Echoes every WebSocket message")]
@@ -27,6 +31,9 @@ struct Options {
     compression: Compression,
 }
 
+/// How long connections have to end in an orderly way once a signal came.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
 pub fn main() -> std::io::Result<()> {
     let options = Options::parse();
     smol::block_on(async {
@@ -36,8 +43,19 @@ pub fn main() -> std::io::Result<()> {
         let settings = Settings::DEFAULT.with_tuning(tuning);
         // Connections that keep no context between messages take theirs from here.
         let pool = Pool::default();
+        let connections = Connections::new();
+        let (signal, signalled) = smol::channel::bounded::<()>(1);
+        signals::on_signal(move || {
+            let _ = signal.try_send(()); // there is room for one
+        })?;
         loop {
-            let (stream, peer) = match listener.accept().await {
+            let accept = async { Some(listener.accept().await) };
+            let end = async {
+                let _ = signalled.recv().await;
+                None
+            };
+            let Some(accepted) = or(end, accept).await else { break };
+            let (stream, peer) = match accepted {
                 Ok(accepted) => accepted,
                 // One connection that failed, or too many open files: neither is a reason to end.
                 Err(error) => {
@@ -46,14 +64,17 @@ pub fn main() -> std::io::Result<()> {
                     continue;
                 }
             };
-            let pool = pool.clone();
+            let (pool, connections) = (pool.clone(), connections.clone());
             let connection = smol::spawn(async move {
-                if let Err(error) = serve(stream, settings, policy, &pool).await {
+                if let Err(error) = serve(stream, settings, policy, &pool, &connections).await {
                     log(format_args!("{peer}: {error}"));
                 }
             });
             connection.detach();
         }
+        drop(listener);
+        connections.close_all(CloseCode::GOING_AWAY, "", Timer::after(LAST_WORDS)).await;
+        Ok(())
     })
 }
 
@@ -62,10 +83,12 @@ async fn serve(
     settings: Settings,
     policy: Option<Policy>,
     pool: &Pool,
+    connections: &Connections,
 ) -> Result<(), Error> {
     stream.set_nodelay(true)?;
     // Any page may use an echo; a server with users would say `SameHost`.
-    let mut options = ServerOptions::new(OriginPolicy::Any).with_settings(settings);
+    let options = ServerOptions::new(OriginPolicy::Any).with_settings(settings);
+    let mut options = options.with_connections(connections);
     if let Some(policy) = policy {
         options = options.with_deflate(policy, pool);
     }

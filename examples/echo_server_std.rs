@@ -2,7 +2,7 @@
 //! `cargo run --release --example echo_server_std -- --listen 127.0.0.1:9001`.
 
 use std::net::{TcpListener, TcpStream};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -10,14 +10,17 @@ use clap::Parser;
 use compression::Compression;
 use log::{announce, log};
 use sockless::adapter::std_io::accept;
-use sockless::adapter::{Error, ServerOptions, Settings};
+use sockless::adapter::{Connections, Error, ServerOptions, Settings};
 use sockless::deflate::{Policy, Pool};
 use sockless::handshake::OriginPolicy;
+use sockless::CloseCode;
 
 #[path = "shared/compression.rs"]
 mod compression;
 #[path = "shared/log.rs"]
 mod log;
+#[path = "shared/signals.rs"]
+mod signals;
 
 #[derive(Parser)]
 #[command(about = "Echoes every WebSocket message, on blocking sockets")]
@@ -32,6 +35,9 @@ struct Options {
     compression: Compression,
 }
 
+/// How long connections have to end in an orderly way once a signal came.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
 pub fn main() -> std::io::Result<()> {
     let options = Options::parse();
     let listener = TcpListener::bind(&options.listen)?;
@@ -41,8 +47,14 @@ pub fn main() -> std::io::Result<()> {
     let places = Places::new(options.max_connections);
     // Connections that keep no context between messages take theirs from here.
     let pool = Pool::default();
-    loop {
-        let place = places.take();
+    let connections = Connections::new();
+    let (address, stopped) = (listener.local_addr()?, Arc::clone(&places));
+    signals::on_signal(move || {
+        stopped.stop();
+        // Accepting blocks: one more connection is what wakes it.
+        let _ = TcpStream::connect_timeout(&address, Duration::from_secs(1));
+    })?;
+    while let Some(place) = places.take() {
         let (stream, peer) = match listener.accept() {
             Ok(accepted) => accepted,
             // One connection that failed, or too many open files: neither is a reason to end.
@@ -52,10 +64,10 @@ pub fn main() -> std::io::Result<()> {
                 continue;
             }
         };
-        let pool = pool.clone();
+        let (pool, connections) = (pool.clone(), connections.clone());
         let serving = thread::Builder::new().spawn(move || {
             let _place = place;
-            if let Err(error) = serve(stream, settings, policy, &pool) {
+            if let Err(error) = serve(stream, settings, policy, &pool, &connections) {
                 log(format_args!("{peer}: {error}"));
             }
         });
@@ -65,12 +77,22 @@ pub fn main() -> std::io::Result<()> {
             thread::sleep(Duration::from_millis(50));
         }
     }
+    drop(listener);
+    connections.close_all_blocking(CloseCode::GOING_AWAY, "", LAST_WORDS);
+    Ok(())
 }
 
-fn serve(stream: TcpStream, settings: Settings, policy: Option<Policy>, pool: &Pool) -> Result<(), Error> {
+fn serve(
+    stream: TcpStream,
+    settings: Settings,
+    policy: Option<Policy>,
+    pool: &Pool,
+    connections: &Connections,
+) -> Result<(), Error> {
     stream.set_nodelay(true)?;
     // Any page may use an echo; a server with users would say `SameHost`.
-    let mut options = ServerOptions::new(OriginPolicy::Any).with_settings(settings);
+    let options = ServerOptions::new(OriginPolicy::Any).with_settings(settings);
+    let mut options = options.with_connections(connections);
     if let Some(policy) = policy {
         options = options.with_deflate(policy, pool);
     }
@@ -84,21 +106,31 @@ fn serve(stream: TcpStream, settings: Settings, policy: Option<Policy>, pool: &P
 
 /// Places for connections.
 struct Places {
-    free: Mutex<usize>,
-    given_back: Condvar,
+    /// How many are free; nothing once no more are given.
+    free: Mutex<Option<usize>>,
+    changed: Condvar,
 }
 
 impl Places {
     fn new(count: usize) -> Arc<Self> {
-        Arc::new(Self { free: Mutex::new(count.max(1)), given_back: Condvar::new() })
+        Arc::new(Self { free: Mutex::new(Some(count.max(1))), changed: Condvar::new() })
     }
 
-    /// Waits until one is free.
-    fn take(self: &Arc<Self>) -> Place {
-        let free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = self.given_back.wait_while(free, |free| *free == 0);
-        *waited.unwrap_or_else(PoisonError::into_inner) -= 1;
-        Place(Arc::clone(self))
+    /// Waits until one is free; nothing if no more are given.
+    fn take(self: &Arc<Self>) -> Option<Place> {
+        let waited = self.changed.wait_while(self.free(), |free| *free == Some(0));
+        *waited.unwrap_or_else(PoisonError::into_inner).as_mut()? -= 1;
+        Some(Place(Arc::clone(self)))
+    }
+
+    /// No more are given.
+    fn stop(&self) {
+        *self.free() = None;
+        self.changed.notify_all();
+    }
+
+    fn free(&self) -> MutexGuard<'_, Option<usize>> {
+        self.free.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -107,7 +139,9 @@ struct Place(Arc<Places>);
 
 impl Drop for Place {
     fn drop(&mut self) {
-        *self.0.free.lock().unwrap_or_else(PoisonError::into_inner) += 1;
-        self.0.given_back.notify_one();
+        if let Some(free) = &mut *self.0.free() {
+            *free += 1;
+        }
+        self.0.changed.notify_one();
     }
 }

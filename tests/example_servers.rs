@@ -548,3 +548,19 @@ fn a_second_signal_ends_a_server_at_once() {
         assert!(from.elapsed() < Duration::from_secs(2), "{name}");
     }
 }
+
+#[test]
+fn a_signal_ends_a_broadcast_in_an_orderly_way() {
+    let _alone = alone();
+    let mut server = Server::quiet("broadcast", &[]);
+    let crowd: Vec<_> = (0..20).map(|_| server.open()).collect();
+    server.signal("-TERM");
+    for mut stream in crowd {
+        let mut close = [0; 4];
+        stream.read_exact(&mut close).unwrap();
+        assert_eq!(&close, b"\x88\x02\x03\xe9");
+        stream.write_all(b"\x88\x82\0\0\0\0\x03\xe9").unwrap();
+    }
+    eventually("ended", || server.has_ended());
+    assert!(server.child.wait().unwrap().success());
+}
