@@ -150,6 +150,12 @@ impl Flood {
         self.name
     }
 
+    /// From one peer only.
+    pub const fn alone(mut self) -> Self {
+        self.peers = 1;
+        self
+    }
+
     pub fn start(self, address: SocketAddr) -> Load {
         let (first, again) = ((self.first)(), Arc::new((self.again)()));
         Load::start(self.peers, move |stop| {
