@@ -86,7 +86,7 @@ fn run_for(
 /// Read whole, octet by octet, and cut in two at each place: all must come to the same.
 fn ask_in(response: &[u8], limits: HeadLimits, size: usize) -> Result<Outcome, HandshakeError> {
     let whole = run(response, [], limits, size);
-    let octets = std::iter::repeat(1).take(response.len());
+    let octets = std::iter::repeat_n(1, response.len());
     assert_eq!(whole, run(response, octets, limits, size), "{}", response.escape_ascii());
     for cut in 1..response.len() {
         assert_eq!(whole, run(response, [cut], limits, size), "{cut} of {}", response.escape_ascii());
@@ -762,7 +762,7 @@ proptest! {
         let limits = HeadLimits::DEFAULT.with_tolerances(tolerances);
         let result = run(&response, [], limits, 4096);
         prop_assert_eq!(&result, &run(&response, cuts, limits, 4096));
-        prop_assert_eq!(&result, &run(&response, std::iter::repeat(1).take(response.len()), limits, 4096));
+        prop_assert_eq!(&result, &run(&response, std::iter::repeat_n(1, response.len()), limits, 4096));
         let strict = HeadLimits::DEFAULT.with_tolerances(Tolerances::NONE);
         let outcome = |result: Result<Outcome, HandshakeError>| result.map(|outcome| match outcome {
             Outcome::Open { subprotocol, extensions, fields, .. } => (101, subprotocol, extensions, fields),
