@@ -247,6 +247,9 @@ impl<'b, S: Read + Write, R: Role> WebSocket<'b, S, R> {
         loop {
             match poll(&mut self.driver)? {
                 Action::Take(ready) => return Ok(Some(ready)),
+                // There is nobody else.
+                #[cfg(feature = "embedded-io-async")]
+                Action::Yield => {}
                 Action::End => return Ok(None),
                 Action::Write => {
                     let result = self.stream.write(self.driver.output());

@@ -57,6 +57,9 @@ pub use opening::{accept, accept_with, connect};
 
 pub use super::lent::{Buffers, Error};
 
+use core::future::poll_fn;
+use core::task::Poll;
+
 use embedded_io_async::{Read, Write};
 
 use super::lent::{Action, Driver, Outbound, Pending, Queued, Ready};
@@ -286,6 +289,7 @@ impl<'b, S: Read + Write, R: Role> WebSocket<'b, S, R> {
         loop {
             match poll(&mut self.driver)? {
                 Action::Take(ready) => return Ok(Some(ready)),
+                Action::Yield => yield_now().await,
                 Action::End => return Ok(None),
                 Action::Write => {
                     let result = self.stream.write(self.driver.output()).await;
@@ -583,3 +587,16 @@ impl<S: Write, R: Role> Outgoing<'_, '_, S, R> {
 debug_states!([S, R] WebSocket<'_, S, R>, |this| { driver: this.driver });
 
 debug_states!([S, R] Outgoing<'_, '_, S, R>, |this| { outbound: this.outbound });
+
+/// Lets other tasks have their turn.
+async fn yield_now() {
+    let mut yielded = false;
+    poll_fn(|cx| {
+        if core::mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}

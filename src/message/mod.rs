@@ -28,7 +28,7 @@ mod prepared;
 mod region;
 #[cfg(feature = "alloc")]
 mod spare;
-#[cfg(feature = "alloc")]
+#[cfg(any(feature = "alloc", feature = "embedded-io-async"))]
 mod turn;
 
 #[cfg(any(feature = "embedded-io", feature = "embedded-io-async"))]
@@ -48,6 +48,8 @@ pub use owned::OwnedMessage;
 pub use prepared::Prepared;
 #[cfg(feature = "alloc")]
 pub use spare::Spare;
+#[cfg(feature = "embedded-io-async")]
+pub(crate) use turn::Turn;
 
 use crate::frame::MessageKind;
 use crate::payload::Payload;

@@ -8,7 +8,7 @@
 
 /// What is left of a turn.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Turn {
+pub(crate) struct Turn {
     left: u32,
 }
 
@@ -17,57 +17,64 @@ const BUDGET: u32 = 16 << 10;
 /// A message is handed out, which somebody does something with.
 const MESSAGE: u32 = 8;
 /// A Pong is queued, or a frame is looked at.
-pub(super) const FRAME: u32 = 2;
+#[cfg(feature = "alloc")]
+pub(crate) const FRAME: u32 = 2;
 /// A compressed message begins or ends.
-pub(super) const CODEC: u32 = 32;
+#[cfg(feature = "alloc")]
+pub(crate) const CODEC: u32 = 32;
 /// A read, however little it brings.
 const READ: u32 = 16;
 /// Octets that are read for one unit.
 const READ_OCTETS: usize = 256;
 /// Octets that are inflated for one unit.
+#[cfg(feature = "alloc")]
 const INFLATED_OCTETS: usize = 32;
 /// Octets that are compressed for one unit.
+#[cfg(feature = "alloc")]
 const COMPRESSED_OCTETS: usize = 16;
 
 impl Turn {
-    pub(super) const NEW: Self = Self { left: BUDGET };
+    pub(crate) const NEW: Self = Self { left: BUDGET };
 
     /// Whether others should have their turn.
     #[inline(always)]
-    pub(super) const fn is_over(self) -> bool {
+    pub(crate) const fn is_over(self) -> bool {
         self.left == 0
     }
 
     /// So many units were spent.
     #[inline]
-    pub(super) fn spend(&mut self, units: u32) {
+    pub(crate) fn spend(&mut self, units: u32) {
         self.left = self.left.saturating_sub(units);
     }
 
     /// A message was handed out.
     #[inline(always)]
-    pub(super) fn delivered(&mut self) {
+    pub(crate) fn delivered(&mut self) {
         self.spend(MESSAGE);
     }
 
     /// So many octets were read.
     #[inline]
-    pub(super) fn read(&mut self, octets: usize) {
+    pub(crate) fn read(&mut self, octets: usize) {
         self.spend(units(octets, READ_OCTETS).saturating_add(READ));
     }
 
     /// So many octets were inflated.
-    pub(super) fn inflated(&mut self, octets: usize) {
+    #[cfg(feature = "alloc")]
+    pub(crate) fn inflated(&mut self, octets: usize) {
         self.spend(units(octets, INFLATED_OCTETS));
     }
 
     /// So many octets were compressed.
-    pub(super) fn compressed(&mut self, octets: usize) {
+    #[cfg(feature = "alloc")]
+    pub(crate) fn compressed(&mut self, octets: usize) {
         self.spend(units(octets, COMPRESSED_OCTETS).saturating_add(CODEC));
     }
 
     /// Octets that may be inflated in this turn.
-    pub(super) fn inflates(self) -> usize {
+    #[cfg(feature = "alloc")]
+    pub(crate) fn inflates(self) -> usize {
         usize::try_from(self.left).unwrap_or(usize::MAX).saturating_mul(INFLATED_OCTETS)
     }
 }

@@ -12,6 +12,8 @@ use crate::deadline::Output;
 use crate::error::ProtocolError;
 use crate::event::Event;
 use crate::frame::MessageKind;
+#[cfg(feature = "embedded-io-async")]
+use crate::message::Turn;
 use crate::message::{whole, Message, SliceAssembler};
 use crate::reader::{Next, Reader};
 use crate::role::Role;
@@ -28,6 +30,9 @@ pub(in crate::adapter) enum Action {
     Flush,
     /// Read into [`Driver::space`] and report it with [`Driver::received`].
     Read,
+    /// There is more to do, but other tasks should have their turn.
+    #[cfg(feature = "embedded-io-async")]
+    Yield,
     /// Nothing is left to do.
     End,
 }
@@ -55,6 +60,9 @@ pub(in crate::adapter) struct Driver<'b, R> {
     failure: Option<ProtocolError>,
     /// Whether output was offered to the transport, which has not said what it took.
     offered: bool,
+    /// What is left of this connection's turn.
+    #[cfg(feature = "embedded-io-async")]
+    turn: Turn,
 }
 
 impl<'b, R: Role> Driver<'b, R> {
@@ -70,6 +78,8 @@ impl<'b, R: Role> Driver<'b, R> {
             in_pieces: false,
             failure: None,
             offered: false,
+            #[cfg(feature = "embedded-io-async")]
+            turn: Turn::NEW,
         }
     }
 
@@ -157,6 +167,8 @@ impl<'b, R: Role> Driver<'b, R> {
             }
             Ok(count) => {
                 self.inbox.filled(count);
+                #[cfg(feature = "embedded-io-async")]
+                self.turn.read(count);
                 self.connection.halves_mut().1.deadlines.received();
                 Ok(())
             }
@@ -242,6 +254,10 @@ impl<'b, R: Role> Driver<'b, R> {
                 }
                 Ok(_) => {}
             }
+            #[cfg(feature = "embedded-io-async")]
+            if let Ok(Some(_)) = next {
+                self.turn.delivered();
+            }
             return next.unwrap_or(None);
         }
     }
@@ -289,6 +305,11 @@ impl<'b, R: Role> Driver<'b, R> {
             return Err(error.into());
         }
         Ok(match self.connection.transport() {
+            #[cfg(feature = "embedded-io-async")]
+            Transport::Open | Transport::AwaitEof if self.turn.is_over() => {
+                self.turn = Turn::NEW;
+                Action::Yield
+            }
             Transport::Open | Transport::AwaitEof => Action::Read,
             // The caller ends the transport: its traits know no way to end one direction.
             Transport::ShutdownWrite | Transport::Close => {
