@@ -78,6 +78,13 @@ impl Server {
         stream
     }
 
+    /// Whether a new connection gets an answer.
+    fn lets_in(&self) -> bool {
+        let mut stream = self.connect();
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").is_ok()
+            && matches!(stream.read(&mut [0; 64]), Ok(1..))
+    }
+
     /// Panics unless a new connection gets its echo soon.
     #[track_caller]
     fn serves(&self) {
@@ -215,6 +222,12 @@ fn a_server_with_a_thread_for_each_connection_outlives_the_threads() {
         assert!(!server.has_ended(), "{stderr}");
         echo(&mut first);
         drop(crowd);
+        // Whoever comes before the others' threads have ended is sent away.
+        let from = Instant::now();
+        while !server.lets_in() {
+            assert!(from.elapsed() < SOON, "it took {:?}", from.elapsed());
+            sleep(Duration::from_millis(50));
+        }
         server.serves();
     }
 }
