@@ -13,18 +13,27 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Mutex, MutexGuard, TryLockError};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
+
+use watchdog::Watchdog;
 
 const SERVERS: [&str; 4] = ["echo_server", "echo_server_std", "echo_server_smol", "echo_server_mio"];
 /// For anything that a server does at once.
 const SOON: Duration = Duration::from_secs(4);
 
-/// One test at a time: they measure time, and open thousands of files.
-fn alone() -> MutexGuard<'static, ()> {
+/// One test at a time: they measure time, and open thousands of files. To wait for the others is not to stand still.
+fn alone(watchdog: &Watchdog) -> MutexGuard<'static, ()> {
     static ONE: Mutex<()> = Mutex::new(());
-    ONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    loop {
+        match ONE.try_lock() {
+            Ok(one) => return one,
+            Err(TryLockError::Poisoned(poisoned)) => return poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => sleep(Duration::from_millis(20)),
+        }
+        watchdog.next_case();
+    }
 }
 
 /// The example, which `cargo test` builds beside the tests.
@@ -175,8 +184,9 @@ fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
 #[test]
 fn a_log_that_nobody_reads_ends_no_server() {
     let _watchdog = watchdog!();
-    let _alone = alone();
+    let _alone = alone(&_watchdog);
     for name in SERVERS {
+        _watchdog.next_case();
         let mut server = Server::unheard(name, "");
         for bad in [&b"\x83\x80\0\0\0\0"[..], b"\x81\x82\0\0\0\0\xc3\x28", b"\x81\x02hi"] {
             let mut stream = server.open();
@@ -194,8 +204,9 @@ fn a_log_that_nobody_reads_ends_no_server() {
 #[test]
 fn neither_does_it_where_no_more_files_can_be_opened() {
     let _watchdog = watchdog!();
-    let _alone = alone();
+    let _alone = alone(&_watchdog);
     for name in SERVERS {
+        _watchdog.next_case();
         let mut server = Server::unheard(name, "ulimit -n 24");
         let crowd: Vec<_> = (0..40).map(|_| server.connect()).collect();
         sleep(Duration::from_millis(300));
@@ -208,10 +219,11 @@ fn neither_does_it_where_no_more_files_can_be_opened() {
 #[test]
 fn a_server_with_a_thread_for_each_connection_outlives_the_threads() {
     let _watchdog = watchdog!();
-    let _alone = alone();
+    let _alone = alone(&_watchdog);
     // Stacks of 4 GiB of addresses: there is room for some of them.
     let before = "export RUST_MIN_STACK=4294967296; ulimit -v 41943040";
     for stderr in ["heard", "unheard"] {
+        _watchdog.next_case();
         let mut server = match stderr {
             "heard" => Server::start("echo_server_std", &[], before, Stdio::null()),
             _ => Server::unheard("echo_server_std", before),
@@ -235,7 +247,7 @@ fn a_server_with_a_thread_for_each_connection_outlives_the_threads() {
 #[test]
 fn connections_that_cost_a_thread_are_bounded() {
     let _watchdog = watchdog!();
-    let _alone = alone();
+    let _alone = alone(&_watchdog);
     let server = Server::quiet("echo_server_std", &["--max-connections", "3"]);
     let threads = || fs::read_dir(format!("/proc/{}/task", server.child.id())).unwrap().count();
     let mut crowd: Vec<_> = (0..3).map(|_| server.open()).collect();
@@ -254,10 +266,11 @@ fn connections_that_cost_a_thread_are_bounded() {
 #[test]
 fn openings_that_never_end_lock_nobody_out_of_the_readiness_loop() {
     let _watchdog = watchdog!();
-    let _alone = alone();
+    let _alone = alone(&_watchdog);
     rlimit::increase_nofile_limit(8192).unwrap();
     let begins: [&[u8]; 3] = [b"", b"G", b"GET /chat HTTP/1.1\r\nHost: localhost\r\nX-Fill: "];
     for begin in begins {
+        _watchdog.next_case();
         let server = Server::quiet("echo_server_mio", &[]);
         let mut crowd: Vec<_> = (0..1400).map(|_| server.connect()).collect();
         for stream in &mut crowd {
@@ -287,7 +300,7 @@ fn openings_that_never_end_lock_nobody_out_of_the_readiness_loop() {
 #[test]
 fn openings_that_take_all_files_lock_nobody_out_of_the_readiness_loop() {
     let _watchdog = watchdog!();
-    let _alone = alone();
+    let _alone = alone(&_watchdog);
     let server = Server::start("echo_server_mio", &[], "ulimit -n 64", Stdio::null());
     let mut open = server.open();
     let _crowd: Vec<_> = (0..200).map(|_| server.connect()).collect();
@@ -298,7 +311,7 @@ fn openings_that_take_all_files_lock_nobody_out_of_the_readiness_loop() {
 #[test]
 fn peers_that_stay_cost_the_readiness_loop_no_processor() {
     let _watchdog = watchdog!();
-    let _alone = alone();
+    let _alone = alone(&_watchdog);
     type Stay = (&'static str, fn(&Server) -> TcpStream);
     fn refused(server: &Server) -> TcpStream {
         let mut stream = server.connect();
@@ -329,6 +342,7 @@ fn peers_that_stay_cost_the_readiness_loop_no_processor() {
         }),
     ];
     for (what, stay) in stays {
+        _watchdog.next_case();
         let server = Server::quiet("echo_server_mio", &[]);
         let crowd: Vec<_> = (0..8).map(|_| stay(&server)).collect();
         sleep(Duration::from_millis(300));
@@ -344,7 +358,7 @@ fn peers_that_stay_cost_the_readiness_loop_no_processor() {
 #[test]
 fn a_refusal_ends_whatever_the_peer_does() {
     let _watchdog = watchdog!();
-    let _alone = alone();
+    let _alone = alone(&_watchdog);
     let server = Server::quiet("echo_server_mio", &[]);
     let mut silent = server.connect();
     let mut trickling = server.connect();
@@ -365,8 +379,9 @@ fn a_refusal_ends_whatever_the_peer_does() {
 #[test]
 fn a_failure_is_logged_with_the_address_of_the_peer() {
     let _watchdog = watchdog!();
-    let _alone = alone();
+    let _alone = alone(&_watchdog);
     for name in SERVERS {
+        _watchdog.next_case();
         let mut server = Server::start(name, &[], "", Stdio::piped());
         let mut stream = server.open();
         let peer = stream.local_addr().unwrap().to_string();
@@ -381,7 +396,7 @@ fn a_failure_is_logged_with_the_address_of_the_peer() {
 #[test]
 fn the_threshold_says_what_is_compressed() {
     let _watchdog = watchdog!();
-    let _alone = alone();
+    let _alone = alone(&_watchdog);
     let cases: [(&[&str], u8, u8); 4] = [
         (&[], 0x81, 0x81),
         (&["--threshold", "60"], 0x81, 0xC1),
@@ -390,6 +405,7 @@ fn the_threshold_says_what_is_compressed() {
         (&["--threshold", "0", "--takeover"], 0xC1, 0xC1),
     ];
     for name in SERVERS {
+        _watchdog.next_case();
         for (arguments, short, long) in cases {
             let server = Server::quiet(name, arguments);
             let messages = [(b"hi".to_vec(), short), (vec![b'a'; 60], long)];
@@ -435,7 +451,7 @@ fn answering(octets: &'static [u8]) -> (String, std::thread::JoinHandle<Vec<u8>>
 #[test]
 fn the_reason_of_a_close_cannot_steer_the_terminal() {
     let _watchdog = watchdog!();
-    let _alone = alone();
+    let _alone = alone(&_watchdog);
     let (url, _) = answering(b"\x88\x10\x0f\xa7\x1b[2J\nok\x7f\xc2\x9b1m\xc3\xa9");
     let mut command = Command::new(example("client"));
     let mut child = command.arg(url).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -449,7 +465,7 @@ fn the_reason_of_a_close_cannot_steer_the_terminal() {
 #[test]
 fn a_client_whose_output_nobody_reads_ends_quietly() {
     let _watchdog = watchdog!();
-    let _alone = alone();
+    let _alone = alone(&_watchdog);
     // Messages without end would do: it writes until the pipe says that nobody reads.
     let (url, serving) = answering(b"\x81\x05Hello\x81\x05Hello\x81\x05Hello");
     let mut child = Command::new(example("client"))
@@ -485,10 +501,12 @@ fn text_of_a_peer_is_printed_so_that_it_cannot_steer() {
 #[test]
 fn a_signal_ends_a_server_in_an_orderly_way() {
     let _watchdog = watchdog!();
-    let _alone = alone();
+    let _alone = alone(&_watchdog);
     rlimit::increase_nofile_limit(8192).unwrap();
     for name in SERVERS {
+        _watchdog.next_case();
         for (signal, count) in [("-TERM", 2000), ("-INT", 50)] {
+            _watchdog.next_case();
             let more: &[&str] = if name == "echo_server_std" { &["--max-connections", "3000"] } else { &[] };
             let mut server = Server::start(name, more, "ulimit -n 8192", Stdio::null());
             let mut crowd: Vec<_> = (0..count).map(|_| server.open()).collect();
@@ -528,8 +546,9 @@ fn a_signal_ends_a_server_in_an_orderly_way() {
 #[test]
 fn peers_that_do_not_answer_hold_up_the_end_for_a_bounded_time() {
     let _watchdog = watchdog!();
-    let _alone = alone();
+    let _alone = alone(&_watchdog);
     for name in SERVERS {
+        _watchdog.next_case();
         let mut server = Server::quiet(name, &[]);
         let mut crowd: Vec<_> = (0..10).map(|_| server.open()).collect();
         // Some do not even read.
@@ -548,8 +567,9 @@ fn peers_that_do_not_answer_hold_up_the_end_for_a_bounded_time() {
 #[test]
 fn a_second_signal_ends_a_server_at_once() {
     let _watchdog = watchdog!();
-    let _alone = alone();
+    let _alone = alone(&_watchdog);
     for name in SERVERS {
+        _watchdog.next_case();
         let mut server = Server::quiet(name, &[]);
         let mut stream = server.open();
         server.signal("-INT");
@@ -564,7 +584,8 @@ fn a_second_signal_ends_a_server_at_once() {
 
 #[test]
 fn a_signal_ends_a_broadcast_in_an_orderly_way() {
-    let _alone = alone();
+    let _watchdog = watchdog!();
+    let _alone = alone(&_watchdog);
     let mut server = Server::quiet("broadcast", &[]);
     let crowd: Vec<_> = (0..20).map(|_| server.open()).collect();
     server.signal("-TERM");
