@@ -330,8 +330,7 @@ impl Deadlines {
         if progress.open {
             self.arm_output(now, progress.output);
             self.arm_silence(now);
-            let rated = self.rated.as_ref();
-            if let (Some(message), None) = (progress.message, rated) {
+            if let (Some(message), None) = (progress.message, self.rated_of(progress)) {
                 self.rated = Some(Rated { at: now, message });
             }
         }
@@ -381,14 +380,17 @@ impl Deadlines {
     /// Whether the message in progress came as fast as it has to, since that was looked at; from now on it is
     /// looked at again.
     fn keeps_rate(&mut self, now: Timestamp, progress: Progress) -> bool {
-        let (Some(rated), Some(message)) = (self.rated, progress.message) else { return true };
+        let (Some(rated), Some(message)) = (self.rated_of(progress), progress.message) else { return true };
         self.rated = Some(Rated { at: now, message });
-        if message.number != rated.message.number {
-            return true;
-        }
         let octets = message.octets.saturating_sub(rated.message.octets);
         let micros = now.as_micros().saturating_sub(rated.at.as_micros());
         octets.saturating_mul(1_000_000) >= micros.saturating_mul(self.lengths.message_rate.into())
+    }
+
+    /// How far the message in progress was when its rate was looked at, if that was this one.
+    fn rated_of(&self, progress: Progress) -> Option<Rated> {
+        let number = progress.message?.number;
+        self.rated.filter(|rated| rated.message.number == number)
     }
 
     /// Opening, closing, blocked output, stalled fragment, slow message, idle, pong, ping: each `None` where it
@@ -418,8 +420,9 @@ impl Deadlines {
         }
         if progress.message.is_some() {
             *stalled = wake(self.heard, t.stalled_fragment);
-            if t.message_rate > 0 {
-                *slow = wake(self.rated.map(|rated| rated.at), t.stalled_fragment);
+            // One that was not looked at yet is, at the latest when the deadline above passes.
+            if let (Some(rated), true) = (self.rated_of(progress), t.message_rate > 0) {
+                *slow = wake(Some(rated.at), t.stalled_fragment);
             }
         }
         [*idle, *pong, *ping] = match (self.ping, progress.output) {

@@ -1,5 +1,8 @@
 //! Long messages go out compressed through every way to send of every adapter, where compression was agreed on.
 
+#[macro_use]
+#[path = "common/watchdog.rs"]
+mod watchdog;
 mod common;
 
 use std::io::Read;
@@ -55,6 +58,7 @@ fn loopback() -> (TcpStream, thread::JoinHandle<Vec<u8>>) {
 
 #[test]
 fn std_sends_long_messages_compressed() {
+    let _watchdog = watchdog!();
     let socket = || {
         let (stream, reader) = loopback();
         (std_io::WebSocket::with_endpoint(stream, endpoint()), reader)
@@ -144,6 +148,7 @@ macro_rules! polled {
 
 #[test]
 fn tokio_sends_long_messages_compressed() {
+    let _watchdog = watchdog!();
     macro_rules! socket {
         () => {{
             let (stream, reader) = loopback();
@@ -158,6 +163,7 @@ fn tokio_sends_long_messages_compressed() {
 
 #[test]
 fn futures_io_sends_long_messages_compressed() {
+    let _watchdog = watchdog!();
     macro_rules! socket {
         () => {{
             let (stream, reader) = loopback();
@@ -171,6 +177,7 @@ fn futures_io_sends_long_messages_compressed() {
 /// A fragmented message of which each fragment is long.
 #[test]
 fn long_fragments_go_out_compressed() {
+    let _watchdog = watchdog!();
     let (stream, reader) = loopback();
     let mut it = std_io::WebSocket::with_endpoint(stream, endpoint());
     let text = &texts()[0];

@@ -332,6 +332,7 @@ fn what_is_tolerated_is_named_one_by_one() {
 /// Those that are about frames and messages too.
 #[test]
 fn what_is_tolerated_of_frames_is_named_as_well() {
+    let _watchdog = watchdog!();
     for (role, name, input) in [
         ("client", "masked-by-server", "8181 00000000 61"),
         ("server", "unmasked-by-client", "810161"),

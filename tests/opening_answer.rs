@@ -328,11 +328,11 @@ fn what_a_decision_adds_is_judged_as_our_own_options_are() {
 #[test]
 fn what_is_printed_shows_no_value() {
     let _watchdog = watchdog!();
-    let answer = Answer::new().with_field("Set-Cookie", "id=secret").with_subprotocol("v1");
+    let answer = Answer::new().with_field("Set-Cookie", "id=secret").with_subprotocol("secret");
     let refusal = Refusal::new(401).with_field("Set-Cookie", "id=secret").with_body("secret");
     let http: Accepted<(), ()> = Accepted::Http { stream: (), received: b"Cookie: secret".to_vec() };
     let options = any_origin().with_fields(&[("Set-Cookie", "id=secret")]);
     let printed = format!("{answer:?} {refusal:?} {http:?} {options:?}");
-    assert!(!printed.contains("secret") && printed.contains("401") && printed.contains("v1"), "{printed}");
+    assert!(!printed.contains("secret") && printed.contains("401"), "{printed}");
     assert!(!printed.contains("115, 101"), "{printed}");
 }

@@ -222,6 +222,7 @@ fn a_refusal_whose_body_does_not_end_is_reported_in_time_with_what_came() {
 /// Firewalls and scripts write heads that are no HTTP; the status line is all that is needed.
 #[test]
 fn a_refusal_with_a_sloppy_head_is_reported_with_its_fields_and_its_body() {
+    let _watchdog = watchdog!();
     for (head, pieces) in [
         ("HTTP/1.1 403 Forbidden\r\nX Foo: 1\r\nServer: x\r\nContent-Length: 4\r\n\r\n", 1),
         ("HTTP/1.1 403 Forbidden\nServer: x\nContent-Length: 4\n\n", 2),
@@ -243,6 +244,7 @@ fn a_refusal_with_a_sloppy_head_is_reported_with_its_fields_and_its_body() {
 /// The end of the transport, the end of the time, and more head than there is room for.
 #[test]
 fn a_refusal_whose_head_does_not_end_is_reported_with_what_came() {
+    let _watchdog = watchdog!();
     let head = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 7\r\nX: ";
     let check = |rejection: &Rejection, adapter| {
         assert_eq!((rejection.status, rejection.complete), (503, false), "{adapter:?}");

@@ -276,10 +276,10 @@ fn closing_dropped_at_every_await_sends_one_close() {
         assert_eq!(socket.get_ref().written, b"\x88\x02\x03\xE9");
         assert!(socket.get_ref().shut);
     }
-    // As `start_close`, which alone does not wait.
+    // As `start_close`, which alone does not wait. What is closing already is not closed again.
     let mut socket = server(Wire::new(&close[..len], 1, true));
     let _ = poll_times(socket.start_close(CloseCode::NORMAL), 1);
-    assert!(matches!(run(socket.start_close(CloseCode::NORMAL)), Err(Error::Send(SendError::Closed))));
+    run(socket.start_close(CloseCode::NORMAL)).unwrap();
     assert_eq!(run(socket.recv()).unwrap(), None);
     assert_eq!(socket.get_ref().written, b"\x88\x02\x03\xE8");
 }
@@ -393,7 +393,8 @@ fn a_peer_that_never_reads_cannot_grow_memory() {
     wire.ends = false;
     let buffers = Buffers::DEFAULT.with_max_queued(4096);
     let mut socket = WebSocket::new(Tokio::new(wire), Server, Config::new(), buffers, &[]);
-    assert!(poll_times(socket.recv(), 3).is_none());
+    // In turns.
+    assert!(poll_times(socket.recv(), 100).is_none());
     assert!(socket.get_ref().incoming.is_empty(), "Pings are read although nothing can be written");
     assert!(socket.outgoing().queue().queued() <= 4096 + 131);
 }

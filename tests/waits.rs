@@ -827,8 +827,8 @@ impl tokio::io::AsyncWrite for Reset {
 /// A server that says why it goes and is gone: the client, which was sending, finds out.
 #[tokio::test(start_paused = true)]
 async fn the_reason_behind_a_failed_send_is_not_lost() {
+    let _watchdog = watchdog!();
     for split in [false, true] {
-        let _watchdog = watchdog!();
         let (ours, mut peer) = tokio::io::duplex(4096);
         peer.write_all(b"\x88\x0c\x0f\xa1over quota").await.unwrap();
         drop(peer);
