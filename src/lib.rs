@@ -94,7 +94,7 @@
 //! - The first octet that is wrong decides which error is reported, however the input was cut. A header is
 //!   refused at that octet; text that is wrong before compressed data breaks, or a limit is passed, is first.
 //! - After our Close, data that still comes is delivered and Pings are answered, until the peer's Close;
-//!   after that, or a failure, everything is swallowed.
+//!   after that, or a failure, everything is swallowed, up to 1 MiB; then the transport is to be dropped.
 //! - A Close is answered with its code, an empty one with an empty one. A Close amid a fragmented message is
 //!   a normal end.
 //! - Too much is 1009; too many fragments are 1008; bad text is 1007; everything else that the peer breaks is
