@@ -274,8 +274,9 @@ impl<'s, const IS_REQUEST: bool> Head<'s, IS_REQUEST> {
     /// Gives the target of the request line its path, in the byte that was kept free for it.
     fn insert_path(&mut self, at: usize) {
         if let Some(moved) = self.storage.get_mut(at..=self.len) {
-            moved.rotate_right(1);
-            moved.first_mut().into_iter().for_each(|byte| *byte = b'/');
+            // By hand: `rotate_right` is large, and its own check could panic.
+            let mut before = b'/';
+            moved.iter_mut().for_each(|byte| core::mem::swap(byte, &mut before));
             self.len = self.len.saturating_add(1);
             self.line_start = self.line_start.saturating_add(1);
         }
