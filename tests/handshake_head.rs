@@ -165,16 +165,6 @@ fn run(head: &[u8], cuts: &[usize], limits: HeadLimits, size: usize) -> (String,
     ("more".to_owned(), taken)
 }
 
-/// A request with all that it holds.
-fn shown(request: &Request<'_>) -> String {
-    let fields: Vec<_> = request.headers().iter().collect();
-    let subprotocols: Vec<_> = request.subprotocols().iter().collect();
-    let extensions: Vec<_> =
-        request.extensions().iter().map(|extension| extension.name().to_owned()).collect();
-    let (target, host, origin) = (request.target(), request.host(), request.origin());
-    format!("{target} {host} {origin:?} {subprotocols:?} {extensions:?} {fields:?}")
-}
-
 /// Heads of every kind: right ones, plain ones, and ones that are spoilt here and there.
 fn any_head() -> impl Strategy<Value = Vec<u8>> {
     let right = prop_oneof![
