@@ -227,7 +227,7 @@ fn the_room_of_a_message_is_bounded_by_what_came_of_it() {
     let config = Config::new().with_limits(Limits::DEFAULT.with_max_message_size(1 << 30));
     for feigned in [10_000, 50_000, 200_000] {
         let noise = (0..1_u32 << 20).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8 ^ n as u8);
-        let octets: Vec<u8> = std::iter::repeat(0).take(feigned).chain(noise).collect();
+        let octets: Vec<u8> = std::iter::repeat_n(0, feigned).chain(noise).collect();
         let mut client = endpoints(&params(true, 15), None).1;
         client.outbound().feed(octets.as_slice()).unwrap();
         let server = Endpoint::new(Server, config, Buffers::DEFAULT, &[]);

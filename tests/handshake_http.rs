@@ -221,7 +221,7 @@ fn req_9112_9_5_1_a_slow_head_is_known_to_be_incomplete() {
 #[test]
 fn req_9110_2_3_1_req_9110_5_4_1_every_limit_has_its_status() {
     refused(&with(&format!("X: {}", "y".repeat(70_000))), 431);
-    refused(&head(LINES.into_iter().chain(std::iter::repeat("X: y").take(1000))), 431);
+    refused(&head(LINES.into_iter().chain(std::iter::repeat_n("X: y", 1000))), 431);
     // At the very octet, frames after the head not counted.
     let request = head(LINES);
     let glued = format!("{request}{}", "frames".repeat(1000));
@@ -271,7 +271,7 @@ fn req_9110_5_6_1_2_empty_elements_are_borne_within_reason() {
 #[test]
 fn req_t_head_1_a_large_head_in_one_octet_reads_costs_linear_work() {
     let limits = HeadLimits::DEFAULT.with_max_fields(20_000);
-    let large = |size: usize| head(LINES.into_iter().chain(std::iter::repeat("X: y").take(size / 6)));
+    let large = |size: usize| head(LINES.into_iter().chain(std::iter::repeat_n("X: y", size / 6)));
     let cost = |head: &str| {
         let mut best = u128::MAX;
         for _ in 0..20 {

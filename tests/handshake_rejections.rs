@@ -51,7 +51,7 @@ fn run(
 /// Whole, octet by octet, and cut in two at each place.
 fn refusal_in(response: &[u8], limits: HeadLimits, size: usize) -> Result<Option<Refusal>, HandshakeError> {
     let whole = run(response, [], limits, size);
-    let octets = std::iter::repeat(1).take(response.len());
+    let octets = std::iter::repeat_n(1, response.len());
     assert_eq!(whole, run(response, octets, limits, size), "{}", response.escape_ascii());
     for cut in 1..response.len().min(600) {
         assert_eq!(whole, run(response, [cut], limits, size), "{cut} of {}", response.escape_ascii());
@@ -324,7 +324,7 @@ proptest! {
         let limits = HeadLimits::DEFAULT.with_max_field(max_field).with_max_fields(max_fields);
         let whole = run(&response, [], limits, size);
         prop_assert_eq!(&whole, &run(&response, cuts, limits, size));
-        prop_assert_eq!(&whole, &run(&response, std::iter::repeat(1).take(response.len()), limits, size));
+        prop_assert_eq!(&whole, &run(&response, std::iter::repeat_n(1, response.len()), limits, size));
         let seen = whole.unwrap().unwrap();
         prop_assert_eq!(seen.status, status);
         prop_assert!(seen.taken <= size && seen.fields.len() <= max_fields);

@@ -655,12 +655,13 @@ fn within<T: Send + 'static>(time: Duration, what: &str, run: impl FnOnce() -> T
 }
 
 type Blocking = std_io::WebSocket<TcpStream, Server>;
+type BlockingWay = (&'static str, fn(Blocking) -> Result<(), Error>);
 
 #[test]
 fn blocking_waits_end_as_well() {
     let _watchdog = watchdog!();
     const HUGE: usize = 32 << 20;
-    let ways: [(&str, fn(Blocking) -> Result<(), Error>); 7] = [
+    let ways: [BlockingWay; 7] = [
         ("send", |mut socket| socket.send(&vec![1; HUGE][..])),
         ("feed", |mut socket| loop {
             socket.feed(&[1; 100_000][..])?;

@@ -89,7 +89,7 @@ fn dynamic(bits: &mut Bits<'_>) -> (Code, Code) {
             18 => (0, 11 + bits.take(7)),
             length => (length, 1),
         };
-        lengths.extend(std::iter::repeat(length).take(times));
+        lengths.extend(std::iter::repeat_n(length, times));
     }
     let (literals, distances) = lengths.split_at(literals);
     (Code::new(literals), Code::new(distances))
