@@ -12,8 +12,12 @@ mod endpoint;
 mod inflate;
 #[path = "bodies/plain.rs"]
 mod plain;
+#[path = "bodies/response_body.rs"]
+mod response_body;
 #[path = "bodies/script.rs"]
 mod script;
+#[path = "bodies/uri.rs"]
+mod uri;
 
 use sockless::deflate::{Offer, Policy};
 use sockless::handshake::client::{self, ClientRequest};
@@ -24,7 +28,9 @@ use sockless::{
 };
 
 #[allow(unused_imports, reason = "each target runs one of the bodies")]
-pub use self::{deflate::deflate, endpoint::endpoint, inflate::inflate};
+pub use self::{
+    deflate::deflate, endpoint::endpoint, inflate::inflate, response_body::response_body, uri::uri,
+};
 
 /// A stream of frames, read by either role under some limits.
 ///

@@ -56,6 +56,16 @@ fn endpoint() {
     replay("endpoint", bodies::endpoint, CODEC_MUTATIONS);
 }
 
+#[test]
+fn response_body() {
+    replay("response_body", bodies::response_body, MUTATIONS);
+}
+
+#[test]
+fn uri() {
+    replay("uri", bodies::uri, MUTATIONS);
+}
+
 struct Random(u64);
 
 impl Random {

@@ -1,0 +1,70 @@
+//! URIs as people have them, and references to others.
+
+use sockless::handshake::client::{ClientRequest, Handshake};
+use sockless::handshake::server::{self, Progress};
+use sockless::handshake::{HeadLimits, Uri, UriBuf, UriError};
+
+/// A text and a reference, which the first byte parts.
+///
+/// Whatever is taken is one request, and comes to the same when it is printed and read again. Credentials reach no
+/// other host, and are never printed.
+pub fn uri(data: &[u8]) {
+    let [at, text @ ..] = data else { return };
+    let text = String::from_utf8_lossy(text);
+    let at = (0..=text.len().min(usize::from(*at))).rev().find(|at| text.is_char_boundary(*at));
+    let (text, reference) = text.split_at(at.unwrap_or(0));
+    if let Ok(uri) = Uri::parse(text) {
+        // What RFC 3986 allows is sent as it was written.
+        one_request(uri);
+        assert_eq!(UriBuf::from(uri).to_string(), uri.to_string());
+    }
+    let Ok(uri) = UriBuf::parse_with_credentials(text) else {
+        assert!(UriBuf::parse(text).is_err());
+        return;
+    };
+    assert_eq!(UriBuf::parse(text).is_ok(), uri.basic_authorization().is_none());
+    settled(&uri);
+    let Ok(joined) = uri.join(reference) else { return };
+    settled(&joined);
+    if joined.as_uri().address() != uri.as_uri().address()
+        || joined.as_uri().is_secure() != uri.as_uri().is_secure()
+    {
+        assert_eq!(joined.basic_authorization(), None);
+    }
+}
+
+/// Printed and read again it is the same, and no other reading of it leads elsewhere.
+fn settled(uri: &UriBuf) {
+    let text = uri.to_string();
+    let again = UriBuf::parse(&text).expect("it was taken before");
+    assert_eq!(again.to_string(), text);
+    assert_eq!(again.basic_authorization(), None);
+    one_request(uri.as_uri());
+    match Uri::parse(&text) {
+        Ok(strict) => assert_eq!(strict, uri.as_uri()),
+        // Browsers send some octets as they are that RFC 3986 would have encoded, such as `|` and a lone `%`.
+        Err(error) => assert_eq!(error, UriError::Resource),
+    }
+    if let Some(value) = uri.basic_authorization() {
+        assert!(value.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' '));
+    }
+}
+
+/// A server reads one request out of what is sent for it.
+fn one_request(uri: Uri<'_>) {
+    let mut storage = [0; 1024];
+    let client = Handshake::new(ClientRequest::new(uri), [0; 16], &mut storage, HeadLimits::DEFAULT);
+    let mut out = vec![0; 2048];
+    // The texts of the fuzzer are short, but what is encoded grows.
+    let Ok(len) = client.write_request(&mut out) else { return };
+    let mut storage = [0; 4096];
+    let mut handshake = server::Handshake::new(&mut storage, HeadLimits::DEFAULT);
+    match handshake.recv(&out[..len]) {
+        Ok((taken, Progress::Request(request))) => {
+            assert_eq!(taken, len);
+            assert_eq!(request.target(), uri.resource_name().to_string());
+            assert_eq!(request.headers().iter().count(), 5);
+        }
+        other => panic!("{other:?}"),
+    }
+}
