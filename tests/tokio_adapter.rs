@@ -16,8 +16,7 @@ use sockless::adapter::tokio::{Tokio, WebSocket};
 use sockless::adapter::Error;
 use sockless::message::{Buffers, OwnedMessage, Prepared};
 use sockless::{
-    Client, CloseCode, Config, ControlPayload, EntropyError, Payload, ProtocolError, SendError, Server,
-    Writer,
+    Client, CloseCode, Config, ControlPayload, EntropyError, Payload, ProtocolError, Server, Writer,
 };
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
