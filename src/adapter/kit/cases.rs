@@ -9,7 +9,6 @@ use alloc::vec::Vec;
 use std::io;
 
 use super::script::{Cut, End, Hold, Script};
-use super::state::MAX_TURN;
 use super::Failure;
 use crate::closing::{Closed, Initiator, Transport};
 use crate::connection::{Config, Connection};
@@ -158,8 +157,8 @@ pub fn cases() -> impl Iterator<Item = Case> {
 
 /// More than a turn takes of what is always there.
 fn flood() -> Case {
-    // Three turns' worth, and no more messages than an outcome takes.
-    let messages = vec![frame(BINARY, &[7; 4096]); MAX_TURN.div_ceil(1360)];
+    // More than two turns' worth, and no more messages than an outcome takes.
+    let messages = vec![frame(BINARY, &[7; 512]); 5000];
     let conversation = Conversation {
         name: "a flood",
         frames: vec![messages.concat(), frame(CLOSE, b"\x03\xE8")],

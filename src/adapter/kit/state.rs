@@ -41,8 +41,8 @@ pub(super) struct Gate {
     pub(super) wanted: bool,
 }
 
-/// Octets that a task may read in one turn. An endpoint asks for the next turn before.
-pub(super) const MAX_TURN: usize = 5 << 20;
+/// Octets that a task may read in one turn, in messages of half a kibibyte. An endpoint asks for the next turn before.
+const MAX_TURN: usize = 1 << 20;
 
 pub(super) const READ: usize = 0;
 const WRITE: usize = 1;
