@@ -180,8 +180,9 @@ fn a_message_that_was_begun_must_come_at_some_rate() {
         timeouts.stalled_fragment = seconds(10);
         timeouts.message_rate = 100;
     });
-    // A large frame, small fragments, and a frame of control; with Pings between, where they may be.
-    for (side, what) in BOTH.into_iter().flat_map(|side| (0..4).map(move |what| (side, what))) {
+    // A large frame, small fragments, and a frame of control; with Pings between, where they may be. And a frame
+    // that is not so large, whose length has 16 bits.
+    for (side, what) in BOTH.into_iter().flat_map(|side| (0..5).map(move |what| (side, what))) {
         for rate in [1, 99, 100, 1000] {
             let mut conn = started(side, config);
             let mut failed = None;
@@ -189,7 +190,9 @@ fn a_message_that_was_begun_must_come_at_some_rate() {
                 let octets = vec![b'x'; rate];
                 let brings = match (what, second) {
                     (0, 0) => header(BINARY, key_to(side), 1 << 20),
-                    (0, _) => octets,
+                    (4, 0) => header(BINARY, key_to(side), 60_000),
+                    (4, second) if second as usize * rate > 60_000 => vec![],
+                    (0 | 4, _) => octets,
                     (1 | 2, 0) => to(side, TEXT_PART, b"x"),
                     (1, _) => to(side, MORE, &octets),
                     (2, _) => [to(side, PING, &[7; 125]), to(side, MORE, &octets)].concat(),
@@ -221,6 +224,19 @@ fn a_stream_of_messages_is_never_too_slow() {
             ends.extend(to(side, TEXT_PART, b"Hel"));
             feed(&mut conn, &ends);
             assert_eq!(conn.handle_timeout(at(second)), Ok(()));
+        }
+        // Messages of one frame, of which as much has come, or less than of the one before: of the header alone,
+        // too.
+        let frame = to(side, TEXT, b"Hello, world");
+        for step in 0..frame.len() {
+            let mut conn = started(side, config);
+            let mut came = frame.len();
+            for second in 0..300 {
+                let cut = 1 + second as usize * step % (frame.len() - 1);
+                feed(&mut conn, &[&frame[came..], &frame[..cut]].concat());
+                came = cut;
+                assert_eq!(conn.handle_timeout(at(second)), Ok(()), "{side:?} step {step}, second {second}");
+            }
         }
     }
 }
