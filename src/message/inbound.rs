@@ -341,9 +341,9 @@ impl Inbound {
     }
 
     /// `count` bytes were read into [`space`](Self::space).
-    #[inline]
     ///
     /// Tell the sending direction of it as well: [`Outbound::did_read`].
+    #[inline]
     pub fn filled(&mut self, count: usize) {
         self.inbox.filled(count);
     }
@@ -599,12 +599,25 @@ impl Inbound {
         outbound: &mut Outbound<R>,
         write: WriteSide,
     ) -> Result<Action, ProtocolError> {
+        if outbound.is_ending() {
+            return self.act_at_end(outbound, write);
+        }
+        Ok(outbound.act(write))
+    }
+
+    /// As [`act`](Self::act), once one end was told that there is one.
+    #[inline(never)]
+    fn act_at_end<R: Role>(
+        &mut self,
+        outbound: &mut Outbound<R>,
+        write: WriteSide,
+    ) -> Result<Action, ProtocolError> {
         if let Some(error) = outbound.unheard_failure() {
             // Found where nothing was read: by a deadline. Its Close is owed already.
             self.reader.fail(error, &mut Replies::new());
             self.await_nothing();
         }
-        outbound.act(write)
+        outbound.act_at_end(write)
     }
 
     /// What is owed goes first, so that it is not late by a turn of all others.

@@ -287,18 +287,26 @@ impl<R: Role> Outbound<R> {
         self.failure.get_or_insert(error);
     }
 
-    /// What to do where nothing is to be taken.
+    /// Whether a Close was sent, owed or received, the connection has failed, or the transport ended.
     #[inline]
-    pub(super) fn act(&mut self, write: WriteSide) -> Result<Action, ProtocolError> {
-        self.blocked |= write == WriteSide::Blocked;
-        if self.conduct.is_ending() {
-            return self.act_at_end(write);
-        }
-        let writes = write == WriteSide::Ready && !self.outbox.is_ended() && !self.output().is_empty();
-        Ok(if writes { Action::Write } else { Action::Read })
+    pub(super) fn is_ending(&self) -> bool {
+        self.conduct.is_ending()
     }
 
-    fn act_at_end(&mut self, write: WriteSide) -> Result<Action, ProtocolError> {
+    /// What to do where nothing is to be taken, and the connection is not [ending](Self::is_ending).
+    #[inline]
+    pub(super) fn act(&mut self, write: WriteSide) -> Action {
+        match write {
+            WriteSide::Ready if !self.outbox.is_ended() && !self.output().is_empty() => return Action::Write,
+            WriteSide::Ready => {}
+            WriteSide::Blocked => self.blocked = true,
+        }
+        Action::Read
+    }
+
+    /// As [`act`](Self::act), where it is ending.
+    pub(super) fn act_at_end(&mut self, write: WriteSide) -> Result<Action, ProtocolError> {
+        self.blocked |= write == WriteSide::Blocked;
         let ended = self.conduct.transport() == Transport::Close;
         // Once nothing can come any more, there is nothing to do but to wait until the rest is written.
         if write == WriteSide::Ready || ended {

@@ -9,13 +9,14 @@
 /// What is left of a turn.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Turn {
-    left: u32,
+    /// Units. What was spent last may have been more than there were.
+    left: i32,
 }
 
 /// Units of a turn.
-const BUDGET: u32 = 16 << 10;
+const BUDGET: i32 = 16 << 10;
 /// A message is handed out, which somebody does something with.
-const MESSAGE: u32 = 8;
+const MESSAGE: i32 = 8;
 /// A Pong is queued, or a frame is looked at.
 #[cfg(feature = "alloc")]
 pub(crate) const FRAME: u32 = 2;
@@ -39,19 +40,20 @@ impl Turn {
     /// Whether others should have their turn.
     #[inline(always)]
     pub(crate) const fn is_over(self) -> bool {
-        self.left == 0
+        self.left <= 0
     }
 
     /// So many units were spent.
     #[inline]
     pub(crate) fn spend(&mut self, units: u32) {
-        self.left = self.left.saturating_sub(units);
+        self.left = self.left.saturating_sub(i32::try_from(units).unwrap_or(i32::MAX));
     }
 
-    /// A message was handed out.
+    /// A message was handed out, in a turn that was not over, or had just become so.
     #[inline(always)]
     pub(crate) fn delivered(&mut self) {
-        self.spend(MESSAGE);
+        // It cannot wrap: nothing is handed out far beyond the end. So each message costs one instruction.
+        self.left = self.left.wrapping_sub(MESSAGE);
     }
 
     /// So many octets were read.
@@ -75,7 +77,7 @@ impl Turn {
     /// Octets that may be inflated in this turn.
     #[cfg(feature = "alloc")]
     pub(crate) fn inflates(self) -> usize {
-        usize::try_from(self.left).unwrap_or(usize::MAX).saturating_mul(INFLATED_OCTETS)
+        usize::try_from(self.left).unwrap_or(0).saturating_mul(INFLATED_OCTETS)
     }
 }
 
