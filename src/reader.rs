@@ -344,11 +344,17 @@ impl Reader {
         if !self.is_mid_message() {
             return None;
         }
-        let octets = match self.message {
-            Some(_) => self.message_len.saturating_sub(self.frame_remaining()),
-            None => self.kept_len as u64,
-        };
-        Some(MessageProgress { number: self.number, octets })
+        Some(match (self.message, self.state) {
+            (Some(_), _) => {
+                let octets = self.message_len.saturating_sub(self.frame_remaining());
+                MessageProgress { number: self.number, octets }
+            }
+            // Counted once its header is whole.
+            (None, State::Header) => {
+                MessageProgress { number: self.number.wrapping_add(1), octets: self.kept_len as u64 }
+            }
+            (None, _) => MessageProgress { number: self.number, octets: self.kept_len as u64 },
+        })
     }
 
     /// How many octets of the data frame in progress have not come yet: a hint for reading.

@@ -261,7 +261,9 @@ impl Reader {
     pub(super) fn begin_short(&mut self, short: ShortMessage) {
         self.message = Some(short.kind);
         self.message_rsv = Rsv::NONE;
+        self.message_len = short.len as u64;
         self.taken = Taken::Nothing;
+        self.number = self.number.wrapping_add(1);
         self.text = Utf8Check::new();
         self.fin = true;
         self.set_frame_remaining(short.len as u64);
