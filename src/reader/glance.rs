@@ -179,6 +179,20 @@ impl Reader {
         Some((first, len, end, rest))
     }
 
+    /// Whether the front of a header that is kept begins a whole message with which nothing is wrong: what it
+    /// says stands in two octets.
+    #[inline(always)]
+    pub(super) fn begins_short(&self, count: usize) -> bool {
+        let [first, second, ..] = self.kept;
+        matches!(first, 0x81 | 0x82)
+            && self.message.is_none()
+            && match count {
+                0 => false,
+                1 => self.short_below > 0,
+                _ => u16::from(second ^ mask_bit(self.side)) < self.short_below.min(126),
+            }
+    }
+
     /// Reads at a glance the header of a short fragment, with which nothing is wrong.
     #[inline(always)]
     pub(super) fn short_fragment(&self, bytes: &[u8]) -> Option<ShortFragment> {

@@ -130,6 +130,15 @@ impl Reader {
     /// behind it is awaited. The same header is refused for the same reason, however it comes.
     #[inline]
     fn judge_front(&self, have: usize, count: usize) -> Result<(), ProtocolError> {
+        if self.begins_short(count) {
+            return Ok(());
+        }
+        self.judge_front_by_rules(have, count)
+    }
+
+    /// As [`judge_front`](Self::judge_front), rule by rule.
+    #[inline(never)]
+    fn judge_front_by_rules(&self, have: usize, count: usize) -> Result<(), ProtocolError> {
         let [first, second, ..] = self.kept;
         if have < 1 && count >= 1 {
             self.judge_first(first)?;
