@@ -120,11 +120,13 @@ impl<'b> Step<'b> {
     }
 
     #[inline(always)]
-    fn data(input: Input<'b>, data: Result<Data<'b>, ProtocolError>) -> Self {
-        match data {
-            Ok(data) => Self { rest: input.into_rest(), event: Ok(Some(Event::Data(data))) },
-            Err(error) => Self { rest: input.into_rest(), event: Err(error) },
-        }
+    fn data(input: Input<'b>, data: Data<'b>) -> Self {
+        Self { rest: input.into_rest(), event: Ok(Some(Event::Data(data))) }
+    }
+
+    #[inline(always)]
+    fn error(input: Input<'b>, error: ProtocolError) -> Self {
+        Self { rest: input.into_rest(), event: Err(error) }
     }
 }
 
@@ -415,11 +417,11 @@ impl Reader {
         let piece: &'b [u8] = piece;
         let piece = match self.text.push_few(piece) {
             Some(Ok(whole)) => few_octets(piece, whole),
-            Some(Err(InvalidUtf8)) => return self.not_text(replies),
+            Some(Err(InvalidUtf8)) => return self.not_text(Input::new(&mut []), replies),
             None if self.text.is_complete() && is_short_ascii(piece) => Piece::Short(piece),
             None => match self.text_piece(piece, false) {
                 Ok(piece) => piece,
-                Err(InvalidUtf8) => return self.not_text(replies),
+                Err(InvalidUtf8) => return self.not_text(Input::new(&mut []), replies),
             },
         };
         let data = Data {
@@ -434,16 +436,18 @@ impl Reader {
     }
 
     #[cold]
-    fn not_text<'b>(&mut self, replies: &mut Replies) -> Step<'b> {
-        Step { rest: &mut [], event: Err(self.failed(ProtocolError::InvalidUtf8, replies)) }
+    fn not_text<'b>(&mut self, left: Input<'b>, replies: &mut Replies) -> Step<'b> {
+        Step::error(left, self.failed(ProtocolError::InvalidUtf8, replies))
     }
 
     /// As [`next`](Self::next), before a frame that is not a short message.
     #[inline(never)]
     fn next_other<'b>(&mut self, rest: &'b mut [u8], replies: &mut Replies) -> Step<'b> {
         let mut input = Input::new(rest);
-        if let Some(data) = self.take_short_fragment(&mut input, replies) {
-            return Step::data(input, data);
+        match self.take_short_fragment(&mut input) {
+            None => {}
+            Some(Ok(data)) => return Step::data(input, data),
+            Some(Err(InvalidUtf8)) => return self.not_text(input, replies),
         }
         let least = match self.side {
             Side::Server => 6,
@@ -483,7 +487,7 @@ impl Reader {
             Ok(true) if self.frame_remaining() > 0 && input.remaining() == 0 => Step::nothing(),
             Ok(true) if self.frame_remaining() > 0 => self.next_piece(input.into_rest(), replies),
             Ok(true) => self.next_in_steps(input.into_rest(), replies),
-            Err(error) => Step::data(input, Err(self.failed(error, replies))),
+            Err(error) => Step::error(input, self.failed(error, replies)),
         }
     }
 
@@ -491,8 +495,10 @@ impl Reader {
     #[inline(never)]
     fn next_piece<'b>(&mut self, rest: &'b mut [u8], replies: &mut Replies) -> Step<'b> {
         let mut input = Input::new(rest);
-        let data = self.take_piece(&mut input, replies);
-        Step::data(input, data)
+        match self.take_piece(&mut input) {
+            Ok(data) => Step::data(input, data),
+            Err(InvalidUtf8) => self.not_text(input, replies),
+        }
     }
 
     /// As [`next`](Self::next), for everything.
@@ -592,16 +598,16 @@ impl Reader {
     ) -> Result<Data<'b>, ProtocolError> {
         match self.take_amid(self.side, input) {
             Some(data) => Ok(data),
-            None => self.take_piece(input, replies),
+            None => {
+                self.take_piece(input).map_err(|InvalidUtf8| self.failed(ProtocolError::InvalidUtf8, replies))
+            }
         }
     }
 
+    /// All that can be wrong with a piece is its text, and an error that says only that leaves the piece in
+    /// registers.
     #[inline(always)]
-    fn take_piece<'b>(
-        &mut self,
-        input: &mut Input<'b>,
-        replies: &mut Replies,
-    ) -> Result<Data<'b>, ProtocolError> {
+    fn take_piece<'b>(&mut self, input: &mut Input<'b>) -> Result<Data<'b>, InvalidUtf8> {
         let remaining = self.frame_remaining();
         let piece = input.take(usize::try_from(remaining).unwrap_or(usize::MAX));
         let remaining = remaining.saturating_sub(piece.len() as u64);
@@ -614,7 +620,7 @@ impl Reader {
         if kind == MessageKind::Binary && !self.masked_by_server {
             self.plain_remaining = core::mem::take(&mut self.other_remaining);
         }
-        self.piece(piece, kind, last, remaining, replies)
+        self.piece(piece, kind, last, remaining)
     }
 
     /// Checks a piece that was unmasked, and goes on to what follows it: more of its frame, or the next one.
@@ -625,25 +631,24 @@ impl Reader {
         kind: MessageKind,
         last: bool,
         frame_remaining: u64,
-        replies: &mut Replies,
-    ) -> Result<Data<'b>, ProtocolError> {
+    ) -> Result<Data<'b>, InvalidUtf8> {
         let first = self.taken == Taken::Nothing;
         self.taken = match kind {
             MessageKind::Binary => Taken::Binary,
             MessageKind::Text if self.message_rsv.contains(Rsv::RSV1) => Taken::Unchecked,
             MessageKind::Text => self.text_as,
         };
-        let checked = self.taken == Taken::Text;
         // Whole messages go to those who want `str`; pieces are seldom looked at as such.
-        let piece = if !checked {
-            self.unchecked_piece(piece)
-        } else if !(first && last) && self.text.is_complete() && is_ascii_piece(piece) {
+        let piece = if self.taken == Taken::Binary {
+            Piece::Bytes(piece)
+        } else if self.taken == Taken::Text
+            && !(first && last)
+            && self.text.is_complete()
+            && is_ascii_piece(piece)
+        {
             Piece::Short(piece)
         } else {
-            match self.text_piece(piece, last) {
-                Ok(piece) => piece,
-                Err(InvalidUtf8) => return Err(self.failed(ProtocolError::InvalidUtf8, replies)),
-            }
+            self.text_piece(piece, last)?
         };
         if last {
             self.message = None;
@@ -654,18 +659,14 @@ impl Reader {
         Ok(Data { piece, kind, rsv: self.message_rsv, first, last, frame_remaining })
     }
 
-    /// A piece of binary data, or of a text that is not checked: as text if it is one.
-    #[inline(always)]
-    fn unchecked_piece<'b>(&self, piece: &'b [u8]) -> Piece<'b> {
-        if self.taken == Taken::Unchecked && !self.message_rsv.contains(Rsv::RSV1) {
-            return tolerated_text(piece);
-        }
-        Piece::Bytes(piece)
-    }
-
     /// Checks the next piece of a text.
     #[inline(never)]
     fn text_piece<'b>(&mut self, piece: &'b [u8], last: bool) -> Result<Piece<'b>, InvalidUtf8> {
+        if self.taken == Taken::Unchecked {
+            // As text if it is one, unless it is compressed.
+            let text = if self.message_rsv.contains(Rsv::RSV1) { None } else { whole_text(piece).ok() };
+            return Ok(text.map_or(Piece::Bytes(piece), Piece::Str));
+        }
         if let Some(result) = self.text.push_few(piece) {
             return match result? {
                 _ if last && !self.text.is_complete() => Err(InvalidUtf8),
@@ -704,13 +705,6 @@ impl Reader {
         self.fail(error, replies);
         error
     }
-}
-
-/// Octets that may be no text where they should be one.
-#[cold]
-#[inline(never)]
-fn tolerated_text(piece: &[u8]) -> Piece<'_> {
-    whole_text(piece).map_or(Piece::Bytes(piece), Piece::Str)
 }
 
 /// A few octets of text that were checked; `whole` if they begin and end between characters.

@@ -238,15 +238,14 @@ impl Reader {
     pub(super) fn take_short_fragment<'b>(
         &mut self,
         input: &mut Input<'b>,
-        replies: &mut Replies,
-    ) -> Option<Result<Data<'b>, ProtocolError>> {
+    ) -> Option<Result<Data<'b>, InvalidUtf8>> {
         let fragment = self.short_fragment(input.rest())?;
         let payload = input.take_after(fragment.frame.header_len, fragment.frame.len)?;
         self.add_fragment(&fragment);
         if self.side == Side::Server {
             Masker::new(fragment.frame.key).apply(payload);
         }
-        Some(self.piece(payload, fragment.kind, fragment.last, 0, replies))
+        Some(self.piece(payload, fragment.kind, fragment.last, 0))
     }
 
     /// As [`take_short_fragment`](Self::take_short_fragment), from any state, of a message that is not
@@ -264,7 +263,8 @@ impl Reader {
             _ => false,
         };
         if plain {
-            self.take_short_fragment(input, replies)
+            let taken = self.take_short_fragment(input)?;
+            Some(taken.map_err(|InvalidUtf8| self.failed(ProtocolError::InvalidUtf8, replies)))
         } else {
             None
         }
