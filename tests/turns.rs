@@ -120,11 +120,10 @@ fn floods() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-fn socket(
-    input: &[u8],
-    left: usize,
-    timeouts: Timeouts,
-) -> (WebSocket<Flood, Server>, Rc<Cell<usize>>, Rc<Cell<u64>>) {
+/// A connection, how much it has read, and its clock.
+type Flooded = (WebSocket<Flood, Server>, Rc<Cell<usize>>, Rc<Cell<u64>>);
+
+fn socket(input: &[u8], left: usize, timeouts: Timeouts) -> Flooded {
     let mut limits = sockless::Limits::DEFAULT;
     limits.max_expansion = u16::MAX;
     let config = Config::new().with_limits(limits).with_timeouts(timeouts);
