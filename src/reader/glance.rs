@@ -4,6 +4,7 @@
 //! any other frame, which is judged rule by rule.
 
 use super::{is_ascii_piece, Reader, State, Taken};
+#[cfg(feature = "alloc")]
 use crate::error::ProtocolError;
 use crate::event::{Data, Piece};
 #[cfg(feature = "alloc")]
@@ -11,6 +12,7 @@ use crate::frame::FrameHeader;
 use crate::frame::{Masker, MaskingKey, MessageKind, Rsv};
 use crate::input::Input;
 use crate::limits::Limits;
+#[cfg(feature = "alloc")]
 use crate::replies::Replies;
 use crate::role::Side;
 use crate::tolerance::Tolerance;
