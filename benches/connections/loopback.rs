@@ -27,6 +27,8 @@ const OTHER_FILES: u64 = 64;
 const OPENING: usize = 64;
 /// One for all connections: what a task names in passing it keeps.
 static OPTIONS: ServerOptions<'static> = ServerOptions::new(OriginPolicy::Any);
+/// The same without timers, of which each connection keeps one on tokio.
+static UNTIMED: ServerOptions<'static> = ServerOptions::new(OriginPolicy::Any).without_timeouts();
 /// For one server and its clients.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -41,7 +43,7 @@ pub fn measure(wanted: usize) -> Result<()> {
     if count < wanted {
         println!("the limit of open files is {limit}: {count} connections, not {wanted} (see `ulimit -n`)");
     }
-    for how in ["tokio", "mio"] {
+    for how in ["tokio", "untimed", "mio"] {
         let status = this(&["serve", how, &count.to_string()])?.status()?;
         if !status.success() {
             return Err(format!("the server ended with {status}").into());
@@ -55,19 +57,21 @@ pub fn serve(how: &str, count: usize) -> Result<()> {
     if how == "mio" {
         return serve_on_mio(count);
     }
+    let timed = how != "untimed";
+    let timers = if timed { "timers running" } else { "no timers" };
     let serving = async {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("ws://{}", listener.local_addr()?);
         let mut clients = Clients::start(&url, count)?;
-        println!("a server on tokio: resident");
+        println!("a server on tokio, {timers}: resident");
         let before = resident()?;
         for _ in 0..count {
             let (stream, _) = listener.accept().await?;
-            tokio::spawn(async move {
-                let socket = accept(stream, &OPTIONS).await.expect("it opens");
-                // Until the client is gone.
-                let _ = echo(socket).await;
-            });
+            // A task that named what it takes would keep that as well.
+            match timed {
+                true => tokio::spawn(welcome::<true>(stream)),
+                false => tokio::spawn(welcome::<false>(stream)),
+            };
         }
         clients.hear("open").await?;
         row("  idle", count, resident()? - before, None);
@@ -104,6 +108,13 @@ fn serve_on_mio(count: usize) -> Result<()> {
 }
 
 type Socket = WebSocket<TcpStream, Server>;
+
+/// One connection.
+async fn welcome<const TIMED: bool>(stream: TcpStream) {
+    let socket = accept(stream, if TIMED { &OPTIONS } else { &UNTIMED }).await.expect("it opens");
+    // Until the client is gone.
+    let _ = echo(socket).await;
+}
 
 /// Waits in `recv`, where a server holds neither buffers nor an endpoint.
 async fn echo(mut socket: Socket) -> Result<()> {
