@@ -692,10 +692,13 @@ impl Inbound {
     /// How much came of the frame or the message that was begun and has not ended.
     fn message_progress(&self) -> Option<MessageProgress> {
         let mut progress = match self.ready {
-            Ready::Await(_) => MessageProgress { number: 0, octets: self.inbox.unread_len() as u64 },
+            Ready::Await(_) => {
+                let octets = self.inbox.unread_len() as u64;
+                MessageProgress { number: self.reader.message_number(), octets }
+            }
             _ => self.reader.message_progress()?,
         };
-        progress.number = self.reader.message_number().wrapping_add(self.awaited);
+        progress.number = progress.number.wrapping_add(self.awaited);
         Some(progress)
     }
 
