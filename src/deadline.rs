@@ -70,7 +70,7 @@ impl Timeouts {
     /// server is gone: a network that forgot the connection tells nobody.
     pub const CLIENT: Self = Self { opening: Some(Duration::from_secs(30)), ..Self::SERVER };
 
-    const fn any(&self) -> bool {
+    pub(crate) const fn any(&self) -> bool {
         self.opening.is_some()
             || self.ping_interval.is_some()
             || self.pong.is_some()

@@ -109,6 +109,17 @@ async fn a_server_that_says_nothing_of_timers_has_those_of_servers() {
     }
 }
 
+/// Who says that there are none means it, whichever way that is said.
+#[tokio::test(start_paused = true)]
+async fn no_timers_are_none() {
+    let _watchdog = watchdog!();
+    for options in [any_origin().without_timeouts(), any_origin().with_timeouts(Timeouts::NONE)] {
+        let (ours, _peer) = tokio::io::duplex(4096);
+        let waiting = tokio::time::timeout(seconds(10_000), sockless::adapter::tokio::accept(ours, &options));
+        assert!(waiting.await.is_err(), "it waits without end");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_client_that_says_nothing_of_timers_has_those_of_clients() {
     let _watchdog = watchdog!();

@@ -80,7 +80,7 @@ impl Settings {
     #[must_use]
     pub const fn with_timeouts(mut self, timeouts: Timeouts) -> Self {
         self.config.timeouts = timeouts;
-        self.untimed = false;
+        self.untimed = !timeouts.any();
         self
     }
 
