@@ -140,6 +140,30 @@ async fn options_let_each_connection_enter() {
     let _: Option<polled::Opened<Tokio<DuplexStream>>> = None;
 }
 
+/// A client that has read the first octet of the answer counts as there.
+#[tokio::test(start_paused = true)]
+async fn who_is_being_let_in_is_told_as_well() {
+    let _watchdog = watchdog!();
+    let connections = Connections::new();
+    let (ours, mut theirs) = tokio::io::duplex(8);
+    let server = connections.clone();
+    let serving = tokio::spawn(async move {
+        let options = ServerOptions::new(OriginPolicy::Any).with_connections(&server);
+        let mut socket = accept(ours, &options).await.unwrap();
+        while let Ok(Some(_)) = socket.recv().await {}
+        socket.closed()
+    });
+    let request = "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+    theirs.write_all(request.as_bytes()).await.unwrap();
+    assert_eq!(theirs.read_u8().await.unwrap(), b'H');
+    let peer = tokio::spawn(peer(theirs, true));
+    let left = connections.close_all(CloseCode::GOING_AWAY, "noon", sleep(Duration::from_secs(10))).await;
+    assert_eq!(left, 0);
+    assert!(serving.await.unwrap().unwrap().clean);
+    assert!(peer.await.unwrap().ends_with(b"\r\n\r\n\x88\x06\x03\xe9noon"));
+}
+
 #[test]
 fn blocking_connections_are_closed_as_well() {
     let _watchdog = watchdog!();

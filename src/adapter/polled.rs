@@ -161,8 +161,13 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
 
     /// As one of these connections, which are closed together.
     #[must_use]
-    pub fn with_connections(mut self, connections: &Connections) -> Self {
-        self.parts.member = Some(Box::new(connections.enter()));
+    pub fn with_connections(self, connections: &Connections) -> Self {
+        self.with_member(Some(connections.enter()))
+    }
+
+    /// In this place among the connections that are closed together.
+    fn with_member(mut self, member: Option<Member>) -> Self {
+        self.parts.member = member.map(Box::new);
         self
     }
 

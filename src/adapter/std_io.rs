@@ -137,8 +137,13 @@ impl<S: Stream, R: Role> WebSocket<S, R> {
 
     /// As one of these connections, which are closed together. It looks twice a second whether they are.
     #[must_use]
-    pub fn with_connections(mut self, connections: &Connections) -> Self {
-        self.member = Some(connections.enter());
+    pub fn with_connections(self, connections: &Connections) -> Self {
+        self.with_member(Some(connections.enter()))
+    }
+
+    /// In this place among the connections that are closed together.
+    fn with_member(mut self, member: Option<Member>) -> Self {
+        self.member = member;
         self
     }
 

@@ -15,7 +15,9 @@ use crate::adapter::opening::{
     ask, client_endpoint, client_handshake, cut_off, parting_time, request, serve, server_endpoint, share,
     too_late, Asked, Served, LATE, MAX_DRAINED, SHORT_PARTING,
 };
-use crate::adapter::{Accepted, Answer, DialStage, Error, OpeningError, Refusal, ServerOptions, Settings};
+use crate::adapter::{
+    Accepted, Answer, Connections, DialStage, Error, OpeningError, Refusal, ServerOptions, Settings,
+};
 use crate::entropy::SystemEntropy;
 use crate::handshake::client::ClientRequest;
 use crate::handshake::server::{Handshake, Request};
@@ -130,13 +132,14 @@ fn open<S: Stream, A: Into<Answer>>(
         match serve(&mut handshake, input, options, decide) {
             Served::NeedMore => {}
             Served::Open { response, session, taken } => {
+                // Before the client knows that it is open: whoever closes all connections from now on closes this
+                // one as well.
+                let member = options.connections.map(Connections::enter);
                 timed.write(&response)?;
                 timed.end()?;
                 let rest = input.get(taken..).unwrap_or(&[]);
-                let mut socket = WebSocket::with_endpoint(stream, server_endpoint(&session, options, rest));
-                if let Some(connections) = options.connections {
-                    socket = socket.with_connections(connections);
-                }
+                let socket = WebSocket::with_endpoint(stream, server_endpoint(&session, options, rest));
+                let socket = socket.with_member(member);
                 return Ok(Accepted::WebSocket(socket.with_session(session)));
             }
             Served::Http { mut head, response, taken } => {
