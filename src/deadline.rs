@@ -247,7 +247,7 @@ impl Deadlines {
     }
 
     fn soonest(&self, progress: Progress) -> Wake {
-        self.candidates(progress).into_iter().flatten().fold(Wake::Never, sooner)
+        self.candidates(progress).into_iter().flatten().fold(Wake::Never, Wake::sooner)
     }
 
     /// Moves the deadlines to `now`. Spurious calls are harmless.
@@ -438,7 +438,7 @@ impl Deadlines {
 impl Signs {
     /// As [`Deadlines::poll_timeout`] of an open connection.
     pub(crate) fn poll_timeout(&self, timeouts: &Timeouts) -> Wake {
-        self.candidates(&Lengths::new(timeouts)).into_iter().flatten().fold(Wake::Never, sooner)
+        self.candidates(&Lengths::new(timeouts)).into_iter().flatten().fold(Wake::Never, Wake::sooner)
     }
 
     /// Idle, pong, ping.
@@ -508,12 +508,4 @@ const fn length(timeout: Option<Duration>) -> Option<NonZeroU64> {
 fn wake(since: Option<Timestamp>, length: Option<NonZeroU64>) -> Option<Wake> {
     let length = length?.get();
     Some(since.map_or(Wake::Now, |since| Wake::At(since.after_micros(length))))
-}
-
-fn sooner(a: Wake, b: Wake) -> Wake {
-    match (a, b) {
-        (Wake::Now, _) | (_, Wake::Now) => Wake::Now,
-        (Wake::Never, other) | (other, Wake::Never) => other,
-        (Wake::At(a), Wake::At(b)) => Wake::At(a.min(b)),
-    }
 }

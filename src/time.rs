@@ -63,13 +63,13 @@ pub enum Wake {
 }
 
 impl Wake {
-    /// At this time, unless it is earlier.
+    /// Whichever comes first.
     #[must_use]
-    pub fn or_at(self, at: Timestamp) -> Self {
-        match self {
-            Self::Now => Self::Now,
-            Self::At(own) => Self::At(own.min(at)),
-            Self::Never => Self::At(at),
+    pub fn sooner(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Now, _) | (_, Self::Now) => Self::Now,
+            (Self::Never, wake) | (wake, Self::Never) => wake,
+            (Self::At(one), Self::At(another)) => Self::At(one.min(another)),
         }
     }
 

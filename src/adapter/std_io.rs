@@ -350,7 +350,7 @@ impl<S: Stream, R: Role> WebSocket<S, R> {
                     let called = self.clock.now();
                     let mut wake = self.endpoint.poll_timeout();
                     if self.member.is_some() {
-                        wake = wake.or_at(called.after(LOOK));
+                        wake = wake.sooner(Wake::At(called.after(LOOK)));
                     }
                     let limited = match self.clock.limit_read(&mut self.stream, wake)? {
                         Limited::Passed(now) => {

@@ -313,7 +313,7 @@ impl<S: SplitStream, R: Role> Receiver<S, R> {
                 Ok(Action::Read) => {
                     // What could not be written is tried again after a turn.
                     let look = clock.now().after(if side == WriteSide::Blocked { TURN } else { LOOK });
-                    let limited = match clock.limit_read(stream, wake.or_at(look))? {
+                    let limited = match clock.limit_read(stream, wake.sooner(Wake::At(look)))? {
                         Limited::Passed(now) => {
                             inbound.handle_timeout(&mut shared.lock().outbound, now);
                             write = WriteSide::Ready;
