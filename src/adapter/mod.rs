@@ -27,6 +27,8 @@ mod error;
 pub mod futures_io;
 #[cfg(feature = "kit")]
 pub mod kit;
+#[cfg(feature = "std")]
+mod last_close;
 #[cfg(any(feature = "embedded-io", feature = "embedded-io-async"))]
 mod lent;
 #[cfg(all(feature = "std", feature = "handshake", feature = "rng"))]

@@ -7,7 +7,6 @@
 //! answer goes into the two slots of the sending direction; whichever half is polled next writes it, and a
 //! write that is pending wakes both, so that neither half depends on the other being polled.
 
-use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -23,9 +22,10 @@ use futures_sink::Sink;
 
 use super::{drive, Came, Link, Outgoing, Part, Parts, PollTransport, Sleeper, Unit, WebSocket, Whole};
 use crate::adapter::connections::Member;
+use crate::adapter::last_close::LastClose;
 use crate::adapter::sync::{Mutex, MutexGuard};
 use crate::adapter::{spare, Error, Strangers};
-use crate::close::{CloseCode, CloseFrame, CloseReason};
+use crate::close::{CloseCode, CloseFrame};
 use crate::closing::{Closed, ReadyState};
 use crate::error::SendError;
 use crate::event::Data;
@@ -88,7 +88,7 @@ struct Both<S, R> {
     link: Option<Link<S>>,
     outbound: Outbound<R>,
     /// The peer's Close, once it came.
-    close: Option<(Option<CloseCode>, Box<str>)>,
+    close: Option<LastClose>,
     /// Whether the receiving half is gone: nobody reads any more.
     deaf: bool,
 }
@@ -277,7 +277,7 @@ impl<S: PollTransport, R: Role> Receiver<S, R> {
             wake(&shared.wakers.sender);
         }
         let write_waker = Waker::from(Arc::clone(&shared.wakers));
-        let mut closes = false;
+        let closes;
         let came = {
             let both = &mut *lock(&shared.both);
             let Both { link: Some(link), outbound, close, .. } = both else {
@@ -295,10 +295,7 @@ impl<S: PollTransport, R: Role> Receiver<S, R> {
                     outgoing.outbound.give_back(spare);
                 });
             }
-            if let (Some(came), None) = (inbound.received_close(), &close) {
-                *close = Some((came.code(), came.reason().into()));
-                closes = true;
-            }
+            closes = LastClose::keep(close, inbound.received_close());
             came
         };
         if closes || matches!(came, Poll::Ready(Ok(Came::End) | Err(_))) {
@@ -438,15 +435,7 @@ impl<S: PollTransport, R: Role> Sender<S, R> {
     /// reason is the peer's text: do not show it to end users.
     pub fn received_close(&mut self) -> Option<CloseFrame<'_>> {
         let both = lock(&self.shared.both);
-        let (code, reason) = both.close.as_ref()?;
-        let code = *code;
-        reason.as_ref().clone_into(&mut self.reason);
-        drop(both);
-        Some(
-            code.map_or(CloseFrame::EMPTY, |code| {
-                CloseFrame::new(code, CloseReason::truncated(&self.reason))
-            }),
-        )
+        Some(both.close.as_ref()?.copy(&mut self.reason))
     }
 
     /// As [`Outgoing::drain_to`].

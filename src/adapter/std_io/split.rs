@@ -7,7 +7,6 @@
 //! it writes what it can, reads on, and tries again, so that two peers that write to each other never wait
 //! for each other.
 
-use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -21,9 +20,10 @@ use std::time::Duration;
 use super::clock::{Clock, Limited};
 use super::{is_transient, Stream, WebSocket, LOOK};
 use crate::adapter::connections::Member;
+use crate::adapter::last_close::LastClose;
 use crate::adapter::sync::{Condvar, Mutex, MutexGuard};
 use crate::adapter::{spare, Error, Strangers};
-use crate::close::{CloseCode, CloseFrame, CloseReason};
+use crate::close::CloseFrame;
 use crate::closing::Closed;
 use crate::error::SendError;
 use crate::event::Data;
@@ -120,7 +120,7 @@ struct Both<R> {
     /// Whether a half is writing.
     writing: bool,
     /// The peer's Close, once it came.
-    close: Option<(Option<CloseCode>, Box<str>)>,
+    close: Option<LastClose>,
     /// Whether the receiving half is gone: nobody reads any more.
     deaf: bool,
 }
@@ -278,8 +278,7 @@ impl<S: SplitStream, R: Role> Receiver<S, R> {
                 // Who writes already writes this as well.
                 let side = if both.writing { WriteSide::Blocked } else { write };
                 let action = poll(inbound, &mut both.outbound, side);
-                if let (Some(close), None) = (inbound.received_close(), &both.close) {
-                    both.close = Some((close.code(), close.reason().into()));
+                if LastClose::keep(&mut both.close, inbound.received_close()) {
                     // Whoever waits for room waits in vain.
                     shared.written.notify_all();
                 }
@@ -446,15 +445,7 @@ impl<S: SplitStream, R: Role> Sender<S, R> {
     /// reason is the peer's text: do not show it to end users.
     pub fn received_close(&mut self) -> Option<CloseFrame<'_>> {
         let both = self.shared.lock();
-        let (code, reason) = both.close.as_ref()?;
-        let code = *code;
-        reason.as_ref().clone_into(&mut self.reason);
-        drop(both);
-        Some(
-            code.map_or(CloseFrame::EMPTY, |code| {
-                CloseFrame::new(code, CloseReason::truncated(&self.reason))
-            }),
-        )
+        Some(both.close.as_ref()?.copy(&mut self.reason))
     }
 
     /// How the connection ended: `None` until it did.
