@@ -36,6 +36,8 @@ use std::time::Instant;
 
 use futures_io::{AsyncRead, AsyncWrite};
 
+#[cfg(all(feature = "handshake", feature = "rng"))]
+use super::opening::Plain;
 use super::polled::{self, PollTransport};
 #[cfg(all(feature = "handshake", feature = "rng"))]
 use super::{Accepted, Answer, Error, Refusal, ServerOptions, Settings};
@@ -230,7 +232,7 @@ pub async fn accept_buffered<S: AsyncRead + AsyncWrite + Unpin, A: Into<Answer>>
     options: &ServerOptions<'_>,
     decide: impl FnOnce(&Request<'_>) -> Result<A, Refusal>,
 ) -> Result<Accepted<WebSocket<S, Server>, S>, Error> {
-    let opened = polled::open(FuturesIo::new(stream), received, options, decide, polled::Plain::HandedBack);
+    let opened = polled::open(FuturesIo::new(stream), received, options, decide, Plain::HandedBack);
     Ok(Box::pin(opened).await?.map_stream(FuturesIo::into_inner))
 }
 

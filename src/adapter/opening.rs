@@ -530,6 +530,23 @@ pub(super) fn too_late() -> Vec<u8> {
 /// What is reported of an opening handshake whose time is up.
 pub(super) const LATE: ProtocolError = ProtocolError::TimedOut(Timeout::OpeningHandshake);
 
+/// What becomes of a plain HTTP request.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Plain {
+    /// It is handed back, with its transport.
+    HandedBack,
+    /// It is answered with 426.
+    Refused,
+}
+
+/// What was read, unless that is the end.
+pub(super) fn until_end(read: &[u8]) -> Result<&[u8], Error> {
+    match read {
+        [] => Err(OpeningError::Handshake(HandshakeError::UnexpectedEof).into()),
+        read => Ok(read),
+    }
+}
+
 /// What a server does with what it read.
 pub(super) enum Served {
     /// Read more.
@@ -542,12 +559,12 @@ pub(super) enum Served {
     Refused { response: Vec<u8>, error: OpeningError },
 }
 
-/// Gives what was read to a server's handshake.
-pub(super) fn serve(
+/// Gives what was read to a server's handshake. Whoever decides about the request is asked once it is there.
+pub(super) fn serve<A: Into<Answer>>(
     handshake: &mut Handshake<'_>,
     input: &[u8],
     options: &ServerOptions<'_>,
-    decide: impl FnOnce(&Request<'_>) -> Result<Answer, Refusal>,
+    decide: &mut Option<impl FnOnce(&Request<'_>) -> Result<A, Refusal>>,
 ) -> Served {
     let result = match handshake.recv(input) {
         Ok((_, Progress::NeedMore)) => return Served::NeedMore,
@@ -571,15 +588,15 @@ fn plain(request: &PlainRequest<'_>, taken: usize) -> Served {
     Served::Http { head: request.head().into(), response, taken }
 }
 
-fn answer(
+fn answer<A: Into<Answer>>(
     request: &Request<'_>,
     taken: usize,
     options: &ServerOptions<'_>,
-    decide: impl FnOnce(&Request<'_>) -> Result<Answer, Refusal>,
+    decide: &mut Option<impl FnOnce(&Request<'_>) -> Result<A, Refusal>>,
 ) -> Result<Served, OpeningError> {
     let accept = request.accept(options.origin)?;
-    let answer = match decide(request) {
-        Ok(answer) => answer,
+    let answer = match decide.take().map(|decide| decide(request)).transpose() {
+        Ok(answer) => answer.map_or_else(Answer::new, Into::into),
         Err(refusal) => {
             let fields = borrowed(&refusal.fields);
             let reject = Reject::new(refusal.status)?.fields(&fields)?.body(&refusal.body);

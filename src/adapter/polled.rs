@@ -12,7 +12,7 @@ mod split;
 #[cfg(all(feature = "handshake", feature = "rng"))]
 pub use opening::{accept, accept_buffered, accept_or_http, accept_with, connect, Opened};
 #[cfg(all(feature = "handshake", feature = "rng"))]
-pub(in crate::adapter) use opening::{open, open_client, serve_only, Plain};
+pub(in crate::adapter) use opening::{open, open_client, serve_only};
 pub use outgoing::{Feed, Incoming, Outgoing};
 pub use split::{Receiver, Sender};
 

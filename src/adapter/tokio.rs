@@ -18,7 +18,7 @@ use ::tokio::time::timeout_at;
 use ::tokio::time::{sleep_until, Instant, Sleep};
 
 #[cfg(all(feature = "handshake", feature = "rng"))]
-use super::opening::share;
+use super::opening::{share, Plain};
 use super::polled::{self, PollTransport};
 #[cfg(all(feature = "handshake", feature = "rng"))]
 use super::{Accepted, Answer, DialStage, Error, OpeningError, Refusal, ServerOptions, Settings};
@@ -196,7 +196,7 @@ pub async fn accept_buffered<S: AsyncRead + AsyncWrite + Unpin, A: Into<Answer>>
     options: &ServerOptions<'_>,
     decide: impl FnOnce(&Request<'_>) -> Result<A, Refusal>,
 ) -> Result<Accepted<WebSocket<S, Server>, S>, Error> {
-    let opened = polled::open(Tokio::new(stream), received, options, decide, polled::Plain::HandedBack);
+    let opened = polled::open(Tokio::new(stream), received, options, decide, Plain::HandedBack);
     Ok(Box::pin(opened).await?.map_stream(Tokio::into_inner))
 }
 

@@ -11,13 +11,12 @@ use std::io;
 use super::{PollTransport, WebSocket};
 use crate::adapter::opening::{
     ask, client_endpoint, client_handshake, cut_off, parting_time, request, serve, server_endpoint, too_late,
-    Asked, Served, LATE, MAX_DRAINED, SHORT_PARTING,
+    until_end, Asked, Plain, Served, LATE, MAX_DRAINED, SHORT_PARTING,
 };
 use crate::adapter::{Accepted, Answer, Connections, Error, OpeningError, Refusal, ServerOptions, Settings};
 use crate::entropy::SystemEntropy;
 use crate::handshake::client::ClientRequest;
 use crate::handshake::server::{Handshake, Request};
-use crate::handshake::HandshakeError;
 use crate::role::{Client, Server};
 use crate::time::Timestamp;
 
@@ -124,13 +123,6 @@ pub(in crate::adapter) async fn serve_only<S: PollTransport, A: Into<Answer>>(
     }
 }
 
-/// What becomes of a plain HTTP request.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(in crate::adapter) enum Plain {
-    HandedBack,
-    Refused,
-}
-
 pub(in crate::adapter) async fn open<S: PollTransport, A: Into<Answer>>(
     mut stream: S,
     mut received: &[u8],
@@ -155,11 +147,7 @@ pub(in crate::adapter) async fn open<S: PollTransport, A: Into<Answer>>(
             },
             received => received,
         };
-        let decide = |request: &Request<'_>| match decide.take() {
-            Some(decide) => decide(request).map(Into::into),
-            None => Ok(Answer::new()),
-        };
-        match serve(&mut handshake, input, options, decide) {
+        match serve(&mut handshake, input, options, &mut decide) {
             Served::NeedMore => {}
             Served::Open { response, session, taken } => {
                 // Before the client knows that it is open: whoever closes all connections from now on closes this
@@ -183,14 +171,6 @@ pub(in crate::adapter) async fn open<S: PollTransport, A: Into<Answer>>(
                 return Err(error.into());
             }
         }
-    }
-}
-
-/// What was read, unless that is the end.
-fn until_end(read: &[u8]) -> Result<&[u8], Error> {
-    match read {
-        [] => Err(OpeningError::Handshake(HandshakeError::UnexpectedEof).into()),
-        read => Ok(read),
     }
 }
 

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use super::{is_transient, Stream, WebSocket};
 use crate::adapter::opening::{
     ask, client_endpoint, client_handshake, cut_off, parting_time, request, serve, server_endpoint, share,
-    too_late, Asked, Served, LATE, MAX_DRAINED, SHORT_PARTING,
+    too_late, until_end, Asked, Plain, Served, LATE, MAX_DRAINED, SHORT_PARTING,
 };
 use crate::adapter::{
     Accepted, Answer, Connections, DialStage, Error, OpeningError, Refusal, ServerOptions, Settings,
@@ -21,7 +21,6 @@ use crate::adapter::{
 use crate::entropy::SystemEntropy;
 use crate::handshake::client::ClientRequest;
 use crate::handshake::server::{Handshake, Request};
-use crate::handshake::HandshakeError;
 use crate::role::{Client, Server};
 
 /// What [`accept_or_http`] came to on such a transport.
@@ -94,13 +93,6 @@ pub fn accept_buffered<S: Stream, A: Into<Answer>>(
     open(stream, received, options, decide, Plain::HandedBack)
 }
 
-/// What becomes of a plain HTTP request.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Plain {
-    HandedBack,
-    Refused,
-}
-
 fn open<S: Stream, A: Into<Answer>>(
     mut stream: S,
     mut received: &[u8],
@@ -125,11 +117,7 @@ fn open<S: Stream, A: Into<Answer>>(
             },
             received => received,
         };
-        let decide = |request: &Request<'_>| match decide.take() {
-            Some(decide) => decide(request).map(Into::into),
-            None => Ok(Answer::new()),
-        };
-        match serve(&mut handshake, input, options, decide) {
+        match serve(&mut handshake, input, options, &mut decide) {
             Served::NeedMore => {}
             Served::Open { response, session, taken } => {
                 // Before the client knows that it is open: whoever closes all connections from now on closes this
@@ -155,14 +143,6 @@ fn open<S: Stream, A: Into<Answer>>(
                 return Err(error.into());
             }
         }
-    }
-}
-
-/// What was read, unless that is the end.
-fn until_end(read: &[u8]) -> Result<&[u8], Error> {
-    match read {
-        [] => Err(OpeningError::Handshake(HandshakeError::UnexpectedEof).into()),
-        read => Ok(read),
     }
 }
 
