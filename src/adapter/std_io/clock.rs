@@ -31,8 +31,8 @@ pub(super) enum Limited {
 
 /// Limits below this are set exactly.
 const EXACT: Duration = Duration::from_millis(200);
-/// How often a write that waits looks at the time.
-const LOOK: Duration = Duration::from_millis(100);
+/// How long a write may take before it looks at the time and goes on waiting.
+const WRITE_LIMIT: Duration = Duration::from_millis(100);
 
 impl Clock {
     pub(super) const fn new() -> Self {
@@ -79,7 +79,7 @@ impl Clock {
     /// a transport that has no limits runs no timers.
     pub(super) fn limit_writes(&mut self, stream: &mut impl Stream) -> io::Result<bool> {
         if !self.limits_writes {
-            match stream.limit_write(Some(LOOK)) {
+            match stream.limit_write(Some(WRITE_LIMIT)) {
                 Ok(()) => self.limits_writes = true,
                 Err(error) if error.kind() == io::ErrorKind::Unsupported => {}
                 Err(error) => return Err(error),
@@ -88,11 +88,9 @@ impl Clock {
         Ok(self.limits_writes)
     }
 
-    /// Whether an operation that gave up after it was called at `called` did so because of a limit of ours: one
-    /// that gives up at once does not block at all, or has a limit of its owner's.
+    /// As [`was_limited`], of an operation that was called at `called`.
     pub(super) fn was_limited(&mut self, called: Timestamp, limit: Option<Duration>) -> bool {
-        // A model checker tries every order of events, and knows no time.
-        limit.is_some_and(|limit| cfg!(shuttle) || self.now().since(called) >= part(limit, 2))
+        limit.is_some_and(|limit| was_limited(self.now().since(called), limit))
     }
 
     /// How long a read may take now, if that is limited.
@@ -102,11 +100,18 @@ impl Clock {
 
     /// How long a write may take now, if that is limited.
     pub(super) fn write_limit(&self) -> Option<Duration> {
-        self.limits_writes.then_some(LOOK)
+        self.limits_writes.then_some(WRITE_LIMIT)
     }
 }
 
 /// One of so many equal parts.
 fn part(of: Duration, parts: u32) -> Duration {
     of.checked_div(parts).unwrap_or(of)
+}
+
+/// Whether an operation that gave up after this time did so because of a limit of ours. One that gives up long
+/// before does not block at all, or has a shorter limit of its owner's: to call it again would be a busy wait.
+pub(super) fn was_limited(after: Duration, limit: Duration) -> bool {
+    // A model checker tries every order of events, and knows no time.
+    cfg!(shuttle) || after >= part(limit, 2)
 }

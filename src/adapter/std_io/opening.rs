@@ -10,6 +10,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::clock::was_limited;
 use super::{is_transient, Stream, WebSocket};
 use crate::adapter::opening::{
     ask, client_endpoint, client_handshake, cut_off, parting_time, request, serve, server_endpoint, share,
@@ -271,9 +272,6 @@ struct Timed<'s, S> {
     limited: bool,
 }
 
-/// A transport may fail so much before its limit.
-const EARLY: Duration = Duration::from_millis(50);
-
 impl<'s, S: Stream> Timed<'s, S> {
     /// From now on.
     fn new(stream: &'s mut S, limit: Option<Duration>) -> Self {
@@ -289,30 +287,28 @@ impl<'s, S: Stream> Timed<'s, S> {
         mut operation: impl FnMut(&mut S) -> io::Result<T>,
     ) -> Result<T, Error> {
         loop {
+            let mut limited = None;
             if let Some(until) = self.until {
                 let left = until.saturating_duration_since(Instant::now());
                 if left.is_zero() {
                     return Err(LATE.into());
                 }
                 match limit(self.stream, Some(left)) {
-                    Ok(()) => self.limited = true,
+                    Ok(()) => (self.limited, limited) = (true, Some(left)),
                     Err(error) if error.kind() == io::ErrorKind::Unsupported => {}
                     Err(error) => return Err(error.into()),
                 }
             }
+            let called = Instant::now();
             match operation(self.stream) {
                 Ok(done) => return Ok(done),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // One that does not block at all, or has a shorter limit of its own, is not asked again.
-                Err(error) if is_transient(&error) && self.is_late(EARLY) => {}
+                Err(error)
+                    if is_transient(&error)
+                        && limited.is_some_and(|limit| was_limited(called.elapsed(), limit)) => {}
                 Err(error) => return Err(error.into()),
             }
         }
-    }
-
-    /// Whether the time is up, or will be so soon.
-    fn is_late(&self, soon: Duration) -> bool {
-        self.until.is_some_and(|until| until.saturating_duration_since(Instant::now()) < soon)
     }
 
     /// Reads once; nothing is the end.
