@@ -24,12 +24,12 @@ pub(crate) struct Conduct<R> {
     /// Whether this endpoint began the end: its Close went before the peer's, or it dropped the transport.
     local_first: bool,
     ended: bool,
-    /// Whether not even what waits for the transport is to be written.
+    /// Whether the transport is to be dropped at once, and what still waits for it with it.
     gave_up: bool,
 }
 
-/// What whoever waits knows, of what the deadlines have to know.
-#[derive(Clone, Copy, Debug, Default)]
+/// How somebody waits: what the deadlines have to know of it. See [`Progress`].
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Wait {
     pub(crate) message: Option<MessageProgress>,
     pub(crate) output: Output,
@@ -118,7 +118,7 @@ impl<R: Role> Conduct<R> {
         self.gave_up = true;
     }
 
-    /// Whether not even what waits for the transport is to be written.
+    /// Whether the transport is to be dropped at once, and what still waits for it with it.
     #[cfg(any(feature = "alloc", feature = "embedded-io", feature = "embedded-io-async"))]
     pub(crate) const fn gave_up(&self) -> bool {
         self.gave_up

@@ -564,8 +564,7 @@ impl Inbound {
             return self.act(outbound, write);
         }
         if outbound.turn.is_over() {
-            outbound.turn = Turn::NEW;
-            return Ok(Action::Yield);
+            return self.end_turn(outbound);
         }
         self.work_on(unit, outbound, write)
     }
@@ -580,10 +579,7 @@ impl Inbound {
     ) -> Result<Action, ProtocolError> {
         loop {
             match self.advance(unit, outbound) {
-                Step::Ready => {
-                    outbound.turn.delivered();
-                    return Ok(Action::Take);
-                }
+                Step::Ready => return Ok(Action::Take),
                 Step::Owed if outbound.turn.is_over() => return self.end_turn(outbound),
                 Step::Owed => outbound.queue_owed(),
                 Step::Yield => return self.end_turn(outbound),
@@ -605,7 +601,7 @@ impl Inbound {
         Ok(outbound.act(write))
     }
 
-    /// As [`act`](Self::act), once one end was told that there is one.
+    /// As [`act`](Self::act), where the connection is ending.
     #[inline(never)]
     fn act_at_end<R: Role>(
         &mut self,
@@ -620,7 +616,7 @@ impl Inbound {
         outbound.act_at_end(write)
     }
 
-    /// What is owed goes first, so that it is not late by a turn of all others.
+    /// Ends this turn. What is owed to the peer is queued first: it would wait for the turns of all others.
     #[cold]
     fn end_turn<R: Role>(&mut self, outbound: &mut Outbound<R>) -> Result<Action, ProtocolError> {
         outbound.queue_owed();
@@ -753,7 +749,10 @@ impl Inbound {
                 match self.join_fragment(outbound) {
                     None => {}
                     Some(false) => continue,
-                    Some(true) => return Step::Ready,
+                    Some(true) => {
+                        outbound.turn.delivered();
+                        return Step::Ready;
+                    }
                 }
             }
             let mut input = Input::new(self.inbox.unread());
@@ -773,6 +772,7 @@ impl Inbound {
                 }
                 Ok(Some(Next::Data { whole, compressed: false })) if whole || unit == Unit::Piece => {
                     outbound.heard();
+                    outbound.turn.delivered();
                     self.ready = if unit == Unit::Piece { Ready::Piece } else { Ready::Whole };
                     return Step::Ready;
                 }
@@ -788,6 +788,7 @@ impl Inbound {
                         Ok((kind, last)) if compressed => self.keep_compressed(consumed, kind, last),
                         Ok((kind, last)) => {
                             if self.keep(consumed, kind, last) {
+                                outbound.turn.delivered();
                                 return Step::Ready;
                             }
                         }
