@@ -10,37 +10,45 @@ use crate::error::Timeout;
 use crate::event::MessageProgress;
 use crate::time::{micros, Timestamp, Wake};
 
-/// How long an endpoint waits for what. `None` is for ever.
+/// The timers of a connection: how long an endpoint waits, and for what. `None` means without end.
 ///
-/// Where there is a clock, a server begins with [`SERVER`](Self::SERVER) and a client with
-/// [`CLIENT`](Self::CLIENT).
+/// The adapters that have a clock use [`SERVER`](Self::SERVER) for servers and [`CLIENT`](Self::CLIENT) for clients,
+/// unless they are told otherwise.
+///
+/// A peer that does not read has no timer of its own. It gets as much time as a peer that does not answer:
+/// `ping_interval` and `pong` together, or `idle` if that is less. The time starts when the transport takes no more
+/// output, and starts again each time that it takes some.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Timeouts {
     /// For the opening handshake to be complete.
     pub opening: Option<Duration>,
-    /// Between keep-alive Pings (RFC 6455 section 5.5.2). None is sent while the peer is heard from more often;
-    /// where the caller tells the time only when it is asked for, one is sent at this interval all the same.
+    /// After how long a silence a keep-alive Ping is sent (RFC 6455 section 5.5.2).
+    ///
+    /// The adapters do not ask the clock at each read. So they do not know how long the silence is, and send a Ping
+    /// once in each interval, also to a peer that is heard from.
     pub ping_interval: Option<Duration>,
-    /// For a sign of life after the transport took a keep-alive Ping: anything that comes, or anything that the
-    /// transport takes after it took nothing.
+    /// For a sign of life after a keep-alive Ping. Anything that comes is one. So is output that the transport takes
+    /// after it took none: somebody has read what was before it. The time starts when the transport takes the Ping,
+    /// not when the Ping is queued behind other output.
     pub pong: Option<Duration>,
     /// For anything to come at all.
     pub idle: Option<Duration>,
     /// For anything to come while a message that was begun has not ended.
     pub stalled_fragment: Option<Duration>,
-    /// Octets a second that a message in progress has to bring, on the average of each `stalled_fragment`.
-    /// Without it a peer that sends an octet now and then would hold a message open for ever. 0 is no bound;
-    /// nor is there one without `stalled_fragment`. [`DEFAULT_MESSAGE_RATE`](Self::DEFAULT_MESSAGE_RATE) in the
-    /// sets below.
+    /// The least speed of a message, in octets a second. It is an average over a time of `stalled_fragment`.
+    ///
+    /// A peer that sends one octet a minute never stalls. This bound keeps it from holding a message open without
+    /// end. Default in the sets below: [`DEFAULT_MESSAGE_RATE`](Self::DEFAULT_MESSAGE_RATE). 0 turns it off;
+    /// without `stalled_fragment` it is off as well.
     pub message_rate: u32,
     /// For the peer to answer a Close and for the transport to end.
     pub closing: Option<Duration>,
 }
 
 impl Timeouts {
-    /// 240 octets a second: what the slowest links of the field bring many times over, and what web servers ask
-    /// for of a request.
+    /// 240 octets a second. The slowest mobile links are many times faster, and web servers ask as much of the body
+    /// of a request.
     pub const DEFAULT_MESSAGE_RATE: u32 = 240;
 
     /// No timer at all.
@@ -66,8 +74,8 @@ impl Timeouts {
         closing: Some(Duration::from_secs(5)),
     };
 
-    /// For clients: the same, but 30 s for the opening handshake. A client has to find out by itself that its
-    /// server is gone: a network that forgot the connection tells nobody.
+    /// For clients: as for servers, but 30 s for the opening handshake. Clients send Pings too: when a network
+    /// forgets a connection it tells nobody, and a client that only listens would wait without end.
     pub const CLIENT: Self = Self { opening: Some(Duration::from_secs(30)), ..Self::SERVER };
 
     pub(crate) const fn any(&self) -> bool {
@@ -92,8 +100,8 @@ pub struct Progress {
     pub closing: bool,
     /// What became of the output that was queued last.
     pub output: Output,
-    /// Nothing is read while this wait lasts, so that the peer's silence means nothing. Only the deadlines of
-    /// output and of the closing handshake run.
+    /// Whether the caller waits for the transport to take output, and reads nothing meanwhile. Then silence of the
+    /// peer means nothing, and only the deadlines of output and of the closing handshake run.
     pub only_writes: bool,
 }
 
@@ -131,14 +139,12 @@ pub enum TimeoutAction {
 
 /// The timers of one connection.
 ///
-/// The data path never asks for the time: it only notes that something [came](Self::received), or that the
-/// transport [took](Self::wrote) something, and the next [`handle_timeout`](Self::handle_timeout) moves the
-/// deadlines. The deadlines of silence therefore pass up to their own length late, never early; calling
-/// `handle_timeout` after a read makes them exact. Pings are not late for it: where it is not known when the
-/// peer was last heard from, one is sent.
+/// Reading and writing never ask for the time. They only note that something [came](Self::received), or that the
+/// transport [took](Self::wrote) something. The next [`handle_timeout`](Self::handle_timeout) moves the deadlines.
 ///
-/// Output that waits has a deadline as well. A peer that does not read is given as long as one that does not
-/// answer: the ping interval and the time for the Pong together, or the idle time if that is less.
+/// So a deadline of silence can pass late, by up to its own length; it never passes early. Who calls
+/// `handle_timeout` after each read makes it exact. Pings are never late: where it is not known when the peer was
+/// last heard from, one is sent.
 #[derive(Clone, Debug)]
 pub struct Deadlines {
     lengths: Lengths,

@@ -22,13 +22,15 @@ use crate::error::SendError;
 use crate::message::{Inbound, Outbound};
 use crate::role::Role;
 
-/// The open connections of a server, which can be closed together when it ends: each is sent a Close with 1001
-/// ("going away"), and those that have not ended by a given time are dropped (RFC 6455 section 7.4.1).
+/// All open connections of a server, so that a server which ends can close them together.
 ///
-/// Clones are handles of the same set. Connections enter by
-/// [`ServerOptions::with_connections`](super::ServerOptions::with_connections), or by `with_connections` of a socket,
-/// and leave when their socket, or both its halves, are dropped. What a connection is told, it does when it receives:
-/// it goes on receiving until the peer's Close came, as after a Close of its own.
+/// [`close_all`](Self::close_all) sends a Close to each of them, waits until they have ended, and drops those that have
+/// not ended in a given time. [`CloseCode::GOING_AWAY`] (1001) is the code for it (RFC 6455 section 7.4.1).
+///
+/// A clone is another handle of the same set. A connection enters the set by
+/// [`ServerOptions::with_connections`](super::ServerOptions::with_connections), or by `with_connections` of its socket.
+/// It leaves the set when its socket, or the receiving half of it, is dropped. The Close is sent where the connection
+/// receives (`recv` and the like), so each connection has to receive until that gives `None`.
 ///
 /// ```
 /// use std::time::Duration;

@@ -103,8 +103,11 @@ pub trait PollTransport {
         Poll::Pending
     }
 
-    /// Has the task polled again, after others had their turn: it is pending, though there is more to do. By
-    /// default it is woken at once, for runtimes in which it goes behind all others then.
+    /// Wakes the task, so that it is polled again after other tasks had their turn. It is called where a task has more
+    /// to do, but returns `Pending`, since it has had its share of the time.
+    ///
+    /// By default the task is woken at once. That is right for runtimes which put a task that was woken behind all
+    /// others.
     fn wake_later(&mut self, cx: &mut Context<'_>) {
         cx.waker().wake_by_ref();
     }

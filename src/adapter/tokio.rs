@@ -113,8 +113,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PollTransport for Tokio<S> {
     }
 
     fn wake_later(&mut self, cx: &mut Context<'_>) {
-        // Tokio looks for what else is ready before it wakes whoever yields; a task that just wakes itself may
-        // go on before that.
+        // Tokio first looks which other tasks are ready, and then wakes a task that yields. A task that wakes itself
+        // could be polled before that.
         let _ = pin!(yield_now()).poll(cx);
     }
 }

@@ -70,8 +70,9 @@ pub enum Action {
     ShutdownWrite,
     /// Read into [`Endpoint::space`] and report it with [`Endpoint::filled`], or [`Endpoint::eof`].
     Read,
-    /// There is more to do, but this connection has had its share: let others have their turn, look whether a
-    /// deadline [passed](Endpoint::poll_timeout), and go on. Who serves one connection alone goes on at once.
+    /// There is more to do, but this connection has had its share of the time. Let other connections have their
+    /// turn, look whether a [deadline](Endpoint::poll_timeout) has passed, and then poll again. Who serves only one
+    /// connection polls again at once.
     Yield,
     /// Drop the transport; [`Endpoint::closed`] tells how the connection ended.
     Close,

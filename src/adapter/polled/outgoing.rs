@@ -26,11 +26,13 @@ pub struct Outgoing<'w, S, R> {
     pub(super) outbound: &'w mut Outbound<R>,
 }
 
-/// A transport, whether it was written to since it was flushed, and until when it sleeps.
+/// A transport, with what has to be known of it between two polls.
 pub(super) struct Link<S> {
     pub(super) stream: S,
+    /// Whether it was written to since it was flushed.
     pub(super) unflushed: bool,
-    /// There is one alarm, which two tasks may set: it rings at the earlier time.
+    /// The time that was given to the transport's timer. It has only one timer, and two tasks may wait for it, so it
+    /// is always set to the earlier time.
     alarm: Option<Timestamp>,
 }
 
