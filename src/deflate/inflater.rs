@@ -86,7 +86,7 @@ enum Watch {
 }
 
 /// What is counted of the message in progress.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Default)]
 struct Message {
     /// Whether any of it came.
     begun: bool,
@@ -610,7 +610,8 @@ impl fmt::Debug for Inflater {
             .field("takeover", &self.takeover)
             .field("window", &self.window)
             .field("limits", &self.limits)
-            .field("message", &self.message)
+            .field("compressed", &self.message.compressed)
+            .field("inflated", &self.message.inflated)
             .field("failed", &self.failed)
             .finish_non_exhaustive()
     }
