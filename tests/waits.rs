@@ -791,6 +791,44 @@ fn blocking_halves_know_the_end_at_once() {
     assert_eq!(receiver.received_close().map(|close| close.reason().to_owned()).as_deref(), Some("bye"));
 }
 
+/// Whoever drives the engine may hold a message that found the queue full, and read nothing while it waits for room:
+/// a peer that takes a little now and then lives, one that takes nothing does not.
+#[test]
+fn a_full_queue_is_a_wait_for_the_transport() {
+    let _watchdog = watchdog!();
+    for (takes, lives) in [(true, true), (false, false)] {
+        let mut endpoint = endpoint(Timeouts::SERVER, false);
+        let at = |second| sockless::Timestamp::from_duration(seconds(second));
+        endpoint.handle_timeout(at(0));
+        endpoint.outbound().feed(&vec![1; LARGE][..]).unwrap();
+        let held = OwnedMessage::from(vec![2; LARGE]);
+        let mut failed = None;
+        for second in 1..200 {
+            // As much as the transport takes; then the message still finds no room.
+            if takes {
+                assert!(!endpoint.output().is_empty());
+                endpoint.wrote(1000);
+            }
+            if endpoint.outbound().feed_owned(held.clone()).is_ok() {
+                panic!("the queue is full");
+            }
+            while endpoint.poll_timeout().is_due(at(second)) {
+                endpoint.handle_timeout(at(second));
+            }
+            if endpoint.ready_state() != sockless::ReadyState::Open {
+                failed = Some(second);
+                break;
+            }
+        }
+        match failed {
+            None => assert!(lives),
+            Some(second) => {
+                assert!(!lives && (50..=52).contains(&second), "takes: {takes}, dropped at {second}")
+            }
+        }
+    }
+}
+
 /// A transport whose writes fail, while what the peer said before can still be read.
 struct Reset(DuplexStream);
 
