@@ -38,7 +38,7 @@ pub struct Outbound<R> {
     failure: Option<ProtocolError>,
     /// A failure that the receiving direction has not heard of.
     unheard: Option<ProtocolError>,
-    /// Whether the transport took nothing when it was asked last.
+    /// Whether the transport took nothing when it was asked last, or a message has found no room since.
     blocked: bool,
     /// What is left of this connection's turn.
     pub(super) turn: Turn,
@@ -103,7 +103,7 @@ impl<R: Role> Outbound<R> {
     /// cap by this one.
     #[cfg(any(feature = "futures-io", feature = "tokio"))]
     pub(crate) fn feed_promised(&mut self, message: &OwnedMessage) -> Result<(), FeedError> {
-        self.outbox.admit(0)?;
+        self.demand_room(0)?;
         self.append(message.as_payload(), true)
     }
 
@@ -149,7 +149,7 @@ impl<R: Role> Outbound<R> {
     ///
     /// [`FeedError`].
     pub fn ping(&mut self, payload: ControlPayload<'_>) -> Result<(), FeedError> {
-        self.outbox.admit(MAX_CONTROL_FRAME_LEN)?;
+        self.demand_room(MAX_CONTROL_FRAME_LEN)?;
         let mut frame = [0; MAX_CONTROL_FRAME_LEN];
         let len = self.conduct.writer.ping(payload, &mut frame)?;
         self.outbox.push(frame.get(..len).unwrap_or(&[]));
@@ -162,7 +162,7 @@ impl<R: Role> Outbound<R> {
     ///
     /// [`FeedError`].
     pub fn pong(&mut self, payload: ControlPayload<'_>) -> Result<(), FeedError> {
-        self.outbox.admit(MAX_CONTROL_FRAME_LEN)?;
+        self.demand_room(MAX_CONTROL_FRAME_LEN)?;
         let mut frame = [0; MAX_CONTROL_FRAME_LEN];
         let len = self.conduct.writer.pong(payload, &mut frame)?;
         self.outbox.push(frame.get(..len).unwrap_or(&[]));
@@ -572,11 +572,18 @@ impl<R: Role> Outbound<R> {
 
     /// Whether a message of `len` octets may be queued.
     #[inline]
-    fn admit(&self, len: usize) -> Result<(), FeedError> {
+    fn admit(&mut self, len: usize) -> Result<(), FeedError> {
         if !self.conduct.writer.is_open() {
             return Err(SendError::Closed.into()); // however full the queue is
         }
-        self.outbox.admit(self.conduct.writer.encoded_len(len))
+        self.demand_room(self.conduct.writer.encoded_len(len))
+    }
+
+    /// Whether `len` bytes may be queued. Where not, the sender waits for the transport from now on, whether or
+    /// not its driver says so.
+    #[inline]
+    fn demand_room(&mut self, len: usize) -> Result<(), FeedError> {
+        self.outbox.admit(len).inspect_err(|_| self.blocked = true)
     }
 
     /// Whether the octets on the wire are not those of the payload.
@@ -669,7 +676,7 @@ impl Outbound<Server> {
 
     /// The frame that is sent here, which counts as sent.
     fn pass<'m>(&mut self, message: &'m Prepared) -> Result<&'m [u8], FeedError> {
-        self.outbox.admit(message.frame().len())?;
+        self.demand_room(message.frame().len())?;
         self.conduct.writer.pass_whole()?;
         #[cfg(feature = "deflate")]
         if let (Some(deflation), Some((window, frame))) = (&mut self.deflation, message.deflated_frame()) {
