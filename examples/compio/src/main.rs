@@ -209,7 +209,10 @@ async fn converse(stream: &TcpStream, peer: SocketAddr, mut endpoint: Endpoint<S
                     reading.set(read(stream, buffer).fuse());
                 }
             }
-            Action::Yield => yield_now().await,
+            Action::Yield => {
+                yield_now().await;
+                continue; // there is more to do, whether or not anything comes
+            }
             Action::Close => return Ok(()),
         }
         let wait = match endpoint.poll_timeout() {
