@@ -19,9 +19,13 @@ use common::codec::{self, WHOLE};
 use common::*;
 use futures_util::SinkExt;
 use sockless::adapter::polled::{PollTransport, Receiver, Sender, WebSocket};
-use sockless::deflate::{Inflater, Params, Tuning};
-use sockless::message::{Buffers, Endpoint, OwnedMessage};
-use sockless::{AnyRole, CloseCode, Config, Limits, MessageKind, Payload, Side};
+use sockless::deflate::{Deflater, Inflater, Params, Tuning};
+use sockless::message::{
+    Action, Buffers, Compressing, Endpoint, Fed, FeedError, OwnedMessage, Refused, WriteSide,
+};
+use sockless::{
+    AnyRole, CloseCode, Config, ControlPayload, Entropy, Limits, MessageKind, Payload, SendError, Side,
+};
 
 type Role = AnyRole<Keys>;
 type Socket = WebSocket<Taker, Role>;
@@ -400,5 +404,94 @@ fn nothing_overtakes_what_the_sink_was_given() {
                 assert!(setting.read(&written.borrow()) == [text.as_bytes(), &last], "{what}");
             }
         }
+    }
+}
+
+/// The engine, with whatever is queued between the turns of two long messages: each comes whole, when it is queued.
+#[test]
+fn whatever_comes_between_the_turns_each_message_is_whole() {
+    let _watchdog = watchdog!();
+    let long = [prose("one", 700 << 10), prose("two", 600 << 10)];
+    let short = prose("short", 3 << 10);
+    let mut elsewhere = Deflater::new(&Params::DEFAULT, Side::Server, Tuning::DEFAULT);
+    let deflated = codec::message(&mut elsewhere, short.as_bytes());
+    for setting in settings() {
+        for seed in 0..8_u32 {
+            let what = format!("{setting:?}, seed {seed}");
+            let (mut endpoint, mut keys) = (setting.endpoint(), Keys(seed));
+            let mut compressing = [Compressing::new(), Compressing::new()];
+            let (mut written, mut expected) = (Vec::new(), Vec::new());
+            for _ in 0..60 {
+                let mut octet = [0];
+                keys.fill(&mut octet).unwrap();
+                let outbound = endpoint.outbound();
+                match octet[0] % 18 {
+                    at @ 0..=9 => {
+                        let at = usize::from(at % 2);
+                        let fed = outbound.feed_in_turns(
+                            long[at].as_str(),
+                            &mut compressing[at],
+                            |[queued, payload]| {
+                                let count = (queued.len() + payload.len()) / 3;
+                                written.extend([queued, payload].concat().drain(..count));
+                                count
+                            },
+                        );
+                        match fed {
+                            Ok(Fed::Queued) => expected.push(long[at].clone()),
+                            Ok(Fed::Compressing) | Err(Refused { error: FeedError::Full { .. }, .. }) => {}
+                            Err(refused) => panic!("{what}: {refused}"),
+                        }
+                    }
+                    10 => {
+                        if outbound.feed(short.as_str()).is_ok() {
+                            expected.push(short.clone());
+                        }
+                    }
+                    11 => {
+                        if let Ok(()) = outbound.feed(Payload::text(&short).with_compression(false)) {
+                            expected.push(short.clone());
+                        }
+                    }
+                    12 => {
+                        let _ = outbound.ping(ControlPayload::EMPTY);
+                    }
+                    13 => compressing[0] = Compressing::new(),
+                    14 => {
+                        if outbound.feed(Payload::deflated(MessageKind::Text, &deflated)).is_ok() {
+                            expected.push(short.clone());
+                        }
+                    }
+                    15 => endpoint.release(),
+                    _ => {
+                        written.extend_from_slice(endpoint.output());
+                        let len = endpoint.output().len();
+                        endpoint.wrote(len);
+                    }
+                }
+            }
+            written.extend_from_slice(endpoint.output());
+            let read = setting.read(&written);
+            assert!(expected.iter().map(String::as_bytes).eq(read.iter().map(Vec::as_slice)), "{what}");
+        }
+    }
+}
+
+/// Once the peer's Close came, nothing more is compressed.
+#[test]
+fn a_close_ends_the_turns() {
+    for setting in settings() {
+        let text = prose("", 1 << 20);
+        let mut endpoint = setting.endpoint();
+        let mut compressing = Compressing::new();
+        let fed = endpoint.outbound().feed_in_turns(text.as_str(), &mut compressing, |_| 0);
+        assert_eq!(fed, Ok(Fed::Compressing));
+        let close = to(setting.side, CLOSE, &close_body(1001, b""));
+        endpoint.space()[..close.len()].copy_from_slice(&close);
+        endpoint.filled(close.len());
+        assert_eq!(endpoint.poll(WriteSide::Ready), Ok(Action::Write));
+        let refused = endpoint.outbound().feed_in_turns(text.as_str(), &mut compressing, |_| 0).unwrap_err();
+        assert_eq!(refused.error, FeedError::Send(SendError::Closed));
+        assert_eq!(sent_by(setting.side, endpoint.output()), [(CLOSE, close_body(1001, b""))]);
     }
 }

@@ -380,7 +380,9 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
         let mut rests = endpoint.rest();
         let (inbound, outbound) = endpoint.awake().split_mut();
         let mut write = Context::from_waker(cx.waker());
-        let came = drive::<S, R, U>(inbound, &mut Outgoing { link, outbound }, &mut rests, cx, &mut write);
+        let mut outgoing = Outgoing { link, outbound };
+        let _ = outgoing.advance_started(&mut write);
+        let came = drive::<S, R, U>(inbound, &mut outgoing, &mut rests, cx, &mut write);
         if came.is_pending() {
             endpoint.settle(rests);
         }
@@ -483,7 +485,7 @@ impl<S: PollTransport, R: Role> Sink<OwnedMessage> for WebSocket<S, R> {
     }
 
     fn start_send(self: Pin<&mut Self>, message: OwnedMessage) -> Result<(), Error> {
-        Ok(self.get_mut().outgoing().outbound.feed_promised(&message)?)
+        self.get_mut().outgoing().start_send(message)
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
@@ -492,11 +494,12 @@ impl<S: PollTransport, R: Role> Sink<OwnedMessage> for WebSocket<S, R> {
 
     /// Sends a Close with 1000 if none was sent; the stream ends once the peer's has come.
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        let this = self.get_mut();
-        if this.parts.endpoint.awake().ready_state() == ReadyState::Open {
-            this.outgoing().outbound.close(CloseCode::NORMAL.into())?;
+        let mut outgoing = self.get_mut().outgoing();
+        ready!(outgoing.poll_started(cx))?;
+        if outgoing.outbound.ready_state() == ReadyState::Open {
+            outgoing.outbound.close(CloseCode::NORMAL.into())?;
         }
-        this.outgoing().poll_flush(cx)
+        outgoing.poll_flush(cx)
     }
 }
 

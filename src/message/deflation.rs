@@ -2,9 +2,14 @@
 //!
 //! Owns: which ones do, and their octets on the way into the outbox. Must not know: how they are compressed.
 
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use super::compressing::Compressing;
 use super::outbox::Outbox;
 use crate::deflate::{Deflater, Flush, WindowBits};
 use crate::error::SendError;
+use crate::frame::EncodedHeader;
 use crate::payload::Payload;
 use crate::role::Role;
 use crate::writer::Writer;
@@ -14,14 +19,30 @@ pub(super) struct Deflation {
     deflater: Deflater,
     threshold: usize,
     window: WindowBits,
+    /// The number of the message that was compressed ahead last.
+    number: u32,
+    /// Whether the window holds a part of that message, of which nothing was queued.
+    ahead: bool,
+}
+
+/// What of a message was compressed ahead of its frame.
+pub(super) struct Work {
+    /// Which message of its connection it is.
+    number: u32,
+    /// Octets that were taken in.
+    taken: usize,
+    /// What came of them.
+    octets: Vec<u8>,
 }
 
 /// Compressed octets come out in steps of at most this.
 const STEP: usize = 16 << 10;
+/// Octets that are compressed ahead in one turn.
+const PIECE: usize = 256 << 10;
 
 impl Deflation {
     pub(super) const fn new(deflater: Deflater, threshold: usize, window: WindowBits) -> Self {
-        Self { deflater, threshold, window }
+        Self { deflater, threshold, window, number: 0, ahead: false }
     }
 
     /// Whether this payload is to be compressed, as far as this side is concerned.
@@ -45,11 +66,13 @@ impl Deflation {
         payload: Payload<'_>,
         fin: bool,
     ) -> Result<(), SendError> {
+        self.forget_ahead();
         let queued = outbox.queued();
         let whole = fin && writer.message_is_deflated().is_none();
-        let result = self.compress(outbox, payload, fin).and_then(|len| {
-            // An empty window is forgotten anyway, so that nothing but the octets is lost.
-            if whole && !self.deflater.takes_context_over() && len >= payload.octets().len() {
+        outbox.open_gap();
+        let mut input = payload.octets();
+        let result = self.compress(outbox, &mut input, end(fin)).and_then(|len| {
+            if whole && self.is_in_vain(len, payload) {
                 outbox.truncate(queued);
                 let header = writer.begin_whole(payload, fin)?;
                 outbox.push(header.as_bytes());
@@ -74,6 +97,83 @@ impl Deflation {
         }
     }
 
+    /// Whether compressing this payload takes more than one turn.
+    pub(super) fn takes_turns<R: Role>(&self, writer: &Writer<R>, payload: &Payload<'_>, fin: bool) -> bool {
+        payload.octets().len() > PIECE && self.wants(writer, payload, fin)
+    }
+
+    /// Compresses as much of the payload as one turn allows, ahead of its frame. How many octets that were, and
+    /// whether they were the last.
+    pub(super) fn advance(
+        &mut self,
+        payload: &Payload<'_>,
+        fin: bool,
+        compressing: &mut Compressing,
+    ) -> Result<(usize, bool), SendError> {
+        let begun = compressing.work.take().filter(|work| self.ahead && work.number == self.number);
+        let work = compressing.work.insert(match begun {
+            Some(work) => work,
+            None => self.begin(),
+        });
+        let left = payload.octets().get(work.taken..).unwrap_or(&[]);
+        let mut piece = left.get(..PIECE).unwrap_or(left);
+        let (len, last) = (piece.len(), piece.len() == left.len());
+        self.compress(&mut work.octets, &mut piece, if last { end(fin) } else { Flush::None })?;
+        work.taken = work.taken.saturating_add(len);
+        Ok((len, last))
+    }
+
+    /// Begins the frame of a payload that was compressed ahead: its header, and what follows it on the wire.
+    pub(super) fn begin_ahead<R: Role>(
+        &mut self,
+        writer: &mut Writer<R>,
+        payload: Payload<'_>,
+        fin: bool,
+        compressing: &mut Compressing,
+    ) -> Result<(EncodedHeader, Vec<u8>), SendError> {
+        let mut octets = compressing.work.take().map(|work| work.octets).unwrap_or_default();
+        let whole = fin && writer.message_is_deflated().is_none();
+        let header = if whole && self.is_in_vain(octets.len(), payload) {
+            octets.clear();
+            octets.extend_from_slice(payload.octets());
+            writer.begin_whole(payload, fin)
+        } else {
+            writer.begin_deflated(payload, fin, octets.len())
+        };
+        match header {
+            Ok(header) => {
+                self.ahead = false;
+                writer.mask_whole(&mut octets);
+                Ok((header, octets))
+            }
+            Err(error) => {
+                self.forget_ahead();
+                Err(error)
+            }
+        }
+    }
+
+    /// Begins with another message.
+    fn begin(&mut self) -> Box<Work> {
+        self.forget_ahead();
+        self.ahead = true;
+        self.number = self.number.wrapping_add(1);
+        Box::new(Work { number: self.number, taken: 0, octets: Vec::new() })
+    }
+
+    /// What was compressed ahead will not be sent.
+    fn forget_ahead(&mut self) {
+        if core::mem::take(&mut self.ahead) {
+            self.deflater.reset();
+        }
+    }
+
+    /// Whether a whole message had better go as it is, now that it has `len` compressed octets. An empty window
+    /// is forgotten anyway, so that nothing but the octets is lost.
+    fn is_in_vain(&self, len: usize, payload: Payload<'_>) -> bool {
+        !self.deflater.takes_context_over() && len >= payload.octets().len()
+    }
+
     /// Whether a message that was compressed elsewhere, with an empty window of `window`, may be passed on.
     pub(super) fn admits<R: Role>(&self, writer: &Writer<R>, window: WindowBits) -> bool {
         writer.compresses() && window <= self.window
@@ -81,16 +181,18 @@ impl Deflation {
 
     /// A compressed message was passed on: it is in the peer's window, and not in ours.
     pub(super) fn passed(&mut self) {
+        self.ahead = false;
         self.deflater.reset();
     }
 
     /// Whether nothing of earlier messages is remembered.
     pub(super) fn is_at_rest(&self) -> bool {
-        !self.deflater.keeps_context()
+        !self.ahead && !self.deflater.keeps_context()
     }
 
     /// Goes on at the beginning of another connection.
     pub(super) fn restart(&mut self) {
+        self.ahead = false;
         self.deflater.restart();
     }
 
@@ -99,19 +201,21 @@ impl Deflation {
         self.deflater.release();
     }
 
-    /// Compresses behind a gap for the longest header; how many octets.
-    fn compress(&mut self, outbox: &mut Outbox, payload: Payload<'_>, fin: bool) -> Result<usize, SendError> {
-        outbox.open_gap();
-        let flush = if fin { Flush::Message } else { Flush::Fragment };
-        let mut input = payload.octets();
+    /// Compresses this input; how many octets came of it.
+    fn compress(
+        &mut self,
+        out: &mut impl Growing,
+        input: &mut &[u8],
+        flush: Flush,
+    ) -> Result<usize, SendError> {
         // What was taken in may still be on its way out.
         let most = Deflater::bound(input.len());
         let mut len = 0_usize;
         loop {
-            let room = outbox.grow(most.saturating_sub(len).clamp(64, STEP));
+            let room = out.grow(most.saturating_sub(len).clamp(64, STEP));
             let spare = room.len();
-            let deflated = self.deflater.deflate(&mut input, flush, room)?;
-            outbox.shrink(spare.saturating_sub(deflated.written));
+            let deflated = self.deflater.deflate(input, flush, room)?;
+            out.shrink(spare.saturating_sub(deflated.written));
             len = len.saturating_add(deflated.written);
             if deflated.done {
                 return Ok(len);
@@ -120,4 +224,43 @@ impl Deflation {
     }
 }
 
-debug_states!([] Deflation, |this| { threshold: this.threshold, window: this.window });
+/// What follows the last octets of a frame.
+const fn end(fin: bool) -> Flush {
+    if fin {
+        Flush::Message
+    } else {
+        Flush::Fragment
+    }
+}
+
+/// Where compressed octets go.
+trait Growing {
+    /// Appends `len` octets to be written over.
+    fn grow(&mut self, len: usize) -> &mut [u8];
+    /// Takes the last `len` octets back.
+    fn shrink(&mut self, len: usize);
+}
+
+impl Growing for Outbox {
+    fn grow(&mut self, len: usize) -> &mut [u8] {
+        self.grow(len)
+    }
+
+    fn shrink(&mut self, len: usize) {
+        self.shrink(len);
+    }
+}
+
+impl Growing for Vec<u8> {
+    fn grow(&mut self, len: usize) -> &mut [u8] {
+        let from = self.len();
+        self.resize(from.saturating_add(len), 0);
+        self.get_mut(from..).unwrap_or(&mut [])
+    }
+
+    fn shrink(&mut self, len: usize) {
+        self.truncate(self.len().saturating_sub(len));
+    }
+}
+
+debug_states!([] Deflation, |this| { threshold: this.threshold, window: this.window, ahead: this.ahead });

@@ -4,6 +4,8 @@
 //! and writes. Must not know: sockets, runtimes, or the opening handshake.
 
 mod assembler;
+#[cfg(feature = "alloc")]
+mod compressing;
 #[cfg(feature = "deflate")]
 mod deflation;
 #[cfg(feature = "alloc")]
@@ -34,6 +36,8 @@ mod turn;
 #[cfg(any(feature = "embedded-io", feature = "embedded-io-async"))]
 pub(crate) use assembler::whole;
 pub use assembler::SliceAssembler;
+#[cfg(feature = "alloc")]
+pub use compressing::{Compressing, Fed};
 #[cfg(feature = "alloc")]
 pub use endpoint::{Action, Buffers, Endpoint, WriteSide};
 #[cfg(feature = "alloc")]

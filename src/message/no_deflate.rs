@@ -5,13 +5,14 @@
 
 use alloc::vec::Vec;
 
+use super::compressing::Compressing;
 use super::inbound::Inflated;
 use super::inbox::Inbox;
 use super::outbox::Outbox;
 use super::Message;
 use crate::error::{ProtocolError, SendError};
 use crate::event::Data;
-use crate::frame::MessageKind;
+use crate::frame::{EncodedHeader, MessageKind};
 use crate::payload::Payload;
 use crate::role::Role;
 use crate::writer::Writer;
@@ -81,6 +82,8 @@ impl Inflation {
     }
 }
 
+pub(super) enum Work {}
+
 #[derive(Debug)]
 pub(super) enum Deflation {}
 
@@ -96,6 +99,29 @@ impl Deflation {
         _: Payload<'_>,
         _: bool,
     ) -> Result<(), SendError> {
+        match *self {}
+    }
+
+    pub(super) fn takes_turns<R: Role>(&self, _: &Writer<R>, _: &Payload<'_>, _: bool) -> bool {
+        match *self {}
+    }
+
+    pub(super) fn advance(
+        &mut self,
+        _: &Payload<'_>,
+        _: bool,
+        _: &mut Compressing,
+    ) -> Result<(usize, bool), SendError> {
+        match *self {}
+    }
+
+    pub(super) fn begin_ahead<R: Role>(
+        &mut self,
+        _: &mut Writer<R>,
+        _: Payload<'_>,
+        _: bool,
+        _: &mut Compressing,
+    ) -> Result<(EncodedHeader, Vec<u8>), SendError> {
         match *self {}
     }
 

@@ -11,7 +11,7 @@ use super::deflation::Deflation;
 use super::no_deflate::Deflation;
 use super::outbox::{FeedError, Outbox, Refused};
 use super::turn::{self, Turn};
-use super::{Action, OwnedMessage, Prepared, Spare, WriteSide};
+use super::{Action, Compressing, Fed, OwnedMessage, Prepared, Spare, WriteSide};
 use crate::close::{CloseCode, CloseFrame};
 use crate::closing::{Closed, ReadyState, Transport};
 use crate::conduct::{Conduct, Wait};
@@ -97,6 +97,41 @@ impl<R: Role> Outbound<R> {
     ) -> Result<(), Refused<Payload<'p>>> {
         let payload = message.into();
         self.queue_through(payload, write).map_err(|error| Refused { message: payload, error })
+    }
+
+    /// As [`feed_through`](Self::feed_through), but a long message that goes out compressed takes several turns:
+    /// compressing 8 MiB at once would keep all others waiting for tens of milliseconds. After
+    /// [`Fed::Compressing`] let others have their turn. Then feed the same message again, with the same
+    /// `compressing`.
+    ///
+    /// Nothing of it is queued before all of it is compressed. Other messages can be queued meanwhile: they go out
+    /// before it, and compressing it begins again if they are compressed as well.
+    ///
+    /// ```
+    /// use sockless::message::{Buffers, Compressing, Endpoint, Fed};
+    /// use sockless::{Config, Server};
+    /// # fn others_have_their_turn() {}
+    ///
+    /// let mut endpoint = Endpoint::new(Server, Config::new(), Buffers::DEFAULT, &[]);
+    /// let mut compressing = Compressing::new();
+    /// while endpoint.outbound().feed_in_turns("a long text", &mut compressing, |_| 0)? == Fed::Compressing {
+    ///     others_have_their_turn();
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`feed`](Self::feed). Where the queue is full, feed it again with the same `compressing`, too.
+    pub fn feed_in_turns<'p>(
+        &mut self,
+        message: impl Into<Payload<'p>>,
+        compressing: &mut Compressing,
+        write: impl FnOnce([&[u8]; 2]) -> usize,
+    ) -> Result<Fed, Refused<Payload<'p>>> {
+        let payload = message.into();
+        self.queue_in_turns(payload, true, compressing, write)
+            .map_err(|error| Refused { message: payload, error })
     }
 
     /// Queues a message for which a `Sink` found room before it knew the length: the queue may outgrow its
@@ -504,6 +539,43 @@ impl<R: Role> Outbound<R> {
             return self.queue_masked(payload, true); // as it is, it goes nowhere
         }
         self.queue_long(payload, write)
+    }
+
+    /// As [`feed_in_turns`](Self::feed_in_turns), for fragments as well.
+    pub(crate) fn queue_in_turns(
+        &mut self,
+        payload: Payload<'_>,
+        fin: bool,
+        compressing: &mut Compressing,
+        write: impl FnOnce([&[u8]; 2]) -> usize,
+    ) -> Result<Fed, FeedError> {
+        if self.takes_turns(&payload, fin) {
+            self.admit(payload.octets().len())?;
+            if let Some(deflation) = self.deflation.as_deref_mut() {
+                let (octets, last) = deflation.advance(&payload, fin, compressing)?;
+                if !last {
+                    self.turn = Turn::NEW; // which others have first
+                    return Ok(Fed::Compressing);
+                }
+                self.turn.compressed(octets);
+                let (header, octets) =
+                    deflation.begin_ahead(&mut self.conduct.writer, payload, fin, compressing)?;
+                self.outbox.push(header.as_bytes());
+                self.through(&octets, write);
+                return Ok(Fed::Queued);
+            }
+        }
+        compressing.work = None;
+        let queued = if fin { self.queue_through(payload, write) } else { self.queue(payload, fin) };
+        queued.map(|()| Fed::Queued)
+    }
+
+    /// Whether it takes several turns to compress this payload, if the connection allows it at all.
+    pub(crate) fn takes_turns(&self, payload: &Payload<'_>, fin: bool) -> bool {
+        let Conduct { writer, .. } = &self.conduct;
+        self.deflation
+            .as_deref()
+            .is_some_and(|deflation| writer.is_open() && deflation.takes_turns(writer, payload, fin))
     }
 
     /// As [`queue_through`](Self::queue_through), for any length.

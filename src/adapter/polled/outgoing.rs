@@ -2,6 +2,7 @@
 //!
 //! Owns: waiting for room, and writing what is queued. Must not know: the protocol.
 
+use alloc::boxed::Box;
 use core::future::{poll_fn, Future};
 use core::pin::Pin;
 use core::task::{ready, Context, Poll};
@@ -12,7 +13,7 @@ use super::PollTransport;
 use super::WebSocket;
 use crate::adapter::{spare, Error};
 use crate::close::CloseFrame;
-use crate::message::{FeedError, Message, Outbound, Prepared};
+use crate::message::{Compressing, Fed, FeedError, Message, Outbound, OwnedMessage, Prepared};
 use crate::payload::{ControlPayload, Payload};
 use crate::role::{Role, Server};
 use crate::time::{Timestamp, Wake};
@@ -34,6 +35,8 @@ pub(super) struct Link<S> {
     /// The time that was given to the transport's timer. It has only one timer, and two tasks may wait for it, so it
     /// is always set to the earlier time.
     alarm: Option<Timestamp>,
+    /// What was given to the `Sink` and is still being compressed. Nothing of it is queued.
+    started: Option<Box<(OwnedMessage, Compressing)>>,
 }
 
 /// Queues a message, once it is awaited: see [`Outgoing::feed`].
@@ -42,6 +45,7 @@ pub(super) struct Link<S> {
 pub struct Feed<'o, 'w, 'p, S, R> {
     outgoing: &'o mut Outgoing<'w, S, R>,
     payload: Payload<'p>,
+    compressing: Compressing,
 }
 
 impl<S: PollTransport, R: Role> Future for Feed<'_, '_, '_, S, R> {
@@ -49,11 +53,11 @@ impl<S: PollTransport, R: Role> Future for Feed<'_, '_, '_, S, R> {
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { outgoing, payload } = self.get_mut();
+        let Self { outgoing, payload, compressing } = self.get_mut();
         if outgoing.outbound.queue_short(payload) {
             return Poll::Ready(Ok(()));
         }
-        outgoing.poll_feed(cx, *payload)
+        outgoing.poll_feed(cx, *payload, true, compressing)
     }
 }
 
@@ -84,7 +88,7 @@ impl<'w, S: PollTransport, R: Role> Outgoing<'w, S, R> {
     /// Cancel safe: dropped, the message was not queued.
     #[inline]
     pub fn feed<'o, 'p>(&'o mut self, message: impl Into<Payload<'p>>) -> Feed<'o, 'w, 'p, S, R> {
-        Feed { outgoing: self, payload: message.into() }
+        Feed { outgoing: self, payload: message.into(), compressing: Compressing::new() }
     }
 
     /// As [`WebSocket::send_fragment`].
@@ -102,8 +106,8 @@ impl<'w, S: PollTransport, R: Role> Outgoing<'w, S, R> {
         fin: bool,
     ) -> Result<(), Error> {
         let payload = fragment.into();
-        poll_fn(|cx| self.poll_room(cx, payload.octets().len())).await?;
-        self.outbound.feed_fragment(payload, fin).map_err(|refused| Error::from(refused.error))?;
+        let mut compressing = Compressing::new();
+        poll_fn(|cx| self.poll_feed(cx, payload, fin, &mut compressing)).await?;
         self.flush().await
     }
 
@@ -132,6 +136,7 @@ impl<'w, S: PollTransport, R: Role> Outgoing<'w, S, R> {
     ///
     /// Cancel safe: the Close is queued at the first poll, once.
     pub async fn start_close<'c>(&mut self, frame: impl Into<CloseFrame<'c>>) -> Result<(), Error> {
+        self.finish_started()?;
         self.outbound.close(frame.into())?;
         self.flush().await
     }
@@ -168,30 +173,95 @@ impl<'w, S: PollTransport, R: Role> Outgoing<'w, S, R> {
         self.outbound
     }
 
-    /// Queues the message once there is room. A long one is written as far as the transport takes it at once.
+    /// Queues the message, or the fragment, once there is room. A long one is written as far as the transport takes
+    /// it at once, and others have their turn while it is compressed.
     #[inline]
     pub(super) fn poll_feed(
         &mut self,
         cx: &mut Context<'_>,
         payload: Payload<'_>,
+        fin: bool,
+        compressing: &mut Compressing,
+    ) -> Poll<Result<(), Error>> {
+        ready!(self.poll_started(cx))?;
+        self.poll_queue(cx, payload, fin, compressing)
+    }
+
+    fn poll_queue(
+        &mut self,
+        cx: &mut Context<'_>,
+        payload: Payload<'_>,
+        fin: bool,
+        compressing: &mut Compressing,
     ) -> Poll<Result<(), Error>> {
         loop {
             self.lend();
             let Self { link, outbound } = self;
-            let fed = if link.stream.is_write_vectored() {
-                outbound.queue_through(payload, |slices| link.write_both(cx, slices))
-            } else {
-                outbound.queue(payload, true)
-            };
+            let vectored = link.stream.is_write_vectored();
+            let fed = outbound.queue_in_turns(payload, fin, compressing, |slices| {
+                if vectored {
+                    link.write_both(cx, slices)
+                } else {
+                    0
+                }
+            });
             match fed {
+                Ok(Fed::Queued) => return Poll::Ready(Ok(())),
+                Ok(Fed::Compressing) => {
+                    self.link.stream.wake_later(cx);
+                    return Poll::Pending;
+                }
                 Err(FeedError::Full { .. }) => ready!(self.poll_write(cx))?,
-                fed => return Poll::Ready(fed.map_err(Error::from)),
+                Err(error) => return Poll::Ready(Err(error.into())),
             }
+        }
+    }
+
+    /// Takes a message that the `Sink` found room for before it knew the length.
+    pub(super) fn start_send(&mut self, message: OwnedMessage) -> Result<(), Error> {
+        self.finish_started()?;
+        if self.outbound.takes_turns(&message.as_payload(), true) {
+            self.link.started = Some(Box::new((message, Compressing::new())));
+            return Ok(());
+        }
+        Ok(self.outbound.feed_promised(&message)?)
+    }
+
+    /// Goes on with what the `Sink` was given: ready once it is queued.
+    #[inline]
+    pub(super) fn poll_started(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        if self.link.started.is_none() {
+            return Poll::Ready(Ok(()));
+        }
+        let queued = self.advance_started(cx);
+        if queued.is_ready() {
+            self.link.started = None;
+        }
+        queued
+    }
+
+    /// The same for who receives. What goes wrong is kept: the next that sends is to hear of it.
+    pub(super) fn advance_started(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let Some(mut started) = self.link.started.take() else { return Poll::Ready(Ok(())) };
+        let (message, compressing) = &mut *started;
+        let queued = self.poll_queue(cx, message.as_payload(), true, compressing);
+        if !matches!(queued, Poll::Ready(Ok(()))) {
+            self.link.started = Some(started);
+        }
+        queued
+    }
+
+    /// Queues it now, so that what comes next does not overtake it.
+    pub(super) fn finish_started(&mut self) -> Result<(), Error> {
+        match self.link.started.take() {
+            Some(started) => Ok(self.outbound.feed_promised(&started.0)?),
+            None => Ok(()),
         }
     }
 
     /// Waits for room in the queue.
     pub(super) fn poll_room(&mut self, cx: &mut Context<'_>, len: usize) -> Poll<Result<(), Error>> {
+        ready!(self.poll_started(cx))?;
         while !self.outbound.has_room(len) {
             ready!(self.poll_write(cx))?;
         }
@@ -208,6 +278,7 @@ impl<'w, S: PollTransport, R: Role> Outgoing<'w, S, R> {
     }
 
     pub(super) fn poll_drain_to(&mut self, cx: &mut Context<'_>, bytes: usize) -> Poll<Result<(), Error>> {
+        ready!(self.poll_started(cx))?;
         while self.outbound.output().len() > bytes {
             ready!(self.poll_write(cx))?;
         }
@@ -215,6 +286,7 @@ impl<'w, S: PollTransport, R: Role> Outgoing<'w, S, R> {
     }
 
     pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        ready!(self.poll_started(cx))?;
         while !self.outbound.output().is_empty() {
             ready!(self.poll_write(cx))?;
         }
@@ -259,6 +331,7 @@ impl<'w, S: PollTransport, R: Role> Outgoing<'w, S, R> {
 
     /// Tells the peer that the connection failed, as far as the transport lets us.
     pub(super) fn poll_fail(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.link.started = None; // no message is sent any more
         if ready!(self.poll_flush(cx)).is_ok() {
             // A transport that has ended is as good, and one that does not end in time.
             while self.link.stream.poll_shutdown(cx).is_pending() {
@@ -314,7 +387,7 @@ impl<S: PollTransport> Outgoing<'_, S, Server> {
 
 impl<S> Link<S> {
     pub(super) const fn new(stream: S) -> Self {
-        Self { stream, unflushed: false, alarm: None }
+        Self { stream, unflushed: false, alarm: None, started: None }
     }
 }
 

@@ -29,7 +29,7 @@ use crate::close::{CloseCode, CloseFrame};
 use crate::closing::{Closed, ReadyState};
 use crate::error::SendError;
 use crate::event::Data;
-use crate::message::{Endpoint, Inbound, Message, Outbound, OwnedMessage, Prepared};
+use crate::message::{Compressing, Endpoint, Inbound, Message, Outbound, OwnedMessage, Prepared};
 use crate::payload::{ControlPayload, Payload};
 use crate::role::{Role, Server};
 
@@ -287,7 +287,10 @@ impl<S: PollTransport, R: Role> Receiver<S, R> {
             let mut write = Context::from_waker(&write_waker);
             let came = match U::find(inbound, outgoing.outbound) {
                 Some(found) => Poll::Ready(Ok(Came::Found(found))),
-                None => drive::<S, R, U>(inbound, &mut outgoing, &mut None, cx, &mut write),
+                None => {
+                    let _ = outgoing.advance_started(&mut write);
+                    drive::<S, R, U>(inbound, &mut outgoing, &mut None, cx, &mut write)
+                }
             };
             if came.is_pending() {
                 spare::with(|spare| {
@@ -333,7 +336,8 @@ impl<S: PollTransport, R: Role> Sender<S, R> {
     /// Cancel safe: dropped, the message was not queued.
     pub async fn feed<'p>(&mut self, message: impl Into<Payload<'p>>) -> Result<(), Error> {
         let payload = message.into();
-        self.with(|outgoing, cx| outgoing.poll_feed(cx, payload)).await
+        let mut compressing = Compressing::new();
+        self.with(|outgoing, cx| outgoing.poll_feed(cx, payload, true, &mut compressing)).await
     }
 
     /// Sends a fragment of a message, the last if `fin`: a message of any size in constant memory.
@@ -351,12 +355,8 @@ impl<S: PollTransport, R: Role> Sender<S, R> {
         fin: bool,
     ) -> Result<(), Error> {
         let payload = fragment.into();
-        self.with(|outgoing, cx| {
-            ready!(outgoing.poll_room(cx, payload.octets().len()))?;
-            let fed = outgoing.outbound.feed_fragment(payload, fin);
-            Poll::Ready(fed.map_err(|refused| refused.error.into()))
-        })
-        .await?;
+        let mut compressing = Compressing::new();
+        self.with(|outgoing, cx| outgoing.poll_feed(cx, payload, fin, &mut compressing)).await?;
         self.flush().await
     }
 
@@ -389,7 +389,13 @@ impl<S: PollTransport, R: Role> Sender<S, R> {
     ///
     /// Cancel safe: the Close is queued at the first poll, once.
     pub async fn start_close<'c>(&mut self, frame: impl Into<CloseFrame<'c>>) -> Result<(), Error> {
-        lock(&self.shared.both).outbound.close(frame.into())?;
+        {
+            let both = &mut *lock(&self.shared.both);
+            if let Some(mut outgoing) = both.outgoing() {
+                outgoing.finish_started()?;
+            }
+            both.outbound.close(frame.into())?;
+        }
         // The closing handshake has a deadline, which the receiver keeps.
         wake(&self.shared.wakers.receiver);
         self.flush().await
@@ -582,7 +588,10 @@ impl<S: PollTransport + Unpin, R: Role + Unpin> Sink<OwnedMessage> for Sender<S,
     }
 
     fn start_send(self: Pin<&mut Self>, message: OwnedMessage) -> Result<(), Error> {
-        Ok(lock(&self.shared.both).outbound.feed_promised(&message)?)
+        match lock(&self.shared.both).outgoing() {
+            Some(mut outgoing) => outgoing.start_send(message),
+            None => Err(SendError::Closed.into()),
+        }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
@@ -591,13 +600,11 @@ impl<S: PollTransport + Unpin, R: Role + Unpin> Sink<OwnedMessage> for Sender<S,
 
     /// Sends a Close with 1000 if none was sent; the receiving half ends once the peer's has come.
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        {
-            let outbound = &mut lock(&self.shared.both).outbound;
-            if outbound.ready_state() == ReadyState::Closed {
-                return Poll::Ready(Ok(()));
-            }
-            outbound.close(CloseCode::NORMAL.into())?;
+        if lock(&self.shared.both).outbound.ready_state() == ReadyState::Closed {
+            return Poll::Ready(Ok(()));
         }
+        ready!(self.poll_with(cx, |outgoing, cx| outgoing.poll_started(cx)))?;
+        lock(&self.shared.both).outbound.close(CloseCode::NORMAL.into())?;
         wake(&self.shared.wakers.receiver);
         self.poll_written(cx, 0)
     }

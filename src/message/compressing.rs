@@ -1,0 +1,41 @@
+//! A message that is compressed over several turns.
+//!
+//! Owns: what whoever feeds it keeps between the turns. Must not know: how it is compressed, or what is queued.
+
+use alloc::boxed::Box;
+
+#[cfg(feature = "deflate")]
+use super::deflation::Work;
+#[cfg(not(feature = "deflate"))]
+use super::no_deflate::Work;
+
+/// How far the compression of one message has come: see
+/// [`Outbound::feed_in_turns`](super::Outbound::feed_in_turns).
+///
+/// Nothing of the message is queued before all of it is compressed. So this can be dropped at any time, and then
+/// nothing was sent.
+#[derive(Default)]
+pub struct Compressing {
+    // It is in each task that sends, and mostly there is nothing.
+    pub(super) work: Option<Box<Work>>,
+}
+
+/// What came of a message that was fed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "a message that is still being compressed is to be fed again"]
+#[expect(clippy::exhaustive_enums, reason = "it is queued, or it is not")]
+pub enum Fed {
+    /// It is queued.
+    Queued,
+    /// It is still being compressed. Others should have their turn; then feed it again.
+    Compressing,
+}
+
+impl Compressing {
+    /// Of which nothing is done.
+    pub const fn new() -> Self {
+        Self { work: None }
+    }
+}
+
+debug_states!([] Compressing, |this| { begun: this.work.is_some() });
