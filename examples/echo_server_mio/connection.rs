@@ -7,7 +7,9 @@ use mio::net::TcpStream;
 use sockless::deflate::{Params, Policy, Pool, Tuning};
 use sockless::handshake::server::{Handshake, Reject};
 use sockless::handshake::HeadLimits;
-use sockless::message::{Action, Buffers, Endpoint, FeedError, OwnedMessage, Refused, Spare, WriteSide};
+use sockless::message::{
+    Action, Buffers, Compressing, Endpoint, Fed, FeedError, Message, Outbound, OwnedMessage, Spare, WriteSide,
+};
 use sockless::{CloseCode, Config, Deadlines, Progress, Rest, Server, Timeouts, Timestamp, Wake};
 
 use super::log::log;
@@ -301,8 +303,8 @@ fn refused<'h>() -> Phase<'h> {
 /// After the opening handshake.
 struct Echo {
     endpoint: Endpoint<Server>,
-    /// The echo that found the queue full. Nothing is read while it waits.
-    held: Option<OwnedMessage>,
+    /// The echo that found the queue full, or is still being compressed. Nothing is read while it waits.
+    held: Option<(OwnedMessage, Compressing)>,
     /// Whether the endpoint is for this connection alone: others may have agreed on another compression.
     compresses: bool,
 }
@@ -338,16 +340,15 @@ impl Echo {
         // Whether the last read left room: what comes later is an event of its own.
         let mut drained = false;
         loop {
-            let action = if self.waits_for_room() {
-                Action::Write
-            } else {
-                match self.endpoint.poll(write) {
+            let action = match self.feed_held(stream) {
+                Some(action) => action,
+                None => match self.endpoint.poll(write) {
                     Ok(action) => action,
                     Err(error) => {
                         log(format_args!("{peer}: {error}"));
                         continue; // to the end of the transport
                     }
-                }
+                },
             };
             match action {
                 Action::Take => self.echo(stream),
@@ -388,31 +389,46 @@ impl Echo {
         }
     }
 
-    /// Queues the message that is ready. What one read brought is answered in one write; a long message is
-    /// written from where it stands, as far as the socket takes it.
+    /// Queues the message that is ready. What one read brought is answered in one write.
     fn echo(&mut self, stream: &mut TcpStream) {
         let (inbound, outbound) = self.endpoint.split_mut();
         // A failure is reported by `poll` as well.
         let Ok(Some(message)) = inbound.message(outbound) else { return };
-        let fed = outbound.feed_through(message, |slices| {
-            // Where nothing can be written, the next write tells why.
-            let slices = slices.map(IoSlice::new);
-            attempt(|| stream.write_vectored(&slices)).ok().flatten().unwrap_or(0)
-        });
-        if let Err(Refused { error: FeedError::Full { .. }, .. }) = fed {
-            self.held = Some(message.into());
+        let mut compressing = Compressing::new();
+        if feed(outbound, message, &mut compressing, stream).is_some() {
+            self.held = Some((message.into(), compressing));
         }
     }
 
-    /// Whether an echo still finds the queue full.
-    fn waits_for_room(&mut self) -> bool {
-        let Some(message) = self.held.take() else { return false };
-        if let Err(Refused { message, error: FeedError::Full { .. } }) =
-            self.endpoint.outbound().feed_owned(message)
-        {
-            self.held = Some(message);
+    /// Queues the echo that is held. What it waits for, if it still does.
+    fn feed_held(&mut self, stream: &mut TcpStream) -> Option<Action> {
+        let (message, compressing) = self.held.as_mut()?;
+        let waits = feed(self.endpoint.outbound(), message.as_message(), compressing, stream);
+        if waits.is_none() {
+            self.held = None;
         }
-        self.held.is_some()
+        waits
+    }
+}
+
+/// Queues a message: what it waits for, if it cannot be queued yet. A long one is written from where it stands, as far
+/// as the socket takes it.
+fn feed(
+    outbound: &mut Outbound<Server>,
+    message: Message<'_>,
+    compressing: &mut Compressing,
+    stream: &mut TcpStream,
+) -> Option<Action> {
+    let fed = outbound.feed_in_turns(message, compressing, |slices| {
+        // Where nothing can be written, the next write tells why.
+        let slices = slices.map(IoSlice::new);
+        attempt(|| stream.write_vectored(&slices)).ok().flatten().unwrap_or(0)
+    });
+    match fed.map_err(|refused| refused.error) {
+        Ok(Fed::Compressing) => Some(Action::Yield),
+        Err(FeedError::Full { .. }) => Some(Action::Write),
+        // The connection is ending: nobody waits for the echo.
+        Ok(Fed::Queued) | Err(_) => None,
     }
 }
 

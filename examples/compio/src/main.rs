@@ -28,7 +28,9 @@ use log::{announce, log};
 use sockless::deflate::{Policy, Pool, Tuning};
 use sockless::handshake::HeadLimits;
 use sockless::handshake::server::Handshake;
-use sockless::message::{Action, Buffers, Endpoint, FeedError, OwnedMessage, Refused, WriteSide};
+use sockless::message::{
+    Action, Buffers, Compressing, Endpoint, Fed, FeedError, Message, Outbound, OwnedMessage, WriteSide,
+};
 use sockless::{Config, Server, Timeouts, Timestamp, Wake};
 
 #[path = "../../shared/compression.rs"]
@@ -163,11 +165,12 @@ async fn converse(stream: &TcpStream, peer: SocketAddr, mut endpoint: Endpoint<S
     // Each is here, or with the kernel.
     let mut input = Some(Vec::with_capacity(READ));
     let mut output = Some(Vec::new());
-    // The echo that found the queue full. Nothing is read while it waits.
+    // The echo that found the queue full, or is still being compressed. Nothing is read while it waits.
     let mut held = None;
     loop {
         let side = if output.is_some() { WriteSide::Ready } else { WriteSide::Blocked };
-        let action = match held.take().and_then(|message| feed(&mut endpoint, message)) {
+        let action = match feed_held(&mut endpoint, &mut held) {
+            Some(action) => action,
             None => match endpoint.poll(side) {
                 Ok(action) => action,
                 Err(error) => {
@@ -175,10 +178,6 @@ async fn converse(stream: &TcpStream, peer: SocketAddr, mut endpoint: Endpoint<S
                     continue; // to the end of the transport
                 }
             },
-            message => {
-                held = message;
-                Action::Write
-            }
         };
         match action {
             Action::Take => {
@@ -270,22 +269,39 @@ fn take_in(endpoint: &mut Endpoint<Server>, mut octets: &[u8]) {
     }
 }
 
-/// Queues the message that is ready; gives it back if the queue is full.
-fn echo(endpoint: &mut Endpoint<Server>) -> Option<OwnedMessage> {
+/// Queues the message that is ready; gives it back if it has to wait.
+fn echo(endpoint: &mut Endpoint<Server>) -> Option<(OwnedMessage, Compressing)> {
     let (inbound, outbound) = endpoint.split_mut();
     // A failure is reported by `poll` as well.
     let message = inbound.message(outbound).ok()??;
-    match outbound.feed(message) {
-        Err(Refused { error: FeedError::Full { .. }, .. }) => Some(message.into()),
-        _ => None,
-    }
+    let mut compressing = Compressing::new();
+    feed(outbound, message, &mut compressing).map(|_| (message.into(), compressing))
 }
 
-/// Queues a message; gives it back if the queue is full.
-fn feed(endpoint: &mut Endpoint<Server>, message: OwnedMessage) -> Option<OwnedMessage> {
-    match endpoint.outbound().feed_owned(message) {
-        Err(Refused { message, error: FeedError::Full { .. } }) => Some(message),
-        _ => None,
+/// Queues the echo that is held. What it waits for, if it still does.
+fn feed_held(
+    endpoint: &mut Endpoint<Server>,
+    held: &mut Option<(OwnedMessage, Compressing)>,
+) -> Option<Action> {
+    let (message, compressing) = held.as_mut()?;
+    let waits = feed(endpoint.outbound(), message.as_message(), compressing);
+    if waits.is_none() {
+        *held = None;
+    }
+    waits
+}
+
+/// Queues a message: what it waits for, if it cannot be queued yet.
+fn feed(
+    outbound: &mut Outbound<Server>,
+    message: Message<'_>,
+    compressing: &mut Compressing,
+) -> Option<Action> {
+    match outbound.feed_in_turns(message, compressing, |_| 0).map_err(|refused| refused.error) {
+        Ok(Fed::Compressing) => Some(Action::Yield),
+        Err(FeedError::Full { .. }) => Some(Action::Write),
+        // The connection is ending: nobody waits for the echo.
+        Ok(Fed::Queued) | Err(_) => None,
     }
 }
 
