@@ -65,8 +65,6 @@ struct Options {
     bench: bool,
 }
 
-/// For an echo while one of each kind is at work, among them who has large messages compressed.
-const ALL_IN_TIME: Duration = Duration::from_millis(300);
 /// For an echo among hundreds of connections that come and go.
 const MIXED_IN_TIME: Duration = Duration::from_millis(200);
 /// For a newcomer, from the first packet to the first echo.
@@ -159,11 +157,11 @@ fn stress(name: &str, options: &Options, verdicts: &mut Verdicts) -> Result<()> 
     let floods = flood::all(options.flood.as_deref().unwrap_or(""));
     let duration = Duration::from_secs_f64(options.seconds);
     for flood in &floods {
-        under(&server, flood.name(), flood.in_time(), duration, verdicts, flood.start(server.address));
+        under(&server, flood.name(), IN_TIME, duration, verdicts, flood.start(server.address));
     }
     if options.flood.is_none() {
         let all = floods.iter().map(|flood| flood.alone().start(server.address)).collect();
-        under(&server, "one of each kind at once", ALL_IN_TIME, duration, verdicts, Load::join(all));
+        under(&server, "one of each kind at once", IN_TIME, duration, verdicts, Load::join(all));
         let stay = staying(&server, verdicts);
         idle(&server, verdicts)?;
         let mixed = mixed::start(server.address, options.connections);

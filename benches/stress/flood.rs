@@ -59,8 +59,6 @@ pub struct Flood {
     peers: usize,
     /// Whether it agrees on compression.
     compressed: bool,
-    /// How long an echo for others may take.
-    in_time: Duration,
     /// Whether it reads what the server answers.
     reads: bool,
     /// What is sent once.
@@ -77,15 +75,10 @@ pub fn all(part: &str) -> Vec<Flood> {
 /// For an echo to others, whatever one peer does.
 pub const IN_TIME: Duration = Duration::from_millis(100);
 
-/// Where the server compresses a message of 8 MiB, which it does at once: no engine cuts what one answer takes.
-const ONE_LARGE_ANSWER: Duration = Duration::from_millis(200);
-/// Where four peers have such answers, one after the other.
-const FOUR_LARGE_ANSWERS: Duration = Duration::from_millis(500);
-
 const NOTHING: fn() -> Vec<u8> = Vec::new;
 
 const fn flood(name: &'static str, again: fn() -> Vec<u8>) -> Flood {
-    Flood { name, peers: 1, compressed: false, in_time: IN_TIME, reads: true, first: NOTHING, again }
+    Flood { name, peers: 1, compressed: false, reads: true, first: NOTHING, again }
 }
 
 const FLOODS: [Flood; 23] = [
@@ -120,13 +113,8 @@ const FLOODS: [Flood; 23] = [
     }),
     flood("frames of 1 MiB", || frame(0x82, &[b'x'; 1 << 20])),
     flood("text of 16 MiB", || frame(0x81, "ä".repeat(8 << 20).as_bytes())),
-    Flood { compressed: true, in_time: ONE_LARGE_ANSWER, ..flood("text of 8 MiB, compressed", prose) },
-    Flood {
-        compressed: true,
-        peers: 4,
-        in_time: FOUR_LARGE_ANSWERS,
-        ..flood("the same from 4 peers", prose)
-    },
+    Flood { compressed: true, ..flood("text of 8 MiB, compressed", prose) },
+    Flood { compressed: true, peers: 4, ..flood("the same from 4 peers", prose) },
     Flood { compressed: true, ..flood("60 MiB of zeros, compressed", bomb) },
     Flood { compressed: true, peers: 20, reads: false, ..flood("zeros from 20 who do not read", bomb) },
     Flood {
@@ -163,11 +151,6 @@ fn words(len: usize) -> Vec<u8> {
 impl Flood {
     pub const fn name(&self) -> &'static str {
         self.name
-    }
-
-    /// How long an echo for others may take.
-    pub const fn in_time(&self) -> Duration {
-        self.in_time
     }
 
     /// From one peer only.
