@@ -32,7 +32,8 @@ use sockless::handshake::{
 };
 use sockless::handshake::{client, proxy, server, BodyError, BodyReader, UriBuf};
 use sockless::message::{
-    Action, Buffers, Endpoint, FeedError, OwnedMessage, Prepared, SliceAssembler, Spare, WriteSide,
+    Action, Buffers, Compressing, Endpoint, Fed, FeedError, OwnedMessage, Prepared, SliceAssembler, Spare,
+    WriteSide,
 };
 use sockless::*;
 
@@ -237,6 +238,7 @@ fn values(p: &mut Printed) {
     p.show(&Action::Read);
     p.show(&WriteSide::Ready);
     p.show(&FeedError::Full { queued: 1, cap: 2 });
+    p.show(&Fed::Queued);
     p.show(&adapter::Settings::DEFAULT);
     p.show(&blocking::Settings::default());
 }
@@ -324,6 +326,17 @@ fn messages(p: &mut Printed) {
         &Prepared::deflated(SECRET.repeat(40).as_str(), WindowBits::new(15).unwrap(), Tuning::DEFAULT)
             .unwrap(),
     );
+    let endpoint = Endpoint::new(Server, Config::new(), Buffers::DEFAULT, &[]);
+    let mut endpoint = endpoint.with_deflate(&Params::DEFAULT, Tuning::DEFAULT, None);
+    let (long, mut compressing) = (SECRET.repeat(40_000), Compressing::new());
+    loop {
+        let fed = endpoint.outbound().feed_in_turns(long.as_str(), &mut compressing, |_| 0).unwrap();
+        p.show(&compressing);
+        p.show(&endpoint);
+        if fed == Fed::Queued {
+            break;
+        }
+    }
     let mut spare = Spare::new();
     let mut endpoint = Endpoint::new(Server, Config::new(), Buffers::DEFAULT, &[]);
     for conversation in [

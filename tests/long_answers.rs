@@ -119,7 +119,7 @@ impl Way {
 /// A socket, undivided or in halves.
 enum Ours {
     Whole(Socket),
-    Halves(Receiver<Taker, Role>, Sender<Taker, Role>),
+    Halves(Box<Receiver<Taker, Role>>, Sender<Taker, Role>),
 }
 
 /// Whether the context is kept between messages, and how the transport writes.
@@ -158,7 +158,7 @@ impl Setting {
             Way::Send | Way::Feed | Way::Outgoing | Way::Fragments | Way::Sink => Ours::Whole(socket),
             Way::HalfSend | Way::HalfFeed | Way::HalfFragments | Way::HalfSink => {
                 let (receiver, sender) = socket.into_split();
-                Ours::Halves(receiver, sender)
+                Ours::Halves(Box::new(receiver), sender)
             }
         };
         (ours, written)
