@@ -237,9 +237,9 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
     }
 
     /// Queues a message, to be written with others before the next wait for input or by
-    /// [`flush`](Self::flush). Waits only while the queue is full. A payload of 64 KiB or more that goes out
-    /// as it is, is written at once, behind what is queued, as far as the transport takes it; the rest is
-    /// queued.
+    /// [`flush`](Self::flush). Waits only while the queue is full, and for turns of others while a long message
+    /// is compressed. A payload of 64 KiB or more that goes out as it is, is written at once, behind what is
+    /// queued, as far as the transport takes it; the rest is queued.
     ///
     /// # Errors
     ///

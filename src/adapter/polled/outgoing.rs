@@ -70,8 +70,8 @@ impl<'w, S: PollTransport, R: Role> Outgoing<'w, S, R> {
     ///
     /// # Cancel safety
     ///
-    /// Dropped while it waits for room, nothing was queued; dropped later, the message is queued whole and is
-    /// written by the next operation. A frame is never cut.
+    /// Dropped while it waits for room, or while the message is compressed, nothing was queued; dropped later, the
+    /// message is queued whole and is written by the next operation. A frame is never cut.
     pub async fn send<'p>(&mut self, message: impl Into<Payload<'p>>) -> Result<(), Error> {
         self.feed(message).await?;
         self.flush().await

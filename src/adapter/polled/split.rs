@@ -324,8 +324,9 @@ impl<S: PollTransport, R: Role> Sender<S, R> {
         self.flush().await
     }
 
-    /// Queues a message. Waits only while the queue is full; it is written by [`flush`](Self::flush), or when
-    /// the receiving half is polled next. A long payload is written at once, as by [`WebSocket::feed`].
+    /// Queues a message. Waits only while the queue is full, and for turns of others while a long message is
+    /// compressed; it is written by [`flush`](Self::flush), or when the receiving half is polled next. A long
+    /// payload is written at once, as by [`WebSocket::feed`].
     ///
     /// # Errors
     ///
