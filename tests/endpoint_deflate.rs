@@ -310,13 +310,18 @@ fn req_t_pmd_8_a_frame_that_cannot_be_sent_leaves_no_trace() {
 fn req_t_pmd_8_what_does_not_get_shorter_goes_as_it_is_where_nothing_is_kept() {
     let octets = noise(40_000);
     for takeover in [false, true] {
-        let mut pair = Pair::new(params(takeover, takeover, 15));
-        for message in [&b"compress me, compress me"[..], &octets, b"compress me, compress me", &octets] {
-            pair.client.outbound().feed(message).unwrap();
-            let wire = drain(&mut pair.client);
-            assert_eq!(wire[0], if takeover || message.len() < 100 { 0xC2 } else { 0x82 });
-            let (messages, failed) = receive(&mut pair.server, &wire, 4096);
-            assert_eq!((messages, failed), (vec![message.to_vec().into()], None));
+        for threshold in [0, 1] {
+            let tuning = ALL.with_threshold(threshold);
+            let mut pair = Pair::with(params(takeover, takeover, 15), tuning, Config::new(), None);
+            for message in [&b"compress me, compress me"[..], &octets, b"compress me, compress me", &octets] {
+                pair.client.outbound().feed(message).unwrap();
+                let wire = drain(&mut pair.client);
+                // With a threshold of 0 everything is compressed.
+                let compressed = takeover || message.len() < 100 || threshold == 0;
+                assert_eq!(wire[0], if compressed { 0xC2 } else { 0x82 });
+                let (messages, failed) = receive(&mut pair.server, &wire, 4096);
+                assert_eq!((messages, failed), (vec![message.to_vec().into()], None));
+            }
         }
     }
 }

@@ -397,11 +397,12 @@ fn a_failure_is_logged_with_the_address_of_the_peer() {
 fn the_threshold_says_what_is_compressed() {
     let _watchdog = watchdog!();
     let _alone = alone(&_watchdog);
-    let cases: [(&[&str], u8, u8); 4] = [
+    let cases: [(&[&str], u8, u8); 5] = [
         (&[], 0x81, 0x81),
         (&["--threshold", "60"], 0x81, 0xC1),
         (&["--threshold", "61"], 0x81, 0x81),
-        // Where the context is kept, nothing goes out as it is.
+        // Nothing goes out as it is, whether or not it becomes shorter.
+        (&["--threshold", "0"], 0xC1, 0xC1),
         (&["--threshold", "0", "--takeover"], 0xC1, 0xC1),
     ];
     for name in SERVERS {
