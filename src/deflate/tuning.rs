@@ -14,7 +14,9 @@ pub struct Tuning {
     pub level: u8,
     /// Memory of the compressor beside its window, 1 (little) to 9 (the most). Default: 8.
     pub memory_level: u8,
-    /// Octets below which a message is sent as it is, unless its payload says otherwise. Default: 128.
+    /// Octets below which a message is sent as it is, unless its payload says otherwise. Where no context is kept,
+    /// a message that does not become shorter is sent as it is, too. With 0 every message is sent compressed,
+    /// which some peers need. Default: 128.
     pub threshold: usize,
 }
 

@@ -169,9 +169,10 @@ impl Deflation {
     }
 
     /// Whether a whole message had better go as it is, now that it has `len` compressed octets. An empty window
-    /// is forgotten anyway, so that nothing but the octets is lost.
+    /// is forgotten anyway, so that nothing but the octets is lost. With a threshold of 0 everything is to be
+    /// compressed.
     fn is_in_vain(&self, len: usize, payload: Payload<'_>) -> bool {
-        !self.deflater.takes_context_over() && len >= payload.octets().len()
+        self.threshold > 0 && !self.deflater.takes_context_over() && len >= payload.octets().len()
     }
 
     /// Whether a message that was compressed elsewhere, with an empty window of `window`, may be passed on.

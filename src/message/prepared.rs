@@ -59,7 +59,7 @@ impl Prepared {
             let mut out = alloc::vec![0; Deflater::bound(input.len())];
             let mut deflater = Deflater::new(&params, Side::Server, tuning);
             let len = deflater.deflate(&mut input, Flush::Message, &mut out)?.written;
-            if len < payload.octets().len() {
+            if len < payload.octets().len() || tuning.threshold == 0 {
                 let octets = out.get(..len).unwrap_or(&[]);
                 prepared.deflated = Some((window, frame(payload.kind(), Rsv::RSV1, octets)));
             }
