@@ -38,12 +38,14 @@ fn dial_on(on_tokio: bool, url: &str, settings: Settings) -> (Result<(), Error>,
     thread::spawn(move || {
         let began = Instant::now();
         let request = ClientRequest::new(Uri::parse(&url).unwrap());
+        let runtime = runtime();
         let result = if on_tokio {
-            runtime().block_on(async { on_tokio::dial(request, &settings).await.map(drop) })
+            runtime.block_on(async { on_tokio::dial(request, &settings).await.map(drop) })
         } else {
             std_io::dial(request, &settings).map(drop)
         };
-        sender.send((result, began.elapsed()))
+        sender.send((result, began.elapsed())).unwrap();
+        runtime.shutdown_background(); // without waiting for a resolver
     });
     receiver.recv_timeout(Duration::from_secs(30)).expect("it dials for ever, or has panicked")
 }
@@ -145,4 +147,52 @@ fn a_refused_connection_is_no_timeout() {
         assert_eq!(error.kind(), std::io::ErrorKind::ConnectionRefused);
         assert!(took < Duration::from_secs(1), "{took:?}");
     }
+}
+
+/// A resolver that does not answer is given up in time. The system's is asked, of which only root can make one that
+/// does not answer: in a mount namespace of its own, this test runs itself.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_resolver_that_hangs_is_given_up() {
+    let _watchdog = watchdog!();
+    const INSIDE: &str = "SOCKLESS_TEST_SILENT_RESOLVER";
+    if std::env::var_os(INSIDE).is_some() {
+        for limit in [Duration::from_millis(300), Duration::from_millis(1200)] {
+            for (result, took) in dial("ws://nobody.example/", opening(limit)) {
+                let stage = DialStage::Resolving;
+                let late =
+                    matches!(result, Err(Error::Opening(OpeningError::TimedOut(late))) if late == stage);
+                assert!(late, "{result:?}");
+                assert!(
+                    took >= limit && took < limit + Duration::from_secs(1),
+                    "{took:?} instead of {limit:?}"
+                );
+            }
+        }
+        return;
+    }
+    // It takes questions and says nothing.
+    let silent = std::net::UdpSocket::bind("127.0.0.99:53");
+    let conf = std::env::temp_dir().join(format!("silent-resolver-{}", std::process::id()));
+    std::fs::write(&conf, "nameserver 127.0.0.99\n").unwrap();
+    let hidden = std::process::Command::new("unshare")
+        .args(["--mount", "sh", "-c", "mount --bind \"$0\" /etc/resolv.conf && exec \"$@\""])
+        .arg(&conf)
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "a_resolver_that_hangs_is_given_up", "--nocapture"])
+        .env(INSIDE, "1")
+        .output();
+    std::fs::remove_file(&conf).unwrap();
+    let said = match (&silent, &hidden) {
+        (Ok(_), Ok(output)) => [&output.stdout[..], &output.stderr[..]].map(String::from_utf8_lossy).concat(),
+        _ => String::new(),
+    };
+    if said.contains("1 passed") {
+        return;
+    }
+    let ran = said.contains("running 1 test");
+    assert!(!ran && std::env::var_os("CI").is_none(), "{silent:?}, {hidden:?}: {said}");
+    println!(
+        "SKIPPED a_resolver_that_hangs_is_given_up: it needs root, `unshare` and 127.0.0.99:53 ({said})"
+    );
 }
