@@ -7,6 +7,7 @@
 //! operation is ever cancelled while the connection lives: with completions, a cancelled read may lose what
 //! came.
 
+use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
@@ -15,6 +16,7 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use async_channel::Receiver;
 use clap::Parser;
 use compio::BufResult;
 use compio::driver::{DriverType, ProactorBuilder};
@@ -27,11 +29,11 @@ use futures_util::future::{Fuse, FutureExt};
 use log::{announce, log};
 use sockless::deflate::{Policy, Pool, Tuning};
 use sockless::handshake::HeadLimits;
-use sockless::handshake::server::Handshake;
+use sockless::handshake::server::{Handshake, Reject};
 use sockless::message::{
     Action, Buffers, Compressing, Endpoint, Fed, FeedError, Message, Outbound, OwnedMessage, WriteSide,
 };
-use sockless::{Config, Server, Timeouts, Timestamp, Wake};
+use sockless::{CloseCode, Config, Server, Timeouts, Timestamp, Wake};
 
 #[path = "../../shared/compression.rs"]
 mod compression;
@@ -39,6 +41,8 @@ mod compression;
 mod log;
 #[path = "../../shared/opening.rs"]
 mod opening;
+#[path = "../../shared/signals.rs"]
+mod signals;
 
 #[derive(Parser)]
 #[command(about = "Echoes every WebSocket message, on io_uring")]
@@ -54,12 +58,17 @@ struct Options {
 }
 
 const TIMEOUTS: Timeouts = Timeouts::SERVER;
+const OPENING: Duration = TIMEOUTS.opening.expect("an opening has an end");
 /// Octets of a read.
 const READ: usize = 16 << 10;
 /// Octets of a write, at most.
 const WRITE: usize = 64 << 10;
 /// Octets that are read after a refusal, at most.
 const MAX_DRAINED: usize = 1 << 20;
+/// How long a peer that was too late has to take the refusal.
+const LAST_ANSWER: Duration = Duration::from_secs(1);
+/// How long connections have to end in an orderly way once a signal came.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 
 fn main() -> io::Result<()> {
     let options = Options::parse();
@@ -74,8 +83,19 @@ fn main() -> io::Result<()> {
         log(format_args!("driver: {:?}", runtime.driver_type()));
         let (policy, tuning) = (options.compression.policy(), options.compression.tuning());
         let pool = Rc::new(Pool::default());
+        // Nothing is sent in either. The signal closes the first; the second is closed once no connection is left.
+        let (signal, signalled) = async_channel::bounded::<Infallible>(1);
+        let (alive, gone) = async_channel::bounded::<Infallible>(1);
+        signals::on_signal(move || {
+            signal.close();
+        })?;
+        let mut end = pin!(closed(&signalled).fuse());
         loop {
-            let (stream, peer) = match listener.accept().await {
+            let accepted = futures_util::select_biased! {
+                () = end => break,
+                accepted = pin!(listener.accept().fuse()) => accepted,
+            };
+            let (stream, peer) = match accepted {
                 Ok(accepted) => accepted,
                 // One connection that failed, or too many open files: neither is a reason to end.
                 Err(error) => {
@@ -84,15 +104,24 @@ fn main() -> io::Result<()> {
                     continue;
                 }
             };
-            let pool = Rc::clone(&pool);
+            let (pool, alive, signalled) = (Rc::clone(&pool), alive.clone(), signalled.clone());
             let serving = async move {
-                if let Err(error) = serve(stream, peer, policy, tuning, &pool).await {
+                if let Err(error) = serve(stream, peer, policy, tuning, &pool, &signalled).await {
                     log(format_args!("{peer}: {error}"));
                 }
+                drop(alive);
             };
             compio::runtime::spawn(serving).detach();
         }
+        drop((listener, alive));
+        let _ = timeout(LAST_WORDS, closed(&gone)).await;
+        Ok(())
     })
+}
+
+/// Waits until the channel is closed.
+async fn closed(channel: &Receiver<Infallible>) {
+    let _ = channel.recv().await;
 }
 
 async fn serve(
@@ -101,16 +130,25 @@ async fn serve(
     policy: Option<Policy>,
     tuning: Tuning,
     pool: &Pool,
+    signalled: &Receiver<Infallible>,
 ) -> io::Result<()> {
     stream.set_nodelay(true)?;
-    let opening = open(&stream, policy, tuning, pool);
-    let opened = match TIMEOUTS.opening {
-        Some(limit) => timeout(limit, opening).await.map_err(io::Error::other)?,
-        None => opening.await,
+    let opening = timeout(OPENING, open(&stream, policy, tuning, pool));
+    let opened = futures_util::select_biased! {
+        () = pin!(closed(signalled).fuse()) => return Ok(()), // nothing has been agreed on
+        opened = pin!(opening.fuse()) => opened,
     };
-    match opened? {
-        Some(endpoint) => converse(&stream, peer, endpoint).await,
-        None => Ok(()),
+    match opened {
+        Ok(opened) => match opened? {
+            Some(endpoint) => converse(&stream, peer, endpoint, signalled).await,
+            None => Ok(()),
+        },
+        Err(late) => {
+            let mut response = Vec::new();
+            opening::refuse(&Reject::new(408).expect("a status"), &mut response);
+            let _ = timeout(LAST_ANSWER, refuse(&stream, response)).await;
+            Err(io::Error::other(late))
+        }
     }
 }
 
@@ -142,26 +180,37 @@ async fn open(
                 }));
             }
             opening::Opening::Refused => {
-                write(stream, response).await?;
-                let mut left = MAX_DRAINED;
-                // Reading on, so that no reset overtakes the refusal.
-                let _ = (&*stream).shutdown().await;
-                while !input.is_empty() && left > 0 {
-                    input = read(stream, input).await?;
-                    left = left.saturating_sub(input.len());
-                }
+                refuse(stream, response).await?;
                 return Ok(None);
             }
         }
     }
 }
 
+/// Writes a refusal, and reads on, so that no reset overtakes it.
+async fn refuse(stream: &TcpStream, response: Vec<u8>) -> io::Result<()> {
+    let mut input = write(stream, response).await?;
+    let _ = (&*stream).shutdown().await;
+    let mut left = MAX_DRAINED;
+    while !input.is_empty() && left > 0 {
+        input = read(stream, input).await?;
+        left = left.saturating_sub(input.len());
+    }
+    Ok(())
+}
+
 /// Echoes until the connection has ended.
-async fn converse(stream: &TcpStream, peer: SocketAddr, mut endpoint: Endpoint<Server>) -> io::Result<()> {
+async fn converse(
+    stream: &TcpStream,
+    peer: SocketAddr,
+    mut endpoint: Endpoint<Server>,
+    signalled: &Receiver<Infallible>,
+) -> io::Result<()> {
     let clock = Instant::now();
     let now = || Timestamp::from_duration(clock.elapsed());
     let mut reading = pin!(Fuse::terminated());
     let mut writing = pin!(Fuse::terminated());
+    let mut end = pin!(closed(signalled).fuse());
     // Each is here, or with the kernel.
     let mut input = Some(Vec::with_capacity(READ));
     let mut output = Some(Vec::new());
@@ -251,6 +300,10 @@ async fn converse(stream: &TcpStream, peer: SocketAddr, mut endpoint: Endpoint<S
                 }
             },
             () = deadline => endpoint.handle_timeout(now()),
+            () = end => {
+                // Where it is closing already, that goes on.
+                let _ = endpoint.outbound().close(CloseCode::GOING_AWAY.into());
+            }
         }
     }
 }
