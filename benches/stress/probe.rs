@@ -74,14 +74,23 @@ pub fn visit(address: SocketAddr) -> io::Result<Duration> {
     }
 }
 
+/// Sends a message, and reads its echo. Pings that come before it are answered.
 fn echo(stream: &mut TcpStream) -> io::Result<()> {
     stream.write_all(&wire::frame(0x81, MESSAGE))?;
-    let mut answer = [0; 2 + MESSAGE.len()];
-    stream.read_exact(&mut answer)?;
-    if answer[0] == 0x81 && &answer[2..] == MESSAGE {
-        Ok(())
-    } else {
-        Err(io::Error::other(format!("a message was answered by {answer:02x?}")))
+    loop {
+        let mut header = [0; 2];
+        stream.read_exact(&mut header)?;
+        let mut payload = vec![0; header[1].into()];
+        stream.read_exact(&mut payload)?;
+        match header[0] {
+            0x81 if payload == MESSAGE => return Ok(()),
+            0x89 => stream.write_all(&wire::frame(0x8A, &payload))?,
+            _ => {
+                return Err(io::Error::other(format!(
+                    "a message was answered by {header:02x?} {payload:02x?}"
+                )))
+            }
+        }
     }
 }
 
