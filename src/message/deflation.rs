@@ -72,7 +72,7 @@ impl Deflation {
         outbox.open_gap();
         let mut input = payload.octets();
         let result = self.compress(outbox, &mut input, end(fin)).and_then(|len| {
-            if whole && self.is_in_vain(len, payload) {
+            if whole && self.is_not_shorter(len, payload) {
                 outbox.truncate(queued);
                 let header = writer.begin_whole(payload, fin)?;
                 outbox.push(header.as_bytes());
@@ -102,8 +102,8 @@ impl Deflation {
         payload.octets().len() > PIECE && self.wants(writer, payload, fin)
     }
 
-    /// Compresses as much of the payload as one turn allows, ahead of its frame. How many octets that were, and
-    /// whether they were the last.
+    /// Compresses the next part of the payload, as much as one turn allows. Nothing is queued. Returns how many octets
+    /// of the payload that was, and whether they were the last.
     pub(super) fn advance(
         &mut self,
         payload: &Payload<'_>,
@@ -123,7 +123,8 @@ impl Deflation {
         Ok((len, last))
     }
 
-    /// Begins the frame of a payload that was compressed ahead: its header, and what follows it on the wire.
+    /// Begins the frame of a payload that [`advance`](Self::advance) has compressed. Returns the header, and the octets
+    /// that follow it on the wire.
     pub(super) fn begin_ahead<R: Role>(
         &mut self,
         writer: &mut Writer<R>,
@@ -133,7 +134,7 @@ impl Deflation {
     ) -> Result<(EncodedHeader, Vec<u8>), SendError> {
         let mut octets = compressing.work.take().map(|work| work.octets).unwrap_or_default();
         let whole = fin && writer.message_is_deflated().is_none();
-        let header = if whole && self.is_in_vain(octets.len(), payload) {
+        let header = if whole && self.is_not_shorter(octets.len(), payload) {
             octets.clear();
             octets.extend_from_slice(payload.octets());
             writer.begin_whole(payload, fin)
@@ -161,17 +162,18 @@ impl Deflation {
         Box::new(Work { number: self.number, taken: 0, octets: Vec::new() })
     }
 
-    /// What was compressed ahead will not be sent.
+    /// Gives up the message that was compressed in part: it will not be sent. The peer has not seen it, so that the
+    /// next message must not refer to it.
     fn forget_ahead(&mut self) {
         if core::mem::take(&mut self.ahead) {
             self.deflater.reset();
         }
     }
 
-    /// Whether a whole message had better go as it is, now that it has `len` compressed octets. An empty window
-    /// is forgotten anyway, so that nothing but the octets is lost. With a threshold of 0 everything is to be
-    /// compressed.
-    fn is_in_vain(&self, len: usize, payload: Payload<'_>) -> bool {
+    /// Whether to send a whole message uncompressed, because compression has not made it shorter. That is possible
+    /// only where no window is kept between messages: otherwise the peer's window must see the message as well. With
+    /// a threshold of 0 every message is sent compressed.
+    fn is_not_shorter(&self, len: usize, payload: Payload<'_>) -> bool {
         self.threshold > 0 && !self.deflater.takes_context_over() && len >= payload.octets().len()
     }
 

@@ -35,7 +35,7 @@ pub(super) struct Link<S> {
     /// The time that was given to the transport's timer. It has only one timer, and two tasks may wait for it, so it
     /// is always set to the earlier time.
     alarm: Option<Timestamp>,
-    /// What was given to the `Sink` and is still being compressed. Nothing of it is queued.
+    /// The message that was given to the `Sink`, while it is being compressed. Nothing of it is queued yet.
     started: Option<Box<(OwnedMessage, Compressing)>>,
 }
 
@@ -227,7 +227,7 @@ impl<'w, S: PollTransport, R: Role> Outgoing<'w, S, R> {
         Ok(self.outbound.feed_promised(&message)?)
     }
 
-    /// Goes on with what the `Sink` was given: ready once it is queued.
+    /// Compresses the next part of the message that the `Sink` was given. Ready once that message is queued.
     #[inline]
     pub(super) fn poll_started(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         if self.link.started.is_none() {
@@ -240,7 +240,8 @@ impl<'w, S: PollTransport, R: Role> Outgoing<'w, S, R> {
         queued
     }
 
-    /// The same for who receives. What goes wrong is kept: the next that sends is to hear of it.
+    /// Does the same while receiving. If it fails, the message stays here, so that the next call that sends or flushes
+    /// reports the error.
     pub(super) fn advance_started(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         let Some(mut started) = self.link.started.take() else { return Poll::Ready(Ok(())) };
         let (message, compressing) = &mut *started;
@@ -251,7 +252,8 @@ impl<'w, S: PollTransport, R: Role> Outgoing<'w, S, R> {
         queued
     }
 
-    /// Queues it now, so that what comes next does not overtake it.
+    /// Compresses the rest of that message in one step and queues it. For callers that queue something at once, which
+    /// must not be sent before it.
     pub(super) fn finish_started(&mut self) -> Result<(), Error> {
         match self.link.started.take() {
             Some(started) => Ok(self.outbound.feed_promised(&started.0)?),
