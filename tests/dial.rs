@@ -4,7 +4,7 @@
 #[path = "common/watchdog.rs"]
 mod watchdog;
 
-use std::io::Read;
+use std::io::{Read, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc;
 use std::thread;
@@ -192,7 +192,7 @@ fn a_resolver_that_hangs_is_given_up() {
     }
     let ran = said.contains("running 1 test");
     assert!(!ran && std::env::var_os("CI").is_none(), "{silent:?}, {hidden:?}: {said}");
-    println!(
-        "SKIPPED a_resolver_that_hangs_is_given_up: it needs root, `unshare` and 127.0.0.99:53 ({said})"
-    );
+    // Written past the harness, which shows nothing of a test that passes.
+    let skipped = "SKIPPED a_resolver_that_hangs_is_given_up: it needs root, `unshare`, and 127.0.0.99:53\n";
+    std::io::stderr().write_all(skipped.as_bytes()).unwrap();
 }
