@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 
 use crate::flood::{Load, Stay, IN_TIME};
-use crate::probe::{millis, percentile, Probes};
+use crate::probe::{millis, percentile, Found, Probes};
 use crate::server::{Reading, Server, NAMES};
 
 #[path = "../examples/echo_server.rs"]
@@ -65,6 +65,8 @@ struct Options {
     bench: bool,
 }
 
+/// How often a row is tried that is late.
+const ATTEMPTS: usize = 3;
 /// For an echo among hundreds of connections that come and go.
 const MIXED_IN_TIME: Duration = Duration::from_millis(200);
 /// For a newcomer, from the first packet to the first echo.
@@ -159,14 +161,14 @@ fn stress(name: &str, options: &Options, verdicts: &mut Verdicts) -> Result<()> 
     let floods = flood::all(options.flood.as_deref().unwrap_or(""));
     let duration = Duration::from_secs_f64(options.seconds);
     for flood in &floods {
-        under(&server, flood.name(), IN_TIME, duration, verdicts, flood.start(server.address));
+        under(&server, flood.name(), flood.in_time(), duration, verdicts, || flood.start(server.address));
     }
     if options.flood.is_none() {
-        let all = floods.iter().map(|flood| flood.alone().start(server.address)).collect();
-        under(&server, "one of each kind at once", IN_TIME, duration, verdicts, Load::join(all));
+        let all = || Load::join(floods.iter().map(|flood| flood.alone().start(server.address)).collect());
+        under(&server, "one of each kind at once", IN_TIME, duration, verdicts, all);
         let stay = staying(&server, verdicts);
         idle(&server, verdicts)?;
-        let mixed = mixed::start(server.address, options.connections);
+        let mixed = || mixed::start(server.address, options.connections);
         under(&server, "mixed traffic, while they stay", MIXED_IN_TIME, duration * 5, verdicts, mixed);
         drop(stay);
     }
@@ -183,63 +185,103 @@ fn stress(name: &str, options: &Options, verdicts: &mut Verdicts) -> Result<()> 
     Ok(())
 }
 
-/// A row of the table, and what is asked of it.
+/// A row of the table, and what is asked of it. A row that is late is tried again: a stall of the server comes again, one
+/// of the machine does not.
 fn under(
     server: &Server,
     what: &str,
     in_time: Duration,
     duration: Duration,
     verdicts: &mut Verdicts,
-    load: Load,
+    load: impl Fn() -> Load,
 ) {
-    let before = server.reading().map_or(0, |reading| reading.resident);
-    let probes = Probes::start(server.address);
-    let until = Instant::now() + duration;
-    let mut most = 0;
-    let mut waited = Vec::new();
-    while Instant::now() < until {
-        std::thread::sleep(Duration::from_millis(20));
-        if let Ok(reading) = server.reading() {
-            most = most.max(reading.resident);
-            waited.push(reading.kept_waiting);
+    let mut row = Row::take(server, duration, load());
+    for _ in 1..ATTEMPTS {
+        if row.longest() <= in_time + row.noise && row.newcomer() <= LET_IN + row.noise {
+            break;
         }
+        row.print(&format!("{what} (again)"), ["", "", ""]);
+        row = Row::take(server, duration, load());
     }
-    let found = probes.end();
-    let mut complaints = load.end();
-    complaints.extend(found.complaints);
-    settle(server.address);
     let name = &server.name;
-    // The most that it had to wait in the time that an echo may take, and some more.
-    let kept_waiting = waited.windows(8).map(|times| times[7].saturating_sub(times[0])).max();
-    let noise = found.noise * 2 + kept_waiting.unwrap_or_default();
-    let [median, late, longest] = [50, 99, 100].map(|percent| percentile(&found.echoes, percent));
-    let newcomer = percentile(&found.newcomers, 100);
-    let said = format!("{what}: ");
+    let (longest, newcomer) = (row.longest(), row.newcomer());
+    let Row { before, most, noise, .. } = row;
     let slow = verdicts.judge(longest <= in_time + noise, || {
-        format!("{name}: {said}an echo after {} ms (noise {})", millis(longest), millis(noise))
+        format!("{name}: {what}: an echo after {} ms (noise {})", millis(longest), millis(noise))
     });
     let shut = verdicts.judge(newcomer <= LET_IN + noise, || {
-        format!("{name}: {said}a newcomer had its echo after {} ms", millis(newcomer))
+        format!("{name}: {what}: a newcomer had its echo after {} ms", millis(newcomer))
     });
     let large = verdicts.judge(most <= before.saturating_add(MOST_MEMORY), || {
-        format!("{name}: {said}{} MiB resident, {} before", most >> 20, before >> 20)
+        format!("{name}: {what}: {} MiB resident, {} before", most >> 20, before >> 20)
     });
+    let complaints = &row.complaints;
     verdicts.judge(complaints.is_empty(), || {
-        format!("{name}: {said}{} complaints, such as: {}", complaints.len(), complaints[0])
+        format!("{name}: {what}: {} complaints, such as: {}", complaints.len(), complaints[0])
     });
-    println!(
-        "{what:36}{:>8}{:>8}{:>8}{:>9}{:>10}{:>8}{:>13}{}",
-        found.echoes.len(),
-        millis(median),
-        millis(late),
-        format!("{}{slow}", millis(longest)),
-        format!("{}{shut}", millis(newcomer)),
-        millis(noise),
-        format!("{}{large}", most >> 20),
-        complaints
-            .first()
-            .map_or(String::new(), |first| format!("  {} complaints: {first}", complaints.len())),
-    );
+    row.print(what, [slow, shut, large]);
+}
+
+/// What was found under one load.
+struct Row {
+    found: Found,
+    complaints: Vec<String>,
+    /// Resident, in octets.
+    before: u64,
+    most: u64,
+    /// How late the machine made the probes and the server.
+    noise: Duration,
+}
+
+impl Row {
+    fn take(server: &Server, duration: Duration, load: Load) -> Self {
+        let before = server.reading().map_or(0, |reading| reading.resident);
+        let probes = Probes::start(server.address);
+        let until = Instant::now() + duration;
+        let mut most = 0;
+        let mut waited = Vec::new();
+        while Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(20));
+            if let Ok(reading) = server.reading() {
+                most = most.max(reading.resident);
+                waited.push(reading.kept_waiting);
+            }
+        }
+        let mut found = probes.end();
+        let mut complaints = load.end();
+        complaints.append(&mut found.complaints);
+        settle(server.address);
+        // The most that it had to wait in the time that an echo may take, and some more.
+        let kept_waiting = waited.windows(8).map(|times| times[7].saturating_sub(times[0])).max();
+        let noise = found.noise * 2 + kept_waiting.unwrap_or_default();
+        Self { found, complaints, before, most, noise }
+    }
+
+    fn longest(&self) -> Duration {
+        percentile(&self.found.echoes, 100)
+    }
+
+    fn newcomer(&self) -> Duration {
+        percentile(&self.found.newcomers, 100)
+    }
+
+    /// With marks at what did not hold.
+    fn print(&self, what: &str, [slow, shut, large]: [&str; 3]) {
+        let [median, late] = [50, 99].map(|percent| percentile(&self.found.echoes, percent));
+        println!(
+            "{what:36}{:>8}{:>8}{:>8}{:>9}{:>10}{:>8}{:>13}{}",
+            self.found.echoes.len(),
+            millis(median),
+            millis(late),
+            format!("{}{slow}", millis(self.longest())),
+            format!("{}{shut}", millis(self.newcomer())),
+            millis(self.noise),
+            format!("{}{large}", self.most >> 20),
+            self.complaints
+                .first()
+                .map_or(String::new(), |first| format!("  {} complaints: {first}", self.complaints.len())),
+        );
+    }
 }
 
 /// Waits until the server has dealt with what it was sent, so that no row answers for the one before.
