@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use counting::{held, Counting};
 use sockless::message::{Action, Buffers, Endpoint, WriteSide};
-use sockless::{Config, Connection, Event, Input, Rest, Server, Timeouts, Timestamp, Wake};
+use sockless::{Config, Connection, Event, Input, Parked, Server, Timeouts, Timestamp, Wake};
 
 #[path = "../examples/echo_server_mio/connection.rs"]
 mod connection;
@@ -105,16 +105,16 @@ fn simulate_connections(count: usize) {
     black_box(connections);
 }
 
-/// Connections at rest, and one that is awake.
+/// Parked connections, and one that is awake.
 fn simulate_rest(count: usize) {
-    println!("Rest: {} bytes, by size_of", size_of::<Rest>());
+    println!("Parked: {} bytes, by size_of", size_of::<Parked>());
     let at = |seconds| Timestamp::from_duration(Duration::from_secs(seconds));
     let mut awake = Connection::new(Server, Config::new().with_timeouts(Timeouts::SERVER));
     let mut rests = measured("  idle, timers running", count, || {
         let started = |_| {
-            awake.resume(Rest::new());
+            awake.unpark(Parked::new());
             awake.handle_timeout(at(0)).expect("nothing is due");
-            awake.rest().expect("nothing is owed")
+            awake.park().expect("nothing is owed")
         };
         (0..count).map(started).collect::<Vec<_>>()
     });
@@ -122,14 +122,14 @@ fn simulate_rest(count: usize) {
         let ping = [0x89, 0x84, 0, 0, 0, 0, b'p', b'i', b'n', b'g'];
         let mut out = [0; 16];
         for rest in &mut rests {
-            awake.resume(*rest);
+            awake.unpark(*rest);
             let mut bytes = ping;
             let mut input = Input::new(&mut bytes);
             assert!(matches!(awake.recv(&mut input), Ok(Some(Event::Ping))));
             assert!(matches!(awake.recv(&mut input), Ok(None)));
             let len = awake.poll_transmit(&mut out).expect("servers mask nothing");
             assert_eq!(out[..len], [0x8A, 4, b'p', b'i', b'n', b'g']);
-            *rest = awake.rest().expect("nothing is owed");
+            *rest = awake.park().expect("nothing is owed");
         }
     });
     measured("  and all were asked when they are due (more)", count, || {

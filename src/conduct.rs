@@ -8,8 +8,8 @@ use crate::closing::{Closed, Ending, ReadyState, Transport};
 use crate::deadline::{Deadlines, Output, Progress, TimeoutAction, Timeouts};
 use crate::error::{ProtocolError, Timeout};
 use crate::event::MessageProgress;
+use crate::parked::Parked;
 use crate::replies::CloseReply;
-use crate::rest::Rest;
 use crate::role::Role;
 use crate::time::{Timestamp, Wake};
 use crate::writer::Writer;
@@ -57,18 +57,18 @@ impl<R: Role> Conduct<R> {
         }
     }
 
-    /// What is to be kept of it, if it is at rest as far as the sending half knows.
-    pub(crate) fn rest(&self) -> Option<Rest> {
+    /// What is to be kept of it, if it is idle as far as the sending half knows.
+    pub(crate) fn park(&self) -> Option<Parked> {
         if self.received.is_some() || self.failure.is_some() || self.ended || self.deadlines.ping_waits() {
             return None;
         }
-        Some(Rest::from_parts(self.deadlines.signs(), self.writer.at_rest()?))
+        Some(Parked::from_parts(self.deadlines.signs(), self.writer.idle_rsv()?))
     }
 
-    /// Goes on with a connection that was at rest, whatever became of the one before.
-    pub(crate) fn resume(&mut self, rest: Rest) {
-        self.writer.resume(rest.allowed_rsv());
-        self.deadlines.resume(rest.signs());
+    /// Goes on with a connection that was parked, whatever became of the one before.
+    pub(crate) fn unpark(&mut self, parked: Parked) {
+        self.writer.unpark(parked.allowed_rsv());
+        self.deadlines.unpark(parked.signs());
         self.received = None;
         self.failure = None;
         self.local_first = false;

@@ -12,8 +12,8 @@ use crate::event::Event;
 use crate::frame::Rsv;
 use crate::input::Input;
 use crate::limits::Limits;
+use crate::parked::Parked;
 use crate::reader::Reader;
-use crate::rest::Rest;
 use crate::role::Role;
 use crate::time::{Timestamp, Wake};
 use crate::writer::Writer;
@@ -219,23 +219,23 @@ impl<R: Role> Connection<R> {
         Wait { message: self.reader.message_progress(), output, only_writes: false }
     }
 
-    /// What is to be kept of this connection while it waits, if it is at rest: open, between messages in both
-    /// directions, with nothing owed, and all input consumed. [`resume`](Self::resume) goes on with it as if
+    /// What is to be kept of this connection while it waits, if it is idle: open, between messages in both
+    /// directions, with nothing owed, and all input consumed. [`unpark`](Self::unpark) goes on with it as if
     /// nothing had been between. Only the payload of the control frame that came last is not kept.
     #[must_use]
-    pub fn rest(&self) -> Option<Rest> {
-        if self.reader.is_at_rest() {
-            self.conduct.rest()
+    pub fn park(&self) -> Option<Parked> {
+        if self.reader.is_idle() {
+            self.conduct.park()
         } else {
             None
         }
     }
 
-    /// Goes on with a connection that was at rest, in this one's place, whatever became of this one: with the
+    /// Goes on with a connection that was parked, in this one's place, whatever became of this one: with the
     /// same role, limits and timeouts, and with the extension that the other has negotiated.
-    pub fn resume(&mut self, rest: Rest) {
-        self.reader.resume(rest.allowed_rsv());
-        self.conduct.resume(rest);
+    pub fn unpark(&mut self, parked: Parked) {
+        self.reader.unpark(parked.allowed_rsv());
+        self.conduct.unpark(parked);
     }
 
     /// The halves, for two tasks. Whoever has the reader passes what is owed on to the writer's

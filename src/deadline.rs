@@ -314,7 +314,7 @@ impl Deadlines {
     }
 
     /// Goes on as those of an open connection.
-    pub(crate) fn resume(&mut self, signs: Signs) {
+    pub(crate) fn unpark(&mut self, signs: Signs) {
         self.since = None;
         self.heard = signs.heard;
         self.pinged = signs.pinged;

@@ -127,13 +127,13 @@
 //! | [`Writer<Server>`](Writer) | 152 |
 //! | [`Deadlines`] | 120 |
 //! | [`Connection<Server>`](Connection) | 504 |
-//! | [`Rest`]: a connection that waits | 24 |
+//! | [`Parked`]: a connection that waits | 24 |
 //! | [`Event`], [`Data`] | 40 |
 //! | [`Replies`] | 130 |
 //! | [`Utf8Check`] | 3 |
 //! | [`Masker`](frame::Masker) | 4 |
 //!
-//! A connection that is between messages and owes nothing need be no more than its [`Rest`]; one
+//! A connection that is between messages and owes nothing need be no more than its [`Parked`]; one
 //! [`Connection`] or `Endpoint` goes on with one after the other.
 //!
 //! Whole messages live in the buffer that they were read into (64 KiB unless set); those that fit are
@@ -220,10 +220,10 @@ pub mod handshake;
 mod input;
 mod limits;
 pub mod message;
+mod parked;
 mod payload;
 mod reader;
 mod replies;
-mod rest;
 mod role;
 mod time;
 mod tolerance;
@@ -242,10 +242,10 @@ pub use frame::MessageKind;
 pub use input::Input;
 pub use limits::Limits;
 pub use message::Message;
+pub use parked::Parked;
 pub use payload::{ControlPayload, Payload};
 pub use reader::Reader;
 pub use replies::Replies;
-pub use rest::Rest;
 pub use role::{AnyRole, Client, Entropy, Role, Server, Side};
 pub use time::{Timestamp, Wake};
 pub use tolerance::{Tolerance, Tolerances, UnknownTolerance};

@@ -182,12 +182,12 @@ impl Reader {
     }
 
     /// Whether nothing of a frame, a message or the end has come.
-    pub(crate) const fn is_at_rest(&self) -> bool {
+    pub(crate) const fn is_idle(&self) -> bool {
         matches!(self.state, State::Between)
     }
 
     /// Goes on before a message of another connection, with the same bounds.
-    pub(crate) fn resume(&mut self, allowed_rsv: Rsv) {
+    pub(crate) fn unpark(&mut self, allowed_rsv: Rsv) {
         self.state = State::Between;
         self.allowed_rsv = allowed_rsv;
         self.set_frame_remaining(0);

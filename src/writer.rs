@@ -72,13 +72,13 @@ impl<R: Role> Writer<R> {
     }
 
     /// Whether no message is in progress, nothing is owed, and no end was begun; what was negotiated then.
-    pub(crate) fn at_rest(&self) -> Option<Rsv> {
+    pub(crate) fn idle_rsv(&self) -> Option<Rsv> {
         let rests = self.is_ready() && !self.owes();
         rests.then_some(self.allowed_rsv)
     }
 
     /// Goes on between messages of another connection.
-    pub(crate) fn resume(&mut self, allowed_rsv: Rsv) {
+    pub(crate) fn unpark(&mut self, allowed_rsv: Rsv) {
         self.frame_remaining = 0;
         self.stage = Stage::READY;
         self.sent = None;

@@ -308,7 +308,7 @@ fn engine(p: &mut Printed) {
         p.show(&deadlines);
     }
     let resting = Connection::new(Server, Config::new());
-    p.show(&resting.rest().unwrap());
+    p.show(&resting.park().unwrap());
     let (header, _) = FrameHeader::decode(&to(Side::Server, TEXT, SECRET.as_bytes())).unwrap();
     p.show(&header);
     p.show(&header.encode());

@@ -70,7 +70,7 @@ fn the_memory_table_says_what_the_types_measure() {
         assert_eq!(row("Writer<Server>"), size_of::<sockless::Writer<sockless::Server>>());
         assert_eq!(row("Deadlines"), size_of::<sockless::Deadlines>());
         assert_eq!(row("Connection<Server>"), size_of::<sockless::Connection<sockless::Server>>());
-        assert_eq!(row("Rest"), size_of::<sockless::Rest>());
+        assert_eq!(row("Parked"), size_of::<sockless::Parked>());
         assert_eq!(row("Event"), size_of::<sockless::Event<'_>>());
         assert_eq!(row("Data"), size_of::<sockless::Data<'_>>());
         assert_eq!(row("Replies"), size_of::<sockless::Replies>());

@@ -21,7 +21,7 @@ const MAY_USE: [(&str, &[&str]); 25] = [
     ("payload", &["event", "frame"]),
     ("replies", &["close"]),
     ("deadline", &["error", "event", "time"]),
-    ("rest", &["deadline", "frame", "time"]),
+    ("parked", &["deadline", "frame", "time"]),
     ("closing", &["close", "error", "role"]),
     ("deflate", &["error", "event", "frame", "limits", "role", "tolerance", "utf8"]),
     // The two halves, and what they mean together.
@@ -32,13 +32,13 @@ const MAY_USE: [(&str, &[&str]); 25] = [
     ("writer", &["close", "error", "frame", "payload", "replies", "role", "utf8"]),
     (
         "conduct",
-        &["close", "closing", "deadline", "error", "event", "replies", "rest", "role", "time", "writer"],
+        &["close", "closing", "deadline", "error", "event", "replies", "parked", "role", "time", "writer"],
     ),
     (
         "connection",
         &[
             "close", "closing", "conduct", "deadline", "error", "event", "frame", "input", "limits",
-            "reader", "rest", "role", "time", "writer",
+            "reader", "parked", "role", "time", "writer",
         ],
     ),
     (
@@ -58,7 +58,7 @@ const MAY_USE: [(&str, &[&str]); 25] = [
             "payload",
             "reader",
             "replies",
-            "rest",
+            "parked",
             "role",
             "time",
             "tolerance",

@@ -8,8 +8,8 @@ use common::{all_to, close_body, to, BINARY_PART, BOTH, CLOSE, END, MORE, PING, 
 use proptest::prelude::*;
 use sockless::frame::Rsv;
 use sockless::{
-    AnyRole, CloseCode, Config, Connection, EntropyError, Event, Input, Limits, MessageKind, Payload,
-    ProtocolError, Rest, Side, Timeouts, Timestamp, Wake,
+    AnyRole, CloseCode, Config, Connection, EntropyError, Event, Input, Limits, MessageKind, Parked, Payload,
+    ProtocolError, Side, Timeouts, Timestamp, Wake,
 };
 
 type Key = fn(&mut [u8]) -> Result<(), EntropyError>;
@@ -214,18 +214,18 @@ proptest! {
         let rsv = if extension { Rsv::RSV1 } else { Rsv::NONE };
         let mut steady = connection(side, config).with_allowed_rsv(rsv);
         let mut resting = places[0].clone();
-        resting.resume(Rest::new().with_allowed_rsv(rsv));
+        resting.unpark(Parked::new().with_allowed_rsv(rsv));
         let (mut input, mut same, mut now, mut same_now) = (&input[..], &input[..], 0, 0);
         for (step, place) in steps {
             let want = take(&mut steady, &step, &mut input, &mut now);
             prop_assert_eq!(take(&mut resting, &step, &mut same, &mut same_now), want);
-            let rest = resting.rest();
-            prop_assert_eq!(rest, steady.rest());
+            let rest = resting.park();
+            prop_assert_eq!(rest, steady.park());
             if let Some(rest) = rest {
                 prop_assert_eq!(rest.poll_timeout(&timeouts), steady.poll_timeout());
                 resting = place.get(&places).clone();
-                resting.resume(rest);
-                prop_assert_eq!(resting.rest(), Some(rest));
+                resting.unpark(rest);
+                prop_assert_eq!(resting.park(), Some(rest));
                 prop_assert_eq!(resting.reader().control_payload(), b"", "that of another connection");
             }
         }
@@ -236,29 +236,29 @@ proptest! {
 fn a_connection_is_at_rest_between_messages_when_nothing_is_owed() {
     for side in BOTH {
         let mut conn = connection(side, Config::new());
-        assert_eq!(conn.rest(), Some(Rest::new()), "from the first byte on");
+        assert_eq!(conn.park(), Some(Parked::new()), "from the first byte on");
         let mut bytes = all_to(side, &[(TEXT_PART, b"He"), (PONG, b""), (END, b"llo")]);
         let end = bytes.len();
         bytes.extend(to(side, PING, b""));
         for count in 1..=bytes.len() {
             feed(&mut conn, &bytes[count - 1..count]);
-            assert_eq!(conn.rest().is_some(), count == end, "{side:?} after {count} bytes");
+            assert_eq!(conn.park().is_some(), count == end, "{side:?} after {count} bytes");
         }
         conn.poll_transmit(&mut [0; 16]).unwrap();
-        assert!(conn.rest().is_some(), "the Pong went out");
+        assert!(conn.park().is_some(), "the Pong went out");
 
         let mut sending = conn.clone();
         sending.writer().encode("part".into(), false, &mut [0; 99]).unwrap();
-        assert_eq!(sending.rest(), None);
+        assert_eq!(sending.park(), None);
         sending.writer().begin(MessageKind::Text, true, 3).unwrap();
         sending.writer().mask(&mut [b'x'; 2]).unwrap();
-        assert_eq!(sending.rest(), None);
+        assert_eq!(sending.park(), None);
         sending.writer().mask(&mut [b'x'; 1]).unwrap();
-        assert!(sending.rest().is_some());
+        assert!(sending.park().is_some());
 
         let mut owing = conn.clone();
         owing.writer().keep_alive();
-        assert_eq!(owing.rest(), None, "a Ping is due");
+        assert_eq!(owing.park(), None, "a Ping is due");
     }
 }
 
@@ -276,9 +276,9 @@ fn who_closes_failed_or_ended_is_not_at_rest() {
         for end in ends {
             let mut conn = connection(side, Config::new());
             end(&mut conn, side);
-            assert_eq!(conn.rest(), None);
+            assert_eq!(conn.park(), None);
             while conn.poll_transmit(&mut [0; 300]).unwrap() > 0 {}
-            assert_eq!(conn.rest(), None);
+            assert_eq!(conn.park(), None);
         }
     }
 }
@@ -288,23 +288,23 @@ fn a_keep_alive_goes_on_over_a_rest() {
     let config = Config::new().with_timeouts(Timeouts::SERVER);
     let seconds = |seconds| Timestamp::from_duration(Duration::from_secs(seconds));
     let mut one = connection(Side::Server, config);
-    let mut rest = Rest::new();
+    let mut rest = Parked::new();
     assert_eq!(rest.poll_timeout(&config.timeouts), Wake::Now, "only the caller knows the time");
     // Sent, and not answered yet; then a sign of life, which may have come right after the Ping; then silence.
     for (now, came, sent, next) in
         [(0, false, 0, 30), (30, false, 2, 50), (50, true, 0, 60), (60, false, 2, 80)]
     {
-        one.resume(rest);
+        one.unpark(rest);
         if came {
             feed(&mut one, &to(Side::Server, PONG, b""));
         }
         assert_eq!(one.handle_timeout(seconds(now)), Ok(()));
         assert_eq!(one.poll_transmit(&mut [0; 16]), Ok(sent), "at {now} s");
-        rest = one.rest().unwrap();
+        rest = one.park().unwrap();
         assert_eq!(rest.poll_timeout(&config.timeouts), Wake::At(seconds(next)));
-        one.resume(Rest::new());
+        one.unpark(Parked::new());
     }
-    one.resume(rest);
+    one.unpark(rest);
     assert!(one.handle_timeout(seconds(80)).is_err(), "no Pong came");
-    assert_eq!(one.rest(), None);
+    assert_eq!(one.park(), None);
 }

@@ -10,7 +10,7 @@ use sockless::deflate::{Params, Pool, WindowBits};
 use sockless::frame::Rsv;
 use sockless::message::{Action, Buffers, Endpoint, Prepared, WriteSide};
 use sockless::{
-    Client, Config, Limits, Payload, ProtocolError, ReadyState, Rest, Server, Side, Timeouts, Timestamp,
+    Client, Config, Limits, Parked, Payload, ProtocolError, ReadyState, Server, Side, Timeouts, Timestamp,
 };
 
 /// However long the frames are that are expected, a read may bring half of this.
@@ -39,7 +39,7 @@ struct Talk {
 
 enum Place {
     Awake(Box<Endpoint<Server>>),
-    AtRest(Rest),
+    Parked(Parked),
 }
 
 impl Talk {
@@ -155,9 +155,9 @@ proptest! {
         };
         let new = || Box::new(endpoint(params, pool.as_ref()));
         let rsv = if params.is_some() { Rsv::RSV1 } else { Rsv::NONE };
-        let rest = Rest::new().with_allowed_rsv(rsv);
+        let rest = Parked::new().with_allowed_rsv(rsv);
         let mut steady: Vec<_> = words.iter().map(|words| talk(words, Place::Awake(new()))).collect();
-        let mut resting: Vec<_> = words.iter().map(|words| talk(words, Place::AtRest(rest))).collect();
+        let mut resting: Vec<_> = words.iter().map(|words| talk(words, Place::Parked(rest))).collect();
         let (mut idle, mut now) = (vec![], 0);
         for (index, count, how, advance) in turns {
             let (pieces, blocked) = (how % 4 == 0, how == 1);
@@ -167,10 +167,10 @@ proptest! {
             if steady.ended {
                 continue;
             }
-            if let Place::AtRest(rest) = resting.place {
+            if let Place::Parked(rest) = resting.place {
                 let mut endpoint: Box<Endpoint<Server>> = idle.pop().unwrap_or_else(new);
-                endpoint.resume(rest);
-                prop_assert_eq!(endpoint.rest(), Some(rest));
+                endpoint.unpark(rest);
+                prop_assert_eq!(endpoint.park(), Some(rest));
                 prop_assert_eq!(endpoint.poll_timeout(), rest.poll_timeout(&config().timeouts));
                 resting.place = Place::Awake(endpoint);
             }
@@ -179,9 +179,9 @@ proptest! {
             prop_assert_eq!(&resting.seen, &steady.seen);
             prop_assert_eq!(&resting.pieces, &steady.pieces);
             let Place::Awake(endpoint) = &mut resting.place else { unreachable!() };
-            let rest = if steady.ended { Some(rest) } else { endpoint.rest() };
+            let rest = if steady.ended { Some(rest) } else { endpoint.park() };
             if let Some(rest) = rest {
-                let Place::Awake(endpoint) = std::mem::replace(&mut resting.place, Place::AtRest(rest))
+                let Place::Awake(endpoint) = std::mem::replace(&mut resting.place, Place::Parked(rest))
                 else { unreachable!() };
                 idle.push(endpoint);
             }
@@ -192,30 +192,30 @@ proptest! {
 #[test]
 fn an_endpoint_is_at_rest_when_all_is_worked_through_and_written() {
     let mut endpoint = endpoint(None, None);
-    assert_eq!(endpoint.rest(), Some(Rest::new()));
+    assert_eq!(endpoint.park(), Some(Parked::new()));
     let bytes = to(Side::Server, TEXT, b"Hello");
     give(&mut endpoint, &mut &bytes[..3], 3);
-    assert_eq!(endpoint.rest(), None, "unread");
+    assert_eq!(endpoint.park(), None, "unread");
     assert_eq!(endpoint.poll(WriteSide::Ready), Ok(Action::Read));
-    assert_eq!(endpoint.rest(), None, "in a header");
+    assert_eq!(endpoint.park(), None, "in a header");
     give(&mut endpoint, &mut &bytes[3..], 99);
     assert_eq!(endpoint.poll(WriteSide::Ready), Ok(Action::Take));
-    assert_eq!(endpoint.rest(), None, "to be taken");
+    assert_eq!(endpoint.park(), None, "to be taken");
     assert!(endpoint.message().unwrap().is_some());
-    assert!(endpoint.rest().is_some(), "taken");
+    assert!(endpoint.park().is_some(), "taken");
     endpoint.outbound().feed("Hello").unwrap();
-    assert_eq!(endpoint.rest(), None, "queued");
+    assert_eq!(endpoint.park(), None, "queued");
     drain(&mut endpoint);
-    assert!(endpoint.rest().is_some(), "written");
+    assert!(endpoint.park().is_some(), "written");
     endpoint.outbound().feed_fragment("He", false).unwrap();
     drain(&mut endpoint);
-    assert_eq!(endpoint.rest(), None, "a message is in progress");
+    assert_eq!(endpoint.park(), None, "a message is in progress");
     endpoint.outbound().feed_fragment("llo", true).unwrap();
     drain(&mut endpoint);
-    assert!(endpoint.rest().is_some());
+    assert!(endpoint.park().is_some());
     endpoint.abort();
-    assert_eq!(endpoint.rest(), None);
-    endpoint.resume(Rest::new());
+    assert_eq!(endpoint.park(), None);
+    endpoint.unpark(Parked::new());
     assert_eq!((endpoint.ready_state(), endpoint.closed()), (ReadyState::Open, None), "another connection");
     assert_eq!(endpoint.poll(WriteSide::Ready), Ok(Action::Read));
 }
@@ -225,11 +225,11 @@ fn a_context_that_remembers_messages_does_not_rest() {
     for (server, client) in [(true, true), (true, false), (false, true), (false, false)] {
         let params = params(server, client, 15);
         let mut endpoint = endpoint(Some(&params), None);
-        assert!(endpoint.rest().is_some(), "nothing to remember yet");
+        assert!(endpoint.park().is_some(), "nothing to remember yet");
         endpoint.outbound().feed("Hello").unwrap();
         drain(&mut endpoint);
-        assert_eq!(endpoint.rest().is_some(), !server);
-        endpoint.resume(Rest::new().with_allowed_rsv(Rsv::RSV1));
+        assert_eq!(endpoint.park().is_some(), !server);
+        endpoint.unpark(Parked::new().with_allowed_rsv(Rsv::RSV1));
         // The first shows nothing of a client that was told to begin anew: it may go on all the same.
         let bytes = script(Some(&params), &[3, 3]);
         let half = bytes.len() - script(Some(&params), &[3]).len();
@@ -238,7 +238,7 @@ fn a_context_that_remembers_messages_does_not_rest() {
             give(&mut endpoint, &mut &bytes[..], 99);
             assert_eq!(endpoint.poll(WriteSide::Ready), Ok(Action::Take));
             assert!(endpoint.message().unwrap().is_some());
-            assert_eq!(endpoint.rest().is_some(), rests);
+            assert_eq!(endpoint.park().is_some(), rests);
         }
     }
 }
@@ -250,21 +250,21 @@ fn compression_is_for_those_that_agreed_on_it() {
     let text = "abcdefgh ".repeat(9);
     let mut compressing = endpoint(Some(&params), None);
     let prepared = Prepared::deflated(Payload::text(&text), WindowBits::MAX, ALL).unwrap();
-    for (rest, first) in [(Rest::new(), 0x81), (Rest::new().with_allowed_rsv(Rsv::RSV1), 0xC1)] {
-        compressing.resume(rest);
+    for (rest, first) in [(Parked::new(), 0x81), (Parked::new().with_allowed_rsv(Rsv::RSV1), 0xC1)] {
+        compressing.unpark(rest);
         compressing.outbound().feed(Payload::text(&text)).unwrap();
         assert_eq!(drain(&mut compressing)[0], first);
         compressing.outbound().feed_prepared(&prepared).unwrap();
         let sent = drain(&mut compressing);
         assert_eq!(sent[0], first);
-        assert_eq!(compressing.rest(), Some(rest));
+        assert_eq!(compressing.park(), Some(rest));
         // Whom nobody wakes sends the same, or has to be woken.
-        let unwoken = prepared.frame_at_rest(&rest);
-        assert_eq!(unwoken, (rest == Rest::new()).then_some(&sent[..]));
+        let unwoken = prepared.frame_for_parked(&rest);
+        assert_eq!(unwoken, (rest == Parked::new()).then_some(&sent[..]));
     }
-    compressing.resume(Rest::new());
+    compressing.unpark(Parked::new());
     let mut plain = endpoint(None, None);
-    plain.resume(Rest::new().with_allowed_rsv(Rsv::RSV1));
+    plain.unpark(Parked::new().with_allowed_rsv(Rsv::RSV1));
     for endpoint in [&mut compressing, &mut plain] {
         let (_, failed) = compressed::receive(endpoint, &script(Some(&params), &[3]), 99);
         assert_eq!(failed, Some(ProtocolError::ReservedBits));
@@ -294,10 +294,10 @@ fn a_connection_goes_on_in_the_place_of_one_that_was_given_up() {
                         let _ = endpoint.piece();
                     }
                 }
-                let rest = Rest::new().with_allowed_rsv(rsv);
-                endpoint.resume(rest);
+                let rest = Parked::new().with_allowed_rsv(rsv);
+                endpoint.unpark(rest);
                 assert_eq!(endpoint.output(), b"");
-                assert_eq!(endpoint.rest(), Some(rest));
+                assert_eq!(endpoint.park(), Some(rest));
                 let (messages, failed) = compressed::receive(&mut endpoint, &script(params, &[5, 8, 13]), 30);
                 assert_eq!((messages.len(), failed), (3, None), "after {count} bytes");
                 assert_eq!(endpoint.poll(WriteSide::Ready), Ok(Action::Write));

@@ -7,7 +7,7 @@ use std::mem::size_of;
 use common::Keys;
 use sockless::frame::Masker;
 use sockless::{
-    AnyRole, Client, Connection, Data, Deadlines, Event, Reader, Replies, Rest, Server, Utf8Check, Writer,
+    AnyRole, Client, Connection, Data, Deadlines, Event, Parked, Reader, Replies, Server, Utf8Check, Writer,
 };
 
 macro_rules! sizes {
@@ -36,7 +36,7 @@ fn state_stays_small() {
         Writer<AnyRole<Keys>>: 160,
         Connection<Server>: 504,
         Connection<Client<Keys>>: 512,
-        Rest: 24,
-        Option<Rest>: 24,
+        Parked: 24,
+        Option<Parked>: 24,
     }
 }

@@ -83,7 +83,7 @@ pub fn serve(how: &str, count: usize) -> Result<()> {
     Builder::new_current_thread().enable_all().build()?.block_on(async { timeout(PATIENCE, serving).await? })
 }
 
-/// The same, as a loop over the engine, where connections that wait are at rest: the example's.
+/// The same, as a loop over the engine, where connections that wait are parked: the example's.
 fn serve_on_mio(count: usize) -> Result<()> {
     let listener = mio::net::TcpListener::bind("127.0.0.1:0".parse()?)?;
     let url = format!("ws://{}", listener.local_addr()?);
@@ -95,7 +95,7 @@ fn serve_on_mio(count: usize) -> Result<()> {
     });
     Builder::new_current_thread().enable_all().build()?.block_on(async {
         let mut clients = Clients::start(&url, count)?;
-        println!("a server on mio, connections at rest while they wait: resident");
+        println!("a server on mio, connections parked while they wait: resident");
         let before = resident()?;
         clients.hear("open").await?;
         row("  idle", count, resident()? - before, None);

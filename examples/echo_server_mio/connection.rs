@@ -10,7 +10,7 @@ use sockless::handshake::HeadLimits;
 use sockless::message::{
     Action, Buffers, Compressing, Endpoint, Fed, FeedError, Message, Outbound, OwnedMessage, Spare, WriteSide,
 };
-use sockless::{CloseCode, Config, Deadlines, Progress, Rest, Server, Timeouts, Timestamp, Wake};
+use sockless::{CloseCode, Config, Deadlines, Parked, Progress, Server, Timeouts, Timestamp, Wake};
 
 use super::log::log;
 use super::opening::{open, refuse, Opening};
@@ -39,10 +39,10 @@ impl<'h> Shared<'h> {
         Self { policy, tuning, pool: Pool::default(), heads, scratch, awake: None, spare: Spare::new() }
     }
 
-    /// The endpoint of a connection that was at rest.
-    fn wake(&mut self, rest: Rest) -> Box<Echo> {
+    /// The endpoint of a connection that was parked.
+    fn wake(&mut self, parked: Parked) -> Box<Echo> {
         let mut echo = self.awake.take().unwrap_or_else(|| Box::new(Echo::new(&[])));
-        echo.endpoint.resume(rest);
+        echo.endpoint.unpark(parked);
         echo
     }
 }
@@ -68,11 +68,11 @@ pub struct Connection<'h> {
     phase: Phase<'h>,
 }
 
-/// What most connections are in is small: at rest.
+/// What most connections are in is small: parked.
 enum Phase<'h> {
     Opening(Box<Begun<'h>>),
     /// Between messages, and nothing to do.
-    AtRest(Rest),
+    Parked(Parked),
     /// Something is in progress, or a compression context remembers earlier messages.
     Awake(Box<Echo>),
     /// Reading on, within a bound, so that no reset overtakes the refusal.
@@ -147,7 +147,7 @@ impl<'h> Connection<'h> {
                 continue;
             }
             match &mut self.phase {
-                Phase::AtRest(rest) => self.phase = Phase::Awake(shared.wake(*rest)),
+                Phase::Parked(parked) => self.phase = Phase::Awake(shared.wake(*parked)),
                 Phase::Awake(echo) => {
                     let turn = echo.turn(&mut self.stream, self.peer.into(), ended, &mut shared.spare);
                     self.settle(shared);
@@ -187,7 +187,7 @@ impl<'h> Connection<'h> {
         loop {
             let wake = match &self.phase {
                 Phase::Opening(begun) => begun.deadlines.poll_timeout(OPENING),
-                Phase::AtRest(rest) => rest.poll_timeout(&TIMEOUTS),
+                Phase::Parked(parked) => parked.poll_timeout(&TIMEOUTS),
                 Phase::Awake(echo) => echo.endpoint.poll_timeout(),
                 Phase::Refused(refused) => refused.deadlines.poll_timeout(REFUSED),
                 Phase::Over => Wake::Never,
@@ -202,8 +202,8 @@ impl<'h> Connection<'h> {
 
     /// Tells the time; what follows from it is done by the next turn.
     pub fn tell(&mut self, now: Timestamp, shared: &mut Shared<'h>) {
-        if let Phase::AtRest(rest) = self.phase {
-            self.phase = Phase::Awake(shared.wake(rest));
+        if let Phase::Parked(parked) = self.phase {
+            self.phase = Phase::Awake(shared.wake(parked));
         }
         match &mut self.phase {
             Phase::Opening(begun) => {
@@ -222,14 +222,14 @@ impl<'h> Connection<'h> {
                     self.phase = Phase::Over;
                 }
             }
-            Phase::AtRest(_) | Phase::Over => {}
+            Phase::Parked(_) | Phase::Over => {}
         }
     }
 
     /// Queues a Close of ours, which the next turn writes.
     pub fn close(&mut self, shared: &mut Shared<'h>) {
-        if let Phase::AtRest(rest) = self.phase {
-            self.phase = Phase::Awake(shared.wake(rest));
+        if let Phase::Parked(parked) = self.phase {
+            self.phase = Phase::Awake(shared.wake(parked));
         }
         if let Phase::Awake(echo) = &mut self.phase {
             // Where it is closing already, that goes on.
@@ -248,8 +248,8 @@ impl<'h> Connection<'h> {
     fn settle(&mut self, shared: &mut Shared<'h>) {
         let Phase::Awake(echo) = &mut self.phase else { return };
         echo.endpoint.give_back(&mut shared.spare);
-        if let Some(rest) = echo.rest() {
-            if let Phase::Awake(echo) = std::mem::replace(&mut self.phase, Phase::AtRest(rest)) {
+        if let Some(parked) = echo.park() {
+            if let Phase::Awake(echo) = std::mem::replace(&mut self.phase, Phase::Parked(parked)) {
                 shared.awake = Some(echo);
             }
         }
@@ -284,7 +284,7 @@ impl<'h> Connection<'h> {
         let next = match open(handshake, received, shared.policy.as_ref(), &mut self.response) {
             Opening::NeedMore => return,
             Opening::Open(session, taken) => match (&session.deflate, &received[taken..]) {
-                (None, []) => Phase::AtRest(Rest::new()),
+                (None, []) => Phase::Parked(Parked::new()),
                 (None, more) => Phase::Awake(Box::new(Echo::new(more))),
                 (Some(params), more) => {
                     Phase::Awake(Box::new(Echo::compressing(params, shared.tuning, &shared.pool, more)))
@@ -321,12 +321,12 @@ impl Echo {
         Self { endpoint: endpoint.with_deflate(params, tuning, Some(pool)), held, compresses: true }
     }
 
-    /// What is to be kept of the connection, if it is at rest.
-    fn rest(&mut self) -> Option<Rest> {
+    /// What is to be kept of the connection, if it is idle.
+    fn park(&mut self) -> Option<Parked> {
         if self.compresses || self.held.is_some() {
             return None;
         }
-        self.endpoint.rest()
+        self.endpoint.park()
     }
 
     fn turn(

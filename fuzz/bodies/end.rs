@@ -129,8 +129,8 @@ impl<R: Role> End<R> {
             self.endpoint.give_back(&mut spare.borrow_mut());
         }
         if self.rests {
-            if let Some(rest) = self.endpoint.rest() {
-                self.endpoint.resume(rest);
+            if let Some(rest) = self.endpoint.park() {
+                self.endpoint.unpark(rest);
             }
         }
     }

@@ -377,14 +377,14 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
             let (inbound, outbound) = endpoint.awake().split_mut();
             order.obey(inbound, outbound)?;
         }
-        let mut rests = endpoint.rest();
+        let mut parked = endpoint.park();
         let (inbound, outbound) = endpoint.awake().split_mut();
         let mut write = Context::from_waker(cx.waker());
         let mut outgoing = Outgoing { link, outbound };
         let _ = outgoing.advance_started(&mut write);
-        let came = drive::<S, R, U>(inbound, &mut outgoing, &mut rests, cx, &mut write);
+        let came = drive::<S, R, U>(inbound, &mut outgoing, &mut parked, cx, &mut write);
         if came.is_pending() {
-            endpoint.settle(rests);
+            endpoint.settle(parked);
         }
         came
     }
@@ -427,7 +427,7 @@ impl<S: PollTransport> WebSocket<S, Server> {
         fed: &mut bool,
     ) -> Poll<Result<(), Error>> {
         let Parts { link, endpoint, .. } = &mut *self.parts;
-        let Some(frame) = endpoint.rest().and_then(|rest| message.frame_at_rest(&rest)) else {
+        let Some(frame) = endpoint.park().and_then(|parked| message.frame_for_parked(&parked)) else {
             return self.outgoing().poll_send_prepared(cx, message, fed);
         };
         if !*fed {

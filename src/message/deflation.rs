@@ -189,7 +189,7 @@ impl Deflation {
     }
 
     /// Whether nothing of earlier messages is remembered.
-    pub(super) fn is_at_rest(&self) -> bool {
+    pub(super) fn is_idle(&self) -> bool {
         !self.ahead && !self.deflater.keeps_context()
     }
 

@@ -15,7 +15,7 @@ use crate::connection::Config;
 use crate::deflate::{Deflater, Inflater, Params, Pool, Tuning};
 use crate::error::ProtocolError;
 use crate::event::Data;
-use crate::rest::Rest;
+use crate::parked::Parked;
 use crate::role::Role;
 use crate::time::{Timestamp, Wake};
 
@@ -286,24 +286,24 @@ impl<R: Role> Endpoint<R> {
         self.outbound.release();
     }
 
-    /// What is to be kept of this connection while it waits, if it is at rest: open, between messages in both
+    /// What is to be kept of this connection while it waits, if it is idle: open, between messages in both
     /// directions, with nothing to take, to write or to work through, and with no compression context that
-    /// remembers earlier messages. [`resume`](Self::resume) goes on with it.
+    /// remembers earlier messages. [`unpark`](Self::unpark) goes on with it.
     #[must_use]
-    pub fn rest(&mut self) -> Option<Rest> {
-        self.inbound.rest(&self.outbound)
+    pub fn park(&mut self) -> Option<Parked> {
+        self.inbound.park(&self.outbound)
     }
 
-    /// Goes on with a connection that was at rest, in this one's place, whatever became of this one: with the
+    /// Goes on with a connection that was parked, in this one's place, whatever became of this one: with the
     /// same role, settings and buffers.
     ///
-    /// The other has agreed on the same compression as this one, or on none: its `rest` knows.
-    pub fn resume(&mut self, rest: Rest) {
-        self.outbound.resume(rest);
-        self.inbound.resume(rest.allowed_rsv());
+    /// The other has agreed on the same compression as this one, or on none, which what it left knows.
+    pub fn unpark(&mut self, parked: Parked) {
+        self.outbound.unpark(parked);
+        self.inbound.unpark(parked.allowed_rsv());
     }
 
-    /// What another endpoint has to be made with to go on with what is at rest in this one; `None` if that
+    /// What another endpoint has to be made with to go on with what is parked from this one; `None` if that
     /// is not all, as where compression was agreed on.
     #[cfg(any(feature = "futures-io", feature = "tokio"))]
     pub(crate) fn settings(&self) -> Option<(Config, Buffers)> {

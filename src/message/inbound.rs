@@ -20,9 +20,9 @@ use crate::event::{Data, MessageProgress, Piece};
 use crate::frame::{FrameHeader, MessageKind, Rsv};
 use crate::input::Input;
 use crate::limits::Limits;
+use crate::parked::Parked;
 use crate::reader::{Next, Reader, ShortMessage};
 use crate::replies::Replies;
-use crate::rest::Rest;
 use crate::role::{Role, Side};
 use crate::time::{Timestamp, Wake};
 use crate::utf8::{whole_text, InvalidUtf8};
@@ -516,32 +516,32 @@ impl Inbound {
         self.inbox.is_large()
     }
 
-    /// What is to be kept of the connection, if it is at rest.
+    /// What is to be kept of the connection, if it is idle.
     #[inline]
-    pub(crate) fn rest<R: Role>(&mut self, outbound: &Outbound<R>) -> Option<Rest> {
-        if self.is_at_rest() {
-            outbound.rest()
+    pub(crate) fn park<R: Role>(&mut self, outbound: &Outbound<R>) -> Option<Parked> {
+        if self.is_idle() {
+            outbound.park()
         } else {
             None
         }
     }
 
     /// Whether no message is in progress or ready, and nothing is unread or remembered.
-    fn is_at_rest(&mut self) -> bool {
+    fn is_idle(&mut self) -> bool {
         self.settle();
-        self.reader.is_at_rest()
+        self.reader.is_idle()
             && self.inbox.is_empty()
             && (self.unit, self.joining, self.ready) == (Unit::Message, None, Ready::Nothing)
-            && self.inflation.as_ref().map_or(true, |inflation| inflation.is_at_rest())
+            && self.inflation.as_ref().map_or(true, |inflation| inflation.is_idle())
     }
 
     /// Goes on before a message of another connection.
-    pub(super) fn resume(&mut self, allowed_rsv: Rsv) {
+    pub(super) fn unpark(&mut self, allowed_rsv: Rsv) {
         self.inbox.restart();
         (self.unit, self.joining, self.ready) = (Unit::Message, None, Ready::Nothing);
         // What nobody inflates is not allowed.
         let allowed_rsv = if self.inflation.is_some() { allowed_rsv } else { Rsv::NONE };
-        self.reader.resume(allowed_rsv);
+        self.reader.unpark(allowed_rsv);
         if let Some(inflation) = &mut self.inflation {
             inflation.restart();
         }
@@ -733,7 +733,7 @@ impl Inbound {
             if self.has_read_all() {
                 return Step::Read;
             }
-            if self.reader.is_at_rest() {
+            if self.reader.is_idle() {
                 if self.finds_short(outbound) {
                     return Step::Ready;
                 }

@@ -250,7 +250,7 @@ impl Inflation {
     }
 
     /// Whether no message is in progress and nothing of earlier ones is remembered.
-    pub(super) fn is_at_rest(&self) -> bool {
+    pub(super) fn is_idle(&self) -> bool {
         !self.is_active() && !self.inflater.keeps_context()
     }
 

@@ -49,7 +49,7 @@ impl Inflation {
         match *self {}
     }
 
-    pub(super) fn is_at_rest(&self) -> bool {
+    pub(super) fn is_idle(&self) -> bool {
         match *self {}
     }
 
@@ -125,7 +125,7 @@ impl Deflation {
         match *self {}
     }
 
-    pub(super) fn is_at_rest(&self) -> bool {
+    pub(super) fn is_idle(&self) -> bool {
         match *self {}
     }
 

@@ -21,9 +21,9 @@ use crate::event::MessageProgress;
 use crate::frame::FrameHeader;
 #[cfg(feature = "deflate")]
 use crate::frame::Rsv;
+use crate::parked::Parked;
 use crate::payload::{ControlPayload, Payload};
 use crate::replies::Replies;
-use crate::rest::Rest;
 use crate::role::{Role, Server, Side};
 use crate::time::{Timestamp, Wake};
 use crate::MAX_CONTROL_FRAME_LEN;
@@ -501,21 +501,21 @@ impl<R: Role> Outbound<R> {
     }
 
     /// What is to be kept of the connection, if nothing is queued, owed, in progress or remembered.
-    pub(super) fn rest(&self) -> Option<Rest> {
-        let rests = self.outbox.queued() == 0
+    pub(super) fn park(&self) -> Option<Parked> {
+        let idle = self.outbox.queued() == 0
             && !self.outbox.is_ended()
             && self.failure.is_none()
-            && self.deflation.as_ref().map_or(true, |deflation| deflation.is_at_rest());
-        if rests {
-            self.conduct.rest()
+            && self.deflation.as_ref().map_or(true, |deflation| deflation.is_idle());
+        if idle {
+            self.conduct.park()
         } else {
             None
         }
     }
 
-    /// Goes on with a connection that was at rest.
-    pub(super) fn resume(&mut self, rest: Rest) {
-        self.conduct.resume(rest);
+    /// Goes on with a connection that was parked.
+    pub(super) fn unpark(&mut self, parked: Parked) {
+        self.conduct.unpark(parked);
         self.outbox.restart();
         self.failure = None;
         self.unheard = None;

@@ -8,8 +8,8 @@ use alloc::vec::Vec;
 #[cfg(feature = "deflate")]
 use crate::deflate::{Deflater, Flush, Params, Tuning, WindowBits};
 use crate::frame::{FrameHeader, MessageKind, Rsv};
+use crate::parked::Parked;
 use crate::payload::Payload;
-use crate::rest::Rest;
 #[cfg(feature = "deflate")]
 use crate::role::Side;
 
@@ -77,10 +77,10 @@ impl Prepared {
         &self.frame
     }
 
-    /// All that a server's connection at rest sends for it, and rests on: whoever keeps the [`Rest`] need not
-    /// [resume](crate::Connection::resume) it to write these bytes. `None` where an extension may change them.
-    pub fn frame_at_rest(&self, rest: &Rest) -> Option<&[u8]> {
-        (rest.allowed_rsv() == Rsv::NONE).then_some(&*self.frame)
+    /// The bytes that a parked server connection sends for it. Sending them does not change its state: whoever keeps the [`Parked`] need not
+    /// [unpark](crate::Connection::unpark) it to write these bytes. `None` where an extension may change them.
+    pub fn frame_for_parked(&self, parked: &Parked) -> Option<&[u8]> {
+        (parked.allowed_rsv() == Rsv::NONE).then_some(&*self.frame)
     }
 
     /// The whole frame with compressed payload, and the window that it needs.

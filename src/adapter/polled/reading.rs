@@ -13,8 +13,8 @@ use crate::adapter::{spare, Error};
 use crate::error::ProtocolError;
 use crate::event::Data;
 use crate::message::{Action, Inbound, Message, Outbound, WriteSide};
+use crate::parked::Parked;
 use crate::reader::ShortMessage;
-use crate::rest::Rest;
 use crate::role::Role;
 
 /// What is received: whole messages or pieces.
@@ -240,18 +240,18 @@ impl<'w, S: PollTransport, R: Role, U: Unit> Future for Receive<'w, S, R, U> {
 /// Does what the endpoint asks for until something can be taken or the connection has ended, where nothing was
 /// [found](Unit::find). What is pending wakes `cx`, and `write_cx` where it is a write.
 ///
-/// An endpoint of which `rests` says what is to be kept has nothing to do but to read. At a wait this says so
+/// An endpoint of which `parked` says what is to be kept has nothing to do but to read. At a wait this says so
 /// again, if it is known.
 pub(super) fn drive<S: PollTransport, R: Role, U: Unit>(
     inbound: &mut Inbound,
     outgoing: &mut Outgoing<'_, S, R>,
-    rests: &mut Option<Rest>,
+    parked: &mut Option<Parked>,
     cx: &mut Context<'_>,
     write_cx: &mut Context<'_>,
 ) -> Poll<Result<Came<U::Found>, Error>> {
     let mut write = WriteSide::Ready;
     loop {
-        let action = match rests {
+        let action = match parked {
             Some(_) => Action::Read,
             None => U::poll(inbound, outgoing.outbound, write)?,
         };
@@ -260,7 +260,7 @@ pub(super) fn drive<S: PollTransport, R: Role, U: Unit>(
             Action::Close => return Poll::Ready(Ok(Came::End)),
             Action::Write => match outgoing.poll_write_once(write_cx) {
                 // That was all, mostly.
-                Poll::Ready(Ok(())) => *rests = inbound.rest(outgoing.outbound),
+                Poll::Ready(Ok(())) => *parked = inbound.park(outgoing.outbound),
                 // The peer does not read any more; what it sent before tells why.
                 Poll::Ready(Err(_)) => outgoing.outbound.write_ended(),
                 Poll::Pending if write == WriteSide::Blocked => {
@@ -312,7 +312,7 @@ pub(super) fn drive<S: PollTransport, R: Role, U: Unit>(
                         write = WriteSide::Ready;
                     }
                 }
-                *rests = None;
+                *parked = None;
             }
             Action::Yield => {
                 // A peer that always has more to send does not keep the deadlines from passing.

@@ -1,7 +1,7 @@
 //! An endpoint that is there while there is something to do.
 //!
-//! Owns: where an endpoint goes when its connection rests, and where the next one comes from. Must not know:
-//! when a connection rests, or what wakes it.
+//! Owns: where an endpoint goes when its connection parked, and where the next one comes from. Must not know:
+//! when a connection parked, or what wakes it.
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -10,10 +10,10 @@ use core::cell::RefCell;
 use crate::adapter::spare;
 use crate::connection::Config;
 use crate::message::{Buffers, Endpoint};
-use crate::rest::Rest;
+use crate::parked::Parked;
 use crate::role::{Family, Role, Server};
 
-/// The endpoint of a connection, or what is left of it while that rests.
+/// The endpoint of a connection, or what is left of it while that parked.
 ///
 /// Servers rest for nearly all of their time: between messages. What is left then is a small part of an
 /// endpoint, and whoever wakes up goes on in the one that another connection of the thread has just left.
@@ -27,7 +27,7 @@ enum Kind<R> {
     /// A client has its generator, and a compressing endpoint its contexts: it is never left.
     Alone(Box<Endpoint<R>>),
     /// Any endpoint does that is made in the same way.
-    Kin { rest: Rest, role: fn() -> R, settings: Arc<Settings> },
+    Kin { parked: Parked, role: fn() -> R, settings: Arc<Settings> },
 }
 
 /// What an endpoint is made with, besides its role.
@@ -39,7 +39,7 @@ impl<R: Role> Sleeper<R> {
         let endpoint = Box::new(endpoint);
         match (R::anew(), endpoint.settings()) {
             (Some(role), Some(settings)) => {
-                let kind = Kind::Kin { rest: Rest::new(), role, settings: shared(settings) };
+                let kind = Kind::Kin { parked: Parked::new(), role, settings: shared(settings) };
                 Self { awake: Some(endpoint), kind }
             }
             _ => Self { awake: None, kind: Kind::Alone(endpoint) },
@@ -68,9 +68,9 @@ impl<R: Role> Sleeper<R> {
 
     /// What is left of it, if it is not awake.
     #[inline]
-    pub(super) fn rest(&self) -> Option<Rest> {
+    pub(super) fn park(&self) -> Option<Parked> {
         match (&self.awake, &self.kind) {
-            (None, Kind::Kin { rest, .. }) => Some(*rest),
+            (None, Kind::Kin { parked, .. }) => Some(*parked),
             _ => None,
         }
     }
@@ -82,7 +82,7 @@ impl<R: Role> Sleeper<R> {
             Some(endpoint) => endpoint,
             none => match &mut self.kind {
                 Kind::Alone(endpoint) => endpoint,
-                Kind::Kin { rest, role, settings } => none.insert(wake(*rest, *role, settings)),
+                Kind::Kin { parked, role, settings } => none.insert(wake(*parked, *role, settings)),
             },
         }
     }
@@ -91,23 +91,24 @@ impl<R: Role> Sleeper<R> {
     pub(super) fn into_awake(self) -> Endpoint<R> {
         match (self.awake, self.kind) {
             (Some(endpoint), _) | (None, Kind::Alone(endpoint)) => *endpoint,
-            (None, Kind::Kin { rest, role, settings }) => *wake(rest, role, &settings),
+            (None, Kind::Kin { parked, role, settings }) => *wake(parked, role, &settings),
         }
     }
 
-    /// Leaves the endpoint if its connection is at rest, which may be known, and what buffers it does not need
+    /// Leaves the endpoint if its connection is idle, which may be known, and what buffers it does not need
     /// in any case.
     #[inline]
-    pub(super) fn settle(&mut self, rests: Option<Rest>) {
+    pub(super) fn settle(&mut self, known: Option<Parked>) {
         let endpoint = match (self.awake.take(), &mut self.kind) {
-            (Some(mut endpoint), Kind::Kin { rest, settings, .. }) => match rests.or_else(|| endpoint.rest())
-            {
-                Some(left) => {
-                    *rest = left;
-                    return leave(settings, endpoint);
+            (Some(mut endpoint), Kind::Kin { parked, settings, .. }) => {
+                match known.or_else(|| endpoint.park()) {
+                    Some(left) => {
+                        *parked = left;
+                        return leave(settings, endpoint);
+                    }
+                    None => self.awake.insert(endpoint),
                 }
-                None => self.awake.insert(endpoint),
-            },
+            }
             (_, Kind::Alone(endpoint)) => endpoint,
             (None, Kind::Kin { .. }) => return,
         };
@@ -115,11 +116,11 @@ impl<R: Role> Sleeper<R> {
     }
 }
 
-/// An endpoint in which a connection goes on that was at rest.
+/// An endpoint in which a connection goes on that was parked.
 #[inline(never)]
-fn wake<R: Role>(rest: Rest, role: fn() -> R, settings: &Arc<Settings>) -> Box<Endpoint<R>> {
+fn wake<R: Role>(parked: Parked, role: fn() -> R, settings: &Arc<Settings>) -> Box<Endpoint<R>> {
     let mut endpoint = take(settings).unwrap_or_else(|| anew(role, settings));
-    endpoint.resume(rest);
+    endpoint.unpark(parked);
     endpoint
 }
 
@@ -215,7 +216,7 @@ impl<R> core::fmt::Debug for Sleeper<R> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match (&self.awake, &self.kind) {
             (Some(endpoint), _) | (None, Kind::Alone(endpoint)) => endpoint.fmt(f),
-            (None, Kind::Kin { rest, .. }) => rest.fmt(f),
+            (None, Kind::Kin { parked, .. }) => parked.fmt(f),
         }
     }
 }

@@ -11,7 +11,7 @@ use mio::{Events, Interest, Poll, Token};
 use sockless::handshake::server::{Handshake, Progress};
 use sockless::handshake::{HeadLimits, OriginPolicy};
 use sockless::message::{Action, Buffers, Endpoint, FeedError, OwnedMessage, Refused, Spare, WriteSide};
-use sockless::{Config, Rest, Server};
+use sockless::{Config, Parked, Server};
 
 use crate::Result;
 
@@ -74,7 +74,7 @@ enum Phase {
     /// With what came of its request.
     Opening(Vec<u8>),
     /// Between messages, and nothing to do.
-    AtRest(Rest),
+    Parked(Parked),
     /// Something is in progress.
     Awake(Box<Echo>),
 }
@@ -88,23 +88,23 @@ impl Connection {
                 Some(more) => (Box::new(Echo::new(&more)), true),
                 None => return Ok(true),
             },
-            Phase::AtRest(rest) => {
+            Phase::Parked(rest) => {
                 let mut echo = shared.awake.take().unwrap_or_else(|| Box::new(Echo::new(&[])));
-                echo.endpoint.resume(*rest);
+                echo.endpoint.unpark(*rest);
                 (echo, ended)
             }
-            Phase::Awake(_) => match std::mem::replace(&mut self.phase, Phase::AtRest(Rest::new())) {
+            Phase::Awake(_) => match std::mem::replace(&mut self.phase, Phase::Parked(Parked::new())) {
                 Phase::Awake(echo) => (echo, ended),
                 _ => return Ok(false),
             },
         };
         let goes_on = echo.turn(&mut self.stream, ended, &mut shared.spare)?;
         echo.endpoint.give_back(&mut shared.spare);
-        let rest = if echo.held.is_none() { echo.endpoint.rest() } else { None };
+        let rest = if echo.held.is_none() { echo.endpoint.park() } else { None };
         self.phase = match rest {
             Some(rest) => {
                 shared.awake = Some(echo);
-                Phase::AtRest(rest)
+                Phase::Parked(rest)
             }
             None => Phase::Awake(echo),
         };
