@@ -24,7 +24,8 @@ use sockless::handshake::client::{self, ClientRequest};
 use sockless::handshake::server;
 use sockless::handshake::{parse_deflate_answer, HandshakeError, HeadLimits, Headers, OriginPolicy, Uri};
 use sockless::{
-    AnyRole, Config, Connection, EntropyError, Event, Input, Limits, MessageKind, ProtocolError, Transport,
+    AnyRole, Config, Connection, EntropyError, Event, Input, Limits, MessageKind, ProtocolError,
+    TransportAction,
 };
 
 #[allow(unused_imports, reason = "each target runs one of the bodies")]
@@ -114,8 +115,8 @@ pub fn client_handshake(data: &[u8]) {
         chunks.read(|chunk| match handshake.recv(chunk) {
             Ok((taken, client::Progress::NeedMore)) => Read::More(taken),
             Ok((taken, client::Progress::Accepted(accepted))) => {
-                assert!(accepted.session().deflate.is_none() || accepted.extensions().iter().count() == 1);
-                let parts = (accepted.session(), accepted.subprotocol(), fields(accepted.headers()));
+                assert!(accepted.negotiated().deflate.is_none() || accepted.extensions().iter().count() == 1);
+                let parts = (accepted.negotiated(), accepted.subprotocol(), fields(accepted.headers()));
                 Read::End(taken, format!("accepted {parts:?}"))
             }
             Ok((taken, client::Progress::Rejected(rejected))) => {
@@ -187,7 +188,7 @@ struct Seen {
     items: Vec<Item>,
     error: Option<ProtocolError>,
     owed: Vec<u8>,
-    transport: Transport,
+    transport: TransportAction,
 }
 
 #[derive(Debug, PartialEq, Eq)]

@@ -22,7 +22,7 @@ pub enum ReadyState {
 /// What to do with the transport, once everything that the engine wants sent was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "an adapter must know every instruction")]
-pub enum Transport {
+pub enum TransportAction {
     /// Go on reading and writing.
     Open,
     /// Flush, end the writing direction, then read to the end of the stream and close. The server ends first,
@@ -97,17 +97,21 @@ impl Ending {
         }
     }
 
-    pub(crate) const fn transport(&self) -> Transport {
+    pub(crate) const fn transport(&self) -> TransportAction {
         if self.ended {
-            return Transport::Close;
+            return TransportAction::Close;
         }
         if self.failure.is_some() {
-            return if self.frame_abandoned { Transport::Close } else { Transport::ShutdownWrite };
+            return if self.frame_abandoned {
+                TransportAction::Close
+            } else {
+                TransportAction::ShutdownWrite
+            };
         }
         match (self.received, self.owed, self.side) {
-            (Some(_), true, Side::Server) => Transport::ShutdownWrite,
-            (Some(_), true, Side::Client) => Transport::AwaitEof,
-            _ => Transport::Open,
+            (Some(_), true, Side::Server) => TransportAction::ShutdownWrite,
+            (Some(_), true, Side::Client) => TransportAction::AwaitEof,
+            _ => TransportAction::Open,
         }
     }
 

@@ -4,8 +4,7 @@
 //! buffers, sockets, or any clock.
 
 use crate::close::CloseFrame;
-use crate::closing::{Closed, ReadyState, Transport};
-use crate::conduct::{Conduct, Wait};
+use crate::closing::{Closed, ReadyState, TransportAction};
 use crate::deadline::{Deadlines, Output, Timeouts};
 use crate::error::{EntropyError, ProtocolError};
 use crate::event::Event;
@@ -15,6 +14,7 @@ use crate::limits::Limits;
 use crate::parked::Parked;
 use crate::reader::Reader;
 use crate::role::Role;
+use crate::send_half::{SendHalf, Wait};
 use crate::time::{Timestamp, Wake};
 use crate::writer::Writer;
 
@@ -58,13 +58,16 @@ impl Config {
 #[derive(Clone)]
 pub struct Connection<R> {
     reader: Reader,
-    conduct: Conduct<R>,
+    send_half: SendHalf<R>,
 }
 
 impl<R: Role> Connection<R> {
     /// At the first byte after the opening handshake.
     pub fn new(role: R, config: Config) -> Self {
-        Self { reader: Reader::new(role.side(), config.limits), conduct: Conduct::new(role, config.timeouts) }
+        Self {
+            reader: Reader::new(role.side(), config.limits),
+            send_half: SendHalf::new(role, config.timeouts),
+        }
     }
 
     /// The same, where an extension was negotiated that gives `rsv` a meaning on the first frame of a
@@ -72,7 +75,7 @@ impl<R: Role> Connection<R> {
     #[must_use]
     pub fn with_allowed_rsv(mut self, rsv: Rsv) -> Self {
         self.reader.allow_rsv(rsv);
-        self.conduct.writer.allow_rsv(rsv);
+        self.send_half.writer.allow_rsv(rsv);
         self
     }
 
@@ -91,14 +94,14 @@ impl<R: Role> Connection<R> {
         if input.remaining() == 0 {
             return Ok(None);
         }
-        let Conduct { writer, deadlines, .. } = &mut self.conduct;
+        let SendHalf { writer, deadlines, .. } = &mut self.send_half;
         deadlines.received();
         let side = writer.side();
-        let event = self.reader.next_as(side, input, writer.replies());
+        let event = self.reader.next_as(side, input, writer.mailbox());
         match event {
-            Ok(Some(Event::Close(code))) => self.conduct.close_came(code),
-            Err(error) => self.conduct.failed(error),
-            Ok(None) if self.reader.has_swallowed_enough() => self.conduct.give_up(),
+            Ok(Some(Event::Close(code))) => self.send_half.close_came(code),
+            Err(error) => self.send_half.failed(error),
+            Ok(None) if self.reader.has_swallowed_enough() => self.send_half.give_up(),
             Ok(_) => {}
         }
         event
@@ -106,8 +109,8 @@ impl<R: Role> Connection<R> {
 
     /// Fails the connection (section 7.1.7) for what an extension found in a message, and owes its Close.
     pub fn fail(&mut self, error: ProtocolError) {
-        self.reader.fail(error, self.conduct.writer.replies());
-        self.conduct.failed(error);
+        self.reader.fail(error, self.send_half.writer.mailbox());
+        self.send_half.failed(error);
     }
 
     /// The transport ended: no byte will come. [`closed`](Self::closed) tells from now on how the connection
@@ -118,14 +121,14 @@ impl<R: Role> Connection<R> {
     /// [`ProtocolError::UnexpectedEof`], once, if no Close had come and the connection had not failed.
     pub fn eof(&mut self) -> Result<(), ProtocolError> {
         let result = self.reader.eof();
-        self.conduct.eof(result.err());
+        self.send_half.eof(result.err());
         result
     }
 
     /// Drops the connection by any means (section 7.1.1 allows it under attack): nothing more is sent or
     /// reported.
     pub fn abort(&mut self) {
-        self.conduct.abort();
+        self.send_half.abort();
         // There is nobody left to tell.
         let _ = self.reader.eof();
     }
@@ -137,7 +140,7 @@ impl<R: Role> Connection<R> {
     /// [`EntropyError`] if a client has no masking key.
     #[inline]
     pub fn poll_transmit(&mut self, out: &mut [u8]) -> Result<usize, EntropyError> {
-        self.conduct.writer.poll_transmit(out)
+        self.send_half.writer.poll_transmit(out)
     }
 
     /// Whether [`poll_transmit`](Self::poll_transmit) has something to write, at once or after the frame in
@@ -145,13 +148,13 @@ impl<R: Role> Connection<R> {
     #[inline]
     #[must_use]
     pub const fn wants_transmit(&self) -> bool {
-        self.conduct.writer.wants_transmit()
+        self.send_half.writer.wants_transmit()
     }
 
     /// The sending half: messages, Pings, and the Close that starts the closing handshake.
     #[inline]
     pub fn writer(&mut self) -> &mut Writer<R> {
-        &mut self.conduct.writer
+        &mut self.send_half.writer
     }
 
     /// The receiving half.
@@ -162,18 +165,18 @@ impl<R: Role> Connection<R> {
 
     /// What to do with the transport once everything owed was written.
     #[must_use]
-    pub fn transport(&self) -> Transport {
-        self.conduct.transport()
+    pub fn transport(&self) -> TransportAction {
+        self.send_half.transport()
     }
 
     /// Open, closing or closed.
     pub fn ready_state(&self) -> ReadyState {
-        self.conduct.ready_state()
+        self.send_half.ready_state()
     }
 
     /// How the connection ended: `None` until the transport did.
     pub fn closed(&self) -> Option<Closed> {
-        self.conduct.closed()
+        self.send_half.closed()
     }
 
     /// The Close that came, as soon as it came. Its reason is the peer's text.
@@ -199,7 +202,7 @@ impl<R: Role> Connection<R> {
 
     /// As [`poll_timeout`](Self::poll_timeout), where it is known what became of the output.
     pub(crate) fn poll_timeout_with(&self, output: Output) -> Wake {
-        self.conduct.poll_timeout(self.wait(output))
+        self.send_half.poll_timeout(self.wait(output))
     }
 
     /// As [`handle_timeout`](Self::handle_timeout), where it is known what became of the output.
@@ -208,9 +211,9 @@ impl<R: Role> Connection<R> {
         now: Timestamp,
         output: Output,
     ) -> Result<(), ProtocolError> {
-        let result = self.conduct.handle_timeout(now, self.wait(output));
+        let result = self.send_half.handle_timeout(now, self.wait(output));
         if let Err(error) = result {
-            self.reader.fail(error, self.conduct.writer.replies());
+            self.reader.fail(error, self.send_half.writer.mailbox());
         }
         result
     }
@@ -225,7 +228,7 @@ impl<R: Role> Connection<R> {
     #[must_use]
     pub fn park(&self) -> Option<Parked> {
         if self.reader.is_idle() {
-            self.conduct.park()
+            self.send_half.park()
         } else {
             None
         }
@@ -235,21 +238,21 @@ impl<R: Role> Connection<R> {
     /// same role, limits and timeouts, and with the extension that the other has negotiated.
     pub fn unpark(&mut self, parked: Parked) {
         self.reader.unpark(parked.allowed_rsv());
-        self.conduct.unpark(parked);
+        self.send_half.unpark(parked);
     }
 
     /// The halves, for two tasks. Whoever has the reader passes what is owed on to the writer's
-    /// [`replies`](Writer::replies).
+    /// [`mailbox`](Writer::mailbox).
     pub fn split(self) -> (Reader, Writer<R>, Deadlines) {
-        (self.reader, self.conduct.writer, self.conduct.deadlines)
+        (self.reader, self.send_half.writer, self.send_half.deadlines)
     }
 
     /// The halves in place, for the layer that owns buffers beside them. What the reader meets, a Close or a
     /// failure, is to be told to the other.
     #[cfg(any(feature = "embedded-io", feature = "embedded-io-async"))]
-    pub(crate) fn halves_mut(&mut self) -> (&mut Reader, &mut Conduct<R>) {
-        (&mut self.reader, &mut self.conduct)
+    pub(crate) fn halves_mut(&mut self) -> (&mut Reader, &mut SendHalf<R>) {
+        (&mut self.reader, &mut self.send_half)
     }
 }
 
-debug_states!([R] Connection<R>, |this| { reader: this.reader, conduct: this.conduct });
+debug_states!([R] Connection<R>, |this| { reader: this.reader, send_half: this.send_half });

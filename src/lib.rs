@@ -33,14 +33,14 @@
 //! # The same without adapter, allocator or clock
 //!
 //! ```
-//! use sockless::{Config, Connection, Event, Input, Payload, ProtocolError, Server, Transport};
+//! use sockless::{Config, Connection, Event, Input, Payload, ProtocolError, Server, TransportAction};
 //!
 //! /// Answers what one read brought; `write` is the transport's.
 //! fn echo(
 //!     connection: &mut Connection<Server>,
 //!     received: &mut [u8],
 //!     mut write: impl FnMut(&[u8]),
-//! ) -> Result<Transport, ProtocolError> {
+//! ) -> Result<TransportAction, ProtocolError> {
 //!     let mut input = Input::new(received);
 //!     let result = loop {
 //!         match connection.recv(&mut input) {
@@ -66,15 +66,15 @@
 //! let mut written = Vec::new();
 //! let mut received = *b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58"; // RFC 6455 section 5.7
 //! let next = echo(&mut connection, &mut received, |bytes| written.extend_from_slice(bytes));
-//! assert_eq!((written.as_slice(), next), (&b"\x81\x05Hello"[..], Ok(Transport::Open)));
+//! assert_eq!((written.as_slice(), next), (&b"\x81\x05Hello"[..], Ok(TransportAction::Open)));
 //! ```
 //!
 //! # Architecture
 //!
 //! ```text
 //! frame, close, utf8, limits, time     the wire format and values
-//!   <- reader, writer                  the two halves; replies: two slots from one to the other
-//!     <- conduct, connection           both halves, closing handshake, deadlines; rest: one that waits
+//!   <- reader, writer                  the two halves; mailbox: two slots from one to the other
+//!     <- send_half, connection         both halves, closing handshake, deadlines; parked: one that waits
 //!       <- message                     whole messages, buffers, the order of reading and writing
 //!         <- adapter                   std, tokio, futures-io, embedded-io: read, write, report
 //! deflate                              compression: its terms, used by handshake; its codec, by message
@@ -82,7 +82,7 @@
 //! ```
 //!
 //! An arrow means "is used by"; a test refuses any other. What the peer's frames oblige us to answer goes
-//! into two bounded slots ([`Replies`]): the newest Pong and the first Close, so that neither can be lost or
+//! into two bounded slots ([`Mailbox`]): the newest Pong and the first Close, so that neither can be lost or
 //! pile up. Roles are types: a [`Server`] has no source of randomness, a [`Client`] cannot send an unmasked
 //! frame. Misuse by our own caller ([`SendError`], [`BufferTooSmall`]) is another type than misbehaviour of
 //! the peer ([`ProtocolError`]), which knows its close code.
@@ -129,7 +129,7 @@
 //! | [`Connection<Server>`](Connection) | 504 |
 //! | [`Parked`]: a connection that waits | 24 |
 //! | [`Event`], [`Data`] | 40 |
-//! | [`Replies`] | 130 |
+//! | [`Mailbox`] | 130 |
 //! | [`Utf8Check`] | 3 |
 //! | [`Masker`](frame::Masker) | 4 |
 //!
@@ -206,7 +206,6 @@ macro_rules! debug_states {
 pub mod adapter;
 mod close;
 mod closing;
-mod conduct;
 mod connection;
 mod deadline;
 pub mod deflate;
@@ -219,19 +218,20 @@ pub mod frame;
 pub mod handshake;
 mod input;
 mod limits;
+mod mailbox;
 pub mod message;
 mod parked;
 mod payload;
 mod reader;
-mod replies;
 mod role;
+mod send_half;
 mod time;
 mod tolerance;
 mod utf8;
 mod writer;
 
 pub use close::{CloseCode, CloseFrame, CloseReason};
-pub use closing::{Closed, Initiator, ReadyState, Transport};
+pub use closing::{Closed, Initiator, ReadyState, TransportAction};
 pub use connection::{Config, Connection};
 pub use deadline::{Deadlines, Output, Progress, TimeoutAction, Timeouts};
 #[cfg(feature = "rng")]
@@ -241,11 +241,11 @@ pub use event::{Data, Event, MessageProgress};
 pub use frame::MessageKind;
 pub use input::Input;
 pub use limits::Limits;
+pub use mailbox::Mailbox;
 pub use message::Message;
 pub use parked::Parked;
 pub use payload::{ControlPayload, Payload};
 pub use reader::Reader;
-pub use replies::Replies;
 pub use role::{AnyRole, Client, Entropy, Role, Server, Side};
 pub use time::{Timestamp, Wake};
 pub use tolerance::{Tolerance, Tolerances, UnknownTolerance};

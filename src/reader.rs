@@ -17,7 +17,7 @@ use crate::event::{Data, Event, MessageProgress, Piece};
 use crate::frame::{Masker, MaskingKey, MessageKind, Opcode, Rsv};
 use crate::input::Input;
 use crate::limits::Limits;
-use crate::replies::{CloseReply, Replies};
+use crate::mailbox::{CloseReply, Mailbox};
 use crate::role::Side;
 use crate::tolerance::Tolerance;
 use crate::utf8::{is_short_ascii, whole_text, InvalidUtf8, Utf8Check};
@@ -201,21 +201,21 @@ impl Reader {
         self.limits
     }
 
-    /// The next event in `input`. What it obliges us to answer goes to `replies`.
+    /// The next event in `input`. What it obliges us to answer goes to `mailbox`.
     ///
     /// `Ok(None)` means that every byte was consumed: the buffer may be used again from its front.
     ///
     /// # Errors
     ///
-    /// [`ProtocolError`], once: the connection has failed, its Close is in `replies`, and all further input
+    /// [`ProtocolError`], once: the connection has failed, its Close is in `mailbox`, and all further input
     /// is swallowed.
     #[inline]
     pub fn next<'b>(
         &mut self,
         input: &mut Input<'b>,
-        replies: &mut Replies,
+        mailbox: &mut Mailbox,
     ) -> Result<Option<Event<'b>>, ProtocolError> {
-        self.next_as(self.side, input, replies)
+        self.next_as(self.side, input, mailbox)
     }
 
     /// As [`next`](Self::next). `side` is this end's, where that may be known to the compiler.
@@ -224,7 +224,7 @@ impl Reader {
         &mut self,
         side: Side,
         input: &mut Input<'b>,
-        replies: &mut Replies,
+        mailbox: &mut Mailbox,
     ) -> Result<Option<Event<'b>>, ProtocolError> {
         if input.remaining() == 0 {
             return Ok(None);
@@ -235,7 +235,7 @@ impl Reader {
         if let Some(data) = self.take_short(side, input) {
             return match data {
                 Ok(data) => Ok(Some(Event::Data(data))),
-                Err(InvalidUtf8) => Err(self.failed(ProtocolError::InvalidUtf8, replies)),
+                Err(InvalidUtf8) => Err(self.failed(ProtocolError::InvalidUtf8, mailbox)),
             };
         }
         if input.remaining() == 1 && self.take_header_octet(input.rest()) {
@@ -243,7 +243,7 @@ impl Reader {
             return Ok(None);
         }
         // What is left goes in and out by value: what is lent to no function can live in registers.
-        let Step { rest, event } = self.next_in_frame(input.take_all(), replies);
+        let Step { rest, event } = self.next_in_frame(input.take_all(), mailbox);
         input.put_back(rest);
         event
     }
@@ -267,10 +267,10 @@ impl Reader {
     /// Fails the connection for a reason outside of the input, such as a deadline, and owes its Close.
     ///
     /// Nothing happens after a Close or a failure.
-    pub fn fail(&mut self, error: ProtocolError, replies: &mut Replies) {
+    pub fn fail(&mut self, error: ProtocolError, mailbox: &mut Mailbox) {
         if !matches!(self.state, State::Closed(_) | State::Failed(_)) {
             self.end(State::Failed(error));
-            replies.set_close(CloseReply::Failure(error.close_code()));
+            mailbox.set_close(CloseReply::Failure(error.close_code()));
         }
     }
 
@@ -393,23 +393,23 @@ impl Reader {
 
     /// As [`next`](Self::next), inside a frame or a message, or after all of them.
     #[inline(never)]
-    fn next_in_frame<'b>(&mut self, rest: &'b mut [u8], replies: &mut Replies) -> Step<'b> {
+    fn next_in_frame<'b>(&mut self, rest: &'b mut [u8], mailbox: &mut Mailbox) -> Step<'b> {
         if matches!(self.state, State::Between | State::Amid) {
-            return self.next_other(rest, replies);
+            return self.next_other(rest, mailbox);
         }
         if self.taken == Taken::Text && (rest.len() as u64) < self.other_remaining {
-            return self.next_text(rest, replies);
+            return self.next_text(rest, mailbox);
         }
         match self.state {
-            State::Data if self.frame_remaining() > 0 => self.next_piece(rest, replies),
-            State::Header => self.next_after_header(rest, replies),
-            _ => self.next_in_steps(rest, replies),
+            State::Data if self.frame_remaining() > 0 => self.next_piece(rest, mailbox),
+            State::Header => self.next_after_header(rest, mailbox),
+            _ => self.next_in_steps(rest, mailbox),
         }
     }
 
     /// As [`next`](Self::next), where a further piece of a text does not end its frame.
     #[inline(never)]
-    fn next_text<'b>(&mut self, piece: &'b mut [u8], replies: &mut Replies) -> Step<'b> {
+    fn next_text<'b>(&mut self, piece: &'b mut [u8], mailbox: &mut Mailbox) -> Step<'b> {
         self.other_remaining = self.other_remaining.saturating_sub(piece.len() as u64);
         if self.side == Side::Server || self.masked_by_server {
             self.masker.apply_short(piece);
@@ -417,11 +417,11 @@ impl Reader {
         let piece: &'b [u8] = piece;
         let piece = match self.text.push_few(piece) {
             Some(Ok(whole)) => few_octets(piece, whole),
-            Some(Err(InvalidUtf8)) => return self.not_text(Input::new(&mut []), replies),
+            Some(Err(InvalidUtf8)) => return self.not_text(Input::new(&mut []), mailbox),
             None if self.text.is_complete() && is_short_ascii(piece) => Piece::Short(piece),
             None => match self.text_piece(piece, false) {
                 Ok(piece) => piece,
-                Err(InvalidUtf8) => return self.not_text(Input::new(&mut []), replies),
+                Err(InvalidUtf8) => return self.not_text(Input::new(&mut []), mailbox),
             },
         };
         let data = Data {
@@ -436,18 +436,18 @@ impl Reader {
     }
 
     #[cold]
-    fn not_text<'b>(&mut self, left: Input<'b>, replies: &mut Replies) -> Step<'b> {
-        Step::error(left, self.failed(ProtocolError::InvalidUtf8, replies))
+    fn not_text<'b>(&mut self, left: Input<'b>, mailbox: &mut Mailbox) -> Step<'b> {
+        Step::error(left, self.failed(ProtocolError::InvalidUtf8, mailbox))
     }
 
     /// As [`next`](Self::next), before a frame that is not a short message.
     #[inline(never)]
-    fn next_other<'b>(&mut self, rest: &'b mut [u8], replies: &mut Replies) -> Step<'b> {
+    fn next_other<'b>(&mut self, rest: &'b mut [u8], mailbox: &mut Mailbox) -> Step<'b> {
         let mut input = Input::new(rest);
         match self.take_short_fragment(&mut input) {
             None => {}
             Some(Ok(data)) => return Step::data(input, data),
-            Some(Err(InvalidUtf8)) => return self.not_text(input, replies),
+            Some(Err(InvalidUtf8)) => return self.not_text(input, mailbox),
         }
         let least = match self.side {
             Side::Server => 6,
@@ -455,17 +455,17 @@ impl Reader {
         };
         let rest = input.into_rest();
         if rest.len() < least {
-            self.next_after_header(rest, replies)
+            self.next_after_header(rest, mailbox)
         } else if self.short_message(rest).is_some() {
-            self.next_begun(rest, replies)
+            self.next_begun(rest, mailbox)
         } else {
-            self.next_in_steps(rest, replies)
+            self.next_in_steps(rest, mailbox)
         }
     }
 
     /// As [`next`](Self::next), at the header of a short message whose end has not come.
     #[inline(never)]
-    fn next_begun<'b>(&mut self, rest: &'b mut [u8], replies: &mut Replies) -> Step<'b> {
+    fn next_begun<'b>(&mut self, rest: &'b mut [u8], mailbox: &mut Mailbox) -> Step<'b> {
         let mut input = Input::new(rest);
         // To be handed it would cost whole messages that it is put together.
         if let Some(short) = self.short_message(input.rest()) {
@@ -475,39 +475,39 @@ impl Reader {
         if input.remaining() == 0 {
             return Step::nothing();
         }
-        self.next_piece(input.into_rest(), replies)
+        self.next_piece(input.into_rest(), mailbox)
     }
 
     /// As [`next`](Self::next), where a header comes in pieces.
     #[inline(never)]
-    fn next_after_header<'b>(&mut self, rest: &'b mut [u8], replies: &mut Replies) -> Step<'b> {
+    fn next_after_header<'b>(&mut self, rest: &'b mut [u8], mailbox: &mut Mailbox) -> Step<'b> {
         let mut input = Input::new(rest);
         match self.collect_header(&mut input) {
             Ok(false) => Step::nothing(),
             Ok(true) if self.frame_remaining() > 0 && input.remaining() == 0 => Step::nothing(),
-            Ok(true) if self.frame_remaining() > 0 => self.next_piece(input.into_rest(), replies),
-            Ok(true) => self.next_in_steps(input.into_rest(), replies),
-            Err(error) => Step::error(input, self.failed(error, replies)),
+            Ok(true) if self.frame_remaining() > 0 => self.next_piece(input.into_rest(), mailbox),
+            Ok(true) => self.next_in_steps(input.into_rest(), mailbox),
+            Err(error) => Step::error(input, self.failed(error, mailbox)),
         }
     }
 
     /// As [`next`](Self::next), where more of a payload has come.
     #[inline(never)]
-    fn next_piece<'b>(&mut self, rest: &'b mut [u8], replies: &mut Replies) -> Step<'b> {
+    fn next_piece<'b>(&mut self, rest: &'b mut [u8], mailbox: &mut Mailbox) -> Step<'b> {
         let mut input = Input::new(rest);
         match self.take_piece(&mut input) {
             Ok(data) => Step::data(input, data),
-            Err(InvalidUtf8) => self.not_text(input, replies),
+            Err(InvalidUtf8) => self.not_text(input, mailbox),
         }
     }
 
     /// As [`next`](Self::next), for everything.
     #[inline(never)]
-    fn next_in_steps<'b>(&mut self, rest: &'b mut [u8], replies: &mut Replies) -> Step<'b> {
+    fn next_in_steps<'b>(&mut self, rest: &'b mut [u8], mailbox: &mut Mailbox) -> Step<'b> {
         let mut input = Input::new(rest);
-        let event = match self.advance(&mut input, replies) {
+        let event = match self.advance(&mut input, mailbox) {
             Ok(Some(Next::Data { .. })) => {
-                self.take_data(&mut input, replies).map(|data| Some(Event::Data(data)))
+                self.take_data(&mut input, mailbox).map(|data| Some(Event::Data(data)))
             }
             Ok(Some(Next::Ping)) => Ok(Some(Event::Ping)),
             Ok(Some(Next::Pong)) => Ok(Some(Event::Pong)),
@@ -531,12 +531,12 @@ impl Reader {
     pub(crate) fn advance(
         &mut self,
         input: &mut Input<'_>,
-        replies: &mut Replies,
+        mailbox: &mut Mailbox,
     ) -> Result<Option<Next>, ProtocolError> {
         if self.frame_remaining() > 0 {
             return Ok(self.next_data(input));
         }
-        self.advance_in_steps(input, replies)
+        self.advance_in_steps(input, mailbox)
     }
 
     /// What stands next inside the payload of a data frame.
@@ -558,14 +558,14 @@ impl Reader {
     fn advance_in_steps(
         &mut self,
         input: &mut Input<'_>,
-        replies: &mut Replies,
+        mailbox: &mut Mailbox,
     ) -> Result<Option<Next>, ProtocolError> {
         loop {
             match self.state {
                 State::Between | State::Amid | State::Header => match self.header(input) {
                     Ok(true) => {}
                     Ok(false) => return Ok(None),
-                    Err(error) => return Err(self.failed(error, replies)),
+                    Err(error) => return Err(self.failed(error, mailbox)),
                 },
                 State::Data if self.frame_remaining() == 0 && !self.fin => {
                     // An empty fragment in the middle tells nothing.
@@ -577,9 +577,9 @@ impl Reader {
                         return Ok(None);
                     }
                     return self
-                        .control(opcode, replies)
+                        .control(opcode, mailbox)
                         .map(Some)
-                        .map_err(|error| self.failed(error, replies));
+                        .map_err(|error| self.failed(error, mailbox));
                 }
                 State::Closed(_) | State::Failed(_) => {
                     let octets = u32::try_from(input.take_all().len()).unwrap_or(u32::MAX);
@@ -594,12 +594,12 @@ impl Reader {
     pub(crate) fn take_data<'b>(
         &mut self,
         input: &mut Input<'b>,
-        replies: &mut Replies,
+        mailbox: &mut Mailbox,
     ) -> Result<Data<'b>, ProtocolError> {
         match self.take_amid(self.side, input) {
             Some(data) => Ok(data),
             None => {
-                self.take_piece(input).map_err(|InvalidUtf8| self.failed(ProtocolError::InvalidUtf8, replies))
+                self.take_piece(input).map_err(|InvalidUtf8| self.failed(ProtocolError::InvalidUtf8, mailbox))
             }
         }
     }
@@ -701,8 +701,8 @@ impl Reader {
     }
 
     #[cold]
-    fn failed(&mut self, error: ProtocolError, replies: &mut Replies) -> ProtocolError {
-        self.fail(error, replies);
+    fn failed(&mut self, error: ProtocolError, mailbox: &mut Mailbox) -> ProtocolError {
+        self.fail(error, mailbox);
         error
     }
 }

@@ -11,8 +11,8 @@ use crate::error::{BufferTooSmall, SendError};
 use crate::frame::{
     copy, EncodedHeader, FrameHeader, LengthForm, Masker, MaskingKey, MessageKind, Opcode, Rsv,
 };
+use crate::mailbox::{CloseReply, Mailbox};
 use crate::payload::{ControlPayload, Payload};
-use crate::replies::{CloseReply, Replies};
 use crate::role::{Role, Server, Side};
 use crate::utf8::Utf8Check;
 use crate::EntropyError;
@@ -34,7 +34,7 @@ pub struct Writer<R> {
     masker: Masker,
     text: TextState,
     keep_alive: bool,
-    replies: Replies,
+    mailbox: Mailbox,
 }
 
 /// Where the text in progress stands, once raw octets are part of it.
@@ -55,7 +55,7 @@ impl<R: Role> Writer<R> {
             masker: Masker::new(MaskingKey([0; 4])),
             text: None,
             keep_alive: false,
-            replies: Replies::new(),
+            mailbox: Mailbox::new(),
         }
     }
 
@@ -85,8 +85,8 @@ impl<R: Role> Writer<R> {
         self.allowed_rsv = allowed_rsv;
         self.text = None;
         self.keep_alive = false;
-        self.replies.clear_pong();
-        self.replies.clear_close();
+        self.mailbox.clear_pong();
+        self.mailbox.clear_close();
     }
 
     /// Which end of the connection this is.
@@ -308,12 +308,12 @@ impl<R: Role> Writer<R> {
         }
         let mut body = [0; 125];
         let body = close_body(frame, &mut body);
-        let pong = self.replies.pong().map_or(0, |payload| self.encoded_len(payload.len()));
+        let pong = self.mailbox.pong().map_or(0, |payload| self.encoded_len(payload.len()));
         let required = pong.saturating_add(self.encoded_len(body.len()));
         if out.len() < required {
             return Err(BufferTooSmall::new(required).into());
         }
-        let owed = self.replies;
+        let owed = self.mailbox;
         let first = self.transmit_pong(out)?;
         let rest = out.get_mut(first..).unwrap_or(&mut []);
         match self.control_frame(Opcode::CLOSE, body, rest) {
@@ -323,7 +323,7 @@ impl<R: Role> Writer<R> {
                 Ok(first.saturating_add(second))
             }
             Err(error) => {
-                self.replies = owed;
+                self.mailbox = owed;
                 Err(error)
             }
         }
@@ -361,7 +361,7 @@ impl<R: Role> Writer<R> {
             false
         } else if self.stage.is_close_sent() {
             // Pings are still answered, but not once the peer's Close came as well (section 5.5.2).
-            self.replies.pong_is_due() && self.replies.close().is_none()
+            self.mailbox.pong_is_due() && self.mailbox.close().is_none()
         } else {
             self.owes()
         }
@@ -370,13 +370,13 @@ impl<R: Role> Writer<R> {
     /// Whether anything is owed: whether it may still be written is not asked.
     #[inline]
     pub(crate) const fn owes(&self) -> bool {
-        self.keep_alive || !self.replies.is_empty()
+        self.keep_alive || !self.mailbox.is_empty()
     }
 
     /// The slots to which a [`Reader`](crate::Reader) adds what is owed.
     #[inline]
-    pub fn replies(&mut self) -> &mut Replies {
-        &mut self.replies
+    pub fn mailbox(&mut self) -> &mut Mailbox {
+        &mut self.mailbox
     }
 
     /// Owes a Ping that keeps the connection alive, with an empty payload. A second one is not owed.
@@ -387,13 +387,13 @@ impl<R: Role> Writer<R> {
     /// Sends nothing more, whatever is owed.
     pub fn abort(&mut self) {
         self.stage.end();
-        self.replies = Replies::new();
+        self.mailbox = Mailbox::new();
     }
 
     /// Whether data may still be sent.
     #[inline]
     pub const fn is_open(&self) -> bool {
-        self.stage.is_open() && self.replies.close().is_none()
+        self.stage.is_open() && self.mailbox.close().is_none()
     }
 
     /// The Close that was sent, as its code: ours, an answer, or that of a failure.
@@ -468,7 +468,7 @@ impl<R: Role> Writer<R> {
     /// in progress. There is no text to go on with then.
     #[inline]
     pub(crate) const fn is_ready(&self) -> bool {
-        self.stage.is_ready() && self.replies.close().is_none()
+        self.stage.is_ready() && self.mailbox.close().is_none()
     }
 
     #[inline]
@@ -596,12 +596,12 @@ impl<R: Role> Writer<R> {
 
     fn transmit_pong(&mut self, out: &mut [u8]) -> Result<usize, SendError> {
         let mut payload = [0; 125];
-        let Some(pong) = self.replies.pong() else { return Ok(0) };
+        let Some(pong) = self.mailbox.pong() else { return Ok(0) };
         let len = pong.len();
         let Some(copy) = payload.get_mut(..len) else { return Ok(0) };
         copy.copy_from_slice(pong);
         let written = self.control_frame(Opcode::PONG, copy, out)?;
-        self.replies.clear_pong();
+        self.mailbox.clear_pong();
         Ok(written)
     }
 
@@ -616,7 +616,7 @@ impl<R: Role> Writer<R> {
     }
 
     fn transmit_close(&mut self, out: &mut [u8]) -> Result<usize, SendError> {
-        let (code, failure) = match self.replies.close() {
+        let (code, failure) = match self.mailbox.close() {
             None => return Ok(0),
             Some(CloseReply::Echo(code)) => (code, false),
             Some(CloseReply::Failure(code)) => (code, true),
@@ -625,7 +625,7 @@ impl<R: Role> Writer<R> {
             return Ok(0); // A Close was sent: there is never a second one.
         }
         if failure && code.is_none() {
-            self.replies.clear_close();
+            self.mailbox.clear_close();
             self.stage.end();
             return Ok(0);
         }
@@ -633,7 +633,7 @@ impl<R: Role> Writer<R> {
         let mut body = [0; 125];
         let body = close_body(frame, &mut body);
         let written = self.control_frame(Opcode::CLOSE, body, out)?;
-        self.replies.clear_close();
+        self.mailbox.clear_close();
         self.stage.sent_close();
         self.sent = code;
         if failure {
@@ -749,6 +749,6 @@ fn close_body<'o>(frame: CloseFrame<'_>, out: &'o mut [u8; 125]) -> &'o [u8] {
     out.get(..len).unwrap_or(&[])
 }
 
-debug_states!([R] Writer<R>, |this| { stage: this.stage, frame_remaining: this.frame_remaining, sent: this.sent, replies: this.replies });
+debug_states!([R] Writer<R>, |this| { stage: this.stage, frame_remaining: this.frame_remaining, sent: this.sent, mailbox: this.mailbox });
 
 debug_states!([] Frame<'_>, |this| { header: this.header, payload: this.payload.len() });

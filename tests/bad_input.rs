@@ -6,7 +6,7 @@ use common::counting::{allocations, Counting};
 use common::*;
 use sockless::{
     Config, Connection, Initiator, Input, Limits, ProtocolError, ReadyState, Timeout, Timeouts, Timestamp,
-    Transport, MAX_CONTROL_FRAME_LEN,
+    TransportAction, MAX_CONTROL_FRAME_LEN,
 };
 
 #[global_allocator]
@@ -179,7 +179,7 @@ fn req_6455_7_1_5_3_a_peer_that_vanishes_anywhere_is_reported_once_as_1006() {
             };
             assert_eq!(ending(&conn), end);
             assert_eq!((conn.eof(), ending(&conn)), (Ok(()), end), "once, and it stays");
-            assert_eq!(conn.transport(), Transport::Close);
+            assert_eq!(conn.transport(), TransportAction::Close);
             let closes: Vec<_> = sent.into_iter().filter(|(first, _)| *first == CLOSE).collect();
             let answer = (CLOSE, close_body(1001, b""));
             assert_eq!(closes, if complete { vec![answer] } else { vec![] });

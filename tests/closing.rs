@@ -4,9 +4,9 @@ mod common;
 
 use common::*;
 use sockless::{
-    CloseCode, CloseFrame, CloseReason, Config, ControlPayload, Event, Initiator, Input, Limits, MessageKind,
-    Payload, ProtocolError, Reader, ReadyState, Replies, SendError, Side, Timeout, Timeouts, Timestamp,
-    Transport, Wake, MAX_CONTROL_FRAME_LEN,
+    CloseCode, CloseFrame, CloseReason, Config, ControlPayload, Event, Initiator, Input, Limits, Mailbox,
+    MessageKind, Payload, ProtocolError, Reader, ReadyState, SendError, Side, Timeout, Timeouts, Timestamp,
+    TransportAction, Wake, MAX_CONTROL_FRAME_LEN,
 };
 
 const LOCAL: Option<Initiator> = Some(Initiator::Local);
@@ -22,10 +22,10 @@ fn closed_by_peer(side: Side, body: &[u8]) -> Conn {
 }
 
 /// What the transport is to do once both Closes were exchanged (section 7.1.1).
-fn after_both(side: Side) -> Transport {
+fn after_both(side: Side) -> TransportAction {
     match side {
-        Side::Server => Transport::ShutdownWrite,
-        Side::Client => Transport::AwaitEof,
+        Side::Server => TransportAction::ShutdownWrite,
+        Side::Client => TransportAction::AwaitEof,
     }
 }
 
@@ -195,13 +195,13 @@ fn req_6455_5_5_1_11_req_6455_7_1_2_2_after_both_closes_the_transport_is_to_end(
         transmit(&mut peer_first);
         let mut we_first = open(side);
         close(&mut we_first, code(1000));
-        assert_eq!(we_first.transport(), Transport::Open, "the peer's Close has not come");
+        assert_eq!(we_first.transport(), TransportAction::Open, "the peer's Close has not come");
         feed(&mut we_first, &to(side, CLOSE, &close_body(1000, b"")));
         for (mut conn, by) in [(peer_first, PEER), (we_first, LOCAL)] {
             assert_eq!((conn.transport(), conn.ready_state()), (after_both(side), ReadyState::Closing));
             assert_eq!(conn.closed(), None, "not before the transport's end");
             assert_eq!(conn.eof(), Ok(()));
-            assert_eq!((conn.transport(), conn.ready_state()), (Transport::Close, ReadyState::Closed));
+            assert_eq!((conn.transport(), conn.ready_state()), (TransportAction::Close, ReadyState::Closed));
             assert_eq!(ending(&conn), (1000, true, by, None));
         }
     }
@@ -211,10 +211,10 @@ fn req_6455_5_5_1_11_req_6455_7_1_2_2_after_both_closes_the_transport_is_to_end(
 fn req_6455_5_5_1_12_req_6455_7_1_1_3_the_server_ends_first_and_the_client_waits() {
     let mut server = closed_by_peer(Side::Server, &close_body(1000, b""));
     transmit(&mut server);
-    assert_eq!(server.transport(), Transport::ShutdownWrite);
+    assert_eq!(server.transport(), TransportAction::ShutdownWrite);
     let mut client = closed_by_peer(Side::Client, &close_body(1000, b""));
     transmit(&mut client);
-    assert_eq!(client.transport(), Transport::AwaitEof);
+    assert_eq!(client.transport(), TransportAction::AwaitEof);
 }
 
 #[test]
@@ -360,7 +360,7 @@ fn req_6455_7_1_4_1_closed_is_clean_only_after_the_closing_handshake() {
         assert_eq!(owed(&mut unanswered), [(CLOSE, close_body(1000, b""))]);
         assert_eq!(ending(&unanswered), (1000, true, PEER, None));
         for conn in [before, amid, unanswered] {
-            assert_eq!((conn.ready_state(), conn.transport()), (ReadyState::Closed, Transport::Close));
+            assert_eq!((conn.ready_state(), conn.transport()), (ReadyState::Closed, TransportAction::Close));
         }
     }
 }
@@ -424,18 +424,18 @@ fn req_6455_7_1_7_4_no_close_is_sent_where_the_peer_could_not_read_it() {
         let mut conn = open(side);
         conn.writer().begin(MessageKind::Binary, true, 10).unwrap();
         feed(&mut conn, &to(side, 0xFF, b""));
-        assert_eq!(conn.transport(), Transport::Close);
+        assert_eq!(conn.transport(), TransportAction::Close);
         assert_eq!(conn.poll_transmit(&mut [0; 131]), Ok(0));
         // Unless the frame is completed after all.
         conn.writer().mask(&mut [0; 10]).unwrap();
-        assert_eq!(conn.transport(), Transport::ShutdownWrite);
+        assert_eq!(conn.transport(), TransportAction::ShutdownWrite);
         assert_eq!(owed(&mut conn), [(CLOSE, close_body(1002, b""))]);
         // Nor is one sent after ours.
         let mut conn = open(side);
         close(&mut conn, code(1000));
         assert_eq!(feed(&mut conn, &to(side, 0xFF, b"")), [Seen::Fail(ProtocolError::ReservedOpcode)]);
         assert_eq!(owed(&mut conn), []);
-        assert_eq!(conn.transport(), Transport::ShutdownWrite);
+        assert_eq!(conn.transport(), TransportAction::ShutdownWrite);
         conn.eof().unwrap();
         assert_eq!(ending(&conn), (1006, false, LOCAL, Some(ProtocolError::ReservedOpcode)));
     }
@@ -480,7 +480,7 @@ fn req_6455_7_1_1_2_req_6455_7_2_2_1_req_6455_10_7_2_a_connection_can_be_dropped
         feed(&mut conn, &all_to(side, &[(PING, b"?"), (TEXT_PART, b"Hel")]));
         conn.writer().keep_alive();
         conn.abort();
-        assert_eq!((conn.ready_state(), conn.transport()), (ReadyState::Closed, Transport::Close));
+        assert_eq!((conn.ready_state(), conn.transport()), (ReadyState::Closed, TransportAction::Close));
         assert_eq!(owed(&mut conn), [], "nothing more is sent");
         assert_eq!(feed(&mut conn, &to(side, PING, b"?")), [], "or reported");
         assert_eq!(conn.eof(), Ok(()));
@@ -522,7 +522,7 @@ fn dropping_the_transport_after_both_closes_is_clean() {
 fn nothing_follows_a_failure_that_the_writer_was_told() {
     for side in BOTH {
         let pong = || {
-            let (mut reader, mut mailbox) = (Reader::new(side, Limits::DEFAULT), Replies::new());
+            let (mut reader, mut mailbox) = (Reader::new(side, Limits::DEFAULT), Mailbox::new());
             let mut bytes = to(side, PING, b"?");
             assert_eq!(reader.next(&mut Input::new(&mut bytes), &mut mailbox), Ok(Some(Event::Ping)));
             mailbox
@@ -531,12 +531,12 @@ fn nothing_follows_a_failure_that_the_writer_was_told() {
         let silent = ProtocolError::TimedOut(Timeout::OpeningHandshake);
         for (error, said) in [(aloud, vec![(CLOSE, close_body(1008, b""))]), (silent, vec![])] {
             let mut conn = open(side);
-            let (mut reader, mut mailbox) = (Reader::new(side, Limits::DEFAULT), Replies::new());
+            let (mut reader, mut mailbox) = (Reader::new(side, Limits::DEFAULT), Mailbox::new());
             reader.fail(error, &mut mailbox);
-            conn.writer().replies().merge(&mut mailbox);
+            conn.writer().mailbox().merge(&mut mailbox);
             assert_eq!(owed(&mut conn), said);
             assert!(!conn.wants_transmit());
-            conn.writer().replies().merge(&mut pong());
+            conn.writer().mailbox().merge(&mut pong());
             conn.writer().keep_alive();
             assert_eq!(owed(&mut conn), []);
             assert_nothing_can_be_sent(&mut conn);
@@ -549,9 +549,9 @@ fn nothing_follows_a_failure_that_the_writer_was_told() {
 fn the_mailbox_keeps_the_first_close() {
     for side in BOTH {
         let (mut conn, _) = receive(side, Config::new(), &to(side, CLOSE, &close_body(4000, b"")));
-        let (mut reader, mut mailbox) = (Reader::new(side, Limits::DEFAULT), Replies::new());
+        let (mut reader, mut mailbox) = (Reader::new(side, Limits::DEFAULT), Mailbox::new());
         reader.fail(ProtocolError::TimedOut(Timeout::Idle), &mut mailbox);
-        conn.writer().replies().merge(&mut mailbox);
+        conn.writer().mailbox().merge(&mut mailbox);
         assert_eq!(owed(&mut conn), [(CLOSE, close_body(4000, b""))]);
         assert_eq!(owed(&mut conn), []);
     }

@@ -8,7 +8,7 @@ use common::*;
 use proptest::prelude::*;
 use sockless::{
     Config, Deadlines, Initiator, MessageProgress, Output, Progress, ProtocolError, ReadyState, Side,
-    Timeout, TimeoutAction, Timeouts, Timestamp, Transport, Wake,
+    Timeout, TimeoutAction, Timeouts, Timestamp, TransportAction, Wake,
 };
 
 fn at(seconds: u64) -> Timestamp {
@@ -156,7 +156,7 @@ fn a_peer_that_vanishes_is_dropped_in_time_whenever_that_is() {
             let mut now = 0;
             loop {
                 let wake = conn.poll_timeout();
-                if conn.transport() == Transport::Close {
+                if conn.transport() == TransportAction::Close {
                     break;
                 }
                 now += 1;
@@ -307,9 +307,9 @@ fn req_6455_5_5_1_13_req_6455_7_1_1_4_a_closing_handshake_has_a_deadline() {
         close(&mut conn, code(1000));
         assert_eq!(conn.poll_timeout(), Wake::Now, "the timer is to be armed");
         assert_eq!(conn.handle_timeout(at(10)), Ok(()));
-        assert_eq!(conn.transport(), Transport::Open, "waiting");
+        assert_eq!(conn.transport(), TransportAction::Open, "waiting");
         let conn = fails_at(conn, 15, Timeout::ClosingHandshake, None);
-        assert_eq!((conn.transport(), conn.ready_state()), (Transport::Close, ReadyState::Closed));
+        assert_eq!((conn.transport(), conn.ready_state()), (TransportAction::Close, ReadyState::Closed));
         let error = ProtocolError::TimedOut(Timeout::ClosingHandshake);
         assert_eq!(ending(&conn), (1006, false, Some(Initiator::Local), Some(error)));
         assert_eq!(conn.poll_timeout(), Wake::Never);
@@ -321,7 +321,7 @@ fn req_6455_5_5_1_13_req_6455_7_1_1_4_a_closing_handshake_has_a_deadline() {
         assert_eq!(conn.handle_timeout(at(10)), Ok(()));
         assert_eq!(conn.poll_timeout(), Wake::At(at(15)));
         assert_eq!(conn.handle_timeout(at(15)), Ok(()));
-        assert_eq!(conn.transport(), Transport::Close);
+        assert_eq!(conn.transport(), TransportAction::Close);
         assert_eq!(ending(&conn), (1000, true, Some(Initiator::Peer), None));
     }
 }
@@ -377,10 +377,10 @@ fn whatever_failed_the_connection_the_closing_deadline_runs() {
         for (mut conn, deadline) in [(no_pong, 25), (idle, 65), (stalled, 25), (broken, 25)] {
             let failure = conn.reader().failure();
             transmit(&mut conn);
-            assert_eq!(conn.transport(), Transport::ShutdownWrite);
+            assert_eq!(conn.transport(), TransportAction::ShutdownWrite);
             assert_eq!(conn.poll_timeout(), Wake::At(at(deadline)), "after {failure:?}");
             assert_eq!(conn.handle_timeout(at(deadline)), Ok(()), "the failure was reported already");
-            assert_eq!(conn.transport(), Transport::Close);
+            assert_eq!(conn.transport(), TransportAction::Close);
             assert_eq!(ending(&conn), (1006, false, Some(Initiator::Local), failure));
             assert_eq!(conn.poll_timeout(), Wake::Never);
         }

@@ -28,12 +28,12 @@ use sockless::adapter::{
 use sockless::deflate::{self, Deflater, Flush, Inflater, Offer, Params, Policy, Pool, Tuning, WindowBits};
 use sockless::frame::{FrameHeader, LengthForm, Masker, MaskingKey, Opcode, Rsv};
 use sockless::handshake::{
-    accept_value, ComposeError, HandshakeError, HeadLimits, Key, OriginPolicy, Session, Uri, UriError,
+    accept_value, ComposeError, HandshakeError, HeadLimits, Key, Negotiated, OriginPolicy, Uri, UriError,
 };
 use sockless::handshake::{client, proxy, server, BodyError, BodyReader, UriBuf};
 use sockless::message::{
-    Action, Buffers, Compressing, Endpoint, Fed, FeedError, OwnedMessage, Prepared, SliceAssembler, Spare,
-    WriteSide,
+    Action, BufferPool, Buffers, Compressing, Endpoint, Fed, FeedError, OwnedMessage, Prepared,
+    SliceAssembler, WriteSide,
 };
 use sockless::*;
 
@@ -187,7 +187,7 @@ fn scan(src: &Path, dir: &Path, found: &mut BTreeSet<String>) {
 /// What holds nothing of a peer's.
 fn values(p: &mut Printed) {
     p.show(&CloseCode::NORMAL);
-    p.show(&Transport::Open);
+    p.show(&TransportAction::Open);
     p.show(&Initiator::Peer);
     p.show(&ReadyState::Open);
     p.show(&Config::new());
@@ -227,7 +227,7 @@ fn values(p: &mut Printed) {
     p.show(&ComposeError::InvalidName);
     p.show(&UriError::Host);
     p.show(&HeadLimits::DEFAULT);
-    p.show(&Session::default());
+    p.show(&Negotiated::default());
     p.show(&Params::DEFAULT);
     p.show(&Offer::DEFAULT);
     p.show(&deflate::ClientWindow::Any);
@@ -294,7 +294,7 @@ fn engine(p: &mut Printed) {
         conn.recv(&mut Input::new(&mut part)).unwrap();
         p.show(&conn);
         p.show(conn.writer());
-        p.show(&*conn.writer().replies());
+        p.show(&*conn.writer().mailbox());
         p.show(&Utf8Check::new());
         let closed = {
             let mut ended = common::connection(side, Config::new());
@@ -337,7 +337,7 @@ fn messages(p: &mut Printed) {
             break;
         }
     }
-    let mut spare = Spare::new();
+    let mut spare = BufferPool::new();
     let mut endpoint = Endpoint::new(Server, Config::new(), Buffers::DEFAULT, &[]);
     for conversation in [
         vec![(TEXT, SECRET.repeat(3000))],

@@ -73,7 +73,7 @@ fn the_memory_table_says_what_the_types_measure() {
         assert_eq!(row("Parked"), size_of::<sockless::Parked>());
         assert_eq!(row("Event"), size_of::<sockless::Event<'_>>());
         assert_eq!(row("Data"), size_of::<sockless::Data<'_>>());
-        assert_eq!(row("Replies"), size_of::<sockless::Replies>());
+        assert_eq!(row("Mailbox"), size_of::<sockless::Mailbox>());
         assert_eq!(row("Utf8Check"), size_of::<sockless::Utf8Check>());
         assert_eq!(row("Masker"), size_of::<sockless::frame::Masker>());
     }

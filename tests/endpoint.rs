@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use sockless::frame::MessageKind;
 use sockless::message::{
-    Action, Buffers, Endpoint, FeedError, Message, OwnedMessage, Prepared, Spare, WriteSide,
+    Action, BufferPool, Buffers, Endpoint, FeedError, Message, OwnedMessage, Prepared, WriteSide,
 };
 use sockless::{
     AnyRole, Client, CloseCode, Config, ControlPayload, Entropy, EntropyError, Limits, Payload,
@@ -199,7 +199,7 @@ fn what_was_announced_stays_the_same_until_it_is_taken() {
         {
             let mut bytes = masked(payload, 10_000);
             bytes.extend(masked(Payload::text("next"), 100));
-            let (mut spare, mut endpoint) = (Spare::new(), endpoint(Buffers::DEFAULT));
+            let (mut spare, mut endpoint) = (BufferPool::new(), endpoint(Buffers::DEFAULT));
             endpoint.lend(&mut spare);
             endpoint.space()[..bytes.len()].copy_from_slice(&bytes);
             endpoint.filled(bytes.len());

@@ -8,7 +8,7 @@ use std::time::Duration;
 use common::*;
 use proptest::prelude::*;
 use proptest::sample::Index;
-use sockless::message::{Action, Buffers, Endpoint, OwnedMessage, Spare, WriteSide};
+use sockless::message::{Action, BufferPool, Buffers, Endpoint, OwnedMessage, WriteSide};
 use sockless::{
     AnyRole, Config, Limits, MessageKind, ProtocolError, Server, Side, Timeout, Timeouts, Timestamp, Wake,
 };
@@ -51,7 +51,7 @@ impl Talk {
 
     /// Reads `bytes`, and takes what they bring: in pieces, or as whole messages where none was begun in
     /// pieces.
-    fn receive(&mut self, mut bytes: &[u8], pieces: bool, mut spare: Option<&mut Spare>) {
+    fn receive(&mut self, mut bytes: &[u8], pieces: bool, mut spare: Option<&mut BufferPool>) {
         while !self.closed {
             let pieces = pieces || self.taken.is_some();
             let action = if pieces {
@@ -135,7 +135,7 @@ fn assert_alike(
     mut conn: Conn,
     bytes: &[u8],
     reads: &[(usize, bool)],
-    mut spare: Option<Spare>,
+    mut spare: Option<BufferPool>,
 ) -> Result<(), TestCaseError> {
     let (mut seen, mut messages, mut rest) = (Vec::new(), Vec::new(), bytes);
     for (second, (count, pieces)) in (1..).zip(reads.iter().cycle()) {
@@ -214,7 +214,7 @@ proptest! {
         }
         let config = stalls_after(5).with_limits(limits);
         let talk = Talk::new(endpoint(side, config, read));
-        assert_alike(talk, connection(side, config), &bytes, &reads, shares.then(Spare::new))?;
+        assert_alike(talk, connection(side, config), &bytes, &reads, shares.then(BufferPool::new))?;
     }
 }
 

@@ -7,7 +7,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use sockless::adapter::{embedded_io, Error, OpeningError, Strangers};
+use sockless::adapter::{embedded_io, Error, OpeningError, ReuniteError};
 use sockless::handshake::{server::Reject, BodyError, ComposeError, HandshakeError, UriError};
 use sockless::message::{FeedError, Refused};
 use sockless::{
@@ -69,7 +69,7 @@ fn errors() -> Vec<Named> {
         named(UriError::Host),
         named(BodyError::InvalidChunk),
         named(HandshakeError::HeadTooLarge),
-        named(Strangers((), ())),
+        named(ReuniteError((), ())),
         named(FeedError::Full { queued: 1, cap: 2 }),
         named(Refused { message: (), error: FeedError::Send(SendError::Closed) }),
         named(Error::from(FeedError::Full { queued: 1, cap: 2 })),

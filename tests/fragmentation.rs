@@ -6,8 +6,8 @@ use common::*;
 use proptest::prelude::*;
 use sockless::frame::Rsv;
 use sockless::{
-    Config, ControlPayload, Event, Initiator, Input, Limits, MessageKind, Payload, ProtocolError, Reader,
-    Replies, SendError, Side, Transport,
+    Config, ControlPayload, Event, Initiator, Input, Limits, Mailbox, MessageKind, Payload, ProtocolError,
+    Reader, SendError, Side, TransportAction,
 };
 
 #[test]
@@ -175,9 +175,9 @@ fn req_6455_6_2_4_a_new_message_begins_after_the_last_frame() {
 fn req_6455_6_2_5_an_extension_gets_its_data_before_anything_else_looks_at_it() {
     let mut reader = Reader::new(Side::Server, Limits::DEFAULT).with_allowed_rsv(Rsv::RSV1);
     let mut bytes = [to(Side::Server, 0x41, b"\xC3"), to(Side::Server, END, b"\x28")].concat();
-    let (mut input, mut replies) = (Input::new(&mut bytes), Replies::new());
+    let (mut input, mut mailbox) = (Input::new(&mut bytes), Mailbox::new());
     for (octets, last) in [(b"\xC3", false), (b"\x28", true)] {
-        let Ok(Some(Event::Data(data))) = reader.next(&mut input, &mut replies) else { panic!() };
+        let Ok(Some(Event::Data(data))) = reader.next(&mut input, &mut mailbox) else { panic!() };
         assert_eq!((data.rsv(), data.bytes(), data.is_last()), (Rsv::RSV1, &octets[..], last));
         assert_eq!((data.as_str(), Payload::forward(&data)), (None, None));
     }
@@ -214,7 +214,7 @@ fn req_t_frag_1_a_close_amid_a_message_is_answered_and_drops_it() {
         assert!(!conn.reader().is_mid_message());
         assert_eq!(owed(&mut conn), [(CLOSE, close_body(1000, b""))]);
         assert_eq!(conn.eof(), Ok(()));
-        assert_eq!(conn.transport(), Transport::Close);
+        assert_eq!(conn.transport(), TransportAction::Close);
         assert_eq!(ending(&conn), (1000, true, Some(Initiator::Peer), None));
     }
 }

@@ -4,7 +4,7 @@ mod common;
 
 use common::*;
 use sockless::frame::{FrameHeader, LengthForm, MaskingKey, Opcode, Rsv};
-use sockless::{Config, Event, Input, MessageKind, Payload, ProtocolError, Reader, Replies, Side, Writer};
+use sockless::{Config, Event, Input, Mailbox, MessageKind, Payload, ProtocolError, Reader, Side, Writer};
 use sockless::{Limits, Server};
 
 #[test]
@@ -51,9 +51,9 @@ fn req_6455_5_2_3_reserved_bits_without_an_extension_fail_with_1002() {
 fn with_rsv1(frames: Frames<'_>) -> Result<Vec<(Rsv, Vec<u8>)>, ProtocolError> {
     let mut reader = Reader::new(Side::Client, Limits::DEFAULT).with_allowed_rsv(Rsv::RSV1);
     let mut bytes = all_to(Side::Client, frames);
-    let (mut input, mut replies) = (Input::new(&mut bytes), Replies::new());
+    let (mut input, mut mailbox) = (Input::new(&mut bytes), Mailbox::new());
     let mut pieces = Vec::new();
-    while let Some(event) = reader.next(&mut input, &mut replies)? {
+    while let Some(event) = reader.next(&mut input, &mut mailbox)? {
         if let Event::Data(data) = event {
             pieces.push((data.rsv(), data.bytes().to_vec()));
         }

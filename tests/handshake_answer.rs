@@ -6,7 +6,7 @@ use opening::{
     accepted, field, head, refused, rejection, replaced, serve, with, without, Outcome, ACCEPT, LINES,
 };
 use sockless::handshake::server::{Accept, Progress, Reject, Request};
-use sockless::handshake::{ComposeError, HandshakeError, HeadLimits, OriginPolicy, Session};
+use sockless::handshake::{ComposeError, HandshakeError, HeadLimits, Negotiated, OriginPolicy};
 
 /// Runs `check` on the request in `head`.
 fn on(head: &str, check: impl FnOnce(&Request<'_>)) {
@@ -16,7 +16,7 @@ fn on(head: &str, check: impl FnOnce(&Request<'_>)) {
     }
 }
 
-fn written(accept: &Accept<'_, '_>) -> (String, Session) {
+fn written(accept: &Accept<'_, '_>) -> (String, Negotiated) {
     let mut out = [0; 1024];
     let (len, session) = accept.write(&mut out).unwrap();
     (String::from_utf8(out[..len].to_vec()).unwrap(), session)

@@ -8,7 +8,7 @@ use opening::deflate::{
 use opening::{refused, serve, with, Outcome};
 use proptest::prelude::*;
 use sockless::deflate::{ClientWindow, Offer, Params, Policy, WindowBits};
-use sockless::handshake::{parse_deflate_answer, ComposeError, HandshakeError, Session};
+use sockless::handshake::{parse_deflate_answer, ComposeError, HandshakeError, Negotiated};
 use sockless::{
     Client, CloseCode, Config, Connection, EntropyError, Input, Payload, ProtocolError, Side,
     MAX_CONTROL_FRAME_LEN,
@@ -159,7 +159,7 @@ fn req_7692_5_4_req_7692_5_6_req_6455_9_1_9_it_is_not_accepted_together_with_ano
         assert_eq!((element.as_deref(), session.deflate), (Some(line), agreed), "{choices:?}");
     }
     // Also a choice that comes to nothing.
-    assert_eq!(answer_by(&["x"], &[Choice::Raw("x"), deflate]), Ok((None, Session::default())));
+    assert_eq!(answer_by(&["x"], &[Choice::Raw("x"), deflate]), Ok((None, Negotiated::default())));
 }
 
 #[test]
@@ -191,7 +191,7 @@ fn req_7692_5_8_where_nothing_is_accepted_there_is_no_element() {
     let large_only = policy(|policy| policy.min_server_window_bits = WindowBits::MAX);
     assert_eq!(answer(&["permessage-deflate; server_max_window_bits=14"], &large_only), (None, None));
     let (element, session) = answer_by(&["permessage-deflate"], &[]).unwrap();
-    assert_eq!((element, session), (None, Session::default()));
+    assert_eq!((element, session), (None, Negotiated::default()));
 }
 
 #[test]
@@ -244,7 +244,7 @@ fn req_7692_5_10_what_was_agreed_on_is_what_the_answer_says() {
 
 #[test]
 fn req_6455_9_1_7_what_was_offered_is_not_used_until_it_was_accepted() {
-    assert_eq!(ask(plain().deflate(&[Offer::DEFAULT]), &[]), Ok(Session::default()));
+    assert_eq!(ask(plain().deflate(&[Offer::DEFAULT]), &[]), Ok(Negotiated::default()));
     let keys = |key: &mut [u8]| -> Result<(), EntropyError> {
         key.fill(0);
         Ok(())
@@ -663,7 +663,7 @@ proptest! {
         let alone = parse_deflate_answer(&value);
         let request = plain().deflate(&offers).extensions("x, x-other").unwrap();
         match ask(request, &[&value]) {
-            Ok(Session { deflate: Some(params), .. }) => {
+            Ok(Negotiated { deflate: Some(params), .. }) => {
                 prop_assert_eq!(alone, Some(params));
                 prop_assert!(offers.iter().any(|offer| offer.admits(&params)));
             }

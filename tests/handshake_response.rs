@@ -91,9 +91,9 @@ fn run_in(
                     accepted.headers().get_all("set-cookie").map(|v| String::from_utf8_lossy(v).into());
                 return Ok(Outcome::Open {
                     subprotocol: accepted.subprotocol().map(str::to_owned),
-                    place: accepted.session().subprotocol,
+                    place: accepted.negotiated().subprotocol,
                     extensions: accepted.extensions().iter().map(|e| e.name().to_owned()).collect(),
-                    deflate: accepted.session().deflate,
+                    deflate: accepted.negotiated().deflate,
                     cookies: cookies.collect(),
                     taken,
                 });

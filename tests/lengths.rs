@@ -11,7 +11,7 @@ use sockless::deflate::{Deflater, Flush, InflateStatus, Inflater, Params, Tuning
 use sockless::frame::{FrameHeader, LengthForm, MaskingKey, Opcode};
 use sockless::message::{Action, Buffers, Endpoint, WriteSide};
 use sockless::{
-    Client, Config, Input, Limits, MessageKind, ProtocolError, Reader, Replies, SendError, Server, Side,
+    Client, Config, Input, Limits, Mailbox, MessageKind, ProtocolError, Reader, SendError, Server, Side,
     Writer,
 };
 
@@ -100,20 +100,20 @@ fn req_t_lim_1_a_sum_beyond_32_bits_is_held_against_the_limit() {
 
 /// Feeds `reader` the payload of a frame whose header came, and checks every count on the way.
 fn feed_payload(reader: &mut Reader, buffer: &mut [u8], len: u64, first: bool, fin: bool) {
-    let mut replies = Replies::new();
+    let mut mailbox = Mailbox::new();
     let mut left = len;
     while left > 0 {
         assert_eq!(reader.frame_remaining(), left);
         let count = piece_of(left);
         let mut input = Input::new(&mut buffer[..count]);
-        let Ok(Some(sockless::Event::Data(data))) = reader.next(&mut input, &mut replies) else {
+        let Ok(Some(sockless::Event::Data(data))) = reader.next(&mut input, &mut mailbox) else {
             panic!("no data with {left} octets left");
         };
         let begins = first && left == len;
         left -= count as u64;
         assert_eq!((data.bytes().len(), data.frame_remaining()), (count, left));
         assert_eq!((data.is_first(), data.is_last()), (begins, fin && left == 0));
-        assert_eq!((input.remaining(), reader.next(&mut input, &mut replies)), (0, Ok(None)));
+        assert_eq!((input.remaining(), reader.next(&mut input, &mut mailbox)), (0, Ok(None)));
     }
     assert_eq!(reader.frame_remaining(), 0);
 }
@@ -121,7 +121,7 @@ fn feed_payload(reader: &mut Reader, buffer: &mut [u8], len: u64, first: bool, f
 fn feed_header(reader: &mut Reader, first: u8, len: u64) -> Result<(), ProtocolError> {
     let mut bytes = header(first, None, len);
     let mut input = Input::new(&mut bytes);
-    let event = reader.next(&mut input, &mut Replies::new())?;
+    let event = reader.next(&mut input, &mut Mailbox::new())?;
     assert_eq!((event, input.remaining()), (None, 0));
     Ok(())
 }

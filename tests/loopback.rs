@@ -51,7 +51,7 @@ fn req_6455_4_1_6_without_a_proxy_the_client_connects_directly_and_both_agree() 
         while let Some((message, mut outgoing)) = socket.recv_with().unwrap() {
             outgoing.feed(message).unwrap();
         }
-        (seen.unwrap(), socket.session().subprotocol, socket.closed().unwrap())
+        (seen.unwrap(), socket.negotiated().subprotocol, socket.closed().unwrap())
     });
     let request = ClientRequest::new(Uri::parse(&url).unwrap())
         .subprotocols(&["v1", "v2"])
@@ -59,7 +59,7 @@ fn req_6455_4_1_6_without_a_proxy_the_client_connects_directly_and_both_agree() 
         .origin("http://example.com")
         .unwrap();
     let mut socket = std_io::dial(request, &Settings::DEFAULT).unwrap();
-    assert_eq!(socket.session().subprotocol, Some(0));
+    assert_eq!(socket.negotiated().subprotocol, Some(0));
     for size in [0, 1, 125, 126, 65_535, 65_536, 3 << 20] {
         let octets: Vec<u8> = (0..=250).cycle().take(size).collect();
         socket.send(&octets[..]).unwrap();

@@ -53,7 +53,7 @@ fn serve(
         ($accepted:expr, $back:expr $(, $wait:tt)*) => {
             match $accepted? {
                 Accepted::WebSocket(mut socket) => {
-                    let subprotocol = socket.session().subprotocol;
+                    let subprotocol = socket.negotiated().subprotocol;
                     let message = socket.recv()$(.$wait)*?.expect("a message").octets().to_vec();
                     socket.send(message.as_slice())$(.$wait)*?;
                     Ok(Served::Echoed(subprotocol))

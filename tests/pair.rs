@@ -13,7 +13,7 @@ use common::*;
 use proptest::prelude::*;
 use sockless::{
     Config, ControlPayload, Initiator, MessageKind, ProtocolError, ReadyState, Side, Timeout, Timeouts,
-    Timestamp, Transport, Wake,
+    Timestamp, TransportAction, Wake,
 };
 
 const LOCAL: Option<Initiator> = Some(Initiator::Local);
@@ -71,9 +71,9 @@ impl End {
         let bytes = transmit(&mut self.conn);
         self.write(&bytes);
         match self.conn.transport() {
-            Transport::Open | Transport::AwaitEof => {}
-            Transport::ShutdownWrite => self.shut = true,
-            Transport::Close => (self.shut, self.gone) = (true, true),
+            TransportAction::Open | TransportAction::AwaitEof => {}
+            TransportAction::ShutdownWrite => self.shut = true,
+            TransportAction::Close => (self.shut, self.gone) = (true, true),
         }
     }
 

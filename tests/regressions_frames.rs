@@ -9,8 +9,9 @@ use common::counting::{allocations, Counting};
 use common::*;
 use sockless::frame::Rsv;
 use sockless::{
-    CloseCode, CloseFrame, CloseReason, Config, ControlPayload, Event, Initiator, Input, Limits, MessageKind,
-    Payload, ProtocolError, Reader, Replies, SendError, Server, Side, Timeout, Timeouts, Timestamp, Writer,
+    CloseCode, CloseFrame, CloseReason, Config, ControlPayload, Event, Initiator, Input, Limits, Mailbox,
+    MessageKind, Payload, ProtocolError, Reader, SendError, Server, Side, Timeout, Timeouts, Timestamp,
+    Writer,
 };
 
 #[global_allocator]
@@ -236,9 +237,9 @@ fn cve_2026_54466_frames_of_drafts_are_refused() {
 fn sockudo_29_rsv1_on_a_continuation() {
     let mut reader = Reader::new(Side::Client, Limits::DEFAULT).with_allowed_rsv(Rsv::RSV1);
     let mut bytes = all_to(Side::Client, &[(0x41, b"x"), (0xC0, b"y")]);
-    let (mut input, mut replies) = (Input::new(&mut bytes), Replies::new());
-    assert!(matches!(reader.next(&mut input, &mut replies), Ok(Some(Event::Data(_)))));
-    assert_eq!(reader.next(&mut input, &mut replies), Err(ProtocolError::ReservedBits));
+    let (mut input, mut mailbox) = (Input::new(&mut bytes), Mailbox::new());
+    assert!(matches!(reader.next(&mut input, &mut mailbox), Ok(Some(Event::Data(_)))));
+    assert_eq!(reader.next(&mut input, &mut mailbox), Err(ProtocolError::ReservedBits));
 }
 
 /// libwebsockets #1470: a Pong between compressed fragments was taken for their payload.
@@ -247,8 +248,8 @@ fn libwebsockets_1470_control_frames_between_compressed_fragments() {
     for (control, event) in [(PING, Event::Ping), (PONG, Event::Pong)] {
         let mut reader = Reader::new(Side::Server, Limits::DEFAULT).with_allowed_rsv(Rsv::RSV1);
         let mut bytes = all_to(Side::Server, &[(0x42, b"comp"), (control, b"plain"), (END, b"ressed")]);
-        let (mut input, mut replies) = (Input::new(&mut bytes), Replies::new());
-        let mut next = || reader.next(&mut input, &mut replies).unwrap().unwrap();
+        let (mut input, mut mailbox) = (Input::new(&mut bytes), Mailbox::new());
+        let mut next = || reader.next(&mut input, &mut mailbox).unwrap().unwrap();
         assert!(matches!(next(), Event::Data(data) if data.rsv() == Rsv::RSV1 && data.bytes() == b"comp"));
         assert_eq!(next(), event);
         assert!(matches!(next(), Event::Data(data) if data.rsv() == Rsv::RSV1 && data.bytes() == b"ressed"));
@@ -348,7 +349,7 @@ fn sockudo_26_109_splitting_loses_nothing() {
             }
             let (mut reader, mut writer, _) = conn.split();
             let mut bytes = wire[cut..].to_vec();
-            let (mut input, mut mailbox, mut closed) = (Input::new(&mut bytes), Replies::new(), None);
+            let (mut input, mut mailbox, mut closed) = (Input::new(&mut bytes), Mailbox::new(), None);
             while let Some(event) = reader.next(&mut input, &mut mailbox).unwrap() {
                 match event {
                     Event::Data(data) => message.extend_from_slice(data.bytes()),
@@ -359,7 +360,7 @@ fn sockudo_26_109_splitting_loses_nothing() {
             assert_eq!((&message[..], closed), ("spl€it".as_bytes(), CloseCode::new(4000)));
             assert_eq!(reader.close_reason(), "a reason");
             // What is owed reaches the writer through the mailbox.
-            writer.replies().merge(&mut mailbox);
+            writer.mailbox().merge(&mut mailbox);
             assert!(mailbox.is_empty());
             let mut out = [0; 262];
             let len = writer.poll_transmit(&mut out).unwrap();
@@ -437,7 +438,7 @@ fn deno_21642_after_both_closes_the_transport_is_told_to_end() {
     for side in BOTH {
         let (mut conn, _) = receive(side, Config::new(), &to(side, CLOSE, &close_body(1000, b"")));
         transmit(&mut conn);
-        assert_ne!(conn.transport(), sockless::Transport::Open);
+        assert_ne!(conn.transport(), sockless::TransportAction::Open);
     }
 }
 
@@ -556,7 +557,7 @@ fn beast_758_a_dead_peer_is_let_go_with_the_presets() {
         let _ = conn.handle_timeout(Timestamp::from_duration(Duration::from_secs(second)));
         transmit(&mut conn);
     }
-    assert_eq!(conn.transport(), sockless::Transport::Close);
+    assert_eq!(conn.transport(), sockless::TransportAction::Close);
     let error = Some(ProtocolError::TimedOut(Timeout::Pong));
     assert_eq!(ending(&conn), (1006, false, Some(Initiator::Local), error));
 }

@@ -5,7 +5,7 @@ mod common;
 
 use common::{counting, to, BINARY, BINARY_PART, END, MORE, PING, TEXT};
 use proptest::prelude::*;
-use sockless::message::{Action, Buffers, Endpoint, FeedError, OwnedMessage, Spare, WriteSide};
+use sockless::message::{Action, BufferPool, Buffers, Endpoint, FeedError, OwnedMessage, WriteSide};
 use sockless::{Config, Payload, Server, Side};
 
 #[global_allocator]
@@ -87,7 +87,7 @@ proptest! {
     ) {
         let buffers = Buffers::DEFAULT.with_read(read);
         let new = || inputs.iter().map(|input| Talk::new(buffers, input.clone())).collect::<Vec<_>>();
-        let (mut alone, mut sharing, mut spare) = (new(), new(), Spare::new());
+        let (mut alone, mut sharing, mut spare) = (new(), new(), BufferPool::new());
         for (index, count) in turns {
             let index = index.index(inputs.len());
             alone[index].turn(count);
@@ -154,7 +154,7 @@ fn a_message_written_through_is_refused_like_any_other() {
 
 #[test]
 fn connections_that_wait_hold_no_buffer_and_little_of_what_is_incomplete() {
-    let mut spare = Spare::new();
+    let mut spare = BufferPool::new();
     let mut talks: Vec<Talk> = (0..100).map(|_| Talk::new(Buffers::DEFAULT, Vec::new())).collect();
     let frame = to(Side::Server, BINARY, &[3; 1000]);
     let (held, peak, ()) = counting::held(|| {
@@ -200,7 +200,7 @@ fn connections_that_wait_hold_no_buffer_and_little_of_what_is_incomplete() {
 
 #[test]
 fn a_connection_that_is_woken_in_steady_state_allocates_nothing() {
-    let mut spare = Spare::new();
+    let mut spare = BufferPool::new();
     let mut talk = Talk::new(Buffers::DEFAULT, Vec::new());
     let frame = to(Side::Server, TEXT, b"steady").repeat(20);
     let mut wake = || {
@@ -228,7 +228,7 @@ fn a_connection_that_is_woken_in_steady_state_allocates_nothing() {
 }
 
 /// How a message that is longer than a plain read came: in how many reads.
-fn receive_large(endpoint: &mut Endpoint<Server>, spare: &mut Spare, mut wire: &[u8]) -> usize {
+fn receive_large(endpoint: &mut Endpoint<Server>, spare: &mut BufferPool, mut wire: &[u8]) -> usize {
     let mut reads = 0;
     loop {
         match endpoint.poll(WriteSide::Ready).unwrap() {
@@ -260,7 +260,7 @@ fn large_messages_in_steady_state_allocate_nothing_and_come_in_few_reads() {
     for (opcode, len, most) in
         [(BINARY, 65_536, 1), (TEXT, 65_536, 1), (BINARY, 1 << 20, 2), (TEXT, 1 << 20, 1)]
     {
-        let (mut endpoint, mut spare) = (endpoint(Buffers::DEFAULT), Spare::new());
+        let (mut endpoint, mut spare) = (endpoint(Buffers::DEFAULT), BufferPool::new());
         let wire = to(Side::Server, opcode, &vec![b'a'; len]);
         for _ in 0..3 {
             receive_large(&mut endpoint, &mut spare, &wire);
@@ -281,7 +281,7 @@ fn large_messages_in_steady_state_allocate_nothing_and_come_in_few_reads() {
 
 #[test]
 fn after_a_large_message_little_of_the_next_is_held_in_little() {
-    let mut spare = Spare::new();
+    let mut spare = BufferPool::new();
     let wire = to(Side::Server, BINARY, &vec![7; 1 << 20]);
     let mut endpoints: Vec<_> = (0..20).map(|_| endpoint(Buffers::DEFAULT)).collect();
     for (len, most) in [(10, 16), (10_000, 10_000), (60_000, 65_536)] {
@@ -307,9 +307,9 @@ fn after_a_large_message_little_of_the_next_is_held_in_little() {
 
 #[test]
 fn after_a_large_message_and_small_ones_a_read_is_a_plain_one_again() {
-    let (mut endpoint, mut spare) = (endpoint(Buffers::DEFAULT), Spare::new());
+    let (mut endpoint, mut spare) = (endpoint(Buffers::DEFAULT), BufferPool::new());
     let (large, small) = (to(Side::Server, BINARY, &vec![7; 1 << 20]), to(Side::Server, BINARY, &[7; 100]));
-    let wake = |endpoint: &mut Endpoint<Server>, spare: &mut Spare| {
+    let wake = |endpoint: &mut Endpoint<Server>, spare: &mut BufferPool| {
         endpoint.lend(spare);
         endpoint.space()[..small.len()].copy_from_slice(&small);
         endpoint.filled(small.len());

@@ -7,7 +7,7 @@ use std::mem::size_of;
 use common::Keys;
 use sockless::frame::Masker;
 use sockless::{
-    AnyRole, Client, Connection, Data, Deadlines, Event, Parked, Reader, Replies, Server, Utf8Check, Writer,
+    AnyRole, Client, Connection, Data, Deadlines, Event, Mailbox, Parked, Reader, Server, Utf8Check, Writer,
 };
 
 macro_rules! sizes {
@@ -28,7 +28,7 @@ fn state_stays_small() {
         Utf8Check: 3,
         Data<'static>: 40,
         Event<'static>: 40,
-        Replies: 130,
+        Mailbox: 130,
         Deadlines: 120,
         Reader: 216,
         Writer<Server>: 152,

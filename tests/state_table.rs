@@ -7,7 +7,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use common::*;
-use sockless::{Config, ControlPayload, ReadyState, SendError, Side, Timeouts, Timestamp, Transport};
+use sockless::{Config, ControlPayload, ReadyState, SendError, Side, Timeouts, Timestamp, TransportAction};
 
 /// `a>b`: `a` is reported and `b` is owed; `-`: nothing. Numbers are status codes; `Closed` is the send error.
 ///
@@ -134,7 +134,7 @@ fn end(side: Side, state: &str, column: &str) -> String {
         "server" | "client" => format!("{:?}", conn.transport()),
         _ => {
             let _ = conn.eof();
-            assert_eq!((conn.ready_state(), conn.transport()), (ReadyState::Closed, Transport::Close));
+            assert_eq!((conn.ready_state(), conn.transport()), (ReadyState::Closed, TransportAction::Close));
             let closed = conn.closed().unwrap();
             let clean = if closed.clean { "clean" } else { "unclean" };
             let by = closed.by.map(|by| format!("{by:?}")).unwrap_or_default();

@@ -213,8 +213,8 @@ fn step<R: Role + Clone>(writer: &mut Writer<R>, model: &mut Model, (what, which
             let mut reader = Reader::new(writer.side(), Limits::DEFAULT);
             match owed {
                 Owed::Answer => hear(&mut reader, CLOSE, writer),
-                Owed::Failure => reader.fail(ProtocolError::ReservedBits, writer.replies()),
-                Owed::Silence => reader.fail(ProtocolError::UnexpectedEof, writer.replies()),
+                Owed::Failure => reader.fail(ProtocolError::ReservedBits, writer.mailbox()),
+                Owed::Silence => reader.fail(ProtocolError::UnexpectedEof, writer.mailbox()),
             }
             model.owed.get_or_insert(owed);
         }
@@ -238,7 +238,7 @@ fn step<R: Role + Clone>(writer: &mut Writer<R>, model: &mut Model, (what, which
 /// An empty control frame comes from the peer.
 fn hear<R: Role>(reader: &mut Reader, first: u8, writer: &mut Writer<R>) {
     let mut bytes = to(writer.side(), first, b"");
-    let event = reader.next(&mut Input::new(&mut bytes), writer.replies());
+    let event = reader.next(&mut Input::new(&mut bytes), writer.mailbox());
     assert!(matches!(event, Ok(Some(Event::Ping | Event::Close(_)))), "{event:?}");
 }
 

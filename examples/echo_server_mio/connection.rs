@@ -8,7 +8,8 @@ use sockless::deflate::{Params, Policy, Pool, Tuning};
 use sockless::handshake::server::{Handshake, Reject};
 use sockless::handshake::HeadLimits;
 use sockless::message::{
-    Action, Buffers, Compressing, Endpoint, Fed, FeedError, Message, Outbound, OwnedMessage, Spare, WriteSide,
+    Action, BufferPool, Buffers, Compressing, Endpoint, Fed, FeedError, Message, Outbound, OwnedMessage,
+    WriteSide,
 };
 use sockless::{CloseCode, Config, Deadlines, Parked, Progress, Server, Timeouts, Timestamp, Wake};
 
@@ -30,13 +31,13 @@ pub struct Shared<'h> {
     /// An endpoint in which the next connection wakes up.
     awake: Option<Box<Echo>>,
     /// Its buffers, and those of connections that have an endpoint of their own.
-    spare: Spare,
+    spare: BufferPool,
 }
 
 impl<'h> Shared<'h> {
     pub fn new(policy: Option<Policy>, tuning: Tuning, heads: Vec<&'h mut [u8]>) -> Self {
         let scratch = vec![0; 16 << 10].into();
-        Self { policy, tuning, pool: Pool::default(), heads, scratch, awake: None, spare: Spare::new() }
+        Self { policy, tuning, pool: Pool::default(), heads, scratch, awake: None, spare: BufferPool::new() }
     }
 
     /// The endpoint of a connection that was parked.
@@ -334,7 +335,7 @@ impl Echo {
         stream: &mut TcpStream,
         peer: SocketAddr,
         ended: bool,
-        spare: &mut Spare,
+        spare: &mut BufferPool,
     ) -> io::Result<Turn> {
         let mut write = WriteSide::Ready;
         // Whether the last read left room: what comes later is an event of its own.

@@ -7,7 +7,7 @@ use sockless::deflate::{Offer, Policy};
 use sockless::handshake::client::{self, ClientRequest};
 use sockless::handshake::server::{self, Progress, Reject, Request};
 use sockless::handshake::{HandshakeError, Headers, OriginPolicy, Uri};
-use sockless::Transport;
+use sockless::TransportAction;
 
 use crate::output::Output;
 use crate::{Agreed, Line, Options};
@@ -86,7 +86,7 @@ fn refuse(error: HandshakeError, output: &mut Output) {
     output.error(&format!("{error:?}"), None, error.status());
     match Reject::for_error(error) {
         Some(reject) => send_rejection(&reject, output),
-        None => output.transport(Transport::Close),
+        None => output.transport(TransportAction::Close),
     }
 }
 
@@ -95,7 +95,7 @@ fn send_rejection(reject: &Reject<'_>, output: &mut Output) {
     if let Ok(len) = reject.write(&mut out) {
         output.send(&out[..len]);
     }
-    output.transport(Transport::ShutdownWrite);
+    output.transport(TransportAction::ShutdownWrite);
 }
 
 /// Writes a request and reads the answer.
@@ -129,12 +129,12 @@ pub fn ask(
             Ok((_, client::Progress::NeedMore)) => {}
             Ok((taken, client::Progress::Accepted(accepted))) => {
                 explain_response(101, accepted.subprotocol(), accepted.headers(), output);
-                return Ok(Some((accepted.session().deflate, chunk[taken..].to_vec())));
+                return Ok(Some((accepted.negotiated().deflate, chunk[taken..].to_vec())));
             }
             Ok((_, client::Progress::Rejected(rejected))) => {
                 explain_response(rejected.status(), None, rejected.headers(), output);
                 output.error("Rejected", None, Some(rejected.status()));
-                output.transport(Transport::Close);
+                output.transport(TransportAction::Close);
                 return Ok(None);
             }
             Ok((_, other)) => return Err(format!("unexpected: {other:?}")),
@@ -158,7 +158,7 @@ fn explain_response(status: u16, subprotocol: Option<&str>, headers: Headers<'_>
 
 fn fail(error: HandshakeError, output: &mut Output) {
     output.error(&format!("{error:?}"), None, None);
-    output.transport(Transport::Close);
+    output.transport(TransportAction::Close);
 }
 
 /// All lines of the field as one list, or null.

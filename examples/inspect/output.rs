@@ -4,7 +4,7 @@ use std::io::{stdout, Write as _};
 use std::process::exit;
 
 use serde_json::{json, Value};
-use sockless::Transport;
+use sockless::TransportAction;
 
 /// What was written so far, as far as it matters at the end.
 #[derive(Default)]
@@ -37,12 +37,12 @@ impl Output {
     }
 
     /// What to do with the transport at the end.
-    pub fn transport(&mut self, transport: Transport) {
+    pub fn transport(&mut self, transport: TransportAction) {
         self.transport = Some(match transport {
-            Transport::Open => "open",
-            Transport::ShutdownWrite => "shutdown_write",
-            Transport::AwaitEof => "await_eof",
-            Transport::Close => "close",
+            TransportAction::Open => "open",
+            TransportAction::ShutdownWrite => "shutdown_write",
+            TransportAction::AwaitEof => "await_eof",
+            TransportAction::Close => "close",
         });
     }
 

@@ -5,7 +5,7 @@ use sockless::deflate::{InflateStatus, Inflater};
 use sockless::frame::Rsv;
 use sockless::{
     AnyRole, Config, Connection, Data, EntropyError, Event, Input, MessageKind, ProtocolError, Role as _,
-    Transport,
+    TransportAction,
 };
 
 use crate::output::Output;
@@ -69,7 +69,7 @@ impl Session {
     }
 
     /// What to do with the transport.
-    pub fn transport(&self) -> Transport {
+    pub fn transport(&self) -> TransportAction {
         self.connection.transport()
     }
 

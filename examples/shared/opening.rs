@@ -2,14 +2,14 @@
 
 use sockless::deflate::Policy;
 use sockless::handshake::server::{Handshake, Progress, Reject};
-use sockless::handshake::{ComposeError, HandshakeError, OriginPolicy, Session};
+use sockless::handshake::{ComposeError, HandshakeError, Negotiated, OriginPolicy};
 
 /// What came of the octets that were received.
 pub enum Opening {
     /// The head is not complete.
     NeedMore,
     /// The response accepts; so many of the octets belonged to the request, and frames follow them.
-    Open(Session, usize),
+    Open(Negotiated, usize),
     /// The response refuses.
     Refused,
 }

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use sockless::message::{Action, Endpoint, FeedError, OwnedMessage, Spare, WriteSide};
+use sockless::message::{Action, BufferPool, Endpoint, FeedError, OwnedMessage, WriteSide};
 use sockless::{MessageKind, Payload, ProtocolError, ReadyState, Role, SendError};
 
 use super::script::Cuts;
@@ -19,7 +19,7 @@ pub struct End<R> {
     pub endpoint: Endpoint<R>,
     pub unit: Unit,
     /// Buffers that this end shares with others, if it does.
-    pub spare: Option<Rc<RefCell<Spare>>>,
+    pub spare: Option<Rc<RefCell<BufferPool>>>,
     /// Whether it rests where it can.
     pub rests: bool,
     /// All that was written.

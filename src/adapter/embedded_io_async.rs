@@ -78,7 +78,7 @@ use crate::time::{Timestamp, Wake};
 pub struct WebSocket<'b, S, R> {
     stream: S,
     #[cfg(feature = "handshake")]
-    session: crate::handshake::Session,
+    session: crate::handshake::Negotiated,
     driver: Driver<'b, R>,
 }
 
@@ -88,14 +88,14 @@ impl<'b, S: Read + Write, R: Role> WebSocket<'b, S, R> {
         Self {
             stream,
             #[cfg(feature = "handshake")]
-            session: crate::handshake::Session::default(),
+            session: crate::handshake::Negotiated::default(),
             driver: Driver::new(role, config, buffers),
         }
     }
 
     /// What the opening handshake agreed on.
     #[cfg(feature = "handshake")]
-    pub const fn session(&self) -> crate::handshake::Session {
+    pub const fn negotiated(&self) -> crate::handshake::Negotiated {
         self.session
     }
 

@@ -93,23 +93,23 @@ impl From<io::Error> for Error {
 }
 
 /// Two halves that are not of one WebSocket, given back by the attempt to put them together.
-pub struct Strangers<A, B>(
+pub struct ReuniteError<A, B>(
     /// The receiving half.
     pub A,
     /// The sending half.
     pub B,
 );
 
-impl<A, B> fmt::Debug for Strangers<A, B> {
+impl<A, B> fmt::Debug for ReuniteError<A, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Strangers(..)")
+        f.write_str("ReuniteError(..)")
     }
 }
 
-impl<A, B> fmt::Display for Strangers<A, B> {
+impl<A, B> fmt::Display for ReuniteError<A, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("these are not halves of one WebSocket")
     }
 }
 
-impl<A, B> core::error::Error for Strangers<A, B> {}
+impl<A, B> core::error::Error for ReuniteError<A, B> {}

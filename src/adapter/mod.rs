@@ -47,7 +47,7 @@ pub mod tokio;
 #[cfg(feature = "std")]
 pub use connections::Connections;
 #[cfg(feature = "std")]
-pub use error::{Error, Strangers};
+pub use error::{Error, ReuniteError};
 #[cfg(all(feature = "deflate", feature = "handshake", feature = "rng"))]
 pub use opening::ServerDeflate;
 #[cfg(all(feature = "std", feature = "handshake", feature = "rng"))]

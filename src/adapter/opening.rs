@@ -17,7 +17,7 @@ use crate::entropy::SystemEntropy;
 use crate::error::{ProtocolError, Timeout};
 use crate::handshake::client::{self, ClientRequest};
 use crate::handshake::server::{Handshake, PlainRequest, Progress, Reject, Request};
-use crate::handshake::{BodyReader, ComposeError, HandshakeError, HeadLimits, OriginPolicy, Session};
+use crate::handshake::{BodyReader, ComposeError, HandshakeError, HeadLimits, Negotiated, OriginPolicy};
 use crate::limits::Limits;
 use crate::message::{Buffers, Endpoint};
 use crate::role::{Client, Entropy, Server};
@@ -339,7 +339,7 @@ impl Answer {
     }
 
     /// With this subprotocol, which must be one that the client offers, whatever the options say.
-    /// [`Session::subprotocol`] is then its place in the client's list.
+    /// [`Negotiated::subprotocol`] is then its place in the client's list.
     #[must_use]
     pub fn with_subprotocol(mut self, name: impl Into<String>) -> Self {
         self.subprotocol = Choice::This(name.into());
@@ -548,11 +548,11 @@ pub(super) fn until_end(read: &[u8]) -> Result<&[u8], Error> {
 }
 
 /// What a server does with what it read.
-pub(super) enum Served {
+pub(super) enum ServerStep {
     /// Read more.
     NeedMore,
     /// Write `response`, and the WebSocket is open. So many bytes of the input belonged to the request.
-    Open { response: Vec<u8>, session: Session, taken: usize },
+    Open { response: Vec<u8>, session: Negotiated, taken: usize },
     /// Hand the head on, or write `response`.
     Http { head: Vec<u8>, response: Vec<u8>, taken: usize },
     /// Write `response`, if there is one, and end.
@@ -565,9 +565,9 @@ pub(super) fn serve<A: Into<Answer>>(
     input: &[u8],
     options: &ServerOptions<'_>,
     decide: &mut Option<impl FnOnce(&Request<'_>) -> Result<A, Refusal>>,
-) -> Served {
+) -> ServerStep {
     let result = match handshake.recv(input) {
-        Ok((_, Progress::NeedMore)) => return Served::NeedMore,
+        Ok((_, Progress::NeedMore)) => return ServerStep::NeedMore,
         Ok((taken, Progress::Http(request))) => return plain(&request, taken),
         Ok((taken, Progress::Request(request))) => answer(&request, taken, options, decide),
         Err(error) => Err(error.into()),
@@ -579,13 +579,13 @@ pub(super) fn serve<A: Into<Answer>>(
             _ => Reject::new(500).ok(),
         };
         let response = response.and_then(|reject| written(|out| reject.write(out)).ok());
-        Served::Refused { response: response.unwrap_or_default(), error }
+        ServerStep::Refused { response: response.unwrap_or_default(), error }
     })
 }
 
-fn plain(request: &PlainRequest<'_>, taken: usize) -> Served {
+fn plain(request: &PlainRequest<'_>, taken: usize) -> ServerStep {
     let response = written(|out| Reject::for_plain_http().write(out)).unwrap_or_default();
-    Served::Http { head: request.head().into(), response, taken }
+    ServerStep::Http { head: request.head().into(), response, taken }
 }
 
 fn answer<A: Into<Answer>>(
@@ -593,7 +593,7 @@ fn answer<A: Into<Answer>>(
     taken: usize,
     options: &ServerOptions<'_>,
     decide: &mut Option<impl FnOnce(&Request<'_>) -> Result<A, Refusal>>,
-) -> Result<Served, OpeningError> {
+) -> Result<ServerStep, OpeningError> {
     let accept = request.accept(options.origin)?;
     let answer = match decide.take().map(|decide| decide(request)).transpose() {
         Ok(answer) => answer.map_or_else(Answer::new, Into::into),
@@ -601,7 +601,7 @@ fn answer<A: Into<Answer>>(
             let fields = borrowed(&refusal.fields);
             let reject = Reject::new(refusal.status)?.fields(&fields)?.body(&refusal.body);
             let response = written(|out| reject.write(out))?;
-            return Ok(Served::Refused { response, error: OpeningError::Refused(refusal.status) });
+            return Ok(ServerStep::Refused { response, error: OpeningError::Refused(refusal.status) });
         }
     };
     let mut fields = borrowed(&answer.fields);
@@ -617,13 +617,13 @@ fn answer<A: Into<Answer>>(
         Some(deflate) => accept.deflate(&deflate.policy),
         None => accept,
     };
-    let mut session = Session::default();
+    let mut session = Negotiated::default();
     let response = written(|out| {
         let (len, agreed) = accept.write(out)?;
         session = agreed;
         Ok(len)
     })?;
-    Ok(Served::Open { response, session, taken })
+    Ok(ServerStep::Open { response, session, taken })
 }
 
 fn borrowed(fields: &[(String, String)]) -> Vec<(&str, &str)> {
@@ -631,11 +631,11 @@ fn borrowed(fields: &[(String, String)]) -> Vec<(&str, &str)> {
 }
 
 /// What a client does with what it read.
-pub(super) enum Asked {
+pub(super) enum ClientStep {
     /// Read more.
     NeedMore,
     /// The WebSocket is open. So many bytes of the input belonged to the response.
-    Open { session: Session, taken: usize },
+    Open { session: Negotiated, taken: usize },
     /// The server answered otherwise: read on while [`Rejected::needs_more`].
     Rejected(Rejected),
 }
@@ -707,15 +707,15 @@ pub(super) fn ask(
     handshake: &mut client::Handshake<'_>,
     input: &[u8],
     settings: &Settings,
-) -> Result<Asked, OpeningError> {
+) -> Result<ClientStep, OpeningError> {
     match handshake.recv(input)? {
-        (_, client::Progress::NeedMore) => Ok(Asked::NeedMore),
+        (_, client::Progress::NeedMore) => Ok(ClientStep::NeedMore),
         (taken, client::Progress::Accepted(accepted)) => {
-            Ok(Asked::Open { session: accepted.session(), taken })
+            Ok(ClientStep::Open { session: accepted.negotiated(), taken })
         }
         (taken, client::Progress::Rejected(rejected)) => {
             let rest = input.get(taken..).unwrap_or(&[]);
-            Ok(Asked::Rejected(Rejected::new(&rejected, rest, settings)))
+            Ok(ClientStep::Rejected(Rejected::new(&rejected, rest, settings)))
         }
     }
 }
@@ -741,7 +741,7 @@ pub(super) fn client_handshake<'c>(
 
 /// The endpoint of a server that has answered. `received` is what came after the request.
 pub(super) fn server_endpoint(
-    session: &Session,
+    session: &Negotiated,
     options: &ServerOptions<'_>,
     received: &[u8],
 ) -> Endpoint<Server> {
@@ -758,7 +758,7 @@ pub(super) fn server_endpoint(
 
 /// The endpoint of a client that was accepted. `received` is what came after the response.
 pub(super) fn client_endpoint(
-    session: &Session,
+    session: &Negotiated,
     settings: &Settings,
     received: &[u8],
 ) -> Endpoint<Client<SystemEntropy>> {

@@ -2,11 +2,11 @@
 //!
 //! Owns: polling, and which task is woken. Must not know: the protocol, or any one runtime.
 
+mod endpoint_slot;
 #[cfg(all(feature = "handshake", feature = "rng"))]
 mod opening;
 mod outgoing;
 mod reading;
-mod sleeper;
 mod split;
 
 #[cfg(all(feature = "handshake", feature = "rng"))]
@@ -25,9 +25,9 @@ use std::io;
 use futures_core::Stream;
 use futures_sink::Sink;
 
+use self::endpoint_slot::EndpointSlot;
 use self::outgoing::Link;
 use self::reading::{drive, Came, Part, Receive, Unit, Whole};
-use self::sleeper::Sleeper;
 use super::connections::Member;
 use super::{Connections, Error};
 use crate::close::{CloseCode, CloseFrame};
@@ -130,8 +130,8 @@ pub struct WebSocket<S, R> {
 struct Parts<S, R> {
     link: Link<S>,
     #[cfg(feature = "handshake")]
-    session: crate::handshake::Session,
-    endpoint: Sleeper<R>,
+    session: crate::handshake::Negotiated,
+    endpoint: EndpointSlot<R>,
     /// Its place among the connections that are closed together.
     member: Option<Box<Member>>,
 }
@@ -147,8 +147,8 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
         let parts = Parts {
             link: Link::new(stream),
             #[cfg(feature = "handshake")]
-            session: crate::handshake::Session::default(),
-            endpoint: Sleeper::new(endpoint),
+            session: crate::handshake::Negotiated::default(),
+            endpoint: EndpointSlot::new(endpoint),
             member: None,
         };
         Self { parts: Box::new(parts) }
@@ -157,7 +157,7 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
     /// With what the opening handshake agreed on.
     #[cfg(feature = "handshake")]
     #[must_use]
-    pub fn with_session(mut self, session: crate::handshake::Session) -> Self {
+    pub fn with_session(mut self, session: crate::handshake::Negotiated) -> Self {
         self.parts.session = session;
         self
     }
@@ -176,7 +176,7 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
 
     /// What the opening handshake agreed on.
     #[cfg(feature = "handshake")]
-    pub fn session(&self) -> crate::handshake::Session {
+    pub fn negotiated(&self) -> crate::handshake::Negotiated {
         self.parts.session
     }
 

@@ -4,15 +4,15 @@
 
 use core::cell::RefCell;
 
-use crate::message::Spare;
+use crate::message::BufferPool;
 
 std::thread_local! {
-    static SPARE: RefCell<Spare> = const { RefCell::new(Spare::new()) };
+    static SPARE: RefCell<BufferPool> = const { RefCell::new(BufferPool::new()) };
 }
 
 /// Lends this thread's buffers. A thread that is ending has none: connections make their own then.
 #[inline]
-pub(crate) fn with(work: impl FnOnce(&mut Spare)) {
+pub(crate) fn with(work: impl FnOnce(&mut BufferPool)) {
     let _ = SPARE.try_with(|spare| {
         if let Ok(mut spare) = spare.try_borrow_mut() {
             work(&mut spare);

@@ -100,7 +100,7 @@ impl Stream for std::os::unix::net::UnixStream {
 pub struct WebSocket<S, R> {
     stream: S,
     #[cfg(feature = "handshake")]
-    session: crate::handshake::Session,
+    session: crate::handshake::Negotiated,
     endpoint: Endpoint<R>,
     clock: Clock,
     unflushed: bool,
@@ -119,7 +119,7 @@ impl<S: Stream, R: Role> WebSocket<S, R> {
         Self {
             stream,
             #[cfg(feature = "handshake")]
-            session: crate::handshake::Session::default(),
+            session: crate::handshake::Negotiated::default(),
             endpoint,
             clock: Clock::new(),
             unflushed: false,
@@ -130,7 +130,7 @@ impl<S: Stream, R: Role> WebSocket<S, R> {
     /// With what the opening handshake agreed on.
     #[cfg(feature = "handshake")]
     #[must_use]
-    pub const fn with_session(mut self, session: crate::handshake::Session) -> Self {
+    pub const fn with_session(mut self, session: crate::handshake::Negotiated) -> Self {
         self.session = session;
         self
     }
@@ -149,7 +149,7 @@ impl<S: Stream, R: Role> WebSocket<S, R> {
 
     /// What the opening handshake agreed on.
     #[cfg(feature = "handshake")]
-    pub const fn session(&self) -> crate::handshake::Session {
+    pub const fn negotiated(&self) -> crate::handshake::Negotiated {
         self.session
     }
 
@@ -350,7 +350,7 @@ impl<S: Stream, R: Role> WebSocket<S, R> {
                     let called = self.clock.now();
                     let mut wake = self.endpoint.poll_timeout();
                     if self.member.is_some() {
-                        wake = wake.sooner(Wake::At(called.after(LOOK)));
+                        wake = wake.sooner(Wake::At(called.after(WAKE_INTERVAL)));
                     }
                     let limited = match self.clock.limit_read(&mut self.stream, wake)? {
                         Limited::Passed(now) => {
@@ -381,7 +381,7 @@ impl<S: Stream, R: Role> WebSocket<S, R> {
 }
 
 /// How often a read that waits looks up for what others began: a Close by the sending half, or of all connections.
-const LOOK: Duration = Duration::from_millis(500);
+const WAKE_INTERVAL: Duration = Duration::from_millis(500);
 
 impl<S: Stream> WebSocket<S, Server> {
     /// Queues a message that was encoded once for many connections.

@@ -21,7 +21,7 @@ pub struct Deflater {
     context: Option<Context>,
     pool: Option<Pool>,
     takeover: bool,
-    made_for: MadeFor,
+    codec_key: CodecKey,
     stage: Stage,
     /// Whether the codec was given octets since it was flushed.
     dirty: bool,
@@ -31,7 +31,7 @@ pub struct Deflater {
 
 /// What a context was made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct MadeFor {
+pub(super) struct CodecKey {
     window_bits: u8,
     level: u8,
     memory_level: u8,
@@ -40,7 +40,7 @@ pub(super) struct MadeFor {
 /// A compressor.
 pub(super) struct Context {
     codec: Deflate,
-    made_for: MadeFor,
+    codec_key: CodecKey,
 }
 
 /// What follows the octets that are given to a [`Deflater`].
@@ -97,7 +97,7 @@ impl Deflater {
             context: None,
             pool: None,
             takeover: params.context_takeover(sender),
-            made_for: MadeFor {
+            codec_key: CodecKey {
                 window_bits,
                 level: tuning.level.min(9),
                 memory_level: tuning.memory_level.clamp(1, 9),
@@ -254,11 +254,11 @@ impl Deflater {
         room: &mut [u8],
         flush: DeflateFlush,
     ) -> Result<(usize, bool), SendError> {
-        let (pool, made_for) = (&self.pool, self.made_for);
+        let (pool, codec_key) = (&self.pool, self.codec_key);
         let context = self.context.get_or_insert_with(|| {
             pool.as_ref()
-                .and_then(|pool| pool.take_deflater(made_for))
-                .unwrap_or_else(|| Context::new(made_for))
+                .and_then(|pool| pool.take_deflater(codec_key))
+                .unwrap_or_else(|| Context::new(codec_key))
         });
         if room.is_empty() {
             return Ok((0, true));
@@ -298,26 +298,26 @@ impl fmt::Debug for Deflater {
         f.debug_struct("Deflater")
             .field("holds_context", &self.context.is_some())
             .field("takeover", &self.takeover)
-            .field("made_for", &self.made_for)
+            .field("codec_key", &self.codec_key)
             .field("stage", &self.stage)
             .finish_non_exhaustive()
     }
 }
 
 impl Context {
-    fn new(made_for: MadeFor) -> Self {
+    fn new(codec_key: CodecKey) -> Self {
         let config = DeflateConfig {
-            level: i32::from(made_for.level),
+            level: i32::from(codec_key.level),
             // Negative: raw DEFLATE.
-            window_bits: i32::from(made_for.window_bits).saturating_neg(),
-            mem_level: i32::from(made_for.memory_level),
+            window_bits: i32::from(codec_key.window_bits).saturating_neg(),
+            mem_level: i32::from(codec_key.memory_level),
             ..DeflateConfig::default()
         };
-        Self { codec: Deflate::new_with_config(config), made_for }
+        Self { codec: Deflate::new_with_config(config), codec_key }
     }
 
-    pub(super) const fn made_for(&self) -> MadeFor {
-        self.made_for
+    pub(super) const fn codec_key(&self) -> CodecKey {
+        self.codec_key
     }
 }
 

@@ -15,9 +15,9 @@ use super::{deflater, inflater};
 /// Cloning shares the pool. It holds as many contexts as were ever in use at once, up to its bound; a context
 /// is in use while a message is inflated or compressed, so about one a thread is enough.
 #[derive(Clone)]
-pub struct Pool(Arc<Mutex<Shelves>>);
+pub struct Pool(Arc<Mutex<PoolInner>>);
 
-struct Shelves {
+struct PoolInner {
     inflaters: Vec<inflater::Context>,
     deflaters: Vec<deflater::Context>,
     most: usize,
@@ -26,7 +26,7 @@ struct Shelves {
 impl Pool {
     /// A pool that keeps at most so many contexts of either direction.
     pub fn new(most: usize) -> Self {
-        Self(Arc::new(Mutex::new(Shelves { inflaters: Vec::new(), deflaters: Vec::new(), most })))
+        Self(Arc::new(Mutex::new(PoolInner { inflaters: Vec::new(), deflaters: Vec::new(), most })))
     }
 
     /// How many contexts it holds: for inflating, and for compressing.
@@ -49,9 +49,9 @@ impl Pool {
     }
 
     /// One that was made for the same settings.
-    pub(super) fn take_deflater(&self, made_for: deflater::MadeFor) -> Option<deflater::Context> {
+    pub(super) fn take_deflater(&self, codec_key: deflater::CodecKey) -> Option<deflater::Context> {
         let mut shelves = self.shelves();
-        let at = shelves.deflaters.iter().rposition(|context| context.made_for() == made_for)?;
+        let at = shelves.deflaters.iter().rposition(|context| context.codec_key() == codec_key)?;
         Some(shelves.deflaters.swap_remove(at))
     }
 
@@ -67,7 +67,7 @@ impl Pool {
         shelves.deflaters.push(context);
     }
 
-    fn shelves(&self) -> MutexGuard<'_, Shelves> {
+    fn shelves(&self) -> MutexGuard<'_, PoolInner> {
         // Nothing here is left half done by a panic.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

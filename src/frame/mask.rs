@@ -2,7 +2,7 @@
 //!
 //! Owns: the transformation, resumable at any octet. Must not know: where keys come from or who must mask.
 
-use super::wide::{self, Vectors};
+use super::wide::{self, Lanes};
 
 /// The four octets that mask a client's frame. Zero is legal.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -185,9 +185,9 @@ struct ApplyBlocks<'p> {
     twice: u64,
 }
 
-impl wide::Work for ApplyBlocks<'_> {
+impl wide::Kernel for ApplyBlocks<'_> {
     #[inline(always)]
-    fn run<const ALIGN: usize, const BLOCK: usize, const HALF: usize>(self, vectors: impl Vectors) {
+    fn run<const ALIGN: usize, const BLOCK: usize, const HALF: usize>(self, vectors: impl Lanes) {
         let Self { piece, twice } = self;
         let (first, last) = (piece.first_chunk::<ALIGN>(), piece.last_chunk::<HALF>());
         let (Some(&first), Some(&last)) = (first, last) else { return };
@@ -224,9 +224,9 @@ struct CopyBlocks<'p> {
     twice: u64,
 }
 
-impl wide::Work for CopyBlocks<'_> {
+impl wide::Kernel for CopyBlocks<'_> {
     #[inline(always)]
-    fn run<const ALIGN: usize, const BLOCK: usize, const HALF: usize>(self, vectors: impl Vectors) {
+    fn run<const ALIGN: usize, const BLOCK: usize, const HALF: usize>(self, vectors: impl Lanes) {
         let Self { from, to, twice } = self;
         let Some(to) = to.get_mut(..from.len()) else { return };
         if let (Some(slot), Some(first)) = (to.first_chunk_mut::<ALIGN>(), from.first_chunk()) {

@@ -3,12 +3,12 @@
 //! Owns: the choice of vectors, at run time. Must not know: what the loops do.
 
 /// A loop over octets that gains by wide vectors.
-pub(super) trait Work {
+pub(super) trait Kernel {
     /// Works in vectors that are best aligned to `ALIGN` octets, and in blocks of `BLOCK` octets, of which `HALF`
     /// are half.
     ///
     /// Must be inlined always, or it is not compiled anew.
-    fn run<const ALIGN: usize, const BLOCK: usize, const HALF: usize>(self, vectors: impl Vectors);
+    fn run<const ALIGN: usize, const BLOCK: usize, const HALF: usize>(self, vectors: impl Lanes);
 
     /// Works in the vectors that the compiler finds for itself, in a function apart.
     ///
@@ -17,7 +17,7 @@ pub(super) trait Work {
 }
 
 /// What the vectors do.
-pub(super) trait Vectors: Copy {
+pub(super) trait Lanes: Copy {
     /// XORs a block of a multiple of 4 octets with a little-endian word, again and again: it comes `twice`.
     fn xor<const N: usize>(self, block: [u8; N], twice: u64) -> [u8; N];
 }
@@ -26,7 +26,7 @@ pub(super) trait Vectors: Copy {
 // Not by `pulp::Arch`, which takes AVX-512 for loops that nobody has seen in it as soon as any other crate
 // enables that.
 #[inline(always)]
-pub(super) fn run(work: impl Work) {
+pub(super) fn run(work: impl Kernel) {
     #[cfg(all(feature = "simd-avx512", target_arch = "x86_64"))]
     if let Some(v4) = pulp::x86::V4::try_new() {
         return v4.vectorize(InV4 { work, v4 });
@@ -38,9 +38,9 @@ pub(super) fn run(work: impl Work) {
     work.run_compiled();
 }
 
-/// What [`Work::run_compiled`] runs.
+/// What [`Kernel::run_compiled`] runs.
 #[inline(always)]
-pub(super) fn run_compiled(work: impl Work) {
+pub(super) fn run_compiled(work: impl Kernel) {
     // Where the compiler finds no vectors, blocks stand on the stack.
     work.run::<16, 128, 64>(Compiled);
 }
@@ -49,7 +49,7 @@ pub(super) fn run_compiled(work: impl Work) {
 #[derive(Clone, Copy)]
 pub(super) struct Compiled;
 
-impl Vectors for Compiled {
+impl Lanes for Compiled {
     #[inline(always)]
     fn xor<const N: usize>(self, mut block: [u8; N], twice: u64) -> [u8; N] {
         let mut lanes = block.chunks_exact_mut(8);
@@ -71,7 +71,7 @@ struct InV3<W> {
 }
 
 #[cfg(all(feature = "simd-masking", target_arch = "x86_64"))]
-impl<W: Work> pulp::NullaryFnOnce for InV3<W> {
+impl<W: Kernel> pulp::NullaryFnOnce for InV3<W> {
     type Output = ();
 
     #[inline(always)]
@@ -87,7 +87,7 @@ struct InV4<W> {
 }
 
 #[cfg(all(feature = "simd-avx512", target_arch = "x86_64"))]
-impl<W: Work> pulp::NullaryFnOnce for InV4<W> {
+impl<W: Kernel> pulp::NullaryFnOnce for InV4<W> {
     type Output = ();
 
     #[inline(always)]
@@ -98,7 +98,7 @@ impl<W: Work> pulp::NullaryFnOnce for InV4<W> {
 
 /// Of what the compiler finds here, gathering and scattering is the most.
 #[cfg(all(feature = "simd-avx512", target_arch = "x86_64"))]
-impl Vectors for pulp::x86::V4 {
+impl Lanes for pulp::x86::V4 {
     #[inline(always)]
     fn xor<const N: usize>(self, mut block: [u8; N], twice: u64) -> [u8; N] {
         let words = self.splat_u64x8(twice);

@@ -12,12 +12,12 @@ use super::compose::{check_field, check_value, compose, AddedFields, ComposeErro
 use super::deflate::{self, parse_answer, parse_offer};
 use super::error::HandshakeError;
 use super::fields::{check_own_value as check_extensions, iter_value, Extension, Extensions, Tokens};
+use super::head_index::Name;
 use super::http1::{self, token, Headers};
 use super::key::{encode_nonce, Key};
-use super::outline::Name;
 use super::response::{Response, ResponseReader};
 use super::uri::Uri;
-use super::{Brief, HeadLimits, Session};
+use super::{Brief, HeadLimits, Negotiated};
 use crate::deflate::{Offer, Params};
 use crate::error::BufferTooSmall;
 use crate::tolerance::Tolerance;
@@ -86,7 +86,7 @@ impl<'c> ClientRequest<'c> {
     /// Offers permessage-deflate, the preferred parameters first: a server takes the first offer that it can
     /// (RFC 7692 section 5). They stand before [`extensions`](Self::extensions).
     ///
-    /// Whether the server accepted is in [`Session::deflate`]. An answer that accepts none of the offers, or
+    /// Whether the server accepted is in [`Negotiated::deflate`]. An answer that accepts none of the offers, or
     /// that accepts another extension besides, which may use the same reserved bit, fails the handshake.
     ///
     /// Offer only what will be obeyed: once accepted, compressed messages may come at once.
@@ -375,7 +375,7 @@ fn judge<'h>(
     if accept != key.accept_value().as_bytes() {
         return Err(HandshakeError::InvalidAccept);
     }
-    let mut session = Session::default();
+    let mut session = Negotiated::default();
     let unoffered = HandshakeError::UnofferedSubprotocol;
     let tolerates_empty = response.tolerances.contains(Tolerance::EmptyLists);
     let chosen = response.field(Name::Subprotocol).single(unoffered)?;
@@ -413,7 +413,7 @@ fn judge<'h>(
 /// A response that opened the WebSocket.
 #[derive(Clone, Copy)]
 pub struct Accepted<'h> {
-    session: Session,
+    session: Negotiated,
     subprotocol: Option<&'h str>,
     extensions: Extensions<'h>,
     headers: Headers<'h>,
@@ -431,7 +431,7 @@ impl fmt::Debug for Accepted<'_> {
 
 impl<'h> Accepted<'h> {
     /// What was agreed on.
-    pub const fn session(&self) -> Session {
+    pub const fn negotiated(&self) -> Negotiated {
         self.session
     }
 

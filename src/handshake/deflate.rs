@@ -20,7 +20,7 @@ const CLIENT_MAX_WINDOW_BITS: &str = "client_max_window_bits";
 ///
 /// `None` unless the value is one element, `permessage-deflate`, with parameters that an answer may have (RFC
 /// 7692 section 7.1). A client's handshake also holds it against the offers; what it agreed on is in
-/// [`Session::deflate`](super::Session::deflate).
+/// [`Negotiated::deflate`](super::Negotiated::deflate).
 ///
 /// ```
 /// use sockless::deflate::WindowBits;

@@ -5,8 +5,8 @@
 use core::fmt;
 
 use super::error::HandshakeError;
+use super::head_index::{names_judged_field, HeadIndex};
 use super::http1::{check_request_line, missing_path, status_line, HttpVersion};
-use super::outline::{names_judged_field, Outline};
 use super::scan::skip_text;
 use super::HeadLimits;
 use crate::tolerance::{Tolerance, Tolerances};
@@ -35,7 +35,7 @@ pub(crate) struct Head<'s, const IS_REQUEST: bool> {
     /// What the status line says, once it came.
     status: Option<(HttpVersion, u16)>,
     lenience: Lenience,
-    outline: Outline,
+    head_index: HeadIndex,
     /// What the first header line that is wrong breaks; said when the head is complete.
     defect: Option<HandshakeError>,
     complete: bool,
@@ -111,7 +111,7 @@ impl<'s> ResponseHead<'s> {
     pub(crate) fn restart(&mut self) {
         (self.len, self.left_out, self.line_start) = (0, 0, 0);
         self.lenience = Lenience::of(self.limits.tolerances);
-        self.outline = Outline::new();
+        self.head_index = HeadIndex::new();
         (self.status, self.defect, self.complete) = (None, None, false);
     }
 }
@@ -130,7 +130,7 @@ impl<'s, const IS_REQUEST: bool> Head<'s, IS_REQUEST> {
             refused_from,
             status: None,
             lenience: Lenience::of(limits.tolerances),
-            outline: Outline::new(),
+            head_index: HeadIndex::new(),
             defect: None,
             complete: false,
             is_truncated: false,
@@ -163,9 +163,9 @@ impl<'s, const IS_REQUEST: bool> Head<'s, IS_REQUEST> {
         self.storage.get(..self.len).unwrap_or(&[])
     }
 
-    /// Its outline, which has no more than the header lines before the first that is wrong.
-    pub(crate) const fn outline(&self) -> &Outline {
-        &self.outline
+    /// Its index, which has no more than the header lines before the first that is wrong.
+    pub(crate) const fn head_index(&self) -> &HeadIndex {
+        &self.head_index
     }
 
     /// Whether its header lines are right.
@@ -190,7 +190,7 @@ impl<'s, const IS_REQUEST: bool> Head<'s, IS_REQUEST> {
     /// Copies a block, or as much as there is room for, and something at least. Returns how much.
     fn fill(&mut self, input: &[u8]) -> Result<usize, HandshakeError> {
         // A request line may get its path (RFC 9112 section 3.2.2), which is one byte.
-        let kept_free = usize::from(IS_REQUEST && self.outline.is_empty());
+        let kept_free = usize::from(IS_REQUEST && self.head_index.is_empty());
         let end = self.storage.len().saturating_sub(self.left_out).saturating_sub(kept_free);
         let spare = self.storage.get_mut(self.len..end).unwrap_or(&mut []);
         let (fits, _) = input.split_at_checked(spare.len().min(MAX_BLOCK)).unwrap_or((input, &[]));
@@ -204,9 +204,9 @@ impl<'s, const IS_REQUEST: bool> Head<'s, IS_REQUEST> {
 
     /// Judges what came, line by line. Returns whether it has gone past a blank line; it stops there.
     fn judge(&mut self) -> Result<bool, HandshakeError> {
-        if self.outline.is_empty() {
+        if self.head_index.is_empty() {
             let is_blank = self.judge_start_line()?;
-            if is_blank || self.outline.is_empty() {
+            if is_blank || self.head_index.is_empty() {
                 return Ok(is_blank);
             }
         }
@@ -267,7 +267,7 @@ impl<'s, const IS_REQUEST: bool> Head<'s, IS_REQUEST> {
             self.status = Some((version, status));
             (self.line_start, self.text) = (fields_start, 0);
         }
-        self.outline.begin_fields(self.line_start);
+        self.head_index.begin_fields(self.line_start);
         Ok(false)
     }
 
@@ -297,12 +297,12 @@ impl<'s, const IS_REQUEST: bool> Head<'s, IS_REQUEST> {
             };
             if text == 0 {
                 (self.line_start, self.text) = (self.len.wrapping_sub(after.len()), 0);
-                self.outline.end_fields(at);
+                self.head_index.end_fields(at);
                 return Ok(true);
             }
             if self.defect.is_none() {
                 let line = rest.get(..text).unwrap_or(&[]);
-                self.defect = self.outline.add_line(line, at, &self.limits).err();
+                self.defect = self.head_index.add_line(line, at, &self.limits).err();
             }
             (rest, unread) = (after, after);
         }
@@ -354,7 +354,7 @@ impl<'s, const IS_REQUEST: bool> Head<'s, IS_REQUEST> {
             (self.line_start, self.len) = (kept, self.len.saturating_sub(gap));
             self.left_out = self.left_out.saturating_add(gap);
         }
-        self.outline.end_fields(self.line_start);
+        self.head_index.end_fields(self.line_start);
         if is_blank {
             let end = self.storage.get(self.line_start..self.len).unwrap_or(&[]);
             let ending = if end.starts_with(b"\r") { 2 } else { 1 };
@@ -397,9 +397,9 @@ impl<'s, const IS_REQUEST: bool> Head<'s, IS_REQUEST> {
         let line = self.storage.get(self.line_start..self.line_start.saturating_add(text)).unwrap_or(&[]);
         let at = self.line_start.saturating_sub(gap);
         let added = if is_spoilt {
-            self.outline.count_line(line, &self.limits).and(Err(HandshakeError::MalformedHeader))
+            self.head_index.count_line(line, &self.limits).and(Err(HandshakeError::MalformedHeader))
         } else {
-            self.outline.add_line(line, at, &self.limits)
+            self.head_index.add_line(line, at, &self.limits)
         };
         match added {
             Ok(()) => true,
@@ -417,7 +417,7 @@ impl<'s, const IS_REQUEST: bool> Head<'s, IS_REQUEST> {
     /// A blank line ends a head that has a start line.
     fn end_at_blank_line(&mut self) -> Result<(), HandshakeError> {
         self.len = self.line_start;
-        self.complete = !self.outline.is_empty();
+        self.complete = !self.head_index.is_empty();
         if !self.complete {
             // RFC 9112 section 2.2: before a start line it is ignored, within reason.
             self.blank_lines = self.blank_lines.saturating_add(1);

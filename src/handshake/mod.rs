@@ -9,10 +9,10 @@ mod deflate;
 mod error;
 mod fields;
 mod head;
+mod head_index;
 mod http1;
 mod key;
 mod origin;
-mod outline;
 pub mod proxy;
 mod response;
 mod rules;
@@ -57,7 +57,7 @@ impl fmt::Debug for Brief<'_> {
 /// What an opening handshake agreed on: all that the frame engine needs. It borrows nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Session {
+pub struct Negotiated {
     /// The subprotocol, as its place in the list that this endpoint supports or offered.
     pub subprotocol: Option<u16>,
     /// What was agreed on for permessage-deflate (RFC 7692), if it was. Without it no message may be

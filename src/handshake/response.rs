@@ -4,8 +4,8 @@
 
 use super::error::HandshakeError;
 use super::head::ResponseHead;
+use super::head_index::{Field, HeadIndex, Name};
 use super::http1::{Headers, HttpVersion};
-use super::outline::{Field, Name, Outline};
 use super::HeadLimits;
 use crate::tolerance::Tolerances;
 
@@ -18,7 +18,7 @@ pub(super) struct Response<'h> {
     pub(super) head: &'h [u8],
     pub(super) version: HttpVersion,
     pub(super) status: u16,
-    pub(super) outline: &'h Outline,
+    pub(super) head_index: &'h HeadIndex,
     pub(super) is_truncated: bool,
     pub(super) tolerances: Tolerances,
 }
@@ -26,12 +26,12 @@ pub(super) struct Response<'h> {
 impl<'h> Response<'h> {
     /// Its fields of this name.
     pub(super) fn field(&self, name: Name) -> Field<'h> {
-        self.outline.field(name, self.head)
+        self.head_index.field(name, self.head)
     }
 
     /// All its fields.
     pub(super) fn headers(&self) -> Headers<'h> {
-        self.outline.headers(self.head)
+        self.head_index.headers(self.head)
     }
 }
 
@@ -110,11 +110,11 @@ impl<'s> ResponseReader<'s> {
 
 /// The response of a head whose start line was judged.
 fn parse<'h>(head: &'h ResponseHead<'_>) -> Result<Response<'h>, HandshakeError> {
-    let (bytes, outline) = (head.bytes(), head.outline());
+    let (bytes, head_index) = (head.bytes(), head.head_index());
     let (version, status) = head.status().ok_or(HandshakeError::MalformedStartLine)?;
     head.check_fields()?;
     let (is_truncated, tolerances) = (head.is_truncated(), head.limits().tolerances);
-    Ok(Response { head: bytes, version, status, outline, is_truncated, tolerances })
+    Ok(Response { head: bytes, version, status, head_index, is_truncated, tolerances })
 }
 
 debug_states!([] Response<'_>, |this| { version: this.version, status: this.status, head: this.head.len() });

@@ -3,8 +3,8 @@
 //! Owns: judging each of them. Must not know: what a request comes to, or answers.
 
 use super::error::HandshakeError;
+use super::head_index::Field;
 use super::http1::{is_token, trim, Text};
-use super::outline::Field;
 use super::scan::{is_name_byte, split_where};
 use crate::tolerance::{Tolerance, Tolerances};
 

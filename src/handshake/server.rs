@@ -9,11 +9,11 @@ use super::deflate::{self, parse_answer, parse_offer};
 use super::error::HandshakeError;
 use super::fields::{check_own_value as check_extensions, iter_value, Extensions, Tokens};
 use super::head::RequestHead;
+use super::head_index::{HeadIndex, Name};
 use super::http1::{self, Headers, Text};
 use super::key::{self, AcceptValue};
-use super::outline::{Name, Outline};
 use super::rules::{body, host, split_target, version};
-use super::{Brief, HeadLimits, OriginPolicy, Session};
+use super::{Brief, HeadLimits, Negotiated, OriginPolicy};
 use crate::deflate::{Offer, Params, Policy};
 use crate::tolerance::Tolerance;
 
@@ -65,7 +65,7 @@ impl<'s> Handshake<'s> {
             return Ok((taken, Progress::NeedMore));
         }
         let head = &self.head;
-        let judge = |()| Request::judge(head.bytes(), head.outline(), head.limits());
+        let judge = |()| Request::judge(head.bytes(), head.head_index(), head.limits());
         match head.check_fields().and_then(judge) {
             Ok(progress) => Ok((taken, progress)),
             Err(error) => {
@@ -139,14 +139,18 @@ impl<'h> Request<'h> {
     ///
     /// [`HandshakeError`], as [`Handshake::recv`].
     pub fn parse(head: &'h [u8], limits: &HeadLimits) -> Result<Progress<'h>, HandshakeError> {
-        Self::judge(head, &Outline::of_request(head, limits)?, limits)
+        Self::judge(head, &HeadIndex::of_request(head, limits)?, limits)
     }
 
     /// Judges a head whose lines were judged.
-    fn judge(head: &'h [u8], outline: &Outline, limits: &HeadLimits) -> Result<Progress<'h>, HandshakeError> {
-        let field = |name| outline.field(name, head);
-        let line = http1::judged_request_line(outline.start_line(head))?;
-        let headers = outline.headers(head);
+    fn judge(
+        head: &'h [u8],
+        head_index: &HeadIndex,
+        limits: &HeadLimits,
+    ) -> Result<Progress<'h>, HandshakeError> {
+        let field = |name| head_index.field(name, head);
+        let line = http1::judged_request_line(head_index.start_line(head))?;
+        let headers = head_index.headers(head);
         let upgrade = field(Name::Upgrade);
         let asks = match Tokens::contain(upgrade, "websocket", HandshakeError::MalformedHeader) {
             Ok(asks) => asks,
@@ -267,7 +271,7 @@ impl<'h> Request<'h> {
             subprotocols: self.subprotocols,
             offers: self.extensions,
             subprotocol: None,
-            session: Session::default(),
+            session: Negotiated::default(),
             extensions: None,
             fields: AddedFields::new(),
         })
@@ -331,7 +335,7 @@ pub struct Accept<'h, 'r> {
     subprotocols: Tokens<'h>,
     offers: Extensions<'h>,
     subprotocol: Option<&'r str>,
-    session: Session,
+    session: Negotiated,
     extensions: Option<&'r str>,
     fields: AddedFields<'r>,
 }
@@ -461,7 +465,7 @@ impl<'h, 'r> Accept<'h, 'r> {
     /// # Errors
     ///
     /// [`ComposeError::BufferTooSmall`]; nothing was written.
-    pub fn write(&self, out: &mut [u8]) -> Result<(usize, Session), ComposeError> {
+    pub fn write(&self, out: &mut [u8]) -> Result<(usize, Negotiated), ComposeError> {
         let accept = AcceptValue::of(self.key);
         let written = compose(out, |head| {
             head.text(SWITCHING_PROTOCOLS).bytes(accept.as_bytes()).text("\r\n");

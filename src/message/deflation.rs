@@ -1,12 +1,12 @@
 //! The messages that go out compressed.
 //!
-//! Owns: which ones do, and their octets on the way into the outbox. Must not know: how they are compressed.
+//! Owns: which ones do, and their octets on the way into the write queue. Must not know: how they are compressed.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::compressing::Compressing;
-use super::outbox::Outbox;
+use super::write_queue::WriteQueue;
 use crate::deflate::{Deflater, Flush, WindowBits};
 use crate::error::SendError;
 use crate::frame::EncodedHeader;
@@ -62,35 +62,35 @@ impl Deflation {
     pub(super) fn append<R: Role>(
         &mut self,
         writer: &mut Writer<R>,
-        outbox: &mut Outbox,
+        write_queue: &mut WriteQueue,
         payload: Payload<'_>,
         fin: bool,
     ) -> Result<(), SendError> {
         self.forget_ahead();
-        let queued = outbox.queued();
+        let queued = write_queue.queued();
         let whole = fin && writer.message_is_deflated().is_none();
-        outbox.open_gap();
+        write_queue.open_gap();
         let mut input = payload.octets();
-        let result = self.compress(outbox, &mut input, end(fin)).and_then(|len| {
+        let result = self.compress(write_queue, &mut input, end(fin)).and_then(|len| {
             if whole && self.is_not_shorter(len, payload) {
-                outbox.truncate(queued);
+                write_queue.truncate(queued);
                 let header = writer.begin_whole(payload, fin)?;
-                outbox.push(header.as_bytes());
-                outbox.push(payload.octets());
+                write_queue.push(header.as_bytes());
+                write_queue.push(payload.octets());
                 return Ok(header);
             }
             let header = writer.begin_deflated(payload, fin, len)?;
-            outbox.close_gap(queued, header.as_bytes());
+            write_queue.close_gap(queued, header.as_bytes());
             Ok(header)
         });
         match result {
             Ok(header) => {
-                writer.mask_whole(outbox.since(queued.saturating_add(header.as_bytes().len())));
+                writer.mask_whole(write_queue.since(queued.saturating_add(header.as_bytes().len())));
                 Ok(())
             }
             Err(error) => {
                 // The peer will not see what the window holds now.
-                outbox.truncate(queued);
+                write_queue.truncate(queued);
                 self.deflater.reset();
                 Err(error)
             }
@@ -244,7 +244,7 @@ trait Growing {
     fn shrink(&mut self, len: usize);
 }
 
-impl Growing for Outbox {
+impl Growing for WriteQueue {
     fn grow(&mut self, len: usize) -> &mut [u8] {
         self.grow(len)
     }

@@ -7,7 +7,7 @@
 use super::deflation::Deflation;
 use super::inbound::Inbound;
 use super::outbound::Outbound;
-use super::{Message, Spare};
+use super::{BufferPool, Message};
 use crate::close::CloseFrame;
 use crate::closing::{Closed, ReadyState};
 use crate::connection::Config;
@@ -267,15 +267,15 @@ impl<R: Role> Endpoint<R> {
         self.inbound.handle_timeout(&mut self.outbound, now);
     }
 
-    /// Takes of `spare` what the next read, and what is queued, need. See [`Spare`].
-    pub fn lend(&mut self, spare: &mut Spare) {
+    /// Takes of `spare` what the next read, and what is queued, need. See [`BufferPool`].
+    pub fn lend(&mut self, spare: &mut BufferPool) {
         self.inbound.lend(spare);
         self.outbound.lend(spare);
     }
 
     /// Gives back to `spare` what was lent and is not needed: all of it, where nothing is in progress, ready
     /// or queued.
-    pub fn give_back(&mut self, spare: &mut Spare) {
+    pub fn give_back(&mut self, spare: &mut BufferPool) {
         self.inbound.give_back(spare);
         self.outbound.give_back(spare);
     }

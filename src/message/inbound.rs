@@ -6,23 +6,23 @@
 use alloc::boxed::Box;
 
 use super::assembler::{message, whole};
-use super::inbox::Inbox;
 #[cfg(feature = "deflate")]
 use super::inflation::Inflation;
 #[cfg(not(feature = "deflate"))]
 use super::no_deflate::Inflation;
 use super::outbound::Outbound;
+use super::read_buffer::ReadBuffer;
 use super::turn::{self, Turn};
-use super::{Action, Message, Spare, WriteSide};
+use super::{Action, BufferPool, Message, WriteSide};
 use crate::close::CloseFrame;
 use crate::error::ProtocolError;
 use crate::event::{Data, MessageProgress, Piece};
 use crate::frame::{FrameHeader, MessageKind, Rsv};
 use crate::input::Input;
 use crate::limits::Limits;
+use crate::mailbox::Mailbox;
 use crate::parked::Parked;
 use crate::reader::{Next, Reader, ShortMessage};
-use crate::replies::Replies;
 use crate::role::{Role, Side};
 use crate::time::{Timestamp, Wake};
 use crate::utf8::{whole_text, InvalidUtf8};
@@ -30,7 +30,7 @@ use crate::utf8::{whole_text, InvalidUtf8};
 /// The receiving direction of an [`Endpoint`](super::Endpoint).
 pub struct Inbound {
     reader: Reader,
-    inbox: Inbox,
+    read_buffer: ReadBuffer,
     inflation: Option<Box<Inflation>>,
     unit: Unit,
     joining: Option<MessageKind>,
@@ -59,17 +59,17 @@ enum Unit {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ready {
     Nothing,
-    /// Nothing, until more of a short message has come. What came of it stands unread in the inbox.
+    /// Nothing, until more of a short message has come. What came of it stands unread in the read buffer.
     Await(Await),
-    /// A short message stands unread in the inbox, with its header, but unmasked.
+    /// A short message stands unread in the read buffer, with its header, but unmasked.
     Short(Short),
-    /// The payload of a whole message stands unread in the inbox.
+    /// The payload of a whole message stands unread in the read buffer.
     Whole,
-    /// A message was joined in the inbox.
+    /// A message was joined in the read buffer.
     Joined(MessageKind),
-    /// The beginning of a message was joined in the inbox; the rest is to come in pieces.
+    /// The beginning of a message was joined in the read buffer; the rest is to come in pieces.
     JoinedPart(MessageKind),
-    /// A piece of a message stands unread in the inbox.
+    /// A piece of a message stands unread in the read buffer.
     Piece,
     /// A joined message was taken, and may be borrowed until the next call.
     Taken,
@@ -113,7 +113,7 @@ impl Inbound {
     pub(super) fn new(side: Side, limits: Limits, capacity: usize, received: &[u8]) -> Self {
         Self {
             reader: Reader::new(side, limits),
-            inbox: Inbox::new(capacity, received),
+            read_buffer: ReadBuffer::new(capacity, received),
             inflation: None,
             unit: Unit::Message,
             joining: None,
@@ -126,7 +126,8 @@ impl Inbound {
     #[cfg(feature = "deflate")]
     pub(super) fn set_inflation(&mut self, inflater: crate::deflate::Inflater) {
         let most = self.reader.limits().max_message_size;
-        self.inflation = Some(Box::new(Inflation::new(inflater, self.inbox.capacity().min(PIECE), most)));
+        self.inflation =
+            Some(Box::new(Inflation::new(inflater, self.read_buffer.capacity().min(PIECE), most)));
         self.reader.allow_rsv(Rsv::RSV1);
     }
 
@@ -200,15 +201,15 @@ impl Inbound {
         &mut self,
         outbound: &mut Outbound<R>,
     ) -> Result<Option<Message<'_>>, ProtocolError> {
-        let Self { reader, inbox, inflation, ready, unit, text_came, .. } = self;
+        let Self { reader, read_buffer, inflation, ready, unit, text_came, .. } = self;
         match core::mem::replace(ready, Ready::Nothing) {
             Ready::Joined(kind) => {
                 *ready = Ready::Taken;
                 *text_came = kind == MessageKind::Text;
-                message(kind, inbox.message()).map(Some)
+                message(kind, read_buffer.message()).map(Some)
             }
             Ready::Whole => {
-                let taken = inbox.take(|input| reader.take_data(input, outbound.replies()));
+                let taken = read_buffer.take(|input| reader.take_data(input, outbound.mailbox()));
                 let data = taken.inspect_err(|error| outbound.failed(*error))?;
                 *text_came = data.kind() == MessageKind::Text;
                 whole(data).map(Some)
@@ -251,7 +252,7 @@ impl Inbound {
     /// The piece that was announced, if it is not a short message.
     #[inline(never)]
     fn long_piece<R: Role>(&mut self, outbound: &mut Outbound<R>) -> Result<Option<Data<'_>>, ProtocolError> {
-        let Self { reader, inbox, inflation, ready, unit, .. } = self;
+        let Self { reader, read_buffer, inflation, ready, unit, .. } = self;
         match *ready {
             Ready::Nothing | Ready::Await(_) | Ready::Short(_) | Ready::Taken | Ready::InflatedTaken => {
                 Ok(None)
@@ -261,7 +262,7 @@ impl Inbound {
                 let Some(inflation) = inflation else { return Ok(None) };
                 *unit = if inflation.is_done() { Unit::Message } else { Unit::Piece };
                 inflation.piece().map(Some).inspect_err(|error| {
-                    inbox.clear_message();
+                    read_buffer.clear_message();
                     fail(reader, outbound, *error);
                 })
             }
@@ -270,7 +271,7 @@ impl Inbound {
                 *ready = Ready::Taken;
                 *unit = if last { Unit::Message } else { Unit::Piece };
                 Ok(Some(Data {
-                    piece: Piece::Bytes(inbox.message()),
+                    piece: Piece::Bytes(read_buffer.message()),
                     kind,
                     rsv: Rsv::NONE,
                     first: true,
@@ -280,7 +281,7 @@ impl Inbound {
             }
             Ready::Whole | Ready::Piece => {
                 *ready = Ready::Nothing;
-                let taken = inbox.take(|input| reader.take_data(input, outbound.replies()));
+                let taken = read_buffer.take(|input| reader.take_data(input, outbound.mailbox()));
                 let data = taken.inspect_err(|error| outbound.failed(*error))?;
                 *unit = if data.is_last() { Unit::Message } else { Unit::Piece };
                 Ok(Some(data))
@@ -298,11 +299,11 @@ impl Inbound {
         self.reader.close_reason()
     }
 
-    /// Takes of `spare` what the next read needs. See [`Spare`].
+    /// Takes of `spare` what the next read needs. See [`BufferPool`].
     #[inline]
-    pub fn lend(&mut self, spare: &mut Spare) {
-        if !self.inbox.has_space() {
-            self.inbox.lend(self.announced(), &mut spare.input);
+    pub fn lend(&mut self, spare: &mut BufferPool) {
+        if !self.read_buffer.has_space() {
+            self.read_buffer.lend(self.announced(), &mut spare.input);
         }
         if let Some(inflation) = &mut self.inflation {
             inflation.lend(&mut spare.inflated);
@@ -312,9 +313,9 @@ impl Inbound {
     /// Gives back to `spare` what was lent and is not needed: all of it, where no message is in progress or
     /// ready.
     #[inline]
-    pub fn give_back(&mut self, spare: &mut Spare) {
+    pub fn give_back(&mut self, spare: &mut BufferPool) {
         self.settle();
-        self.inbox.give_back(&mut spare.input);
+        self.read_buffer.give_back(&mut spare.input);
         if let Some(inflation) = &mut self.inflation {
             inflation.give_back(&mut spare.inflated);
         }
@@ -323,18 +324,18 @@ impl Inbound {
     /// Space to read into, never empty.
     #[inline]
     pub fn space(&mut self) -> &mut [u8] {
-        if self.inbox.has_space() {
-            return self.inbox.plain_space();
+        if self.read_buffer.has_space() {
+            return self.read_buffer.plain_space();
         }
-        self.inbox.space(self.announced(), self.text_came)
+        self.read_buffer.space(self.announced(), self.text_came)
     }
 
     /// Space to read into that needs not be lent, if it is there.
     #[cfg(any(feature = "futures-io", feature = "tokio"))]
     #[inline]
     pub(crate) fn plain_space(&mut self) -> Option<&mut [u8]> {
-        if self.inflation.is_none() && self.inbox.has_space() {
-            Some(self.inbox.plain_space())
+        if self.inflation.is_none() && self.read_buffer.has_space() {
+            Some(self.read_buffer.plain_space())
         } else {
             None
         }
@@ -345,7 +346,7 @@ impl Inbound {
     /// Tell the sending direction of it as well: [`Outbound::did_read`].
     #[inline]
     pub fn filled(&mut self, count: usize) {
-        self.inbox.filled(count);
+        self.read_buffer.filled(count);
     }
 
     /// The transport ended; [`poll`](Self::poll) reports it in its turn.
@@ -403,7 +404,7 @@ impl Inbound {
         if self.ready != Ready::Nothing || self.inflates() || outbound.turn.is_over() {
             return None;
         }
-        let short = self.reader.unmask_short(outbound.side(), self.inbox.some_unread()?)?;
+        let short = self.reader.unmask_short(outbound.side(), self.read_buffer.some_unread()?)?;
         outbound.heard();
         outbound.turn.delivered();
         Some(short)
@@ -437,7 +438,7 @@ impl Inbound {
         self.take_whole(short.kind, usize::from(short.header_len), usize::from(short.len), outbound)
     }
 
-    /// The message that stands unmasked in the inbox, behind a header.
+    /// The message that stands unmasked in the read buffer, behind a header.
     #[inline(always)]
     fn take_whole<R: Role>(
         &mut self,
@@ -446,7 +447,7 @@ impl Inbound {
         len: usize,
         outbound: &mut Outbound<R>,
     ) -> Result<Message<'_>, ProtocolError> {
-        let octets = self.inbox.take_after(header_len, len);
+        let octets = self.read_buffer.take_after(header_len, len);
         match kind {
             MessageKind::Binary => Ok(Message::Binary(octets)),
             MessageKind::Text => whole_text(octets).map(Message::Text).map_err(|InvalidUtf8| {
@@ -497,7 +498,7 @@ impl Inbound {
     /// Frees the buffers that hold nothing.
     pub(crate) fn release(&mut self) {
         self.settle();
-        self.inbox.release();
+        self.read_buffer.release();
         if let Some(inflation) = &mut self.inflation {
             inflation.release();
         }
@@ -506,14 +507,14 @@ impl Inbound {
     /// What it takes from a peer, and bytes of a read; `None` if it inflates.
     #[cfg(any(feature = "futures-io", feature = "tokio"))]
     pub(super) fn settings(&self) -> Option<(Limits, usize)> {
-        self.inflation.is_none().then(|| (self.reader.limits(), self.inbox.capacity()))
+        self.inflation.is_none().then(|| (self.reader.limits(), self.read_buffer.capacity()))
     }
 
     /// Whether its buffer is larger than one that nothing is in should be.
     #[cfg(any(feature = "futures-io", feature = "tokio"))]
     #[inline]
     pub(super) fn is_large(&self) -> bool {
-        self.inbox.is_large()
+        self.read_buffer.is_large()
     }
 
     /// What is to be kept of the connection, if it is idle.
@@ -530,14 +531,14 @@ impl Inbound {
     fn is_idle(&mut self) -> bool {
         self.settle();
         self.reader.is_idle()
-            && self.inbox.is_empty()
+            && self.read_buffer.is_empty()
             && (self.unit, self.joining, self.ready) == (Unit::Message, None, Ready::Nothing)
             && self.inflation.as_ref().map_or(true, |inflation| inflation.is_idle())
     }
 
     /// Goes on before a message of another connection.
     pub(super) fn unpark(&mut self, allowed_rsv: Rsv) {
-        self.inbox.restart();
+        self.read_buffer.restart();
         (self.unit, self.joining, self.ready) = (Unit::Message, None, Ready::Nothing);
         // What nobody inflates is not allowed.
         let allowed_rsv = if self.inflation.is_some() { allowed_rsv } else { Rsv::NONE };
@@ -610,7 +611,7 @@ impl Inbound {
     ) -> Result<Action, ProtocolError> {
         if let Some(error) = outbound.unheard_failure() {
             // Found where nothing was read: by a deadline. Its Close is owed already.
-            self.reader.fail(error, &mut Replies::new());
+            self.reader.fail(error, &mut Mailbox::new());
             self.await_nothing();
         }
         outbound.act_at_end(write)
@@ -628,8 +629,8 @@ impl Inbound {
     /// of one that comes in many costs.
     #[inline(never)]
     fn awaits<R: Role>(&mut self, unit: Unit, outbound: &mut Outbound<R>) -> bool {
-        let capacity = self.inbox.capacity();
-        let unread = self.inbox.unread();
+        let capacity = self.read_buffer.capacity();
+        let unread = self.read_buffer.unread();
         let least = self.reader.awaits(unread).filter(|least| unit == Unit::Message && *least <= capacity);
         let (Some(Ok(least)), Ok(seen)) = (least.map(u16::try_from), u16::try_from(unread.len())) else {
             return false;
@@ -637,7 +638,7 @@ impl Inbound {
         self.ready = Ready::Await(Await { least, seen });
         self.awaited = self.awaited.wrapping_add(1);
         if usize::from(least) > FrameHeader::MAX_LEN {
-            self.inbox.expect_frames(least.into());
+            self.read_buffer.expect_frames(least.into());
         }
         outbound.heard();
         true
@@ -648,15 +649,15 @@ impl Inbound {
     #[inline]
     fn expect_frames(&mut self, header_len: usize) {
         let len = usize::try_from(self.reader.frame_remaining()).unwrap_or(usize::MAX);
-        if header_len > 0 && len > self.inbox.unread_len() {
-            self.inbox.expect_frames(len.saturating_add(header_len));
+        if header_len > 0 && len > self.read_buffer.unread_len() {
+            self.read_buffer.expect_frames(len.saturating_add(header_len));
         }
     }
 
     /// Whether more still must have come.
     #[inline]
     fn still_awaits<R: Role>(&mut self, awaited: Await, unit: Unit, outbound: &mut Outbound<R>) -> bool {
-        let have = self.inbox.unread_len();
+        let have = self.read_buffer.unread_len();
         if have >= usize::from(awaited.least) || unit == Unit::Piece {
             self.ready = Ready::Nothing;
             return false;
@@ -679,7 +680,7 @@ impl Inbound {
     fn announced(&self) -> u64 {
         match self.ready {
             Ready::Await(Await { least, .. }) => {
-                usize::from(least).saturating_sub(self.inbox.unread_len()) as u64
+                usize::from(least).saturating_sub(self.read_buffer.unread_len()) as u64
             }
             _ => self.reader.frame_remaining(),
         }
@@ -689,7 +690,7 @@ impl Inbound {
     fn message_progress(&self) -> Option<MessageProgress> {
         let mut progress = match self.ready {
             Ready::Await(_) => {
-                let octets = self.inbox.unread_len() as u64;
+                let octets = self.read_buffer.unread_len() as u64;
                 MessageProgress { number: self.reader.message_number(), octets }
             }
             _ => self.reader.message_progress()?,
@@ -707,13 +708,13 @@ impl Inbound {
     /// Whether nothing follows from what was read.
     #[inline]
     fn has_read_all(&self) -> bool {
-        self.inbox.has_nothing_unread() && self.reader.needs_input()
+        self.read_buffer.has_nothing_unread() && self.reader.needs_input()
     }
 
     /// What was joined or inflated, and taken, is done with.
     fn settle(&mut self) {
         match (self.ready, &mut self.inflation) {
-            (Ready::Taken, _) => self.inbox.clear_message(),
+            (Ready::Taken, _) => self.read_buffer.clear_message(),
             (Ready::InflatedTaken, Some(inflation)) => inflation.settle(),
             _ => return,
         }
@@ -755,10 +756,10 @@ impl Inbound {
                     }
                 }
             }
-            let mut input = Input::new(self.inbox.unread());
-            let next = self.reader.advance(&mut input, outbound.replies());
+            let mut input = Input::new(self.read_buffer.unread());
+            let next = self.reader.advance(&mut input, outbound.mailbox());
             let consumed = input.consumed();
-            self.inbox.consume(consumed);
+            self.read_buffer.consume(consumed);
             if consumed > 0 {
                 outbound.heard();
             }
@@ -778,8 +779,8 @@ impl Inbound {
                 }
                 Ok(Some(Next::Data { compressed, .. })) => {
                     self.expect_frames(consumed);
-                    let mut input = Input::new(self.inbox.unread());
-                    let taken = self.reader.take_data(&mut input, outbound.replies());
+                    let mut input = Input::new(self.read_buffer.unread());
+                    let taken = self.reader.take_data(&mut input, outbound.mailbox());
                     let taken = taken.map(|data| (data.kind(), data.is_last()));
                     let consumed = input.consumed();
                     outbound.heard();
@@ -806,18 +807,18 @@ impl Inbound {
     /// Takes a whole short fragment at a glance, if one stands next. Whether the message is whole with it.
     #[inline(always)]
     fn join_fragment<R: Role>(&mut self, outbound: &mut Outbound<R>) -> Option<bool> {
-        let mut input = Input::new(self.inbox.unread());
-        let taken = self.reader.take_fragment(&mut input, outbound.replies())?;
+        let mut input = Input::new(self.read_buffer.unread());
+        let taken = self.reader.take_fragment(&mut input, outbound.mailbox())?;
         let taken = taken.map(|data| (data.bytes().len(), data.kind(), data.is_last()));
         let consumed = input.consumed();
         outbound.heard();
         Some(match taken {
             Ok((len, kind, last)) => {
-                self.inbox.consume(consumed.saturating_sub(len));
+                self.read_buffer.consume(consumed.saturating_sub(len));
                 self.keep(len, kind, last)
             }
             Err(error) => {
-                self.inbox.consume(consumed);
+                self.read_buffer.consume(consumed);
                 outbound.failed(error);
                 false
             }
@@ -828,13 +829,13 @@ impl Inbound {
     fn keep(&mut self, len: usize, kind: MessageKind, last: bool) -> bool {
         if self.unit == Unit::Piece {
             // The rest of a message whose beginning was taken in pieces.
-            self.inbox.consume(len);
+            self.read_buffer.consume(len);
             if last {
                 self.unit = Unit::Message;
             }
             return false;
         }
-        self.inbox.join(len);
+        self.read_buffer.join(len);
         self.joining = if last { None } else { Some(kind) };
         if last {
             self.ready = Ready::Joined(kind);
@@ -846,11 +847,11 @@ impl Inbound {
     fn keep_compressed(&mut self, len: usize, kind: MessageKind, last: bool) {
         match &mut self.inflation {
             Some(inflation) => {
-                self.inbox.join(len);
+                self.read_buffer.join(len);
                 inflation.push(kind, last);
             }
             // The reader allows RSV1 only where there is somebody to inflate.
-            None => self.inbox.consume(len),
+            None => self.read_buffer.consume(len),
         }
     }
 
@@ -864,7 +865,7 @@ impl Inbound {
                 return Inflated::Paused;
             }
             let (most, before) = (outbound.turn.inflates(), inflation.inflated());
-            let mut result = inflation.run(&mut self.inbox, unit == Unit::Message && !skip, most);
+            let mut result = inflation.run(&mut self.read_buffer, unit == Unit::Message && !skip, most);
             outbound.turn.inflated(inflation.inflated().saturating_sub(before));
             let done = inflation.is_done();
             if skip && result == Ok(Inflated::Ready) {
@@ -886,7 +887,7 @@ impl Inbound {
                 }
                 Err(error) => {
                     inflation.abandon();
-                    self.inbox.clear_message();
+                    self.read_buffer.clear_message();
                     fail(&mut self.reader, outbound, error);
                     return Inflated::NeedsMore;
                 }
@@ -919,8 +920,8 @@ fn whole_piece(message: Message<'_>) -> Data<'_> {
 /// Fails the connection for what the reader has not seen.
 #[cold]
 fn fail<R: Role>(reader: &mut Reader, outbound: &mut Outbound<R>, error: ProtocolError) {
-    reader.fail(error, outbound.replies());
+    reader.fail(error, outbound.mailbox());
     outbound.failed(error);
 }
 
-debug_states!([] Inbound, |this| { reader: this.reader, inbox: this.inbox, inflates: this.inflation.is_some(), joining: this.joining, ready: this.ready });
+debug_states!([] Inbound, |this| { reader: this.reader, read_buffer: this.read_buffer, inflates: this.inflation.is_some(), joining: this.joining, ready: this.ready });

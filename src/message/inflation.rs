@@ -5,7 +5,7 @@
 use alloc::vec::Vec;
 
 use super::inbound::Inflated;
-use super::inbox::Inbox;
+use super::read_buffer::ReadBuffer;
 use super::Message;
 use crate::deflate::{Broken, InflateStatus, Inflater};
 use crate::error::ProtocolError;
@@ -13,7 +13,7 @@ use crate::event::{Data, Piece};
 use crate::frame::{MessageKind, Rsv};
 use crate::utf8::{whole_text, Utf8Check};
 
-/// What an endpoint inflates, from the octets that stand in its inbox.
+/// What an endpoint inflates, from the octets that stand in its read buffer.
 pub(super) struct Inflation {
     inflater: Inflater,
     /// What was inflated stands at its front.
@@ -41,9 +41,9 @@ enum State {
     Idle,
     /// What came of the message is inflated, and more is to come.
     Hungry,
-    /// What came stands in the inbox as far as it is not inflated, and more is to come.
+    /// What came stands in the read buffer as far as it is not inflated, and more is to come.
     Open,
-    /// All of it came, and stands in the inbox as far as it is not inflated.
+    /// All of it came, and stands in the read buffer as far as it is not inflated.
     Last,
     /// All of it is inflated.
     Done,
@@ -84,7 +84,7 @@ impl Inflation {
         self.state == State::Done
     }
 
-    /// More compressed octets of a message were put into the inbox.
+    /// More compressed octets of a message were put into the read buffer.
     pub(super) fn push(&mut self, kind: MessageKind, last: bool) {
         self.kind = kind;
         self.state = if last { State::Last } else { State::Open };
@@ -95,11 +95,11 @@ impl Inflation {
         self.filled
     }
 
-    /// Inflates what stands in the inbox: all of a message if `whole`, otherwise a piece, but no more than `most`
+    /// Inflates what stands in the read buffer: all of a message if `whole`, otherwise a piece, but no more than `most`
     /// octets.
     pub(super) fn run(
         &mut self,
-        inbox: &mut Inbox,
+        read_buffer: &mut ReadBuffer,
         whole: bool,
         most: usize,
     ) -> Result<Inflated, ProtocolError> {
@@ -111,7 +111,7 @@ impl Inflation {
             if self.filled >= until {
                 return Ok(Inflated::Paused);
             }
-            let mut input = inbox.message();
+            let mut input = read_buffer.message();
             let before = input.len();
             if self.filled == self.out.len() {
                 if !whole && self.filled >= self.piece {
@@ -137,7 +137,7 @@ impl Inflation {
                 }
             };
             let consumed = before.saturating_sub(input.len());
-            inbox.consume_message(consumed);
+            read_buffer.consume_message(consumed);
             self.consumed = self.consumed.saturating_add(consumed);
             self.filled = self.filled.saturating_add(written);
             match status {

@@ -12,8 +12,6 @@ mod deflation;
 mod endpoint;
 #[cfg(feature = "alloc")]
 mod inbound;
-#[cfg(feature = "alloc")]
-mod inbox;
 #[cfg(feature = "deflate")]
 mod inflation;
 #[cfg(all(feature = "alloc", not(feature = "deflate")))]
@@ -21,17 +19,19 @@ mod no_deflate;
 #[cfg(feature = "alloc")]
 mod outbound;
 #[cfg(feature = "alloc")]
-mod outbox;
-#[cfg(feature = "alloc")]
 mod owned;
 #[cfg(feature = "alloc")]
 mod prepared;
+#[cfg(feature = "alloc")]
+mod read_buffer;
 #[cfg(feature = "alloc")]
 mod region;
 #[cfg(feature = "alloc")]
 mod spare;
 #[cfg(any(feature = "alloc", feature = "embedded-io-async"))]
 mod turn;
+#[cfg(feature = "alloc")]
+mod write_queue;
 
 #[cfg(any(feature = "embedded-io", feature = "embedded-io-async"))]
 pub(crate) use assembler::whole;
@@ -45,15 +45,15 @@ pub use inbound::Inbound;
 #[cfg(feature = "alloc")]
 pub use outbound::Outbound;
 #[cfg(feature = "alloc")]
-pub use outbox::{FeedError, Refused};
-#[cfg(feature = "alloc")]
 pub use owned::OwnedMessage;
 #[cfg(feature = "alloc")]
 pub use prepared::Prepared;
 #[cfg(feature = "alloc")]
-pub use spare::Spare;
+pub use spare::BufferPool;
 #[cfg(feature = "embedded-io-async")]
 pub(crate) use turn::Turn;
+#[cfg(feature = "alloc")]
+pub use write_queue::{FeedError, Refused};
 
 use crate::frame::MessageKind;
 use crate::payload::Payload;

@@ -7,8 +7,8 @@ use alloc::vec::Vec;
 
 use super::compressing::Compressing;
 use super::inbound::Inflated;
-use super::inbox::Inbox;
-use super::outbox::Outbox;
+use super::read_buffer::ReadBuffer;
+use super::write_queue::WriteQueue;
 use super::Message;
 use crate::error::{ProtocolError, SendError};
 use crate::event::Data;
@@ -37,7 +37,7 @@ impl Inflation {
         match *self {}
     }
 
-    pub(super) fn run(&mut self, _: &mut Inbox, _: bool, _: usize) -> Result<Inflated, ProtocolError> {
+    pub(super) fn run(&mut self, _: &mut ReadBuffer, _: bool, _: usize) -> Result<Inflated, ProtocolError> {
         match *self {}
     }
 
@@ -95,7 +95,7 @@ impl Deflation {
     pub(super) fn append<R: Role>(
         &mut self,
         _: &mut Writer<R>,
-        _: &mut Outbox,
+        _: &mut WriteQueue,
         _: Payload<'_>,
         _: bool,
     ) -> Result<(), SendError> {

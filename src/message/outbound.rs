@@ -9,30 +9,30 @@ use alloc::boxed::Box;
 use super::deflation::Deflation;
 #[cfg(not(feature = "deflate"))]
 use super::no_deflate::Deflation;
-use super::outbox::{FeedError, Outbox, Refused};
 use super::turn::{self, Turn};
-use super::{Action, Compressing, Fed, OwnedMessage, Prepared, Spare, WriteSide};
+use super::write_queue::{FeedError, Refused, WriteQueue};
+use super::{Action, BufferPool, Compressing, Fed, OwnedMessage, Prepared, WriteSide};
 use crate::close::{CloseCode, CloseFrame};
-use crate::closing::{Closed, ReadyState, Transport};
-use crate::conduct::{Conduct, Wait};
+use crate::closing::{Closed, ReadyState, TransportAction};
 use crate::deadline::{Output, Timeouts};
 use crate::error::{ProtocolError, SendError};
 use crate::event::MessageProgress;
 use crate::frame::FrameHeader;
 #[cfg(feature = "deflate")]
 use crate::frame::Rsv;
+use crate::mailbox::Mailbox;
 use crate::parked::Parked;
 use crate::payload::{ControlPayload, Payload};
-use crate::replies::Replies;
 use crate::role::{Role, Server, Side};
+use crate::send_half::{SendHalf, Wait};
 use crate::time::{Timestamp, Wake};
 use crate::MAX_CONTROL_FRAME_LEN;
 
 /// The sending direction of an [`Endpoint`](super::Endpoint): everything here is queued within the bound,
 /// nothing is written.
 pub struct Outbound<R> {
-    conduct: Conduct<R>,
-    outbox: Outbox,
+    send_half: SendHalf<R>,
+    write_queue: WriteQueue,
     deflation: Option<Box<Deflation>>,
     /// A failure that was not reported.
     failure: Option<ProtocolError>,
@@ -48,15 +48,15 @@ impl<R> Outbound<R> {
     /// Whether the connection has ended.
     #[cfg(any(feature = "futures-io", feature = "tokio"))]
     pub(crate) const fn is_over(&self) -> bool {
-        self.conduct.has_ended()
+        self.send_half.has_ended()
     }
 }
 
 impl<R: Role> Outbound<R> {
     pub(super) fn new(role: R, timeouts: Timeouts, max_queued: usize) -> Self {
         Self {
-            conduct: Conduct::new(role, timeouts),
-            outbox: Outbox::new(max_queued),
+            send_half: SendHalf::new(role, timeouts),
+            write_queue: WriteQueue::new(max_queued),
             deflation: None,
             failure: None,
             unheard: None,
@@ -68,7 +68,7 @@ impl<R: Role> Outbound<R> {
     #[cfg(feature = "deflate")]
     pub(super) fn set_deflation(&mut self, deflation: Deflation) {
         self.deflation = Some(Box::new(deflation));
-        self.conduct.writer.allow_rsv(Rsv::RSV1);
+        self.send_half.writer.allow_rsv(Rsv::RSV1);
     }
 
     /// Queues a whole message. Where it is to be compressed, room is asked for its length before that.
@@ -170,12 +170,12 @@ impl<R: Role> Outbound<R> {
 
     /// Whether a message of `len` octets would be taken now, as far as the queue is concerned.
     pub fn has_room(&self, len: usize) -> bool {
-        self.outbox.admit(self.conduct.writer.encoded_len(len)).is_ok()
+        self.write_queue.admit(self.send_half.writer.encoded_len(len)).is_ok()
     }
 
     /// Bytes that wait for the transport.
     pub fn queued(&self) -> usize {
-        self.outbox.queued()
+        self.write_queue.queued()
     }
 
     /// Queues a Ping.
@@ -186,8 +186,8 @@ impl<R: Role> Outbound<R> {
     pub fn ping(&mut self, payload: ControlPayload<'_>) -> Result<(), FeedError> {
         self.demand_room(MAX_CONTROL_FRAME_LEN)?;
         let mut frame = [0; MAX_CONTROL_FRAME_LEN];
-        let len = self.conduct.writer.ping(payload, &mut frame)?;
-        self.outbox.push(frame.get(..len).unwrap_or(&[]));
+        let len = self.send_half.writer.ping(payload, &mut frame)?;
+        self.write_queue.push(frame.get(..len).unwrap_or(&[]));
         Ok(())
     }
 
@@ -199,8 +199,8 @@ impl<R: Role> Outbound<R> {
     pub fn pong(&mut self, payload: ControlPayload<'_>) -> Result<(), FeedError> {
         self.demand_room(MAX_CONTROL_FRAME_LEN)?;
         let mut frame = [0; MAX_CONTROL_FRAME_LEN];
-        let len = self.conduct.writer.pong(payload, &mut frame)?;
-        self.outbox.push(frame.get(..len).unwrap_or(&[]));
+        let len = self.send_half.writer.pong(payload, &mut frame)?;
+        self.write_queue.push(frame.get(..len).unwrap_or(&[]));
         Ok(())
     }
 
@@ -211,27 +211,27 @@ impl<R: Role> Outbound<R> {
     ///
     /// [`SendError::CloseCodeNotForServers`], or [`SendError::Entropy`].
     pub fn close(&mut self, frame: CloseFrame<'_>) -> Result<(), SendError> {
-        if self.conduct.is_ending() {
+        if self.send_half.is_ending() {
             return Ok(());
         }
         // A Pong that is owed goes first.
         let mut out = [0; MAX_CONTROL_FRAME_LEN << 1];
-        let len = self.conduct.writer.close(frame, &mut out)?;
-        self.outbox.push(out.get(..len).unwrap_or(&[]));
+        let len = self.send_half.writer.close(frame, &mut out)?;
+        self.write_queue.push(out.get(..len).unwrap_or(&[]));
         Ok(())
     }
 
     /// The bytes to write, in order: what was queued, and what is owed to the peer.
     pub fn output(&mut self) -> &[u8] {
         self.queue_owed();
-        self.outbox.bytes()
+        self.write_queue.bytes()
     }
 
     /// Queues what is owed to the peer, as far as there is room.
     #[inline]
     pub(crate) fn queue_owed(&mut self) {
         // Mostly nothing is owed, at whatever stage.
-        if self.conduct.writer.owes() {
+        if self.send_half.writer.owes() {
             self.transmit();
         }
     }
@@ -241,9 +241,12 @@ impl<R: Role> Outbound<R> {
         self.turn.spend(turn::FRAME);
         let mut frames = [0; MAX_CONTROL_FRAME_LEN];
         // Where the direction has ended, nothing is queued any more.
-        while self.conduct.writer.wants_transmit() && self.outbox.has_room() && !self.outbox.is_ended() {
-            match self.conduct.writer.poll_transmit(&mut frames) {
-                Ok(len @ 1..) => self.outbox.push(frames.get(..len).unwrap_or(&[])),
+        while self.send_half.writer.wants_transmit()
+            && self.write_queue.has_room()
+            && !self.write_queue.is_ended()
+        {
+            match self.send_half.writer.poll_transmit(&mut frames) {
+                Ok(len @ 1..) => self.write_queue.push(frames.get(..len).unwrap_or(&[])),
                 // Without a masking key nothing can be sent; what is owed stays owed.
                 Ok(0) | Err(_) => break,
             }
@@ -257,26 +260,26 @@ impl<R: Role> Outbound<R> {
 
     /// The transport took the first `count` bytes of [`output`](Self::output).
     pub fn wrote(&mut self, count: usize) {
-        self.outbox.wrote(count);
-        self.conduct.deadlines.wrote();
+        self.write_queue.wrote(count);
+        self.send_half.deadlines.wrote();
         self.blocked = false;
     }
 
     /// The writing direction of the transport was ended.
     pub fn write_ended(&mut self) {
-        self.outbox.end();
+        self.write_queue.end();
     }
 
     /// Open, closing or closed.
     pub fn ready_state(&self) -> ReadyState {
-        self.conduct.ready_state()
+        self.send_half.ready_state()
     }
 
     /// How the connection ended: `None` until it did.
     pub fn closed(&self) -> Option<Closed> {
-        let mut closed = self.conduct.closed()?;
+        let mut closed = self.send_half.closed()?;
         // A Close is the last that is written: where anything was not, neither was it.
-        closed.clean &= !self.outbox.is_cut_off();
+        closed.clean &= !self.write_queue.is_cut_off();
         Some(closed)
     }
 
@@ -286,7 +289,7 @@ impl<R: Role> Outbound<R> {
     ///
     /// [`SendError::Closed`] if the connection ended before; [`closed`](Self::closed) tells how.
     pub fn written(&self) -> Result<(), SendError> {
-        if self.outbox.is_cut_off() {
+        if self.write_queue.is_cut_off() {
             return Err(SendError::Closed);
         }
         Ok(())
@@ -295,44 +298,46 @@ impl<R: Role> Outbound<R> {
     /// Which end of the connection this is.
     #[inline]
     pub(super) fn side(&self) -> Side {
-        self.conduct.writer.side()
+        self.send_half.writer.side()
     }
 
     /// Where what is owed to the peer goes.
     #[inline]
-    pub(super) fn replies(&mut self) -> &mut Replies {
-        self.conduct.writer.replies()
+    pub(super) fn mailbox(&mut self) -> &mut Mailbox {
+        self.send_half.writer.mailbox()
     }
 
     /// Something came.
     #[inline]
     pub(super) fn heard(&mut self) {
-        self.conduct.deadlines.received();
+        self.send_half.deadlines.received();
     }
 
-    /// The peer's Close came; its answer is among the replies.
+    /// The peer's Close came; its answer is in the mailbox.
     pub(super) fn close_came(&mut self, code: Option<CloseCode>) {
-        self.conduct.close_came(code);
+        self.send_half.close_came(code);
     }
 
-    /// The connection has failed; its Close is among the replies.
+    /// The connection has failed; its Close is in the mailbox.
     #[cold]
     pub(super) fn failed(&mut self, error: ProtocolError) {
-        self.conduct.failed(error);
+        self.send_half.failed(error);
         self.failure.get_or_insert(error);
     }
 
     /// Whether a Close was sent, owed or received, the connection has failed, or the transport ended.
     #[inline]
     pub(super) fn is_ending(&self) -> bool {
-        self.conduct.is_ending()
+        self.send_half.is_ending()
     }
 
     /// What to do where nothing is to be taken, and the connection is not [ending](Self::is_ending).
     #[inline]
     pub(super) fn act(&mut self, write: WriteSide) -> Action {
         match write {
-            WriteSide::Ready if !self.outbox.is_ended() && !self.output().is_empty() => return Action::Write,
+            WriteSide::Ready if !self.write_queue.is_ended() && !self.output().is_empty() => {
+                return Action::Write
+            }
             WriteSide::Ready => {}
             WriteSide::Blocked => self.blocked = true,
         }
@@ -342,7 +347,7 @@ impl<R: Role> Outbound<R> {
     /// As [`act`](Self::act), where it is ending.
     pub(super) fn act_at_end(&mut self, write: WriteSide) -> Result<Action, ProtocolError> {
         self.blocked |= write == WriteSide::Blocked;
-        let ended = self.conduct.transport() == Transport::Close;
+        let ended = self.send_half.transport() == TransportAction::Close;
         // Once nothing can come any more, there is nothing to do but to wait until the rest is written.
         if write == WriteSide::Ready || ended {
             if let Some(action) = self.next_write() {
@@ -353,33 +358,35 @@ impl<R: Role> Outbound<R> {
                 return Err(error);
             }
         }
-        Ok(match self.conduct.transport() {
-            Transport::Close => Action::Close,
-            Transport::Open | Transport::ShutdownWrite | Transport::AwaitEof => Action::Read,
+        Ok(match self.send_half.transport() {
+            TransportAction::Close => Action::Close,
+            TransportAction::Open | TransportAction::ShutdownWrite | TransportAction::AwaitEof => {
+                Action::Read
+            }
         })
     }
 
     /// What the transport's writing direction needs, if it needs anything: [`Action::Write`] or
     /// [`Action::ShutdownWrite`].
     pub fn next_write(&mut self) -> Option<Action> {
-        if self.outbox.is_ended() {
+        if self.write_queue.is_ended() {
             return None;
         }
         if !self.output().is_empty() {
             return Some(Action::Write);
         }
-        match self.conduct.transport() {
-            Transport::ShutdownWrite | Transport::Close => Some(Action::ShutdownWrite),
-            Transport::Open | Transport::AwaitEof => None,
+        match self.send_half.transport() {
+            TransportAction::ShutdownWrite | TransportAction::Close => Some(Action::ShutdownWrite),
+            TransportAction::Open | TransportAction::AwaitEof => None,
         }
     }
 
     /// The transport ended, with this error where neither Close nor failure came before.
     pub(crate) fn eof(&mut self, error: Option<ProtocolError>) {
-        self.conduct.eof(error);
+        self.send_half.eof(error);
         if let Some(error) = error {
             // Whoever ends without a Close hears nothing more.
-            self.outbox.end();
+            self.write_queue.end();
             self.failure.get_or_insert(error);
         }
     }
@@ -396,7 +403,7 @@ impl<R: Role> Outbound<R> {
     /// the connection is closing.
     #[must_use]
     pub fn poll_timeout(&self) -> Wake {
-        self.conduct.poll_timeout(Wait { message: None, output: Output::Waits, only_writes: true })
+        self.send_half.poll_timeout(Wait { message: None, output: Output::Waits, only_writes: true })
     }
 
     /// Tells the time during such a wait.
@@ -410,7 +417,7 @@ impl<R: Role> Outbound<R> {
 
     /// When to tell the time, where the peer is read from.
     pub(super) fn poll_read_timeout(&self, message: Option<MessageProgress>) -> Wake {
-        self.conduct.poll_timeout(Wait { message, output: self.progress(), only_writes: false })
+        self.send_half.poll_timeout(Wait { message, output: self.progress(), only_writes: false })
     }
 
     /// Tells the time, where the peer is read from.
@@ -420,13 +427,13 @@ impl<R: Role> Outbound<R> {
     }
 
     fn tell(&mut self, now: Timestamp, wait: Wait) -> Result<(), ProtocolError> {
-        let result = self.conduct.handle_timeout(now, wait);
+        let result = self.send_half.handle_timeout(now, wait);
         if let Err(error) = result {
             self.failure.get_or_insert(error);
             self.unheard = Some(error);
         }
-        if self.conduct.gave_up() {
-            self.outbox.end(); // waiting any longer is what the deadline forbids
+        if self.send_half.gave_up() {
+            self.write_queue.end(); // waiting any longer is what the deadline forbids
         }
         result
     }
@@ -438,7 +445,7 @@ impl<R: Role> Outbound<R> {
     }
 
     fn progress(&self) -> Output {
-        if self.outbox.queued() == 0 && !self.conduct.writer.wants_transmit() {
+        if self.write_queue.queued() == 0 && !self.send_half.writer.wants_transmit() {
             Output::Taken
         } else if self.blocked {
             Output::Waits
@@ -450,38 +457,38 @@ impl<R: Role> Outbound<R> {
     /// The peer sends on and on where nothing it sends means anything any more: the transport is dropped.
     #[cold]
     pub(super) fn give_up(&mut self) {
-        self.conduct.give_up();
-        self.outbox.end();
+        self.send_half.give_up();
+        self.write_queue.end();
     }
 
     pub(crate) fn abort(&mut self) {
-        self.conduct.abort();
-        self.outbox.end();
+        self.send_half.abort();
+        self.write_queue.end();
         self.failure = None;
     }
 
-    /// Takes of `spare` what is needed to queue. See [`Spare`].
+    /// Takes of `spare` what is needed to queue. See [`BufferPool`].
     #[inline]
-    pub fn lend(&mut self, spare: &mut Spare) {
-        self.outbox.lend(&mut spare.output);
+    pub fn lend(&mut self, spare: &mut BufferPool) {
+        self.write_queue.lend(&mut spare.output);
     }
 
     /// Whether there is nothing to queue in.
     #[cfg(any(feature = "futures-io", feature = "tokio"))]
     #[inline]
     pub(crate) fn wants_lending(&self) -> bool {
-        self.outbox.is_bare()
+        self.write_queue.is_bare()
     }
 
     /// Gives back to `spare` what was lent, if nothing is queued.
     #[inline]
-    pub fn give_back(&mut self, spare: &mut Spare) {
-        self.outbox.give_back(&mut spare.output);
+    pub fn give_back(&mut self, spare: &mut BufferPool) {
+        self.write_queue.give_back(&mut spare.output);
     }
 
     /// Frees the buffers that hold nothing.
     pub(crate) fn release(&mut self) {
-        self.outbox.release();
+        self.write_queue.release();
         if let Some(deflation) = &mut self.deflation {
             deflation.release();
         }
@@ -490,24 +497,24 @@ impl<R: Role> Outbound<R> {
     /// How long it waits for what, and bytes that may wait; `None` if it compresses.
     #[cfg(any(feature = "futures-io", feature = "tokio"))]
     pub(super) fn settings(&self) -> Option<(Timeouts, usize)> {
-        self.deflation.is_none().then(|| (self.conduct.deadlines.timeouts(), self.outbox.cap()))
+        self.deflation.is_none().then(|| (self.send_half.deadlines.timeouts(), self.write_queue.cap()))
     }
 
     /// Whether its buffer is larger than one that nothing is in should be.
     #[cfg(any(feature = "futures-io", feature = "tokio"))]
     #[inline]
     pub(super) fn is_large(&self) -> bool {
-        self.outbox.is_large()
+        self.write_queue.is_large()
     }
 
     /// What is to be kept of the connection, if nothing is queued, owed, in progress or remembered.
     pub(super) fn park(&self) -> Option<Parked> {
-        let idle = self.outbox.queued() == 0
-            && !self.outbox.is_ended()
+        let idle = self.write_queue.queued() == 0
+            && !self.write_queue.is_ended()
             && self.failure.is_none()
             && self.deflation.as_ref().map_or(true, |deflation| deflation.is_idle());
         if idle {
-            self.conduct.park()
+            self.send_half.park()
         } else {
             None
         }
@@ -515,8 +522,8 @@ impl<R: Role> Outbound<R> {
 
     /// Goes on with a connection that was parked.
     pub(super) fn unpark(&mut self, parked: Parked) {
-        self.conduct.unpark(parked);
-        self.outbox.restart();
+        self.send_half.unpark(parked);
+        self.write_queue.restart();
         self.failure = None;
         self.unheard = None;
         self.blocked = false;
@@ -535,7 +542,7 @@ impl<R: Role> Outbound<R> {
         if self.queue_short(&payload) {
             return Ok(());
         }
-        if self.conduct.writer.side() == Side::Client {
+        if self.send_half.writer.side() == Side::Client {
             return self.queue_masked(payload, true); // as it is, it goes nowhere
         }
         self.queue_long(payload, write)
@@ -559,8 +566,8 @@ impl<R: Role> Outbound<R> {
                 }
                 self.turn.compressed(octets);
                 let (header, octets) =
-                    deflation.begin_ahead(&mut self.conduct.writer, payload, fin, compressing)?;
-                self.outbox.push(header.as_bytes());
+                    deflation.begin_ahead(&mut self.send_half.writer, payload, fin, compressing)?;
+                self.write_queue.push(header.as_bytes());
                 self.through(&octets, write);
                 return Ok(Fed::Queued);
             }
@@ -572,7 +579,7 @@ impl<R: Role> Outbound<R> {
 
     /// Whether it takes several turns to compress this payload, if the connection allows it at all.
     pub(crate) fn takes_turns(&self, payload: &Payload<'_>, fin: bool) -> bool {
-        let Conduct { writer, .. } = &self.conduct;
+        let SendHalf { writer, .. } = &self.send_half;
         self.deflation
             .as_deref()
             .is_some_and(|deflation| writer.is_open() && deflation.takes_turns(writer, payload, fin))
@@ -590,8 +597,8 @@ impl<R: Role> Outbound<R> {
             return self.queue_judged(payload, true);
         }
         self.admit(octets.len())?;
-        let header = self.conduct.writer.begin_whole(payload, true)?;
-        self.outbox.push(header.as_bytes());
+        let header = self.send_half.writer.begin_whole(payload, true)?;
+        self.write_queue.push(header.as_bytes());
         self.through(octets, write);
         Ok(())
     }
@@ -609,26 +616,26 @@ impl<R: Role> Outbound<R> {
     /// in the way. `false` leaves everything to be judged rule by rule.
     #[inline]
     pub(crate) fn queue_short(&mut self, payload: &Payload<'_>) -> bool {
-        self.conduct.writer.side() == Side::Server
+        self.send_half.writer.side() == Side::Server
             && self.deflation.is_none()
             && payload.is_plain()
-            && self.conduct.writer.is_ready()
-            && self.outbox.push_short(payload.kind().opcode(), payload.octets())
+            && self.send_half.writer.is_ready()
+            && self.write_queue.push_short(payload.kind().opcode(), payload.octets())
     }
 
     /// As [`queue`](Self::queue), with the short cut of clients.
     #[inline]
     fn queue_masked(&mut self, payload: Payload<'_>, fin: bool) -> Result<(), FeedError> {
-        let Conduct { writer, .. } = &mut self.conduct;
+        let SendHalf { writer, .. } = &mut self.send_half;
         let glance = fin
             && writer.side() == Side::Client
             && self.deflation.is_none()
             && payload.is_plain()
             && writer.is_ready();
         if glance {
-            if let Some(room) = self.outbox.room_for_short(payload.octets().len()) {
+            if let Some(room) = self.write_queue.room_for_short(payload.octets().len()) {
                 let len = writer.encode_ready(&payload, room)?;
-                self.outbox.filled_short(len);
+                self.write_queue.filled_short(len);
                 return Ok(());
             }
         }
@@ -645,22 +652,22 @@ impl<R: Role> Outbound<R> {
     /// Whether a message of `len` octets may be queued.
     #[inline]
     fn admit(&mut self, len: usize) -> Result<(), FeedError> {
-        if !self.conduct.writer.is_open() {
+        if !self.send_half.writer.is_open() {
             return Err(SendError::Closed.into()); // however full the queue is
         }
-        self.demand_room(self.conduct.writer.encoded_len(len))
+        self.demand_room(self.send_half.writer.encoded_len(len))
     }
 
     /// Whether `len` bytes may be queued. Where not, the sender waits for the transport from now on, whether or
     /// not its driver says so.
     #[inline]
     fn demand_room(&mut self, len: usize) -> Result<(), FeedError> {
-        self.outbox.admit(len).inspect_err(|_| self.blocked = true)
+        self.write_queue.admit(len).inspect_err(|_| self.blocked = true)
     }
 
     /// Whether the octets on the wire are not those of the payload.
     fn transforms(&self, payload: &Payload<'_>) -> bool {
-        let writer = &self.conduct.writer;
+        let writer = &self.send_half.writer;
         writer.side() == Side::Client
             || self
                 .deflation
@@ -670,26 +677,31 @@ impl<R: Role> Outbound<R> {
 
     /// Writes what is queued and `octets` after it; what is not written is queued.
     fn through(&mut self, octets: &[u8], write: impl FnOnce([&[u8]; 2]) -> usize) {
-        let queued = self.outbox.queued();
-        let written = write([self.outbox.bytes(), octets]);
-        self.outbox.push(octets.get(written.saturating_sub(queued)..).unwrap_or(&[]));
-        self.outbox.wrote(written.min(queued));
+        let queued = self.write_queue.queued();
+        let written = write([self.write_queue.bytes(), octets]);
+        self.write_queue.push(octets.get(written.saturating_sub(queued)..).unwrap_or(&[]));
+        self.write_queue.wrote(written.min(queued));
         if written > 0 {
-            self.conduct.deadlines.wrote();
+            self.send_half.deadlines.wrote();
         }
     }
 
     #[inline]
     fn append(&mut self, payload: Payload<'_>, fin: bool) -> Result<(), FeedError> {
         if let Some(deflation) = self.deflation.as_deref_mut() {
-            if deflation.wants(&self.conduct.writer, &payload, fin) {
+            if deflation.wants(&self.send_half.writer, &payload, fin) {
                 self.turn.compressed(payload.octets().len());
-                return Ok(deflation.append(&mut self.conduct.writer, &mut self.outbox, payload, fin)?);
+                return Ok(deflation.append(
+                    &mut self.send_half.writer,
+                    &mut self.write_queue,
+                    payload,
+                    fin,
+                )?);
             }
         }
-        let room = self.outbox.room(payload.octets().len().saturating_add(FrameHeader::MAX_LEN));
-        let len = self.conduct.writer.encode(payload, fin, room)?;
-        self.outbox.filled(len);
+        let room = self.write_queue.room(payload.octets().len().saturating_add(FrameHeader::MAX_LEN));
+        let len = self.send_half.writer.encode(payload, fin, room)?;
+        self.write_queue.filled(len);
         #[cfg(feature = "deflate")]
         if let (true, Some(deflation)) = (payload.is_deflated(), self.deflation.as_deref_mut()) {
             deflation.passed();
@@ -706,7 +718,7 @@ impl Outbound<Server> {
     /// [`FeedError`].
     pub fn feed_prepared(&mut self, message: &Prepared) -> Result<(), FeedError> {
         let frame = self.pass(message)?;
-        self.outbox.push(frame);
+        self.write_queue.push(frame);
         Ok(())
     }
 
@@ -722,7 +734,7 @@ impl Outbound<Server> {
     ) -> Result<(), FeedError> {
         let frame = self.pass(message)?;
         if frame.len() < LONG {
-            self.outbox.push(frame);
+            self.write_queue.push(frame);
         } else {
             self.through(frame, write);
         }
@@ -741,7 +753,7 @@ impl Outbound<Server> {
         let frame = self.pass(message)?;
         let rest = frame.get(write(frame)..).unwrap_or(&[]);
         if !rest.is_empty() {
-            self.outbox.push(rest);
+            self.write_queue.push(rest);
         }
         Ok(())
     }
@@ -749,10 +761,10 @@ impl Outbound<Server> {
     /// The frame that is sent here, which counts as sent.
     fn pass<'m>(&mut self, message: &'m Prepared) -> Result<&'m [u8], FeedError> {
         self.demand_room(message.frame().len())?;
-        self.conduct.writer.pass_whole()?;
+        self.send_half.writer.pass_whole()?;
         #[cfg(feature = "deflate")]
         if let (Some(deflation), Some((window, frame))) = (&mut self.deflation, message.deflated_frame()) {
-            if deflation.admits(&self.conduct.writer, window) {
+            if deflation.admits(&self.send_half.writer, window) {
                 deflation.passed();
                 return Ok(frame);
             }
@@ -764,4 +776,4 @@ impl Outbound<Server> {
 /// Octets from which on it is cheaper to write a payload by itself than to copy it.
 const LONG: usize = 64 << 10;
 
-debug_states!([R] Outbound<R>, |this| { conduct: this.conduct, outbox: this.outbox, deflates: this.deflation.is_some(), failure: this.failure });
+debug_states!([R] Outbound<R>, |this| { send_half: this.send_half, write_queue: this.write_queue, deflates: this.deflation.is_some(), failure: this.failure });

@@ -4,7 +4,7 @@
 
 use alloc::vec::Vec;
 
-use super::inbox::SpareInput;
+use super::read_buffer::PooledInput;
 
 /// Buffers for endpoints that work one at a time, such as those of one thread: a connection that waits has
 /// none, however many there are.
@@ -14,23 +14,23 @@ use super::inbox::SpareInput;
 /// lent any makes its own, and a large message after another makes it anew. Endpoints that share should have
 /// one size of a read ([`Buffers`](super::Buffers)). Buffers in which there were large messages are kept up to
 /// 4 MiB together, and so is one of output.
-pub struct Spare {
-    pub(super) input: SpareInput,
+pub struct BufferPool {
+    pub(super) input: PooledInput,
     pub(super) output: Vec<u8>,
     pub(super) inflated: Vec<u8>,
 }
 
-impl Spare {
+impl BufferPool {
     /// No buffers yet.
     pub const fn new() -> Self {
-        Self { input: SpareInput::new(), output: Vec::new(), inflated: Vec::new() }
+        Self { input: PooledInput::new(), output: Vec::new(), inflated: Vec::new() }
     }
 }
 
-impl Default for Spare {
+impl Default for BufferPool {
     fn default() -> Self {
         Self::new()
     }
 }
 
-debug_states!([] Spare, |this| { input: this.input, output: this.output.capacity(), inflated: this.inflated.capacity() });
+debug_states!([] BufferPool, |this| { input: this.input, output: this.output.capacity(), inflated: this.inflated.capacity() });

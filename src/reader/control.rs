@@ -7,7 +7,7 @@ use crate::close::CloseCode;
 use crate::error::ProtocolError;
 use crate::frame::Opcode;
 use crate::input::Input;
-use crate::replies::{CloseReply, Replies};
+use crate::mailbox::{CloseReply, Mailbox};
 use crate::role::Side;
 
 impl Reader {
@@ -26,11 +26,11 @@ impl Reader {
     }
 
     /// Acts on a whole control frame.
-    pub(super) fn control(&mut self, opcode: Opcode, replies: &mut Replies) -> Result<Next, ProtocolError> {
+    pub(super) fn control(&mut self, opcode: Opcode, mailbox: &mut Mailbox) -> Result<Next, ProtocolError> {
         self.state = if self.message.is_some() { State::Amid } else { State::Between };
         match opcode {
             Opcode::PING => {
-                replies.set_pong(self.control_payload());
+                mailbox.set_pong(self.control_payload());
                 Ok(Next::Ping)
             }
             Opcode::PONG => Ok(Next::Pong),
@@ -40,7 +40,7 @@ impl Reader {
                 // here).
                 self.message = None;
                 self.state = State::Closed(code);
-                replies.set_close(CloseReply::Echo(code));
+                mailbox.set_close(CloseReply::Echo(code));
                 Ok(Next::Close(code))
             }
         }

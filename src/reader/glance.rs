@@ -13,7 +13,7 @@ use crate::frame::{Masker, MaskingKey, MessageKind, Rsv};
 use crate::input::Input;
 use crate::limits::Limits;
 #[cfg(feature = "alloc")]
-use crate::replies::Replies;
+use crate::mailbox::Mailbox;
 use crate::role::Side;
 use crate::tolerance::Tolerance;
 use crate::utf8::{check_whole, InvalidUtf8, Utf8Check};
@@ -257,7 +257,7 @@ impl Reader {
     pub(crate) fn take_fragment<'b>(
         &mut self,
         input: &mut Input<'b>,
-        replies: &mut Replies,
+        mailbox: &mut Mailbox,
     ) -> Option<Result<Data<'b>, ProtocolError>> {
         let plain = match self.state {
             State::Between => true,
@@ -266,7 +266,7 @@ impl Reader {
         };
         if plain {
             let taken = self.take_short_fragment(input)?;
-            Some(taken.map_err(|InvalidUtf8| self.failed(ProtocolError::InvalidUtf8, replies)))
+            Some(taken.map_err(|InvalidUtf8| self.failed(ProtocolError::InvalidUtf8, mailbox)))
         } else {
             None
         }

@@ -9,7 +9,7 @@ pub mod streams;
 
 use sockless::{
     AnyRole, Closed, Config, Connection, Entropy, EntropyError, Event, Initiator, Input, MessageKind,
-    ProtocolError, ReadyState, SendError, Side, Transport, MAX_CONTROL_FRAME_LEN,
+    ProtocolError, ReadyState, SendError, Side, TransportAction, MAX_CONTROL_FRAME_LEN,
 };
 
 /// Both roles, for tables.
@@ -338,7 +338,10 @@ pub fn fails(side: Side, config: Config, bytes: &[u8], error: ProtocolError, cod
         let mut after = all_to(side, &[(END, b""), (TEXT, b"late"), (PING, b"late")]);
         after.extend(to(side, CLOSE, &close_body(1000, b"")));
         assert_eq!(feed(&mut conn, &after), [], "{context}: what follows is swallowed");
-        assert_eq!((conn.ready_state(), conn.transport()), (ReadyState::Closing, Transport::ShutdownWrite));
+        assert_eq!(
+            (conn.ready_state(), conn.transport()),
+            (ReadyState::Closing, TransportAction::ShutdownWrite)
+        );
 
         let owes: Vec<_> = owed(&mut conn).into_iter().filter(|(first, _)| *first != PONG).collect();
         assert_eq!(owes, [(CLOSE, close_body(code, b""))], "{context}");
@@ -346,10 +349,13 @@ pub fn fails(side: Side, config: Config, bytes: &[u8], error: ProtocolError, cod
         assert_eq!(owed(&mut conn), [], "{context}: one Close");
         let refused = conn.writer().encode("late".into(), true, &mut [0; 64]);
         assert_eq!(refused, Err(SendError::Closed), "{context}");
-        assert_eq!((conn.ready_state(), conn.transport()), (ReadyState::Closing, Transport::ShutdownWrite));
+        assert_eq!(
+            (conn.ready_state(), conn.transport()),
+            (ReadyState::Closing, TransportAction::ShutdownWrite)
+        );
 
         assert_eq!(conn.eof(), Ok(()), "{context}: the failure was reported already");
-        assert_eq!((conn.ready_state(), conn.transport()), (ReadyState::Closed, Transport::Close));
+        assert_eq!((conn.ready_state(), conn.transport()), (ReadyState::Closed, TransportAction::Close));
         assert_eq!(ending(&conn), (1006, false, Some(Initiator::Local), Some(error)), "{context}");
         before = seen;
     }

@@ -56,7 +56,7 @@ fn a_server_accepts_whatever_the_buffers_and_leaves_the_frames_behind_the_head()
             .with_settings(Settings::DEFAULT.with_config(Config::new().with_limits(limits)));
         let mut script = Script::new(&input, grain);
         let mut socket = go!(accept(&mut script, &options, &mut [0; 512], buffers)).unwrap();
-        assert_eq!(socket.session().subprotocol, Some(1));
+        assert_eq!(socket.negotiated().subprotocol, Some(1));
         let mut heard = Vec::new();
         while let Some(Event::Data(data)) = go!(socket.recv()).unwrap() {
             heard.extend_from_slice(data.bytes());
@@ -138,7 +138,7 @@ macro_rules! decided {
         lend!(buffers, 16, 512);
         let options = same_host().with_subprotocols(&["b"]).with_fields(&[("X-Of", "options")]);
         let socket = go!(accept_with(&mut script, &options, &mut [0; 512], buffers, |_| Ok($answer)));
-        let result = socket.map(|socket| socket.session().subprotocol);
+        let result = socket.map(|socket| socket.negotiated().subprotocol);
         (result, String::from_utf8(script.written).unwrap())
     }};
 }

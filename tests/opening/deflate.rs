@@ -3,7 +3,7 @@
 use sockless::deflate::{ClientWindow, Offer, Params, Policy, WindowBits};
 use sockless::handshake::client::{self, ClientRequest};
 use sockless::handshake::server::{Progress, Request};
-use sockless::handshake::{ComposeError, HandshakeError, HeadLimits, OriginPolicy, Session, Uri};
+use sockless::handshake::{ComposeError, HandshakeError, HeadLimits, Negotiated, OriginPolicy, Uri};
 
 use super::{field, head, ACCEPT, LINES};
 
@@ -55,7 +55,10 @@ pub enum Choice<'c> {
 }
 
 /// The extensions that a server answers these lines with, and its session, after these choices.
-pub fn answer_by(offers: &[&str], choices: &[Choice<'_>]) -> Result<(Option<String>, Session), ComposeError> {
+pub fn answer_by(
+    offers: &[&str],
+    choices: &[Choice<'_>],
+) -> Result<(Option<String>, Negotiated), ComposeError> {
     let lines = offers.iter().map(|value| format!("{NAME}: {value}"));
     let request = head(LINES.into_iter().map(str::to_owned).chain(lines));
     let request = match Request::parse(request.as_bytes(), &HeadLimits::DEFAULT) {
@@ -90,7 +93,7 @@ pub fn offered(request: ClientRequest<'_>) -> Option<String> {
 }
 
 /// What a client makes of a response with these lines of extensions, read whole and octet by octet.
-pub fn ask(request: ClientRequest<'_>, values: &[&str]) -> Result<Session, HandshakeError> {
+pub fn ask(request: ClientRequest<'_>, values: &[&str]) -> Result<Negotiated, HandshakeError> {
     let lines: String = values.iter().map(|value| format!("{NAME}: {value}\r\n")).collect();
     let head = format!(
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -101,13 +104,13 @@ pub fn ask(request: ClientRequest<'_>, values: &[&str]) -> Result<Session, Hands
     whole
 }
 
-fn ask_cut(request: ClientRequest<'_>, head: &str, size: usize) -> Result<Session, HandshakeError> {
+fn ask_cut(request: ClientRequest<'_>, head: &str, size: usize) -> Result<Negotiated, HandshakeError> {
     let mut storage = vec![0; head.len()];
     let mut handshake =
         client::Handshake::new(request, *b"the sample nonce", &mut storage, HeadLimits::DEFAULT);
     for chunk in head.as_bytes().chunks(size) {
         if let (_, client::Progress::Accepted(accepted)) = handshake.recv(chunk)? {
-            return Ok(accepted.session());
+            return Ok(accepted.negotiated());
         }
     }
     panic!("the response has no end: {head}")

@@ -8,7 +8,7 @@ use super::{Answer, Buffers, Error, ServerOptions, Settings, WebSocket};
 use crate::adapter::lent::{client_handshake, cut_off, nonce, Driver, Opening, Step};
 use crate::handshake::client::ClientRequest;
 use crate::handshake::server::{Handshake, Reject, Request};
-use crate::handshake::Session;
+use crate::handshake::Negotiated;
 use crate::role::{Client, Entropy, Server};
 
 /// Accepts a WebSocket. `storage` holds the head of the request, and is free again afterwards. Plain HTTP
@@ -95,7 +95,7 @@ pub async fn connect<'b, S: Read + Write, E: Entropy>(
 }
 
 impl<'b, S, R> WebSocket<'b, S, R> {
-    fn opened(stream: S, (driver, session): (Driver<'b, R>, Session)) -> Self {
+    fn opened(stream: S, (driver, session): (Driver<'b, R>, Negotiated)) -> Self {
         Self { stream, session, driver }
     }
 }

@@ -10,7 +10,7 @@ use std::io;
 
 use super::script::{Cut, End, Hold, Script};
 use super::Failure;
-use crate::closing::{Closed, Initiator, Transport};
+use crate::closing::{Closed, Initiator, TransportAction};
 use crate::connection::{Config, Connection};
 use crate::error::ProtocolError;
 use crate::event::Event;
@@ -286,7 +286,7 @@ fn echo(input: &[u8], end: End) -> Transcript {
             }
         }
     }
-    let shut = Some(connection.transport() == Transport::ShutdownWrite);
+    let shut = Some(connection.transport() == TransportAction::ShutdownWrite);
     if let Err(error) = connection.eof() {
         failures.push(match end {
             End::Eof => Failure::Protocol(error),

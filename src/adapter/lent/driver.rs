@@ -4,9 +4,9 @@
 
 use embedded_io::ErrorKind;
 
-use super::outbox::{Outbox, Pending};
-use super::{Buffers, Error, Inbox, Outbound};
-use crate::closing::{Closed, Transport};
+use super::write_queue::{Pending, WriteQueue};
+use super::{Buffers, Error, Outbound, ReadBuffer};
+use crate::closing::{Closed, TransportAction};
 use crate::connection::{Config, Connection};
 use crate::deadline::Output;
 use crate::error::ProtocolError;
@@ -52,8 +52,8 @@ pub(in crate::adapter) enum Ready {
 /// before the next wait for input.
 pub(in crate::adapter) struct Driver<'b, R> {
     connection: Connection<R>,
-    inbox: Inbox<'b>,
-    outbox: Outbox<'b>,
+    read_buffer: ReadBuffer<'b>,
+    write_queue: WriteQueue<'b>,
     /// Whether pieces of the message in progress were taken.
     in_pieces: bool,
     /// To be reported once the peer was told.
@@ -67,14 +67,19 @@ pub(in crate::adapter) struct Driver<'b, R> {
 
 impl<'b, R: Role> Driver<'b, R> {
     pub(in crate::adapter) fn new(role: R, config: Config, buffers: Buffers<'b>) -> Self {
-        Self::opened(role, config, buffers.read, Outbox::new(buffers.write))
+        Self::opened(role, config, buffers.read, WriteQueue::new(buffers.write))
     }
 
-    pub(super) fn opened(role: R, config: Config, inbox: Inbox<'b>, outbox: Outbox<'b>) -> Self {
+    pub(super) fn opened(
+        role: R,
+        config: Config,
+        read_buffer: ReadBuffer<'b>,
+        write_queue: WriteQueue<'b>,
+    ) -> Self {
         Self {
             connection: Connection::new(role, config),
-            inbox,
-            outbox,
+            read_buffer,
+            write_queue,
             in_pieces: false,
             failure: None,
             offered: false,
@@ -112,16 +117,16 @@ impl<'b, R: Role> Driver<'b, R> {
 
     /// The two directions, so that an answer can be sent while what was received is still borrowed.
     pub(in crate::adapter) fn split_mut(&mut self) -> (Inbound<'_, 'b>, Outbound<'_, 'b, R>) {
-        let (reader, conduct) = self.connection.halves_mut();
+        let (reader, send_half) = self.connection.halves_mut();
         (
-            Inbound { reader, inbox: &mut self.inbox, in_pieces: &mut self.in_pieces },
-            Outbound { conduct, outbox: &mut self.outbox, failure: &mut self.failure },
+            Inbound { reader, read_buffer: &mut self.read_buffer, in_pieces: &mut self.in_pieces },
+            Outbound { send_half, write_queue: &mut self.write_queue, failure: &mut self.failure },
         )
     }
 
     /// The bytes to write.
     pub(in crate::adapter) fn output(&self) -> &[u8] {
-        self.outbox.bytes()
+        self.write_queue.bytes()
     }
 
     /// What writing them came to. A peer that does not read any more may have said why.
@@ -133,8 +138,8 @@ impl<'b, R: Role> Driver<'b, R> {
         if matches!(result, Ok(1..)) {
             self.connection.halves_mut().1.deadlines.wrote();
         }
-        let result = self.outbox.written(result);
-        self.outbox.unless_lost(result)
+        let result = self.write_queue.written(result);
+        self.write_queue.unless_lost(result)
     }
 
     /// What flushing came to.
@@ -142,13 +147,13 @@ impl<'b, R: Role> Driver<'b, R> {
         &mut self,
         result: Result<(), E>,
     ) -> Result<(), Error<E>> {
-        let result = self.outbox.flushed(result);
-        self.outbox.unless_lost(result)
+        let result = self.write_queue.flushed(result);
+        self.write_queue.unless_lost(result)
     }
 
     /// Space to read into, never empty.
     pub(in crate::adapter) fn space(&mut self) -> &mut [u8] {
-        self.inbox.space()
+        self.read_buffer.space()
     }
 
     /// What reading came to.
@@ -160,13 +165,13 @@ impl<'b, R: Role> Driver<'b, R> {
             Ok(0) => {
                 if let Err(error) = self.connection.eof() {
                     // Whoever ends without a Close hears nothing more.
-                    self.outbox.end();
+                    self.write_queue.end();
                     self.failure.get_or_insert(error);
                 }
                 Ok(())
             }
             Ok(count) => {
-                self.inbox.filled(count);
+                self.read_buffer.filled(count);
                 #[cfg(feature = "embedded-io-async")]
                 self.turn.read(count);
                 self.connection.halves_mut().1.deadlines.received();
@@ -177,7 +182,7 @@ impl<'b, R: Role> Driver<'b, R> {
             Err(error) => {
                 // This very error is the report.
                 let _ = self.connection.eof();
-                self.outbox.end();
+                self.write_queue.end();
                 match self.closed() {
                     Some(closed) if closed.clean => Ok(()),
                     _ => Err(Error::Io(error)),
@@ -207,13 +212,13 @@ impl<'b, R: Role> Driver<'b, R> {
             self.failure.get_or_insert(error);
         }
         if self.connection.halves_mut().1.gave_up() {
-            self.outbox.end(); // waiting any longer is what the deadline forbids
+            self.write_queue.end(); // waiting any longer is what the deadline forbids
         }
     }
 
     pub(in crate::adapter) fn abort(&mut self) {
         self.connection.abort();
-        self.outbox.end();
+        self.write_queue.end();
         self.failure = None;
     }
 
@@ -221,7 +226,7 @@ impl<'b, R: Role> Driver<'b, R> {
     pub(in crate::adapter) fn closed(&self) -> Option<Closed> {
         let mut closed = self.connection.closed()?;
         // A Close is the last that is written: where anything was not, neither was it.
-        closed.clean &= !self.outbox.is_cut_off();
+        closed.clean &= !self.write_queue.is_cut_off();
         Some(closed)
     }
 
@@ -233,15 +238,15 @@ impl<'b, R: Role> Driver<'b, R> {
     fn receive(&mut self) -> Option<Next> {
         loop {
             let (inbound, mut outbound) = self.split_mut();
-            let replies = outbound.conduct.writer.replies();
-            let next = inbound.inbox.take(|input| inbound.reader.advance(input, replies));
+            let mailbox = outbound.send_half.writer.mailbox();
+            let next = inbound.read_buffer.take(|input| inbound.reader.advance(input, mailbox));
             match next {
                 // Once: nothing but swallowing follows.
                 Err(error) => {
                     outbound.failed(error);
                     continue;
                 }
-                Ok(Some(Next::Close(code))) => outbound.conduct.close_came(code),
+                Ok(Some(Next::Close(code))) => outbound.send_half.close_came(code),
                 // Each Ping of one read gets its Pong, while there is room (section 5.5.2). Without a masking
                 // key it stays owed.
                 Ok(Some(Next::Ping)) => {
@@ -249,8 +254,8 @@ impl<'b, R: Role> Driver<'b, R> {
                 }
                 Ok(None) if inbound.reader.has_swallowed_enough() => {
                     // Whatever else comes means nothing: the transport is to be dropped.
-                    outbound.conduct.give_up();
-                    outbound.outbox.end();
+                    outbound.send_half.give_up();
+                    outbound.write_queue.end();
                 }
                 Ok(_) => {}
             }
@@ -265,9 +270,9 @@ impl<'b, R: Role> Driver<'b, R> {
     /// Takes a piece; the kind of the message that is whole by it.
     fn join(&mut self, assembler: &mut SliceAssembler<'_>) -> Option<MessageKind> {
         let (inbound, mut outbound) = self.split_mut();
-        let Inbound { reader, inbox, in_pieces } = inbound;
-        let replies = outbound.conduct.writer.replies();
-        let joined = inbox.take(|input| reader.take_data(input, replies)).and_then(|data| {
+        let Inbound { reader, read_buffer, in_pieces } = inbound;
+        let mailbox = outbound.send_half.writer.mailbox();
+        let joined = read_buffer.take(|input| reader.take_data(input, mailbox)).and_then(|data| {
             if *in_pieces {
                 // The rest of a message whose beginning was taken is passed over.
                 *in_pieces = !data.is_last();
@@ -276,7 +281,7 @@ impl<'b, R: Role> Driver<'b, R> {
             assembler.append(data)
         });
         joined.unwrap_or_else(|error| {
-            reader.fail(error, outbound.conduct.writer.replies());
+            reader.fail(error, outbound.send_half.writer.mailbox());
             outbound.failed(error);
             None
         })
@@ -285,9 +290,9 @@ impl<'b, R: Role> Driver<'b, R> {
     /// What to do where nothing is ready.
     fn act<E>(&mut self) -> Result<Action, Error<E>> {
         let stuck = self.connection.wants_transmit() && self.connection.writer().frame_remaining() > 0;
-        if stuck && self.connection.transport() != Transport::Open {
+        if stuck && self.connection.transport() != TransportAction::Open {
             // Nobody will complete the frame that the last word waits for.
-            self.outbox.end();
+            self.write_queue.end();
             self.connection.abort();
         }
         match self.split_mut().1.pending() {
@@ -306,15 +311,15 @@ impl<'b, R: Role> Driver<'b, R> {
         }
         Ok(match self.connection.transport() {
             #[cfg(feature = "embedded-io-async")]
-            Transport::Open | Transport::AwaitEof if self.turn.is_over() => {
+            TransportAction::Open | TransportAction::AwaitEof if self.turn.is_over() => {
                 self.turn = Turn::NEW;
                 Action::Yield
             }
-            Transport::Open | Transport::AwaitEof => Action::Read,
+            TransportAction::Open | TransportAction::AwaitEof => Action::Read,
             // The caller ends the transport: its traits know no way to end one direction.
-            Transport::ShutdownWrite | Transport::Close => {
+            TransportAction::ShutdownWrite | TransportAction::Close => {
                 self.connection.abort();
-                self.outbox.end();
+                self.write_queue.end();
                 Action::End
             }
         })
@@ -324,7 +329,7 @@ impl<'b, R: Role> Driver<'b, R> {
 /// The receiving direction of a [`Driver`], to take what its `poll` announced.
 pub(in crate::adapter) struct Inbound<'e, 'b> {
     reader: &'e mut Reader,
-    inbox: &'e mut Inbox<'b>,
+    read_buffer: &'e mut ReadBuffer<'b>,
     in_pieces: &'e mut bool,
 }
 
@@ -337,8 +342,9 @@ impl<'e> Inbound<'e, '_> {
     ) -> Result<Option<Event<'e>>, ProtocolError> {
         Ok(match ready {
             Ready::Next(Next::Data { .. }) => {
-                let Self { reader, inbox, in_pieces } = self;
-                let data = inbox.take(|input| reader.take_data(input, outbound.conduct.writer.replies()));
+                let Self { reader, read_buffer, in_pieces } = self;
+                let data =
+                    read_buffer.take(|input| reader.take_data(input, outbound.send_half.writer.mailbox()));
                 let data = data.inspect_err(|error| outbound.failed(*error))?;
                 *in_pieces = !data.is_last();
                 Some(Event::Data(data))
@@ -357,22 +363,22 @@ impl<'e> Inbound<'e, '_> {
         assembler: &'e SliceAssembler<'_>,
         outbound: &mut Outbound<'_, '_, R>,
     ) -> Result<Option<Message<'e>>, ProtocolError> {
-        let Self { reader, inbox, .. } = self;
-        let replies = outbound.conduct.writer.replies();
+        let Self { reader, read_buffer, .. } = self;
+        let mailbox = outbound.send_half.writer.mailbox();
         let message = match ready {
             Ready::Joined(kind) => assembler.joined(kind),
             Ready::Next(Next::Data { .. }) => {
-                inbox.take(|input| reader.take_data(input, replies)).and_then(whole)
+                read_buffer.take(|input| reader.take_data(input, mailbox)).and_then(whole)
             }
             Ready::Next(_) => return Ok(None),
         };
         message.map(Some).inspect_err(|error| {
-            reader.fail(*error, outbound.conduct.writer.replies());
+            reader.fail(*error, outbound.send_half.writer.mailbox());
             outbound.failed(*error);
         })
     }
 }
 
-debug_states!([R] Driver<'_, R>, |this| { connection: this.connection, inbox: this.inbox, outbox: this.outbox, failure: this.failure });
+debug_states!([R] Driver<'_, R>, |this| { connection: this.connection, read_buffer: this.read_buffer, write_queue: this.write_queue, failure: this.failure });
 
-debug_states!([] Inbound<'_, '_>, |this| { reader: this.reader, inbox: this.inbox });
+debug_states!([] Inbound<'_, '_>, |this| { reader: this.reader, read_buffer: this.read_buffer });

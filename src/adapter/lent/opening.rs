@@ -6,13 +6,13 @@ use core::fmt;
 
 use embedded_io::ErrorKind;
 
-use super::outbox::{Outbox, Pending};
-use super::{Buffers, Driver, Error, Inbox, OpeningError};
+use super::write_queue::{Pending, WriteQueue};
+use super::{Buffers, Driver, Error, OpeningError, ReadBuffer};
 use crate::connection::Config;
 use crate::deadline::Timeouts;
 use crate::handshake::client::{self, ClientRequest};
 use crate::handshake::server::{Handshake, Progress, Reject, Request};
-use crate::handshake::{HandshakeError, HeadLimits, OriginPolicy, Session};
+use crate::handshake::{HandshakeError, HeadLimits, Negotiated, OriginPolicy};
 use crate::limits::Limits;
 use crate::role::{Entropy, Role};
 use crate::tolerance::Tolerances;
@@ -148,7 +148,7 @@ impl<'a> Answer<'a> {
     }
 
     /// With this subprotocol, which must be one that the client offers, whatever the options say.
-    /// [`Session::subprotocol`] is then its place in the client's list.
+    /// [`Negotiated::subprotocol`] is then its place in the client's list.
     #[must_use]
     pub const fn with_subprotocol(mut self, name: &'a str) -> Self {
         self.subprotocol = Choice::This(name);
@@ -197,24 +197,24 @@ pub(in crate::adapter) enum Step {
 /// An opening handshake of either side with its two buffers.
 #[derive(Debug)]
 pub(in crate::adapter) struct Opening<'b> {
-    inbox: Inbox<'b>,
-    outbox: Outbox<'b>,
-    outcome: Option<Result<Session, OpeningError>>,
+    read_buffer: ReadBuffer<'b>,
+    write_queue: WriteQueue<'b>,
+    outcome: Option<Result<Negotiated, OpeningError>>,
 }
 
 impl<'b> Opening<'b> {
     /// At the first byte.
     pub(in crate::adapter) fn new(buffers: Buffers<'b>) -> Self {
-        Self { inbox: buffers.read, outbox: Outbox::new(buffers.write), outcome: None }
+        Self { read_buffer: buffers.read, write_queue: WriteQueue::new(buffers.write), outcome: None }
     }
 
     /// What to do next. An answer is written before its outcome counts.
     pub(in crate::adapter) fn step(&self) -> Step {
-        match (self.outbox.pending(), self.outcome) {
+        match (self.write_queue.pending(), self.outcome) {
             (Some(Pending::Write), _) => Step::Write,
             (Some(Pending::Flush), _) => Step::Flush,
             (None, Some(_)) => Step::Done,
-            (None, None) if self.inbox.unread().is_empty() => Step::Read,
+            (None, None) if self.read_buffer.unread().is_empty() => Step::Read,
             (None, None) => Step::Judge,
         }
     }
@@ -226,24 +226,24 @@ impl<'b> Opening<'b> {
         options: &ServerOptions<'_>,
         decide: impl FnOnce(&Request<'_>) -> Result<Answer<'r>, Reject<'r>>,
     ) {
-        let (error, reject) = match handshake.recv(self.inbox.unread()) {
-            Ok((taken, Progress::NeedMore)) => return self.inbox.consume(taken),
+        let (error, reject) = match handshake.recv(self.read_buffer.unread()) {
+            Ok((taken, Progress::NeedMore)) => return self.read_buffer.consume(taken),
             Ok((_, Progress::Http(_))) => (OpeningError::NotWebSocket, Some(Reject::for_plain_http())),
             Ok((taken, Progress::Request(request))) => {
-                self.inbox.consume(taken);
-                match answer(&request, options, decide, &mut self.outbox) {
+                self.read_buffer.consume(taken);
+                match answer(&request, options, decide, &mut self.write_queue) {
                     Ok(session) => return self.outcome = Some(Ok(session)),
                     Err(refusal) => refusal,
                 }
             }
             Err(error) => (error.into(), Reject::for_error(error)),
         };
-        let written = reject.map_or(Ok(0), |reject| self.outbox.fill(|out| reject.write(out)));
+        let written = reject.map_or(Ok(0), |reject| self.write_queue.fill(|out| reject.write(out)));
         self.outcome = Some(Err(match written {
             Ok(_) => error,
             Err(error) => {
                 // The smallest write buffer holds this one.
-                let _ = Reject::new(500).and_then(|reject| self.outbox.fill(|out| reject.write(out)));
+                let _ = Reject::new(500).and_then(|reject| self.write_queue.fill(|out| reject.write(out)));
                 error.into()
             }
         }));
@@ -255,7 +255,7 @@ impl<'b> Opening<'b> {
         handshake: &client::Handshake<'_>,
     ) -> Result<(), OpeningError> {
         handshake.check_without_codec()?;
-        match self.outbox.fill(|out| handshake.write_request(out)) {
+        match self.write_queue.fill(|out| handshake.write_request(out)) {
             Ok(_) => Ok(()),
             Err(error) => Err(OpeningError::Compose(error.into())),
         }
@@ -263,11 +263,11 @@ impl<'b> Opening<'b> {
 
     /// Gives what was read to a client's handshake.
     pub(in crate::adapter) fn ask(&mut self, handshake: &mut client::Handshake<'_>) {
-        self.outcome = Some(match handshake.recv(self.inbox.unread()) {
-            Ok((taken, client::Progress::NeedMore)) => return self.inbox.consume(taken),
+        self.outcome = Some(match handshake.recv(self.read_buffer.unread()) {
+            Ok((taken, client::Progress::NeedMore)) => return self.read_buffer.consume(taken),
             Ok((taken, client::Progress::Accepted(accepted))) => {
-                self.inbox.consume(taken);
-                Ok(accepted.session())
+                self.read_buffer.consume(taken);
+                Ok(accepted.negotiated())
             }
             Ok((_, client::Progress::Rejected(rejected))) => Err(OpeningError::Rejected(rejected.status())),
             Err(error) => Err(error.into()),
@@ -276,7 +276,7 @@ impl<'b> Opening<'b> {
 
     /// Space to read into, never empty.
     pub(in crate::adapter) fn space(&mut self) -> &mut [u8] {
-        self.inbox.space()
+        self.read_buffer.space()
     }
 
     /// What reading came to.
@@ -287,7 +287,7 @@ impl<'b> Opening<'b> {
         match result {
             Ok(0) => Err(OpeningError::Handshake(HandshakeError::UnexpectedEof).into()),
             Ok(count) => {
-                self.inbox.filled(count);
+                self.read_buffer.filled(count);
                 Ok(())
             }
             Err(error) if error.kind() == ErrorKind::Interrupted => Ok(()),
@@ -297,7 +297,7 @@ impl<'b> Opening<'b> {
 
     /// The bytes to write.
     pub(in crate::adapter) fn output(&self) -> &[u8] {
-        self.outbox.bytes()
+        self.write_queue.bytes()
     }
 
     /// What writing them came to.
@@ -305,7 +305,7 @@ impl<'b> Opening<'b> {
         &mut self,
         result: Result<usize, E>,
     ) -> Result<(), Error<E>> {
-        self.outbox.written(result)
+        self.write_queue.written(result)
     }
 
     /// What flushing came to.
@@ -313,7 +313,7 @@ impl<'b> Opening<'b> {
         &mut self,
         result: Result<(), E>,
     ) -> Result<(), Error<E>> {
-        self.outbox.flushed(result)
+        self.write_queue.flushed(result)
     }
 
     /// The connection that was opened. What came after the head is its first input.
@@ -321,9 +321,9 @@ impl<'b> Opening<'b> {
         self,
         role: R,
         config: Config,
-    ) -> Result<(Driver<'b, R>, Session), OpeningError> {
+    ) -> Result<(Driver<'b, R>, Negotiated), OpeningError> {
         let session = self.outcome.unwrap_or(Err(HandshakeError::UnexpectedEof.into()))?;
-        Ok((Driver::opened(role, config, self.inbox, self.outbox), session))
+        Ok((Driver::opened(role, config, self.read_buffer, self.write_queue), session))
     }
 }
 
@@ -332,11 +332,11 @@ fn answer<'r>(
     request: &Request<'_>,
     options: &ServerOptions<'_>,
     decide: impl FnOnce(&Request<'_>) -> Result<Answer<'r>, Reject<'r>>,
-    outbox: &mut Outbox<'_>,
-) -> Result<Session, (OpeningError, Option<Reject<'r>>)> {
+    write_queue: &mut WriteQueue<'_>,
+) -> Result<Negotiated, (OpeningError, Option<Reject<'r>>)> {
     let accept = request.accept(options.origin).map_err(|error| (error.into(), Reject::for_error(error)))?;
     let answer = decide(request).map_err(|reject| (OpeningError::Refused(reject.status()), Some(reject)))?;
-    let mut session = Session::default();
+    let mut session = Negotiated::default();
     let chosen = match answer.subprotocol {
         Choice::OfOptions => Ok(accept.choose_subprotocol(options.subprotocols)),
         Choice::None => Ok(accept),
@@ -344,7 +344,7 @@ fn answer<'r>(
     };
     let fields = answer.fields.unwrap_or(options.fields);
     let written = chosen.and_then(|accept| accept.fields(fields)).and_then(|accept| {
-        outbox.fill(|out| {
+        write_queue.fill(|out| {
             let (len, agreed) = accept.write(out)?;
             session = agreed;
             Ok(len)

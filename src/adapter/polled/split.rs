@@ -20,11 +20,11 @@ use std::task::Wake;
 use futures_core::Stream;
 use futures_sink::Sink;
 
-use super::{drive, Came, Link, Outgoing, Part, Parts, PollTransport, Sleeper, Unit, WebSocket, Whole};
+use super::{drive, Came, EndpointSlot, Link, Outgoing, Part, Parts, PollTransport, Unit, WebSocket, Whole};
 use crate::adapter::connections::Member;
 use crate::adapter::last_close::LastClose;
 use crate::adapter::sync::{Mutex, MutexGuard};
-use crate::adapter::{spare, Error, Strangers};
+use crate::adapter::{spare, Error, ReuniteError};
 use crate::close::{CloseCode, CloseFrame};
 use crate::closing::{Closed, ReadyState};
 use crate::error::SendError;
@@ -41,7 +41,7 @@ pub struct Receiver<S, R> {
     left: Leaves<S, R>,
     member: Option<Box<Member>>,
     #[cfg(feature = "handshake")]
-    session: crate::handshake::Session,
+    session: crate::handshake::Negotiated,
 }
 
 /// Tells the sending half when the receiving one is dropped.
@@ -75,7 +75,7 @@ pub struct Sender<S, R> {
 }
 
 /// What [`Receiver::reunite`] gives back.
-type NotHalves<S, R> = Strangers<Receiver<S, R>, Sender<S, R>>;
+type NotHalves<S, R> = ReuniteError<Receiver<S, R>, Sender<S, R>>;
 
 struct Shared<S, R> {
     both: Mutex<Both<S, R>>,
@@ -215,7 +215,7 @@ impl<S: PollTransport, R: Role> Receiver<S, R> {
 
     /// What the opening handshake agreed on.
     #[cfg(feature = "handshake")]
-    pub const fn session(&self) -> crate::handshake::Session {
+    pub const fn negotiated(&self) -> crate::handshake::Negotiated {
         self.session
     }
 
@@ -223,10 +223,10 @@ impl<S: PollTransport, R: Role> Receiver<S, R> {
     ///
     /// # Errors
     ///
-    /// [`Strangers`] with both, if they are not halves of one.
+    /// [`ReuniteError`] with both, if they are not halves of one.
     pub fn reunite(self, sender: Sender<S, R>) -> Result<WebSocket<S, R>, Box<NotHalves<S, R>>> {
         if !Arc::ptr_eq(&self.shared, &sender.shared) {
-            return Err(Box::new(Strangers(self, sender)));
+            return Err(Box::new(ReuniteError(self, sender)));
         }
         drop(sender);
         let Self {
@@ -248,7 +248,7 @@ impl<S: PollTransport, R: Role> Receiver<S, R> {
                             link,
                             #[cfg(feature = "handshake")]
                             session,
-                            endpoint: Sleeper::new(Endpoint::from_split(inbound, outbound)),
+                            endpoint: EndpointSlot::new(Endpoint::from_split(inbound, outbound)),
                             member,
                         };
                         return Ok(WebSocket { parts: Box::new(parts) });
@@ -266,7 +266,7 @@ impl<S: PollTransport, R: Role> Receiver<S, R> {
             #[cfg(feature = "handshake")]
             session,
         };
-        Err(Box::new(Strangers(receiver, Sender { shared: strangers, reason: String::new() })))
+        Err(Box::new(ReuniteError(receiver, Sender { shared: strangers, reason: String::new() })))
     }
 
     fn poll_take<U: Unit>(&mut self, cx: &mut Context<'_>) -> Poll<Result<Came<U::Found>, Error>> {

@@ -14,7 +14,7 @@ use super::clock::was_limited;
 use super::{is_transient, Stream, WebSocket};
 use crate::adapter::opening::{
     ask, client_endpoint, client_handshake, cut_off, parting_time, request, serve, server_endpoint, share,
-    too_late, until_end, Asked, Plain, Served, LATE, MAX_DRAINED, SHORT_PARTING,
+    too_late, until_end, ClientStep, Plain, ServerStep, LATE, MAX_DRAINED, SHORT_PARTING,
 };
 use crate::adapter::{
     Accepted, Answer, Connections, DialStage, Error, OpeningError, Refusal, ServerOptions, Settings,
@@ -119,8 +119,8 @@ fn open<S: Stream, A: Into<Answer>>(
             received => received,
         };
         match serve(&mut handshake, input, options, &mut decide) {
-            Served::NeedMore => {}
-            Served::Open { response, session, taken } => {
+            ServerStep::NeedMore => {}
+            ServerStep::Open { response, session, taken } => {
                 // Before the client knows that it is open: whoever closes all connections from now on closes this
                 // one as well.
                 let member = options.connections.map(Connections::enter);
@@ -131,7 +131,7 @@ fn open<S: Stream, A: Into<Answer>>(
                 let socket = socket.with_member(member);
                 return Ok(Accepted::WebSocket(socket.with_session(session)));
             }
-            Served::Http { mut head, response, taken } => {
+            ServerStep::Http { mut head, response, taken } => {
                 head.extend_from_slice(input.get(taken..).unwrap_or(&[]));
                 match plain {
                     Plain::Refused => timed.refuse(&response),
@@ -139,7 +139,7 @@ fn open<S: Stream, A: Into<Answer>>(
                 }
                 return Ok(Accepted::Http { stream, received: head });
             }
-            Served::Refused { response, error } => {
+            ServerStep::Refused { response, error } => {
                 timed.refuse(&response);
                 return Err(error.into());
             }
@@ -178,14 +178,14 @@ fn open_client<S: Stream>(
         let received = timed.read(&mut buf).and_then(until_end);
         let received = received.map_err(|error| cut_off(&handshake, error, settings))?;
         match ask(&mut handshake, received, settings)? {
-            Asked::NeedMore => {}
-            Asked::Open { session, taken } => {
+            ClientStep::NeedMore => {}
+            ClientStep::Open { session, taken } => {
                 timed.end()?;
                 let rest = received.get(taken..).unwrap_or(&[]);
                 let socket = WebSocket::with_endpoint(stream, client_endpoint(&session, settings, rest));
                 return Ok(socket.with_session(session));
             }
-            Asked::Rejected(mut rejected) => {
+            ClientStep::Rejected(mut rejected) => {
                 timed.part(Duration::ZERO);
                 while rejected.needs_more() {
                     // Whatever ends it, the refusal is the news.

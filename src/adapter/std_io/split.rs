@@ -18,11 +18,11 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use super::clock::{Clock, Limited};
-use super::{is_transient, Stream, WebSocket, LOOK};
+use super::{is_transient, Stream, WebSocket, WAKE_INTERVAL};
 use crate::adapter::connections::Member;
 use crate::adapter::last_close::LastClose;
 use crate::adapter::sync::{Condvar, Mutex, MutexGuard};
-use crate::adapter::{spare, Error, Strangers};
+use crate::adapter::{spare, Error, ReuniteError};
 use crate::close::CloseFrame;
 use crate::closing::Closed;
 use crate::error::SendError;
@@ -56,7 +56,7 @@ impl SplitStream for std::os::unix::net::UnixStream {
 }
 
 /// How long one half lets the other wait for the right to write, and for reading on.
-const TURN: Duration = Duration::from_millis(20);
+const WRITE_SLICE: Duration = Duration::from_millis(20);
 
 /// Bytes of one write.
 const CHUNK: usize = 64 << 10;
@@ -104,14 +104,14 @@ pub struct Sender<S, R> {
 }
 
 /// What [`Receiver::reunite`] gives back.
-type NotHalves<S, R> = Strangers<Receiver<S, R>, Sender<S, R>>;
+type NotHalves<S, R> = ReuniteError<Receiver<S, R>, Sender<S, R>>;
 
 struct Shared<R> {
     both: Mutex<Both<R>>,
     /// Something was written, or nobody writes any more.
     written: Condvar,
     #[cfg(feature = "handshake")]
-    session: crate::handshake::Session,
+    session: crate::handshake::Negotiated,
 }
 
 /// What both halves use.
@@ -135,7 +135,7 @@ impl<S: SplitStream, R: Role> WebSocket<S, R> {
     /// Those of the system, for a second handle of the transport.
     pub fn into_split(mut self) -> io::Result<(Receiver<S, R>, Sender<S, R>)> {
         let other = self.stream.try_clone()?;
-        self.stream.limit_write(Some(TURN))?;
+        self.stream.limit_write(Some(WRITE_SLICE))?;
         let (inbound, outbound) = self.endpoint.into_split();
         // Both halves count from the same moment.
         self.clock.now();
@@ -207,7 +207,7 @@ impl<S: SplitStream, R: Role> Receiver<S, R> {
 
     /// What the opening handshake agreed on.
     #[cfg(feature = "handshake")]
-    pub fn session(&self) -> crate::handshake::Session {
+    pub fn negotiated(&self) -> crate::handshake::Negotiated {
         self.shared.session
     }
 
@@ -215,10 +215,10 @@ impl<S: SplitStream, R: Role> Receiver<S, R> {
     ///
     /// # Errors
     ///
-    /// [`Strangers`] with both, if they are not halves of one.
+    /// [`ReuniteError`] with both, if they are not halves of one.
     pub fn reunite(mut self, sender: Sender<S, R>) -> Result<WebSocket<S, R>, Box<NotHalves<S, R>>> {
         if !Arc::ptr_eq(&self.shared, &sender.shared) {
-            return Err(Box::new(Strangers(self, sender)));
+            return Err(Box::new(ReuniteError(self, sender)));
         }
         // A transport that has ended has no limits to lift.
         let _ = self.stream.limit_write(None);
@@ -255,7 +255,10 @@ impl<S: SplitStream, R: Role> Receiver<S, R> {
                     chunk: Vec::new(),
                     shared: Arc::clone(&shared),
                 };
-                Err(Box::new(Strangers(Self { stream, inbound, clock, chunk, shared, left, member }, sender)))
+                Err(Box::new(ReuniteError(
+                    Self { stream, inbound, clock, chunk, shared, left, member },
+                    sender,
+                )))
             }
         }
     }
@@ -311,7 +314,11 @@ impl<S: SplitStream, R: Role> Receiver<S, R> {
                 },
                 Ok(Action::Read) => {
                     // What could not be written is tried again after a turn.
-                    let look = clock.now().after(if side == WriteSide::Blocked { TURN } else { LOOK });
+                    let look = clock.now().after(if side == WriteSide::Blocked {
+                        WRITE_SLICE
+                    } else {
+                        WAKE_INTERVAL
+                    });
                     let limited = match clock.limit_read(stream, wake.sooner(Wake::At(look)))? {
                         Limited::Passed(now) => {
                             inbound.handle_timeout(&mut shared.lock().outbound, now);
@@ -523,7 +530,7 @@ impl<R: Role> Shared<R> {
     /// Waits until something was written or anything else changed, but not for long: woken early or late, the
     /// queue says how it stands.
     fn wait<'s>(&'s self, both: MutexGuard<'s, Both<R>>) -> MutexGuard<'s, Both<R>> {
-        self.written.wait_timeout(both, TURN).unwrap_or_else(PoisonError::into_inner).0
+        self.written.wait_timeout(both, WRITE_SLICE).unwrap_or_else(PoisonError::into_inner).0
     }
 
     /// Takes one turn of writing, if nobody else does.

@@ -8,7 +8,7 @@ use sockless::frame::{FrameHeader, Masker, MaskingKey, Opcode};
 use sockless::message::SliceAssembler;
 use sockless::{
     Client, CloseCode, CloseFrame, CloseReason, Config, Connection, ControlPayload, EntropyError, Event,
-    Input, Limits, Message, Payload, Role, Server, Timeouts, Timestamp, Transport, Utf8Check, Wake,
+    Input, Limits, Message, Payload, Role, Server, Timeouts, Timestamp, TransportAction, Utf8Check, Wake,
 };
 
 /// Frames as a server receives them: RFC 6455 section 5.7's masked "Hello", a masked ping, a masked Close 1000.
@@ -81,7 +81,7 @@ fn server(frames: &[u8]) -> Option<bool> {
     let ponged = out.get(..pong)?.starts_with(b"\x8a\x05Hello");
     while connection.poll_transmit(&mut out).ok()? > 0 {}
     connection.eof().ok()?;
-    Some(echoed && ponged && connection.transport() == Transport::Close && connection.closed()?.clean)
+    Some(echoed && ponged && connection.transport() == TransportAction::Close && connection.closed()?.clean)
 }
 
 /// A client that sends, pings, closes, and meets a frame that breaks the protocol.
@@ -113,7 +113,7 @@ fn client(zero: usize) -> Option<bool> {
 
 fn ends<R: Role>(connection: &mut Connection<R>) -> bool {
     let mut out = [0; sockless::MAX_CONTROL_FRAME_LEN];
-    matches!(connection.poll_transmit(&mut out), Ok(8)) && connection.transport() != Transport::Open
+    matches!(connection.poll_transmit(&mut out), Ok(8)) && connection.transport() != TransportAction::Open
 }
 
 /// Time goes in as a number.
@@ -156,7 +156,7 @@ mod handshake {
         Some(
             accepted.subprotocol() == Some("superchat")
                 && session.deflate.is_some()
-                && accepted.session().deflate == session.deflate
+                && accepted.negotiated().deflate == session.deflate
                 && parse_deflate_answer(element) == session.deflate
                 && refuses(request_bytes.get(1..sent)?) == Some(true),
         )

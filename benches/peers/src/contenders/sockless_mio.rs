@@ -10,7 +10,7 @@ use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
 use sockless::handshake::server::{Handshake, Progress};
 use sockless::handshake::{HeadLimits, OriginPolicy};
-use sockless::message::{Action, Buffers, Endpoint, FeedError, OwnedMessage, Refused, Spare, WriteSide};
+use sockless::message::{Action, Buffers, Endpoint, FeedError, OwnedMessage, Refused, BufferPool, WriteSide};
 use sockless::{Config, Parked, Server};
 
 use crate::Result;
@@ -25,7 +25,7 @@ pub fn serve(listener: StdListener) -> Result {
     let mut events = Events::with_capacity(1024);
     let mut connections: Vec<Option<Connection>> = Vec::new();
     let mut vacant = Vec::new();
-    let mut shared = Shared { awake: None, spare: Spare::new() };
+    let mut shared = Shared { awake: None, spare: BufferPool::new() };
     loop {
         match poll.poll(&mut events, None) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
@@ -62,7 +62,7 @@ pub fn serve(listener: StdListener) -> Result {
 struct Shared {
     /// An endpoint in which the next connection wakes up.
     awake: Option<Box<Echo>>,
-    spare: Spare,
+    spare: BufferPool,
 }
 
 struct Connection {
@@ -150,7 +150,7 @@ impl Echo {
     }
 
     /// Goes on as far as the socket allows; `false` once the connection is over.
-    fn turn(&mut self, stream: &mut TcpStream, ended: bool, spare: &mut Spare) -> io::Result<bool> {
+    fn turn(&mut self, stream: &mut TcpStream, ended: bool, spare: &mut BufferPool) -> io::Result<bool> {
         let Self { endpoint, held } = self;
         let mut write = WriteSide::Ready;
         // Whether the last read had more room than there was to read: what comes later is another event.

@@ -1,6 +1,6 @@
 //! This crate with its buffers: `Endpoint`, whole messages.
 
-use sockless::message::{Action, Buffers, Endpoint, Spare, WriteSide};
+use sockless::message::{Action, Buffers, Endpoint, BufferPool, WriteSide};
 use sockless::{Client, Config, Payload, Role, Server, SystemEntropy};
 
 use super::{Contender, Job, Lane, Side};
@@ -25,7 +25,7 @@ pub const CONTENDER: Contender = Contender {
 
 fn receive<R: Role + 'static>(job: &Job, role: R) -> Lane {
     let mut endpoint = Endpoint::new(role, Config::new(), Buffers::DEFAULT, &[]);
-    let mut spare = Spare::new();
+    let mut spare = BufferPool::new();
     let mut source = job.source();
     let mut taker = job.taker(&CONTENDER);
     Box::new(move |messages| {

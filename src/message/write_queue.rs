@@ -12,7 +12,7 @@ use crate::frame::{copy, FrameHeader, Opcode};
 /// Output that the transport has not taken yet.
 ///
 /// Data beyond the cap is refused; Closes and Pongs are small and few, and are never refused for it.
-pub(crate) struct Outbox {
+pub(crate) struct WriteQueue {
     /// Storage; what waits stands in `written..end`.
     buf: Vec<u8>,
     written: usize,
@@ -34,7 +34,7 @@ const SHORT: usize = 0xFFFF;
 /// Storage begins with this size.
 const LEAST: usize = 512;
 
-impl Outbox {
+impl WriteQueue {
     pub(crate) const fn new(cap: usize) -> Self {
         Self { buf: Vec::new(), written: 0, end: 0, cap, ended: false, lent: false, dropped: false }
     }
@@ -365,6 +365,6 @@ impl<M> fmt::Display for Refused<M> {
 
 impl<M: fmt::Debug> core::error::Error for Refused<M> {}
 
-debug_states!([] Outbox, |this| { queued: this.end.saturating_sub(this.written), cap: this.cap, ended: this.ended, dropped: this.dropped });
+debug_states!([] WriteQueue, |this| { queued: this.end.saturating_sub(this.written), cap: this.cap, ended: this.ended, dropped: this.dropped });
 
 debug_states!([M] Refused<M>, |this| { error: this.error });

@@ -10,7 +10,7 @@ use crate::close::CloseCode;
 /// A Pong that was not sent when the next Ping came is replaced, as RFC 6455 section 5.5.3 allows; it can
 /// never displace a Close. Where reader and writer live on two tasks, this value is the mailbox between them.
 #[derive(Clone, Copy)]
-pub struct Replies {
+pub struct Mailbox {
     pong: [u8; 125],
     pong_len: u8,
     close: Option<CloseReply>,
@@ -27,7 +27,7 @@ pub(crate) enum CloseReply {
 
 const NO_PONG: u8 = u8::MAX;
 
-impl Replies {
+impl Mailbox {
     /// Nothing is owed.
     pub const fn new() -> Self {
         Self { pong: [0; 125], pong_len: NO_PONG, close: None }
@@ -82,10 +82,10 @@ impl Replies {
     }
 }
 
-impl Default for Replies {
+impl Default for Mailbox {
     fn default() -> Self {
         Self::new()
     }
 }
 
-debug_states!([] Replies, |this| { pong: this.pong_len, close: this.close });
+debug_states!([] Mailbox, |this| { pong: this.pong_len, close: this.close });

@@ -79,16 +79,16 @@ impl Name {
     }
 }
 
-/// The outline of a head. It borrows nothing, so that it can grow with a head that is coming.
+/// The index of a head. It borrows nothing, so that it can grow with a head that is coming.
 #[derive(Clone, Debug)]
-pub(crate) struct Outline {
+pub(crate) struct HeadIndex {
     /// Where the header lines begin; 0 while there is no start line.
     start: usize,
     /// Where they end, as far as they are here.
     end: usize,
     /// How many header lines there are.
     lines: u32,
-    places: [Place; Name::COUNT],
+    places: [Span; Name::COUNT],
     /// A bit for each name, by its number.
     repeated: u16,
 }
@@ -96,14 +96,14 @@ pub(crate) struct Outline {
 /// Where the value of the first field of a name stands, outer whitespace included; 0 if there is none. In 32
 /// bits, since whoever waits for a handshake keeps them.
 #[derive(Clone, Copy, Debug)]
-struct Place {
+struct Span {
     start: u32,
     end: u32,
 }
 
-impl Outline {
+impl HeadIndex {
     pub(crate) const fn new() -> Self {
-        Self { start: 0, end: 0, lines: 0, places: [Place { start: 0, end: 0 }; Name::COUNT], repeated: 0 }
+        Self { start: 0, end: 0, lines: 0, places: [Span { start: 0, end: 0 }; Name::COUNT], repeated: 0 }
     }
 
     /// Judges the lines of a complete head of a request, blank line included.
@@ -120,17 +120,17 @@ impl Outline {
             return Err(HandshakeError::TargetTooLong);
         }
         check_request_line(line, limits.tolerances)?;
-        let mut outline = Self::new();
-        outline.begin_fields(at);
-        outline.end_fields(head.len().saturating_sub(2));
+        let mut head_index = Self::new();
+        head_index.begin_fields(at);
+        head_index.end_fields(head.len().saturating_sub(2));
         for line in Lines::of(fields) {
-            outline.add_line(line, at, limits)?;
+            head_index.add_line(line, at, limits)?;
             if !is_text(line) {
                 return Err(HandshakeError::MalformedHeader);
             }
             at = at.saturating_add(line.len()).saturating_add(2);
         }
-        Ok(outline)
+        Ok(head_index)
     }
 
     /// Whether the start line is still to come.
@@ -181,7 +181,7 @@ impl Outline {
                 let start = at.saturating_add(known.as_str().len()).saturating_add(1);
                 let end = at.saturating_add(line.len());
                 let place_of = |at: usize| u32::try_from(at).map_err(|_| HandshakeError::HeadTooLarge);
-                *place = Place { start: place_of(start)?, end: place_of(end)? };
+                *place = Span { start: place_of(start)?, end: place_of(end)? };
             }
             _ => self.repeated |= known.bit(),
         }
@@ -211,7 +211,7 @@ impl Outline {
     }
 }
 
-impl Place {
+impl Span {
     /// The value, without outer whitespace.
     fn value<'h>(&self, head: &'h [u8]) -> &'h [u8] {
         trim(head.get(self.start as usize..self.end as usize).unwrap_or(&[]))

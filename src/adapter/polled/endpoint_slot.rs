@@ -17,7 +17,7 @@ use crate::role::{Family, Role, Server};
 ///
 /// Servers rest for nearly all of their time: between messages. What is left then is a small part of an
 /// endpoint, and whoever wakes up goes on in the one that another connection of the thread has just left.
-pub(super) struct Sleeper<R> {
+pub(super) struct EndpointSlot<R> {
     /// That of a connection which can leave it, as long as it does not.
     awake: Option<Box<Endpoint<R>>>,
     kind: Kind<R>,
@@ -25,32 +25,32 @@ pub(super) struct Sleeper<R> {
 
 enum Kind<R> {
     /// A client has its generator, and a compressing endpoint its contexts: it is never left.
-    Alone(Box<Endpoint<R>>),
+    Owned(Box<Endpoint<R>>),
     /// Any endpoint does that is made in the same way.
-    Kin { parked: Parked, role: fn() -> R, settings: Arc<Settings> },
+    Shared { parked: Parked, role: fn() -> R, settings: Arc<Settings> },
 }
 
 /// What an endpoint is made with, besides its role.
 type Settings = (Config, Buffers);
 
-impl<R: Role> Sleeper<R> {
+impl<R: Role> EndpointSlot<R> {
     /// Awake.
     pub(super) fn new(endpoint: Endpoint<R>) -> Self {
         let endpoint = Box::new(endpoint);
         match (R::anew(), endpoint.settings()) {
             (Some(role), Some(settings)) => {
-                let kind = Kind::Kin { parked: Parked::new(), role, settings: shared(settings) };
+                let kind = Kind::Shared { parked: Parked::new(), role, settings: shared(settings) };
                 Self { awake: Some(endpoint), kind }
             }
-            _ => Self { awake: None, kind: Kind::Alone(endpoint) },
+            _ => Self { awake: None, kind: Kind::Owned(endpoint) },
         }
     }
 
     /// The endpoint, if it is awake. One that is not, has nothing to tell.
     pub(super) fn get(&self) -> Option<&Endpoint<R>> {
         match &self.kind {
-            Kind::Alone(endpoint) => Some(endpoint),
-            Kind::Kin { .. } => self.awake.as_deref(),
+            Kind::Owned(endpoint) => Some(endpoint),
+            Kind::Shared { .. } => self.awake.as_deref(),
         }
     }
 
@@ -60,8 +60,8 @@ impl<R: Role> Sleeper<R> {
         match &mut self.awake {
             Some(endpoint) => Some(endpoint),
             None => match &mut self.kind {
-                Kind::Alone(endpoint) => Some(endpoint),
-                Kind::Kin { .. } => None,
+                Kind::Owned(endpoint) => Some(endpoint),
+                Kind::Shared { .. } => None,
             },
         }
     }
@@ -70,7 +70,7 @@ impl<R: Role> Sleeper<R> {
     #[inline]
     pub(super) fn park(&self) -> Option<Parked> {
         match (&self.awake, &self.kind) {
-            (None, Kind::Kin { parked, .. }) => Some(*parked),
+            (None, Kind::Shared { parked, .. }) => Some(*parked),
             _ => None,
         }
     }
@@ -81,8 +81,8 @@ impl<R: Role> Sleeper<R> {
         match &mut self.awake {
             Some(endpoint) => endpoint,
             none => match &mut self.kind {
-                Kind::Alone(endpoint) => endpoint,
-                Kind::Kin { parked, role, settings } => none.insert(wake(*parked, *role, settings)),
+                Kind::Owned(endpoint) => endpoint,
+                Kind::Shared { parked, role, settings } => none.insert(wake(*parked, *role, settings)),
             },
         }
     }
@@ -90,8 +90,8 @@ impl<R: Role> Sleeper<R> {
     /// The endpoint itself.
     pub(super) fn into_awake(self) -> Endpoint<R> {
         match (self.awake, self.kind) {
-            (Some(endpoint), _) | (None, Kind::Alone(endpoint)) => *endpoint,
-            (None, Kind::Kin { parked, role, settings }) => *wake(parked, role, &settings),
+            (Some(endpoint), _) | (None, Kind::Owned(endpoint)) => *endpoint,
+            (None, Kind::Shared { parked, role, settings }) => *wake(parked, role, &settings),
         }
     }
 
@@ -100,7 +100,7 @@ impl<R: Role> Sleeper<R> {
     #[inline]
     pub(super) fn settle(&mut self, known: Option<Parked>) {
         let endpoint = match (self.awake.take(), &mut self.kind) {
-            (Some(mut endpoint), Kind::Kin { parked, settings, .. }) => {
+            (Some(mut endpoint), Kind::Shared { parked, settings, .. }) => {
                 match known.or_else(|| endpoint.park()) {
                     Some(left) => {
                         *parked = left;
@@ -109,8 +109,8 @@ impl<R: Role> Sleeper<R> {
                     None => self.awake.insert(endpoint),
                 }
             }
-            (_, Kind::Alone(endpoint)) => endpoint,
-            (None, Kind::Kin { .. }) => return,
+            (_, Kind::Owned(endpoint)) => endpoint,
+            (None, Kind::Shared { .. }) => return,
         };
         spare::with(|spare| endpoint.give_back(spare));
     }
@@ -212,11 +212,11 @@ fn leave<R: Role>(settings: &Arc<Settings>, mut endpoint: Box<Endpoint<R>>) {
     }
 }
 
-impl<R> core::fmt::Debug for Sleeper<R> {
+impl<R> core::fmt::Debug for EndpointSlot<R> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match (&self.awake, &self.kind) {
-            (Some(endpoint), _) | (None, Kind::Alone(endpoint)) => endpoint.fmt(f),
-            (None, Kind::Kin { parked, .. }) => parked.fmt(f),
+            (Some(endpoint), _) | (None, Kind::Owned(endpoint)) => endpoint.fmt(f),
+            (None, Kind::Shared { parked, .. }) => parked.fmt(f),
         }
     }
 }

@@ -4,19 +4,19 @@
 //! the reader lives, on this task or on another; buffers, sockets, or any clock.
 
 use crate::close::CloseCode;
-use crate::closing::{Closed, Ending, ReadyState, Transport};
+use crate::closing::{Closed, Ending, ReadyState, TransportAction};
 use crate::deadline::{Deadlines, Output, Progress, TimeoutAction, Timeouts};
 use crate::error::{ProtocolError, Timeout};
 use crate::event::MessageProgress;
+use crate::mailbox::CloseReply;
 use crate::parked::Parked;
-use crate::replies::CloseReply;
 use crate::role::Role;
 use crate::time::{Timestamp, Wake};
 use crate::writer::Writer;
 
 /// A writer, its timers, and the facts that decide what becomes of the transport.
 #[derive(Clone)]
-pub(crate) struct Conduct<R> {
+pub(crate) struct SendHalf<R> {
     pub(crate) writer: Writer<R>,
     pub(crate) deadlines: Deadlines,
     received: Option<Option<CloseCode>>,
@@ -36,7 +36,7 @@ pub(crate) struct Wait {
     pub(crate) only_writes: bool,
 }
 
-impl<R> Conduct<R> {
+impl<R> SendHalf<R> {
     /// Whether the transport ended, or is to be dropped.
     #[cfg(any(feature = "futures-io", feature = "tokio"))]
     pub(crate) const fn has_ended(&self) -> bool {
@@ -44,7 +44,7 @@ impl<R> Conduct<R> {
     }
 }
 
-impl<R: Role> Conduct<R> {
+impl<R: Role> SendHalf<R> {
     pub(crate) const fn new(role: R, timeouts: Timeouts) -> Self {
         Self {
             writer: Writer::new(role),
@@ -136,7 +136,7 @@ impl<R: Role> Conduct<R> {
         self.ended || self.received.is_some() || self.failure.is_some() || !self.writer.is_open()
     }
 
-    pub(crate) fn transport(&self) -> Transport {
+    pub(crate) fn transport(&self) -> TransportAction {
         self.ending().transport()
     }
 
@@ -177,7 +177,7 @@ impl<R: Role> Conduct<R> {
                     return Ok(());
                 }
                 self.failure = Some(error);
-                self.writer.replies().set_close(CloseReply::Failure(error.close_code()));
+                self.writer.mailbox().set_close(CloseReply::Failure(error.close_code()));
                 Err(error)
             }
         }
@@ -207,4 +207,4 @@ impl<R: Role> Conduct<R> {
     }
 }
 
-debug_states!([R] Conduct<R>, |this| { writer: this.writer, received: this.received, failure: this.failure, local_first: this.local_first, ended: this.ended });
+debug_states!([R] SendHalf<R>, |this| { writer: this.writer, received: this.received, failure: this.failure, local_first: this.local_first, ended: this.ended });

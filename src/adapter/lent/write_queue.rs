@@ -7,14 +7,14 @@ use embedded_io::ErrorKind;
 
 use super::Error;
 use crate::close::CloseFrame;
-use crate::conduct::Conduct;
 use crate::error::{ProtocolError, SendError};
 use crate::frame::{FrameHeader, MessageKind};
 use crate::payload::{ControlPayload, Payload};
 use crate::role::Role;
+use crate::send_half::SendHalf;
 
 /// The write buffer, and which part of it waits for the transport.
-pub(in crate::adapter) struct Outbox<'b> {
+pub(in crate::adapter) struct WriteQueue<'b> {
     bytes: &'b mut [u8],
     start: usize,
     end: usize,
@@ -24,7 +24,7 @@ pub(in crate::adapter) struct Outbox<'b> {
     dropped: bool,
 }
 
-impl<'b> Outbox<'b> {
+impl<'b> WriteQueue<'b> {
     pub(in crate::adapter) fn new(bytes: &'b mut [u8]) -> Self {
         Self { bytes, start: 0, end: 0, unflushed: false, ended: false, dropped: false }
     }
@@ -150,17 +150,17 @@ pub(in crate::adapter) enum Queued {
 
 /// The sending direction of a [`Driver`](super::Driver).
 pub(in crate::adapter) struct Outbound<'e, 'b, R> {
-    pub(super) conduct: &'e mut Conduct<R>,
-    pub(super) outbox: &'e mut Outbox<'b>,
+    pub(super) send_half: &'e mut SendHalf<R>,
+    pub(super) write_queue: &'e mut WriteQueue<'b>,
     pub(super) failure: &'e mut Option<ProtocolError>,
 }
 
 impl<R: Role> Outbound<'_, '_, R> {
     /// A message, or a fragment of one. If it does not fit an empty buffer, only its header is queued.
     pub(in crate::adapter) fn feed(&mut self, payload: Payload<'_>, fin: bool) -> Result<Queued, SendError> {
-        self.outbox.check()?;
-        match self.outbox.fill(|out| self.conduct.writer.encode(payload, fin, out)) {
-            Err(SendError::BufferTooSmall(_)) if self.outbox.is_empty() && !payload.is_deflated() => {
+        self.write_queue.check()?;
+        match self.write_queue.fill(|out| self.send_half.writer.encode(payload, fin, out)) {
+            Err(SendError::BufferTooSmall(_)) if self.write_queue.is_empty() && !payload.is_deflated() => {
                 self.begin(payload.kind(), fin, payload.octets().len() as u64)
             }
             result => self.whole(result),
@@ -174,14 +174,14 @@ impl<R: Role> Outbound<'_, '_, R> {
         fin: bool,
         len: u64,
     ) -> Result<Queued, SendError> {
-        self.outbox.check()?;
+        self.write_queue.check()?;
         // Before the writer commits itself to the frame.
-        if self.outbox.bytes.len().saturating_sub(self.outbox.end) < FrameHeader::MAX_LEN
-            && !self.outbox.is_empty()
+        if self.write_queue.bytes.len().saturating_sub(self.write_queue.end) < FrameHeader::MAX_LEN
+            && !self.write_queue.is_empty()
         {
             return Ok(Queued::NoRoom);
         }
-        let header = self.conduct.writer.begin(kind, fin, len)?;
+        let header = self.send_half.writer.begin(kind, fin, len)?;
         let header = header.as_bytes();
         let copy = |out: &mut [u8]| match out.get_mut(..header.len()) {
             Some(slot) => {
@@ -190,51 +190,51 @@ impl<R: Role> Outbound<'_, '_, R> {
             }
             None => Ok(0),
         };
-        self.outbox.fill(copy).map(|_| Queued::Header)
+        self.write_queue.fill(copy).map(|_| Queued::Header)
     }
 
     /// As much as there is room for of the payload of the frame begun last. How many octets that was; 0 if
     /// something must be written first.
     pub(in crate::adapter) fn payload(&mut self, octets: &[u8]) -> Result<usize, SendError> {
-        self.outbox.check()?;
-        self.outbox.fill(|out| {
+        self.write_queue.check()?;
+        self.write_queue.fill(|out| {
             let count = octets.len().min(out.len());
-            self.conduct.writer.mask_copy(octets.get(..count).unwrap_or(&[]), out)
+            self.send_half.writer.mask_copy(octets.get(..count).unwrap_or(&[]), out)
         })
     }
 
     /// Octets of the payload of the frame begun last that are still to come.
     pub(in crate::adapter) fn frame_remaining(&self) -> u64 {
-        self.conduct.writer.frame_remaining()
+        self.send_half.writer.frame_remaining()
     }
 
     /// A Ping.
     pub(in crate::adapter) fn ping(&mut self, payload: ControlPayload<'_>) -> Result<Queued, SendError> {
-        self.outbox.check()?;
-        let result = self.outbox.fill(|out| self.conduct.writer.ping(payload, out));
+        self.write_queue.check()?;
+        let result = self.write_queue.fill(|out| self.send_half.writer.ping(payload, out));
         self.whole(result)
     }
 
     /// A Pong that nobody asked for.
     pub(in crate::adapter) fn pong(&mut self, payload: ControlPayload<'_>) -> Result<Queued, SendError> {
-        self.outbox.check()?;
-        let result = self.outbox.fill(|out| self.conduct.writer.pong(payload, out));
+        self.write_queue.check()?;
+        let result = self.write_queue.fill(|out| self.send_half.writer.pong(payload, out));
         self.whole(result)
     }
 
     /// The Close that starts the closing handshake.
     pub(in crate::adapter) fn close(&mut self, frame: CloseFrame<'_>) -> Result<Queued, SendError> {
-        self.outbox.check()?;
+        self.write_queue.check()?;
         // The Pong that goes first is queued alone, so that an empty buffer always has room.
         self.queue_owed()?;
-        let result = self.outbox.fill(|out| self.conduct.writer.close(frame, out));
+        let result = self.write_queue.fill(|out| self.send_half.writer.close(frame, out));
         self.whole(result)
     }
 
     /// What the transport needs next to get everything out, also what is owed to the peer.
     pub(in crate::adapter) fn pending(&mut self) -> Result<Option<Pending>, SendError> {
         let owed = self.queue_owed();
-        match self.outbox.pending() {
+        match self.write_queue.pending() {
             None => owed.map(|()| None),
             // What was queued before goes out whatever became of the rest.
             some => Ok(some),
@@ -243,7 +243,7 @@ impl<R: Role> Outbound<'_, '_, R> {
 
     /// The bytes to write.
     pub(in crate::adapter) fn output(&self) -> &[u8] {
-        self.outbox.bytes()
+        self.write_queue.bytes()
     }
 
     /// What writing them came to.
@@ -251,7 +251,7 @@ impl<R: Role> Outbound<'_, '_, R> {
         &mut self,
         result: Result<usize, E>,
     ) -> Result<(), Error<E>> {
-        self.outbox.written(result)
+        self.write_queue.written(result)
     }
 
     /// What flushing came to.
@@ -259,7 +259,7 @@ impl<R: Role> Outbound<'_, '_, R> {
         &mut self,
         result: Result<(), E>,
     ) -> Result<(), Error<E>> {
-        self.outbox.flushed(result)
+        self.write_queue.flushed(result)
     }
 
     /// What writing came to that tells the peer of a failure: only a time-out is left of an error.
@@ -267,7 +267,7 @@ impl<R: Role> Outbound<'_, '_, R> {
         &mut self,
         result: Result<(), Error<E>>,
     ) -> Result<(), Error<E>> {
-        self.outbox.unless_lost(result)
+        self.write_queue.unless_lost(result)
     }
 
     /// A failure that taking a message met is now reported: the peer was told, or cannot be.
@@ -277,17 +277,17 @@ impl<R: Role> Outbound<'_, '_, R> {
 
     /// The reader has met this; it is kept until the peer was told of it.
     pub(super) fn failed(&mut self, error: ProtocolError) {
-        self.conduct.failed(error);
+        self.send_half.failed(error);
         self.failure.get_or_insert(error);
     }
 
     /// Queues what is owed to the peer, as far as there is room.
     pub(super) fn queue_owed(&mut self) -> Result<(), SendError> {
-        if self.outbox.ended {
+        if self.write_queue.ended {
             return Ok(());
         }
-        while self.conduct.writer.wants_transmit()
-            && self.outbox.fill(|out| self.conduct.writer.poll_transmit(out))? > 0
+        while self.send_half.writer.wants_transmit()
+            && self.write_queue.fill(|out| self.send_half.writer.poll_transmit(out))? > 0
         {}
         Ok(())
     }
@@ -295,12 +295,12 @@ impl<R: Role> Outbound<'_, '_, R> {
     fn whole(&self, result: Result<usize, SendError>) -> Result<Queued, SendError> {
         match result {
             Ok(_) => Ok(Queued::Whole),
-            Err(SendError::BufferTooSmall(_)) if !self.outbox.is_empty() => Ok(Queued::NoRoom),
+            Err(SendError::BufferTooSmall(_)) if !self.write_queue.is_empty() => Ok(Queued::NoRoom),
             Err(error) => Err(error),
         }
     }
 }
 
-debug_states!([] Outbox<'_>, |this| { queued: this.end.saturating_sub(this.start), capacity: this.bytes.len(), unflushed: this.unflushed, ended: this.ended, dropped: this.dropped });
+debug_states!([] WriteQueue<'_>, |this| { queued: this.end.saturating_sub(this.start), capacity: this.bytes.len(), unflushed: this.unflushed, ended: this.ended, dropped: this.dropped });
 
-debug_states!([R] Outbound<'_, '_, R>, |this| { conduct: this.conduct, outbox: this.outbox, failure: this.failure });
+debug_states!([R] Outbound<'_, '_, R>, |this| { send_half: this.send_half, write_queue: this.write_queue, failure: this.failure });

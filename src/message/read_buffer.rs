@@ -10,15 +10,15 @@ use super::region::{nothing, shift};
 use crate::frame::FrameHeader;
 use crate::input::Input;
 
-/// Buffers that no inbox needs at the moment.
-pub(crate) struct SpareInput {
+/// Buffers that no read buffer needs at the moment.
+pub(crate) struct PooledInput {
     /// One of the plain size.
     plain: Vec<u8>,
     /// Those in which there were large messages, for the next ones.
     large: [Vec<u8>; 3],
 }
 
-impl SpareInput {
+impl PooledInput {
     pub(crate) const fn new() -> Self {
         Self { plain: Vec::new(), large: [const { Vec::new() }; 3] }
     }
@@ -57,7 +57,7 @@ const BLOCK: usize = 512 << 10;
 /// The buffer may be lent: a spare one of `capacity` bytes is taken when a read is due, and one for large
 /// messages when that is too small, or when the message before was large. They go back when nothing, or little,
 /// stands in them.
-pub(crate) struct Inbox {
+pub(crate) struct ReadBuffer {
     buf: Vec<u8>,
     message: Region,
     unread: Region,
@@ -86,10 +86,10 @@ impl Region {
     }
 }
 
-impl Inbox {
+impl ReadBuffer {
     /// A buffer of `capacity` bytes, made when it is first needed, that begins with bytes received already.
     pub(crate) fn new(capacity: usize, received: &[u8]) -> Self {
-        let mut inbox = Self {
+        let mut read_buffer = Self {
             buf: Vec::new(),
             message: Region::default(),
             unread: Region::default(),
@@ -98,10 +98,10 @@ impl Inbox {
             expected: 0,
         };
         if !received.is_empty() {
-            inbox.buf.extend_from_slice(received);
-            inbox.unread.end = received.len();
+            read_buffer.buf.extend_from_slice(received);
+            read_buffer.unread.end = received.len();
         }
-        inbox
+        read_buffer
     }
 
     /// Bytes of a read.
@@ -145,7 +145,7 @@ impl Inbox {
     pub(crate) fn space(&mut self, announced: u64, at_once: bool) -> &mut [u8] {
         if self.lacks_room(announced) {
             let lent = self.expected > 0;
-            self.make_room(announced, &mut SpareInput::new());
+            self.make_room(announced, &mut PooledInput::new());
             if !lent {
                 self.expected = 0; // nor is it kept for another message
             }
@@ -156,7 +156,7 @@ impl Inbox {
 
     /// Makes the space for a read, in a spare buffer if there is one.
     #[inline(never)]
-    pub(crate) fn lend(&mut self, announced: u64, spare: &mut SpareInput) {
+    pub(crate) fn lend(&mut self, announced: u64, spare: &mut PooledInput) {
         if self.expected <= self.capacity {
             self.expected = 0;
         }
@@ -164,7 +164,7 @@ impl Inbox {
     }
 
     #[inline]
-    fn make_room(&mut self, announced: u64, spare: &mut SpareInput) {
+    fn make_room(&mut self, announced: u64, spare: &mut PooledInput) {
         if !self.is_empty() {
             if self.is_short(announced) {
                 self.enlarge(announced, spare);
@@ -181,7 +181,7 @@ impl Inbox {
 
     /// Gives the buffer to `spare` if nothing stands in it, or little, which moves to storage of its own.
     #[inline]
-    pub(crate) fn give_back(&mut self, spare: &mut SpareInput) {
+    pub(crate) fn give_back(&mut self, spare: &mut PooledInput) {
         if self.is_empty() && self.buf.len() == self.capacity {
             spare.plain = core::mem::take(&mut self.buf);
         } else if !self.buf.is_empty() {
@@ -197,7 +197,7 @@ impl Inbox {
     }
 
     #[inline(never)]
-    fn give_back_most(&mut self, spare: &mut SpareInput) {
+    fn give_back_most(&mut self, spare: &mut PooledInput) {
         let (held, len) = (self.held(), self.buf.len());
         let next = if held == 0 {
             Vec::new()
@@ -392,7 +392,7 @@ impl Inbox {
     /// Takes another buffer where nothing stands in this one any more, of what `came`: one of the plain size, or
     /// a large one after a large message.
     #[inline(never)]
-    fn renew(&mut self, came: usize, spare: &mut SpareInput) {
+    fn renew(&mut self, came: usize, spare: &mut PooledInput) {
         if 0 < came && came < self.expected >> 1 {
             self.expected = self.expected.min(self.capacity); // but it stays until it can be given back
         }
@@ -406,7 +406,7 @@ impl Inbox {
     }
 
     /// A buffer of the plain size.
-    fn plain(&self, spare: &mut SpareInput) -> Vec<u8> {
+    fn plain(&self, spare: &mut PooledInput) -> Vec<u8> {
         if spare.plain.len() == self.capacity {
             core::mem::take(&mut spare.plain)
         } else {
@@ -415,7 +415,7 @@ impl Inbox {
     }
 
     #[inline(never)]
-    fn enlarge(&mut self, announced: u64, spare: &mut SpareInput) {
+    fn enlarge(&mut self, announced: u64, spare: &mut PooledInput) {
         let (held, len) = (self.held(), self.buf.len());
         if held <= len >> 1 && len >= self.capacity {
             self.compact();
@@ -439,7 +439,7 @@ impl Inbox {
     }
 
     /// Keeps a buffer for others.
-    fn put_away(&self, buf: Vec<u8>, spare: &mut SpareInput) {
+    fn put_away(&self, buf: Vec<u8>, spare: &mut PooledInput) {
         match buf.len().cmp(&self.capacity) {
             Ordering::Less => {} // one connection's own
             Ordering::Equal => spare.plain = buf,
@@ -483,6 +483,6 @@ fn after(payload: usize, capacity: usize) -> usize {
     }
 }
 
-debug_states!([] SpareInput, |this| { plain: this.plain.capacity() });
+debug_states!([] PooledInput, |this| { plain: this.plain.capacity() });
 
-debug_states!([] Inbox, |this| { message: this.message, unread: this.unread, capacity: this.buf.len() });
+debug_states!([] ReadBuffer, |this| { message: this.message, unread: this.unread, capacity: this.buf.len() });
