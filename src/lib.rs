@@ -158,7 +158,7 @@
 //! - `simd-avx512`: the same by AVX-512 where that is found. It needs Rust 1.89. Implies `simd-masking`.
 //! - `simd-sha1`: the hash in the opening handshake by the instructions for it that x86-64 and AArch64 may have,
 //!   found at run time, with `sha1`: twice as fast. Implies `handshake`.
-//! - `kit`: a test-suite for adapters, for those who write one.
+//! - `conformance`: a test-suite for adapters, for those who write one.
 //! - `alloc`: whole messages and queues without `std`.
 //!
 //! With none of them the engine needs no allocator and no other crate.

@@ -4,13 +4,13 @@
 //! Must not know: what was sent, the transport, or time.
 
 mod control;
-mod glance;
+mod fast;
 mod header;
 
 #[cfg(feature = "alloc")]
-pub(crate) use self::glance::ShortMessage;
+pub(crate) use self::fast::ShortMessage;
 
-use self::glance::short_below;
+use self::fast::short_below;
 use crate::close::{CloseCode, CloseFrame, CloseReason};
 use crate::error::ProtocolError;
 use crate::event::{Data, Event, MessageProgress, Piece};

@@ -11,7 +11,7 @@ use std::cell::RefCell;
 use std::future::poll_fn;
 use std::task::{Context, Poll, Waker};
 
-use sockless::adapter::kit::{self, interrupted, run_tasks, Outcome, Report, Wire};
+use sockless::adapter::conformance::{self, interrupted, run_tasks, Outcome, Report, Wire};
 use sockless::adapter::{futures_io, polled, std_io, tokio, Error};
 use sockless::message::{Action, Buffers, Endpoint, OwnedMessage, WriteSide};
 use sockless::{Config, Server};
@@ -65,7 +65,7 @@ fn echo<S: polled::PollTransport>(wire: &Wire, stream: S, answer: Answer) -> Out
 fn tokio_passes_the_kit() {
     let watchdog = watchdog!();
     for answer in ANSWERS {
-        passes(&kit::run(&mut |wire: Wire| {
+        passes(&conformance::run(&mut |wire: Wire| {
             watchdog.next_case();
             let stream = tokio::Tokio::new(TokioWire(wire.clone()));
             echo(&wire, stream, answer)
@@ -76,7 +76,7 @@ fn tokio_passes_the_kit() {
 #[test]
 fn futures_io_passes_the_kit() {
     let watchdog = watchdog!();
-    passes(&kit::run(&mut |wire: Wire| {
+    passes(&conformance::run(&mut |wire: Wire| {
         watchdog.next_case();
         let stream = futures_io::FuturesIo::new(FuturesWire(wire.clone()));
         echo(&wire, stream, Answer::Feed)
@@ -87,7 +87,7 @@ fn futures_io_passes_the_kit() {
 fn a_blocking_transport_passes_the_kit() {
     let watchdog = watchdog!();
     for answer in ANSWERS {
-        passes(&kit::run(&mut |wire: Wire| {
+        passes(&conformance::run(&mut |wire: Wire| {
             watchdog.next_case();
             let mut socket = std_io::WebSocket::new(wire, Server, Config::new(), BUFFERS, &[]);
             let mut outcome = Outcome::new();
@@ -197,7 +197,7 @@ fn echo_in_halves(wire: &Wire, answer: Answer) -> Outcome {
 fn the_halves_of_a_polled_one_pass_the_kit() {
     let watchdog = watchdog!();
     for answer in ANSWERS {
-        passes(&kit::run(&mut |wire: Wire| {
+        passes(&conformance::run(&mut |wire: Wire| {
             watchdog.next_case();
             echo_in_halves(&wire, answer)
         }));
@@ -345,7 +345,7 @@ fn sloppy(wire: &Wire, forgets: Forgets) -> Outcome {
 fn the_kit_fails_adapters_that_forget_something_and_says_what() {
     let watchdog = watchdog!();
     let told = |forgets| {
-        kit::run(&mut |wire: Wire| {
+        conformance::run(&mut |wire: Wire| {
             watchdog.next_case();
             sloppy(&wire, forgets)
         })

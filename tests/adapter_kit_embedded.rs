@@ -9,7 +9,7 @@ use std::future::poll_fn;
 use std::{fmt, io};
 
 use embedded_io::ErrorKind;
-use sockless::adapter::kit::{self, interrupted, run_tasks, Failure, Outcome, Wire};
+use sockless::adapter::conformance::{self, interrupted, run_tasks, Failure, Outcome, Wire};
 use sockless::adapter::{embedded_io as blocking, embedded_io_async as asynchronous};
 use sockless::message::{Message, SliceAssembler};
 use sockless::{Config, Payload, Server};
@@ -188,7 +188,7 @@ fn passes_the_kit(
     let mut storage = vec![0; STORAGE];
     for (read, write, answer) in RUNS {
         let (mut read_buffer, mut write_buffer) = (vec![0; read], vec![0; write]);
-        let report = kit::run(&mut |wire: Wire| {
+        let report = conformance::run(&mut |wire: Wire| {
             watchdog.next_case();
             let buffers = blocking::Buffers::new(&mut read_buffer, &mut write_buffer).unwrap();
             echo(&wire, buffers, SliceAssembler::new(&mut storage), answer)

@@ -23,7 +23,7 @@ use base64::prelude::{Engine, BASE64_STANDARD};
 use common::{to, Keys, BINARY, BINARY_PART, CLOSE, PING, PONG, TEXT, TEXT_PART};
 use futures_util::task::noop_waker;
 use sockless::adapter::{
-    self, embedded_io as blocking, embedded_io_async as polling, futures_io, kit, std_io, tokio,
+    self, conformance, embedded_io as blocking, embedded_io_async as polling, futures_io, std_io, tokio,
 };
 use sockless::deflate::{self, Deflater, Flush, Inflater, Offer, Params, Policy, Pool, Tuning, WindowBits};
 use sockless::frame::{FrameHeader, LengthForm, Masker, MaskingKey, Opcode, Rsv};
@@ -840,39 +840,39 @@ fn polled_adapters(p: &mut Printed) {
 }
 
 fn the_kit(p: &mut Printed) {
-    let cases = kit::cases();
-    p.show(&kit::End::Eof);
+    let cases = conformance::cases();
+    p.show(&conformance::End::Eof);
     for mut case in cases.take(50) {
         case.script.input.extend_from_slice(&SECRET.repeat(100).into_bytes());
         case.expected.messages.extend([SECRET.to_owned().into(), SECRET.repeat(100).into()]);
         case.expected.written.extend_from_slice(SECRET.as_bytes());
-        case.script.holds.resize(60, kit::Hold { at: 1, written: 2, shut: false });
+        case.script.holds.resize(60, conformance::Hold { at: 1, written: 2, shut: false });
         p.show(&case.expected);
         p.show(&case.script);
         p.show(&case.script.cut);
         p.show(&case.script.holds[0]);
         p.show(&case);
-        let wire = kit::Wire::new(case.script);
-        let waiting = kit::interrupted(&wire, std::future::pending::<()>());
+        let wire = conformance::Wire::new(case.script);
+        let waiting = conformance::interrupted(&wire, std::future::pending::<()>());
         p.show(&waiting);
         p.show(&wire);
     }
-    let mut outcome = kit::Outcome::new();
+    let mut outcome = conformance::Outcome::new();
     for _ in 0..100 {
         outcome.message(SECRET.to_owned());
         outcome.failure(adapter::Error::from(ProtocolError::MissingMask));
     }
     p.show(&outcome);
-    p.show(&kit::Failure::Other("x".repeat(5000)));
-    let mut shout = |wire: kit::Wire| {
+    p.show(&conformance::Failure::Other("x".repeat(5000)));
+    let mut shout = |wire: conformance::Wire| {
         let _ = wire;
-        let mut outcome = kit::Outcome::new();
+        let mut outcome = conformance::Outcome::new();
         outcome.message(SECRET.to_owned());
         outcome.ended(None);
         outcome.ended(None);
         outcome
     };
-    let report = kit::run(&mut shout);
+    let report = conformance::run(&mut shout);
     assert!(!report.is_ok());
     p.show(&report);
 }

@@ -10,7 +10,7 @@ use std::io::{self, Read, Write};
 use std::time::Duration;
 
 use common::{to, Keys, CLOSE, PING, TEXT};
-use sockless::adapter::kit::{self, Cut, Wire};
+use sockless::adapter::conformance::{self, Cut, Wire};
 use sockless::adapter::std_io::{accept, Stream, WebSocket};
 use sockless::adapter::{Error, ServerOptions};
 use sockless::handshake::OriginPolicy;
@@ -229,7 +229,7 @@ fn an_operation_that_would_block_can_be_called_again() {
 #[test]
 fn what_is_owed_is_flushed_before_the_wait_for_input() {
     let _watchdog = watchdog!();
-    let wire = Wire::new(kit::Script::new(from_client(PING, b"?")).with_cut(Cut::BUFFERED));
+    let wire = Wire::new(conformance::Script::new(from_client(PING, b"?")).with_cut(Cut::BUFFERED));
     let mut socket = WebSocket::new(wire.clone(), Server, Config::new(), Buffers::DEFAULT, &[]);
     assert!(matches!(socket.recv(), Err(Error::Protocol(ProtocolError::UnexpectedEof))));
     assert_eq!(wire.written(), b"\x8A\x01?");
@@ -241,7 +241,7 @@ fn a_shutdown_that_would_block_is_called_again() {
     let close = (from_client(CLOSE, &[3, 232]), b"\x88\x02\x03\xE8");
     let failure = (from_client(TEXT, b"\xFF"), b"\x88\x02\x03\xEF");
     for (input, written) in [close, failure] {
-        let wire = Wire::new(kit::Script::new(input).with_cut(Cut::PENDING));
+        let wire = Wire::new(conformance::Script::new(input).with_cut(Cut::PENDING));
         let mut socket = WebSocket::new(wire.clone(), Server, Config::new(), Buffers::DEFAULT, &[]);
         while !matches!(socket.recv(), Ok(None)) {}
         assert_eq!((wire.written(), wire.is_shut()), (written.to_vec(), true));

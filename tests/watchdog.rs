@@ -130,7 +130,7 @@ fn every_test_that_waits_has_a_watchdog() {
         }
         let text = fs::read_to_string(&path).unwrap();
         if BY_CASE.contains(&name) {
-            let runs = text.matches("kit::run(").count();
+            let runs = text.matches("conformance::run(").count();
             if runs == 0 || text.matches("watchdog.next_case();").count() < runs {
                 faults.push(format!("{name}: there are runs without `watchdog.next_case();` for each case"));
             }

@@ -56,15 +56,15 @@
 mod opening;
 
 #[cfg(feature = "handshake")]
-pub use super::lent::{Answer, OpeningError, ServerOptions, Settings};
+pub use super::fixed::{Answer, OpeningError, ServerOptions, Settings};
 #[cfg(feature = "handshake")]
 pub use opening::{accept, accept_with, connect};
 
-pub use super::lent::{Buffers, Error};
+pub use super::fixed::{Buffers, Error};
 
 use embedded_io::{Read, Write};
 
-use super::lent::{Action, Driver, Outbound, Pending, Queued, Ready};
+use super::fixed::{Action, Driver, Outbound, Pending, Queued, Ready};
 use crate::close::CloseFrame;
 use crate::closing::Closed;
 use crate::connection::{Config, Connection};

@@ -15,6 +15,8 @@
 //! After an abnormal closure a client waits before it connects again, at first a random time of up to five
 //! seconds (6455-7.2.3-1), then longer each time, up to a bound (6455-7.2.3-2).
 
+#[cfg(feature = "conformance")]
+pub mod conformance;
 #[cfg(feature = "std")]
 mod connections;
 #[cfg(feature = "embedded-io")]
@@ -23,24 +25,22 @@ pub mod embedded_io;
 pub mod embedded_io_async;
 #[cfg(feature = "std")]
 mod error;
+#[cfg(any(feature = "embedded-io", feature = "embedded-io-async"))]
+mod fixed;
 #[cfg(feature = "futures-io")]
 pub mod futures_io;
-#[cfg(feature = "kit")]
-pub mod kit;
 #[cfg(feature = "std")]
 mod last_close;
-#[cfg(any(feature = "embedded-io", feature = "embedded-io-async"))]
-mod lent;
 #[cfg(all(feature = "std", feature = "handshake", feature = "rng"))]
 mod opening;
 #[cfg(any(feature = "futures-io", feature = "tokio"))]
 pub mod polled;
 #[cfg(feature = "std")]
-mod spare;
-#[cfg(feature = "std")]
 pub mod std_io;
 #[cfg(feature = "std")]
 mod sync;
+#[cfg(feature = "std")]
+mod thread_pool;
 #[cfg(feature = "tokio")]
 pub mod tokio;
 

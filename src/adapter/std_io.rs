@@ -25,7 +25,7 @@ use std::time::Duration;
 
 use self::clock::{Clock, Limited};
 use super::connections::Member;
-use super::{spare, Connections, Error};
+use super::{thread_pool, Connections, Error};
 use crate::close::CloseFrame;
 use crate::closing::Closed;
 use crate::connection::Config;
@@ -361,7 +361,7 @@ impl<S: Stream, R: Role> WebSocket<S, R> {
                         Limited::Not => None,
                     };
                     // The buffer of a large message is for the next one on this thread.
-                    spare::with(|spare| self.endpoint.split_mut().0.lend(spare));
+                    thread_pool::with(|pool| self.endpoint.split_mut().0.lend(pool));
                     match self.stream.read(self.endpoint.space()) {
                         Ok(0) => self.endpoint.eof(),
                         Ok(count) => self.endpoint.filled(count),

@@ -2,7 +2,7 @@
 //!
 //! Owns: the transformation, resumable at any octet. Must not know: where keys come from or who must mask.
 
-use super::wide::{self, Lanes};
+use super::simd::{self, Lanes};
 
 /// The four octets that mask a client's frame. Zero is legal.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -158,22 +158,22 @@ fn copy_ends<const N: usize>(from: &[u8], to: &mut [u8], word: u32) {
 /// Transforms a long piece where it stands.
 #[cfg_attr(feature = "simd-masking", inline(never))]
 fn apply_blocks(piece: &mut [u8], twice: u64) {
-    wide::run(ApplyBlocks { piece, twice });
+    simd::run(ApplyBlocks { piece, twice });
 }
 
 #[cfg_attr(feature = "simd-masking", inline(never))]
 fn copy_blocks(from: &[u8], to: &mut [u8], twice: u64) {
-    wide::run(CopyBlocks { from, to, twice });
+    simd::run(CopyBlocks { from, to, twice });
 }
 
 #[inline(never)]
 fn apply_compiled(piece: &mut [u8], twice: u64) {
-    wide::run_compiled(ApplyBlocks { piece, twice });
+    simd::run_compiled(ApplyBlocks { piece, twice });
 }
 
 #[inline(never)]
 fn copy_compiled(from: &[u8], to: &mut [u8], twice: u64) {
-    wide::run_compiled(CopyBlocks { from, to, twice });
+    simd::run_compiled(CopyBlocks { from, to, twice });
 }
 
 /// Transforms a piece of at least half a block where it stands: its blocks and half of one more from the
@@ -185,7 +185,7 @@ struct ApplyBlocks<'p> {
     twice: u64,
 }
 
-impl wide::Kernel for ApplyBlocks<'_> {
+impl simd::Kernel for ApplyBlocks<'_> {
     #[inline(always)]
     fn run<const ALIGN: usize, const BLOCK: usize, const HALF: usize>(self, vectors: impl Lanes) {
         let Self { piece, twice } = self;
@@ -224,7 +224,7 @@ struct CopyBlocks<'p> {
     twice: u64,
 }
 
-impl wide::Kernel for CopyBlocks<'_> {
+impl simd::Kernel for CopyBlocks<'_> {
     #[inline(always)]
     fn run<const ALIGN: usize, const BLOCK: usize, const HALF: usize>(self, vectors: impl Lanes) {
         let Self { from, to, twice } = self;
@@ -267,7 +267,7 @@ fn octets_before<const ALIGN: usize>(octets: &[u8]) -> usize {
 /// A block of the payload, transformed. `N` is a multiple of 4.
 #[inline(always)]
 fn masked<const N: usize>(block: [u8; N], twice: u64) -> [u8; N] {
-    wide::Compiled.xor(block, twice)
+    simd::Compiled.xor(block, twice)
 }
 
 /// The key twice, for the first and for the last `N` of so many octets.

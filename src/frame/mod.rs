@@ -11,7 +11,7 @@ mod copy;
 mod header;
 mod mask;
 mod opcode;
-mod wide;
+mod simd;
 
 pub(crate) use copy::copy;
 pub use header::{EncodedHeader, FrameHeader, LengthForm};

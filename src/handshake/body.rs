@@ -5,8 +5,8 @@
 
 use core::fmt;
 
+use super::byte_class::is_text;
 use super::http1::{trim, Headers};
-use super::scan::is_text;
 
 /// Octets of chunk extensions, leading zeros and trailers that are passed over, beyond as many as come of the
 /// body.

@@ -8,11 +8,11 @@
 
 use core::fmt;
 
-use super::compose::{check_field, check_value, compose, AddedFields, ComposeError, HeadWriter};
 use super::deflate::{self, parse_answer, parse_offer};
 use super::error::HandshakeError;
 use super::fields::{check_own_value as check_extensions, iter_value, Extension, Extensions, Tokens};
 use super::head_index::Name;
+use super::head_writer::{check_field, check_value, compose, AddedFields, ComposeError, HeadWriter};
 use super::http1::{self, token, Headers};
 use super::key::{encode_nonce, Key};
 use super::response::{Response, ResponseReader};

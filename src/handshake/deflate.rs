@@ -3,8 +3,8 @@
 //! Owns: the extension's name, and how its four parameters are written and read. Must not know: which offers
 //! are made or accepted.
 
-use super::compose::HeadWriter;
 use super::fields::{check_value, iter_value, Extension, Parameter};
+use super::head_writer::HeadWriter;
 use crate::deflate::{ClientWindow, Offer, Params, WindowBits};
 
 /// The name in the registry of extensions; it is compared exactly (section 5).
@@ -141,7 +141,7 @@ pub(super) fn write_answer(head: &mut HeadWriter<'_>, answer: &Params) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::handshake::compose::compose;
+    use crate::handshake::head_writer::compose;
 
     fn read(value: &str) -> Option<Offer> {
         assert_eq!(check_value(value.as_bytes(), &mut 0), Ok(true), "{value}");

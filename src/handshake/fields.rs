@@ -5,10 +5,10 @@
 
 use core::fmt;
 
+use super::byte_class::{is_tchar, token_len};
 use super::error::HandshakeError;
 use super::head_index::Field;
 use super::http1::{is_same_token, trim};
-use super::scan::{is_tchar, token_len};
 use super::Brief;
 use crate::tolerance::{Tolerance, Tolerances};
 

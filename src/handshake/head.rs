@@ -4,10 +4,10 @@
 
 use core::fmt;
 
+use super::byte_class::skip_text;
 use super::error::HandshakeError;
 use super::head_index::{names_judged_field, HeadIndex};
 use super::http1::{check_request_line, missing_path, status_line, HttpVersion};
-use super::scan::skip_text;
 use super::HeadLimits;
 use crate::tolerance::{Tolerance, Tolerances};
 

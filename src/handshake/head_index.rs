@@ -2,9 +2,9 @@
 //!
 //! Owns: noting it line by line, once. Must not know: what any value may be, or how a head comes in.
 
+use super::byte_class::{is_tchar, is_text, split_where, token_len};
 use super::error::HandshakeError;
 use super::http1::{check_request_line, is_same_token, split_field, trim, Headers, Lines};
-use super::scan::{is_tchar, is_text, split_where, token_len};
 use super::HeadLimits;
 
 /// A field that a handshake knows.

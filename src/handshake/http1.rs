@@ -6,9 +6,9 @@ use core::fmt;
 
 use memchr::memchr;
 
+use super::byte_class::{is_raw_target_byte, is_target_byte, is_tchar, is_text, split_where};
 use super::error::HandshakeError;
 use super::rules::{has_paths, split_scheme};
-use super::scan::{is_raw_target_byte, is_target_byte, is_tchar, is_text, split_where};
 use super::Brief;
 use crate::tolerance::{Tolerance, Tolerances};
 

@@ -3,30 +3,30 @@
 //! Owns: what both roles share of it. Must not know: frames, sockets, or an allocator.
 
 mod body;
+mod byte_class;
 pub mod client;
-mod compose;
 mod deflate;
 mod error;
 mod fields;
 mod head;
 mod head_index;
+mod head_writer;
 mod http1;
 mod key;
 mod origin;
 pub mod proxy;
 mod response;
 mod rules;
-mod scan;
 pub mod server;
 mod uri;
 #[cfg(feature = "alloc")]
 mod uri_buf;
 
 pub use body::{BodyError, BodyReader};
-pub use compose::ComposeError;
 pub use deflate::parse_deflate_answer;
 pub use error::HandshakeError;
 pub use fields::{Extension, Extensions, Parameter, Parameters, Tokens};
+pub use head_writer::ComposeError;
 pub use http1::Headers;
 pub use key::{accept_value, encode_nonce, AcceptValue, Key};
 pub use origin::OriginPolicy;

@@ -7,8 +7,8 @@
 use core::fmt;
 
 use super::client::Rejected;
-use super::compose::{check_value, compose, ComposeError};
 use super::error::HandshakeError;
+use super::head_writer::{check_value, compose, ComposeError};
 use super::response::ResponseReader;
 use super::uri::Uri;
 use super::HeadLimits;

@@ -2,10 +2,10 @@
 //!
 //! Owns: judging each of them. Must not know: what a request comes to, or answers.
 
+use super::byte_class::{is_name_byte, split_where};
 use super::error::HandshakeError;
 use super::head_index::Field;
 use super::http1::{is_token, trim, Text};
-use super::scan::{is_name_byte, split_where};
 use crate::tolerance::{Tolerance, Tolerances};
 
 /// The resource of a target in origin-form or of an http(s) URI, and the latter's authority (section 4.2.1).

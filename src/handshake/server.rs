@@ -4,12 +4,12 @@
 
 use core::fmt;
 
-use super::compose::{check_field, check_value, compose, AddedFields, ComposeError};
 use super::deflate::{self, parse_answer, parse_offer};
 use super::error::HandshakeError;
 use super::fields::{check_own_value as check_extensions, iter_value, Extensions, Tokens};
 use super::head::RequestHead;
 use super::head_index::{HeadIndex, Name};
+use super::head_writer::{check_field, check_value, compose, AddedFields, ComposeError};
 use super::http1::{self, Headers, Text};
 use super::key::{self, AcceptValue};
 use super::rules::{body, host, split_target, version};

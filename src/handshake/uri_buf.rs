@@ -11,7 +11,7 @@ use core::str::FromStr;
 use base64::engine::general_purpose::STANDARD;
 use base64::Engine as _;
 
-use super::scan::{is_name_byte, is_target_byte};
+use super::byte_class::{is_name_byte, is_target_byte};
 use super::uri::{Uri, UriError};
 
 /// A `ws:` or `wss:` URI that owns its text, made from whatever a browser would take for one.

@@ -5,6 +5,10 @@
 
 mod assembler;
 #[cfg(feature = "alloc")]
+mod buffer_pool;
+#[cfg(feature = "alloc")]
+mod bytes;
+#[cfg(feature = "alloc")]
 mod compressing;
 #[cfg(feature = "deflate")]
 mod deflation;
@@ -24,10 +28,6 @@ mod owned;
 mod prepared;
 #[cfg(feature = "alloc")]
 mod read_buffer;
-#[cfg(feature = "alloc")]
-mod region;
-#[cfg(feature = "alloc")]
-mod spare;
 #[cfg(any(feature = "alloc", feature = "embedded-io-async"))]
 mod turn;
 #[cfg(feature = "alloc")]
@@ -36,6 +36,8 @@ mod write_queue;
 #[cfg(any(feature = "embedded-io", feature = "embedded-io-async"))]
 pub(crate) use assembler::whole;
 pub use assembler::SliceAssembler;
+#[cfg(feature = "alloc")]
+pub use buffer_pool::BufferPool;
 #[cfg(feature = "alloc")]
 pub use compressing::{Compressing, Fed};
 #[cfg(feature = "alloc")]
@@ -48,8 +50,6 @@ pub use outbound::Outbound;
 pub use owned::OwnedMessage;
 #[cfg(feature = "alloc")]
 pub use prepared::Prepared;
-#[cfg(feature = "alloc")]
-pub use spare::BufferPool;
 #[cfg(feature = "embedded-io-async")]
 pub(crate) use turn::Turn;
 #[cfg(feature = "alloc")]

@@ -6,7 +6,7 @@
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 
-use super::region::{nothing, shift};
+use super::bytes::{empty_mut, move_down};
 use crate::frame::FrameHeader;
 use crate::input::Input;
 
@@ -126,7 +126,7 @@ impl ReadBuffer {
     /// The space, where there is much.
     #[inline]
     pub(crate) fn plain_space(&mut self) -> &mut [u8] {
-        self.buf.get_mut(self.unread.end..self.most).unwrap_or_else(|| nothing())
+        self.buf.get_mut(self.unread.end..self.most).unwrap_or_else(|| empty_mut())
     }
 
     /// The end of a frame of so many bytes, with its header, has not come.
@@ -256,7 +256,7 @@ impl ReadBuffer {
         let from = self.unread.start.wrapping_add(skip);
         let to = from.wrapping_add(count);
         self.unread.start = to.min(self.unread.end);
-        self.buf.get(from..to).unwrap_or_else(|| nothing())
+        self.buf.get(from..to).unwrap_or_else(|| empty_mut())
     }
 
     /// The next `count` unread bytes are done with.
@@ -274,7 +274,7 @@ impl ReadBuffer {
         } else if self.message.end == from {
             self.message.end = to;
         } else {
-            shift(&mut self.buf, from..to, self.message.end);
+            move_down(&mut self.buf, from..to, self.message.end);
             self.message.end = self.message.end.saturating_add(count);
         }
     }
@@ -466,7 +466,7 @@ impl ReadBuffer {
     fn compact(&mut self) {
         let mut end = 0_usize;
         for region in [&mut self.message, &mut self.unread] {
-            shift(&mut self.buf, region.start..region.end, end);
+            move_down(&mut self.buf, region.start..region.end, end);
             *region = Region { start: end, end: end.saturating_add(region.len()) };
             end = region.end;
         }

@@ -5,7 +5,7 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::region::{nothing, shift};
+use super::bytes::{empty_mut, move_down};
 use crate::error::SendError;
 use crate::frame::{copy, FrameHeader, Opcode};
 
@@ -166,7 +166,7 @@ impl WriteQueue {
         let len = self.since(queued).len().saturating_sub(surplus);
         let frame = self.since(queued);
         let (payload, end) = (FrameHeader::MAX_LEN, frame.len());
-        shift(frame, payload..end, header.len());
+        move_down(frame, payload..end, header.len());
         if let Some(slot) = frame.get_mut(..header.len()) {
             slot.copy_from_slice(header);
         }
@@ -193,7 +193,7 @@ impl WriteQueue {
     #[inline]
     pub(crate) fn bytes(&self) -> &[u8] {
         // It is there: to ask and branch takes less than to choose without.
-        self.buf.get(..self.end).and_then(|bytes| bytes.get(self.written..)).unwrap_or_else(|| nothing())
+        self.buf.get(..self.end).and_then(|bytes| bytes.get(self.written..)).unwrap_or_else(|| empty_mut())
     }
 
     /// The transport took `count` bytes.
@@ -297,7 +297,7 @@ impl WriteQueue {
 
     /// Moves what waits to the front.
     fn compact(&mut self) {
-        shift(&mut self.buf, self.written..self.end, 0);
+        move_down(&mut self.buf, self.written..self.end, 0);
         self.end = self.queued();
         self.written = 0;
     }

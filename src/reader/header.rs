@@ -3,7 +3,7 @@
 //! Owns: which header is wrong, as early as its octets tell, and what a right one begins. Must not know:
 //! payloads.
 
-use super::glance::ShortFrame;
+use super::fast::ShortFrame;
 use super::{Reader, State, Taken};
 use crate::error::ProtocolError;
 use crate::frame::{FrameHeader, LengthForm, Masker, MaskingKey, MessageKind, Opcode, Rsv};

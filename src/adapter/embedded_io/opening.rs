@@ -5,7 +5,7 @@
 use embedded_io::{Read, Write};
 
 use super::{Answer, Buffers, Error, ServerOptions, Settings, WebSocket};
-use crate::adapter::lent::{client_handshake, cut_off, nonce, Driver, Opening, Step};
+use crate::adapter::fixed::{client_handshake, cut_off, nonce, Driver, Opening, Step};
 use crate::handshake::client::ClientRequest;
 use crate::handshake::server::{Handshake, Reject, Request};
 use crate::handshake::Negotiated;

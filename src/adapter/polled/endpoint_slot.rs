@@ -7,7 +7,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::cell::RefCell;
 
-use crate::adapter::spare;
+use crate::adapter::thread_pool;
 use crate::connection::Config;
 use crate::message::{Buffers, Endpoint};
 use crate::parked::Parked;
@@ -112,7 +112,7 @@ impl<R: Role> EndpointSlot<R> {
             (_, Kind::Owned(endpoint)) => endpoint,
             (None, Kind::Shared { .. }) => return,
         };
-        spare::with(|spare| endpoint.give_back(spare));
+        thread_pool::with(|pool| endpoint.give_back(pool));
     }
 }
 
@@ -197,7 +197,7 @@ fn take<R: Role>(settings: &Arc<Settings>) -> Option<Box<Endpoint<R>>> {
 #[inline]
 fn leave<R: Role>(settings: &Arc<Settings>, mut endpoint: Box<Endpoint<R>>) {
     if endpoint.is_large() {
-        spare::with(|spare| endpoint.give_back(spare));
+        thread_pool::with(|pool| endpoint.give_back(pool));
     }
     let Ok(endpoint) = R::to_server::<Boxed>(endpoint) else { return };
     let before = LEFT.try_with(|left| {
@@ -208,7 +208,7 @@ fn leave<R: Role>(settings: &Arc<Settings>, mut endpoint: Box<Endpoint<R>>) {
         left.endpoint.replace(endpoint)
     });
     if let Ok(Some(mut before)) = before {
-        spare::with(|spare| before.give_back(spare));
+        thread_pool::with(|pool| before.give_back(pool));
     }
 }
 

@@ -11,7 +11,7 @@ use std::io;
 use super::PollTransport;
 #[cfg(doc)]
 use super::WebSocket;
-use crate::adapter::{spare, Error};
+use crate::adapter::{thread_pool, Error};
 use crate::close::CloseFrame;
 use crate::message::{Compressing, Fed, FeedError, Message, Outbound, OwnedMessage, Prepared};
 use crate::payload::{ControlPayload, Payload};
@@ -275,7 +275,7 @@ impl<'w, S: PollTransport, R: Role> Outgoing<'w, S, R> {
     #[inline]
     pub(super) fn lend(&mut self) {
         if self.outbound.wants_lending() {
-            spare::with(|spare| self.outbound.lend(spare));
+            thread_pool::with(|pool| self.outbound.lend(pool));
         }
     }
 
@@ -292,7 +292,7 @@ impl<'w, S: PollTransport, R: Role> Outgoing<'w, S, R> {
         while !self.outbound.output().is_empty() {
             ready!(self.poll_write(cx))?;
         }
-        spare::with(|spare| self.outbound.give_back(spare));
+        thread_pool::with(|pool| self.outbound.give_back(pool));
         self.outbound.written()?;
         let Poll::Ready(flushed) = self.link.poll_flush(cx) else {
             ready!(self.poll_deadlines(cx))?;

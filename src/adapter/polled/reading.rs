@@ -9,7 +9,7 @@ use core::pin::Pin;
 use core::task::{ready, Context, Poll};
 
 use super::{Outgoing, Parts, PollTransport, WebSocket};
-use crate::adapter::{spare, Error};
+use crate::adapter::{thread_pool, Error};
 use crate::error::ProtocolError;
 use crate::event::Data;
 use crate::message::{Action, Inbound, Message, Outbound, WriteSide};
@@ -287,7 +287,7 @@ pub(super) fn drive<S: PollTransport, R: Role, U: Unit>(
                 let space = match inbound.plain_space() {
                     Some(space) => space,
                     None => {
-                        spare::with(|spare| inbound.lend(spare));
+                        thread_pool::with(|pool| inbound.lend(pool));
                         inbound.space()
                     }
                 };

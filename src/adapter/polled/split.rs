@@ -24,7 +24,7 @@ use super::{drive, Came, EndpointSlot, Link, Outgoing, Part, Parts, PollTranspor
 use crate::adapter::connections::Member;
 use crate::adapter::last_close::LastClose;
 use crate::adapter::sync::{Mutex, MutexGuard};
-use crate::adapter::{spare, Error, ReuniteError};
+use crate::adapter::{thread_pool, Error, ReuniteError};
 use crate::close::{CloseCode, CloseFrame};
 use crate::closing::{Closed, ReadyState};
 use crate::error::SendError;
@@ -293,9 +293,9 @@ impl<S: PollTransport, R: Role> Receiver<S, R> {
                 }
             };
             if came.is_pending() {
-                spare::with(|spare| {
-                    inbound.give_back(spare);
-                    outgoing.outbound.give_back(spare);
+                thread_pool::with(|pool| {
+                    inbound.give_back(pool);
+                    outgoing.outbound.give_back(pool);
                 });
             }
             closes = LastClose::keep(close, inbound.received_close());

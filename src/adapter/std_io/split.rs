@@ -22,7 +22,7 @@ use super::{is_transient, Stream, WebSocket, WAKE_INTERVAL};
 use crate::adapter::connections::Member;
 use crate::adapter::last_close::LastClose;
 use crate::adapter::sync::{Condvar, Mutex, MutexGuard};
-use crate::adapter::{spare, Error, ReuniteError};
+use crate::adapter::{thread_pool, Error, ReuniteError};
 use crate::close::CloseFrame;
 use crate::closing::Closed;
 use crate::error::SendError;
@@ -327,7 +327,7 @@ impl<S: SplitStream, R: Role> Receiver<S, R> {
                         }
                         limited => limited != Limited::Not,
                     };
-                    spare::with(|spare| inbound.lend(spare));
+                    thread_pool::with(|pool| inbound.lend(pool));
                     let called = clock.now();
                     let limit = clock.read_limit().filter(|_| limited);
                     let read = stream.read(inbound.space());

@@ -13,9 +13,9 @@ std::thread_local! {
 /// Lends this thread's buffers. A thread that is ending has none: connections make their own then.
 #[inline]
 pub(crate) fn with(work: impl FnOnce(&mut BufferPool)) {
-    let _ = SPARE.try_with(|spare| {
-        if let Ok(mut spare) = spare.try_borrow_mut() {
-            work(&mut spare);
+    let _ = SPARE.try_with(|pool| {
+        if let Ok(mut pool) = pool.try_borrow_mut() {
+            work(&mut pool);
         }
     });
 }

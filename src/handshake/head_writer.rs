@@ -5,8 +5,8 @@
 
 use core::fmt;
 
+use super::byte_class::is_text;
 use super::http1::token;
-use super::scan::is_text;
 use super::Brief;
 use crate::error::BufferTooSmall;
 

@@ -7,7 +7,7 @@ use core::ops::Range;
 /// Moves the bytes in `from` to begin at `to`, which is not behind them; nothing if there is no such range.
 // One function for all callers, so that the compiler sees that no bound can be missed.
 #[inline(never)]
-pub(super) fn shift(buf: &mut [u8], from: Range<usize>, to: usize) {
+pub(super) fn move_down(buf: &mut [u8], from: Range<usize>, to: usize) {
     if to <= from.start && from.start <= from.end && from.end <= buf.len() {
         buf.copy_within(from, to);
     }
@@ -17,6 +17,6 @@ pub(super) fn shift(buf: &mut [u8], from: Range<usize>, to: usize) {
 /// between two slices.
 #[cold]
 #[inline(never)]
-pub(super) fn nothing() -> &'static mut [u8] {
+pub(super) fn empty_mut() -> &'static mut [u8] {
     &mut []
 }

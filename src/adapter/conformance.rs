@@ -7,12 +7,12 @@
 //! point, and fails or ends wherever a [`Script`] says. Whatever the [`Cut`], the same has to come out.
 //!
 //! ```
-//! use sockless::adapter::kit::{self, Outcome, Wire};
+//! use sockless::adapter::conformance::{self, Outcome, Wire};
 //! use sockless::adapter::std_io::WebSocket;
 //! use sockless::message::Buffers;
 //! use sockless::{Config, Server};
 //!
-//! let report = kit::run(&mut |wire: Wire| {
+//! let report = conformance::run(&mut |wire: Wire| {
 //!     let mut socket = WebSocket::new(wire, Server, Config::new(), Buffers::DEFAULT, &[]);
 //!     let mut outcome = Outcome::new();
 //!     while outcome.goes_on() {
