@@ -154,7 +154,7 @@ fn simulate_endpoints(count: usize) {
         }
     });
     measured("  and its buffers were given back (more)", count, || {
-        endpoints.iter_mut().for_each(Endpoint::release);
+        endpoints.iter_mut().for_each(Endpoint::shrink);
     });
     black_box(endpoints);
 }

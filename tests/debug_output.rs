@@ -343,7 +343,7 @@ fn messages(p: &mut Printed) {
         vec![(TEXT, SECRET.repeat(3000))],
         vec![(BINARY, SECRET.repeat(8000)), (PING, SECRET.into()), (TEXT_PART, SECRET.into())],
     ] {
-        endpoint.lend(&mut spare);
+        endpoint.acquire(&mut spare);
         for (first, payload) in conversation {
             let mut bytes = &to(Side::Server, first, payload.as_bytes())[..];
             while !bytes.is_empty() {
@@ -366,7 +366,7 @@ fn messages(p: &mut Printed) {
         p.show(endpoint.outbound());
         let waiting = endpoint.output().len();
         endpoint.wrote(waiting);
-        endpoint.give_back(&mut spare);
+        endpoint.release(&mut spare);
         p.show(&spare);
     }
     let full = Buffers::DEFAULT.with_max_queued(SECRET.len());

@@ -109,8 +109,8 @@ fn req_t_pmd_9_contexts_are_made_when_they_are_needed_and_can_be_given_back() {
     let (bytes, _, _) = held(|| {
         client.outbound().feed(Payload::text("plain").with_compression(false)).unwrap();
         carry(&mut client, &mut server);
-        server.release();
-        client.release();
+        server.shrink();
+        client.shrink();
     });
     assert_eq!(bytes, 0);
     let (bytes, _, _) = held(|| {
@@ -119,8 +119,8 @@ fn req_t_pmd_9_contexts_are_made_when_they_are_needed_and_can_be_given_back() {
     });
     assert!(bytes > 400_000, "{bytes} bytes hold two contexts");
     let (given_back, _, _) = held(|| {
-        server.release();
-        client.release();
+        server.shrink();
+        client.shrink();
     });
     // The 22 octets that the client sent: it may go on with its window, although it was told not to.
     assert_eq!(bytes + given_back, 22);
@@ -129,8 +129,8 @@ fn req_t_pmd_9_contexts_are_made_when_they_are_needed_and_can_be_given_back() {
     for _ in 0..3 {
         client.outbound().feed("taken over, taken over").unwrap();
         assert_eq!(carry(&mut client, &mut server), 22);
-        server.release();
-        client.release();
+        server.shrink();
+        client.shrink();
     }
 }
 
@@ -145,8 +145,8 @@ fn an_idle_connection_without_takeover_holds_no_context() {
             assert_eq!(carry(client, server), 22);
             server.outbound().feed("compressed, compressed").unwrap();
             assert_eq!(carry(server, client), 22);
-            server.release();
-            client.release();
+            server.shrink();
+            client.shrink();
         }
         pairs
     });

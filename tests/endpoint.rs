@@ -200,16 +200,16 @@ fn what_was_announced_stays_the_same_until_it_is_taken() {
             let mut bytes = masked(payload, 10_000);
             bytes.extend(masked(Payload::text("next"), 100));
             let (mut spare, mut endpoint) = (BufferPool::new(), endpoint(Buffers::DEFAULT));
-            endpoint.lend(&mut spare);
+            endpoint.acquire(&mut spare);
             endpoint.space()[..bytes.len()].copy_from_slice(&bytes);
             endpoint.filled(bytes.len());
             assert_eq!(endpoint.poll(WriteSide::Ready), Ok(Action::Take));
             // Asked for again, either way, and moved to storage of its own and back.
             assert_eq!(endpoint.poll_piece(WriteSide::Ready), Ok(Action::Take));
             assert_eq!(endpoint.poll(WriteSide::Blocked), Ok(Action::Take));
-            endpoint.give_back(&mut spare);
+            endpoint.release(&mut spare);
             assert_eq!(endpoint.park(), None);
-            endpoint.lend(&mut spare);
+            endpoint.acquire(&mut spare);
             assert!(!endpoint.space().is_empty());
             assert_eq!(endpoint.poll(WriteSide::Ready), Ok(Action::Take));
             assert_eq!(endpoint.message().unwrap(), Some(message));

@@ -74,7 +74,7 @@ impl Talk {
                 Ok(Action::Read) if bytes.is_empty() => break,
                 Ok(Action::Read) => {
                     if let Some(spare) = &mut spare {
-                        self.endpoint.lend(spare);
+                        self.endpoint.acquire(spare);
                     }
                     let space = self.endpoint.space();
                     assert!(!space.is_empty());
@@ -88,7 +88,7 @@ impl Talk {
             }
         }
         if let Some(spare) = spare {
-            self.endpoint.give_back(spare);
+            self.endpoint.release(spare);
         }
     }
 
@@ -269,7 +269,7 @@ fn the_end_of_the_stream_amid_a_short_message_is_told_and_leaves_nothing_behind(
         let (held, _, ()) = counting::held(|| {
             talk.endpoint.eof();
             talk.receive(&[], false, None);
-            talk.endpoint.release();
+            talk.endpoint.shrink();
         });
         assert_eq!((talk.failure, talk.closed), (Some(ProtocolError::UnexpectedEof), true));
         assert!(held <= -(64 << 10), "{held} for {cut}");

@@ -131,7 +131,7 @@ fn bytes_held(keeps: bool, texts: &[String]) -> (isize, Endpoint<Server>) {
             space[..count].copy_from_slice(wire);
             assert_eq!(receive(&mut endpoint, &space[..count], usize::MAX).1, None);
         }
-        endpoint.release();
+        endpoint.shrink();
     });
     (bytes, endpoint)
 }

@@ -462,7 +462,7 @@ fn whatever_comes_between_the_turns_each_message_is_whole() {
                             expected.push(short.clone());
                         }
                     }
-                    15 => endpoint.release(),
+                    15 => endpoint.shrink(),
                     _ => {
                         written.extend_from_slice(endpoint.output());
                         let len = endpoint.output().len();

@@ -91,7 +91,7 @@ fn an_idle_endpoint_gives_its_buffers_back() {
     let mut endpoint = Endpoint::new(Server, Config::new(), Buffers::DEFAULT, &[]);
     let (bytes, messages) = traffic(Side::Server);
     assert_eq!(echo(&mut endpoint, &bytes), messages);
-    endpoint.release();
+    endpoint.shrink();
     let (allocations, _) = counting::allocations(|| echo(&mut endpoint, &[]));
     assert_eq!(allocations, 0);
     // The next read makes a buffer again, and nothing was lost.

@@ -846,8 +846,8 @@ fn jetty_13029_the_last_message_is_not_kept() {
                     for octets in [&large, octets, &[]] {
                         carry(&mut from, &mut to, &[Payload::binary(octets)]);
                     }
-                    from.release();
-                    to.release();
+                    from.shrink();
+                    to.shrink();
                 });
                 kept
             };

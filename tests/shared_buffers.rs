@@ -91,9 +91,9 @@ proptest! {
         for (index, count) in turns {
             let index = index.index(inputs.len());
             alone[index].turn(count);
-            sharing[index].endpoint.lend(&mut spare);
+            sharing[index].endpoint.acquire(&mut spare);
             sharing[index].turn(count);
-            sharing[index].endpoint.give_back(&mut spare);
+            sharing[index].endpoint.release(&mut spare);
         }
         // How much a read brings differs with the space there is; what comes of it must not.
         for (alone, sharing) in alone.iter_mut().zip(&mut sharing) {
@@ -101,9 +101,9 @@ proptest! {
                 alone.turn(6000);
             }
             while !sharing.input.is_empty() {
-                sharing.endpoint.lend(&mut spare);
+                sharing.endpoint.acquire(&mut spare);
                 sharing.turn(700);
-                sharing.endpoint.give_back(&mut spare);
+                sharing.endpoint.release(&mut spare);
             }
             prop_assert_eq!(&alone.messages, &sharing.messages);
             prop_assert_eq!(&alone.output, &sharing.output);
@@ -160,7 +160,7 @@ fn connections_that_wait_hold_no_buffer_and_little_of_what_is_incomplete() {
     let (held, peak, ()) = counting::held(|| {
         for talk in &mut talks {
             talk.input = Vec::new();
-            talk.endpoint.lend(&mut spare);
+            talk.endpoint.acquire(&mut spare);
             let space = talk.endpoint.space();
             space[..frame.len()].copy_from_slice(&frame);
             talk.endpoint.filled(frame.len());
@@ -170,7 +170,7 @@ fn connections_that_wait_hold_no_buffer_and_little_of_what_is_incomplete() {
             outbound.feed(message).unwrap();
             let count = talk.endpoint.output().len();
             talk.endpoint.wrote(count);
-            talk.endpoint.give_back(&mut spare);
+            talk.endpoint.release(&mut spare);
         }
     });
     // One buffer to read into and one to write from, for all of them.
@@ -179,22 +179,22 @@ fn connections_that_wait_hold_no_buffer_and_little_of_what_is_incomplete() {
     // Half a frame is kept as it is.
     let (held, _, ()) = counting::held(|| {
         for talk in &mut talks {
-            talk.endpoint.lend(&mut spare);
+            talk.endpoint.acquire(&mut spare);
             talk.endpoint.space()[..500].copy_from_slice(&frame[..500]);
             talk.endpoint.filled(500);
             assert_eq!(talk.endpoint.poll(WriteSide::Ready).unwrap(), Action::Read);
-            talk.endpoint.give_back(&mut spare);
+            talk.endpoint.release(&mut spare);
         }
     });
     assert!((100 * 480..=100 * 500).contains(&held), "{held}");
     // And is completed later.
     for talk in &mut talks {
-        talk.endpoint.lend(&mut spare);
+        talk.endpoint.acquire(&mut spare);
         talk.endpoint.space()[..508].copy_from_slice(&frame[500..]);
         talk.endpoint.filled(508);
         assert_eq!(talk.endpoint.poll(WriteSide::Ready).unwrap(), Action::Take);
         assert_eq!(talk.endpoint.message().unwrap().unwrap().octets(), &[3; 1000]);
-        talk.endpoint.give_back(&mut spare);
+        talk.endpoint.release(&mut spare);
     }
 }
 
@@ -204,7 +204,7 @@ fn a_connection_that_is_woken_in_steady_state_allocates_nothing() {
     let mut talk = Talk::new(Buffers::DEFAULT, Vec::new());
     let frame = to(Side::Server, TEXT, b"steady").repeat(20);
     let mut wake = || {
-        talk.endpoint.lend(&mut spare);
+        talk.endpoint.acquire(&mut spare);
         talk.endpoint.space()[..frame.len()].copy_from_slice(&frame);
         talk.endpoint.filled(frame.len());
         loop {
@@ -221,7 +221,7 @@ fn a_connection_that_is_woken_in_steady_state_allocates_nothing() {
         let count = talk.endpoint.output().len();
         assert_eq!(count, 20 * 8);
         talk.endpoint.wrote(count);
-        talk.endpoint.give_back(&mut spare);
+        talk.endpoint.release(&mut spare);
     };
     wake();
     assert_eq!(counting::allocations(|| (0..100).for_each(|_| wake())).0, 0);
@@ -233,7 +233,7 @@ fn receive_large(endpoint: &mut Endpoint<Server>, spare: &mut BufferPool, mut wi
     loop {
         match endpoint.poll(WriteSide::Ready).unwrap() {
             Action::Read => {
-                endpoint.lend(spare);
+                endpoint.acquire(spare);
                 let space = endpoint.space();
                 let count = space.len().min(wire.len());
                 space[..count].copy_from_slice(&wire[..count]);
@@ -245,7 +245,7 @@ fn receive_large(endpoint: &mut Endpoint<Server>, spare: &mut BufferPool, mut wi
                 assert!(endpoint.message().unwrap().unwrap().octets().len() > 60_000);
                 assert!(wire.is_empty());
                 assert_eq!(endpoint.poll(WriteSide::Ready).unwrap(), Action::Read);
-                endpoint.give_back(spare);
+                endpoint.release(spare);
                 return reads;
             }
             Action::Yield => {}
@@ -291,11 +291,11 @@ fn after_a_large_message_little_of_the_next_is_held_in_little() {
         }
         let (held, _, ()) = counting::held(|| {
             for endpoint in &mut endpoints {
-                endpoint.lend(&mut spare);
+                endpoint.acquire(&mut spare);
                 endpoint.space()[..len].copy_from_slice(&wire[..len]);
                 endpoint.filled(len);
                 assert_eq!(endpoint.poll(WriteSide::Ready).unwrap(), Action::Read);
-                endpoint.give_back(&mut spare);
+                endpoint.release(&mut spare);
             }
         });
         assert!(held <= 20 * most, "{held} for {len}");
@@ -310,7 +310,7 @@ fn after_a_large_message_and_small_ones_a_read_is_a_plain_one_again() {
     let (mut endpoint, mut spare) = (endpoint(Buffers::DEFAULT), BufferPool::new());
     let (large, small) = (to(Side::Server, BINARY, &vec![7; 1 << 20]), to(Side::Server, BINARY, &[7; 100]));
     let wake = |endpoint: &mut Endpoint<Server>, spare: &mut BufferPool| {
-        endpoint.lend(spare);
+        endpoint.acquire(spare);
         endpoint.space()[..small.len()].copy_from_slice(&small);
         endpoint.filled(small.len());
         assert_eq!(endpoint.poll(WriteSide::Ready).unwrap(), Action::Take);
@@ -318,17 +318,17 @@ fn after_a_large_message_and_small_ones_a_read_is_a_plain_one_again() {
         assert_eq!(endpoint.poll(WriteSide::Ready).unwrap(), Action::Read);
         // As an adapter that reads until nothing is there.
         assert!(endpoint.space().len() >= 64 << 10);
-        endpoint.give_back(spare);
+        endpoint.release(spare);
     };
     for _ in 0..3 {
         receive_large(&mut endpoint, &mut spare, &large);
-        endpoint.lend(&mut spare);
+        endpoint.acquire(&mut spare);
         assert!(endpoint.space().len() > 64 << 10);
         wake(&mut endpoint, &mut spare);
         wake(&mut endpoint, &mut spare);
-        endpoint.lend(&mut spare);
+        endpoint.acquire(&mut spare);
         assert_eq!(endpoint.space().len(), 64 << 10);
-        endpoint.give_back(&mut spare);
+        endpoint.release(&mut spare);
     }
     let (allocations, ()) = counting::allocations(|| {
         for _ in 0..10 {

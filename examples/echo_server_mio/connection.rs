@@ -248,7 +248,7 @@ impl<'h> Connection<'h> {
     /// Puts the connection to rest if it can be, and leaves its endpoint to the next.
     fn settle(&mut self, shared: &mut Shared<'h>) {
         let Phase::Awake(echo) = &mut self.phase else { return };
-        echo.endpoint.give_back(&mut shared.spare);
+        echo.endpoint.release(&mut shared.spare);
         if let Some(parked) = echo.park() {
             if let Phase::Awake(echo) = std::mem::replace(&mut self.phase, Phase::Parked(parked)) {
                 shared.awake = Some(echo);
@@ -370,7 +370,7 @@ impl Echo {
                 Action::Read if drained => return Ok(Turn::Waiting),
                 Action::Read => {
                     // Each time: a large message wants another buffer than the one before it.
-                    self.endpoint.lend(spare);
+                    self.endpoint.acquire(spare);
                     let space = self.endpoint.space();
                     let room = space.len();
                     match attempt(|| stream.read(space)) {

@@ -66,9 +66,9 @@ impl<R: Role> End<R> {
 
     /// Does what is to be done, until it waits for the wire or has read `most` octets. Whether anything was done.
     pub fn turn(&mut self, most: usize, cuts: &mut Cuts) -> bool {
-        self.lend();
+        self.acquire();
         let progress = self.work(most, cuts);
-        self.give_back();
+        self.release();
         progress
     }
 
@@ -118,15 +118,15 @@ impl<R: Role> End<R> {
         progress
     }
 
-    fn lend(&mut self) {
+    fn acquire(&mut self) {
         if let Some(spare) = &self.spare {
-            self.endpoint.lend(&mut spare.borrow_mut());
+            self.endpoint.acquire(&mut spare.borrow_mut());
         }
     }
 
-    fn give_back(&mut self) {
+    fn release(&mut self) {
         if let Some(spare) = &self.spare {
-            self.endpoint.give_back(&mut spare.borrow_mut());
+            self.endpoint.release(&mut spare.borrow_mut());
         }
         if self.rests {
             if let Some(rest) = self.endpoint.park() {
@@ -160,7 +160,7 @@ impl<R: Role> End<R> {
 
     /// Feeds a message, or a fragment of one, and notes what the peer is to get.
     pub fn feed(&mut self, payload: Payload<'_>, whole: bool, fin: bool) {
-        self.lend();
+        self.acquire();
         let outbound = self.endpoint.outbound();
         let result = if whole { outbound.feed(payload) } else { outbound.feed_fragment(payload, fin) };
         match result {
@@ -174,7 +174,7 @@ impl<R: Role> End<R> {
             }
             Err(refused) => self.refused(refused.error, payload.kind()),
         }
-        self.give_back();
+        self.release();
     }
 
     /// Only for a reason that holds.

@@ -160,8 +160,8 @@ impl Pair {
                     self.flips.push((server, octet, 1 << (choice >> 5)));
                 }
                 9 => {
-                    self.server.endpoint.release();
-                    self.client.endpoint.release();
+                    self.server.endpoint.shrink();
+                    self.client.endpoint.shrink();
                 }
                 // In the middle of a message, what was taken of it would be lost.
                 10 if server && self.server.taking.is_none() => self.server.unit = other(self.server.unit),

@@ -435,7 +435,7 @@ impl<S: PollTransport> WebSocket<S, Server> {
             let written = link.write(cx, frame);
             if written < frame.len() {
                 let mut outgoing = self.outgoing();
-                outgoing.lend();
+                outgoing.acquire();
                 outgoing.outbound.feed_prepared_at_once(message, |_| written)?;
                 *fed = true;
                 return outgoing.poll_flush(cx);

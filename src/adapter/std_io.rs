@@ -361,7 +361,7 @@ impl<S: Stream, R: Role> WebSocket<S, R> {
                         Limited::Not => None,
                     };
                     // The buffer of a large message is for the next one on this thread.
-                    thread_pool::with(|pool| self.endpoint.split_mut().0.lend(pool));
+                    thread_pool::with(|pool| self.endpoint.split_mut().0.acquire(pool));
                     match self.stream.read(self.endpoint.space()) {
                         Ok(0) => self.endpoint.eof(),
                         Ok(count) => self.endpoint.filled(count),

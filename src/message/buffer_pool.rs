@@ -9,8 +9,8 @@ use super::read_buffer::PooledInput;
 /// Buffers for endpoints that work one at a time, such as those of one thread: a connection that waits has
 /// none, however many there are.
 ///
-/// Call [`Endpoint::lend`](super::Endpoint::lend) before each read, and before a message is queued where none
-/// was read; and [`Endpoint::give_back`](super::Endpoint::give_back) when the endpoint waits. One that is not
+/// Call [`Endpoint::acquire`](super::Endpoint::acquire) before each read, and before a message is queued where none
+/// was read; and [`Endpoint::release`](super::Endpoint::release) when the endpoint waits. One that is not
 /// lent any makes its own, and a large message after another makes it anew. Endpoints that share should have
 /// one size of a read ([`Buffers`](super::Buffers)). Buffers in which there were large messages are kept up to
 /// 4 MiB together, and so is one of output.

@@ -200,7 +200,7 @@ impl Deflation {
     }
 
     /// Gives back what an idle connection does not need.
-    pub(super) fn release(&mut self) {
+    pub(super) fn shrink(&mut self) {
         self.deflater.release();
     }
 
@@ -218,7 +218,7 @@ impl Deflation {
             let room = out.grow(most.saturating_sub(len).clamp(64, STEP));
             let spare = room.len();
             let deflated = self.deflater.deflate(input, flush, room)?;
-            out.shrink(spare.saturating_sub(deflated.written));
+            out.take_back(spare.saturating_sub(deflated.written));
             len = len.saturating_add(deflated.written);
             if deflated.done {
                 return Ok(len);
@@ -241,7 +241,7 @@ trait Growing {
     /// Appends `len` octets to be written over.
     fn grow(&mut self, len: usize) -> &mut [u8];
     /// Takes the last `len` octets back.
-    fn shrink(&mut self, len: usize);
+    fn take_back(&mut self, len: usize);
 }
 
 impl Growing for WriteQueue {
@@ -249,8 +249,8 @@ impl Growing for WriteQueue {
         self.grow(len)
     }
 
-    fn shrink(&mut self, len: usize) {
-        self.shrink(len);
+    fn take_back(&mut self, len: usize) {
+        self.take_back(len);
     }
 }
 
@@ -261,7 +261,7 @@ impl Growing for Vec<u8> {
         self.get_mut(from..).unwrap_or(&mut [])
     }
 
-    fn shrink(&mut self, len: usize) {
+    fn take_back(&mut self, len: usize) {
         self.truncate(self.len().saturating_sub(len));
     }
 }

@@ -267,23 +267,23 @@ impl<R: Role> Endpoint<R> {
         self.inbound.handle_timeout(&mut self.outbound, now);
     }
 
-    /// Takes of `spare` what the next read, and what is queued, need. See [`BufferPool`].
-    pub fn lend(&mut self, spare: &mut BufferPool) {
-        self.inbound.lend(spare);
-        self.outbound.lend(spare);
+    /// Takes of `pool` what the next read, and what is queued, need. See [`BufferPool`].
+    pub fn acquire(&mut self, pool: &mut BufferPool) {
+        self.inbound.acquire(pool);
+        self.outbound.acquire(pool);
     }
 
-    /// Gives back to `spare` what was lent and is not needed: all of it, where nothing is in progress, ready
+    /// Gives back to `pool` what was lent and is not needed: all of it, where nothing is in progress, ready
     /// or queued.
-    pub fn give_back(&mut self, spare: &mut BufferPool) {
-        self.inbound.give_back(spare);
-        self.outbound.give_back(spare);
+    pub fn release(&mut self, pool: &mut BufferPool) {
+        self.inbound.release(pool);
+        self.outbound.release(pool);
     }
 
     /// Frees the buffers that hold nothing: an idle connection needs none.
-    pub fn release(&mut self) {
-        self.inbound.release();
-        self.outbound.release();
+    pub fn shrink(&mut self) {
+        self.inbound.shrink();
+        self.outbound.shrink();
     }
 
     /// What is to be kept of this connection while it waits, if it is idle: open, between messages in both

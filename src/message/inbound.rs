@@ -299,25 +299,25 @@ impl Inbound {
         self.reader.close_reason()
     }
 
-    /// Takes of `spare` what the next read needs. See [`BufferPool`].
+    /// Takes of `pool` what the next read needs. See [`BufferPool`].
     #[inline]
-    pub fn lend(&mut self, spare: &mut BufferPool) {
+    pub fn acquire(&mut self, pool: &mut BufferPool) {
         if !self.read_buffer.has_space() {
-            self.read_buffer.lend(self.announced(), &mut spare.input);
+            self.read_buffer.acquire(self.announced(), &mut pool.input);
         }
         if let Some(inflation) = &mut self.inflation {
-            inflation.lend(&mut spare.inflated);
+            inflation.acquire(&mut pool.inflated);
         }
     }
 
-    /// Gives back to `spare` what was lent and is not needed: all of it, where no message is in progress or
+    /// Gives back to `pool` what was lent and is not needed: all of it, where no message is in progress or
     /// ready.
     #[inline]
-    pub fn give_back(&mut self, spare: &mut BufferPool) {
+    pub fn release(&mut self, pool: &mut BufferPool) {
         self.settle();
-        self.read_buffer.give_back(&mut spare.input);
+        self.read_buffer.release(&mut pool.input);
         if let Some(inflation) = &mut self.inflation {
-            inflation.give_back(&mut spare.inflated);
+            inflation.release(&mut pool.inflated);
         }
     }
 
@@ -496,11 +496,11 @@ impl Inbound {
     }
 
     /// Frees the buffers that hold nothing.
-    pub(crate) fn release(&mut self) {
+    pub(crate) fn shrink(&mut self) {
         self.settle();
-        self.read_buffer.release();
+        self.read_buffer.shrink();
         if let Some(inflation) = &mut self.inflation {
-            inflation.release();
+            inflation.shrink();
         }
     }
 

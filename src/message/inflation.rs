@@ -233,14 +233,14 @@ impl Inflation {
     }
 
     /// Takes the spare room if there is none here.
-    pub(super) fn lend(&mut self, spare: &mut Vec<u8>) {
+    pub(super) fn acquire(&mut self, spare: &mut Vec<u8>) {
         if self.out.is_empty() && spare.len() <= KEPT {
             core::mem::swap(&mut self.out, spare);
         }
     }
 
     /// Gives the room to `spare` between messages.
-    pub(super) fn give_back(&mut self, spare: &mut Vec<u8>) {
+    pub(super) fn release(&mut self, spare: &mut Vec<u8>) {
         if self.state == State::Idle {
             let room = core::mem::take(&mut self.out);
             if room.len() > spare.len() {
@@ -261,7 +261,7 @@ impl Inflation {
     }
 
     /// Frees what an idle connection does not need.
-    pub(super) fn release(&mut self) {
+    pub(super) fn shrink(&mut self) {
         if self.state == State::Idle {
             self.out = Vec::new();
             self.inflater.release();

@@ -69,15 +69,15 @@ impl Inflation {
         match *self {}
     }
 
-    pub(super) fn lend(&mut self, _: &mut Vec<u8>) {
+    pub(super) fn acquire(&mut self, _: &mut Vec<u8>) {
         match *self {}
     }
 
-    pub(super) fn give_back(&mut self, _: &mut Vec<u8>) {
+    pub(super) fn release(&mut self, _: &mut Vec<u8>) {
         match *self {}
     }
 
-    pub(super) fn release(&mut self) {
+    pub(super) fn shrink(&mut self) {
         match *self {}
     }
 }
@@ -133,7 +133,7 @@ impl Deflation {
         match *self {}
     }
 
-    pub(super) fn release(&mut self) {
+    pub(super) fn shrink(&mut self) {
         match *self {}
     }
 }

@@ -467,30 +467,30 @@ impl<R: Role> Outbound<R> {
         self.failure = None;
     }
 
-    /// Takes of `spare` what is needed to queue. See [`BufferPool`].
+    /// Takes of `pool` what is needed to queue. See [`BufferPool`].
     #[inline]
-    pub fn lend(&mut self, spare: &mut BufferPool) {
-        self.write_queue.lend(&mut spare.output);
+    pub fn acquire(&mut self, pool: &mut BufferPool) {
+        self.write_queue.acquire(&mut pool.output);
     }
 
     /// Whether there is nothing to queue in.
     #[cfg(any(feature = "futures-io", feature = "tokio"))]
     #[inline]
-    pub(crate) fn wants_lending(&self) -> bool {
+    pub(crate) fn wants_buffer(&self) -> bool {
         self.write_queue.is_bare()
     }
 
-    /// Gives back to `spare` what was lent, if nothing is queued.
+    /// Gives back to `pool` what was lent, if nothing is queued.
     #[inline]
-    pub fn give_back(&mut self, spare: &mut BufferPool) {
-        self.write_queue.give_back(&mut spare.output);
+    pub fn release(&mut self, pool: &mut BufferPool) {
+        self.write_queue.release(&mut pool.output);
     }
 
     /// Frees the buffers that hold nothing.
-    pub(crate) fn release(&mut self) {
-        self.write_queue.release();
+    pub(crate) fn shrink(&mut self) {
+        self.write_queue.shrink();
         if let Some(deflation) = &mut self.deflation {
-            deflation.release();
+            deflation.shrink();
         }
     }
 

@@ -156,18 +156,18 @@ impl ReadBuffer {
 
     /// Makes the space for a read, in a spare buffer if there is one.
     #[inline(never)]
-    pub(crate) fn lend(&mut self, announced: u64, spare: &mut PooledInput) {
+    pub(crate) fn acquire(&mut self, announced: u64, pool: &mut PooledInput) {
         if self.expected <= self.capacity {
             self.expected = 0;
         }
-        self.make_room(announced, spare);
+        self.make_room(announced, pool);
     }
 
     #[inline]
-    fn make_room(&mut self, announced: u64, spare: &mut PooledInput) {
+    fn make_room(&mut self, announced: u64, pool: &mut PooledInput) {
         if !self.is_empty() {
             if self.is_short(announced) {
-                self.enlarge(announced, spare);
+                self.enlarge(announced, pool);
             }
             return;
         }
@@ -175,17 +175,17 @@ impl ReadBuffer {
         self.message = Region::default();
         self.unread = Region::default();
         if self.buf.len() != self.capacity {
-            self.renew(came, spare);
+            self.renew(came, pool);
         }
     }
 
-    /// Gives the buffer to `spare` if nothing stands in it, or little, which moves to storage of its own.
+    /// Gives the buffer to `pool` if nothing stands in it, or little, which moves to storage of its own.
     #[inline]
-    pub(crate) fn give_back(&mut self, spare: &mut PooledInput) {
+    pub(crate) fn release(&mut self, pool: &mut PooledInput) {
         if self.is_empty() && self.buf.len() == self.capacity {
-            spare.plain = core::mem::take(&mut self.buf);
+            pool.plain = core::mem::take(&mut self.buf);
         } else if !self.buf.is_empty() {
-            self.give_back_most(spare);
+            self.release_most(pool);
         }
     }
 
@@ -197,19 +197,19 @@ impl ReadBuffer {
     }
 
     #[inline(never)]
-    fn give_back_most(&mut self, spare: &mut PooledInput) {
+    fn release_most(&mut self, pool: &mut PooledInput) {
         let (held, len) = (self.held(), self.buf.len());
         let next = if held == 0 {
             Vec::new()
         } else if held <= self.capacity >> 2 && held < len {
             alloc::vec![0; held]
         } else if held <= self.capacity && self.capacity < len {
-            self.plain(spare)
+            self.plain(pool)
         } else {
             return;
         };
         let buf = self.move_to(next);
-        self.put_away(buf, spare);
+        self.put_away(buf, pool);
     }
 
     /// `count` bytes were read into the space.
@@ -317,7 +317,7 @@ impl ReadBuffer {
     }
 
     /// Gives the buffer back if nothing in it is needed.
-    pub(crate) fn release(&mut self) {
+    pub(crate) fn shrink(&mut self) {
         if self.is_empty() {
             self.buf = Vec::new();
             self.message = Region::default();
@@ -392,36 +392,36 @@ impl ReadBuffer {
     /// Takes another buffer where nothing stands in this one any more, of what `came`: one of the plain size, or
     /// a large one after a large message.
     #[inline(never)]
-    fn renew(&mut self, came: usize, spare: &mut PooledInput) {
+    fn renew(&mut self, came: usize, pool: &mut PooledInput) {
         if 0 < came && came < self.expected >> 1 {
             self.expected = self.expected.min(self.capacity); // but it stays until it can be given back
         }
         if self.is_expecting() {
             return;
         }
-        let large = if self.expected > self.capacity { spare.take_large(self.expected) } else { None };
-        let next = large.unwrap_or_else(|| self.plain(spare));
+        let large = if self.expected > self.capacity { pool.take_large(self.expected) } else { None };
+        let next = large.unwrap_or_else(|| self.plain(pool));
         let buf = core::mem::replace(&mut self.buf, next);
-        self.put_away(buf, spare);
+        self.put_away(buf, pool);
     }
 
     /// A buffer of the plain size.
-    fn plain(&self, spare: &mut PooledInput) -> Vec<u8> {
-        if spare.plain.len() == self.capacity {
-            core::mem::take(&mut spare.plain)
+    fn plain(&self, pool: &mut PooledInput) -> Vec<u8> {
+        if pool.plain.len() == self.capacity {
+            core::mem::take(&mut pool.plain)
         } else {
             alloc::vec![0; self.capacity]
         }
     }
 
     #[inline(never)]
-    fn enlarge(&mut self, announced: u64, spare: &mut PooledInput) {
+    fn enlarge(&mut self, announced: u64, pool: &mut PooledInput) {
         let (held, len) = (self.held(), self.buf.len());
         if held <= len >> 1 && len >= self.capacity {
             self.compact();
         } else if held <= self.capacity >> 2 {
             // What little was incomplete stood in storage of its own.
-            let plain = self.plain(spare);
+            let plain = self.plain(pool);
             self.move_to(plain);
         } else {
             // All that was announced, but in proportion to what came, if it has to be made.
@@ -430,20 +430,20 @@ impl ReadBuffer {
             let least = len.saturating_mul(2).max(self.capacity);
             let most = held.saturating_mul(4).saturating_add(self.capacity).max(least);
             let size = wanted.clamp(least, most);
-            let large = spare.take_large(wanted.max(least)).or_else(|| spare.take_large(size));
+            let large = pool.take_large(wanted.max(least)).or_else(|| pool.take_large(size));
             let next = large.unwrap_or_else(|| alloc::vec![0; size]);
             self.expected = after(payload, self.capacity);
             let buf = self.move_to(next);
-            self.put_away(buf, spare);
+            self.put_away(buf, pool);
         }
     }
 
     /// Keeps a buffer for others.
-    fn put_away(&self, buf: Vec<u8>, spare: &mut PooledInput) {
+    fn put_away(&self, buf: Vec<u8>, pool: &mut PooledInput) {
         match buf.len().cmp(&self.capacity) {
             Ordering::Less => {} // one connection's own
-            Ordering::Equal => spare.plain = buf,
-            Ordering::Greater => spare.keep_large(buf),
+            Ordering::Equal => pool.plain = buf,
+            Ordering::Greater => pool.keep_large(buf),
         }
     }
 

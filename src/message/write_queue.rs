@@ -185,7 +185,7 @@ impl WriteQueue {
 
     /// Takes the last `len` bytes back.
     #[cfg(feature = "deflate")]
-    pub(crate) fn shrink(&mut self, len: usize) {
+    pub(crate) fn take_back(&mut self, len: usize) {
         self.end = self.end.saturating_sub(len).max(self.written);
     }
 
@@ -262,7 +262,7 @@ impl WriteQueue {
 
     /// Takes the spare storage if there is none here.
     #[inline]
-    pub(crate) fn lend(&mut self, spare: &mut Vec<u8>) {
+    pub(crate) fn acquire(&mut self, spare: &mut Vec<u8>) {
         if self.buf.is_empty() {
             core::mem::swap(&mut self.buf, spare);
             self.lent = true;
@@ -271,7 +271,7 @@ impl WriteQueue {
 
     /// Gives the storage to `spare` if nothing waits.
     #[inline]
-    pub(crate) fn give_back(&mut self, spare: &mut Vec<u8>) {
+    pub(crate) fn release(&mut self, spare: &mut Vec<u8>) {
         if self.queued() == 0 && !self.buf.is_empty() {
             let storage = core::mem::take(&mut self.buf);
             self.free();
@@ -282,7 +282,7 @@ impl WriteQueue {
     }
 
     /// Frees the storage if nothing waits.
-    pub(crate) fn release(&mut self) {
+    pub(crate) fn shrink(&mut self) {
         if self.queued() == 0 {
             self.free();
         }

@@ -251,7 +251,7 @@ async fn converse(
             }
             Action::Read => {
                 // The buffer of the read is all that an idle connection needs.
-                endpoint.release();
+                endpoint.shrink();
                 output = output.map(|_| Vec::new());
                 if let Some(buffer) = input.take() {
                     reading.set(read(stream, buffer).fuse());

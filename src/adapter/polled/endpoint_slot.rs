@@ -112,7 +112,7 @@ impl<R: Role> EndpointSlot<R> {
             (_, Kind::Owned(endpoint)) => endpoint,
             (None, Kind::Shared { .. }) => return,
         };
-        thread_pool::with(|pool| endpoint.give_back(pool));
+        thread_pool::with(|pool| endpoint.release(pool));
     }
 }
 
@@ -197,7 +197,7 @@ fn take<R: Role>(settings: &Arc<Settings>) -> Option<Box<Endpoint<R>>> {
 #[inline]
 fn leave<R: Role>(settings: &Arc<Settings>, mut endpoint: Box<Endpoint<R>>) {
     if endpoint.is_large() {
-        thread_pool::with(|pool| endpoint.give_back(pool));
+        thread_pool::with(|pool| endpoint.release(pool));
     }
     let Ok(endpoint) = R::to_server::<Boxed>(endpoint) else { return };
     let before = LEFT.try_with(|left| {
@@ -208,7 +208,7 @@ fn leave<R: Role>(settings: &Arc<Settings>, mut endpoint: Box<Endpoint<R>>) {
         left.endpoint.replace(endpoint)
     });
     if let Ok(Some(mut before)) = before {
-        thread_pool::with(|pool| before.give_back(pool));
+        thread_pool::with(|pool| before.release(pool));
     }
 }
 

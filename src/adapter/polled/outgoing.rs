@@ -195,7 +195,7 @@ impl<'w, S: PollTransport, R: Role> Outgoing<'w, S, R> {
         compressing: &mut Compressing,
     ) -> Poll<Result<(), Error>> {
         loop {
-            self.lend();
+            self.acquire();
             let Self { link, outbound } = self;
             let vectored = link.stream.is_write_vectored();
             let fed = outbound.queue_in_turns(payload, fin, compressing, |slices| {
@@ -267,15 +267,15 @@ impl<'w, S: PollTransport, R: Role> Outgoing<'w, S, R> {
         while !self.outbound.has_room(len) {
             ready!(self.poll_write(cx))?;
         }
-        self.lend();
+        self.acquire();
         Poll::Ready(Ok(()))
     }
 
     /// Takes of this thread's buffers what is needed to queue.
     #[inline]
-    pub(super) fn lend(&mut self) {
-        if self.outbound.wants_lending() {
-            thread_pool::with(|pool| self.outbound.lend(pool));
+    pub(super) fn acquire(&mut self) {
+        if self.outbound.wants_buffer() {
+            thread_pool::with(|pool| self.outbound.acquire(pool));
         }
     }
 
@@ -292,7 +292,7 @@ impl<'w, S: PollTransport, R: Role> Outgoing<'w, S, R> {
         while !self.outbound.output().is_empty() {
             ready!(self.poll_write(cx))?;
         }
-        thread_pool::with(|pool| self.outbound.give_back(pool));
+        thread_pool::with(|pool| self.outbound.release(pool));
         self.outbound.written()?;
         let Poll::Ready(flushed) = self.link.poll_flush(cx) else {
             ready!(self.poll_deadlines(cx))?;
@@ -375,7 +375,7 @@ impl<S: PollTransport> Outgoing<'_, S, Server> {
     ) -> Poll<Result<(), Error>> {
         if !*fed {
             if self.outbound.output().is_empty() {
-                self.lend();
+                self.acquire();
                 let Self { link, outbound } = self;
                 outbound.feed_prepared_at_once(message, |frame| link.write(cx, frame))?;
             } else {

@@ -287,7 +287,7 @@ pub(super) fn drive<S: PollTransport, R: Role, U: Unit>(
                 let space = match inbound.plain_space() {
                     Some(space) => space,
                     None => {
-                        thread_pool::with(|pool| inbound.lend(pool));
+                        thread_pool::with(|pool| inbound.acquire(pool));
                         inbound.space()
                     }
                 };

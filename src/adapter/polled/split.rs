@@ -294,8 +294,8 @@ impl<S: PollTransport, R: Role> Receiver<S, R> {
             };
             if came.is_pending() {
                 thread_pool::with(|pool| {
-                    inbound.give_back(pool);
-                    outgoing.outbound.give_back(pool);
+                    inbound.release(pool);
+                    outgoing.outbound.release(pool);
                 });
             }
             closes = LastClose::keep(close, inbound.received_close());

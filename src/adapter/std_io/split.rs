@@ -327,7 +327,7 @@ impl<S: SplitStream, R: Role> Receiver<S, R> {
                         }
                         limited => limited != Limited::Not,
                     };
-                    thread_pool::with(|pool| inbound.lend(pool));
+                    thread_pool::with(|pool| inbound.acquire(pool));
                     let called = clock.now();
                     let limit = clock.read_limit().filter(|_| limited);
                     let read = stream.read(inbound.space());

@@ -99,7 +99,7 @@ impl Connection {
             },
         };
         let goes_on = echo.turn(&mut self.stream, ended, &mut shared.spare)?;
-        echo.endpoint.give_back(&mut shared.spare);
+        echo.endpoint.release(&mut shared.spare);
         let rest = if echo.held.is_none() { echo.endpoint.park() } else { None };
         self.phase = match rest {
             Some(rest) => {
@@ -192,7 +192,7 @@ impl Echo {
                 }
                 Action::Read if drained => return Ok(true),
                 Action::Read => {
-                    endpoint.lend(spare);
+                    endpoint.acquire(spare);
                     let space = endpoint.space();
                     let room = space.len();
                     match attempt(|| stream.read(space)) {

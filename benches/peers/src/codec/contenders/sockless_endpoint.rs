@@ -39,7 +39,7 @@ fn receive<R: Role + 'static>(job: &Job, role: R) -> Lane {
                 }
                 Action::Read => {
                     let (inbound, _) = endpoint.split_mut();
-                    inbound.lend(&mut spare);
+                    inbound.acquire(&mut spare);
                     let read = source.read(inbound.space());
                     inbound.filled(read);
                 }
