@@ -250,12 +250,12 @@ fn note(event: Event<'_>, payload: &[u8], items: &mut Vec<Item>) {
             assert_eq!(open.is_none(), data.is_first());
             match open {
                 Some((octets, complete)) => {
-                    octets.extend_from_slice(data.bytes());
+                    octets.extend_from_slice(data.as_bytes());
                     *complete = data.is_last();
                 }
                 None => items.push(Item::Message {
                     kind: data.kind(),
-                    octets: data.bytes().to_vec(),
+                    octets: data.as_bytes().to_vec(),
                     complete: data.is_last(),
                 }),
             }

@@ -50,7 +50,7 @@ pub(crate) enum Piece<'b> {
 
 impl<'b> Piece<'b> {
     #[inline]
-    pub(crate) const fn bytes(&self) -> &'b [u8] {
+    pub(crate) const fn as_bytes(&self) -> &'b [u8] {
         match self {
             Self::Str(text) => text.as_bytes(),
             Self::Short(bytes) | Self::Bytes(bytes) => bytes,
@@ -78,7 +78,7 @@ impl<'b> Piece<'b> {
 
 impl PartialEq for Piece<'_> {
     fn eq(&self, other: &Self) -> bool {
-        (self.is_str(), self.bytes()) == (other.is_str(), other.bytes())
+        (self.is_str(), self.as_bytes()) == (other.is_str(), other.as_bytes())
     }
 }
 
@@ -118,8 +118,8 @@ impl<'b> Data<'b> {
 
     /// The octets.
     #[inline]
-    pub const fn bytes(&self) -> &'b [u8] {
-        self.piece.bytes()
+    pub const fn as_bytes(&self) -> &'b [u8] {
+        self.piece.as_bytes()
     }
 
     /// The text, where the piece begins and ends between characters. It was checked already; of a

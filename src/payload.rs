@@ -48,7 +48,7 @@ impl<'a> Payload<'a> {
         (data.rsv() == Rsv::NONE).then(|| Self {
             kind: data.kind(),
             form: if data.is_cut() { Form::Cut } else { Form::Plain },
-            ..Self::binary(data.bytes())
+            ..Self::binary(data.as_bytes())
         })
     }
 
@@ -110,7 +110,7 @@ impl<'a> Payload<'a> {
 
     /// The octets.
     #[inline]
-    pub const fn octets(&self) -> &'a [u8] {
+    pub const fn as_bytes(&self) -> &'a [u8] {
         self.octets
     }
 }
@@ -154,7 +154,7 @@ impl<'a> ControlPayload<'a> {
     }
 
     /// The octets.
-    pub const fn octets(self) -> &'a [u8] {
+    pub const fn as_bytes(self) -> &'a [u8] {
         self.0
     }
 }

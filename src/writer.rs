@@ -110,9 +110,9 @@ impl<R: Role> Writer<R> {
     pub fn encode(&mut self, payload: Payload<'_>, fin: bool, out: &mut [u8]) -> Result<usize, SendError> {
         if fin && payload.is_plain() && self.is_ready() {
             // A message by itself leaves everything as it is.
-            return self.whole_frame(plain(true, payload.kind()), payload.octets(), out);
+            return self.whole_frame(plain(true, payload.kind()), payload.as_bytes(), out);
         }
-        self.encode_in_stage(payload.octets(), out, first_byte(&payload, fin), payload.is_cut())
+        self.encode_in_stage(payload.as_bytes(), out, first_byte(&payload, fin), payload.is_cut())
     }
 
     /// As [`encode`](Self::encode), at any stage. `begun` is what the first byte is if it begins a message.
@@ -137,7 +137,7 @@ impl<R: Role> Writer<R> {
     #[cfg(feature = "alloc")]
     #[inline(always)]
     pub(crate) fn encode_ready(&mut self, payload: &Payload<'_>, out: &mut [u8]) -> Result<usize, SendError> {
-        self.whole_frame(plain(true, payload.kind()), payload.octets(), out)
+        self.whole_frame(plain(true, payload.kind()), payload.as_bytes(), out)
     }
 
     /// As [`encode_in_stage`](Self::encode_in_stage), at a glance, for what types vouch for, with nothing in
@@ -280,7 +280,7 @@ impl<R: Role> Writer<R> {
     /// As [`encode`](Self::encode).
     pub fn ping(&mut self, payload: ControlPayload<'_>, out: &mut [u8]) -> Result<usize, SendError> {
         self.may_send()?;
-        self.control_frame(Opcode::PING, payload.octets(), out)
+        self.control_frame(Opcode::PING, payload.as_bytes(), out)
     }
 
     /// Writes a Pong that nobody asked for (section 5.5.3). Returns its length.
@@ -290,7 +290,7 @@ impl<R: Role> Writer<R> {
     /// As [`encode`](Self::encode).
     pub fn pong(&mut self, payload: ControlPayload<'_>, out: &mut [u8]) -> Result<usize, SendError> {
         self.may_send()?;
-        self.control_frame(Opcode::PONG, payload.octets(), out)
+        self.control_frame(Opcode::PONG, payload.as_bytes(), out)
     }
 
     /// Writes a Close, which starts the closing handshake (section 7.1.2), after whatever Pong is owed.
@@ -414,11 +414,11 @@ impl<R: Role> Writer<R> {
         payload: Payload<'_>,
         fin: bool,
     ) -> Result<EncodedHeader, SendError> {
-        let len = payload.octets().len() as u64;
+        let len = payload.as_bytes().len() as u64;
         if fin && payload.is_plain() && self.is_ready() {
             return self.header(plain(true, payload.kind()), len);
         }
-        self.begin_in_stage(payload.octets(), first_byte(&payload, fin), payload.is_cut(), len)
+        self.begin_in_stage(payload.as_bytes(), first_byte(&payload, fin), payload.is_cut(), len)
     }
 
     /// As [`begin_whole`](Self::begin_whole), where the payload goes out in `len` compressed octets.
@@ -430,7 +430,7 @@ impl<R: Role> Writer<R> {
         len: usize,
     ) -> Result<EncodedHeader, SendError> {
         let begun = FrameHeader::first_byte(fin, Rsv::RSV1, payload.kind().opcode());
-        self.begin_in_stage(payload.octets(), begun, payload.is_cut(), len as u64)
+        self.begin_in_stage(payload.as_bytes(), begun, payload.is_cut(), len as u64)
     }
 
     /// Lets a whole message pass that was encoded elsewhere.
@@ -652,7 +652,7 @@ impl Writer<Server> {
     /// As [`encode`](Self::encode), but for the buffer.
     #[inline]
     pub fn frame<'p>(&mut self, payload: Payload<'p>, fin: bool) -> Result<Frame<'p>, SendError> {
-        let (octets, len) = (payload.octets(), payload.octets().len() as u64);
+        let (octets, len) = (payload.as_bytes(), payload.as_bytes().len() as u64);
         let header = if fin && payload.is_plain() && self.is_ready() {
             FrameHeader::begun_with(plain(true, payload.kind()), len, None).encode()
         } else {

@@ -145,7 +145,7 @@ async fn a_reset_is_reported_once_after_what_came_before_it() {
     let (stream, alive) = noted(ours, None);
     let mut socket = WebSocket::new(Tokio::new(stream), Server, Config::new(), Buffers::DEFAULT, &[]);
     peer.write_all(&from_client(TEXT, b"before")).await.unwrap();
-    assert_eq!(socket.recv().await.unwrap().unwrap().octets(), b"before");
+    assert_eq!(socket.recv().await.unwrap().unwrap().as_bytes(), b"before");
     peer.set_zero_linger().unwrap();
     drop(peer);
     let (messages, errors, closed) = listen(&mut socket).await;
@@ -402,7 +402,7 @@ async fn a_clock_that_jumps_makes_up_no_silence_and_loses_nothing_that_came() {
         peer.write_all(&from_client(TEXT, b"sent in time")).await.unwrap();
         tokio::time::advance(seconds(jump)).await;
         let (message, took) = timed(socket.recv()).await;
-        assert_eq!(message.unwrap().unwrap().octets(), b"sent in time");
+        assert_eq!(message.unwrap().unwrap().as_bytes(), b"sent in time");
         assert_eq!(took, Duration::ZERO);
     }
     // Where nothing came, it gets a Ping first, and the whole time to answer it.
@@ -419,5 +419,5 @@ async fn a_clock_that_jumps_makes_up_no_silence_and_loses_nothing_that_came() {
         ping
     };
     let (message, ping) = tokio::join!(socket.recv(), answer);
-    assert_eq!((message.unwrap().unwrap().octets(), ping), (&b"still here"[..], [PING, 0]));
+    assert_eq!((message.unwrap().unwrap().as_bytes(), ping), (&b"still here"[..], [PING, 0]));
 }

@@ -216,7 +216,7 @@ fn feed(outgoing: &mut blocking::Outgoing<'_, '_, EmbeddedWire, Server>, message
 
 /// What the adapters say is to be given again.
 fn missing(payload: Payload<'_>, remaining: u64) -> &[u8] {
-    let octets = payload.octets();
+    let octets = payload.as_bytes();
     &octets[octets.len() - usize::try_from(remaining).unwrap()..]
 }
 

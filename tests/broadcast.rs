@@ -49,8 +49,8 @@ async fn join(url: &str) -> Socket {
 
 /// The number that a message carries.
 fn number(message: Message<'_>) -> u32 {
-    assert_eq!(message.octets().len(), MESSAGE);
-    u32::from_be_bytes(message.octets()[..4].try_into().unwrap())
+    assert_eq!(message.as_bytes().len(), MESSAGE);
+    u32::from_be_bytes(message.as_bytes()[..4].try_into().unwrap())
 }
 
 /// A room with some who read, one who does not, and one who talks: it says the next when all readers have heard the

@@ -221,7 +221,7 @@ fn no_room_is_no_error_and_no_progress() {
     for room in [0, 0, 1, 0, 3, 0, 0, 7] {
         let mut out = [0; 7];
         let step = inflater.inflate(MessageKind::Text, &mut input, true, &mut out[..room]).unwrap();
-        text.extend_from_slice(step.bytes());
+        text.extend_from_slice(step.as_bytes());
     }
     assert_eq!(text, b"Hello");
 }

@@ -23,7 +23,7 @@ fn exchange(out: &mut Deflater, back: &mut Inflater, text: &[u8], [payload, got]
     let step = out.deflate(&mut &text[..], Flush::Message, payload).unwrap();
     assert!(step.done);
     let inflated = back.inflate(MessageKind::Binary, &mut &payload[..step.written], true, got).unwrap();
-    assert_eq!(inflated.bytes(), text);
+    assert_eq!(inflated.as_bytes(), text);
 }
 
 #[test]

@@ -131,7 +131,7 @@ fn req_t_pmd_6_a_payload_of_no_octets_is_invalid() {
     let (mut inflater, mut out) = (any_inflater(), [0; 9]);
     for _ in 0..3 {
         let step = inflater.inflate(MessageKind::Text, &mut &[][..], false, &mut out).unwrap();
-        assert_eq!((step.bytes(), step.status()), (&[][..], InflateStatus::NeedInput));
+        assert_eq!((step.as_bytes(), step.status()), (&[][..], InflateStatus::NeedInput));
     }
     let end = inflater.inflate(MessageKind::Text, &mut &[][..], true, &mut out);
     assert_eq!(end.err(), Some(ProtocolError::InvalidCompressedData));

@@ -38,7 +38,7 @@ fn carry<A: Role, B: Role>(from: &mut Endpoint<A>, to: &mut Endpoint<B>) -> u64 
     let mut octets = 0;
     loop {
         match to.poll_piece(WriteSide::Blocked).unwrap() {
-            Action::Take => octets += to.piece().unwrap().unwrap().bytes().len() as u64,
+            Action::Take => octets += to.piece().unwrap().unwrap().as_bytes().len() as u64,
             Action::Read => {
                 let space = to.space();
                 let count = from.output().len().min(space.len());
@@ -181,7 +181,7 @@ fn carry_whole<A: Role, B: Role>(from: &mut Endpoint<A>, to: &mut Endpoint<B>) -
     let mut octets = 0;
     loop {
         match to.poll(WriteSide::Blocked).unwrap() {
-            Action::Take => octets += to.message().unwrap().unwrap().octets().len(),
+            Action::Take => octets += to.message().unwrap().unwrap().as_bytes().len(),
             Action::Read => {
                 let space = to.space();
                 let count = from.output().len().min(space.len());
@@ -293,7 +293,7 @@ fn a_context_outlives_a_gibibyte() {
     let mut pass = |message: &[u8]| {
         let len = deflater.deflate(&mut &*message, Flush::Message, &mut wire).unwrap().written;
         let inflated = inflater.inflate(MessageKind::Binary, &mut &wire[..len], true, &mut out).unwrap();
-        assert!(inflated.status() == InflateStatus::MessageEnd && inflated.bytes() == message);
+        assert!(inflated.status() == InflateStatus::MessageEnd && inflated.as_bytes() == message);
         len
     };
     let first = pass(&text);

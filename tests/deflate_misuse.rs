@@ -36,7 +36,7 @@ fn whole(inflater: &mut Inflater, payload: &[u8]) -> Result<Vec<u8>, ProtocolErr
     let (mut rest, mut out) = (payload, vec![0; 100_000]);
     let inflated = inflater.inflate(MessageKind::Binary, &mut rest, true, &mut out)?;
     assert_eq!(inflated.status(), InflateStatus::MessageEnd);
-    Ok(inflated.bytes().to_vec())
+    Ok(inflated.as_bytes().to_vec())
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn without_room_nothing_happens() {
     let mut rest = HELLO;
     for _ in 0..3 {
         let inflated = inflater.inflate(MessageKind::Text, &mut rest, true, &mut []).unwrap();
-        let status = (inflated.bytes(), inflated.status());
+        let status = (inflated.as_bytes(), inflated.status());
         assert_eq!((status, rest.len()), ((&b""[..], InflateStatus::OutputFull), HELLO.len()));
     }
     assert_eq!(whole(&mut inflater, rest).as_deref(), Ok(&b"Hello"[..]));
@@ -242,7 +242,7 @@ proptest! {
             match inflater.inflate(kind, &mut rest, *last, &mut out[..*room]) {
                 Ok(inflated) => {
                     prop_assert_eq!(failed, None);
-                    prop_assert!(inflated.bytes().len() <= *room);
+                    prop_assert!(inflated.as_bytes().len() <= *room);
                     prop_assert!(*last || inflated.status() != InflateStatus::MessageEnd);
                     prop_assert!(payload.ends_with(rest));
                 }

@@ -182,7 +182,7 @@ macro_rules! both_sides {
             loop {
                 match socket.recv()$($wait)*.unwrap().unwrap() {
                     Event::Data(data) => {
-                        text.extend_from_slice(data.bytes());
+                        text.extend_from_slice(data.as_bytes());
                         if data.is_last() {
                             break;
                         }

@@ -25,7 +25,7 @@ fn client_writer() -> Writer<Client<Key>> {
 fn masked(payload: Payload<'_>, size: usize) -> Vec<u8> {
     let mut writer = client_writer();
     let mut out = Vec::new();
-    let octets = payload.octets();
+    let octets = payload.as_bytes();
     let mut pieces = octets.chunks(size.max(1)).peekable();
     if pieces.peek().is_none() {
         out.resize(6, 0);
@@ -118,7 +118,7 @@ fn pieces_come_in_constant_memory_and_the_rest_is_passed_over() {
             Action::Take => {
                 let piece = endpoint.piece().unwrap().unwrap();
                 assert_eq!(piece.is_first(), octets == 0);
-                octets += piece.bytes().len();
+                octets += piece.as_bytes().len();
             }
             Action::Read => {
                 let space = endpoint.space();
@@ -149,7 +149,7 @@ fn a_message_that_was_joined_in_part_can_go_on_in_pieces_and_spoils_no_other() {
             Action::Take => {
                 let piece = endpoint.piece().unwrap().unwrap();
                 assert_eq!((piece.kind(), piece.is_first()), (MessageKind::Text, got.is_empty()));
-                got.extend_from_slice(piece.bytes());
+                got.extend_from_slice(piece.as_bytes());
                 if piece.is_last() {
                     break;
                 }
@@ -180,7 +180,7 @@ fn what_was_announced_one_way_can_be_taken_the_other() {
     assert_eq!(endpoint.poll(WriteSide::Ready), Ok(Action::Take));
     assert_eq!(endpoint.poll_piece(WriteSide::Ready), Ok(Action::Take));
     let piece = endpoint.piece().unwrap().unwrap();
-    assert_eq!((piece.bytes(), piece.is_first(), piece.is_last()), (&b"one two"[..], true, true));
+    assert_eq!((piece.as_bytes(), piece.is_first(), piece.is_last()), (&b"one two"[..], true, true));
     // Announced as a piece, and taken whole.
     assert_eq!(endpoint.poll_piece(WriteSide::Ready), Ok(Action::Take));
     assert_eq!(endpoint.poll(WriteSide::Ready), Ok(Action::Take));
@@ -254,7 +254,7 @@ fn req_t_lim_3_a_full_queue_gives_the_message_back_and_loses_neither_pong_nor_cl
     let queued = outbound.queued();
     let refused = outbound.feed(&[2; 100]).unwrap_err();
     assert_eq!(refused.error, FeedError::Full { queued, cap: 1000 });
-    assert_eq!(refused.message.octets(), &[2; 100]);
+    assert_eq!(refused.message.as_bytes(), &[2; 100]);
     let owned = OwnedMessage::from(vec![3; 100]);
     assert_eq!(outbound.feed_owned(owned.clone()).unwrap_err().message, owned);
     // Pings are answered from their slot once there is room; a Close always finds room.
@@ -304,7 +304,7 @@ fn assert_queued_as_encoded<R: Role>(role: impl Fn() -> R) {
     let (mut writer, mut want) = (Writer::new(role()), Vec::new());
     let mut encode = |payload: Payload<'_>, fin| {
         let at = want.len();
-        want.resize(at + writer.encoded_len(payload.octets().len()), 0);
+        want.resize(at + writer.encoded_len(payload.as_bytes().len()), 0);
         writer.encode(payload, fin, &mut want[at..]).unwrap();
         want.clone()
     };

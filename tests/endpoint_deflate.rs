@@ -258,7 +258,7 @@ fn req_t_pmd_3_a_bomb_is_stopped_at_the_limit() {
         let mut rest = &wire[..];
         let failed = loop {
             match client.poll_piece(WriteSide::Blocked) {
-                Ok(Action::Take) => taken += client.piece().unwrap().unwrap().bytes().len(),
+                Ok(Action::Take) => taken += client.piece().unwrap().unwrap().as_bytes().len(),
                 Ok(Action::Read) if rest.is_empty() => break client.poll_piece(WriteSide::Ready),
                 Ok(_) => give(&mut client, &mut rest, chunk),
                 Err(error) => break Err(error),
@@ -394,7 +394,7 @@ fn pieces_and_whole_messages_can_be_taken_in_turn() {
         give(&mut pair.client, &mut rest, 50);
     }
     let piece = pair.client.piece().unwrap().unwrap();
-    assert!(piece.is_first() && !piece.is_last() && long.as_bytes().starts_with(piece.bytes()));
+    assert!(piece.is_first() && !piece.is_last() && long.as_bytes().starts_with(piece.as_bytes()));
     while pair.client.poll(WriteSide::Blocked).unwrap() != Action::Take {
         give(&mut pair.client, &mut rest, 50);
     }
@@ -433,7 +433,7 @@ fn req_7692_7_2_2_3_the_window_outlives_bfinal_in_whole_messages_and_in_pieces()
                 while passing.poll_piece(WriteSide::Blocked).unwrap() != Action::Take {
                     give(&mut passing, &mut rest, chunk);
                 }
-                assert!(said.starts_with(passing.piece().unwrap().unwrap().bytes()));
+                assert!(said.starts_with(passing.piece().unwrap().unwrap().as_bytes()));
                 let got = receive(&mut passing, rest, chunk);
                 assert!(got == (expected[1..].to_vec(), None), "{len}, {chunk}");
             }

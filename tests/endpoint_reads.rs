@@ -97,7 +97,7 @@ impl Talk {
             Ok(piece) => {
                 let piece = piece.unwrap();
                 let (_, octets) = self.taken.get_or_insert_with(|| (piece.kind(), Vec::new()));
-                octets.extend_from_slice(piece.bytes());
+                octets.extend_from_slice(piece.as_bytes());
                 if piece.is_last() {
                     self.messages.extend(self.taken.take().map(whole));
                 }
@@ -302,7 +302,7 @@ fn messages_of_one_length_are_not_moved_and_need_no_other_buffer() {
                     }
                     Action::Take => {
                         let message = endpoint.message().unwrap().unwrap();
-                        let octets = message.octets().as_ptr_range();
+                        let octets = message.as_bytes().as_ptr_range();
                         let end = first.len() + count * frame.len();
                         moved += usize::from(octets.end as usize + read != place + end);
                         count += 1;

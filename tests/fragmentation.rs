@@ -21,7 +21,7 @@ fn req_6455_5_4_2_req_6455_6_1_3_req_6455_6_1_4_req_6455_6_1_5_a_stream_of_fragm
             let [a, b, c] = payloads;
             let wire = [encode(&mut conn, a, false), encode(&mut conn, b, false), encode(&mut conn, c, true)]
                 .concat();
-            let octets = payloads.map(|payload| payload.octets().to_vec());
+            let octets = payloads.map(|payload| payload.as_bytes().to_vec());
             let [a, b, c] = octets;
             assert_eq!(sent_by(side, &wire), [(first, a), (MORE, b), (END, c)]);
             // The next message begins anew.
@@ -178,7 +178,7 @@ fn req_6455_6_2_5_an_extension_gets_its_data_before_anything_else_looks_at_it() 
     let (mut input, mut mailbox) = (Input::new(&mut bytes), Mailbox::new());
     for (octets, last) in [(b"\xC3", false), (b"\x28", true)] {
         let Ok(Some(Event::Data(data))) = reader.next(&mut input, &mut mailbox) else { panic!() };
-        assert_eq!((data.rsv(), data.bytes(), data.is_last()), (Rsv::RSV1, &octets[..], last));
+        assert_eq!((data.rsv(), data.as_bytes(), data.is_last()), (Rsv::RSV1, &octets[..], last));
         assert_eq!((data.as_str(), Payload::forward(&data)), (None, None));
     }
 }

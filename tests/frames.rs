@@ -55,7 +55,7 @@ fn with_rsv1(frames: Frames<'_>) -> Result<Vec<(Rsv, Vec<u8>)>, ProtocolError> {
     let mut pieces = Vec::new();
     while let Some(event) = reader.next(&mut input, &mut mailbox)? {
         if let Event::Data(data) = event {
-            pieces.push((data.rsv(), data.bytes().to_vec()));
+            pieces.push((data.rsv(), data.as_bytes().to_vec()));
         }
     }
     Ok(pieces)

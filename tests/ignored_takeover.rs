@@ -190,7 +190,7 @@ fn no_window_goes_to_another_connection_with_a_context_of_the_pool() {
         let mut out = [0; 1000];
         let mut take = |inflater: &mut Inflater, payload: &[u8]| {
             let inflated = inflater.inflate(MessageKind::Text, &mut &*payload, true, &mut out);
-            inflated.map(|inflated| inflated.bytes().to_vec())
+            inflated.map(|inflated| inflated.as_bytes().to_vec())
         };
         for _ in 0..before {
             let own = Client::new(false, 6, 15).payload(b"nothing in common");

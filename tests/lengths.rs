@@ -111,7 +111,7 @@ fn feed_payload(reader: &mut Reader, buffer: &mut [u8], len: u64, first: bool, f
         };
         let begins = first && left == len;
         left -= count as u64;
-        assert_eq!((data.bytes().len(), data.frame_remaining()), (count, left));
+        assert_eq!((data.as_bytes().len(), data.frame_remaining()), (count, left));
         assert_eq!((data.is_first(), data.is_last()), (begins, fin && left == 0));
         assert_eq!((input.remaining(), reader.next(&mut input, &mut mailbox)), (0, Ok(None)));
     }
@@ -233,7 +233,7 @@ fn req_t_lim_1_an_endpoint_hands_out_more_than_32_bits_in_pieces_and_reserves_no
                 }
                 Action::Take => {
                     let data = endpoint.piece().unwrap().unwrap();
-                    octets += data.bytes().len() as u64;
+                    octets += data.as_bytes().len() as u64;
                     assert_eq!((data.frame_remaining(), data.is_last()), (LONG - octets, octets == LONG));
                     if data.is_last() {
                         return octets;
@@ -294,7 +294,7 @@ fn req_t_lim_1_what_a_message_inflates_to_is_counted_beyond_32_bits() {
     let begin = [first.clone(), more.repeat(100)].concat();
     let mut input = &begin[..];
     let inflated = inflater.inflate(MessageKind::Binary, &mut input, false, &mut out).unwrap();
-    assert_eq!((inflated.bytes().len(), inflated.status()), (1 << 20, InflateStatus::OutputFull));
+    assert_eq!((inflated.as_bytes().len(), inflated.status()), (1 << 20, InflateStatus::OutputFull));
 
     let mut run = |max: u64| {
         let mut inflater = Inflater::new(&Params::DEFAULT, Side::Client, limits(u64::MAX, max));
@@ -309,7 +309,7 @@ fn req_t_lim_1_what_a_message_inflates_to_is_counted_beyond_32_bits() {
             loop {
                 let result = inflater.inflate(MessageKind::Binary, &mut input, i == 4096, &mut out);
                 let inflated = result.map_err(|error| (i, error))?;
-                octets += inflated.bytes().len() as u64;
+                octets += inflated.as_bytes().len() as u64;
                 match inflated.status() {
                     InflateStatus::OutputFull => {}
                     InflateStatus::NeedInput => break,

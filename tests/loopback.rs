@@ -192,8 +192,8 @@ fn a_message_of_any_size_streams_both_ways_in_constant_memory() {
         let mut socket = std_io::accept(listener.accept().unwrap().0, &options).unwrap();
         let (mut total, mut largest) = (0, 0);
         while let Some(piece) = socket.recv_piece().unwrap() {
-            total += piece.bytes().len();
-            largest = largest.max(piece.bytes().len());
+            total += piece.as_bytes().len();
+            largest = largest.max(piece.as_bytes().len());
         }
         (total, largest)
     });

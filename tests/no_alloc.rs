@@ -125,9 +125,9 @@ fn payload_is_lent_from_where_it_was_received_and_outlives_the_engine() {
             })
         });
         assert_eq!(count, 0);
-        assert_eq!((hello.as_str(), world.bytes()), (Some("Hello"), &b"World"[..]));
-        assert_eq!(hello.bytes().as_ptr() as usize, start + first_header);
-        assert_eq!(world.bytes().as_ptr() as usize, start + 2 * first_header + 5);
+        assert_eq!((hello.as_str(), world.as_bytes()), (Some("Hello"), &b"World"[..]));
+        assert_eq!(hello.as_bytes().as_ptr() as usize, start + first_header);
+        assert_eq!(world.as_bytes().as_ptr() as usize, start + 2 * first_header + 5);
     }
 }
 
@@ -148,8 +148,8 @@ fn pieces_of_a_frame_are_lent_from_each_read() {
             let mut input = Input::new(read);
             while let Some(event) = conn.recv(&mut input).unwrap() {
                 let Event::Data(data) = event else { panic!("{event:?}") };
-                assert_eq!(data.bytes().as_ptr() as usize, expected);
-                assert!(data.bytes().iter().all(|octet| *octet == 0x5A), "unmasked where it stands");
+                assert_eq!(data.as_bytes().as_ptr() as usize, expected);
+                assert!(data.as_bytes().iter().all(|octet| *octet == 0x5A), "unmasked where it stands");
             }
             at += chunk.len();
         }

@@ -54,7 +54,7 @@ fn serve(
             match $accepted? {
                 Accepted::WebSocket(mut socket) => {
                     let subprotocol = socket.negotiated().subprotocol;
-                    let message = socket.recv()$(.$wait)*?.expect("a message").octets().to_vec();
+                    let message = socket.recv()$(.$wait)*?.expect("a message").as_bytes().to_vec();
                     socket.send(message.as_slice())$(.$wait)*?;
                     Ok(Served::Echoed(subprotocol))
                 }

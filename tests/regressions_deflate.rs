@@ -524,7 +524,7 @@ fn inflate(inflater: &mut Inflater, mut payload: &[u8], room: usize) -> Result<V
     let (mut out, mut room) = (Vec::new(), vec![0; room]);
     loop {
         let inflated = inflater.inflate(MessageKind::Binary, &mut payload, true, &mut room)?;
-        out.extend_from_slice(inflated.bytes());
+        out.extend_from_slice(inflated.as_bytes());
         if inflated.status() == InflateStatus::MessageEnd {
             return Ok(out);
         }
@@ -623,7 +623,7 @@ fn zlib_171_bun_pr_38632_a_window_of_256_octets_is_kept() {
                     .flat_map(|distance| [echo(distance), noise(distance), noise(distance)])
                     .collect();
                 let payloads: Vec<_> = said.iter().map(|octets| Payload::binary(octets)).collect();
-                let mut reference = Reference::new(bits(8).octets());
+                let mut reference = Reference::new(bits(8).window_size());
                 for (frame, octets) in carry(&mut from, &mut to, &payloads).into_iter().zip(&said) {
                     let payload = parse(&frame).pop().unwrap().payload;
                     assert_eq!(reference.message(&payload).as_ref(), Ok(octets), "level {level}");
@@ -742,7 +742,7 @@ fn soketto_ratchet_wtx_the_defaults_are_a_bound() {
         let mut rest = &wire[..];
         loop {
             match peer.poll_piece(WriteSide::Blocked).unwrap() {
-                Action::Take => taken += peer.piece().unwrap().unwrap().bytes().len(),
+                Action::Take => taken += peer.piece().unwrap().unwrap().as_bytes().len(),
                 Action::Read if rest.is_empty() => break,
                 Action::Read => give(&mut peer, &mut rest, usize::MAX),
                 Action::Yield => {}
@@ -795,8 +795,8 @@ fn cve_2026_29035_nothing_is_written_but_what_is_reported() {
                 let (below, out) = memory.split_at_mut(50);
                 let (out, above) = out.split_at_mut(room);
                 let Ok(inflated) = inflater.inflate(MessageKind::Binary, &mut rest, true, out) else { break };
-                let (len, status) = (inflated.bytes().len(), inflated.status());
-                let same = inflated.bytes() == &octets[at..at + len];
+                let (len, status) = (inflated.as_bytes().len(), inflated.status());
+                let same = inflated.as_bytes() == &octets[at..at + len];
                 assert!(same, "{room} at a time, at most {most}");
                 at += len;
                 assert!(below.iter().chain(above.iter()).all(|octet| *octet == 0xEE));

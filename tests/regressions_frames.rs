@@ -250,9 +250,11 @@ fn libwebsockets_1470_control_frames_between_compressed_fragments() {
         let mut bytes = all_to(Side::Server, &[(0x42, b"comp"), (control, b"plain"), (END, b"ressed")]);
         let (mut input, mut mailbox) = (Input::new(&mut bytes), Mailbox::new());
         let mut next = || reader.next(&mut input, &mut mailbox).unwrap().unwrap();
-        assert!(matches!(next(), Event::Data(data) if data.rsv() == Rsv::RSV1 && data.bytes() == b"comp"));
+        assert!(matches!(next(), Event::Data(data) if data.rsv() == Rsv::RSV1 && data.as_bytes() == b"comp"));
         assert_eq!(next(), event);
-        assert!(matches!(next(), Event::Data(data) if data.rsv() == Rsv::RSV1 && data.bytes() == b"ressed"));
+        assert!(
+            matches!(next(), Event::Data(data) if data.rsv() == Rsv::RSV1 && data.as_bytes() == b"ressed")
+        );
         assert_eq!(reader.control_payload(), b"plain");
     }
 }
@@ -323,7 +325,7 @@ fn uwebsockets_1650_the_bytes_after_a_frame_stay_as_they_are() {
         let mut bytes = [to(Side::Server, BINARY, &payload), next.clone()].concat();
         let mut conn = connection(Side::Server, Config::new());
         let mut input = Input::new(&mut bytes);
-        assert!(matches!(conn.recv(&mut input), Ok(Some(Event::Data(data))) if data.bytes() == payload));
+        assert!(matches!(conn.recv(&mut input), Ok(Some(Event::Data(data))) if data.as_bytes() == payload));
         assert_eq!(input.into_rest(), next);
     }
 }
@@ -352,7 +354,7 @@ fn sockudo_26_109_splitting_loses_nothing() {
             let (mut input, mut mailbox, mut closed) = (Input::new(&mut bytes), Mailbox::new(), None);
             while let Some(event) = reader.next(&mut input, &mut mailbox).unwrap() {
                 match event {
-                    Event::Data(data) => message.extend_from_slice(data.bytes()),
+                    Event::Data(data) => message.extend_from_slice(data.as_bytes()),
                     Event::Close(code) => closed = code,
                     _ => {}
                 }

@@ -36,7 +36,7 @@ fn feed(conn: &mut Conn, bytes: &[u8]) -> Vec<String> {
     loop {
         match conn.recv(&mut input) {
             Ok(None) => return seen,
-            Ok(Some(Event::Data(data))) => seen.push(format!("{data:?} {:?}", data.bytes())),
+            Ok(Some(Event::Data(data))) => seen.push(format!("{data:?} {:?}", data.as_bytes())),
             Ok(Some(event)) => seen.push(format!("{event:?} {:?}", conn.reader().control_payload())),
             Err(error) => seen.push(format!("{error:?}")),
         }

@@ -55,7 +55,7 @@ impl Talk {
                 Ok(Action::Take) if pieces => {
                     // Where pieces are cut carries no meaning.
                     match endpoint.piece().map(Option::unwrap) {
-                        Ok(piece) => self.pieces.extend_from_slice(piece.bytes()),
+                        Ok(piece) => self.pieces.extend_from_slice(piece.as_bytes()),
                         Err(error) => self.seen.push(format!("{error:?}")),
                     }
                 }

@@ -228,7 +228,7 @@ impl<R: Role> Talk<R> {
             let (goes_on, seen) = if pieces {
                 match poll(self.socket.recv_piece()) {
                     Poll::Ready(Ok(Some(piece))) => {
-                        self.pieces.extend_from_slice(piece.bytes());
+                        self.pieces.extend_from_slice(piece.as_bytes());
                         continue;
                     }
                     other => (false, format!("{other:?}")),
@@ -237,7 +237,7 @@ impl<R: Role> Talk<R> {
                 match poll(self.socket.recv_with()) {
                     Poll::Ready(Ok(Some((message, mut outgoing)))) => {
                         let fed = poll(outgoing.feed(message));
-                        (true, format!("{:?} {:?} {fed:?}", message.kind(), message.octets()))
+                        (true, format!("{:?} {:?} {fed:?}", message.kind(), message.as_bytes()))
                     }
                     Poll::Ready(Ok(None)) => (false, "end".into()),
                     Poll::Ready(Err(error)) => (true, format!("{error:?}")),
@@ -415,7 +415,7 @@ fn a_message_for_a_large_buffer_leaves_none_with_the_thread() {
         line.with(|line| line.incoming = long);
         for _ in 0..2 {
             match poll(socket.recv()) {
-                Poll::Ready(Ok(Some(message))) => assert_eq!(message.octets().len(), 300_000),
+                Poll::Ready(Ok(Some(message))) => assert_eq!(message.as_bytes().len(), 300_000),
                 Poll::Ready(other) => panic!("{other:?}"),
                 Poll::Pending => break,
             }
@@ -511,7 +511,7 @@ fn a_connection_goes_on_where_its_task_does() {
                 let Poll::Ready(Ok(Some((message, mut outgoing)))) = future.as_mut().poll(&mut cx) else {
                     panic!("a message came");
                 };
-                assert_eq!(message.octets(), [turn; 100]);
+                assert_eq!(message.as_bytes(), [turn; 100]);
                 assert!(matches!(poll(outgoing.send(message)), Poll::Ready(Ok(()))));
             }
             assert!(poll(socket.recv()).is_pending());

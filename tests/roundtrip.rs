@@ -36,7 +36,7 @@ impl Message {
         }
     }
 
-    fn octets(&self) -> &[u8] {
+    fn as_bytes(&self) -> &[u8] {
         match self {
             Self::Text(text) => text.as_bytes(),
             Self::Binary(octets) => octets,
@@ -96,7 +96,7 @@ impl Frame for Client<Keys> {
 }
 
 fn encoded<R: Role>(writer: &mut Writer<R>, payload: Payload<'_>, fin: bool) -> Vec<u8> {
-    let mut out = vec![0; writer.encoded_len(payload.octets().len())];
+    let mut out = vec![0; writer.encoded_len(payload.as_bytes().len())];
     assert_eq!(writer.encode(payload, fin, &mut out), Ok(out.len()));
     out
 }
@@ -109,7 +109,7 @@ fn fragment<R: Frame>(
     how: How,
 ) -> Vec<u8> {
     let [from, to] = range;
-    let octets = &message.octets()[from..to];
+    let octets = &message.as_bytes()[from..to];
     let payload = match message {
         // Text that is cut inside a character can only be sent as raw octets.
         Message::Text(text) => text.get(from..to).map(Payload::text),
@@ -142,7 +142,7 @@ fn write<R: Frame>(role: R, plan: &Plan) -> (Vec<u8>, Vec<Seen>) {
     let mut conn = Connection::new(role, Config::new());
     let (mut wire, mut expected) = (Vec::new(), Vec::new());
     for (message, cuts, last_how) in plan {
-        let octets = message.octets();
+        let octets = message.as_bytes();
         let mut cuts = cuts.clone();
         cuts.sort_by_key(|(cut, ..)| cut.index(octets.len() + 1));
         let (mut from, mut seen) = (0, false);

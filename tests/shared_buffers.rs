@@ -193,7 +193,7 @@ fn connections_that_wait_hold_no_buffer_and_little_of_what_is_incomplete() {
         talk.endpoint.space()[..508].copy_from_slice(&frame[500..]);
         talk.endpoint.filled(508);
         assert_eq!(talk.endpoint.poll(WriteSide::Ready).unwrap(), Action::Take);
-        assert_eq!(talk.endpoint.message().unwrap().unwrap().octets(), &[3; 1000]);
+        assert_eq!(talk.endpoint.message().unwrap().unwrap().as_bytes(), &[3; 1000]);
         talk.endpoint.release(&mut spare);
     }
 }
@@ -242,7 +242,7 @@ fn receive_large(endpoint: &mut Endpoint<Server>, spare: &mut BufferPool, mut wi
                 reads += 1;
             }
             Action::Take => {
-                assert!(endpoint.message().unwrap().unwrap().octets().len() > 60_000);
+                assert!(endpoint.message().unwrap().unwrap().as_bytes().len() > 60_000);
                 assert!(wire.is_empty());
                 assert_eq!(endpoint.poll(WriteSide::Ready).unwrap(), Action::Read);
                 endpoint.release(spare);
@@ -314,7 +314,7 @@ fn after_a_large_message_and_small_ones_a_read_is_a_plain_one_again() {
         endpoint.space()[..small.len()].copy_from_slice(&small);
         endpoint.filled(small.len());
         assert_eq!(endpoint.poll(WriteSide::Ready).unwrap(), Action::Take);
-        assert_eq!(endpoint.message().unwrap().unwrap().octets(), [7; 100]);
+        assert_eq!(endpoint.message().unwrap().unwrap().as_bytes(), [7; 100]);
         assert_eq!(endpoint.poll(WriteSide::Ready).unwrap(), Action::Read);
         // As an adapter that reads until nothing is there.
         assert!(endpoint.space().len() >= 64 << 10);

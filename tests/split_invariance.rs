@@ -289,8 +289,8 @@ proptest! {
                 while let Some(event) = conn.recv(&mut input).unwrap() {
                     let Event::Data(data) = event else { panic!("{event:?}") };
                     let (text, is_text, compressed, ..) = message.expect("a message was sent");
-                    let end = done + data.bytes().len();
-                    prop_assert_eq!(data.bytes(), &text.as_bytes()[done..end]);
+                    let end = done + data.as_bytes().len();
+                    prop_assert_eq!(data.as_bytes(), &text.as_bytes()[done..end]);
                     prop_assert_eq!(data.kind() == MessageKind::Text, *is_text);
                     prop_assert_eq!(data.rsv() == Rsv::RSV1, *compressed);
                     prop_assert_eq!(data.is_first(), done == 0);

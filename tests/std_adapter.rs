@@ -173,7 +173,7 @@ fn a_transport_that_fails_before_the_closes_is_reported_once_and_truthfully() {
         bytes(from_client(TEXT, b"Hello")),
         Step::Error(io::ErrorKind::ConnectionReset),
     ]));
-    assert_eq!(socket.recv().unwrap().unwrap().octets(), b"Hello");
+    assert_eq!(socket.recv().unwrap().unwrap().as_bytes(), b"Hello");
     assert!(matches!(socket.recv(), Err(Error::Io(error)) if error.kind() == io::ErrorKind::ConnectionReset));
     assert_eq!(socket.recv().unwrap(), None);
     let closed = socket.closed().unwrap();
@@ -191,7 +191,7 @@ fn a_peer_that_stopped_reading_is_still_heard() {
     let mut script = Script::new([bytes(from_client(PING, b"?")), bytes(from_client(TEXT, b"last words"))]);
     script.write_error = Some(io::ErrorKind::BrokenPipe);
     let mut socket = server(script);
-    assert_eq!(socket.recv().unwrap().unwrap().octets(), b"last words");
+    assert_eq!(socket.recv().unwrap().unwrap().as_bytes(), b"last words");
     assert!(matches!(socket.send("no"), Err(Error::Io(_))));
 }
 
@@ -218,7 +218,7 @@ fn an_operation_that_would_block_can_be_called_again() {
     for kind in [io::ErrorKind::WouldBlock, io::ErrorKind::TimedOut] {
         assert!(matches!(socket.recv(), Err(Error::Io(error)) if error.kind() == kind));
     }
-    assert_eq!(socket.recv().unwrap().unwrap().octets(), b"in two halves");
+    assert_eq!(socket.recv().unwrap().unwrap().as_bytes(), b"in two halves");
     // A message that could not be written stays queued, whole.
     let mut socket = server(Script::new([]));
     socket.endpoint().outbound().feed("queued").unwrap();

@@ -210,7 +210,7 @@ fn receiving_pieces_survives_being_dropped_at_every_await() {
         match poll_times(socket.recv_piece(), 1) {
             None => {}
             Some(Ok(Some(piece))) => {
-                octets.extend_from_slice(piece.bytes());
+                octets.extend_from_slice(piece.as_bytes());
                 ends += usize::from(piece.is_last());
             }
             Some(Ok(None)) => break,
@@ -252,7 +252,7 @@ fn feeding_dropped_while_the_queue_is_full_queues_nothing() {
     run(socket.feed("12345678")).unwrap();
     assert!(poll_times(socket.feed("never queued"), 3).is_none());
     assert!(poll_times(socket.send("never queued"), 3).is_none());
-    assert!(matches!(socket.outgoing().queue().feed("full").unwrap_err().message.octets(), b"full"));
+    assert!(matches!(socket.outgoing().queue().feed("full").unwrap_err().message.as_bytes(), b"full"));
     let mut out = socket.outgoing();
     assert_eq!(out.queue().queued(), 10);
 }

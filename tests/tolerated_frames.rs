@@ -143,7 +143,7 @@ fn pieces_of(endpoint: &mut compressed::Peer, mut rest: &[u8], chunk: usize) -> 
         match endpoint.poll_piece(WriteSide::Blocked) {
             Ok(Action::Take) => {
                 let piece = endpoint.piece().unwrap().unwrap();
-                message.extend_from_slice(piece.bytes());
+                message.extend_from_slice(piece.as_bytes());
                 if piece.is_last() {
                     messages.push(std::mem::take(&mut message));
                 }

@@ -166,7 +166,7 @@ async fn serve(mut socket: WebSocket<Flood, Server>, serves: Serves, count: Rc<C
             let (mut receiver, mut sender) = socket.into_split();
             while let Ok(Some(message)) = receiver.recv().await {
                 counted();
-                sender.feed(&message.octets()[..message.octets().len().min(16)]).await.unwrap();
+                sender.feed(&message.as_bytes()[..message.as_bytes().len().min(16)]).await.unwrap();
             }
         }
     }

@@ -362,9 +362,9 @@ fn in_reads_of(len: usize, octets: &[u8]) -> (Vec<(usize, bool)>, Result<(), Pro
         while input.remaining() > 0 {
             match conn.recv(&mut input) {
                 Ok(Some(Event::Data(data))) => {
-                    assert_eq!(data.bytes(), &octets[at..at + data.bytes().len()]);
-                    assert!(data.as_str().map_or(true, |text| text.as_bytes() == data.bytes()));
-                    at += data.bytes().len();
+                    assert_eq!(data.as_bytes(), &octets[at..at + data.as_bytes().len()]);
+                    assert!(data.as_str().map_or(true, |text| text.as_bytes() == data.as_bytes()));
+                    at += data.as_bytes().len();
                     pieces.push((at, data.as_str().is_some()));
                 }
                 Ok(None) => {}
@@ -414,7 +414,7 @@ fn whole_message(octets: &[u8]) -> Result<(), ProtocolError> {
     match conn.recv(&mut Input::new(&mut wire))? {
         Some(Event::Data(data)) => {
             assert!(data.is_first() && data.is_last());
-            assert_eq!(data.bytes(), octets);
+            assert_eq!(data.as_bytes(), octets);
             assert_eq!(data.as_str().map(str::as_bytes), Some(octets));
             Ok(())
         }

@@ -437,7 +437,7 @@ async fn a_trickle_holds_no_message_open_and_a_slow_upload_is_taken() {
             };
             if lives {
                 assert_eq!(
-                    received.unwrap().map(|message| message.as_message().octets().len()),
+                    received.unwrap().map(|message| message.as_message().as_bytes().len()),
                     Some(65_535)
                 );
             } else {

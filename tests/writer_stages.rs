@@ -71,7 +71,7 @@ impl Model {
         let begun = Begun { kind: frame.payload.kind(), deflated: frame.deflated };
         let continues = self.data_frame(begun)?;
         if self.character.is_some() || frame.cut {
-            let character = grown(self.character.as_deref().unwrap_or(&[]), frame.payload.octets());
+            let character = grown(self.character.as_deref().unwrap_or(&[]), frame.payload.as_bytes());
             match character.ok_or(SendError::InvalidUtf8)? {
                 whole if whole.is_empty() => self.character = None,
                 _ if fin => return Err(SendError::InvalidUtf8),
@@ -248,7 +248,7 @@ fn check<R: Role + Clone>(writer: &Writer<R>, model: &Model, slices: Slices<R>) 
     assert_eq!(writer.sent_close().is_some(), model.sent);
     assert_eq!(writer.frame_remaining(), model.remaining);
     for (frame, fin) in FRAMES.iter().flat_map(|frame| [(frame, false), (frame, true)]) {
-        let octets = frame.payload.octets();
+        let octets = frame.payload.as_bytes();
         let first = model.clone().encode(frame, fin);
         let mut out = vec![0xEE; writer.encoded_len(octets.len())];
         let encoded = writer.clone().encode(frame.payload, fin, &mut out);

@@ -24,7 +24,7 @@ fn bench<W: Workload>(bencher: Bencher, workload: W) {
     let workload = checked(workload);
     bencher
         .counter(ItemsCount::new(workload.count()))
-        .counter(BytesCount::new(workload.octets()))
+        .counter(BytesCount::new(workload.as_bytes()))
         .with_inputs(|| workload.ready())
         .bench_local_refs(|state| workload.run(state));
 }

@@ -77,16 +77,16 @@ impl Session {
     fn data(&mut self, data: &Data<'_>, output: &mut Output) -> Result<(), ProtocolError> {
         match &mut self.inflater {
             Some(inflater) if data.rsv().contains(Rsv::RSV1) => {
-                let (mut input, mut out) = (data.bytes(), [0; 4096]);
+                let (mut input, mut out) = (data.as_bytes(), [0; 4096]);
                 loop {
                     let inflated = inflater.inflate(data.kind(), &mut input, data.is_last(), &mut out)?;
-                    self.message.extend_from_slice(inflated.bytes());
+                    self.message.extend_from_slice(inflated.as_bytes());
                     if inflated.status() != InflateStatus::OutputFull {
                         break;
                     }
                 }
             }
-            _ => self.message.extend_from_slice(data.bytes()),
+            _ => self.message.extend_from_slice(data.as_bytes()),
         }
         if data.is_last() {
             let kind = match data.kind() {

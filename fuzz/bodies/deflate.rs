@@ -131,9 +131,9 @@ impl Setup {
             let result = inflater.inflate(MessageKind::Binary, &mut input, true, &mut inflated);
             let result = result.expect("the peer can read it");
             assert_eq!(result.status(), InflateStatus::MessageEnd);
-            assert!(result.bytes() == octets);
+            assert!(result.as_bytes() == octets);
         }
-        assert!(plain.farthest <= self.params.window_bits(Side::Server).octets());
+        assert!(plain.farthest <= self.params.window_bits(Side::Server).window_size());
         if self.pooled && !self.params.context_takeover(Side::Server) {
             assert!(pool.idle().0 <= 1 && pool.idle().1 <= 1);
         } else {

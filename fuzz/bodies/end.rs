@@ -145,10 +145,10 @@ impl<R: Role> End<R> {
                 Ok(piece) => {
                     let piece = piece.expect("it was announced");
                     assert_eq!(piece.is_first(), self.taking.is_none());
-                    assert!(piece.as_str().map_or(true, |text| text.as_bytes() == piece.bytes()));
+                    assert!(piece.as_str().map_or(true, |text| text.as_bytes() == piece.as_bytes()));
                     let (kind, octets) = self.taking.get_or_insert((piece.kind(), Vec::new()));
                     assert_eq!(*kind, piece.kind());
-                    octets.extend_from_slice(piece.bytes());
+                    octets.extend_from_slice(piece.as_bytes());
                     if piece.is_last() {
                         self.taken.extend(self.taking.take().map(owned));
                     }
@@ -167,7 +167,7 @@ impl<R: Role> End<R> {
             Ok(()) => {
                 let (kind, octets) = self.feeding.get_or_insert((payload.kind(), Vec::new()));
                 assert_eq!(*kind, payload.kind());
-                octets.extend_from_slice(payload.octets());
+                octets.extend_from_slice(payload.as_bytes());
                 if fin {
                     self.fed.extend(self.feeding.take().map(owned));
                 }

@@ -185,8 +185,8 @@ impl Pair {
             Ok(()) => {
                 assert!(self.server.feeding.is_none());
                 let message = match payload.kind() {
-                    MessageKind::Text => String::from_utf8_lossy(payload.octets()).into_owned().into(),
-                    MessageKind::Binary => payload.octets().to_vec().into(),
+                    MessageKind::Text => String::from_utf8_lossy(payload.as_bytes()).into_owned().into(),
+                    MessageKind::Binary => payload.as_bytes().to_vec().into(),
                 };
                 self.server.fed.push(message);
             }
@@ -306,7 +306,7 @@ fn keeps_window<R: Role>(end: &End<R>, params: &Params, side: Side) {
             plain.read(&payload);
         }
     }
-    assert!(plain.farthest <= params.window_bits(side).octets());
+    assert!(plain.farthest <= params.window_bits(side).window_size());
 }
 
 /// What one end was fed the other end gave, unless limits of its own were against it.

@@ -35,9 +35,9 @@ pub fn inflate(data: &[u8]) {
     let whole = setup.run(&messages, || (usize::MAX, room));
     // Each call costs, and each octet, so that large messages are cut into fewer pieces in fewer ways.
     let single = |len: usize| 1 + len / 400;
-    let (step, small) = (single(data.len()), single(whole.octets()));
+    let (step, small) = (single(data.len()), single(whole.as_bytes()));
     setup.agree(&whole, &setup.run(&messages, || (step, small)));
-    if whole.octets() < 4000 {
+    if whole.as_bytes() < 4000 {
         setup.agree(&whole, &setup.run(&messages, || (usize::MAX, small)));
         setup.agree(&whole, &setup.run(&messages, || (step, room)));
     }
@@ -105,12 +105,12 @@ impl Setup {
                         }
                     };
                     if let Some(text) = inflated.as_str() {
-                        assert_eq!((self.kind, text.as_bytes()), (MessageKind::Text, inflated.bytes()));
+                        assert_eq!((self.kind, text.as_bytes()), (MessageKind::Text, inflated.as_bytes()));
                     }
-                    outcome.begun.extend_from_slice(inflated.bytes());
+                    outcome.begun.extend_from_slice(inflated.as_bytes());
                     self.keeps_limits(&outcome.begun, given);
                     match inflated.status() {
-                        InflateStatus::OutputFull => assert_eq!(inflated.bytes().len(), room),
+                        InflateStatus::OutputFull => assert_eq!(inflated.as_bytes().len(), room),
                         InflateStatus::NeedInput => {
                             assert!(input.is_empty() && !last && inflater.is_mid_message());
                             break;
@@ -165,7 +165,7 @@ impl Setup {
 
     /// What zlib-rs makes of the same octets.
     fn compare(&self, messages: &[&[u8]], outcome: &Outcome) {
-        let mut plain = Plain::new(self.params.window_bits(Side::Server).octets());
+        let mut plain = Plain::new(self.params.window_bits(Side::Server).window_size());
         for (at, message) in messages.iter().enumerate() {
             let (inflated, valid) = plain.message(message);
             let text = self.kind == MessageKind::Binary || std::str::from_utf8(&inflated).is_ok();
@@ -244,7 +244,7 @@ impl Plain {
 }
 
 impl Outcome {
-    fn octets(&self) -> usize {
+    fn as_bytes(&self) -> usize {
         self.all().len()
     }
 

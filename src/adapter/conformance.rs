@@ -199,7 +199,7 @@ struct Messages<'m>(&'m [OwnedMessage]);
 
 impl fmt::Debug for Messages<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = self.0.iter().map(OwnedMessage::as_payload).map(|it| (it.kind(), Bytes(it.octets())));
+        let shown = self.0.iter().map(OwnedMessage::as_payload).map(|it| (it.kind(), Bytes(it.as_bytes())));
         f.debug_list().entries(shown).finish()
     }
 }

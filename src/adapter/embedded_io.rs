@@ -371,7 +371,7 @@ impl<S: Write, R: Role> Outgoing<'_, '_, S, R> {
     ) -> Result<(), Error<S::Error>> {
         let payload = fragment.into();
         match self.queue(|outbound| outbound.feed(payload, fin))? {
-            Queued::Header => self.feed_payload(payload.octets()),
+            Queued::Header => self.feed_payload(payload.as_bytes()),
             Queued::Whole | Queued::NoRoom => Ok(()),
         }
     }

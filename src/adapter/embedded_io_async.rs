@@ -430,7 +430,7 @@ impl<S: Write, R: Role> Outgoing<'_, '_, S, R> {
     ) -> Result<(), Error<S::Error>> {
         let payload = fragment.into();
         match self.queue(|outbound| outbound.feed(payload, fin)).await? {
-            Queued::Header => self.feed_payload(payload.octets()).await,
+            Queued::Header => self.feed_payload(payload.as_bytes()).await,
             Queued::Whole | Queued::NoRoom => Ok(()),
         }
     }

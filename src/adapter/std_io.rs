@@ -415,7 +415,7 @@ impl<S: Stream, R: Role> Outgoing<'_, S, R> {
     /// [`Error::Send`] if the connection does not allow it, [`Error::Io`] if the transport failed.
     pub fn send<'p>(&mut self, message: impl Into<Payload<'p>>) -> Result<(), Error> {
         let payload = message.into();
-        self.make_room(payload.octets().len())?;
+        self.make_room(payload.as_bytes().len())?;
         self.limit_writes()?;
         let Self { stream, outbound, unflushed, .. } = self;
         let fed = outbound.feed_through(payload, |[queued, octets]| {
@@ -436,7 +436,7 @@ impl<S: Stream, R: Role> Outgoing<'_, S, R> {
     /// As [`send`](Self::send).
     pub fn feed<'p>(&mut self, message: impl Into<Payload<'p>>) -> Result<(), Error> {
         let payload = message.into();
-        self.make_room(payload.octets().len())?;
+        self.make_room(payload.as_bytes().len())?;
         self.outbound.feed(payload).map_err(|refused| refused.error.into())
     }
 
@@ -447,7 +447,7 @@ impl<S: Stream, R: Role> Outgoing<'_, S, R> {
     /// As [`send`](Self::send).
     pub fn send_fragment<'p>(&mut self, fragment: impl Into<Payload<'p>>, fin: bool) -> Result<(), Error> {
         let payload = fragment.into();
-        self.make_room(payload.octets().len())?;
+        self.make_room(payload.as_bytes().len())?;
         self.outbound.feed_fragment(payload, fin).map_err(|refused| Error::from(refused.error))?;
         self.flush()
     }
@@ -458,7 +458,7 @@ impl<S: Stream, R: Role> Outgoing<'_, S, R> {
     ///
     /// As [`send`](Self::send).
     pub fn ping(&mut self, payload: ControlPayload<'_>) -> Result<(), Error> {
-        self.make_room(payload.octets().len())?;
+        self.make_room(payload.as_bytes().len())?;
         self.outbound.ping(payload)?;
         self.flush()
     }

@@ -137,7 +137,7 @@ impl Inflater {
     /// For the messages that `sender` compresses under these parameters.
     pub fn new(params: &Params, sender: Side, limits: Limits) -> Self {
         let takeover = params.context_takeover(sender);
-        let window = params.window_bits(sender).octets();
+        let window = params.window_bits(sender).window_size();
         let tolerant = [Tolerance::FinishedDeflate, Tolerance::KeptDeflateTail, Tolerance::EmptyDeflate];
         let tolerant = tolerant.into_iter().any(|one| limits.tolerances.contains(one));
         // A server has said itself whether it does.
@@ -619,8 +619,8 @@ impl fmt::Debug for Inflater {
 
 impl<'o> Inflated<'o> {
     /// What was inflated; it may be empty.
-    pub const fn bytes(&self) -> &'o [u8] {
-        self.piece.bytes()
+    pub const fn as_bytes(&self) -> &'o [u8] {
+        self.piece.as_bytes()
     }
 
     /// The text, where the message is one and the piece begins and ends between characters.

@@ -29,7 +29,7 @@ impl WindowBits {
     }
 
     /// Octets of the window.
-    pub const fn octets(self) -> usize {
+    pub const fn window_size(self) -> usize {
         1 << self.0
     }
 }

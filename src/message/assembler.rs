@@ -55,7 +55,7 @@ impl<'s> SliceAssembler<'s> {
         if !self.joining {
             return Ok(None);
         }
-        let piece = data.bytes();
+        let piece = data.as_bytes();
         // In two steps, so that the lengths are seen to be equal and the copy holds no panic.
         let spare = self.storage.get_mut(self.len..).and_then(|spare| spare.get_mut(..piece.len()));
         spare.ok_or(ProtocolError::MessageTooBig)?.copy_from_slice(piece);
@@ -75,7 +75,7 @@ pub(crate) fn whole(data: Data<'_>) -> Result<Message<'_>, ProtocolError> {
     match data.as_str() {
         Some(text) => Ok(Message::Text(text)),
         // Text that is none came this far because it is tolerated.
-        None => Ok(Message::Binary(data.bytes())),
+        None => Ok(Message::Binary(data.as_bytes())),
     }
 }
 

@@ -54,7 +54,7 @@ impl Deflation {
         writer
             .message_is_deflated()
             .or(payload.compression())
-            .unwrap_or(!fin || payload.octets().len() >= self.threshold)
+            .unwrap_or(!fin || payload.as_bytes().len() >= self.threshold)
     }
 
     /// Queues a frame with the payload compressed, or as it is if that is shorter and nothing speaks against
@@ -70,13 +70,13 @@ impl Deflation {
         let queued = write_queue.queued();
         let whole = fin && writer.message_is_deflated().is_none();
         write_queue.open_gap();
-        let mut input = payload.octets();
+        let mut input = payload.as_bytes();
         let result = self.compress(write_queue, &mut input, end(fin)).and_then(|len| {
             if whole && self.is_not_shorter(len, payload) {
                 write_queue.truncate(queued);
                 let header = writer.begin_whole(payload, fin)?;
                 write_queue.push(header.as_bytes());
-                write_queue.push(payload.octets());
+                write_queue.push(payload.as_bytes());
                 return Ok(header);
             }
             let header = writer.begin_deflated(payload, fin, len)?;
@@ -99,7 +99,7 @@ impl Deflation {
 
     /// Whether compressing this payload takes more than one turn.
     pub(super) fn takes_turns<R: Role>(&self, writer: &Writer<R>, payload: &Payload<'_>, fin: bool) -> bool {
-        payload.octets().len() > PIECE && self.wants(writer, payload, fin)
+        payload.as_bytes().len() > PIECE && self.wants(writer, payload, fin)
     }
 
     /// Compresses the next part of the payload, as much as one turn allows. Nothing is queued. Returns how many octets
@@ -115,7 +115,7 @@ impl Deflation {
             Some(work) => work,
             None => self.begin(),
         });
-        let left = payload.octets().get(work.taken..).unwrap_or(&[]);
+        let left = payload.as_bytes().get(work.taken..).unwrap_or(&[]);
         let mut piece = left.get(..PIECE).unwrap_or(left);
         let (len, last) = (piece.len(), piece.len() == left.len());
         self.compress(&mut work.octets, &mut piece, if last { end(fin) } else { Flush::None })?;
@@ -136,7 +136,7 @@ impl Deflation {
         let whole = fin && writer.message_is_deflated().is_none();
         let header = if whole && self.is_not_shorter(octets.len(), payload) {
             octets.clear();
-            octets.extend_from_slice(payload.octets());
+            octets.extend_from_slice(payload.as_bytes());
             writer.begin_whole(payload, fin)
         } else {
             writer.begin_deflated(payload, fin, octets.len())
@@ -174,7 +174,7 @@ impl Deflation {
     /// only where no window is kept between messages: otherwise the peer's window must see the message as well. With
     /// a threshold of 0 every message is sent compressed.
     fn is_not_shorter(&self, len: usize, payload: Payload<'_>) -> bool {
-        self.threshold > 0 && !self.deflater.takes_context_over() && len >= payload.octets().len()
+        self.threshold > 0 && !self.deflater.takes_context_over() && len >= payload.as_bytes().len()
     }
 
     /// Whether a message that was compressed elsewhere, with an empty window of `window`, may be passed on.

@@ -809,7 +809,7 @@ impl Inbound {
     fn join_fragment<R: Role>(&mut self, outbound: &mut Outbound<R>) -> Option<bool> {
         let mut input = Input::new(self.read_buffer.unread());
         let taken = self.reader.take_fragment(&mut input, outbound.mailbox())?;
-        let taken = taken.map(|data| (data.bytes().len(), data.kind(), data.is_last()));
+        let taken = taken.map(|data| (data.as_bytes().len(), data.kind(), data.is_last()));
         let consumed = input.consumed();
         outbound.heard();
         Some(match taken {

@@ -78,7 +78,7 @@ impl<'a> Message<'a> {
     }
 
     /// The octets.
-    pub const fn octets(&self) -> &'a [u8] {
+    pub const fn as_bytes(&self) -> &'a [u8] {
         match self {
             Self::Text(text) => text.as_bytes(),
             Self::Binary(octets) => octets,

@@ -557,7 +557,7 @@ impl<R: Role> Outbound<R> {
         write: impl FnOnce([&[u8]; 2]) -> usize,
     ) -> Result<Fed, FeedError> {
         if self.takes_turns(&payload, fin) {
-            self.admit(payload.octets().len())?;
+            self.admit(payload.as_bytes().len())?;
             if let Some(deflation) = self.deflation.as_deref_mut() {
                 let (octets, last) = deflation.advance(&payload, fin, compressing)?;
                 if !last {
@@ -592,7 +592,7 @@ impl<R: Role> Outbound<R> {
         payload: Payload<'_>,
         write: impl FnOnce([&[u8]; 2]) -> usize,
     ) -> Result<(), FeedError> {
-        let octets = payload.octets();
+        let octets = payload.as_bytes();
         if octets.len() < LONG || self.transforms(&payload) {
             return self.queue_judged(payload, true);
         }
@@ -620,7 +620,7 @@ impl<R: Role> Outbound<R> {
             && self.deflation.is_none()
             && payload.is_plain()
             && self.send_half.writer.is_ready()
-            && self.write_queue.push_short(payload.kind().opcode(), payload.octets())
+            && self.write_queue.push_short(payload.kind().opcode(), payload.as_bytes())
     }
 
     /// As [`queue`](Self::queue), with the short cut of clients.
@@ -633,7 +633,7 @@ impl<R: Role> Outbound<R> {
             && payload.is_plain()
             && writer.is_ready();
         if glance {
-            if let Some(room) = self.write_queue.room_for_short(payload.octets().len()) {
+            if let Some(room) = self.write_queue.room_for_short(payload.as_bytes().len()) {
                 let len = writer.encode_ready(&payload, room)?;
                 self.write_queue.filled_short(len);
                 return Ok(());
@@ -645,7 +645,7 @@ impl<R: Role> Outbound<R> {
     /// As [`queue`](Self::queue), rule by rule.
     #[inline(never)]
     fn queue_judged(&mut self, payload: Payload<'_>, fin: bool) -> Result<(), FeedError> {
-        self.admit(payload.octets().len())?;
+        self.admit(payload.as_bytes().len())?;
         self.append(payload, fin)
     }
 
@@ -690,7 +690,7 @@ impl<R: Role> Outbound<R> {
     fn append(&mut self, payload: Payload<'_>, fin: bool) -> Result<(), FeedError> {
         if let Some(deflation) = self.deflation.as_deref_mut() {
             if deflation.wants(&self.send_half.writer, &payload, fin) {
-                self.turn.compressed(payload.octets().len());
+                self.turn.compressed(payload.as_bytes().len());
                 return Ok(deflation.append(
                     &mut self.send_half.writer,
                     &mut self.write_queue,
@@ -699,7 +699,7 @@ impl<R: Role> Outbound<R> {
                 )?);
             }
         }
-        let room = self.write_queue.room(payload.octets().len().saturating_add(FrameHeader::MAX_LEN));
+        let room = self.write_queue.room(payload.as_bytes().len().saturating_add(FrameHeader::MAX_LEN));
         let len = self.send_half.writer.encode(payload, fin, room)?;
         self.write_queue.filled(len);
         #[cfg(feature = "deflate")]

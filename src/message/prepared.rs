@@ -30,7 +30,7 @@ impl Prepared {
         let payload = message.into();
         Self {
             kind: payload.kind(),
-            frame: frame(payload.kind(), Rsv::NONE, payload.octets()),
+            frame: frame(payload.kind(), Rsv::NONE, payload.as_bytes()),
             #[cfg(feature = "deflate")]
             deflated: None,
         }
@@ -53,13 +53,13 @@ impl Prepared {
     ) -> Result<Self, crate::SendError> {
         let payload = message.into();
         let mut prepared = Self::new(payload);
-        if payload.compression().unwrap_or(payload.octets().len() >= tuning.threshold) {
+        if payload.compression().unwrap_or(payload.as_bytes().len() >= tuning.threshold) {
             let params = Params { server_max_window_bits: Some(window), ..Params::DEFAULT };
-            let mut input = payload.octets();
+            let mut input = payload.as_bytes();
             let mut out = alloc::vec![0; Deflater::bound(input.len())];
             let mut deflater = Deflater::new(&params, Side::Server, tuning);
             let len = deflater.deflate(&mut input, Flush::Message, &mut out)?.written;
-            if len < payload.octets().len() || tuning.threshold == 0 {
+            if len < payload.as_bytes().len() || tuning.threshold == 0 {
                 let octets = out.get(..len).unwrap_or(&[]);
                 prepared.deflated = Some((window, frame(payload.kind(), Rsv::RSV1, octets)));
             }

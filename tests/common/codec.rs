@@ -92,7 +92,7 @@ pub fn inflate_part(
             let room = &mut buffer[..*rooms.next().unwrap()];
             let room_len = room.len();
             let inflated = inflater.inflate(kind, &mut rest, last, room)?;
-            let (bytes, status) = (inflated.bytes(), inflated.status());
+            let (bytes, status) = (inflated.as_bytes(), inflated.status());
             if !bytes.is_empty() {
                 // As text where the piece begins and ends between characters.
                 let text = std::str::from_utf8(bytes).ok();

@@ -236,13 +236,13 @@ fn see(conn: &Conn, event: &Event<'_>) -> Seen {
     match *event {
         Event::Data(data) => {
             if let Some(text) = data.as_str() {
-                assert_eq!((text.as_bytes(), data.kind()), (data.bytes(), MessageKind::Text));
+                assert_eq!((text.as_bytes(), data.kind()), (data.as_bytes(), MessageKind::Text));
             }
             Seen::Data {
                 kind: data.kind(),
                 first: data.is_first(),
                 last: data.is_last(),
-                octets: data.bytes().to_vec(),
+                octets: data.as_bytes().to_vec(),
             }
         }
         Event::Ping => Seen::Ping(control()),
@@ -378,7 +378,7 @@ pub fn ending(conn: &Conn) -> (u16, bool, Option<Initiator>, Option<ProtocolErro
 /// Encodes into a fresh buffer of exactly the size that is announced.
 pub fn encode<'p>(conn: &mut Conn, payload: impl Into<sockless::Payload<'p>>, fin: bool) -> Vec<u8> {
     let payload = payload.into();
-    let mut out = vec![0; conn.writer().encoded_len(payload.octets().len())];
+    let mut out = vec![0; conn.writer().encoded_len(payload.as_bytes().len())];
     assert_eq!(conn.writer().encode(payload, fin, &mut out), Ok(out.len()));
     out
 }

@@ -114,10 +114,10 @@ pub fn receive_pieces<R: Role>(
                     let piece = piece.unwrap();
                     assert_eq!(piece.is_first(), message.is_empty() && piece.is_first());
                     if let Some(text) = piece.as_str() {
-                        assert_eq!(text.as_bytes(), piece.bytes());
+                        assert_eq!(text.as_bytes(), piece.as_bytes());
                     }
-                    largest = largest.max(piece.bytes().len());
-                    message.extend_from_slice(piece.bytes());
+                    largest = largest.max(piece.as_bytes().len());
+                    message.extend_from_slice(piece.as_bytes());
                     if piece.is_last() {
                         let octets = core::mem::take(&mut message);
                         messages.push(match piece.kind() {
@@ -182,7 +182,7 @@ pub fn peer(side: Side, params: Params, tuning: Tuning, config: Config) -> Peer 
 
 pub fn owned(payload: Payload<'_>) -> OwnedMessage {
     match payload.kind() {
-        MessageKind::Text => String::from_utf8(payload.octets().to_vec()).unwrap().into(),
-        MessageKind::Binary => payload.octets().to_vec().into(),
+        MessageKind::Text => String::from_utf8(payload.as_bytes().to_vec()).unwrap().into(),
+        MessageKind::Binary => payload.as_bytes().to_vec().into(),
     }
 }

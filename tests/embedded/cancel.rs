@@ -38,7 +38,7 @@ fn receiving_survives_being_dropped_at_every_await() {
             loop {
                 match poll_times(socket.recv(), polls) {
                     None => {}
-                    Some(Ok(Some(Event::Data(data)))) => octets.extend_from_slice(data.bytes()),
+                    Some(Ok(Some(Event::Data(data)))) => octets.extend_from_slice(data.as_bytes()),
                     Some(Ok(Some(_))) => others += 1,
                     Some(Ok(None)) => break,
                     Some(Err(error)) => panic!("{error}"),
@@ -61,7 +61,7 @@ fn joining_survives_it_too() {
         loop {
             match poll_times(socket.recv_message(&mut assembler), polls) {
                 None => {}
-                Some(Ok(Some(message))) => messages.push(message.octets().to_vec()),
+                Some(Ok(Some(message))) => messages.push(message.as_bytes().to_vec()),
                 Some(Ok(None)) => break,
                 Some(Err(error)) => panic!("{error}"),
             }

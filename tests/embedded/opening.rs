@@ -59,7 +59,7 @@ fn a_server_accepts_whatever_the_buffers_and_leaves_the_frames_behind_the_head()
         assert_eq!(socket.negotiated().subprotocol, Some(1));
         let mut heard = Vec::new();
         while let Some(Event::Data(data)) = go!(socket.recv()).unwrap() {
-            heard.extend_from_slice(data.bytes());
+            heard.extend_from_slice(data.as_bytes());
         }
         assert_eq!(heard, b"early");
         assert_eq!(socket.connection().reader().limits(), limits);
@@ -216,7 +216,7 @@ fn a_client_opens_whatever_the_buffers_and_takes_the_frames_behind_the_head() {
         let mut socket = socket.unwrap();
         let mut heard = Vec::new();
         while let Ok(Some(Event::Data(data))) = go!(socket.recv()) {
-            heard.extend_from_slice(data.bytes());
+            heard.extend_from_slice(data.as_bytes());
         }
         assert_eq!(heard, b"early");
         let written = String::from_utf8(socket.into_inner().written.clone()).unwrap();

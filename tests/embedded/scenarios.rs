@@ -62,7 +62,7 @@ impl Heard {
     fn note(&mut self, event: &Event<'_>) {
         match event {
             Event::Data(data) => {
-                self.octets.extend_from_slice(data.bytes());
+                self.octets.extend_from_slice(data.as_bytes());
                 self.ends += usize::from(data.is_last());
             }
             Event::Ping => self.others.push("ping"),
@@ -161,7 +161,7 @@ fn a_message_with_a_hole_is_never_joined() {
             assert_eq!(message, Some(Message::Binary(b"ghi")));
         } else {
             // A piece from the middle was taken.
-            assert!(matches!(go!(socket.recv()), Ok(Some(Event::Data(data))) if data.bytes() == b"c"));
+            assert!(matches!(go!(socket.recv()), Ok(Some(Event::Data(data))) if data.as_bytes() == b"c"));
             let message = go!(socket.recv_message(&mut assembler)).unwrap();
             assert_eq!(message, Some(Message::Binary(b"ghi")));
         }

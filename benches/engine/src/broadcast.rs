@@ -53,7 +53,7 @@ impl Workload for Broadcast {
         self.endpoints
     }
 
-    fn octets(&self) -> usize {
+    fn as_bytes(&self) -> usize {
         self.endpoints * self.payload.len()
     }
 

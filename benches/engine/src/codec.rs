@@ -37,7 +37,7 @@ impl Messages {
     }
 
     /// Octets of the messages that a run turns.
-    fn octets(&self) -> usize {
+    fn as_bytes(&self) -> usize {
         self.plain[1..].iter().map(Vec::len).sum()
     }
 }
@@ -105,7 +105,7 @@ impl Codec for Inflater {
         // Binary: zlib checks no text either.
         let result = self.inflate(MessageKind::Binary, &mut message, true, out).expect("it inflates");
         assert_eq!(result.status(), InflateStatus::MessageEnd);
-        result.bytes().len()
+        result.as_bytes().len()
     }
 }
 
@@ -198,8 +198,8 @@ impl<C: Codec> Workload for Stream<C> {
         self.messages.plain.len() - 1
     }
 
-    fn octets(&self) -> usize {
-        self.messages.octets()
+    fn as_bytes(&self) -> usize {
+        self.messages.as_bytes()
     }
 
     fn ready(&self) -> State<C> {
@@ -219,7 +219,7 @@ impl<C: Codec> Workload for Stream<C> {
     fn check(&self, state: &mut State<C>) {
         let (given, wanted) = self.ends();
         assert_eq!(state.written, wanted[1..].iter().map(Vec::len).sum::<usize>());
-        assert!(self.messages.compressed.concat().len() * 2 < self.octets(), "they compress well");
+        assert!(self.messages.compressed.concat().len() * 2 < self.as_bytes(), "they compress well");
         let mut codec = C::begin();
         for (message, wanted) in given.iter().zip(wanted) {
             let len = codec.turn(message, &mut state.out);

@@ -83,7 +83,7 @@ impl Workload for Echo {
         self.count
     }
 
-    fn octets(&self) -> usize {
+    fn as_bytes(&self) -> usize {
         self.count * self.payload
     }
 

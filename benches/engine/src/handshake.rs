@@ -71,7 +71,7 @@ impl Workload for Accept {
         self.count
     }
 
-    fn octets(&self) -> usize {
+    fn as_bytes(&self) -> usize {
         self.count * CHROME.len()
     }
 
@@ -115,7 +115,7 @@ impl Workload for Open {
         self.count
     }
 
-    fn octets(&self) -> usize {
+    fn as_bytes(&self) -> usize {
         self.count * self.answer.len()
     }
 

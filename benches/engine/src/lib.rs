@@ -20,7 +20,7 @@ pub trait Workload {
     fn count(&self) -> usize;
 
     /// Octets of payload, or of heads, of a run.
-    fn octets(&self) -> usize;
+    fn as_bytes(&self) -> usize;
 
     /// What is not measured: makes everything ready for a run.
     fn ready(&self) -> Self::State;

@@ -94,7 +94,7 @@ impl<R: Role + Copy> Workload for Receive<R> {
         self.count
     }
 
-    fn octets(&self) -> usize {
+    fn as_bytes(&self) -> usize {
         self.count * self.payload.len()
     }
 
@@ -110,7 +110,7 @@ impl<R: Role + Copy> Workload for Receive<R> {
             let mut input = Input::new(read);
             while let Some(event) = state.connection.recv(&mut input).expect("the stream is right") {
                 if let Event::Data(data) = event {
-                    state.octets += black_box(data.bytes()).len();
+                    state.octets += black_box(data.as_bytes()).len();
                     state.messages += usize::from(data.is_last());
                 }
             }
@@ -118,7 +118,7 @@ impl<R: Role + Copy> Workload for Receive<R> {
     }
 
     fn check(&self, state: &mut State<R>) {
-        assert_eq!((state.messages, state.octets), (self.count, self.octets()));
+        assert_eq!((state.messages, state.octets), (self.count, self.as_bytes()));
         // It is unmasked where it stands.
         let mut expected = self.payload.iter().cycle();
         for range in &self.payloads {

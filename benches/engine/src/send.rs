@@ -53,7 +53,7 @@ impl<R: Role> Workload for Send<R> {
         self.count
     }
 
-    fn octets(&self) -> usize {
+    fn as_bytes(&self) -> usize {
         self.count * self.payload.len()
     }
 
@@ -124,8 +124,8 @@ impl Workload for Slices {
         self.0.count()
     }
 
-    fn octets(&self) -> usize {
-        self.0.octets()
+    fn as_bytes(&self) -> usize {
+        self.0.as_bytes()
     }
 
     fn ready(&self) -> State<Server> {

@@ -53,7 +53,7 @@ fn echo(mut socket: Socket<'_>) -> Result<(), Error<Infallible>> {
     while let Some((event, mut outgoing)) = socket.recv_with()? {
         let Event::Data(data) = event else { continue };
         #[cfg(feature = "control_panic")]
-        assert_ne!(data.bytes()[0], b'!');
+        assert_ne!(data.as_bytes()[0], b'!');
         if let Some(payload) = Payload::forward(&data) {
             outgoing.feed_fragment(payload, data.is_last())?;
         }

@@ -268,11 +268,11 @@ fn echo(input: &[u8], end: End) -> Transcript {
     loop {
         match connection.recv(&mut input) {
             Ok(Some(Event::Data(data))) => {
-                message.extend_from_slice(data.bytes());
+                message.extend_from_slice(data.as_bytes());
                 if data.is_last() {
                     let message = whole(data.kind(), core::mem::take(&mut message));
                     let payload = message.as_payload();
-                    let mut frame = vec![0; connection.writer().encoded_len(payload.octets().len())];
+                    let mut frame = vec![0; connection.writer().encoded_len(payload.as_bytes().len())];
                     let len = connection.writer().encode(payload, true, &mut frame).unwrap_or(0);
                     written.extend_from_slice(frame.get(..len).unwrap_or(&[]));
                     messages.push(message);

@@ -161,7 +161,7 @@ impl<R: Role> Outbound<'_, '_, R> {
         self.write_queue.check()?;
         match self.write_queue.fill(|out| self.send_half.writer.encode(payload, fin, out)) {
             Err(SendError::BufferTooSmall(_)) if self.write_queue.is_empty() && !payload.is_deflated() => {
-                self.begin(payload.kind(), fin, payload.octets().len() as u64)
+                self.begin(payload.kind(), fin, payload.as_bytes().len() as u64)
             }
             result => self.whole(result),
         }

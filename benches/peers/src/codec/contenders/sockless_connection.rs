@@ -43,9 +43,9 @@ fn receive<R: Role + 'static>(job: &Job, role: R) -> Lane {
         loop {
             while input.remaining() > 0 {
                 match connection.recv(&mut input) {
-                    Ok(Some(Event::Data(data))) if !data.is_last() => taker.piece(data.bytes(), false),
+                    Ok(Some(Event::Data(data))) if !data.is_last() => taker.piece(data.as_bytes(), false),
                     Ok(Some(Event::Data(data))) => {
-                        taker.piece(data.bytes(), true);
+                        taker.piece(data.as_bytes(), true);
                         left -= 1;
                         if left == 0 {
                             assert!(!connection.wants_transmit());

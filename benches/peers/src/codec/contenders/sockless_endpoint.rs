@@ -34,7 +34,7 @@ fn receive<R: Role + 'static>(job: &Job, role: R) -> Lane {
             match endpoint.poll(WriteSide::Ready).expect("no failure") {
                 Action::Take => {
                     let message = endpoint.message().expect("no failure").expect("a message");
-                    taker.message(message.octets());
+                    taker.message(message.as_bytes());
                     left -= 1;
                 }
                 Action::Read => {
