@@ -20,23 +20,60 @@ fn all() -> Vec<(PathBuf, String)> {
     found.into_iter().map(|path| (path.clone(), fs::read_to_string(path).unwrap())).collect()
 }
 
+/// What stands before a function that is `async` in one of two adapters: see src/adapter/embedded.rs.
+const MAYBE_ASYNC: &str = "pub $($async)? fn";
+
 #[test]
 fn every_public_async_method_says_what_dropping_it_loses() {
-    let mut counted = 0;
+    let (mut counted, mut in_macros) = (0, 0);
     for (path, text) in all() {
-        let lines: Vec<&str> = text.lines().collect();
-        for (at, line) in lines.iter().enumerate().filter(|(_, line)| line.trim().starts_with("pub async fn"))
-        {
-            counted += 1;
-            let documented = lines[..at]
+        let lines: Vec<&str> = text.lines().map(str::trim).collect();
+        for (at, line) in lines.iter().enumerate() {
+            let heading = if line.starts_with("pub async fn") {
+                counted += 1;
+                "/// # Cancel safety"
+            } else if line.starts_with(MAYBE_ASYNC) {
+                in_macros += 1;
+                "#[doc = $cancel_safety]"
+            } else {
+                continue;
+            };
+            let documentation: Vec<&str> = lines[..at]
                 .iter()
                 .rev()
-                .take_while(|line| line.trim().starts_with("///") || line.trim().starts_with("#["))
-                .any(|line| line.trim() == "/// # Cancel safety");
+                .copied()
+                .take_while(|line| ["///", "#[", "$(", ")?"].iter().any(|begin| line.starts_with(begin)))
+                .collect();
+            let documented = documentation.contains(&heading);
             assert!(documented, "{}:{}: {line}", path.display(), at + 1);
+            // Where the function blocks, the section must not be there: it belongs to what can be left out.
+            if heading.starts_with('#') {
+                let optional = documentation.iter().skip_while(|line| **line != ")?");
+                let optional: Vec<&str> = optional.take_while(|line| **line != "$(").copied().collect();
+                assert_eq!(optional.last(), Some(&heading), "{}:{}: {line}", path.display(), at + 1);
+                assert!(optional.len() > 2, "{}:{}: the section is empty", path.display(), at + 1);
+                assert!(!documentation.contains(&"/// # Cancel safety"), "{}:{}", path.display(), at + 1);
+            }
         }
     }
     assert!(counted >= 20, "only {counted} async methods were found");
+    assert!(in_macros >= 3, "only {in_macros} methods were found that are async in one adapter");
+}
+
+/// The heading is an argument of the macros, so the text of one adapter must give it and that of the other must not.
+#[test]
+fn only_the_asynchronous_adapter_has_sections_on_cancel_safety() {
+    let mut given = [0, 0];
+    for (path, text) in all() {
+        for line in text.lines().filter(|line| line.starts_with("super::embedded::")) {
+            let waits = line.contains("[async] [.await] ");
+            let headed = line.contains(r##"["\n# Cancel safety\n"]"##);
+            assert_eq!(waits, headed, "{}: {line}", path.display());
+            assert!(waits || line.contains("!([] [] [] "), "{}: {line}", path.display());
+            given[usize::from(waits)] += 1;
+        }
+    }
+    assert!(given[0] > 0 && given[0] == given[1], "{given:?}");
 }
 
 #[test]

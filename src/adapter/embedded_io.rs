@@ -53,7 +53,7 @@
 //! An opening handshake cannot be resumed.
 
 #[cfg(feature = "handshake")]
-mod opening;
+super::embedded::opening!([] [] [] embedded_io);
 
 #[cfg(feature = "handshake")]
 pub use super::fixed::{Answer, OpeningError, ServerOptions, Settings};

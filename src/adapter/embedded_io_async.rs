@@ -48,7 +48,7 @@
 //! is](WebSocket::handle_timeout) and call `recv` again. Nothing is lost by dropping it.
 
 #[cfg(feature = "handshake")]
-mod opening;
+super::embedded::opening!([async] [.await] ["\n# Cancel safety\n"] embedded_io_async);
 
 #[cfg(feature = "handshake")]
 pub use super::fixed::{Answer, OpeningError, ServerOptions, Settings};

@@ -19,6 +19,8 @@
 pub mod conformance;
 #[cfg(feature = "std")]
 mod connections;
+#[cfg(any(feature = "embedded-io", feature = "embedded-io-async"))]
+mod embedded;
 #[cfg(feature = "embedded-io")]
 pub mod embedded_io;
 #[cfg(feature = "embedded-io-async")]

@@ -1,0 +1,23 @@
+//! The adapters `embedded_io` and `embedded_io_async`, which differ only in `async` and `.await`.
+//!
+//! Owns: the source of both, as macros. Must not know: which of the two it becomes.
+
+// A macro, because no other means of the language makes a function `async` in one place and not in another. What
+// differs is given as arguments:
+//
+//     opening!([] [] [] embedded_io);
+//     opening!([async] [.await] ["\n# Cancel safety\n"] embedded_io_async);
+//
+// 1. `$async` stands before each function that waits.
+// 2. `$await` stands after each call of such a function.
+// 3. `$cancel_safety` is a heading in the documentation. It stands in `$(` and `)?`, with what it is the heading of.
+//    Both are left out where nothing is given: a function that blocks cannot be dropped half-way.
+// 4. `$io` is the crate with the traits `Read` and `Write`.
+//
+// Neither rustfmt nor all lints of clippy look into a macro. For panics a test does, in tests/layering.rs.
+
+#[cfg(feature = "handshake")]
+mod opening;
+
+#[cfg(feature = "handshake")]
+pub(super) use opening::opening;

@@ -1,0 +1,138 @@
+//! The opening handshake of `embedded_io` and of `embedded_io_async`.
+//!
+//! Owns: reading and writing it. Must not know: its rules.
+
+/// The module `opening` of one adapter. The arguments are those of [`embedded`](super).
+macro_rules! opening {
+    ([$($async:ident)?] [$($await:tt)*] [$($cancel_safety:literal)?] $io:ident) => {
+        mod opening {
+            use $io::{Read, Write};
+
+            use super::{Answer, Buffers, Error, ServerOptions, Settings, WebSocket};
+            use crate::adapter::fixed::{client_handshake, cut_off, nonce, Driver, Opening, Step};
+            use crate::handshake::client::ClientRequest;
+            use crate::handshake::server::{Handshake, Reject, Request};
+            use crate::handshake::Negotiated;
+            use crate::role::{Client, Entropy, Server};
+
+            /// Accepts a WebSocket. `storage` holds the head of the request, and is free again afterwards.
+            /// Plain HTTP requests are answered with 426.
+            ///
+            /// Octets bound it, not time, which is not known here: a head that `storage` does not hold is
+            /// refused, and after a refusal was written nothing is read or waited for. How long a read or a
+            /// write may take is for the transport to say, by a time-out.
+            ///
+            /// # Errors
+            ///
+            /// [`Error::Opening`] after the client was told, the transport then being to be ended;
+            /// [`Error::Io`] if the transport failed, by a time-out too: an opening handshake cannot be
+            /// resumed.
+            $(
+                #[doc = $cancel_safety]
+                /// Not cancel safe: dropped, the opening handshake is lost. End the transport.
+            )?
+            pub $($async)? fn accept<'b, S: Read + Write>(
+                stream: S,
+                options: &ServerOptions<'_>,
+                storage: &mut [u8],
+                buffers: Buffers<'b>,
+            ) -> Result<WebSocket<'b, S, Server>, Error<S::Error>> {
+                accept_with(stream, options, storage, buffers, |_| Ok(()))$($await)*
+            }
+
+            /// As [`accept`], where the application looks at the request, and refuses it, such as by 404, or
+            /// adds to the [`Answer`]; `Ok(())` adds nothing.
+            ///
+            /// # Errors
+            ///
+            /// As [`accept`].
+            $(
+                #[doc = $cancel_safety]
+                /// Not cancel safe: dropped, the opening handshake is lost. End the transport.
+            )?
+            pub $($async)? fn accept_with<'b, 'r, S: Read + Write, A: Into<Answer<'r>>>(
+                mut stream: S,
+                options: &ServerOptions<'_>,
+                storage: &mut [u8],
+                buffers: Buffers<'b>,
+                decide: impl FnOnce(&Request<'_>) -> Result<A, Reject<'r>>,
+            ) -> Result<WebSocket<'b, S, Server>, Error<S::Error>> {
+                let mut handshake = Handshake::new(storage, options.settings.head_limits);
+                let mut decide = Some(decide);
+                let mut opening = Opening::new(buffers);
+                run(&mut stream, &mut opening, |opening| {
+                    let decide = |request: &Request<'_>| match decide.take() {
+                        Some(decide) => decide(request).map(Into::into),
+                        None => Ok(Answer::new()),
+                    };
+                    opening.serve(&mut handshake, options, decide);
+                })
+                $($await)*?;
+                Ok(WebSocket::opened(stream, opening.open(Server, options.settings.config)?))
+            }
+
+            /// Opens a WebSocket on a transport that is connected already, with TLS if the URI asks for it.
+            /// The nonce and all masking keys come from `entropy`. `storage` holds the head of the response,
+            /// and is free again afterwards; the request must fit the write buffer.
+            ///
+            /// # Errors
+            ///
+            /// [`Error::Opening`]: end the transport; [`Error::Io`] if the transport failed, by a time-out
+            /// too: an opening handshake cannot be resumed.
+            $(
+                #[doc = $cancel_safety]
+                /// Not cancel safe: dropped, the opening handshake is lost. End the transport.
+            )?
+            pub $($async)? fn connect<'b, S: Read + Write, E: Entropy>(
+                mut stream: S,
+                request: ClientRequest<'_>,
+                mut entropy: E,
+                settings: &Settings,
+                storage: &mut [u8],
+                buffers: Buffers<'b>,
+            ) -> Result<WebSocket<'b, S, Client<E>>, Error<S::Error>> {
+                let mut handshake = client_handshake(request, nonce(&mut entropy)?, storage, settings);
+                let mut opening = Opening::new(buffers);
+                opening.request(&handshake)?;
+                let answered =
+                    run(&mut stream, &mut opening, |opening| opening.ask(&mut handshake))$($await)*;
+                answered.map_err(|error| cut_off(&handshake, error))?;
+                Ok(WebSocket::opened(stream, opening.open(Client::new(entropy), settings.config)?))
+            }
+
+            impl<'b, S, R> WebSocket<'b, S, R> {
+                fn opened(stream: S, (driver, session): (Driver<'b, R>, Negotiated)) -> Self {
+                    Self { stream, session, driver }
+                }
+            }
+
+            /// Does what the handshake asks for until it is done.
+            $($async)? fn run<'b, S: Read + Write>(
+                stream: &mut S,
+                opening: &mut Opening<'b>,
+                mut judge: impl FnMut(&mut Opening<'b>),
+            ) -> Result<(), Error<S::Error>> {
+                loop {
+                    match opening.step() {
+                        Step::Done => return Ok(()),
+                        Step::Judge => judge(opening),
+                        Step::Read => {
+                            let result = stream.read(opening.space())$($await)*;
+                            opening.received(result)?;
+                        }
+                        Step::Write => {
+                            let result = stream.write(opening.output())$($await)*;
+                            opening.written(result)?;
+                        }
+                        Step::Flush => {
+                            let result = stream.flush()$($await)*;
+                            opening.flushed(result)?;
+                        }
+                    }
+                }
+            }
+        }
+    };
+}
+
+pub(in crate::adapter) use opening;
