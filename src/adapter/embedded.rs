@@ -5,8 +5,8 @@
 // A macro, because no other means of the language makes a function `async` in one place and not in another. What
 // differs is given as arguments:
 //
-//     opening!([] [] [] embedded_io);
-//     opening!([async] [.await] ["\n# Cancel safety\n"] embedded_io_async);
+//     socket!([] [] [] embedded_io);
+//     socket!([async] [.await] ["\n# Cancel safety\n"] embedded_io_async);
 //
 // 1. `$async` stands before each function that waits.
 // 2. `$await` stands after each call of such a function.
@@ -14,10 +14,14 @@
 //    Both are left out where nothing is given: a function that blocks cannot be dropped half-way.
 // 4. `$io` is the crate with the traits `Read` and `Write`.
 //
+// The module that a macro is used in has a `yield_now` of its own: how other tasks have their turn.
+//
 // Neither rustfmt nor all lints of clippy look into a macro. For panics a test does, in tests/layering.rs.
 
 #[cfg(feature = "handshake")]
 mod opening;
+mod socket;
 
 #[cfg(feature = "handshake")]
 pub(super) use opening::opening;
+pub(super) use socket::socket;
