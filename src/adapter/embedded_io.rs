@@ -29,17 +29,7 @@
 //! # }
 //! ```
 //!
-//! # The end
-//!
-//! The traits know no way to end one direction of a transport, so ending it is left to the caller. Once
-//! [`recv`](WebSocket::recv) has returned `None`, [`Error::Protocol`], or [`Error::Io`] with anything but a
-//! time-out, it does not touch the transport any more. After such an error the next `recv` returns `None`;
-//! from then on [`closed`](WebSocket::closed) tells how the connection ended.
-//!
-//! Take the transport [back](WebSocket::into_inner); end its writing direction, where it can; unless a read
-//! has told already that the peer has ended, read on until it does, within a bound, so that the answer to
-//! what the peer is still sending is no reset that overtakes our Close (RFC 6455 section 7.1.1); then close
-//! it. The same holds after a refused opening handshake: pass `&mut stream` to keep the stream.
+//! What is to be done at the end of a connection stands at [`WebSocket`].
 //!
 //! # Time
 //!

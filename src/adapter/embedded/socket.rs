@@ -30,6 +30,22 @@ macro_rules! socket {
         use crate::time::{Timestamp, Wake};
 
         /// A WebSocket on a transport of firmware, in buffers that live for `'b`.
+        ///
+        /// # The end
+        ///
+        /// [`Read`] and [`Write`] cannot end one direction of a transport, so the caller ends it. Once
+        /// [`recv`](Self::recv) has returned `None`, [`Error::Protocol`], or [`Error::Io`] with anything but a
+        /// time-out, it does not touch the transport any more. After such an error the next `recv` returns
+        /// `None`. From then on [`closed`](Self::closed) tells how the connection ended. Then:
+        ///
+        /// 1. Take the transport [back](Self::into_inner).
+        /// 2. End its writing direction, if it can.
+        /// 3. Read on until the peer ends, within a bound, unless a read has told already that it did. Without
+        ///    this, what the peer is still sending can be answered by a reset, which overtakes our Close (RFC
+        ///    6455 section 7.1.1).
+        /// 4. Close it.
+        ///
+        /// The same holds after a refused opening handshake: pass `&mut stream` to keep the stream.
         pub struct WebSocket<'b, S, R> {
             stream: S,
             #[cfg(feature = "handshake")]
