@@ -18,18 +18,17 @@ macro_rules! opening {
             /// Accepts a WebSocket. `storage` holds the head of the request, and is free again afterwards.
             /// Plain HTTP requests are answered with 426.
             ///
-            /// Octets bound it, not time, which is not known here: a head that `storage` does not hold is
-            /// refused, and after a refusal was written nothing is read or waited for. How long a read or a
-            /// write may take is for the transport to say, by a time-out.
+            /// There is a bound on octets but none on time, since there is no clock here. A head that
+            /// `storage` does not hold is refused; after a refusal was written nothing is read or waited for.
+            /// How long a read or a write may take is for the transport to say, by a time-out.
             ///
             /// # Errors
             ///
-            /// [`Error::Opening`] after the client was told, the transport then being to be ended;
-            /// [`Error::Io`] if the transport failed, by a time-out too: an opening handshake cannot be
-            /// resumed.
+            /// [`Error::Opening`] after the client was told: end the transport; [`Error::Io`] if the
+            /// transport failed, by a time-out too: an opening handshake cannot be resumed.
             $(
                 #[doc = $cancel_safety]
-                /// Not cancel safe: dropped, the opening handshake is lost. End the transport.
+                /// Not cancel safe: if it is dropped, the opening handshake is lost. End the transport.
             )?
             pub $($async)? fn accept<'b, S: Read + Write>(
                 stream: S,
@@ -48,7 +47,7 @@ macro_rules! opening {
             /// As [`accept`].
             $(
                 #[doc = $cancel_safety]
-                /// Not cancel safe: dropped, the opening handshake is lost. End the transport.
+                /// Not cancel safe: if it is dropped, the opening handshake is lost. End the transport.
             )?
             pub $($async)? fn accept_with<'b, 'r, S: Read + Write, A: Into<Answer<'r>>>(
                 mut stream: S,
@@ -81,7 +80,7 @@ macro_rules! opening {
             /// too: an opening handshake cannot be resumed.
             $(
                 #[doc = $cancel_safety]
-                /// Not cancel safe: dropped, the opening handshake is lost. End the transport.
+                /// Not cancel safe: if it is dropped, the opening handshake is lost. End the transport.
             )?
             pub $($async)? fn connect<'b, S: Read + Write, E: Entropy>(
                 mut stream: S,

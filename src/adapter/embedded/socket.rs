@@ -34,15 +34,15 @@ macro_rules! socket {
         /// # The end
         ///
         /// [`Read`] and [`Write`] cannot end one direction of a transport, so the caller ends it. Once
-        /// [`recv`](Self::recv) has returned `None`, [`Error::Protocol`], or [`Error::Io`] with anything but a
-        /// time-out, it does not touch the transport any more. After such an error the next `recv` returns
+        /// [`recv`](Self::recv) has returned `None`, [`Error::Protocol`], or [`Error::Io`] with anything but
+        /// a time-out, it does not touch the transport any more. After such an error the next `recv` returns
         /// `None`. From then on [`closed`](Self::closed) tells how the connection ended. Then:
         ///
         /// 1. Take the transport [back](Self::into_inner).
         /// 2. End its writing direction, if it can.
-        /// 3. Read on until the peer ends, within a bound, unless a read has told already that it did. Without
-        ///    this, what the peer is still sending can be answered by a reset, which overtakes our Close (RFC
-        ///    6455 section 7.1.1).
+        /// 3. Read on until the peer ends, within a bound, unless a read has told already that it did.
+        ///    Without this, what the peer is still sending can be answered by a reset, which overtakes our
+        ///    Close (RFC 6455 section 7.1.1).
         /// 4. Close it.
         ///
         /// The same holds after a refused opening handshake: pass `&mut stream` to keep the stream.
@@ -82,8 +82,9 @@ macro_rules! socket {
             /// [`Error::Send`] while there is no masking key for an answer.
             $(
                 #[doc = $cancel_safety]
-                /// Cancel safe: dropped, nothing that was received or queued is lost. As everywhere here,
-                /// that is as true as the transport's own `read`, `write` and `flush` are cancel safe.
+                /// Cancel safe: if it is dropped, nothing that was received or queued is lost. This needs, as
+                /// all such sections here do, a transport whose own `read`, `write` and `flush` are cancel
+                /// safe.
             )?
             pub $($async)? fn recv(&mut self) -> Result<Option<Event<'_>>, Error<S::Error>> {
                 Ok(self.recv_with()$($await)*?.map(|(event, _)| event))
@@ -355,8 +356,8 @@ macro_rules! socket {
             /// [`Error::Send`] if the connection does not allow it, [`Error::Io`] if the transport failed.
             $(
                 #[doc = $cancel_safety]
-                /// As [`feed`](Self::feed) until the message is queued; dropped later, it is written by the
-                /// next operation. Who must know which, calls `feed` and [`flush`](Self::flush).
+                /// As [`feed`](Self::feed) until the message is queued. If it is dropped later, the next
+                /// operation writes the message. To know which, call `feed`, then [`flush`](Self::flush).
             )?
             pub $($async)? fn send<'p>(
                 &mut self,
@@ -391,9 +392,10 @@ macro_rules! socket {
             /// As [`send`](Self::send).
             $(
                 #[doc = $cancel_safety]
-                /// Nothing is lost. Dropped where [`frame_remaining`](Self::frame_remaining) is 0, nothing of
-                /// the message was queued. Otherwise it was longer than the write buffer, and so many of its
-                /// octets are missing: give them to [`feed_payload`](Self::feed_payload).
+                /// Nothing is lost. If it is dropped and [`frame_remaining`](Self::frame_remaining) is 0,
+                /// nothing of the message was queued. Otherwise the message was longer than the write buffer,
+                /// and that many of its octets are missing: give them to
+                /// [`feed_payload`](Self::feed_payload).
             )?
             pub $($async)? fn feed<'p>(
                 &mut self,
@@ -436,7 +438,7 @@ macro_rules! socket {
             /// As [`send`](Self::send).
             $(
                 #[doc = $cancel_safety]
-                /// Cancel safe: dropped, the frame was not begun.
+                /// Cancel safe: if it is dropped, the frame was not begun.
             )?
             pub $($async)? fn begin_frame(
                 &mut self,
@@ -481,8 +483,8 @@ macro_rules! socket {
             /// As [`send`](Self::send).
             $(
                 #[doc = $cancel_safety]
-                /// Dropped while it waits for room, the Ping was not queued; dropped later, it is written by
-                /// the next operation.
+                /// If it is dropped while it waits for room, the Ping was not queued. If it is dropped later,
+                /// the next operation writes the Ping.
             )?
             pub $($async)? fn ping(&mut self, payload: ControlPayload<'_>) -> Result<(), Error<S::Error>> {
                 self.queue(|outbound| outbound.ping(payload))$($await)*?;
