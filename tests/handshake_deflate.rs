@@ -516,7 +516,9 @@ fn req_7692_7_3_1_the_defaults_bound_no_window_below_1024_octets() {
         assert!(policy.client_max_window_bits.window_size() >= 1024);
         let (_, session) = answer(&[&offered(plain().deflate(&[Offer::DEFAULT])).unwrap()], &policy);
         let params = session.unwrap();
-        assert!([Side::Server, Side::Client].iter().all(|side| params.window_bits(*side).window_size() >= 1024));
+        assert!([Side::Server, Side::Client]
+            .iter()
+            .all(|side| params.window_bits(*side).window_size() >= 1024));
     }
     assert_eq!(Offer::DEFAULT.server_max_window_bits, None);
     assert_eq!(Offer::DEFAULT.client_max_window_bits, ClientWindow::Any);
