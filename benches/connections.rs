@@ -36,7 +36,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
     match arguments.as_slice() {
         ["serve", how, count] => loopback::serve(how, count.parse()?),
-        ["connect", url, count] => loopback::connect(url, count.parse()?),
+        ["connect", url, count] => loopback::connect_many(url, count.parse()?),
         _ => {
             let simulated = arguments.first().map_or(Ok(1_000_000), |count| count.parse())?;
             let real = arguments.get(1).map_or(Ok(10_000), |count| count.parse())?;

@@ -6,7 +6,7 @@
 use std::env;
 use std::error::Error;
 
-use sockless::adapter::tokio::{dial, WebSocket};
+use sockless::adapter::tokio::{connect, WebSocket};
 use sockless::adapter::Settings;
 use sockless::deflate::Offer;
 use sockless::handshake::client::ClientRequest;
@@ -40,7 +40,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
 async fn open(url: &str) -> Result<Socket, Box<dyn Error>> {
     let request = ClientRequest::new(Uri::parse(url)?).deflate(&[Offer::DEFAULT]);
-    Ok(dial(request, &Settings::DEFAULT).await?)
+    Ok(connect(request, &Settings::DEFAULT).await?)
 }
 
 async fn case_count(url: &str) -> Result<u32, Box<dyn Error>> {

@@ -10,7 +10,7 @@ use std::io::{self, ErrorKind, IsTerminal};
 
 use clap::Parser;
 use log::{log, Printable};
-use sockless::adapter::tokio::{dial, WebSocket};
+use sockless::adapter::tokio::{connect, WebSocket};
 use sockless::adapter::Settings;
 use sockless::deflate::Offer;
 use sockless::handshake::client::ClientRequest;
@@ -103,7 +103,7 @@ async fn open(options: &Options) -> Result<Socket, Box<dyn Error>> {
         None if options.deflate || !options.no_deflate => request = request.deflate(&[Offer::DEFAULT]),
         None => {}
     }
-    Ok(dial(request, &Settings::DEFAULT).await?)
+    Ok(connect(request, &Settings::DEFAULT).await?)
 }
 
 async fn echo(socket: &mut Socket) -> Result<(), Box<dyn Error>> {

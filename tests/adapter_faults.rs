@@ -14,7 +14,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use common::{to, CLOSE, PING, PONG, TEXT, TEXT_PART};
-use sockless::adapter::tokio::{accept, connect, Tokio, WebSocket};
+use sockless::adapter::tokio::{accept, client, Tokio, WebSocket};
 use sockless::adapter::{Error, ServerOptions, Settings};
 use sockless::handshake::client::ClientRequest;
 use sockless::handshake::{OriginPolicy, Uri};
@@ -264,7 +264,7 @@ async fn an_opening_handshake_has_its_time_and_no_more() {
     let (ours, _silent) = duplex(1 << 16);
     let (stream, alive) = noted(ours, None);
     let request = ClientRequest::new(Uri::parse("ws://example.com/").unwrap());
-    let (result, took) = timed(connect(stream, request, &settings)).await;
+    let (result, took) = timed(client(stream, request, &settings)).await;
     assert!(matches!(result.unwrap_err(), Error::Protocol(error) if error == late));
     lasted(took, seconds(30));
     assert!(alive.upgrade().is_none());

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use broadcast::Room;
 use common::counting::{held, Counting};
-use sockless::adapter::tokio::{dial, WebSocket};
+use sockless::adapter::tokio::{connect, WebSocket};
 use sockless::adapter::Settings;
 use sockless::handshake::client::ClientRequest;
 use sockless::handshake::Uri;
@@ -44,7 +44,7 @@ fn run(test: impl Future<Output = ()>) -> isize {
 }
 
 async fn join(url: &str) -> Socket {
-    dial(ClientRequest::new(Uri::parse(url).unwrap()), &Settings::DEFAULT).await.unwrap()
+    connect(ClientRequest::new(Uri::parse(url).unwrap()), &Settings::DEFAULT).await.unwrap()
 }
 
 /// The number that a message carries.

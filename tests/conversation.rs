@@ -102,7 +102,7 @@ fn as_client(frames: &[u8], sizes: &[usize]) -> (Told, usize) {
     let mut stream = Cut::new(Vec::new(), sizes);
     stream.frames = Some(frames.to_vec());
     let request = ClientRequest::new(Uri::parse("ws://a/chat").unwrap());
-    let (told, written) = listen(std_io::connect(stream, request, &Settings::DEFAULT).unwrap());
+    let (told, written) = listen(std_io::client(stream, request, &Settings::DEFAULT).unwrap());
     (told, written.len())
 }
 

@@ -218,7 +218,7 @@ fn values(p: &mut Printed) {
     p.show(&TimeoutAction::SendPing);
     p.show(&Output::default());
     p.show(&MessageProgress::default());
-    p.show(&adapter::DialStage::Connecting);
+    p.show(&adapter::ConnectStage::Connecting);
     p.show(&adapter::Connections::new());
     p.show(&BodyError::InvalidChunk);
     p.show(&Progress { open: true, ..Progress::default() });
@@ -775,7 +775,7 @@ fn std_adapter(p: &mut Printed) {
     let answer = format!("HTTP/1.1 403 No\r\nSet-Cookie: {SECRET}\r\n\r\n{SECRET}");
     let uri = Uri::parse("ws://srv.example").unwrap();
     let error =
-        std_io::connect(Pipe::new(answer), client::ClientRequest::new(uri), &adapter::Settings::DEFAULT);
+        std_io::client(Pipe::new(answer), client::ClientRequest::new(uri), &adapter::Settings::DEFAULT);
     let error = error.unwrap_err();
     p.show(&error);
     let adapter::Error::Opening(error) = error else { panic!("{error}") };

@@ -10,7 +10,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use sockless::adapter::{std_io, tokio as on_tokio, DialStage, Error, OpeningError, Settings};
+use sockless::adapter::{std_io, tokio as on_tokio, ConnectStage, Error, OpeningError, Settings};
 use sockless::handshake::client::ClientRequest;
 use sockless::handshake::Uri;
 use sockless::{ProtocolError, Timeout, Timeouts};
@@ -40,9 +40,9 @@ fn dial_on(on_tokio: bool, url: &str, settings: Settings) -> (Result<(), Error>,
         let request = ClientRequest::new(Uri::parse(&url).unwrap());
         let runtime = runtime();
         let result = if on_tokio {
-            runtime.block_on(async { on_tokio::dial(request, &settings).await.map(drop) })
+            runtime.block_on(async { on_tokio::connect(request, &settings).await.map(drop) })
         } else {
-            std_io::dial(request, &settings).map(drop)
+            std_io::connect(request, &settings).map(drop)
         };
         sender.send((result, began.elapsed())).unwrap();
         runtime.shutdown_background(); // without waiting for a resolver
@@ -81,7 +81,7 @@ fn connecting_is_within_the_opening_time() {
     let hole = black_hole("127.0.0.1:0");
     for limit in [Duration::from_millis(300), Duration::from_millis(1200)] {
         for (result, took) in dial(&format!("ws://{}/", hole.address), opening(limit)) {
-            let stage = DialStage::Connecting;
+            let stage = ConnectStage::Connecting;
             assert!(matches!(result, Err(Error::Opening(OpeningError::TimedOut(late))) if late == stage));
             assert!(took >= limit && took < limit + Duration::from_secs(1), "{took:?} instead of {limit:?}");
         }
@@ -159,7 +159,7 @@ fn a_resolver_that_hangs_is_given_up() {
     if std::env::var_os(INSIDE).is_some() {
         for limit in [Duration::from_millis(300), Duration::from_millis(1200)] {
             for (result, took) in dial("ws://nobody.example/", opening(limit)) {
-                let stage = DialStage::Resolving;
+                let stage = ConnectStage::Resolving;
                 let late =
                     matches!(result, Err(Error::Opening(OpeningError::TimedOut(late))) if late == stage);
                 assert!(late, "{result:?}");

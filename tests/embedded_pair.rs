@@ -166,7 +166,7 @@ macro_rules! both_sides {
             let buffers = Buffers::new(&mut read, &mut write).unwrap();
             let request = ClientRequest::new(Uri::parse("ws://h/echo").unwrap());
             let (mut storage, settings) = (vec![0; 1 << 16], $adapter::Settings::DEFAULT);
-            let socket = $adapter::connect(stream, request, keys, &settings, &mut storage, buffers)$($wait)*;
+            let socket = $adapter::client(stream, request, keys, &settings, &mut storage, buffers)$($wait)*;
             let mut socket = socket.unwrap();
             let mut assembler = SliceAssembler::new(&mut storage);
             for len in SIZES {

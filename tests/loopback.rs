@@ -58,7 +58,7 @@ fn req_6455_4_1_6_without_a_proxy_the_client_connects_directly_and_both_agree() 
         .unwrap()
         .origin("http://example.com")
         .unwrap();
-    let mut socket = std_io::dial(request, &Settings::DEFAULT).unwrap();
+    let mut socket = std_io::connect(request, &Settings::DEFAULT).unwrap();
     assert_eq!(socket.negotiated().subprotocol, Some(0));
     for size in [0, 1, 125, 126, 65_535, 65_536, 3 << 20] {
         let octets: Vec<u8> = (0..=250).cycle().take(size).collect();
@@ -78,14 +78,14 @@ fn req_6455_4_1_8_a_connection_that_fails_fails_the_handshake() {
     let (listener, url) = listener();
     drop(listener);
     let request = ClientRequest::new(Uri::parse(&url).unwrap());
-    assert!(matches!(std_io::dial(request, &Settings::DEFAULT), Err(Error::Io(_))));
+    assert!(matches!(std_io::connect(request, &Settings::DEFAULT), Err(Error::Io(_))));
 }
 
 #[test]
 fn a_secure_uri_is_never_opened_in_clear() {
     let _watchdog = watchdog!();
     let request = ClientRequest::new(Uri::parse("wss://127.0.0.1:9/").unwrap());
-    let error = std_io::dial(request, &Settings::DEFAULT).unwrap_err();
+    let error = std_io::connect(request, &Settings::DEFAULT).unwrap_err();
     assert!(matches!(error, Error::Opening(OpeningError::TlsRequired)));
 }
 
@@ -99,7 +99,7 @@ fn a_refusal_reaches_the_client_with_status_fields_and_body() {
         std_io::accept_with(stream, &open(), |_| Err::<(), _>(refusal)).unwrap_err()
     });
     let request = ClientRequest::new(Uri::parse(&url).unwrap());
-    let Err(Error::Opening(OpeningError::Rejected(rejection))) = std_io::dial(request, &Settings::DEFAULT)
+    let Err(Error::Opening(OpeningError::Rejected(rejection))) = std_io::connect(request, &Settings::DEFAULT)
     else {
         panic!("not rejected")
     };
@@ -198,7 +198,7 @@ fn a_message_of_any_size_streams_both_ways_in_constant_memory() {
         (total, largest)
     });
     let request = ClientRequest::new(Uri::parse(&url).unwrap());
-    let mut socket = std_io::dial(request, &Settings::DEFAULT).unwrap();
+    let mut socket = std_io::connect(request, &Settings::DEFAULT).unwrap();
     let piece = vec![0x42; PIECE];
     for n in 1..=PIECES {
         socket.send_fragment(&piece[..], n == PIECES).unwrap();
@@ -228,9 +228,9 @@ async fn the_tokio_adapter_opens_refuses_and_closes_as_well() {
         }
     });
     let request = ClientRequest::new(Uri::parse(&url).unwrap());
-    let error = adapter::dial(request, &Settings::DEFAULT).await.unwrap_err();
+    let error = adapter::connect(request, &Settings::DEFAULT).await.unwrap_err();
     assert!(matches!(error, Error::Opening(OpeningError::Rejected(rejection)) if rejection.status == 503));
-    let mut socket = adapter::dial(request, &Settings::DEFAULT).await.unwrap();
+    let mut socket = adapter::connect(request, &Settings::DEFAULT).await.unwrap();
     let text = "za\u{17C}\u{F3}\u{142}\u{107} ".repeat(100_000);
     socket.send(text.as_str()).await.unwrap();
     assert_eq!(socket.recv().await.unwrap(), Some(Message::Text(&text)));

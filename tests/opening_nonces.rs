@@ -162,17 +162,17 @@ fn connects(mut connect: impl FnMut(Taken)) {
 fn req_6455_4_1_29_each_connect_draws_a_nonce() {
     let _watchdog = watchdog!();
     let settings = Settings::DEFAULT;
-    connects(|stream| assert!(std_io::connect(stream, request("ws://a/"), &settings).is_err()));
+    connects(|stream| assert!(std_io::client(stream, request("ws://a/"), &settings).is_err()));
     connects(|stream| {
-        let connect = on_tokio::connect(stream, request("ws://a/"), &settings);
+        let connect = on_tokio::client(stream, request("ws://a/"), &settings);
         assert!(runtime().block_on(connect).is_err());
     });
     connects(|stream| {
-        let connect = futures_io::connect(stream, request("ws://a/"), &settings);
+        let connect = futures_io::client(stream, request("ws://a/"), &settings);
         assert!(smol::block_on(connect).is_err());
     });
     connects(|stream| {
-        let connect = polled::connect(stream, request("ws://a/"), &settings);
+        let connect = polled::client(stream, request("ws://a/"), &settings);
         assert!(smol::block_on(connect).is_err());
     });
 }
@@ -199,10 +199,10 @@ fn each_dial_draws_a_nonce() {
         let runtime = runtime();
         for _ in 0..COUNT {
             let result = if on_tokio {
-                let dial = on_tokio::dial(request(&url), &Settings::DEFAULT);
-                runtime.block_on(dial).map(drop)
+                let connect = on_tokio::connect(request(&url), &Settings::DEFAULT);
+                runtime.block_on(connect).map(drop)
             } else {
-                std_io::dial(request(&url), &Settings::DEFAULT).map(drop)
+                std_io::connect(request(&url), &Settings::DEFAULT).map(drop)
             };
             assert!(result.is_err(), "the server hung up");
         }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use sockless::adapter::futures_io::FuturesIo;
 use sockless::adapter::{
-    polled, std_io, tokio as on_tokio, DialStage, Error, OpeningError, Rejection, Settings,
+    polled, std_io, tokio as on_tokio, ConnectStage, Error, OpeningError, Rejection, Settings,
 };
 use sockless::handshake::client::ClientRequest;
 use sockless::handshake::{ComposeError, HandshakeError, HeadLimits, Uri};
@@ -51,21 +51,21 @@ fn request() -> ClientRequest<'static> {
 fn connect(adapter: Adapter, stream: TcpStream, settings: &Settings) -> Result<(), Error> {
     let asynchronous = |stream| smol::Async::new(stream).unwrap();
     match adapter {
-        Blocking => std_io::connect(stream, request(), settings).map(drop),
+        Blocking => std_io::client(stream, request(), settings).map(drop),
         Tokio => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
                 stream.set_nonblocking(true).unwrap();
                 let stream = tokio::net::TcpStream::from_std(stream).unwrap();
-                on_tokio::connect(stream, request(), settings).await.map(drop)
+                on_tokio::client(stream, request(), settings).await.map(drop)
             })
         }
         Smol => smol::block_on(async {
             let stream = FuturesIo::new(asynchronous(stream)).with_timer(smol::Timer::at);
-            polled::connect(stream, request(), settings).await.map(drop)
+            polled::client(stream, request(), settings).await.map(drop)
         }),
         Untimed => smol::block_on(async {
-            sockless::adapter::futures_io::connect(asynchronous(stream), request(), settings).await.map(drop)
+            sockless::adapter::futures_io::client(asynchronous(stream), request(), settings).await.map(drop)
         }),
     }
 }
@@ -341,8 +341,8 @@ fn what_an_opening_error_is_made_of_is_printed_once() {
         OpeningError::Rejected(rejection),
         OpeningError::Compose(ComposeError::ReservedField),
         OpeningError::TlsRequired,
-        OpeningError::TimedOut(DialStage::Resolving),
-        OpeningError::TimedOut(DialStage::Connecting),
+        OpeningError::TimedOut(ConnectStage::Resolving),
+        OpeningError::TimedOut(ConnectStage::Connecting),
         OpeningError::Entropy,
     ] {
         let (printed, mut source) = (error.to_string(), std::error::Error::source(&error));

@@ -125,7 +125,7 @@ async fn a_client_that_says_nothing_of_timers_has_those_of_clients() {
     let _watchdog = watchdog!();
     for settings in [Settings::DEFAULT, Settings::DEFAULT.with_config(Config::new())] {
         let (ours, _silent) = duplex(1 << 16);
-        let (result, took) = timed(on_tokio::connect(ours, request(), &settings)).await;
+        let (result, took) = timed(on_tokio::client(ours, request(), &settings)).await;
         assert!(is_late(&result, Timeout::OpeningHandshake), "{result:?}");
         between(took, seconds(30), seconds(31));
     }
@@ -174,7 +174,7 @@ fn blocking_sockets_have_the_same_timers() {
         between(first(&noting), seconds(9), seconds(10));
     }
     let mut noting = Noting::default();
-    assert!(std_io::connect(&mut noting, request(), &Settings::DEFAULT).is_err());
+    assert!(std_io::client(&mut noting, request(), &Settings::DEFAULT).is_err());
     between(first(&noting), seconds(29), seconds(30));
 }
 
@@ -327,7 +327,7 @@ fn on_blocking_sockets_the_writes_of_an_opening_have_their_time_too() {
         let value = "x".repeat(12 << 20);
         let fields = [("X-Long", value.as_str())];
         let settings = Settings::DEFAULT.with_timeouts(opening(Duration::from_millis(300)));
-        std_io::connect(ours, request().fields(&fields).unwrap(), &settings).map(|_| ())
+        std_io::client(ours, request().fields(&fields).unwrap(), &settings).map(|_| ())
     });
     assert!(is_late(&result, Timeout::OpeningHandshake), "{result:?}");
 }
@@ -480,7 +480,7 @@ async fn a_client_says_nothing_to_a_server_that_is_too_slow() {
     let _watchdog = watchdog!();
     let (ours, mut peer) = duplex(1 << 16);
     let settings = Settings::DEFAULT.with_timeouts(opening(seconds(2)));
-    let (result, took) = timed(on_tokio::connect(ours, request(), &settings)).await;
+    let (result, took) = timed(on_tokio::client(ours, request(), &settings)).await;
     assert!(is_late(&result, Timeout::OpeningHandshake), "{result:?}");
     between(took, seconds(2), seconds(8));
     let mut got = String::new();

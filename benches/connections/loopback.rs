@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use sockless::adapter::tokio::{accept, dial, WebSocket};
+use sockless::adapter::tokio::{accept, connect, WebSocket};
 use sockless::adapter::{ServerOptions, Settings};
 use sockless::deflate::Tuning;
 use sockless::handshake::client::ClientRequest;
@@ -125,7 +125,7 @@ async fn echo(mut socket: Socket) -> Result<()> {
 }
 
 /// The clients' process.
-pub fn connect(url: &str, count: usize) -> Result<()> {
+pub fn connect_many(url: &str, count: usize) -> Result<()> {
     let mut orders = std::io::stdin().lines();
     Builder::new_current_thread().enable_all().build()?.block_on(async {
         let mut sockets: Vec<WebSocket<TcpStream, Client<SystemEntropy>>> = Vec::with_capacity(count);
@@ -133,7 +133,7 @@ pub fn connect(url: &str, count: usize) -> Result<()> {
         while sockets.len() < count {
             while opening.len() < OPENING && sockets.len() + opening.len() < count {
                 let uri = Uri::parse(url)?;
-                opening.push(async move { dial(ClientRequest::new(uri), &Settings::DEFAULT).await });
+                opening.push(async move { connect(ClientRequest::new(uri), &Settings::DEFAULT).await });
             }
             if let Some(socket) = opening.next().await {
                 sockets.push(socket?);

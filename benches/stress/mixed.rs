@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 use std::time::Duration;
 
-use sockless::adapter::tokio::{connect, WebSocket};
+use sockless::adapter::tokio::{client, WebSocket};
 use sockless::adapter::Settings;
 use sockless::deflate::Offer;
 use sockless::handshake::client::ClientRequest;
@@ -106,7 +106,7 @@ async fn open(address: SocketAddr, compressed: bool) -> Result<Socket> {
     if compressed {
         request = request.deflate(&[Offer::DEFAULT]);
     }
-    Ok(connect(stream, request, &Settings::DEFAULT).await?)
+    Ok(client(stream, request, &Settings::DEFAULT).await?)
 }
 
 /// Some messages, whose echoes must be what was sent, in order.

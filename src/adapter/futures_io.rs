@@ -23,7 +23,7 @@
 //! }
 //! ```
 //!
-//! A client opens its own by [`polled::connect`] in the same way.
+//! A client opens its own by [`polled::client`] in the same way.
 
 use alloc::boxed::Box;
 use core::future::Future;
@@ -241,13 +241,13 @@ pub async fn accept_buffered<S: AsyncRead + AsyncWrite + Unpin, A: Into<Answer>>
 ///
 /// # Errors
 ///
-/// As [`polled::connect`].
+/// As [`polled::client`].
 ///
 /// # Cancel safety
 ///
 /// Not cancel safe: dropped, the transport is dropped with it.
 #[cfg(all(feature = "handshake", feature = "rng"))]
-pub async fn connect<S: AsyncRead + AsyncWrite + Unpin>(
+pub async fn client<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
     request: ClientRequest<'_>,
     settings: &Settings,

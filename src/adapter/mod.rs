@@ -9,7 +9,7 @@
 //! Dialling is left to the application, which knows its addresses: RFC 6455 section 4.1 lets one connection
 //! at a time be opening to an address (6455-4.1-2), or to a host name where a proxy hides the address
 //! (6455-4.1-3), and wants the number of those that are opening bounded (6455-4.1-4); RFC 8305 staggers
-//! addresses of both families (8305-1). `dial` tries one address after the other; `connect` takes a transport
+//! addresses of both families (8305-1). `connect` tries one address after the other; `client` takes a transport
 //! however it was made.
 //!
 //! After an abnormal closure a client waits before it connects again, at first a random time of up to five
@@ -53,4 +53,6 @@ pub use error::{Error, ReuniteError};
 #[cfg(all(feature = "deflate", feature = "handshake", feature = "rng"))]
 pub use opening::ServerDeflate;
 #[cfg(all(feature = "std", feature = "handshake", feature = "rng"))]
-pub use opening::{Accepted, Answer, DialStage, OpeningError, Refusal, Rejection, ServerOptions, Settings};
+pub use opening::{
+    Accepted, Answer, ConnectStage, OpeningError, Refusal, Rejection, ServerOptions, Settings,
+};

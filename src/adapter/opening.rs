@@ -428,17 +428,17 @@ impl fmt::Display for Rejection {
     }
 }
 
-/// What comes before the handshake where a client dials.
+/// What comes before the handshake where a client connects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum DialStage {
+pub enum ConnectStage {
     /// The addresses of the host are looked up.
     Resolving,
     /// A connection to one of them is made.
     Connecting,
 }
 
-impl fmt::Display for DialStage {
+impl fmt::Display for ConnectStage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Resolving => "looking up the host",
@@ -470,7 +470,7 @@ pub enum OpeningError {
     TlsRequired,
     /// The opening time was up while a client did this. Where it is up later, in the handshake itself, that is
     /// [`Timeout::OpeningHandshake`].
-    TimedOut(DialStage),
+    TimedOut(ConnectStage),
     /// There is no nonce to be had.
     Entropy,
 }

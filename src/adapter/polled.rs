@@ -10,7 +10,7 @@ mod reading;
 mod split;
 
 #[cfg(all(feature = "handshake", feature = "rng"))]
-pub use opening::{accept, accept_buffered, accept_or_http, accept_with, connect, Opened};
+pub use opening::{accept, accept_buffered, accept_or_http, accept_with, client, Opened};
 #[cfg(all(feature = "handshake", feature = "rng"))]
 pub(in crate::adapter) use opening::{open, open_client, serve_only};
 pub use outgoing::{Feed, Incoming, Outgoing};

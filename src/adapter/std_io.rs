@@ -16,7 +16,7 @@ mod split;
 mod opening;
 
 #[cfg(all(feature = "handshake", feature = "rng"))]
-pub use opening::{accept, accept_buffered, accept_or_http, accept_with, connect, dial, Opened};
+pub use opening::{accept, accept_buffered, accept_or_http, accept_with, client, connect, Opened};
 pub use split::{Receiver, Sender, SplitStream};
 
 use std::io::{self, IoSlice, Read, Write};

@@ -21,7 +21,7 @@ use ::tokio::time::{sleep_until, Instant, Sleep};
 use super::opening::{share, Plain};
 use super::polled::{self, PollTransport};
 #[cfg(all(feature = "handshake", feature = "rng"))]
-use super::{Accepted, Answer, DialStage, Error, OpeningError, Refusal, ServerOptions, Settings};
+use super::{Accepted, Answer, ConnectStage, Error, OpeningError, Refusal, ServerOptions, Settings};
 #[cfg(all(feature = "handshake", feature = "rng"))]
 use crate::entropy::SystemEntropy;
 #[cfg(all(feature = "handshake", feature = "rng"))]
@@ -204,13 +204,13 @@ pub async fn accept_buffered<S: AsyncRead + AsyncWrite + Unpin, A: Into<Answer>>
 ///
 /// # Errors
 ///
-/// As [`polled::connect`].
+/// As [`polled::client`].
 ///
 /// # Cancel safety
 ///
 /// Not cancel safe: dropped, the transport is dropped with it.
 #[cfg(all(feature = "handshake", feature = "rng"))]
-pub async fn connect<S: AsyncRead + AsyncWrite + Unpin>(
+pub async fn client<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
     request: ClientRequest<'_>,
     settings: &Settings,
@@ -226,14 +226,14 @@ pub async fn connect<S: AsyncRead + AsyncWrite + Unpin>(
 ///
 /// # Errors
 ///
-/// As [`connect`]; [`OpeningError::TimedOut`] if the time was up before the handshake;
+/// As [`client`]; [`OpeningError::TimedOut`] if the time was up before the handshake;
 /// [`OpeningError::TlsRequired`] for a `wss:` URI, which is never opened in clear.
 ///
 /// # Cancel safety
 ///
 /// Not cancel safe: dropped, the transport is dropped with it.
 #[cfg(all(feature = "handshake", feature = "rng"))]
-pub async fn dial(
+pub async fn connect(
     request: ClientRequest<'_>,
     settings: &Settings,
 ) -> Result<WebSocket<TcpStream, Client<SystemEntropy>>, Error> {
@@ -252,7 +252,7 @@ pub async fn dial(
 /// A connection to one of the addresses of this host.
 #[cfg(all(feature = "handshake", feature = "rng"))]
 async fn connected(address: (&str, u16), until: Option<Instant>) -> Result<TcpStream, Error> {
-    let addresses = in_time(until, DialStage::Resolving, lookup_host(address)).await?;
+    let addresses = in_time(until, ConnectStage::Resolving, lookup_host(address)).await?;
     let addresses = alloc::vec::Vec::from_iter(addresses);
     let mut failed = Error::from(io::Error::from(io::ErrorKind::AddrNotAvailable));
     for (at, address) in addresses.iter().enumerate() {
@@ -261,7 +261,7 @@ async fn connected(address: (&str, u16), until: Option<Instant>) -> Result<TcpSt
             let left = until.saturating_duration_since(now);
             now.checked_add(share(left, addresses.len().saturating_sub(at)))
         });
-        match in_time(until, DialStage::Connecting, TcpStream::connect(*address)).await {
+        match in_time(until, ConnectStage::Connecting, TcpStream::connect(*address)).await {
             Ok(stream) => return Ok(stream),
             Err(error) => failed = error,
         }
@@ -273,7 +273,7 @@ async fn connected(address: (&str, u16), until: Option<Instant>) -> Result<TcpSt
 #[cfg(all(feature = "handshake", feature = "rng"))]
 async fn in_time<T>(
     until: Option<Instant>,
-    stage: DialStage,
+    stage: ConnectStage,
     operation: impl core::future::Future<Output = io::Result<T>>,
 ) -> Result<T, Error> {
     match until {

@@ -1,6 +1,6 @@
 // The opening handshake of both adapters alike: `adapter` is one of the two, `go!` brings an operation to an end.
 
-use adapter::{accept, accept_with, connect, Answer, Buffers, Error, OpeningError, ServerOptions, Settings};
+use adapter::{accept, accept_with, client, Answer, Buffers, Error, OpeningError, ServerOptions, Settings};
 use embedded_io::ErrorKind;
 use sockless::deflate::Offer;
 use sockless::handshake::client::ClientRequest;
@@ -212,7 +212,7 @@ fn a_client_opens_whatever_the_buffers_and_takes_the_frames_behind_the_head() {
     for (read, grain) in [(1, 1), (16, 3), (4096, 4096)] {
         let mut script = Script::new(&input, grain);
         lend!(buffers, read, 256);
-        let socket = go!(connect(&mut script, request(), sample, &Settings::DEFAULT, &mut [0; 512], buffers));
+        let socket = go!(client(&mut script, request(), sample, &Settings::DEFAULT, &mut [0; 512], buffers));
         let mut socket = socket.unwrap();
         let mut heard = Vec::new();
         while let Ok(Some(Event::Data(data))) = go!(socket.recv()) {
@@ -231,7 +231,7 @@ fn a_client_is_told_what_came_instead() {
         let mut script = Script::new(response, 9);
         script.end = end;
         lend!(buffers, 16, 256);
-        let socket = go!(connect(&mut script, request(), sample, &Settings::DEFAULT, &mut [0; 512], buffers));
+        let socket = go!(client(&mut script, request(), sample, &Settings::DEFAULT, &mut [0; 512], buffers));
         socket.map(|_| ()).unwrap_err()
     };
     let whole = [RESPONSE.as_bytes(), b"\r\n"].concat();
@@ -266,7 +266,7 @@ fn a_client_that_offers_compression_asks_nothing_since_it_has_none() {
     ] {
         let mut script = Script::new(&[], 100);
         lend!(buffers, 16, 512);
-        let socket = go!(connect(&mut script, request, sample, &Settings::DEFAULT, &mut [0; 512], buffers));
+        let socket = go!(client(&mut script, request, sample, &Settings::DEFAULT, &mut [0; 512], buffers));
         let error = OpeningError::Compose(ComposeError::NoCodec);
         assert_eq!(socket.map(|_| ()), Err(Error::Opening(error)));
         assert_eq!(script.written, b"");
@@ -278,11 +278,11 @@ fn a_client_without_nonce_or_room_asks_nothing() {
     let mut script = Script::new(&[], 100);
     lend!(buffers, 16, 256);
     let none = |_: &mut [u8]| Err(EntropyError);
-    let socket = go!(connect(&mut script, request(), none, &Settings::DEFAULT, &mut [0; 512], buffers));
+    let socket = go!(client(&mut script, request(), none, &Settings::DEFAULT, &mut [0; 512], buffers));
     assert_eq!(socket.map(|_| ()), Err(Error::Opening(OpeningError::Entropy)));
 
     lend!(buffers, 16, Buffers::MIN_WRITE);
-    let socket = go!(connect(&mut script, request(), Keys(1), &Settings::DEFAULT, &mut [0; 512], buffers));
+    let socket = go!(client(&mut script, request(), Keys(1), &Settings::DEFAULT, &mut [0; 512], buffers));
     let error = socket.unwrap_err();
     assert!(matches!(error, Error::Opening(OpeningError::Compose(ComposeError::BufferTooSmall(_)))));
     assert_eq!(script.written, b"");

@@ -82,7 +82,7 @@ macro_rules! opening {
                 #[doc = $cancel_safety]
                 /// Not cancel safe: if it is dropped, the opening handshake is lost. End the transport.
             )?
-            pub $($async)? fn connect<'b, S: Read + Write, E: Entropy>(
+            pub $($async)? fn client<'b, S: Read + Write, E: Entropy>(
                 mut stream: S,
                 request: ClientRequest<'_>,
                 mut entropy: E,

@@ -11,7 +11,7 @@ macro_rules! socket {
         #[cfg(feature = "handshake")]
         pub use crate::adapter::fixed::{Answer, OpeningError, ServerOptions, Settings};
         #[cfg(feature = "handshake")]
-        pub use opening::{accept, accept_with, connect};
+        pub use opening::{accept, accept_with, client};
 
         pub use crate::adapter::fixed::{Buffers, Error};
 

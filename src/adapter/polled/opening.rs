@@ -185,7 +185,7 @@ pub(in crate::adapter) async fn open<S: PollTransport, A: Into<Answer>>(
 /// # Cancel safety
 ///
 /// Not cancel safe: dropped, the transport is dropped with it.
-pub async fn connect<S: PollTransport>(
+pub async fn client<S: PollTransport>(
     stream: S,
     request_for: ClientRequest<'_>,
     settings: &Settings,
@@ -194,7 +194,7 @@ pub async fn connect<S: PollTransport>(
     Box::pin(open_client(stream, request_for, settings, limit)).await
 }
 
-/// As [`connect`], with what is left of the opening time.
+/// As [`client`], with what is left of the opening time.
 pub(in crate::adapter) async fn open_client<S: PollTransport>(
     mut stream: S,
     request_for: ClientRequest<'_>,

@@ -17,7 +17,7 @@ use crate::adapter::opening::{
     too_late, until_end, ClientStep, Plain, ServerStep, LATE, MAX_DRAINED, SHORT_PARTING,
 };
 use crate::adapter::{
-    Accepted, Answer, Connections, DialStage, Error, OpeningError, Refusal, ServerOptions, Settings,
+    Accepted, Answer, ConnectStage, Connections, Error, OpeningError, Refusal, ServerOptions, Settings,
 };
 use crate::entropy::SystemEntropy;
 use crate::handshake::client::ClientRequest;
@@ -154,7 +154,7 @@ fn open<S: Stream, A: Into<Answer>>(
 ///
 /// [`Error::Opening`], with the server's answer if it was no 101, of which the body is read as well, as far as it
 /// comes in time; [`Error::Protocol`] if the server was too slow; [`Error::Io`] if the transport failed.
-pub fn connect<S: Stream>(
+pub fn client<S: Stream>(
     stream: S,
     request_for: ClientRequest<'_>,
     settings: &Settings,
@@ -162,7 +162,7 @@ pub fn connect<S: Stream>(
     open_client(stream, request_for, settings, settings.client_config().timeouts.opening)
 }
 
-/// As [`connect`], with what is left of the opening time.
+/// As [`client`], with what is left of the opening time.
 fn open_client<S: Stream>(
     mut stream: S,
     request_for: ClientRequest<'_>,
@@ -206,9 +206,9 @@ fn open_client<S: Stream>(
 ///
 /// # Errors
 ///
-/// As [`connect`]; [`OpeningError::TimedOut`] if the time was up before the handshake;
+/// As [`client`]; [`OpeningError::TimedOut`] if the time was up before the handshake;
 /// [`OpeningError::TlsRequired`] for a `wss:` URI, which is never opened in clear.
-pub fn dial(
+pub fn connect(
     request_for: ClientRequest<'_>,
     settings: &Settings,
 ) -> Result<WebSocket<TcpStream, Client<SystemEntropy>>, Error> {
@@ -236,7 +236,7 @@ pub fn dial(
         }
     }
     if left().is_some_and(|left| left.is_zero()) {
-        failed = OpeningError::TimedOut(DialStage::Connecting).into();
+        failed = OpeningError::TimedOut(ConnectStage::Connecting).into();
     }
     Err(failed)
 }
@@ -257,7 +257,7 @@ fn resolve((host, port): (&str, u16), limit: Option<Duration>) -> Result<Vec<Soc
     })?;
     match receiver.recv_timeout(limit) {
         Ok(addresses) => Ok(addresses?),
-        Err(mpsc::RecvTimeoutError::Timeout) => Err(OpeningError::TimedOut(DialStage::Resolving).into()),
+        Err(mpsc::RecvTimeoutError::Timeout) => Err(OpeningError::TimedOut(ConnectStage::Resolving).into()),
         Err(mpsc::RecvTimeoutError::Disconnected) => {
             Err(io::Error::other("the thread that looks up the host has ended").into())
         }

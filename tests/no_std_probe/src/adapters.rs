@@ -93,7 +93,7 @@ fn keys(dest: &mut [u8]) -> Result<(), EntropyError> {
 macro_rules! adapter {
     ($adapter:ident, $($async:ident)?, ($($wait:tt)*)) => {
         #[cfg(feature = "handshake")]
-        use sockless::adapter::$adapter::{accept, connect, ServerOptions, Settings};
+        use sockless::adapter::$adapter::{accept, client, ServerOptions, Settings};
         use sockless::adapter::$adapter::{Buffers, WebSocket};
 
         /// Every operation of the adapter.
@@ -164,7 +164,7 @@ macro_rules! adapter {
                 Ok(())
             };
             let settings = Settings::DEFAULT;
-            let opened = connect(&mut stream, request, sample, &settings, &mut storage, buffers)$($wait)*;
+            let opened = client(&mut stream, request, sample, &settings, &mut storage, buffers)$($wait)*;
             Some(accepted && opened.is_ok())
         }
     };
