@@ -6,11 +6,11 @@
 use std::env;
 use std::error::Error;
 
-use sockless::adapter::tokio::{connect, WebSocket};
-use sockless::adapter::Settings;
 use sockless::deflate::Offer;
 use sockless::handshake::client::ClientRequest;
 use sockless::handshake::Uri;
+use sockless::tokio::{connect, WebSocket};
+use sockless::Settings;
 use sockless::{Client, CloseCode, Message, SystemEntropy};
 use tokio::net::TcpStream;
 
@@ -53,7 +53,7 @@ async fn case_count(url: &str) -> Result<u32, Box<dyn Error>> {
     Ok(count)
 }
 
-async fn echo(socket: &mut Socket) -> Result<(), sockless::adapter::Error> {
+async fn echo(socket: &mut Socket) -> Result<(), sockless::Error> {
     while let Some((message, mut outgoing)) = socket.recv_with().await? {
         outgoing.feed(message).await?;
     }

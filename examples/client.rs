@@ -10,11 +10,11 @@ use std::io::{self, ErrorKind, IsTerminal};
 
 use clap::Parser;
 use log::{log, Printable};
-use sockless::adapter::tokio::{connect, WebSocket};
-use sockless::adapter::Settings;
 use sockless::deflate::Offer;
 use sockless::handshake::client::ClientRequest;
 use sockless::handshake::Uri;
+use sockless::tokio::{connect, WebSocket};
+use sockless::Settings;
 use sockless::{Client, CloseCode, CloseFrame, CloseReason, Message, Payload, SystemEntropy};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines, Stdin};
 use tokio::net::TcpStream;

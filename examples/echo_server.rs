@@ -6,11 +6,11 @@ use std::time::Duration;
 use clap::Parser;
 use compression::Compression;
 use log::{announce, log};
-use sockless::adapter::tokio::accept;
-use sockless::adapter::{Connections, Error, ServerOptions, Settings};
 use sockless::deflate::{Policy, Pool};
 use sockless::handshake::OriginPolicy;
+use sockless::tokio::accept;
 use sockless::CloseCode;
+use sockless::{Connections, Error, ServerOptions, Settings};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 

@@ -8,11 +8,11 @@ use log::{announce, log};
 use smol::future::or;
 use smol::net::{TcpListener, TcpStream};
 use smol::Timer;
-use sockless::adapter::futures_io::FuturesIo;
-use sockless::adapter::{polled, Connections, Error, ServerOptions, Settings};
 use sockless::deflate::{Policy, Pool};
+use sockless::futures_io::FuturesIo;
 use sockless::handshake::OriginPolicy;
 use sockless::CloseCode;
+use sockless::{polled, Connections, Error, ServerOptions, Settings};
 
 #[path = "shared/compression.rs"]
 mod compression;

@@ -9,11 +9,11 @@ use std::time::Duration;
 use clap::Parser;
 use compression::Compression;
 use log::{announce, log};
-use sockless::adapter::std_io::accept;
-use sockless::adapter::{Connections, Error, ServerOptions, Settings};
+use sockless::blocking::accept;
 use sockless::deflate::{Policy, Pool};
 use sockless::handshake::OriginPolicy;
 use sockless::CloseCode;
+use sockless::{Connections, Error, ServerOptions, Settings};
 
 #[path = "shared/compression.rs"]
 mod compression;

@@ -16,7 +16,7 @@
 //!
 //! ```no_run
 //! # #[cfg(feature = "tokio")] mod example {
-//! use sockless::adapter::{tokio::accept, Error, ServerOptions};
+//! use sockless::{tokio::accept, Error, ServerOptions};
 //! use sockless::handshake::OriginPolicy;
 //!
 //! async fn echo(stream: tokio::net::TcpStream) -> Result<(), Error> {
@@ -203,7 +203,7 @@ macro_rules! debug_states {
 }
 
 #[cfg(any(feature = "std", feature = "embedded-io", feature = "embedded-io-async"))]
-pub mod adapter;
+mod adapter;
 mod close;
 mod closing;
 mod connection;
@@ -230,6 +230,8 @@ mod tolerance;
 mod utf8;
 mod writer;
 
+#[cfg(any(feature = "std", feature = "embedded-io", feature = "embedded-io-async"))]
+pub use adapter::*;
 pub use close::{CloseCode, CloseFrame, CloseReason};
 pub use closing::{Closed, Initiator, ReadyState, TransportAction};
 pub use connection::{Config, Connection};

@@ -14,14 +14,14 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use common::{to, CLOSE, PING, PONG, TEXT, TEXT_PART};
-use sockless::adapter::tokio::{accept, client, Tokio, WebSocket};
-use sockless::adapter::{Error, ServerOptions, Settings};
 use sockless::handshake::client::ClientRequest;
 use sockless::handshake::{OriginPolicy, Uri};
 use sockless::message::{Buffers, OwnedMessage};
+use sockless::tokio::{accept, client, Tokio, WebSocket};
 use sockless::{
     CloseCode, Closed, Config, Initiator, ProtocolError, Role, SendError, Server, Side, Timeout, Timeouts,
 };
+use sockless::{Error, ServerOptions, Settings};
 use tokio::io::{duplex, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;

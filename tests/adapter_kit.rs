@@ -11,9 +11,9 @@ use std::cell::RefCell;
 use std::future::poll_fn;
 use std::task::{Context, Poll, Waker};
 
-use sockless::adapter::conformance::{self, interrupted, run_tasks, Outcome, Report, Wire};
-use sockless::adapter::{futures_io, polled, std_io, tokio, Error};
+use sockless::conformance::{self, interrupted, run_tasks, Outcome, Report, Wire};
 use sockless::message::{Action, Buffers, Endpoint, OwnedMessage, WriteSide};
+use sockless::{blocking, futures_io, polled, tokio, Error};
 use sockless::{Config, Server};
 use wires::{FuturesWire, TokioWire};
 
@@ -89,7 +89,7 @@ fn a_blocking_transport_passes_the_kit() {
     for answer in ANSWERS {
         passes(&conformance::run(&mut |wire: Wire| {
             watchdog.next_case();
-            let mut socket = std_io::WebSocket::new(wire, Server, Config::new(), BUFFERS, &[]);
+            let mut socket = blocking::WebSocket::new(wire, Server, Config::new(), BUFFERS, &[]);
             let mut outcome = Outcome::new();
             while outcome.goes_on() {
                 match socket.recv_with() {

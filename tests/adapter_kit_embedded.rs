@@ -9,9 +9,9 @@ use std::future::poll_fn;
 use std::{fmt, io};
 
 use embedded_io::ErrorKind;
-use sockless::adapter::conformance::{self, interrupted, run_tasks, Failure, Outcome, Wire};
-use sockless::adapter::{embedded_io as blocking, embedded_io_async as asynchronous};
+use sockless::conformance::{self, interrupted, run_tasks, Failure, Outcome, Wire};
 use sockless::message::{Message, SliceAssembler};
+use sockless::{embedded_io as blocking, embedded_io_async as asynchronous};
 use sockless::{Config, Payload, Server};
 use watchdog::Watchdog;
 

@@ -21,9 +21,9 @@ use std::time::Duration;
 
 use common::{close_body, to, BINARY, CLOSE, TEXT};
 use futures_util::Sink;
-use sockless::adapter::polled::{self, PollTransport};
-use sockless::adapter::{std_io, Error};
 use sockless::message::{Buffers, OwnedMessage, Prepared};
+use sockless::polled::{self, PollTransport};
+use sockless::{blocking, Error};
 use sockless::{Config, ControlPayload, Server, Side, Timeouts, Timestamp};
 
 /// What the peer does while our sender waits.
@@ -341,7 +341,7 @@ impl Write for Wire {
     }
 }
 
-impl std_io::Stream for Wire {
+impl blocking::Stream for Wire {
     fn shutdown_write(&mut self) -> io::Result<()> {
         Ok(())
     }
@@ -357,14 +357,14 @@ impl std_io::Stream for Wire {
     }
 }
 
-impl std_io::SplitStream for Wire {
+impl blocking::SplitStream for Wire {
     /// As sockets have it: both handles have the limits that were set on one.
     fn try_clone(&self) -> io::Result<Self> {
         Ok(Self { write_limit: Some(Duration::from_millis(20)), ..self.clone() })
     }
 }
 
-fn wait_blocking(sender: &mut std_io::Sender<Wire, Server>, wait: Wait) -> Result<(), Error> {
+fn wait_blocking(sender: &mut blocking::Sender<Wire, Server>, wait: Wait) -> Result<(), Error> {
     match wait {
         Wait::Send => sender.send(&MESSAGE),
         Wait::Feed => {
@@ -401,7 +401,7 @@ fn soon<T>(thread: &thread::JoinHandle<T>) -> bool {
 /// What the sender got.
 fn blocking(peer: Peer, waits: Wait) -> Result<Result<(), Error>, String> {
     let wire = Wire::default();
-    let socket = std_io::WebSocket::new(wire.clone(), Server, config(), BUFFERS, &[]);
+    let socket = blocking::WebSocket::new(wire.clone(), Server, config(), BUFFERS, &[]);
     let (mut receiver, mut sender) = socket.into_split().unwrap();
     let sending = thread::spawn(move || wait_blocking(&mut sender, waits));
     wire.wait(None, |line| (line.full > 0).then_some(())).unwrap();

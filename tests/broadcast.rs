@@ -13,10 +13,10 @@ use std::time::Duration;
 
 use broadcast::Room;
 use common::counting::{held, Counting};
-use sockless::adapter::tokio::{connect, WebSocket};
-use sockless::adapter::Settings;
 use sockless::handshake::client::ClientRequest;
 use sockless::handshake::Uri;
+use sockless::tokio::{connect, WebSocket};
+use sockless::Settings;
 use sockless::{Client, Message, Payload, SystemEntropy};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;

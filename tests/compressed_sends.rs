@@ -12,9 +12,9 @@ use std::thread;
 use common::codec::{self, WHOLE};
 use common::parse;
 use futures_util::SinkExt;
-use sockless::adapter::{futures_io, std_io, tokio as tokio_io};
 use sockless::deflate::{Inflater, Params, Tuning};
 use sockless::message::{Buffers, Endpoint, OwnedMessage};
+use sockless::{blocking, futures_io, tokio as tokio_io};
 use sockless::{Config, Limits, MessageKind, Payload, Server, Side};
 
 /// 1 MiB of text, and what is about as long as buffers and steps are.
@@ -61,7 +61,7 @@ fn std_sends_long_messages_compressed() {
     let _watchdog = watchdog!();
     let socket = || {
         let (stream, reader) = loopback();
-        (std_io::WebSocket::with_endpoint(stream, endpoint()), reader)
+        (blocking::WebSocket::with_endpoint(stream, endpoint()), reader)
     };
     let (mut it, reader) = socket();
     texts().iter().for_each(|text| it.send(text.as_str()).unwrap());
@@ -179,7 +179,7 @@ fn futures_io_sends_long_messages_compressed() {
 fn long_fragments_go_out_compressed() {
     let _watchdog = watchdog!();
     let (stream, reader) = loopback();
-    let mut it = std_io::WebSocket::with_endpoint(stream, endpoint());
+    let mut it = blocking::WebSocket::with_endpoint(stream, endpoint());
     let text = &texts()[0];
     let (one, other) = text.split_at(text.len() / 2);
     it.send_fragment(Payload::text(one), false).unwrap();

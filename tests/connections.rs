@@ -11,10 +11,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use common::*;
-use sockless::adapter::tokio::{accept, Tokio, WebSocket};
-use sockless::adapter::{std_io, Connections, ServerOptions};
 use sockless::handshake::OriginPolicy;
 use sockless::message::Buffers;
+use sockless::tokio::{accept, Tokio, WebSocket};
+use sockless::{blocking, Connections, ServerOptions};
 use sockless::{CloseCode, Config, Server, Side, Timeouts};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::time::{sleep, timeout};
@@ -155,7 +155,7 @@ fn blocking_connections_are_closed_as_well() {
         let stream = listener.accept().unwrap().0;
         let config =
             Config::new().with_timeouts(if index % 3 == 0 { Timeouts::NONE } else { Timeouts::SERVER });
-        let socket = std_io::WebSocket::new(stream, Server, config, Buffers::DEFAULT, &[]);
+        let socket = blocking::WebSocket::new(stream, Server, config, Buffers::DEFAULT, &[]);
         let mut socket = socket.with_connections(&connections);
         serving.push(thread::spawn(move || {
             if index % 2 == 0 {

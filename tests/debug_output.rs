@@ -22,9 +22,6 @@ use std::time::Duration;
 use base64::prelude::{Engine, BASE64_STANDARD};
 use common::{to, Keys, BINARY, BINARY_PART, CLOSE, PING, PONG, TEXT, TEXT_PART};
 use futures_util::task::noop_waker;
-use sockless::adapter::{
-    self, conformance, embedded_io as blocking, embedded_io_async as polling, futures_io, std_io, tokio,
-};
 use sockless::deflate::{self, Deflater, Flush, Inflater, Offer, Params, Policy, Pool, Tuning, WindowBits};
 use sockless::frame::{FrameHeader, LengthForm, Masker, MaskingKey, Opcode, Rsv};
 use sockless::handshake::{
@@ -36,6 +33,10 @@ use sockless::message::{
     SliceAssembler, WriteSide,
 };
 use sockless::*;
+use sockless::{
+    self as adapter, blocking, conformance, embedded_io as embedded, embedded_io_async as polling,
+    futures_io, tokio,
+};
 
 /// A word that is a token, a path, text, and base64: it may stand wherever a peer or the application puts something.
 const SECRET: &str = "hunter2Zq7Secret";
@@ -233,7 +234,7 @@ fn values(p: &mut Printed) {
     p.show(&Timeout::Idle);
     p.show(&SendError::Closed);
     p.show(&EntropyError);
-    p.show(&blocking::Buffers::new(&mut [], &mut []).unwrap_err());
+    p.show(&embedded::Buffers::new(&mut [], &mut []).unwrap_err());
     p.show(&Utf8Check::new().push(b"\xFF").unwrap_err());
     p.show(&MessageKind::Text);
     p.show(&Opcode::TEXT);
@@ -258,7 +259,7 @@ fn values(p: &mut Printed) {
     p.show(&FeedError::Full { queued: 1, cap: 2 });
     p.show(&Fed::Queued);
     p.show(&adapter::Settings::DEFAULT);
-    p.show(&blocking::Settings::default());
+    p.show(&embedded::Settings::default());
 }
 
 /// An entropy of the application's, which prints what it holds.
@@ -603,7 +604,7 @@ impl Write for Pipe {
     }
 }
 
-impl std_io::Stream for Pipe {
+impl blocking::Stream for Pipe {
     fn shutdown_write(&mut self) -> io::Result<()> {
         Ok(())
     }
@@ -632,17 +633,17 @@ impl ::futures_io::AsyncWrite for Pipe {
     }
 }
 
-impl embedded_io::ErrorType for Pipe {
-    type Error = embedded_io::ErrorKind;
+impl ::embedded_io::ErrorType for Pipe {
+    type Error = ::embedded_io::ErrorKind;
 }
 
-impl embedded_io::Read for Pipe {
+impl ::embedded_io::Read for Pipe {
     fn read(&mut self, buf: &mut [u8]) -> Result<usize, Self::Error> {
         Ok(self.give(buf))
     }
 }
 
-impl embedded_io::Write for Pipe {
+impl ::embedded_io::Write for Pipe {
     fn write(&mut self, bytes: &[u8]) -> Result<usize, Self::Error> {
         self.output.extend_from_slice(bytes);
         Ok(bytes.len())
@@ -653,15 +654,15 @@ impl embedded_io::Write for Pipe {
     }
 }
 
-impl embedded_io_async::Read for Pipe {
+impl ::embedded_io_async::Read for Pipe {
     async fn read(&mut self, buf: &mut [u8]) -> Result<usize, Self::Error> {
         Ok(self.give(buf))
     }
 }
 
-impl embedded_io_async::Write for Pipe {
+impl ::embedded_io_async::Write for Pipe {
     async fn write(&mut self, bytes: &[u8]) -> Result<usize, Self::Error> {
-        embedded_io::Write::write(self, bytes)
+        ::embedded_io::Write::write(self, bytes)
     }
 
     async fn flush(&mut self) -> Result<(), Self::Error> {
@@ -700,19 +701,19 @@ fn coming() -> Vec<u8> {
 fn embedded(p: &mut Printed) {
     let options_fields = [(SECRET, SECRET); 40];
     let names = [SECRET; 40];
-    let options = blocking::ServerOptions::new(OriginPolicy::List(&names))
+    let options = embedded::ServerOptions::new(OriginPolicy::List(&names))
         .with_subprotocols(&names)
         .with_fields(&options_fields);
     p.show(&options);
-    p.show(&blocking::OpeningError::NotWebSocket);
-    p.show(&blocking::Answer::new().with_fields(&options_fields).with_subprotocol(SECRET));
-    p.show(&blocking::Error::<embedded_io::ErrorKind>::WriteZero);
+    p.show(&embedded::OpeningError::NotWebSocket);
+    p.show(&embedded::Answer::new().with_fields(&options_fields).with_subprotocol(SECRET));
+    p.show(&embedded::Error::<::embedded_io::ErrorKind>::WriteZero);
     let (mut read, mut write) = (vec![0; 400], vec![0; 400]);
     read[..SECRET.len()].copy_from_slice(SECRET.as_bytes());
     write[..SECRET.len()].copy_from_slice(SECRET.as_bytes());
-    p.show(&blocking::Buffers::new(&mut read, &mut write).unwrap().with_received(SECRET.len()));
-    let buffers = blocking::Buffers::new(&mut read, &mut write).unwrap();
-    let mut socket = blocking::WebSocket::new(Pipe::new(coming()), Server, Config::new(), buffers);
+    p.show(&embedded::Buffers::new(&mut read, &mut write).unwrap().with_received(SECRET.len()));
+    let buffers = embedded::Buffers::new(&mut read, &mut write).unwrap();
+    let mut socket = embedded::WebSocket::new(Pipe::new(coming()), Server, Config::new(), buffers);
     for _ in 0..4 {
         let (event, mut outgoing) = socket.recv_with().unwrap().unwrap();
         p.show(&event);
@@ -753,12 +754,12 @@ fn std_adapter(p: &mut Printed) {
     p.show(&options.deflate.unwrap());
     let plain = Pipe::new(request(""));
     let accepted =
-        std_io::accept_or_http(plain, &adapter::ServerOptions::new(OriginPolicy::Any), |_| Ok(())).unwrap();
+        blocking::accept_or_http(plain, &adapter::ServerOptions::new(OriginPolicy::Any), |_| Ok(())).unwrap();
     assert!(matches!(accepted, adapter::Accepted::Http { .. }));
     p.show(&accepted);
     let mut opening = request("Upgrade: websocket\r\n").into_bytes();
     opening.extend(coming());
-    let accepted = std_io::accept_or_http(Pipe::new(opening), &options, |_| Ok(())).unwrap();
+    let accepted = blocking::accept_or_http(Pipe::new(opening), &options, |_| Ok(())).unwrap();
     p.show(&accepted);
     let adapter::Accepted::WebSocket(mut socket) = accepted else { panic!() };
     for _ in 0..2 {
@@ -775,7 +776,7 @@ fn std_adapter(p: &mut Printed) {
     let answer = format!("HTTP/1.1 403 No\r\nSet-Cookie: {SECRET}\r\n\r\n{SECRET}");
     let uri = Uri::parse("ws://srv.example").unwrap();
     let error =
-        std_io::client(Pipe::new(answer), client::ClientRequest::new(uri), &adapter::Settings::DEFAULT);
+        blocking::client(Pipe::new(answer), client::ClientRequest::new(uri), &adapter::Settings::DEFAULT);
     let error = error.unwrap_err();
     p.show(&error);
     let adapter::Error::Opening(error) = error else { panic!("{error}") };
@@ -787,7 +788,7 @@ fn std_adapter(p: &mut Printed) {
     for _ in 0..2 {
         let (ours, mut theirs) = std::os::unix::net::UnixStream::pair().unwrap();
         theirs.write_all(&coming()).unwrap();
-        let socket = std_io::WebSocket::new(ours, Server, Config::new(), Buffers::DEFAULT, &[]);
+        let socket = blocking::WebSocket::new(ours, Server, Config::new(), Buffers::DEFAULT, &[]);
         let (mut receiver, mut sender) = socket.into_split().unwrap();
         receiver.recv().unwrap();
         sender.feed(SECRET).unwrap();

@@ -10,9 +10,9 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use sockless::adapter::{std_io, tokio as on_tokio, ConnectStage, Error, OpeningError, Settings};
 use sockless::handshake::client::ClientRequest;
 use sockless::handshake::Uri;
+use sockless::{blocking, tokio as on_tokio, ConnectStage, Error, OpeningError, Settings};
 use sockless::{ProtocolError, Timeout, Timeouts};
 use tokio::net::TcpSocket;
 
@@ -42,7 +42,7 @@ fn dial_on(on_tokio: bool, url: &str, settings: Settings) -> (Result<(), Error>,
         let result = if on_tokio {
             runtime.block_on(async { on_tokio::connect(request, &settings).await.map(drop) })
         } else {
-            std_io::connect(request, &settings).map(drop)
+            blocking::connect(request, &settings).map(drop)
         };
         sender.send((result, began.elapsed())).unwrap();
         runtime.shutdown_background(); // without waiting for a resolver

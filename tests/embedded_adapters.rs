@@ -13,12 +13,12 @@ mod blocking {
         };
     }
 
-    use sockless::adapter::embedded_io as adapter;
+    use sockless::embedded_io as adapter;
 
     include!("embedded/scenarios.rs");
 
     mod opening {
-        use sockless::adapter::embedded_io as adapter;
+        use sockless::embedded_io as adapter;
 
         include!("embedded/opening.rs");
     }
@@ -32,12 +32,12 @@ mod asynchronous {
         };
     }
 
-    use sockless::adapter::embedded_io_async as adapter;
+    use sockless::embedded_io_async as adapter;
 
     include!("embedded/scenarios.rs");
 
     mod opening {
-        use sockless::adapter::embedded_io_async as adapter;
+        use sockless::embedded_io_async as adapter;
 
         include!("embedded/opening.rs");
     }

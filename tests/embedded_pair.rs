@@ -13,11 +13,11 @@ use std::thread;
 
 use embedded_io::{ErrorKind, ErrorType};
 use futures_util::task::noop_waker_ref;
-use sockless::adapter::embedded_io::Buffers;
-use sockless::adapter::{embedded_io as blocking, embedded_io_async as asynchronous};
+use sockless::embedded_io::Buffers;
 use sockless::handshake::client::ClientRequest;
 use sockless::handshake::{OriginPolicy, Uri};
 use sockless::message::SliceAssembler;
+use sockless::{embedded_io as blocking, embedded_io_async as asynchronous};
 use sockless::{CloseCode, Closed, ControlPayload, EntropyError, Event, Message, Payload};
 
 const SIZES: [usize; 7] = [0, 1, 125, 126, 1000, 65_535, 65_536];

@@ -7,9 +7,9 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use sockless::adapter::{embedded_io, Error, OpeningError, ReuniteError};
 use sockless::handshake::{server::Reject, BodyError, ComposeError, HandshakeError, UriError};
 use sockless::message::{FeedError, Refused};
+use sockless::{embedded_io, Error, OpeningError, ReuniteError};
 use sockless::{
     BufferTooSmall, CloseCode, EntropyError, ProtocolError, SendError, Timeout, Tolerance, Utf8Check,
 };

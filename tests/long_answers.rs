@@ -18,11 +18,11 @@ use std::task::{Context, Poll, Wake, Waker};
 use common::codec::{self, WHOLE};
 use common::*;
 use futures_util::SinkExt;
-use sockless::adapter::polled::{PollTransport, Receiver, Sender, WebSocket};
 use sockless::deflate::{Deflater, Inflater, Params, Tuning};
 use sockless::message::{
     Action, Buffers, Compressing, Endpoint, Fed, FeedError, OwnedMessage, Refused, WriteSide,
 };
+use sockless::polled::{PollTransport, Receiver, Sender, WebSocket};
 use sockless::{
     AnyRole, CloseCode, Config, ControlPayload, Entropy, Limits, MessageKind, Payload, SendError, Side,
 };
@@ -351,11 +351,11 @@ fn receiving_goes_on_with_what_the_sink_was_given() {
 
 /// `SinkExt::feed` beside our own `feed`.
 trait FeedOwned {
-    async fn feed_owned(&mut self, message: OwnedMessage) -> Result<(), sockless::adapter::Error>;
+    async fn feed_owned(&mut self, message: OwnedMessage) -> Result<(), sockless::Error>;
 }
 
-impl<S: futures_util::Sink<OwnedMessage, Error = sockless::adapter::Error> + Unpin> FeedOwned for S {
-    async fn feed_owned(&mut self, message: OwnedMessage) -> Result<(), sockless::adapter::Error> {
+impl<S: futures_util::Sink<OwnedMessage, Error = sockless::Error> + Unpin> FeedOwned for S {
+    async fn feed_owned(&mut self, message: OwnedMessage) -> Result<(), sockless::Error> {
         SinkExt::feed(self, message).await
     }
 }

@@ -8,12 +8,12 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread;
 
-use sockless::adapter::std_io;
-use sockless::adapter::{Accepted, Error, OpeningError, Refusal, ServerOptions, Settings};
+use sockless::blocking;
 use sockless::handshake::client::ClientRequest;
 use sockless::handshake::server::Request;
 use sockless::handshake::{HandshakeError, OriginPolicy, Uri};
 use sockless::message::{Buffers, OwnedMessage};
+use sockless::{Accepted, Error, OpeningError, Refusal, ServerOptions, Settings};
 use sockless::{CloseCode, Message};
 
 fn listener() -> (TcpListener, String) {
@@ -43,7 +43,7 @@ fn req_6455_4_1_6_without_a_proxy_the_client_connects_directly_and_both_agree() 
         let (stream, _) = listener.accept().unwrap();
         let options = open().with_subprotocols(&["v2", "v1"]).with_fields(&[("X-Served-By", "sockless")]);
         let mut seen = None;
-        let mut socket = std_io::accept_with(stream, &options, |request| {
+        let mut socket = blocking::accept_with(stream, &options, |request| {
             seen = Some((request.target().to_owned(), request.origin().map(str::to_owned)));
             Ok(())
         })
@@ -58,7 +58,7 @@ fn req_6455_4_1_6_without_a_proxy_the_client_connects_directly_and_both_agree() 
         .unwrap()
         .origin("http://example.com")
         .unwrap();
-    let mut socket = std_io::connect(request, &Settings::DEFAULT).unwrap();
+    let mut socket = blocking::connect(request, &Settings::DEFAULT).unwrap();
     assert_eq!(socket.negotiated().subprotocol, Some(0));
     for size in [0, 1, 125, 126, 65_535, 65_536, 3 << 20] {
         let octets: Vec<u8> = (0..=250).cycle().take(size).collect();
@@ -78,14 +78,14 @@ fn req_6455_4_1_8_a_connection_that_fails_fails_the_handshake() {
     let (listener, url) = listener();
     drop(listener);
     let request = ClientRequest::new(Uri::parse(&url).unwrap());
-    assert!(matches!(std_io::connect(request, &Settings::DEFAULT), Err(Error::Io(_))));
+    assert!(matches!(blocking::connect(request, &Settings::DEFAULT), Err(Error::Io(_))));
 }
 
 #[test]
 fn a_secure_uri_is_never_opened_in_clear() {
     let _watchdog = watchdog!();
     let request = ClientRequest::new(Uri::parse("wss://127.0.0.1:9/").unwrap());
-    let error = std_io::connect(request, &Settings::DEFAULT).unwrap_err();
+    let error = blocking::connect(request, &Settings::DEFAULT).unwrap_err();
     assert!(matches!(error, Error::Opening(OpeningError::TlsRequired)));
 }
 
@@ -96,10 +96,11 @@ fn a_refusal_reaches_the_client_with_status_fields_and_body() {
     let server = thread::spawn(move || {
         let (stream, _) = listener.accept().unwrap();
         let refusal = Refusal::new(404).with_field("X-Why", "no such room").with_body("gone");
-        std_io::accept_with(stream, &open(), |_| Err::<(), _>(refusal)).unwrap_err()
+        blocking::accept_with(stream, &open(), |_| Err::<(), _>(refusal)).unwrap_err()
     });
     let request = ClientRequest::new(Uri::parse(&url).unwrap());
-    let Err(Error::Opening(OpeningError::Rejected(rejection))) = std_io::connect(request, &Settings::DEFAULT)
+    let Err(Error::Opening(OpeningError::Rejected(rejection))) =
+        blocking::connect(request, &Settings::DEFAULT)
     else {
         panic!("not rejected")
     };
@@ -121,7 +122,7 @@ fn a_bad_request_is_answered_with_its_status() {
         let (listener, _) = listener();
         let address = listener.local_addr().unwrap();
         let server =
-            thread::spawn(move || std_io::accept(listener.accept().unwrap().0, &open()).unwrap_err());
+            thread::spawn(move || blocking::accept(listener.accept().unwrap().0, &open()).unwrap_err());
         let response = ask_raw(address, &request);
         assert!(response.starts_with(&format!("HTTP/1.1 {status} ")), "{response}");
         assert!(matches!(server.join().unwrap(), Error::Opening(_)));
@@ -135,7 +136,7 @@ fn one_port_serves_http_and_websocket() {
     let address = listener.local_addr().unwrap();
     let server = thread::spawn(move || {
         let (stream, _) = listener.accept().unwrap();
-        match std_io::accept_or_http(stream, &open(), |_| Ok(())).unwrap() {
+        match blocking::accept_or_http(stream, &open(), |_| Ok(())).unwrap() {
             Accepted::Http { mut stream, received } => {
                 assert!(received.starts_with(b"GET /index.html HTTP/1.1\r\n"));
                 stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi").unwrap();
@@ -151,7 +152,7 @@ fn one_port_serves_http_and_websocket() {
 fn a_peer_that_vanishes_in_the_handshake_is_an_error() {
     let _watchdog = watchdog!();
     let (listener, url) = listener();
-    let server = thread::spawn(move || std_io::accept(listener.accept().unwrap().0, &open()).unwrap_err());
+    let server = thread::spawn(move || blocking::accept(listener.accept().unwrap().0, &open()).unwrap_err());
     let mut stream = TcpStream::connect(url.trim_start_matches("ws://").split('/').next().unwrap()).unwrap();
     stream.write_all(b"GET / HTTP/1.1\r\nHo").unwrap();
     drop(stream);
@@ -165,7 +166,7 @@ fn frames_glued_to_the_handshake_are_not_lost() {
     let (listener, _) = listener();
     let address = listener.local_addr().unwrap();
     let server = thread::spawn(move || {
-        let mut socket = std_io::accept(listener.accept().unwrap().0, &open()).unwrap();
+        let mut socket = blocking::accept(listener.accept().unwrap().0, &open()).unwrap();
         socket.recv().unwrap().map(OwnedMessage::from)
     });
     let mut stream = TcpStream::connect(address).unwrap();
@@ -189,7 +190,7 @@ fn a_message_of_any_size_streams_both_ways_in_constant_memory() {
             .with_config(sockless::Config::new().with_limits(limits))
             .with_buffers(Buffers::DEFAULT.with_read(4096));
         let options = open().with_settings(settings);
-        let mut socket = std_io::accept(listener.accept().unwrap().0, &options).unwrap();
+        let mut socket = blocking::accept(listener.accept().unwrap().0, &options).unwrap();
         let (mut total, mut largest) = (0, 0);
         while let Some(piece) = socket.recv_piece().unwrap() {
             total += piece.as_bytes().len();
@@ -198,7 +199,7 @@ fn a_message_of_any_size_streams_both_ways_in_constant_memory() {
         (total, largest)
     });
     let request = ClientRequest::new(Uri::parse(&url).unwrap());
-    let mut socket = std_io::connect(request, &Settings::DEFAULT).unwrap();
+    let mut socket = blocking::connect(request, &Settings::DEFAULT).unwrap();
     let piece = vec![0x42; PIECE];
     for n in 1..=PIECES {
         socket.send_fragment(&piece[..], n == PIECES).unwrap();
@@ -212,7 +213,7 @@ fn a_message_of_any_size_streams_both_ways_in_constant_memory() {
 #[tokio::test]
 async fn the_tokio_adapter_opens_refuses_and_closes_as_well() {
     let _watchdog = watchdog!();
-    use sockless::adapter::tokio as adapter;
+    use sockless::tokio as adapter;
 
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("ws://{}/", listener.local_addr().unwrap());

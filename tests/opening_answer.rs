@@ -11,13 +11,13 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use sockless::adapter::futures_io::FuturesIo;
-use sockless::adapter::{
-    futures_io, polled, std_io, tokio as on_tokio, Accepted, Answer, Error, OpeningError, Refusal,
-    ServerOptions,
-};
+use sockless::futures_io::FuturesIo;
 use sockless::handshake::server::Request;
 use sockless::handshake::{ComposeError, OriginPolicy};
+use sockless::{
+    blocking, futures_io, polled, tokio as on_tokio, Accepted, Answer, Error, OpeningError, Refusal,
+    ServerOptions,
+};
 
 #[derive(Clone, Copy, Debug)]
 enum Adapter {
@@ -69,7 +69,7 @@ fn serve(
         stream
     };
     match adapter {
-        Blocking => served!(std_io::accept_buffered(stream, received, options, decide), |stream| stream),
+        Blocking => served!(blocking::accept_buffered(stream, received, options, decide), |stream| stream),
         Tokio => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {

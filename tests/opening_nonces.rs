@@ -13,11 +13,11 @@ use std::task::{Context, Poll};
 use std::thread;
 
 use base64::prelude::{Engine, BASE64_STANDARD};
-use sockless::adapter::polled::PollTransport;
-use sockless::adapter::std_io::Stream;
-use sockless::adapter::{futures_io, polled, std_io, tokio as on_tokio, Settings};
+use sockless::blocking::Stream;
 use sockless::handshake::client::ClientRequest;
 use sockless::handshake::Uri;
+use sockless::polled::PollTransport;
+use sockless::{blocking, futures_io, polled, tokio as on_tokio, Settings};
 
 const COUNT: usize = 64;
 
@@ -162,7 +162,7 @@ fn connects(mut connect: impl FnMut(Taken)) {
 fn req_6455_4_1_29_each_connect_draws_a_nonce() {
     let _watchdog = watchdog!();
     let settings = Settings::DEFAULT;
-    connects(|stream| assert!(std_io::client(stream, request("ws://a/"), &settings).is_err()));
+    connects(|stream| assert!(blocking::client(stream, request("ws://a/"), &settings).is_err()));
     connects(|stream| {
         let connect = on_tokio::client(stream, request("ws://a/"), &settings);
         assert!(runtime().block_on(connect).is_err());
@@ -202,7 +202,7 @@ fn each_dial_draws_a_nonce() {
                 let connect = on_tokio::connect(request(&url), &Settings::DEFAULT);
                 runtime.block_on(connect).map(drop)
             } else {
-                std_io::connect(request(&url), &Settings::DEFAULT).map(drop)
+                blocking::connect(request(&url), &Settings::DEFAULT).map(drop)
             };
             assert!(result.is_err(), "the server hung up");
         }

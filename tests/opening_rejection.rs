@@ -10,14 +10,12 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use sockless::adapter::futures_io::FuturesIo;
-use sockless::adapter::{
-    polled, std_io, tokio as on_tokio, ConnectStage, Error, OpeningError, Rejection, Settings,
-};
+use sockless::futures_io::FuturesIo;
 use sockless::handshake::client::ClientRequest;
 use sockless::handshake::{ComposeError, HandshakeError, HeadLimits, Uri};
 use sockless::message::Buffers;
 use sockless::Timeouts;
+use sockless::{blocking, polled, tokio as on_tokio, ConnectStage, Error, OpeningError, Rejection, Settings};
 
 /// How each adapter opens a WebSocket on this socket.
 #[derive(Clone, Copy, Debug)]
@@ -51,7 +49,7 @@ fn request() -> ClientRequest<'static> {
 fn connect(adapter: Adapter, stream: TcpStream, settings: &Settings) -> Result<(), Error> {
     let asynchronous = |stream| smol::Async::new(stream).unwrap();
     match adapter {
-        Blocking => std_io::client(stream, request(), settings).map(drop),
+        Blocking => blocking::client(stream, request(), settings).map(drop),
         Tokio => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
@@ -65,7 +63,7 @@ fn connect(adapter: Adapter, stream: TcpStream, settings: &Settings) -> Result<(
             polled::client(stream, request(), settings).await.map(drop)
         }),
         Untimed => smol::block_on(async {
-            sockless::adapter::futures_io::client(asynchronous(stream), request(), settings).await.map(drop)
+            sockless::futures_io::client(asynchronous(stream), request(), settings).await.map(drop)
         }),
     }
 }

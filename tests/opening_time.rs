@@ -12,13 +12,13 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use sockless::adapter::futures_io::FuturesIo;
-use sockless::adapter::{polled, std_io, tokio as on_tokio, Error, OpeningError, ServerOptions, Settings};
-use sockless::adapter::{std_io::Stream, Refusal};
+use sockless::futures_io::FuturesIo;
 use sockless::handshake::client::ClientRequest;
 use sockless::handshake::server::Request;
 use sockless::handshake::{HandshakeError, OriginPolicy, Uri};
 use sockless::message::Buffers;
+use sockless::{blocking, polled, tokio as on_tokio, Error, OpeningError, ServerOptions, Settings};
+use sockless::{blocking::Stream, Refusal};
 use sockless::{Config, Limits, ProtocolError, Timeout, Timeouts};
 use tokio::io::{duplex, AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::time::Instant;
@@ -115,7 +115,7 @@ async fn no_timers_are_none() {
     let _watchdog = watchdog!();
     for options in [any_origin().without_timeouts(), any_origin().with_timeouts(Timeouts::NONE)] {
         let (ours, _peer) = tokio::io::duplex(4096);
-        let waiting = tokio::time::timeout(seconds(10_000), sockless::adapter::tokio::accept(ours, &options));
+        let waiting = tokio::time::timeout(seconds(10_000), sockless::tokio::accept(ours, &options));
         assert!(waiting.await.is_err(), "it waits without end");
     }
 }
@@ -170,11 +170,11 @@ fn blocking_sockets_have_the_same_timers() {
     let first = |noting: &Noting| noting.limits.first().copied().flatten().expect("no read was limited");
     for options in servers() {
         let mut noting = Noting::default();
-        assert!(std_io::accept(&mut noting, &options).is_err());
+        assert!(blocking::accept(&mut noting, &options).is_err());
         between(first(&noting), seconds(9), seconds(10));
     }
     let mut noting = Noting::default();
-    assert!(std_io::client(&mut noting, request(), &Settings::DEFAULT).is_err());
+    assert!(blocking::client(&mut noting, request(), &Settings::DEFAULT).is_err());
     between(first(&noting), seconds(29), seconds(30));
 }
 
@@ -289,7 +289,7 @@ fn on_blocking_sockets_a_refusal_ends_in_time_with_timers_and_without() {
                     let refuse = |_: &Request<'_>| Err::<(), _>(Refusal::new(404).with_body(body));
                     let ((), took) = {
                         let began = std::time::Instant::now();
-                        is_refused(std_io::accept_with(ours, &options, refuse), status);
+                        is_refused(blocking::accept_with(ours, &options, refuse), status);
                         ((), began.elapsed())
                     };
                     assert!(took <= Duration::from_millis(most), "{status} {reads}: {took:?}");
@@ -318,7 +318,7 @@ fn on_blocking_sockets_the_writes_of_an_opening_have_their_time_too() {
         let value = "x".repeat(12 << 20);
         let fields = [("X-Long", value.as_str())];
         let options = any_origin().with_fields(&fields).with_timeouts(opening(Duration::from_millis(300)));
-        std_io::accept(ours, &options).map(|_| ())
+        blocking::accept(ours, &options).map(|_| ())
     });
     assert!(is_late(&result, Timeout::OpeningHandshake), "{result:?}");
     between(took, Duration::from_millis(300), seconds(6));
@@ -327,7 +327,7 @@ fn on_blocking_sockets_the_writes_of_an_opening_have_their_time_too() {
         let value = "x".repeat(12 << 20);
         let fields = [("X-Long", value.as_str())];
         let settings = Settings::DEFAULT.with_timeouts(opening(Duration::from_millis(300)));
-        std_io::client(ours, request().fields(&fields).unwrap(), &settings).map(|_| ())
+        blocking::client(ours, request().fields(&fields).unwrap(), &settings).map(|_| ())
     });
     assert!(is_late(&result, Timeout::OpeningHandshake), "{result:?}");
 }
@@ -339,13 +339,13 @@ fn on_blocking_sockets_the_limits_of_the_opening_end_with_it() {
     for options in [any_origin().with_timeouts(opening(Duration::from_millis(500))), any_origin()] {
         let (ours, mut peer) = streams();
         peer.write_all(REQUEST.as_bytes()).unwrap();
-        let socket = std_io::accept(ours, &options).unwrap();
+        let socket = blocking::accept(ours, &options).unwrap();
         assert_eq!(socket.get_ref().read_timeout().unwrap(), None);
         assert_eq!(socket.get_ref().write_timeout().unwrap(), None);
         let (ours, mut peer) = streams();
         peer.write_all(PLAIN.as_bytes()).unwrap();
-        let opened = std_io::accept_or_http(ours, &options, |_| Ok(())).unwrap();
-        let sockless::adapter::Accepted::Http { stream, .. } = opened else { panic!("it is plain HTTP") };
+        let opened = blocking::accept_or_http(ours, &options, |_| Ok(())).unwrap();
+        let sockless::Accepted::Http { stream, .. } = opened else { panic!("it is plain HTTP") };
         assert_eq!((stream.read_timeout().unwrap(), stream.write_timeout().unwrap()), (None, None));
     }
 }
@@ -356,7 +356,7 @@ fn a_socket_that_does_not_block_is_no_busy_wait() {
     let _watchdog = watchdog!();
     let (ours, _peer) = streams();
     ours.set_nonblocking(true).unwrap();
-    let (result, took) = soon(move || std_io::accept(ours, &any_origin()).map(|_| ()));
+    let (result, took) = soon(move || blocking::accept(ours, &any_origin()).map(|_| ()));
     assert!(matches!(result, Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock));
     assert!(took < seconds(1), "{took:?}");
 }
@@ -399,7 +399,7 @@ fn on_futures_io_a_refusal_ends_with_a_timer_in_time_and_without_one_with_the_oc
                 });
                 let ours = smol::Async::new(ours).unwrap();
                 let refuse = |_: &Request<'_>| Err::<(), _>(Refusal::new(404));
-                let result = sockless::adapter::futures_io::accept_with(ours, &any_origin(), refuse).await;
+                let result = sockless::futures_io::accept_with(ours, &any_origin(), refuse).await;
                 is_refused(result, status);
                 flood
             })
@@ -453,7 +453,7 @@ fn req_9112_9_5_1_on_blocking_sockets_and_on_futures_io_a_client_that_is_too_slo
                     let ours = FuturesIo::new(smol::Async::new(ours).unwrap()).with_timer(smol::Timer::at);
                     smol::block_on(polled::accept(ours, &options)).map(|_| ())
                 } else {
-                    std_io::accept(ours, &options).map(|_| ())
+                    blocking::accept(ours, &options).map(|_| ())
                 }
             });
             assert!(is_late(&result, Timeout::OpeningHandshake), "{sends:?}: {result:?}");
@@ -496,7 +496,7 @@ fn a_client_that_ends_is_waited_for_no_longer() {
     let (ours, mut peer) = streams();
     peer.write_all(BAD.as_bytes()).unwrap();
     peer.shutdown(Shutdown::Write).unwrap();
-    let (result, took) = soon(move || std_io::accept(ours, &any_origin()));
+    let (result, took) = soon(move || blocking::accept(ours, &any_origin()));
     is_refused(result, 400);
     assert!(took < seconds(1), "{took:?}");
 }

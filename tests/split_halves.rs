@@ -7,10 +7,10 @@ mod watchdog;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use sockless::adapter::tokio::{Tokio, WebSocket};
-use sockless::adapter::Error;
 use sockless::deflate::{Params, Tuning};
 use sockless::message::{Buffers, Endpoint, OwnedMessage, Prepared};
+use sockless::tokio::{Tokio, WebSocket};
+use sockless::Error;
 use sockless::{
     Client, CloseCode, Config, ControlPayload, EntropyError, Initiator, Payload, ProtocolError, SendError,
     Server,
@@ -230,8 +230,8 @@ trait SendOwned {
     async fn send_owned(&mut self, message: OwnedMessage);
 }
 
-impl<S: sockless::adapter::polled::PollTransport + Unpin, R: sockless::Role + Unpin> SendOwned
-    for sockless::adapter::polled::Sender<S, R>
+impl<S: sockless::polled::PollTransport + Unpin, R: sockless::Role + Unpin> SendOwned
+    for sockless::polled::Sender<S, R>
 {
     async fn send_owned(&mut self, message: OwnedMessage) {
         SinkExt::send(self, message).await.unwrap();

@@ -15,9 +15,9 @@ use shuttle::future::{block_on, spawn};
 use shuttle::rand::{thread_rng, Rng};
 use shuttle::sync::{Condvar, Mutex};
 use shuttle::thread;
-use sockless::adapter::polled::{PollTransport, WebSocket};
-use sockless::adapter::std_io::{self, SplitStream, Stream};
+use sockless::blocking::{self, SplitStream, Stream};
 use sockless::message::{Buffers, Endpoint, OwnedMessage};
+use sockless::polled::{PollTransport, WebSocket};
 use sockless::{CloseCode, Config, Server};
 
 /// A pipe of few bytes, with one waker for each direction, as real transports have it.
@@ -299,7 +299,7 @@ impl SplitStream for Blocking {
 fn threads() {
     let (ours, mut peer) = blocking_ends();
     let endpoint = Endpoint::new(Server, Config::new(), Buffers::DEFAULT, &[]);
-    let (mut receiver, mut sender) = std_io::WebSocket::with_endpoint(ours, endpoint).into_split().unwrap();
+    let (mut receiver, mut sender) = blocking::WebSocket::with_endpoint(ours, endpoint).into_split().unwrap();
     let receiving = thread::spawn(move || {
         let message = receiver.recv().unwrap().map(OwnedMessage::from);
         assert_eq!(message, Some(vec![9].into()));

@@ -10,8 +10,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use sockless::adapter::std_io::{accept, WebSocket};
-use sockless::adapter::{Error, ServerOptions, Settings};
+use sockless::blocking::{accept, WebSocket};
 use sockless::deflate::{Params, Tuning};
 use sockless::handshake::OriginPolicy;
 use sockless::message::{Buffers, Endpoint, OwnedMessage};
@@ -19,6 +18,7 @@ use sockless::{
     Client, CloseCode, Config, ControlPayload, EntropyError, ProtocolError, Role, SendError, Server, Timeout,
     Timeouts,
 };
+use sockless::{Error, ServerOptions, Settings};
 
 type Key = fn(&mut [u8]) -> Result<(), EntropyError>;
 

@@ -10,12 +10,12 @@ use std::io::{self, Read, Write};
 use std::time::Duration;
 
 use common::{to, Keys, CLOSE, PING, TEXT};
-use sockless::adapter::conformance::{self, Cut, Wire};
-use sockless::adapter::std_io::{accept, Stream, WebSocket};
-use sockless::adapter::{Error, ServerOptions};
+use sockless::blocking::{accept, Stream, WebSocket};
+use sockless::conformance::{self, Cut, Wire};
 use sockless::handshake::OriginPolicy;
 use sockless::message::{Buffers, OwnedMessage};
 use sockless::{Client, CloseCode, CloseFrame, CloseReason, Config, ProtocolError, Server, Side};
+use sockless::{Error, ServerOptions};
 
 /// What a transport does when it is read.
 #[derive(Clone, Debug)]

@@ -12,9 +12,9 @@ use std::task::{Context, Poll};
 
 use futures_util::task::noop_waker;
 use futures_util::{SinkExt, StreamExt};
-use sockless::adapter::tokio::{Tokio, WebSocket};
-use sockless::adapter::Error;
 use sockless::message::{Buffers, OwnedMessage, Prepared};
+use sockless::tokio::{Tokio, WebSocket};
+use sockless::Error;
 use sockless::{
     Client, CloseCode, Config, ControlPayload, EntropyError, Payload, ProtocolError, Server, Writer,
 };

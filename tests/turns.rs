@@ -14,9 +14,9 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
 use common::*;
-use sockless::adapter::polled::{PollTransport, WebSocket};
 use sockless::deflate::{Flush, Params, Tuning};
 use sockless::message::{Action, Buffers, Endpoint, WriteSide};
+use sockless::polled::{PollTransport, WebSocket};
 use sockless::{Config, Server, Side, Timeouts, Timestamp};
 
 /// A peer that always has more to send, and takes everything.

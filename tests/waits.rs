@@ -15,10 +15,10 @@ use std::time::Duration;
 
 use common::*;
 use futures_util::SinkExt;
-use sockless::adapter::tokio::{Tokio, WebSocket};
-use sockless::adapter::{polled, std_io, Error};
 use sockless::deflate::{Params, Tuning};
 use sockless::message::{Buffers, Endpoint, OwnedMessage, Prepared};
+use sockless::tokio::{Tokio, WebSocket};
+use sockless::{blocking, polled, Error};
 use sockless::{
     Client, CloseCode, CloseFrame, Config, ControlPayload, EntropyError, ProtocolError, SendError, Server,
     Side, Timeout, Timeouts,
@@ -654,7 +654,7 @@ fn within<T: Send + 'static>(time: Duration, what: &str, run: impl FnOnce() -> T
     done.recv_timeout(time).unwrap_or_else(|_| panic!("{what}: it does not end"))
 }
 
-type Blocking = std_io::WebSocket<TcpStream, Server>;
+type Blocking = blocking::WebSocket<TcpStream, Server>;
 type BlockingWay = (&'static str, fn(Blocking) -> Result<(), Error>);
 
 #[test]
@@ -693,7 +693,7 @@ fn blocking_waits_end_as_well() {
     for (what, way) in ways {
         let (ours, peer) = streams();
         let result = within(seconds(5), what, move || {
-            way(std_io::WebSocket::with_endpoint(ours, endpoint(short(), false)))
+            way(blocking::WebSocket::with_endpoint(ours, endpoint(short(), false)))
         });
         match result {
             Err(Error::Protocol(ProtocolError::TimedOut(Timeout::BlockedOutput))) => {}
@@ -713,7 +713,7 @@ fn blocking_closes_failures_and_trickles_end_as_well() {
     let error = within(seconds(5), "close", move || {
         let mut timeouts = short();
         (timeouts.ping_interval, timeouts.pong) = (None, None);
-        let mut socket = std_io::WebSocket::with_endpoint(ours, endpoint(timeouts, false));
+        let mut socket = blocking::WebSocket::with_endpoint(ours, endpoint(timeouts, false));
         let _ = socket.feed(&vec![1; HUGE][..]);
         socket.close(CloseCode::NORMAL)
     });
@@ -723,7 +723,7 @@ fn blocking_closes_failures_and_trickles_end_as_well() {
     let (ours, mut peer) = streams();
     peer.write_all(&to(Side::Server, TEXT, b"\xC3\x28")).unwrap();
     let error = within(seconds(5), "failure", move || {
-        let mut socket = std_io::WebSocket::with_endpoint(ours, endpoint(short(), false));
+        let mut socket = blocking::WebSocket::with_endpoint(ours, endpoint(short(), false));
         socket.endpoint().outbound().feed(&vec![1; HUGE][..]).unwrap();
         socket.recv().map(|_| ()).unwrap_err()
     });
@@ -738,7 +738,7 @@ fn blocking_closes_failures_and_trickles_end_as_well() {
         }
     });
     let error = within(seconds(5), "trickle", move || {
-        let mut socket = std_io::WebSocket::with_endpoint(ours, endpoint(short(), false));
+        let mut socket = blocking::WebSocket::with_endpoint(ours, endpoint(short(), false));
         socket.recv().map(|_| ())
     });
     timed_out(error, Timeout::SlowMessage, "trickle");
@@ -755,7 +755,7 @@ fn blocking_closes_failures_and_trickles_end_as_well() {
             }
         });
         within(seconds(10), "flood", move || {
-            let mut socket = std_io::WebSocket::with_endpoint(ours, endpoint(Timeouts::NONE, false));
+            let mut socket = blocking::WebSocket::with_endpoint(ours, endpoint(Timeouts::NONE, false));
             if split {
                 let (mut receiver, sender) = socket.into_split().unwrap();
                 while receiver.recv().is_ok_and(|message| message.is_some()) {}
@@ -773,7 +773,7 @@ fn blocking_halves_know_the_end_at_once() {
     let _watchdog = watchdog!();
     let (ours, mut peer) = streams();
     let (mut receiver, mut sender) =
-        std_io::WebSocket::with_endpoint(ours, endpoint(Timeouts::SERVER, false)).into_split().unwrap();
+        blocking::WebSocket::with_endpoint(ours, endpoint(Timeouts::SERVER, false)).into_split().unwrap();
     sender.feed("last words").unwrap();
     let receiving = thread::spawn(move || (receiver.recv().map(|_| ()), receiver));
     peer.write_all(&to(Side::Server, CLOSE, &close_body(4007, b"bye"))).unwrap();

@@ -6,12 +6,12 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use sockless::adapter::tokio::{accept, connect, WebSocket};
-use sockless::adapter::{ServerOptions, Settings};
 use sockless::deflate::Tuning;
 use sockless::handshake::client::ClientRequest;
 use sockless::handshake::{HeadLimits, OriginPolicy, Uri};
+use sockless::tokio::{accept, connect, WebSocket};
 use sockless::{Client, Payload, Server, SystemEntropy};
+use sockless::{ServerOptions, Settings};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Builder;
 use tokio::time::timeout;

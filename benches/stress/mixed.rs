@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 use std::time::Duration;
 
-use sockless::adapter::tokio::{client, WebSocket};
-use sockless::adapter::Settings;
 use sockless::deflate::Offer;
 use sockless::handshake::client::ClientRequest;
 use sockless::handshake::Uri;
+use sockless::tokio::{client, WebSocket};
+use sockless::Settings;
 use sockless::{Client, CloseCode, Message, Payload, SystemEntropy};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;

@@ -7,8 +7,8 @@
 //! point, and fails or ends wherever a [`Script`] says. Whatever the [`Cut`], the same has to come out.
 //!
 //! ```
-//! use sockless::adapter::conformance::{self, Outcome, Wire};
-//! use sockless::adapter::std_io::WebSocket;
+//! use sockless::conformance::{self, Outcome, Wire};
+//! use sockless::blocking::WebSocket;
 //! use sockless::message::Buffers;
 //! use sockless::{Config, Server};
 //!

@@ -34,7 +34,7 @@ use crate::role::Role;
 ///
 /// ```
 /// use std::time::Duration;
-/// use sockless::adapter::Connections;
+/// use sockless::Connections;
 /// use sockless::CloseCode;
 ///
 /// let connections = Connections::new();

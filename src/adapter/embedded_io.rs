@@ -8,7 +8,7 @@
 //! ```
 //! # #[cfg(feature = "handshake")] mod example {
 //! use embedded_io::{Read, Write};
-//! use sockless::adapter::embedded_io::{accept, Buffers, Error, ServerOptions};
+//! use sockless::embedded_io::{accept, Buffers, Error, ServerOptions};
 //! use sockless::{handshake::OriginPolicy, Event, Payload};
 //!
 //! /// Echoes messages of any length.

@@ -8,7 +8,7 @@
 //! ```
 //! # #[cfg(feature = "handshake")] mod example {
 //! use embedded_io_async::{Read, Write};
-//! use sockless::adapter::embedded_io_async::{accept, Buffers, Error, ServerOptions};
+//! use sockless::embedded_io_async::{accept, Buffers, Error, ServerOptions};
 //! use sockless::{handshake::OriginPolicy, Event, Payload};
 //!
 //! /// Echoes messages of any length.

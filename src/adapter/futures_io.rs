@@ -10,7 +10,7 @@
 //!
 //! ```no_run
 //! use smol::{net::TcpStream, Timer};
-//! use sockless::adapter::{futures_io::FuturesIo, polled, Error, ServerOptions};
+//! use sockless::{futures_io::FuturesIo, polled, Error, ServerOptions};
 //! use sockless::handshake::OriginPolicy;
 //!
 //! async fn echo(stream: TcpStream) -> Result<(), Error> {

@@ -15,6 +15,8 @@
 //! After an abnormal closure a client waits before it connects again, at first a random time of up to five
 //! seconds (6455-7.2.3-1), then longer each time, up to a bound (6455-7.2.3-2).
 
+#[cfg(feature = "std")]
+pub mod blocking;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 #[cfg(feature = "std")]
@@ -37,8 +39,6 @@ mod last_close;
 mod opening;
 #[cfg(any(feature = "futures-io", feature = "tokio"))]
 pub mod polled;
-#[cfg(feature = "std")]
-pub mod std_io;
 #[cfg(feature = "std")]
 mod sync;
 #[cfg(feature = "std")]

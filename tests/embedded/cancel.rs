@@ -1,6 +1,6 @@
 // What a dropped future loses: nothing.
 
-use sockless::adapter::embedded_io_async::{Buffers, Error, WebSocket};
+use sockless::embedded_io_async::{Buffers, Error, WebSocket};
 use sockless::message::SliceAssembler;
 use sockless::{CloseCode, Config, ControlPayload, Event, ProtocolError, Server, Side};
 

@@ -14,8 +14,8 @@ use core::panic::PanicInfo;
 use board::Uart;
 use cortex_m_rt::entry;
 #[cfg(feature = "handshake")]
-use sockless::adapter::embedded_io::{accept, ServerOptions};
-use sockless::adapter::embedded_io::{Buffers, Error, WebSocket};
+use sockless::embedded_io::{accept, ServerOptions};
+use sockless::embedded_io::{Buffers, Error, WebSocket};
 #[cfg(feature = "handshake")]
 use sockless::handshake::OriginPolicy;
 use sockless::{Event, Payload, Server};

@@ -93,8 +93,8 @@ fn keys(dest: &mut [u8]) -> Result<(), EntropyError> {
 macro_rules! adapter {
     ($adapter:ident, $($async:ident)?, ($($wait:tt)*)) => {
         #[cfg(feature = "handshake")]
-        use sockless::adapter::$adapter::{accept, client, ServerOptions, Settings};
-        use sockless::adapter::$adapter::{Buffers, WebSocket};
+        use sockless::$adapter::{accept, client, ServerOptions, Settings};
+        use sockless::$adapter::{Buffers, WebSocket};
 
         /// Every operation of the adapter.
         pub $($async)? fn all(frames: &[u8], zero: usize) -> Option<bool> {

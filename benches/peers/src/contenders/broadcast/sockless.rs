@@ -2,8 +2,8 @@
 
 use std::net::TcpListener;
 
-use sockless::adapter::ServerOptions;
-use sockless::adapter::tokio::accept;
+use sockless::ServerOptions;
+use sockless::tokio::accept;
 use sockless::handshake::OriginPolicy;
 use sockless::message::Prepared;
 use tokio::sync::broadcast::Sender;
