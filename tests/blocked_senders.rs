@@ -341,7 +341,7 @@ impl Write for Wire {
     }
 }
 
-impl blocking::Stream for Wire {
+impl blocking::BlockingTransport for Wire {
     fn shutdown_write(&mut self) -> io::Result<()> {
         Ok(())
     }
@@ -357,7 +357,7 @@ impl blocking::Stream for Wire {
     }
 }
 
-impl blocking::SplitStream for Wire {
+impl blocking::CloneTransport for Wire {
     /// As sockets have it: both handles have the limits that were set on one.
     fn try_clone(&self) -> io::Result<Self> {
         Ok(Self { write_limit: Some(Duration::from_millis(20)), ..self.clone() })

@@ -7,7 +7,7 @@ use std::io::{self, Read, Write};
 
 use common::{all_to, BINARY, BINARY_PART, CLOSE, END, MORE, PING, TEXT, TEXT_PART};
 use proptest::prelude::*;
-use sockless::blocking::{self, Stream, WebSocket};
+use sockless::blocking::{self, BlockingTransport, WebSocket};
 use sockless::handshake::client::ClientRequest;
 use sockless::handshake::{accept_value, OriginPolicy, Uri};
 use sockless::message::OwnedMessage;
@@ -66,7 +66,7 @@ impl Write for Cut {
     }
 }
 
-impl Stream for Cut {
+impl BlockingTransport for Cut {
     fn shutdown_write(&mut self) -> io::Result<()> {
         Ok(())
     }

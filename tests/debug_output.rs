@@ -604,7 +604,7 @@ impl Write for Pipe {
     }
 }
 
-impl blocking::Stream for Pipe {
+impl blocking::BlockingTransport for Pipe {
     fn shutdown_write(&mut self) -> io::Result<()> {
         Ok(())
     }

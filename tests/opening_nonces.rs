@@ -13,7 +13,7 @@ use std::task::{Context, Poll};
 use std::thread;
 
 use base64::prelude::{Engine, BASE64_STANDARD};
-use sockless::blocking::Stream;
+use sockless::blocking::BlockingTransport;
 use sockless::handshake::client::ClientRequest;
 use sockless::handshake::Uri;
 use sockless::polled::PollTransport;
@@ -48,7 +48,7 @@ impl Write for Taken {
     }
 }
 
-impl Stream for Taken {
+impl BlockingTransport for Taken {
     fn shutdown_write(&mut self) -> io::Result<()> {
         Ok(())
     }

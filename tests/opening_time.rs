@@ -18,7 +18,7 @@ use sockless::handshake::server::Request;
 use sockless::handshake::{HandshakeError, OriginPolicy, Uri};
 use sockless::message::Buffers;
 use sockless::{blocking, polled, tokio as on_tokio, Error, OpeningError, ServerOptions, Settings};
-use sockless::{blocking::Stream, Refusal};
+use sockless::{blocking::BlockingTransport, Refusal};
 use sockless::{Config, Limits, ProtocolError, Timeout, Timeouts};
 use tokio::io::{duplex, AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::time::Instant;
@@ -153,7 +153,7 @@ impl Write for Noting {
     }
 }
 
-impl Stream for &mut Noting {
+impl BlockingTransport for &mut Noting {
     fn shutdown_write(&mut self) -> io::Result<()> {
         Ok(())
     }

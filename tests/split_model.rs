@@ -15,7 +15,7 @@ use shuttle::future::{block_on, spawn};
 use shuttle::rand::{thread_rng, Rng};
 use shuttle::sync::{Condvar, Mutex};
 use shuttle::thread;
-use sockless::blocking::{self, SplitStream, Stream};
+use sockless::blocking::{self, BlockingTransport, CloneTransport};
 use sockless::message::{Buffers, Endpoint, OwnedMessage};
 use sockless::polled::{PollTransport, WebSocket};
 use sockless::{CloseCode, Config, Server};
@@ -271,7 +271,7 @@ impl Write for Blocking {
     }
 }
 
-impl Stream for Blocking {
+impl BlockingTransport for Blocking {
     fn shutdown_write(&mut self) -> io::Result<()> {
         self.output.0.lock().unwrap().ended = true;
         self.output.1.notify_all();
@@ -289,7 +289,7 @@ impl Stream for Blocking {
     }
 }
 
-impl SplitStream for Blocking {
+impl CloneTransport for Blocking {
     fn try_clone(&self) -> io::Result<Self> {
         Ok(Self { limited: true, ..self.clone() })
     }

@@ -10,7 +10,7 @@ use std::io::{self, Read, Write};
 use std::time::Duration;
 
 use common::{to, Keys, CLOSE, PING, TEXT};
-use sockless::blocking::{accept, Stream, WebSocket};
+use sockless::blocking::{accept, BlockingTransport, WebSocket};
 use sockless::conformance::{self, Cut, Wire};
 use sockless::handshake::OriginPolicy;
 use sockless::message::{Buffers, OwnedMessage};
@@ -91,14 +91,14 @@ impl Write for Script {
     }
 }
 
-impl Stream for Script {
+impl BlockingTransport for Script {
     fn shutdown_write(&mut self) -> io::Result<()> {
         self.done.push(Done::Shutdown);
         Ok(())
     }
 }
 
-impl Stream for &mut Script {
+impl BlockingTransport for &mut Script {
     fn shutdown_write(&mut self) -> io::Result<()> {
         (**self).shutdown_write()
     }

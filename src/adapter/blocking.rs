@@ -16,8 +16,10 @@ mod split;
 mod opening;
 
 #[cfg(all(feature = "handshake", feature = "rng"))]
-pub use opening::{accept, accept_buffered, accept_or_http, accept_with, client, connect, Opened};
-pub use split::{Receiver, Sender, SplitStream};
+pub use opening::{
+    accept, accept_buffered, accept_or_http, accept_with, client, connect, ClientSocket, Opened, ServerSocket,
+};
+pub use split::{CloneTransport, Receiver, Sender};
 
 use std::io::{self, IoSlice, Read, Write};
 use std::net::TcpStream;
@@ -36,7 +38,7 @@ use crate::role::{Role, Server};
 use crate::time::Wake;
 
 /// A blocking transport of which the writing direction can be ended alone.
-pub trait Stream: Read + Write {
+pub trait BlockingTransport: Read + Write {
     /// Ends the writing direction: the peer reads the end of the stream. For TLS, sends `close_notify`.
     ///
     /// # Errors
@@ -67,7 +69,7 @@ pub trait Stream: Read + Write {
     }
 }
 
-impl Stream for TcpStream {
+impl BlockingTransport for TcpStream {
     fn shutdown_write(&mut self) -> io::Result<()> {
         self.shutdown(std::net::Shutdown::Write)
     }
@@ -82,7 +84,7 @@ impl Stream for TcpStream {
 }
 
 #[cfg(unix)]
-impl Stream for std::os::unix::net::UnixStream {
+impl BlockingTransport for std::os::unix::net::UnixStream {
     fn shutdown_write(&mut self) -> io::Result<()> {
         self.shutdown(std::net::Shutdown::Write)
     }
@@ -108,7 +110,7 @@ pub struct WebSocket<S, R> {
     member: Option<Member>,
 }
 
-impl<S: Stream, R: Role> WebSocket<S, R> {
+impl<S: BlockingTransport, R: Role> WebSocket<S, R> {
     /// After the opening handshake. `received` are the bytes that were read together with its end.
     pub fn new(stream: S, role: R, config: Config, buffers: Buffers, received: &[u8]) -> Self {
         Self::with_endpoint(stream, Endpoint::new(role, config, buffers, received))
@@ -383,7 +385,7 @@ impl<S: Stream, R: Role> WebSocket<S, R> {
 /// How often a read that waits looks up for what others began: a Close by the sending half, or of all connections.
 const WAKE_INTERVAL: Duration = Duration::from_millis(500);
 
-impl<S: Stream> WebSocket<S, Server> {
+impl<S: BlockingTransport> WebSocket<S, Server> {
     /// Queues a message that was encoded once for many connections.
     ///
     /// # Errors
@@ -407,7 +409,7 @@ pub struct Outgoing<'w, S, R> {
     unflushed: &'w mut bool,
 }
 
-impl<S: Stream, R: Role> Outgoing<'_, S, R> {
+impl<S: BlockingTransport, R: Role> Outgoing<'_, S, R> {
     /// As [`WebSocket::send`].
     ///
     /// # Errors

@@ -52,6 +52,20 @@ use crate::time::Timestamp;
 /// A WebSocket on a transport of `futures-io`.
 pub type WebSocket<S, R> = polled::WebSocket<FuturesIo<S>, R>;
 
+/// A server's WebSocket.
+#[cfg(all(feature = "handshake", feature = "rng"))]
+pub type ServerSocket<S> = WebSocket<S, Server>;
+
+/// A client's WebSocket.
+#[cfg(all(feature = "handshake", feature = "rng"))]
+pub type ClientSocket<S> = WebSocket<S, Client<SystemEntropy>>;
+
+/// The sending half of a [`WebSocket`].
+pub type Sender<S, R> = polled::Sender<FuturesIo<S>, R>;
+
+/// The receiving half of a [`WebSocket`].
+pub type Receiver<S, R> = polled::Receiver<FuturesIo<S>, R>;
+
 /// What waits for an instant.
 pub type Sleep = Pin<Box<dyn Future<Output = ()> + Send + Sync>>;
 
@@ -168,7 +182,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PollTransport for FuturesIo<S> {
 pub async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
     options: &ServerOptions<'_>,
-) -> Result<WebSocket<S, Server>, Error> {
+) -> Result<ServerSocket<S>, Error> {
     Box::pin(polled::serve_only(FuturesIo::new(stream), options, |_| Ok(()))).await
 }
 
@@ -187,7 +201,7 @@ pub async fn accept_with<S: AsyncRead + AsyncWrite + Unpin, A: Into<Answer>>(
     stream: S,
     options: &ServerOptions<'_>,
     decide: impl FnOnce(&Request<'_>) -> Result<A, Refusal>,
-) -> Result<WebSocket<S, Server>, Error> {
+) -> Result<ServerSocket<S>, Error> {
     Box::pin(polled::serve_only(FuturesIo::new(stream), options, decide)).await
 }
 
@@ -208,7 +222,7 @@ pub async fn accept_or_http<S: AsyncRead + AsyncWrite + Unpin, A: Into<Answer>>(
     stream: S,
     options: &ServerOptions<'_>,
     decide: impl FnOnce(&Request<'_>) -> Result<A, Refusal>,
-) -> Result<Accepted<WebSocket<S, Server>, S>, Error> {
+) -> Result<Accepted<ServerSocket<S>, S>, Error> {
     Box::pin(accept_buffered(stream, &[], options, decide)).await
 }
 
@@ -231,7 +245,7 @@ pub async fn accept_buffered<S: AsyncRead + AsyncWrite + Unpin, A: Into<Answer>>
     received: &[u8],
     options: &ServerOptions<'_>,
     decide: impl FnOnce(&Request<'_>) -> Result<A, Refusal>,
-) -> Result<Accepted<WebSocket<S, Server>, S>, Error> {
+) -> Result<Accepted<ServerSocket<S>, S>, Error> {
     let opened = polled::open(FuturesIo::new(stream), received, options, decide, Plain::HandedBack);
     Ok(Box::pin(opened).await?.map_stream(FuturesIo::into_inner))
 }
@@ -251,7 +265,7 @@ pub async fn client<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
     request: ClientRequest<'_>,
     settings: &Settings,
-) -> Result<WebSocket<S, Client<SystemEntropy>>, Error> {
+) -> Result<ClientSocket<S>, Error> {
     Box::pin(polled::open_client(FuturesIo::new(stream), request, settings, None)).await
 }
 

@@ -33,6 +33,20 @@ use crate::time::Timestamp;
 /// A WebSocket on a tokio transport.
 pub type WebSocket<S, R> = polled::WebSocket<Tokio<S>, R>;
 
+/// A server's WebSocket, on TCP unless said otherwise.
+#[cfg(all(feature = "handshake", feature = "rng"))]
+pub type ServerSocket<S = TcpStream> = WebSocket<S, Server>;
+
+/// A client's WebSocket, on TCP unless said otherwise.
+#[cfg(all(feature = "handshake", feature = "rng"))]
+pub type ClientSocket<S = TcpStream> = WebSocket<S, Client<SystemEntropy>>;
+
+/// The sending half of a [`WebSocket`].
+pub type Sender<S, R> = polled::Sender<Tokio<S>, R>;
+
+/// The receiving half of a [`WebSocket`].
+pub type Receiver<S, R> = polled::Receiver<Tokio<S>, R>;
+
 /// A tokio transport with tokio's clock.
 pub struct Tokio<S> {
     stream: S,
@@ -132,7 +146,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PollTransport for Tokio<S> {
 pub async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
     options: &ServerOptions<'_>,
-) -> Result<WebSocket<S, Server>, Error> {
+) -> Result<ServerSocket<S>, Error> {
     Box::pin(polled::serve_only(Tokio::new(stream), options, |_| Ok(()))).await
 }
 
@@ -151,7 +165,7 @@ pub async fn accept_with<S: AsyncRead + AsyncWrite + Unpin, A: Into<Answer>>(
     stream: S,
     options: &ServerOptions<'_>,
     decide: impl FnOnce(&Request<'_>) -> Result<A, Refusal>,
-) -> Result<WebSocket<S, Server>, Error> {
+) -> Result<ServerSocket<S>, Error> {
     Box::pin(polled::serve_only(Tokio::new(stream), options, decide)).await
 }
 
@@ -172,7 +186,7 @@ pub async fn accept_or_http<S: AsyncRead + AsyncWrite + Unpin, A: Into<Answer>>(
     stream: S,
     options: &ServerOptions<'_>,
     decide: impl FnOnce(&Request<'_>) -> Result<A, Refusal>,
-) -> Result<Accepted<WebSocket<S, Server>, S>, Error> {
+) -> Result<Accepted<ServerSocket<S>, S>, Error> {
     Box::pin(accept_buffered(stream, &[], options, decide)).await
 }
 
@@ -195,7 +209,7 @@ pub async fn accept_buffered<S: AsyncRead + AsyncWrite + Unpin, A: Into<Answer>>
     received: &[u8],
     options: &ServerOptions<'_>,
     decide: impl FnOnce(&Request<'_>) -> Result<A, Refusal>,
-) -> Result<Accepted<WebSocket<S, Server>, S>, Error> {
+) -> Result<Accepted<ServerSocket<S>, S>, Error> {
     let opened = polled::open(Tokio::new(stream), received, options, decide, Plain::HandedBack);
     Ok(Box::pin(opened).await?.map_stream(Tokio::into_inner))
 }
@@ -214,7 +228,7 @@ pub async fn client<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
     request: ClientRequest<'_>,
     settings: &Settings,
-) -> Result<WebSocket<S, Client<SystemEntropy>>, Error> {
+) -> Result<ClientSocket<S>, Error> {
     let limit = settings.client_config().timeouts.opening;
     Box::pin(polled::open_client(Tokio::new(stream), request, settings, limit)).await
 }
@@ -233,10 +247,7 @@ pub async fn client<S: AsyncRead + AsyncWrite + Unpin>(
 ///
 /// Not cancel safe: dropped, the transport is dropped with it.
 #[cfg(all(feature = "handshake", feature = "rng"))]
-pub async fn connect(
-    request: ClientRequest<'_>,
-    settings: &Settings,
-) -> Result<WebSocket<TcpStream, Client<SystemEntropy>>, Error> {
+pub async fn connect(request: ClientRequest<'_>, settings: &Settings) -> Result<ClientSocket, Error> {
     if request.uri().is_secure() {
         return Err(OpeningError::TlsRequired.into());
     }

@@ -5,7 +5,7 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use super::Stream;
+use super::BlockingTransport;
 use crate::time::{Timestamp, Wake};
 
 /// A clock that begins when it is first asked.
@@ -48,7 +48,11 @@ impl Clock {
     ///
     /// A limit stands for as long as it is short enough, and is half of what is allowed, so that most reads
     /// need no system call to set one.
-    pub(super) fn limit_read(&mut self, stream: &mut impl Stream, wake: Wake) -> io::Result<Limited> {
+    pub(super) fn limit_read(
+        &mut self,
+        stream: &mut impl BlockingTransport,
+        wake: Wake,
+    ) -> io::Result<Limited> {
         if wake == Wake::Never {
             if self.read_limit.take().is_some() {
                 stream.limit_read(None)?;
@@ -77,7 +81,7 @@ impl Clock {
 
     /// Limits all writes from now on, so that one that waits can look at the timers. Whether they are limited:
     /// a transport that has no limits runs no timers.
-    pub(super) fn limit_writes(&mut self, stream: &mut impl Stream) -> io::Result<bool> {
+    pub(super) fn limit_writes(&mut self, stream: &mut impl BlockingTransport) -> io::Result<bool> {
         if !self.limits_writes {
             match stream.limit_write(Some(WRITE_LIMIT)) {
                 Ok(()) => self.limits_writes = true,

@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::clock::was_limited;
-use super::{is_transient, Stream, WebSocket};
+use super::{is_transient, BlockingTransport, WebSocket};
 use crate::adapter::opening::{
     ask, client_endpoint, client_handshake, cut_off, parting_time, request, serve, server_endpoint, share,
     too_late, until_end, ClientStep, Plain, ServerStep, LATE, MAX_DRAINED, SHORT_PARTING,
@@ -25,11 +25,17 @@ use crate::handshake::server::{Handshake, Request};
 use crate::role::{Client, Server};
 
 /// What [`accept_or_http`] came to on such a transport.
-pub type Opened<S> = Accepted<WebSocket<S, Server>, S>;
+pub type Opened<S> = Accepted<ServerSocket<S>, S>;
+
+/// A server's WebSocket, on TCP unless said otherwise.
+pub type ServerSocket<S = TcpStream> = WebSocket<S, Server>;
+
+/// A client's WebSocket, on TCP unless said otherwise.
+pub type ClientSocket<S = TcpStream> = WebSocket<S, Client<SystemEntropy>>;
 
 /// Accepts a WebSocket. Plain HTTP requests are answered with 426.
 ///
-/// Where the transport [limits](Stream::limit_read) its reads and writes,
+/// Where the transport [limits](BlockingTransport::limit_read) its reads and writes,
 /// [`Timeouts::opening`](crate::Timeouts::opening) bounds the whole; a client that is too slow is answered with
 /// 408. After a refusal this waits until the client ends as well, has sent 1 MiB more, or the time is up: what is
 /// left of the opening time, but a second at least, and 5 s if none is set. On a transport whose reads have no
@@ -39,7 +45,10 @@ pub type Opened<S> = Accepted<WebSocket<S, Server>, S>;
 ///
 /// [`Error::Opening`] after the client was told, as far as it read that; [`Error::Protocol`] if it was too slow;
 /// [`Error::Io`] if the transport failed.
-pub fn accept<S: Stream>(stream: S, options: &ServerOptions<'_>) -> Result<WebSocket<S, Server>, Error> {
+pub fn accept<S: BlockingTransport>(
+    stream: S,
+    options: &ServerOptions<'_>,
+) -> Result<ServerSocket<S>, Error> {
     accept_with(stream, options, |_| Ok(()))
 }
 
@@ -49,11 +58,11 @@ pub fn accept<S: Stream>(stream: S, options: &ServerOptions<'_>) -> Result<WebSo
 /// # Errors
 ///
 /// As [`accept`].
-pub fn accept_with<S: Stream, A: Into<Answer>>(
+pub fn accept_with<S: BlockingTransport, A: Into<Answer>>(
     stream: S,
     options: &ServerOptions<'_>,
     decide: impl FnOnce(&Request<'_>) -> Result<A, Refusal>,
-) -> Result<WebSocket<S, Server>, Error> {
+) -> Result<ServerSocket<S>, Error> {
     match open(stream, &[], options, decide, Plain::Refused)? {
         Accepted::WebSocket(socket) => Ok(socket),
         Accepted::Http { .. } => Err(OpeningError::NotWebSocket.into()),
@@ -68,7 +77,7 @@ pub fn accept_with<S: Stream, A: Into<Answer>>(
 /// # Errors
 ///
 /// As [`accept`].
-pub fn accept_or_http<S: Stream, A: Into<Answer>>(
+pub fn accept_or_http<S: BlockingTransport, A: Into<Answer>>(
     stream: S,
     options: &ServerOptions<'_>,
     decide: impl FnOnce(&Request<'_>) -> Result<A, Refusal>,
@@ -85,7 +94,7 @@ pub fn accept_or_http<S: Stream, A: Into<Answer>>(
 /// # Errors
 ///
 /// As [`accept`].
-pub fn accept_buffered<S: Stream, A: Into<Answer>>(
+pub fn accept_buffered<S: BlockingTransport, A: Into<Answer>>(
     stream: S,
     received: &[u8],
     options: &ServerOptions<'_>,
@@ -94,7 +103,7 @@ pub fn accept_buffered<S: Stream, A: Into<Answer>>(
     open(stream, received, options, decide, Plain::HandedBack)
 }
 
-fn open<S: Stream, A: Into<Answer>>(
+fn open<S: BlockingTransport, A: Into<Answer>>(
     mut stream: S,
     mut received: &[u8],
     options: &ServerOptions<'_>,
@@ -154,21 +163,21 @@ fn open<S: Stream, A: Into<Answer>>(
 ///
 /// [`Error::Opening`], with the server's answer if it was no 101, of which the body is read as well, as far as it
 /// comes in time; [`Error::Protocol`] if the server was too slow; [`Error::Io`] if the transport failed.
-pub fn client<S: Stream>(
+pub fn client<S: BlockingTransport>(
     stream: S,
     request_for: ClientRequest<'_>,
     settings: &Settings,
-) -> Result<WebSocket<S, Client<SystemEntropy>>, Error> {
+) -> Result<ClientSocket<S>, Error> {
     open_client(stream, request_for, settings, settings.client_config().timeouts.opening)
 }
 
 /// As [`client`], with what is left of the opening time.
-fn open_client<S: Stream>(
+fn open_client<S: BlockingTransport>(
     mut stream: S,
     request_for: ClientRequest<'_>,
     settings: &Settings,
     limit: Option<Duration>,
-) -> Result<WebSocket<S, Client<SystemEntropy>>, Error> {
+) -> Result<ClientSocket<S>, Error> {
     let mut storage = alloc::vec![0; settings.head_size];
     let mut handshake = client_handshake(request_for, &mut storage, settings)?;
     let mut timed = Timed::new(&mut stream, limit);
@@ -208,10 +217,7 @@ fn open_client<S: Stream>(
 ///
 /// As [`client`]; [`OpeningError::TimedOut`] if the time was up before the handshake;
 /// [`OpeningError::TlsRequired`] for a `wss:` URI, which is never opened in clear.
-pub fn connect(
-    request_for: ClientRequest<'_>,
-    settings: &Settings,
-) -> Result<WebSocket<TcpStream, Client<SystemEntropy>>, Error> {
+pub fn connect(request_for: ClientRequest<'_>, settings: &Settings) -> Result<ClientSocket, Error> {
     let uri = request_for.uri();
     if uri.is_secure() {
         return Err(OpeningError::TlsRequired.into());
@@ -272,7 +278,7 @@ struct Timed<'s, S> {
     limited: bool,
 }
 
-impl<'s, S: Stream> Timed<'s, S> {
+impl<'s, S: BlockingTransport> Timed<'s, S> {
     /// From now on.
     fn new(stream: &'s mut S, limit: Option<Duration>) -> Self {
         // A time that the clock cannot express never comes.

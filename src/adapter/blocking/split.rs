@@ -18,7 +18,7 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use super::clock::{Clock, Limited};
-use super::{is_transient, Stream, WebSocket, WAKE_INTERVAL};
+use super::{is_transient, BlockingTransport, WebSocket, WAKE_INTERVAL};
 use crate::adapter::connections::Member;
 use crate::adapter::last_close::LastClose;
 use crate::adapter::sync::{Condvar, Mutex, MutexGuard};
@@ -33,7 +33,7 @@ use crate::role::{Role, Server};
 use crate::time::Wake;
 
 /// A blocking transport of which there can be two handles.
-pub trait SplitStream: Stream + Sized {
+pub trait CloneTransport: BlockingTransport + Sized {
     /// Another handle of the same transport.
     ///
     /// # Errors
@@ -42,14 +42,14 @@ pub trait SplitStream: Stream + Sized {
     fn try_clone(&self) -> io::Result<Self>;
 }
 
-impl SplitStream for TcpStream {
+impl CloneTransport for TcpStream {
     fn try_clone(&self) -> io::Result<Self> {
         Self::try_clone(self)
     }
 }
 
 #[cfg(unix)]
-impl SplitStream for std::os::unix::net::UnixStream {
+impl CloneTransport for std::os::unix::net::UnixStream {
     fn try_clone(&self) -> io::Result<Self> {
         Self::try_clone(self)
     }
@@ -125,7 +125,7 @@ struct Both<R> {
     deaf: bool,
 }
 
-impl<S: SplitStream, R: Role> WebSocket<S, R> {
+impl<S: CloneTransport, R: Role> WebSocket<S, R> {
     /// The two halves, for two threads. [`Receiver::reunite`] puts them together again.
     ///
     /// Until then the time limits of the transport's reads and writes belong to the halves.
@@ -160,7 +160,7 @@ impl<S: SplitStream, R: Role> WebSocket<S, R> {
     }
 }
 
-impl<S: SplitStream, R: Role> Receiver<S, R> {
+impl<S: CloneTransport, R: Role> Receiver<S, R> {
     /// The next message; `None` once the connection has ended, of which [`closed`](Self::closed) tells how.
     ///
     /// # Errors
@@ -352,7 +352,7 @@ impl<S: SplitStream, R: Role> Receiver<S, R> {
     }
 }
 
-impl<S: SplitStream, R: Role> Sender<S, R> {
+impl<S: CloneTransport, R: Role> Sender<S, R> {
     /// Sends a message and everything queued before it.
     ///
     /// # Errors
@@ -497,7 +497,7 @@ impl<S: SplitStream, R: Role> Sender<S, R> {
     }
 }
 
-impl<S: SplitStream> Sender<S, Server> {
+impl<S: CloneTransport> Sender<S, Server> {
     /// Queues a message that was encoded once for many connections.
     ///
     /// # Errors
@@ -534,7 +534,7 @@ impl<R: Role> Shared<R> {
     }
 
     /// Takes one turn of writing, if nobody else does.
-    fn write_once<S: SplitStream>(&self, stream: &mut S, chunk: &mut Vec<u8>) -> Written {
+    fn write_once<S: CloneTransport>(&self, stream: &mut S, chunk: &mut Vec<u8>) -> Written {
         let action = {
             let mut both = self.lock();
             if both.writing {
@@ -578,7 +578,7 @@ impl<R: Role> Shared<R> {
     }
 
     /// Tells the peer that the connection failed, as far as the transport lets us without waiting.
-    fn fail<S: SplitStream>(
+    fn fail<S: CloneTransport>(
         &self,
         stream: &mut S,
         chunk: &mut Vec<u8>,

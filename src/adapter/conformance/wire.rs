@@ -185,7 +185,7 @@ impl Wire {
         })
     }
 
-    /// As [`blocking::Stream::shutdown_write`](crate::adapter::blocking::Stream::shutdown_write); what was not
+    /// As [`blocking::BlockingTransport::shutdown_write`](crate::adapter::blocking::BlockingTransport::shutdown_write); what was not
     /// flushed before is lost.
     ///
     /// # Errors
@@ -212,7 +212,7 @@ impl Write for Wire {
     }
 }
 
-impl crate::adapter::blocking::Stream for Wire {
+impl crate::adapter::blocking::BlockingTransport for Wire {
     fn shutdown_write(&mut self) -> io::Result<()> {
         Self::shutdown_write(self)
     }
