@@ -171,6 +171,13 @@ impl From<CloseCode> for CloseFrame<'static> {
     }
 }
 
+impl<'a> From<(CloseCode, &'a str)> for CloseFrame<'a> {
+    /// With as much of the reason as fits ([`CloseReason::truncated`]): it is for logs.
+    fn from((code, reason): (CloseCode, &'a str)) -> Self {
+        Self::new(code, CloseReason::truncated(reason))
+    }
+}
+
 impl core::fmt::Debug for CloseReason<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         // What the peer wrote is no text for a log.

@@ -246,7 +246,7 @@ pub use limits::Limits;
 pub use mailbox::Mailbox;
 pub use message::Message;
 pub use parked::Parked;
-pub use payload::{ControlPayload, Payload};
+pub use payload::{AsPayload, ControlPayload, Payload};
 pub use reader::Reader;
 pub use role::{AnyRole, Client, Entropy, Role, Server, Side};
 pub use time::{Timestamp, Wake};

@@ -115,21 +115,132 @@ impl<'a> Payload<'a> {
     }
 }
 
-impl<'a> From<&'a str> for Payload<'a> {
-    fn from(text: &'a str) -> Self {
-        Self::text(text)
+/// What can be sent: text as text, bytes as binary.
+///
+/// It is implemented for strings, byte slices, arrays and vectors, for messages and payloads, borrowed or owned, and
+/// for references to them. Implement it for a type of your own, and each way to send takes that, too.
+///
+/// # Examples
+///
+/// ```
+/// use sockless::{AsPayload, MessageKind, Payload};
+///
+/// struct Position(f64, [u8; 8]);
+///
+/// impl AsPayload for Position {
+///     fn as_payload(&self) -> Payload<'_> {
+///         Payload::binary(&self.1)
+///     }
+/// }
+///
+/// let position = Position(0.5, 0.5_f64.to_be_bytes());
+/// assert_eq!(position.as_payload().kind(), MessageKind::Binary);
+/// assert_eq!("text".as_payload().kind(), MessageKind::Text);
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be sent as a message",
+    label = "neither text nor bytes",
+    note = "send a string, bytes, a `Message` or a `Payload`, or implement `AsPayload`"
+)]
+pub trait AsPayload {
+    /// The payload of the message, or of the fragment.
+    fn as_payload(&self) -> Payload<'_>;
+}
+
+impl AsPayload for str {
+    #[inline]
+    fn as_payload(&self) -> Payload<'_> {
+        Payload::text(self)
     }
 }
 
-impl<'a> From<&'a [u8]> for Payload<'a> {
-    fn from(octets: &'a [u8]) -> Self {
-        Self::binary(octets)
+impl AsPayload for [u8] {
+    #[inline]
+    fn as_payload(&self) -> Payload<'_> {
+        Payload::binary(self)
     }
 }
 
-impl<'a, const N: usize> From<&'a [u8; N]> for Payload<'a> {
-    fn from(octets: &'a [u8; N]) -> Self {
-        Self::binary(octets)
+impl<const N: usize> AsPayload for [u8; N] {
+    #[inline]
+    fn as_payload(&self) -> Payload<'_> {
+        Payload::binary(self)
+    }
+}
+
+impl AsPayload for Payload<'_> {
+    #[inline]
+    fn as_payload(&self) -> Payload<'_> {
+        *self
+    }
+}
+
+impl<T: AsPayload + ?Sized> AsPayload for &T {
+    #[inline]
+    fn as_payload(&self) -> Payload<'_> {
+        (**self).as_payload()
+    }
+}
+
+/// What owns its octets.
+#[cfg(feature = "alloc")]
+mod owned {
+    use alloc::borrow::{Cow, ToOwned};
+    use alloc::boxed::Box;
+    use alloc::rc::Rc;
+    use alloc::string::String;
+    use alloc::sync::Arc;
+    use alloc::vec::Vec;
+
+    use super::{AsPayload, Payload};
+
+    impl AsPayload for String {
+        #[inline]
+        fn as_payload(&self) -> Payload<'_> {
+            Payload::text(self)
+        }
+    }
+
+    impl AsPayload for Vec<u8> {
+        #[inline]
+        fn as_payload(&self) -> Payload<'_> {
+            Payload::binary(self)
+        }
+    }
+
+    impl<T: AsPayload + ToOwned + ?Sized> AsPayload for Cow<'_, T> {
+        #[inline]
+        fn as_payload(&self) -> Payload<'_> {
+            (**self).as_payload()
+        }
+    }
+
+    impl<T: AsPayload + ?Sized> AsPayload for Box<T> {
+        #[inline]
+        fn as_payload(&self) -> Payload<'_> {
+            (**self).as_payload()
+        }
+    }
+
+    impl<T: AsPayload + ?Sized> AsPayload for Rc<T> {
+        #[inline]
+        fn as_payload(&self) -> Payload<'_> {
+            (**self).as_payload()
+        }
+    }
+
+    impl<T: AsPayload + ?Sized> AsPayload for Arc<T> {
+        #[inline]
+        fn as_payload(&self) -> Payload<'_> {
+            (**self).as_payload()
+        }
+    }
+}
+
+impl<'a, T: AsPayload + ?Sized> From<&'a T> for Payload<'a> {
+    #[inline]
+    fn from(message: &'a T) -> Self {
+        message.as_payload()
     }
 }
 

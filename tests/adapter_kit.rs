@@ -326,7 +326,7 @@ fn sloppy(wire: &Wire, forgets: Forgets) -> Outcome {
             match interrupted(wire, socket.recv()).await {
                 None => {}
                 Some(Ok(Some(message))) => {
-                    let _ = socket.endpoint.outbound().feed(message.as_payload());
+                    let _ = socket.endpoint.outbound().feed(&message);
                     outcome.message(message);
                 }
                 Some(Ok(None)) => outcome.ended(socket.endpoint.closed()),

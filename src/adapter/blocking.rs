@@ -33,7 +33,7 @@ use crate::closing::Closed;
 use crate::connection::Config;
 use crate::event::Data;
 use crate::message::{Action, Buffers, Endpoint, Message, Outbound, Prepared, WriteSide};
-use crate::payload::{ControlPayload, Payload};
+use crate::payload::{AsPayload, ControlPayload};
 use crate::role::{Role, Server};
 use crate::time::Wake;
 
@@ -215,7 +215,7 @@ impl<S: BlockingTransport, R: Role> WebSocket<S, R> {
     /// # Errors
     ///
     /// As [`Outgoing::send`].
-    pub fn send<'p>(&mut self, message: impl Into<Payload<'p>>) -> Result<(), Error> {
+    pub fn send(&mut self, message: impl AsPayload) -> Result<(), Error> {
         self.outgoing().send(message)
     }
 
@@ -225,7 +225,7 @@ impl<S: BlockingTransport, R: Role> WebSocket<S, R> {
     /// # Errors
     ///
     /// As [`Outgoing::feed`].
-    pub fn feed<'p>(&mut self, message: impl Into<Payload<'p>>) -> Result<(), Error> {
+    pub fn feed(&mut self, message: impl AsPayload) -> Result<(), Error> {
         self.outgoing().feed(message)
     }
 
@@ -234,7 +234,7 @@ impl<S: BlockingTransport, R: Role> WebSocket<S, R> {
     /// # Errors
     ///
     /// As [`Outgoing::send`].
-    pub fn send_fragment<'p>(&mut self, fragment: impl Into<Payload<'p>>, fin: bool) -> Result<(), Error> {
+    pub fn send_fragment(&mut self, fragment: impl AsPayload, fin: bool) -> Result<(), Error> {
         self.outgoing().send_fragment(fragment, fin)
     }
 
@@ -415,8 +415,8 @@ impl<S: BlockingTransport, R: Role> Outgoing<'_, S, R> {
     /// # Errors
     ///
     /// [`Error::Send`] if the connection does not allow it, [`Error::Io`] if the transport failed.
-    pub fn send<'p>(&mut self, message: impl Into<Payload<'p>>) -> Result<(), Error> {
-        let payload = message.into();
+    pub fn send(&mut self, message: impl AsPayload) -> Result<(), Error> {
+        let payload = message.as_payload();
         self.make_room(payload.as_bytes().len())?;
         self.limit_writes()?;
         let Self { stream, outbound, unflushed, .. } = self;
@@ -436,8 +436,8 @@ impl<S: BlockingTransport, R: Role> Outgoing<'_, S, R> {
     /// # Errors
     ///
     /// As [`send`](Self::send).
-    pub fn feed<'p>(&mut self, message: impl Into<Payload<'p>>) -> Result<(), Error> {
-        let payload = message.into();
+    pub fn feed(&mut self, message: impl AsPayload) -> Result<(), Error> {
+        let payload = message.as_payload();
         self.make_room(payload.as_bytes().len())?;
         self.outbound.feed(payload).map_err(|refused| refused.error.into())
     }
@@ -447,8 +447,8 @@ impl<S: BlockingTransport, R: Role> Outgoing<'_, S, R> {
     /// # Errors
     ///
     /// As [`send`](Self::send).
-    pub fn send_fragment<'p>(&mut self, fragment: impl Into<Payload<'p>>, fin: bool) -> Result<(), Error> {
-        let payload = fragment.into();
+    pub fn send_fragment(&mut self, fragment: impl AsPayload, fin: bool) -> Result<(), Error> {
+        let payload = fragment.as_payload();
         self.make_room(payload.as_bytes().len())?;
         self.outbound.feed_fragment(payload, fin).map_err(|refused| Error::from(refused.error))?;
         self.flush()

@@ -54,6 +54,7 @@ use super::Error;
 use crate::closing::Closed;
 use crate::error::ProtocolError;
 use crate::message::OwnedMessage;
+use crate::payload::AsPayload;
 
 /// An adapter under test.
 pub trait Subject {
@@ -199,7 +200,7 @@ struct Messages<'m>(&'m [OwnedMessage]);
 
 impl fmt::Debug for Messages<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = self.0.iter().map(OwnedMessage::as_payload).map(|it| (it.kind(), Bytes(it.as_bytes())));
+        let shown = self.0.iter().map(AsPayload::as_payload).map(|it| (it.kind(), Bytes(it.as_bytes())));
         f.debug_list().entries(shown).finish()
     }
 }

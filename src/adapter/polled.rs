@@ -36,7 +36,7 @@ use crate::connection::Config;
 use crate::error::SendError;
 use crate::event::Data;
 use crate::message::{Buffers, Endpoint, Message, OwnedMessage, Prepared};
-use crate::payload::{ControlPayload, Payload};
+use crate::payload::{AsPayload, ControlPayload};
 use crate::role::{Role, Server};
 use crate::time::Timestamp;
 
@@ -232,7 +232,7 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
     /// # Cancel safety
     ///
     /// As [`Outgoing::send`].
-    pub async fn send<'p>(&mut self, message: impl Into<Payload<'p>>) -> Result<(), Error> {
+    pub async fn send(&mut self, message: impl AsPayload) -> Result<(), Error> {
         self.outgoing().send(message).await
     }
 
@@ -248,7 +248,7 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
     /// # Cancel safety
     ///
     /// As [`Outgoing::feed`].
-    pub async fn feed<'p>(&mut self, message: impl Into<Payload<'p>>) -> Result<(), Error> {
+    pub async fn feed(&mut self, message: impl AsPayload) -> Result<(), Error> {
         self.outgoing().feed(message).await
     }
 
@@ -261,11 +261,7 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
     /// # Cancel safety
     ///
     /// As [`Outgoing::send`], for the fragment.
-    pub async fn send_fragment<'p>(
-        &mut self,
-        fragment: impl Into<Payload<'p>>,
-        fin: bool,
-    ) -> Result<(), Error> {
+    pub async fn send_fragment(&mut self, fragment: impl AsPayload, fin: bool) -> Result<(), Error> {
         self.outgoing().send_fragment(fragment, fin).await
     }
 

@@ -56,7 +56,7 @@ pub(crate) use turn::Turn;
 pub use write_queue::{FeedError, Refused};
 
 use crate::frame::MessageKind;
-use crate::payload::Payload;
+use crate::payload::{AsPayload, Payload};
 
 /// A whole message, borrowed.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -77,11 +77,35 @@ impl<'a> Message<'a> {
         }
     }
 
-    /// The octets.
+    /// The text, if it is text.
+    pub const fn as_text(&self) -> Option<&'a str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Binary(_) => None,
+        }
+    }
+
+    /// The octets, of text as of bytes.
     pub const fn as_bytes(&self) -> &'a [u8] {
         match self {
             Self::Text(text) => text.as_bytes(),
             Self::Binary(octets) => octets,
+        }
+    }
+
+    /// The message with octets of its own: what is kept when the next one is received.
+    #[cfg(feature = "alloc")]
+    pub fn into_owned(self) -> OwnedMessage {
+        self.into()
+    }
+}
+
+impl AsPayload for Message<'_> {
+    #[inline]
+    fn as_payload(&self) -> Payload<'_> {
+        match self {
+            Self::Text(text) => Payload::text(text),
+            Self::Binary(octets) => Payload::binary(octets),
         }
     }
 }

@@ -22,7 +22,7 @@ use crate::frame::FrameHeader;
 use crate::frame::Rsv;
 use crate::mailbox::Mailbox;
 use crate::parked::Parked;
-use crate::payload::{ControlPayload, Payload};
+use crate::payload::{AsPayload, ControlPayload, Payload};
 use crate::role::{Role, Server, Side};
 use crate::send_half::{SendHalf, Wait};
 use crate::time::{Timestamp, Wake};

@@ -6,7 +6,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::Message;
-use crate::payload::Payload;
+use crate::payload::{AsPayload, Payload};
 
 /// A whole message that owns its octets, for channels and `Stream`s.
 #[derive(Clone, PartialEq, Eq)]
@@ -27,8 +27,19 @@ impl OwnedMessage {
         }
     }
 
-    /// The message as a payload to send.
-    pub fn as_payload(&self) -> Payload<'_> {
+    /// The text, if it is text.
+    pub fn as_text(&self) -> Option<&str> {
+        self.as_message().as_text()
+    }
+
+    /// The octets, of text as of bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.as_message().as_bytes()
+    }
+}
+
+impl AsPayload for OwnedMessage {
+    fn as_payload(&self) -> Payload<'_> {
         self.as_message().into()
     }
 }

@@ -28,7 +28,7 @@ use crate::closing::Closed;
 use crate::error::SendError;
 use crate::event::Data;
 use crate::message::{Action, Endpoint, FeedError, Inbound, Message, Outbound, Prepared, WriteSide};
-use crate::payload::{ControlPayload, Payload};
+use crate::payload::{AsPayload, ControlPayload};
 use crate::role::{Role, Server};
 use crate::time::Wake;
 
@@ -358,7 +358,7 @@ impl<S: CloneTransport, R: Role> Sender<S, R> {
     /// # Errors
     ///
     /// [`Error::Send`] if the connection does not allow it, [`Error::Io`] if the transport failed.
-    pub fn send<'p>(&mut self, message: impl Into<Payload<'p>>) -> Result<(), Error> {
+    pub fn send(&mut self, message: impl AsPayload) -> Result<(), Error> {
         self.feed(message)?;
         self.flush()
     }
@@ -369,8 +369,8 @@ impl<S: CloneTransport, R: Role> Sender<S, R> {
     /// # Errors
     ///
     /// As [`send`](Self::send).
-    pub fn feed<'p>(&mut self, message: impl Into<Payload<'p>>) -> Result<(), Error> {
-        let payload = message.into();
+    pub fn feed(&mut self, message: impl AsPayload) -> Result<(), Error> {
+        let payload = message.as_payload();
         self.queue(|outbound| outbound.feed(payload).map_err(|refused| refused.error))
     }
 
@@ -379,8 +379,8 @@ impl<S: CloneTransport, R: Role> Sender<S, R> {
     /// # Errors
     ///
     /// As [`send`](Self::send).
-    pub fn send_fragment<'p>(&mut self, fragment: impl Into<Payload<'p>>, fin: bool) -> Result<(), Error> {
-        let payload = fragment.into();
+    pub fn send_fragment(&mut self, fragment: impl AsPayload, fin: bool) -> Result<(), Error> {
+        let payload = fragment.as_payload();
         self.queue(|outbound| outbound.feed_fragment(payload, fin).map_err(|refused| refused.error))?;
         self.flush()
     }

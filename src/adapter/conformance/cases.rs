@@ -17,6 +17,7 @@ use crate::event::Event;
 use crate::frame::MessageKind;
 use crate::input::Input;
 use crate::message::OwnedMessage;
+use crate::payload::AsPayload;
 use crate::role::Server;
 use crate::MAX_CONTROL_FRAME_LEN;
 

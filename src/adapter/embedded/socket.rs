@@ -25,7 +25,7 @@ macro_rules! socket {
         use crate::event::Event;
         use crate::frame::MessageKind;
         use crate::message::{Message, SliceAssembler};
-        use crate::payload::{ControlPayload, Payload};
+        use crate::payload::{AsPayload, ControlPayload};
         use crate::role::Role;
         use crate::time::{Timestamp, Wake};
 
@@ -169,9 +169,9 @@ macro_rules! socket {
                 #[doc = $cancel_safety]
                 /// As [`Outgoing::send`].
             )?
-            pub $($async)? fn send<'p>(
+            pub $($async)? fn send(
                 &mut self,
-                message: impl Into<Payload<'p>>,
+                message: impl AsPayload,
             ) -> Result<(), Error<S::Error>> {
                 self.outgoing().send(message)$($await)*
             }
@@ -185,9 +185,9 @@ macro_rules! socket {
                 #[doc = $cancel_safety]
                 /// As [`Outgoing::send`], for the fragment.
             )?
-            pub $($async)? fn send_fragment<'p>(
+            pub $($async)? fn send_fragment(
                 &mut self,
-                fragment: impl Into<Payload<'p>>,
+                fragment: impl AsPayload,
                 fin: bool,
             ) -> Result<(), Error<S::Error>> {
                 self.outgoing().send_fragment(fragment, fin)$($await)*
@@ -359,9 +359,9 @@ macro_rules! socket {
                 /// As [`feed`](Self::feed) until the message is queued. If it is dropped later, the next
                 /// operation writes the message. To know which, call `feed`, then [`flush`](Self::flush).
             )?
-            pub $($async)? fn send<'p>(
+            pub $($async)? fn send(
                 &mut self,
-                message: impl Into<Payload<'p>>,
+                message: impl AsPayload,
             ) -> Result<(), Error<S::Error>> {
                 self.send_fragment(message, true)$($await)*
             }
@@ -375,9 +375,9 @@ macro_rules! socket {
                 #[doc = $cancel_safety]
                 /// As [`send`](Self::send), for the fragment.
             )?
-            pub $($async)? fn send_fragment<'p>(
+            pub $($async)? fn send_fragment(
                 &mut self,
-                fragment: impl Into<Payload<'p>>,
+                fragment: impl AsPayload,
                 fin: bool,
             ) -> Result<(), Error<S::Error>> {
                 self.feed_fragment(fragment, fin)$($await)*?;
@@ -397,9 +397,9 @@ macro_rules! socket {
                 /// and that many of its octets are missing: give them to
                 /// [`feed_payload`](Self::feed_payload).
             )?
-            pub $($async)? fn feed<'p>(
+            pub $($async)? fn feed(
                 &mut self,
-                message: impl Into<Payload<'p>>,
+                message: impl AsPayload,
             ) -> Result<(), Error<S::Error>> {
                 self.feed_fragment(message, true)$($await)*
             }
@@ -414,12 +414,12 @@ macro_rules! socket {
                 #[doc = $cancel_safety]
                 /// As [`feed`](Self::feed), for the fragment.
             )?
-            pub $($async)? fn feed_fragment<'p>(
+            pub $($async)? fn feed_fragment(
                 &mut self,
-                fragment: impl Into<Payload<'p>>,
+                fragment: impl AsPayload,
                 fin: bool,
             ) -> Result<(), Error<S::Error>> {
-                let payload = fragment.into();
+                let payload = fragment.as_payload();
                 match self.queue(|outbound| outbound.feed(payload, fin))$($await)*? {
                     Queued::Header => self.feed_payload(payload.as_bytes())$($await)*,
                     Queued::Whole | Queued::NoRoom => Ok(()),

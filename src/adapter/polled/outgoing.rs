@@ -14,7 +14,7 @@ use super::WebSocket;
 use crate::adapter::{thread_pool, Error};
 use crate::close::CloseFrame;
 use crate::message::{Compressing, Fed, FeedError, Message, Outbound, OwnedMessage, Prepared};
-use crate::payload::{ControlPayload, Payload};
+use crate::payload::{AsPayload, ControlPayload, Payload};
 use crate::role::{Role, Server};
 use crate::time::{Timestamp, Wake};
 
@@ -42,22 +42,26 @@ pub(super) struct Link<S> {
 /// Queues a message, once it is awaited: see [`Outgoing::feed`].
 // In each task that answers messages: an `async fn` would hold the payload twice.
 #[must_use = "nothing is queued before it is awaited"]
-pub struct Feed<'o, 'w, 'p, S, R> {
+pub struct Feed<'o, 'w, M, S, R> {
     outgoing: &'o mut Outgoing<'w, S, R>,
-    payload: Payload<'p>,
+    message: M,
     compressing: Compressing,
 }
 
-impl<S: PollTransport, R: Role> Future for Feed<'_, '_, '_, S, R> {
+// The message is not pinned with it.
+impl<M, S, R> Unpin for Feed<'_, '_, M, S, R> {}
+
+impl<M: AsPayload, S: PollTransport, R: Role> Future for Feed<'_, '_, M, S, R> {
     type Output = Result<(), Error>;
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { outgoing, payload, compressing } = self.get_mut();
-        if outgoing.outbound.queue_short(payload) {
+        let Self { outgoing, message, compressing } = self.get_mut();
+        let payload = message.as_payload();
+        if outgoing.outbound.queue_short(&payload) {
             return Poll::Ready(Ok(()));
         }
-        outgoing.poll_feed(cx, *payload, true, compressing)
+        outgoing.poll_feed(cx, payload, true, compressing)
     }
 }
 
@@ -72,7 +76,7 @@ impl<'w, S: PollTransport, R: Role> Outgoing<'w, S, R> {
     ///
     /// Dropped while it waits for room, or while the message is compressed, nothing was queued; dropped later, the
     /// message is queued whole and is written by the next operation. A frame is never cut.
-    pub async fn send<'p>(&mut self, message: impl Into<Payload<'p>>) -> Result<(), Error> {
+    pub async fn send(&mut self, message: impl AsPayload) -> Result<(), Error> {
         self.feed(message).await?;
         self.flush().await
     }
@@ -87,8 +91,8 @@ impl<'w, S: PollTransport, R: Role> Outgoing<'w, S, R> {
     ///
     /// Cancel safe: dropped, the message was not queued.
     #[inline]
-    pub fn feed<'o, 'p>(&'o mut self, message: impl Into<Payload<'p>>) -> Feed<'o, 'w, 'p, S, R> {
-        Feed { outgoing: self, payload: message.into(), compressing: Compressing::new() }
+    pub fn feed<'o, M: AsPayload>(&'o mut self, message: M) -> Feed<'o, 'w, M, S, R> {
+        Feed { outgoing: self, message, compressing: Compressing::new() }
     }
 
     /// As [`WebSocket::send_fragment`].
@@ -100,12 +104,8 @@ impl<'w, S: PollTransport, R: Role> Outgoing<'w, S, R> {
     /// # Cancel safety
     ///
     /// As [`send`](Self::send), for the fragment.
-    pub async fn send_fragment<'p>(
-        &mut self,
-        fragment: impl Into<Payload<'p>>,
-        fin: bool,
-    ) -> Result<(), Error> {
-        let payload = fragment.into();
+    pub async fn send_fragment(&mut self, fragment: impl AsPayload, fin: bool) -> Result<(), Error> {
+        let payload = fragment.as_payload();
         let mut compressing = Compressing::new();
         poll_fn(|cx| self.poll_feed(cx, payload, fin, &mut compressing)).await?;
         self.flush().await
@@ -452,4 +452,4 @@ impl<S: PollTransport> Link<S> {
 
 debug_states!([S, R] Outgoing<'_, S, R>, |this| { unflushed: this.link.unflushed, outbound: this.outbound });
 
-debug_states!([S, R] Feed<'_, '_, '_, S, R>, |this| { outgoing: this.outgoing, payload: this.payload });
+debug_states!([M, S, R] Feed<'_, '_, M, S, R>, |this| { outgoing: this.outgoing, compressing: this.compressing });

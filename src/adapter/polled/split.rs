@@ -30,7 +30,7 @@ use crate::closing::{Closed, ReadyState};
 use crate::error::SendError;
 use crate::event::Data;
 use crate::message::{Compressing, Endpoint, Inbound, Message, Outbound, OwnedMessage, Prepared};
-use crate::payload::{ControlPayload, Payload};
+use crate::payload::{AsPayload, ControlPayload};
 use crate::role::{Role, Server};
 
 /// The receiving half of a [`WebSocket`], for a task of its own. It answers Pings, drives the closing
@@ -319,7 +319,7 @@ impl<S: PollTransport, R: Role> Sender<S, R> {
     /// # Cancel safety
     ///
     /// As [`Outgoing::send`].
-    pub async fn send<'p>(&mut self, message: impl Into<Payload<'p>>) -> Result<(), Error> {
+    pub async fn send(&mut self, message: impl AsPayload) -> Result<(), Error> {
         self.feed(message).await?;
         self.flush().await
     }
@@ -335,8 +335,8 @@ impl<S: PollTransport, R: Role> Sender<S, R> {
     /// # Cancel safety
     ///
     /// Cancel safe: dropped, the message was not queued.
-    pub async fn feed<'p>(&mut self, message: impl Into<Payload<'p>>) -> Result<(), Error> {
-        let payload = message.into();
+    pub async fn feed(&mut self, message: impl AsPayload) -> Result<(), Error> {
+        let payload = message.as_payload();
         let mut compressing = Compressing::new();
         self.with(|outgoing, cx| outgoing.poll_feed(cx, payload, true, &mut compressing)).await
     }
@@ -350,12 +350,8 @@ impl<S: PollTransport, R: Role> Sender<S, R> {
     /// # Cancel safety
     ///
     /// As [`Outgoing::send`], for the fragment.
-    pub async fn send_fragment<'p>(
-        &mut self,
-        fragment: impl Into<Payload<'p>>,
-        fin: bool,
-    ) -> Result<(), Error> {
-        let payload = fragment.into();
+    pub async fn send_fragment(&mut self, fragment: impl AsPayload, fin: bool) -> Result<(), Error> {
+        let payload = fragment.as_payload();
         let mut compressing = Compressing::new();
         self.with(|outgoing, cx| outgoing.poll_feed(cx, payload, fin, &mut compressing)).await?;
         self.flush().await
