@@ -151,7 +151,7 @@
 //!   part of `handshake`, and its values of the core.
 //! - `embedded-io`, `embedded-io-async`: adapters without an allocator, in buffers that the caller lends. The
 //!   README says what they take on a Cortex-M4.
-//! - `simd-utf8`: text checked by vector instructions that are found at run time, with `simdutf8`: 2 to 5 times
+//! - `simd-utf8` (default): text checked by vector instructions that are found at run time, with `simdutf8`: 2 to 5 times
 //!   as fast from 64 octets on. Implies `std`.
 //! - `simd-masking`: payloads of 129 octets and more masked by AVX2 where it is found at run time, on x86-64,
 //!   with `pulp`: up to twice as fast. Implies `std`.
