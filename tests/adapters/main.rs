@@ -1,0 +1,20 @@
+//! The adapters once a connection is open, on scripted transports.
+
+#[global_allocator]
+static ALLOCATOR: common::counting::Counting = common::counting::Counting;
+
+#[macro_use]
+#[path = "../common/watchdog.rs"]
+mod watchdog;
+#[path = "../common/mod.rs"]
+mod common;
+
+mod blocked_senders;
+mod compressed_sends;
+mod conversation;
+mod faults;
+mod long_answers;
+mod rest_polled;
+mod split_halves;
+mod std_adapter;
+mod tokio_adapter;

@@ -1,0 +1,42 @@
+//! Memory for each connection: the state types are held to numbers. Run with `--nocapture` to see them.
+
+use crate::common;
+
+use std::mem::size_of;
+
+use common::Keys;
+use sockless::frame::Masker;
+use sockless::{
+    AnyRole, Client, Connection, Data, Deadlines, Event, Reader, Mailbox, Parked, Server, Utf8Check, Writer,
+};
+
+macro_rules! sizes {
+    ($($type:ty: $bound:expr,)+) => {{
+        $(
+            let (name, size): (_, usize) = (stringify!($type), size_of::<$type>());
+            println!("{name:28} {size:4} bytes, at most {}", $bound);
+            assert!(size <= $bound, "{name} has {size} bytes, more than {}", $bound);
+        )+
+    }};
+}
+
+/// The numbers are those of 64-bit targets; a smaller pointer makes nothing larger.
+#[test]
+fn state_stays_small() {
+    sizes! {
+        Masker: 4,
+        Utf8Check: 3,
+        Data<'static>: 40,
+        Event<'static>: 40,
+        Mailbox: 130,
+        Deadlines: 120,
+        Reader: 216,
+        Writer<Server>: 152,
+        Writer<Client<Keys>>: 160,
+        Writer<AnyRole<Keys>>: 160,
+        Connection<Server>: 504,
+        Connection<Client<Keys>>: 512,
+        Parked: 24,
+        Option<Parked>: 24,
+    }
+}

@@ -1,0 +1,15 @@
+//! The message layer: endpoints with their buffers, driven without a transport.
+
+#[global_allocator]
+static ALLOCATOR: common::counting::Counting = common::counting::Counting;
+
+#[path = "../common/mod.rs"]
+mod common;
+#[path = "../common/compressed.rs"]
+mod compressed;
+
+mod actions;
+mod messages;
+mod reads;
+mod rest_endpoint;
+mod shared_buffers;

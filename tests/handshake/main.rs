@@ -1,0 +1,21 @@
+//! The opening handshake as pure functions of octets: requests, answers, fields, URIs, proxies.
+
+#[path = "../common/opening/mod.rs"]
+mod opening;
+
+mod answer;
+mod body;
+mod client;
+mod debug;
+mod deflate;
+mod extensions;
+mod head;
+mod http;
+mod proxy;
+mod regressions_handshake;
+mod rejections;
+mod request;
+mod response;
+mod tolerances;
+mod uri;
+mod uri_buf;

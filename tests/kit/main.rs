@@ -1,0 +1,9 @@
+//! The suite for adapters, `sockless::conformance`, over every adapter.
+
+#[macro_use]
+#[path = "../common/watchdog.rs"]
+mod watchdog;
+
+mod adapters;
+mod lent_buffers;
+mod wires;

@@ -1,0 +1,12 @@
+//! The opening handshake over the adapters, dialling included.
+
+#[macro_use]
+#[path = "../common/watchdog.rs"]
+mod watchdog;
+
+mod answer;
+mod dial;
+mod loopback;
+mod nonces;
+mod rejection;
+mod time;

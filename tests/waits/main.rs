@@ -1,0 +1,12 @@
+//! Waiting and time: every wait has an end, and no connection holds up the others.
+
+#[macro_use]
+#[path = "../common/watchdog.rs"]
+mod watchdog;
+#[path = "../common/mod.rs"]
+mod common;
+
+mod connections;
+mod every_wait;
+mod split_threads;
+mod turns;
