@@ -10,5 +10,6 @@ mod debug_output;
 mod documentation;
 mod error_chains;
 mod layering;
+mod programs;
 mod requirements;
 mod standstill;
