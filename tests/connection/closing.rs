@@ -4,8 +4,8 @@ use crate::common;
 
 use common::*;
 use sockless::{
-    CloseCode, CloseFrame, CloseReason, Config, ControlPayload, Event, Initiator, Input, Limits, MessageKind,
-    Payload, ProtocolError, Reader, ReadyState, Mailbox, SendError, Side, Timeout, Timeouts, Timestamp,
+    CloseCode, CloseFrame, CloseReason, Config, ControlPayload, Event, Initiator, Input, Limits, Mailbox,
+    MessageKind, Payload, ProtocolError, Reader, ReadyState, SendError, Side, Timeout, Timeouts, Timestamp,
     TransportAction, Wake, MAX_CONTROL_FRAME_LEN,
 };
 

@@ -6,8 +6,8 @@ use common::*;
 use proptest::prelude::*;
 use sockless::frame::Rsv;
 use sockless::{
-    Config, ControlPayload, Event, Initiator, Input, Limits, MessageKind, Payload, ProtocolError, Reader,
-    Mailbox, SendError, Side, TransportAction,
+    Config, ControlPayload, Event, Initiator, Input, Limits, Mailbox, MessageKind, Payload, ProtocolError,
+    Reader, SendError, Side, TransportAction,
 };
 
 #[test]

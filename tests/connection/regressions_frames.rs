@@ -9,8 +9,9 @@ use common::counting::allocations;
 use common::*;
 use sockless::frame::Rsv;
 use sockless::{
-    CloseCode, CloseFrame, CloseReason, Config, ControlPayload, Event, Initiator, Input, Limits, MessageKind,
-    Payload, ProtocolError, Reader, Mailbox, SendError, Server, Side, Timeout, Timeouts, Timestamp, Writer,
+    CloseCode, CloseFrame, CloseReason, Config, ControlPayload, Event, Initiator, Input, Limits, Mailbox,
+    MessageKind, Payload, ProtocolError, Reader, SendError, Server, Side, Timeout, Timeouts, Timestamp,
+    Writer,
 };
 
 fn limited(limits: Limits) -> Config {
@@ -248,7 +249,9 @@ fn libwebsockets_1470_control_frames_between_compressed_fragments() {
         let mut next = || reader.next(&mut input, &mut mailbox).unwrap().unwrap();
         assert!(matches!(next(), Event::Data(data) if data.rsv() == Rsv::RSV1 && data.as_bytes() == b"comp"));
         assert_eq!(next(), event);
-        assert!(matches!(next(), Event::Data(data) if data.rsv() == Rsv::RSV1 && data.as_bytes() == b"ressed"));
+        assert!(
+            matches!(next(), Event::Data(data) if data.rsv() == Rsv::RSV1 && data.as_bytes() == b"ressed")
+        );
         assert_eq!(reader.control_payload(), b"plain");
     }
 }

@@ -7,7 +7,7 @@ use std::mem::size_of;
 use common::Keys;
 use sockless::frame::Masker;
 use sockless::{
-    AnyRole, Client, Connection, Data, Deadlines, Event, Reader, Mailbox, Parked, Server, Utf8Check, Writer,
+    AnyRole, Client, Connection, Data, Deadlines, Event, Mailbox, Parked, Reader, Server, Utf8Check, Writer,
 };
 
 macro_rules! sizes {

@@ -208,7 +208,7 @@ fn what_was_announced_stays_the_same_until_it_is_taken() {
             assert_eq!(endpoint.poll_piece(WriteSide::Ready), Ok(Action::Take));
             assert_eq!(endpoint.poll(WriteSide::Blocked), Ok(Action::Take));
             endpoint.release(&mut spare);
-            assert_eq!(endpoint.rest(), None);
+            assert_eq!(endpoint.park(), None);
             endpoint.acquire(&mut spare);
             assert!(!endpoint.space().is_empty());
             assert_eq!(endpoint.poll(WriteSide::Ready), Ok(Action::Take));

@@ -10,6 +10,6 @@ mod compressed;
 
 mod actions;
 mod messages;
+mod parked_endpoint;
 mod reads;
-mod rest_endpoint;
 mod shared_buffers;

@@ -246,7 +246,7 @@ fn a_short_message_that_was_begun_must_go_on_wherever_it_stopped() {
                 talk.receive(&[], false, None);
                 talk.endpoint.handle_timeout(at(14));
                 assert_eq!(talk.endpoint.poll_timeout(), Wake::At(at(15)));
-                assert!(talk.endpoint.rest().is_none());
+                assert!(talk.endpoint.park().is_none());
                 // Its rest comes too late, and is swallowed.
                 talk.endpoint.handle_timeout(at(15));
                 talk.receive(&wire[cut..], false, None);

@@ -8,8 +8,8 @@ use common::{all_to, close_body, to, BINARY_PART, BOTH, CLOSE, END, MORE, PING, 
 use proptest::prelude::*;
 use sockless::frame::Rsv;
 use sockless::{
-    AnyRole, CloseCode, Config, Connection, EntropyError, Event, Input, Limits, MessageKind, Payload,
-    ProtocolError, Parked, Side, Timeouts, Timestamp, Wake,
+    AnyRole, CloseCode, Config, Connection, EntropyError, Event, Input, Limits, MessageKind, Parked, Payload,
+    ProtocolError, Side, Timeouts, Timestamp, Wake,
 };
 
 type Key = fn(&mut [u8]) -> Result<(), EntropyError>;

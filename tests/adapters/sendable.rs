@@ -1,5 +1,4 @@
 //! What can be given to each way to send: text and bytes in whatever holds them.
-#![cfg(all(feature = "std", feature = "tokio"))]
 
 use std::borrow::Cow;
 use std::io::{self, Read, Write};
