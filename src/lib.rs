@@ -137,7 +137,7 @@
 //! [`Connection`] or `Endpoint` goes on with one after the other.
 //!
 //! Whole messages live in the buffer that they were read into (64 KiB unless set); those that fit are
-//! received and sent without an allocation. The README has a table of what compression costs.
+//! received and sent without an allocation. docs/compression.md has a table of what compression costs.
 //!
 //! # Features
 //!
@@ -150,7 +150,7 @@
 //! - `deflate`: compression, permessage-deflate (RFC 7692), with `zlib-rs`. Implies `std`. Negotiating it is
 //!   part of `handshake`, and its values of the core.
 //! - `embedded-io`, `embedded-io-async`: adapters without an allocator, in buffers that the caller lends. The
-//!   README says what they take on a Cortex-M4.
+//!   page docs/firmware.md says what they take on a Cortex-M4.
 //! - `simd-utf8` (default): text checked by vector instructions that are found at run time, with `simdutf8`: 2 to 5 times
 //!   as fast from 64 octets on. Implies `std`.
 //! - `simd-masking`: payloads of 129 octets and more masked by AVX2 where it is found at run time, on x86-64,
@@ -253,3 +253,8 @@ pub use time::{Timestamp, Wake};
 pub use tolerance::{Tolerance, Tolerances, UnknownTolerance};
 pub use utf8::{InvalidUtf8, Utf8Check};
 pub use writer::{Frame, Writer, MAX_CONTROL_FRAME_LEN};
+
+// The programs in the README compile.
+#[cfg(all(doctest, feature = "std", feature = "handshake", feature = "rng"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

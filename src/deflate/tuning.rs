@@ -5,7 +5,7 @@
 /// How messages are compressed.
 ///
 /// A compressor takes about 130 KB, four times its window, and a buffer of 2^(`memory_level` + 9) bytes; the
-/// table of the README has the measured bytes.
+/// table of docs/compression.md has the measured bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Tuning {

@@ -73,6 +73,7 @@ macro_rules! sends {
 
 #[tokio::test]
 async fn text_and_bytes_are_sent_from_whatever_holds_them() {
+    let _watchdog = watchdog!();
     sends!("Hello", TEXT);
     sends!(String::from("Hello"), TEXT);
     sends!(Cow::Borrowed("Hello"), TEXT);
@@ -95,6 +96,7 @@ async fn text_and_bytes_are_sent_from_whatever_holds_them() {
 
 #[test]
 fn a_message_says_what_it_holds_and_can_be_kept() {
+    let _watchdog = watchdog!();
     let kept = {
         let buffer = String::from("Hello");
         let message = Message::Text(&buffer);
@@ -110,6 +112,7 @@ fn a_message_says_what_it_holds_and_can_be_kept() {
 
 #[test]
 fn a_close_is_made_of_a_code_and_a_reason() {
+    let _watchdog = watchdog!();
     let frame = CloseFrame::from((CloseCode::NORMAL, "bye"));
     assert_eq!(frame, CloseFrame::new(CloseCode::NORMAL, CloseReason::new("bye").unwrap()));
     // 122 octets and a character of two: it is not cut in two.

@@ -1,4 +1,4 @@
-//! What compression costs in memory: measured, and as the README says.
+//! What compression costs in memory: measured, and as docs/compression.md says.
 
 use crate::common;
 
@@ -52,10 +52,10 @@ fn carry<A: Role, B: Role>(from: &mut Endpoint<A>, to: &mut Endpoint<B>) -> u64 
     }
 }
 
-/// The rows of the README's table of memory: setting, bytes.
+/// The rows of the table of memory in docs/compression.md: setting, bytes.
 fn readme() -> Vec<(String, isize)> {
-    let text = include_str!("../../README.md");
-    let from = text.find("| context |").expect("the README has a table of contexts");
+    let text = include_str!("../../docs/compression.md");
+    let from = text.find("| context |").expect("docs/compression.md has a table of contexts");
     let rows = text[from..].lines().skip(2).take_while(|line| line.starts_with('|'));
     rows.map(|row| {
         let cells: Vec<_> = row.trim_matches('|').split('|').map(str::trim).collect();
