@@ -363,14 +363,14 @@ impl blocking::CloneTransport for Wire {
 
 fn wait_blocking(sender: &mut blocking::Sender<Wire, Server>, wait: Wait) -> Result<(), Error> {
     match wait {
-        Wait::Send => sender.send(&MESSAGE),
+        Wait::Send => sender.send(MESSAGE),
         Wait::Feed => {
-            sender.feed(&MESSAGE)?;
-            sender.feed(&MESSAGE)
+            sender.feed(MESSAGE)?;
+            sender.feed(MESSAGE)
         }
-        Wait::Fragment => sender.send_fragment(&MESSAGE, false),
+        Wait::Fragment => sender.send_fragment(MESSAGE, false),
         Wait::Ping => {
-            sender.feed(&MESSAGE)?;
+            sender.feed(MESSAGE)?;
             sender.ping(ControlPayload::new(b"?").unwrap())
         }
         Wait::Prepared => {
@@ -378,7 +378,7 @@ fn wait_blocking(sender: &mut blocking::Sender<Wire, Server>, wait: Wait) -> Res
             sender.flush()
         }
         _ => {
-            sender.feed(&MESSAGE)?;
+            sender.feed(MESSAGE)?;
             sender.flush()
         }
     }

@@ -303,11 +303,11 @@ fn an_error_in_sending_is_reported_to_who_sends() {
         script.room = room;
         server!(socket, script, 16);
         let long = [7; 1000];
-        assert_eq!(go!(socket.send(&long)), Err(Error::Io(ErrorKind::ConnectionReset)), "room {room}");
+        assert_eq!(go!(socket.send(long)), Err(Error::Io(ErrorKind::ConnectionReset)), "room {room}");
         let mut script = Script::new(&[], 64);
         (script.room, script.full) = (room, None);
         server!(socket, script, 16);
-        assert_eq!(go!(socket.send(&long)), Err(Error::WriteZero), "room {room}");
+        assert_eq!(go!(socket.send(long)), Err(Error::WriteZero), "room {room}");
     }
 }
 
@@ -338,7 +338,7 @@ fn after_a_time_out_in_reading_or_writing_everything_can_be_called_again() {
     script.write_errors = [ErrorKind::Interrupted, ErrorKind::TimedOut].into();
     server!(socket, script, 16);
     let payload = [7; 300];
-    assert_eq!(go!(socket.send(&payload)), Err(Error::Io(ErrorKind::TimedOut)));
+    assert_eq!(go!(socket.send(payload)), Err(Error::Io(ErrorKind::TimedOut)));
     let missing = usize::try_from(socket.outgoing().frame_remaining()).unwrap();
     assert!(missing > 0 && missing < 300);
     go!(socket.outgoing().feed_payload(&payload[300 - missing..])).unwrap();
@@ -407,7 +407,7 @@ fn a_close_goes_behind_a_pong_that_fills_the_buffer() {
     let input = [to(Side::Server, TEXT, b"x"), to(Side::Server, PING, &[b'p'; 125])].concat();
     server!(socket, Script::new(&input, 1000), 1000);
     assert!(matches!(go!(socket.recv()), Ok(Some(Event::Data(_)))));
-    go!(socket.outgoing().feed(&[1; 100])).unwrap();
+    go!(socket.outgoing().feed([1; 100])).unwrap();
     assert_eq!(go!(socket.recv()), Ok(Some(Event::Ping)));
     let reason = "r".repeat(CloseReason::MAX_LEN);
     go!(socket.start_close(CloseFrame::new(CloseCode::NORMAL, CloseReason::new(&reason).unwrap()))).unwrap();
