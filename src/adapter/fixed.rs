@@ -9,15 +9,15 @@ mod error;
 mod opening;
 mod write_queue;
 
-pub(super) use driver::{Action, Driver, Ready};
+pub(super) use driver::{Driver, DriverAction, DriverReady};
 pub use error::Error;
 #[cfg(feature = "handshake")]
 pub use error::OpeningError;
 #[cfg(feature = "handshake")]
-pub(super) use opening::{client_handshake, cut_off, nonce, Opening, Step};
+pub(super) use opening::{client_handshake, cut_off, nonce, Opening, OpeningStep};
 #[cfg(feature = "handshake")]
 pub use opening::{Answer, ServerOptions, Settings};
-pub(super) use write_queue::{Outbound, Pending, Queued};
+pub(super) use write_queue::{FixedOutbound, Pending, Queued};
 
 use crate::error::BufferTooSmall;
 use crate::input::Input;
@@ -28,7 +28,7 @@ use crate::MAX_CONTROL_FRAME_LEN;
 /// Any size works: payload passes through both in pieces. A read buffer as large as a common message saves
 /// joining it; a write buffer as large as a common frame saves writes.
 pub struct Buffers<'b> {
-    pub(super) read: ReadBuffer<'b>,
+    pub(super) read: FixedReadBuffer<'b>,
     pub(super) write: &'b mut [u8],
 }
 
@@ -48,7 +48,7 @@ impl<'b> Buffers<'b> {
         if write.len() < Self::MIN_WRITE {
             return Err(BufferTooSmall::new(Self::MIN_WRITE));
         }
-        Ok(Self { read: ReadBuffer { bytes: read, start: 0, end: 0 }, write })
+        Ok(Self { read: FixedReadBuffer { bytes: read, start: 0, end: 0 }, write })
     }
 
     /// Where the first `count` bytes of the read buffer were received already, after an opening handshake.
@@ -60,13 +60,13 @@ impl<'b> Buffers<'b> {
 }
 
 /// The read buffer, and which part of it was received and not consumed.
-pub(super) struct ReadBuffer<'b> {
+pub(super) struct FixedReadBuffer<'b> {
     bytes: &'b mut [u8],
     start: usize,
     end: usize,
 }
 
-impl ReadBuffer<'_> {
+impl FixedReadBuffer<'_> {
     /// What was received and not consumed.
     #[cfg(feature = "handshake")]
     pub(super) fn unread(&self) -> &[u8] {
@@ -101,4 +101,4 @@ impl ReadBuffer<'_> {
 
 debug_states!([] Buffers<'_>, |this| { read: this.read, write: this.write.len() });
 
-debug_states!([] ReadBuffer<'_>, |this| { held: this.end.saturating_sub(this.start), capacity: this.bytes.len() });
+debug_states!([] FixedReadBuffer<'_>, |this| { held: this.end.saturating_sub(this.start), capacity: this.bytes.len() });

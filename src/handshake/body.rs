@@ -44,7 +44,7 @@ const MAX_SKIPPED: usize = 16 << 10;
 /// ```
 #[derive(Clone, Debug)]
 pub struct BodyReader {
-    state: State,
+    state: BodyState,
     /// Octets of the body that may still be lent.
     room: u64,
     /// Octets that may still be passed over.
@@ -52,7 +52,7 @@ pub struct BodyReader {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+enum BodyState {
     /// So many octets are still to come.
     Length(u64),
     /// Whatever comes until the transport ends.
@@ -134,15 +134,15 @@ impl BodyReader {
     /// [`BodyError::InvalidLength`].
     pub fn new(method: &str, status: u16, headers: Headers<'_>, max: u64) -> Result<Self, BodyError> {
         // Who wants nothing does not wait for the end.
-        let until_end = if max == 0 { State::CutOff } else { State::UntilEnd };
+        let until_end = if max == 0 { BodyState::CutOff } else { BodyState::UntilEnd };
         let state = match (method, status) {
-            ("HEAD", _) | (_, 100..=199 | 204 | 304) | ("CONNECT", 200..=299) => State::Complete,
+            ("HEAD", _) | (_, 100..=199 | 204 | 304) | ("CONNECT", 200..=299) => BodyState::Complete,
             _ => match is_chunked(headers) {
-                Some(true) => State::Chunked(Chunk::FIRST),
+                Some(true) => BodyState::Chunked(Chunk::FIRST),
                 Some(false) => until_end,
                 None => match length(headers)? {
-                    Some(0) => State::Complete,
-                    Some(len) => State::Length(len),
+                    Some(0) => BodyState::Complete,
+                    Some(len) => BodyState::Length(len),
                     None => until_end,
                 },
             },
@@ -162,23 +162,23 @@ impl BodyReader {
         loop {
             let rest = input.get(taken..).unwrap_or(&[]);
             let left = match self.state {
-                State::Failed(error) => return Err(error),
-                State::Complete | State::CutOff => return Ok((taken, &[])),
-                State::Length(left) | State::Chunked(Chunk::Data(left)) => left,
-                State::UntilEnd => u64::MAX,
-                State::Chunked(chunk) => {
+                BodyState::Failed(error) => return Err(error),
+                BodyState::Complete | BodyState::CutOff => return Ok((taken, &[])),
+                BodyState::Length(left) | BodyState::Chunked(Chunk::Data(left)) => left,
+                BodyState::UntilEnd => u64::MAX,
+                BodyState::Chunked(chunk) => {
                     let Some((byte, _)) = rest.split_first() else { return Ok((taken, &[])) };
                     taken = taken.saturating_add(1);
                     self.state = match self.next(chunk, *byte) {
                         Ok(state) => state,
-                        Err(error) => State::Failed(error),
+                        Err(error) => BodyState::Failed(error),
                     };
                     continue;
                 }
             };
             // What is promised and has no room is not waited for.
-            if self.room == 0 && (self.state != State::UntilEnd || !rest.is_empty()) {
-                self.state = State::CutOff;
+            if self.room == 0 && (self.state != BodyState::UntilEnd || !rest.is_empty()) {
+                self.state = BodyState::CutOff;
                 return Ok((taken, &[]));
             }
             let most = usize::try_from(left.min(self.room)).unwrap_or(usize::MAX);
@@ -195,11 +195,11 @@ impl BodyReader {
     /// [`BodyError::UnexpectedEof`] if the body is not complete; after a failure, that failure.
     pub fn eof(&mut self) -> Result<(), BodyError> {
         match self.state {
-            State::UntilEnd => self.state = State::Complete,
-            State::Complete | State::CutOff => {}
-            State::Failed(error) => return Err(error),
-            State::Length(_) | State::Chunked(_) => {
-                self.state = State::Failed(BodyError::UnexpectedEof);
+            BodyState::UntilEnd => self.state = BodyState::Complete,
+            BodyState::Complete | BodyState::CutOff => {}
+            BodyState::Failed(error) => return Err(error),
+            BodyState::Length(_) | BodyState::Chunked(_) => {
+                self.state = BodyState::Failed(BodyError::UnexpectedEof);
                 return Err(BodyError::UnexpectedEof);
             }
         }
@@ -208,17 +208,17 @@ impl BodyReader {
 
     /// Whether nothing more is to be read: the body came, was cut off, or has failed.
     pub const fn is_over(&self) -> bool {
-        matches!(self.state, State::Complete | State::CutOff | State::Failed(_))
+        matches!(self.state, BodyState::Complete | BodyState::CutOff | BodyState::Failed(_))
     }
 
     /// Whether the whole body came.
     pub const fn is_complete(&self) -> bool {
-        matches!(self.state, State::Complete)
+        matches!(self.state, BodyState::Complete)
     }
 
     /// Whether the body is larger than was wanted, or may be where nothing was.
     pub const fn is_cut_off(&self) -> bool {
-        matches!(self.state, State::CutOff)
+        matches!(self.state, BodyState::CutOff)
     }
 
     /// So many octets are lent, of those that are left of the body or of the chunk.
@@ -228,19 +228,21 @@ impl BodyReader {
         self.skip = self.skip.saturating_add(usize::try_from(count).unwrap_or(MAX_SKIPPED)).min(MAX_SKIPPED);
         let left = left.saturating_sub(count);
         self.state = match self.state {
-            State::Length(_) if left == 0 => State::Complete,
+            BodyState::Length(_) if left == 0 => BodyState::Complete,
             // The rest has no room.
-            State::Length(_) | State::Chunked(Chunk::Data(_)) if left > 0 && self.room == 0 => State::CutOff,
-            State::Length(_) => State::Length(left),
-            State::Chunked(Chunk::Data(_)) if left == 0 => State::Chunked(Chunk::DataCr),
-            State::Chunked(Chunk::Data(_)) => State::Chunked(Chunk::Data(left)),
+            BodyState::Length(_) | BodyState::Chunked(Chunk::Data(_)) if left > 0 && self.room == 0 => {
+                BodyState::CutOff
+            }
+            BodyState::Length(_) => BodyState::Length(left),
+            BodyState::Chunked(Chunk::Data(_)) if left == 0 => BodyState::Chunked(Chunk::DataCr),
+            BodyState::Chunked(Chunk::Data(_)) => BodyState::Chunked(Chunk::Data(left)),
             state => state,
         };
     }
 
     /// Where a chunked body is after this octet, which is none of its own.
-    fn next(&mut self, chunk: Chunk, byte: u8) -> Result<State, BodyError> {
-        Ok(State::Chunked(match (chunk, byte) {
+    fn next(&mut self, chunk: Chunk, byte: u8) -> Result<BodyState, BodyError> {
+        Ok(BodyState::Chunked(match (chunk, byte) {
             (Chunk::Size { size, digits, .. }, _) if byte.is_ascii_hexdigit() => {
                 let value = u64::from((byte as char).to_digit(16).unwrap_or(0));
                 match (digits, value) {
@@ -263,7 +265,7 @@ impl BodyReader {
             (Chunk::Extension { .. } | Chunk::Trailer, _) if is_text(&[byte]) => self.pass(chunk)?,
             (Chunk::SizeEnd { size: 0 }, b'\n') => Chunk::TrailerStart,
             // What is promised and has no room is not waited for.
-            (Chunk::SizeEnd { .. }, b'\n') if self.room == 0 => return Ok(State::CutOff),
+            (Chunk::SizeEnd { .. }, b'\n') if self.room == 0 => return Ok(BodyState::CutOff),
             (Chunk::SizeEnd { size }, b'\n') => Chunk::Data(size),
             (Chunk::DataCr, b'\r') => Chunk::DataLf,
             (Chunk::DataLf, b'\n') => Chunk::FIRST,
@@ -271,7 +273,7 @@ impl BodyReader {
             (Chunk::TrailerStart, _) if is_text(&[byte]) => self.pass(Chunk::Trailer)?,
             (Chunk::Trailer, b'\r') => Chunk::TrailerEnd,
             (Chunk::TrailerEnd, b'\n') => Chunk::TrailerStart,
-            (Chunk::LastLf, b'\n') => return Ok(State::Complete),
+            (Chunk::LastLf, b'\n') => return Ok(BodyState::Complete),
             _ => return Err(BodyError::InvalidChunk),
         }))
     }

@@ -25,7 +25,7 @@ pub(super) struct Inflation {
     kind: MessageKind,
     /// Whether text may be none.
     unchecked: bool,
-    state: State,
+    state: InflationState,
     /// Compressed octets of the message that were inflated.
     consumed: usize,
     /// Whether no piece of the message was taken.
@@ -37,7 +37,7 @@ pub(super) struct Inflation {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+enum InflationState {
     Idle,
     /// What came of the message is inflated, and more is to come.
     Hungry,
@@ -66,7 +66,7 @@ impl Inflation {
             text: Utf8Check::new(),
             kind: MessageKind::Binary,
             unchecked,
-            state: State::Idle,
+            state: InflationState::Idle,
             consumed: 0,
             first: true,
             piece: piece.max(1),
@@ -76,18 +76,18 @@ impl Inflation {
 
     /// Whether a message is in progress.
     pub(super) fn is_active(&self) -> bool {
-        self.state != State::Idle
+        self.state != InflationState::Idle
     }
 
     /// Whether all of the message is inflated.
     pub(super) fn is_done(&self) -> bool {
-        self.state == State::Done
+        self.state == InflationState::Done
     }
 
     /// More compressed octets of a message were put into the read buffer.
     pub(super) fn push(&mut self, kind: MessageKind, last: bool) {
         self.kind = kind;
-        self.state = if last { State::Last } else { State::Open };
+        self.state = if last { InflationState::Last } else { InflationState::Open };
     }
 
     /// Octets that were inflated and not taken.
@@ -104,8 +104,8 @@ impl Inflation {
         most: usize,
     ) -> Result<Inflated, ProtocolError> {
         let until = self.filled.saturating_add(most.max(1));
-        while !matches!(self.state, State::Done | State::Idle) {
-            if self.state == State::Hungry {
+        while !matches!(self.state, InflationState::Done | InflationState::Idle) {
+            if self.state == InflationState::Hungry {
                 return Ok(if !whole && self.filled > 0 { Inflated::Ready } else { Inflated::NeedsMore });
             }
             if self.filled >= until {
@@ -123,7 +123,7 @@ impl Inflation {
                 // All at once is faster than with a stop where the room ends.
                 self.grow(before);
             }
-            let last = self.state == State::Last;
+            let last = self.state == InflationState::Last;
             let room = self.out.len().min(until);
             let room = self.out.get_mut(..room).unwrap_or(&mut []);
             let inflated = self.inflater.inflate_behind(&mut input, last, room, self.filled);
@@ -141,10 +141,10 @@ impl Inflation {
             self.consumed = self.consumed.saturating_add(consumed);
             self.filled = self.filled.saturating_add(written);
             match status {
-                InflateStatus::MessageEnd => self.state = State::Done,
+                InflateStatus::MessageEnd => self.state = InflationState::Done,
                 InflateStatus::NeedInput => {
                     self.check()?;
-                    self.state = State::Hungry;
+                    self.state = InflationState::Hungry;
                 }
                 InflateStatus::OutputFull => {}
             }
@@ -189,7 +189,7 @@ impl Inflation {
                 Ok(None) if !last || self.text.is_complete() => {}
                 // The connection fails: nothing more of the message is inflated.
                 Ok(_) | Err(_) => {
-                    self.state = State::Done;
+                    self.state = InflationState::Done;
                     return Err(ProtocolError::InvalidUtf8);
                 }
             }
@@ -210,13 +210,13 @@ impl Inflation {
 
     /// What was inflated is done with.
     pub(super) fn settle(&mut self) {
-        if self.state != State::Done {
+        if self.state != InflationState::Done {
             self.inflater.remember(self.out.get(..self.filled).unwrap_or(&[]));
         }
         self.filled = 0;
         self.checked = 0;
-        if self.state == State::Done {
-            self.state = State::Idle;
+        if self.state == InflationState::Done {
+            self.state = InflationState::Idle;
             self.consumed = 0;
             self.first = true;
             self.text = Utf8Check::new();
@@ -228,7 +228,7 @@ impl Inflation {
 
     /// The connection has failed: the message will never be whole.
     pub(super) fn abandon(&mut self) {
-        self.state = State::Done;
+        self.state = InflationState::Done;
         self.settle();
     }
 
@@ -241,7 +241,7 @@ impl Inflation {
 
     /// Gives the room to `spare` between messages.
     pub(super) fn release(&mut self, spare: &mut Vec<u8>) {
-        if self.state == State::Idle {
+        if self.state == InflationState::Idle {
             let room = core::mem::take(&mut self.out);
             if room.len() > spare.len() {
                 *spare = room;
@@ -262,7 +262,7 @@ impl Inflation {
 
     /// Frees what an idle connection does not need.
     pub(super) fn shrink(&mut self) {
-        if self.state == State::Idle {
+        if self.state == InflationState::Idle {
             self.out = Vec::new();
             self.inflater.release();
         }

@@ -1,4 +1,4 @@
-//! The conversations of the kit, and what has to come out of them.
+//! The conversations of the suite, and what has to come out of them.
 //!
 //! Owns: the peer's frames, and an echo of the engine's own to compare with. Must not know: adapters.
 
@@ -149,7 +149,7 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// All cases of the kit: each conversation in each [`Cut`]; the short ones also with the end of the stream
+/// All cases of the suite: each conversation in each [`Cut`]; the short ones also with the end of the stream
 /// and a reset after every byte of the input, and with writes that fail after every byte. Last, a peer that always
 /// has more to send: a task that serves it has to let others have their turn.
 pub fn cases() -> impl Iterator<Item = Case> {

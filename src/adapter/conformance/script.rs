@@ -129,7 +129,7 @@ impl Cut {
     /// What is written reaches the peer only once it is flushed.
     pub const BUFFERED: Self = Self { name: "buffered", buffered: true, ..Self::WHOLE };
 
-    /// All that the kit's own cases use.
+    /// All that the own cases of the suite use.
     pub const EACH: [Self; 12] = [
         Self::WHOLE,
         Self::BYTES,

@@ -45,7 +45,7 @@ pub fn run_tasks(wire: &Wire, tasks: Vec<Task<'_>>) {
     wire.fault("polled over and over");
 }
 
-/// More than any case of the kit takes.
+/// More than any case of the suite takes.
 const MAX_ROUNDS: usize = 1 << 20;
 
 /// Polls a task that was woken. Whether it was.

@@ -9,7 +9,7 @@ macro_rules! opening {
             use $io::{Read, Write};
 
             use super::{Answer, Buffers, Error, ServerOptions, Settings, WebSocket};
-            use crate::adapter::fixed::{client_handshake, cut_off, nonce, Driver, Opening, Step};
+            use crate::adapter::fixed::{client_handshake, cut_off, nonce, Driver, Opening, OpeningStep};
             use crate::handshake::client::ClientRequest;
             use crate::handshake::server::{Handshake, Reject, Request};
             use crate::handshake::Negotiated;
@@ -113,17 +113,17 @@ macro_rules! opening {
             ) -> Result<(), Error<S::Error>> {
                 loop {
                     match opening.step() {
-                        Step::Done => return Ok(()),
-                        Step::Judge => judge(opening),
-                        Step::Read => {
+                        OpeningStep::Done => return Ok(()),
+                        OpeningStep::Judge => judge(opening),
+                        OpeningStep::Read => {
                             let result = stream.read(opening.space())$($await)*;
                             opening.received(result)?;
                         }
-                        Step::Write => {
+                        OpeningStep::Write => {
                             let result = stream.write(opening.output())$($await)*;
                             opening.written(result)?;
                         }
-                        Step::Flush => {
+                        OpeningStep::Flush => {
                             let result = stream.flush()$($await)*;
                             opening.flushed(result)?;
                         }

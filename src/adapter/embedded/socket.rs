@@ -17,7 +17,7 @@ macro_rules! socket {
 
         use $io::{Read, Write};
 
-        use crate::adapter::fixed::{Action, Driver, Outbound, Pending, Queued, Ready};
+        use crate::adapter::fixed::{DriverAction, Driver, FixedOutbound, Pending, Queued, DriverReady};
         use crate::close::CloseFrame;
         use crate::closing::Closed;
         use crate::connection::{Config, Connection};
@@ -265,23 +265,23 @@ macro_rules! socket {
             /// Does what the driver asks for until something is ready, or nothing will come.
             $($async)? fn ready(
                 &mut self,
-                mut poll: impl FnMut(&mut Driver<'b, R>) -> Result<Action, Error<S::Error>>,
-            ) -> Result<Option<Ready>, Error<S::Error>> {
+                mut poll: impl FnMut(&mut Driver<'b, R>) -> Result<DriverAction, Error<S::Error>>,
+            ) -> Result<Option<DriverReady>, Error<S::Error>> {
                 loop {
                     match poll(&mut self.driver)? {
-                        Action::Take(ready) => return Ok(Some(ready)),
+                        DriverAction::Take(ready) => return Ok(Some(ready)),
                         #[cfg(feature = "embedded-io-async")]
-                        Action::Yield => yield_now()$($await)*,
-                        Action::End => return Ok(None),
-                        Action::Write => {
+                        DriverAction::Yield => yield_now()$($await)*,
+                        DriverAction::End => return Ok(None),
+                        DriverAction::Write => {
                             let result = self.stream.write(self.driver.output())$($await)*;
                             self.driver.written(result)?;
                         }
-                        Action::Flush => {
+                        DriverAction::Flush => {
                             let result = self.stream.flush()$($await)*;
                             self.driver.flushed(result)?;
                         }
-                        Action::Read => {
+                        DriverAction::Read => {
                             let result = self.stream.read(self.driver.space())$($await)*;
                             self.driver.received(result)?;
                         }
@@ -345,7 +345,7 @@ macro_rules! socket {
         /// The sending direction of a [`WebSocket`].
         pub struct Outgoing<'w, 'b, S, R> {
             stream: &'w mut S,
-            outbound: Outbound<'w, 'b, R>,
+            outbound: FixedOutbound<'w, 'b, R>,
         }
 
         impl<S: Write, R: Role> Outgoing<'_, '_, S, R> {
@@ -542,7 +542,7 @@ macro_rules! socket {
             /// Queues a frame, making room first if it must.
             $($async)? fn queue(
                 &mut self,
-                mut queue: impl FnMut(&mut Outbound<'_, '_, R>) -> Result<Queued, SendError>,
+                mut queue: impl FnMut(&mut FixedOutbound<'_, '_, R>) -> Result<Queued, SendError>,
             ) -> Result<Queued, Error<S::Error>> {
                 loop {
                     match queue(&mut self.outbound)? {

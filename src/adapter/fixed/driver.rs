@@ -4,8 +4,8 @@
 
 use embedded_io::ErrorKind;
 
-use super::write_queue::{Pending, WriteQueue};
-use super::{Buffers, Error, Outbound, ReadBuffer};
+use super::write_queue::{FixedWriteQueue, Pending};
+use super::{Buffers, Error, FixedOutbound, FixedReadBuffer};
 use crate::closing::{Closed, TransportAction};
 use crate::connection::{Config, Connection};
 use crate::deadline::Output;
@@ -21,9 +21,9 @@ use crate::time::{Timestamp, Wake};
 
 /// What an adapter does next.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::adapter) enum Action {
+pub(in crate::adapter) enum DriverAction {
     /// This is ready: take it through [`Driver::split_mut`], at once.
-    Take(Ready),
+    Take(DriverReady),
     /// Write [`Driver::output`] and report it with [`Driver::written`].
     Write,
     /// Flush and report it with [`Driver::flushed`].
@@ -39,7 +39,7 @@ pub(in crate::adapter) enum Action {
 
 /// What is ready to be taken.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::adapter) enum Ready {
+pub(in crate::adapter) enum DriverReady {
     /// It stands in the read buffer.
     Next(Next),
     /// A message was joined.
@@ -52,8 +52,8 @@ pub(in crate::adapter) enum Ready {
 /// before the next wait for input.
 pub(in crate::adapter) struct Driver<'b, R> {
     connection: Connection<R>,
-    read_buffer: ReadBuffer<'b>,
-    write_queue: WriteQueue<'b>,
+    read_buffer: FixedReadBuffer<'b>,
+    write_queue: FixedWriteQueue<'b>,
     /// Whether pieces of the message in progress were taken.
     in_pieces: bool,
     /// To be reported once the peer was told.
@@ -67,14 +67,14 @@ pub(in crate::adapter) struct Driver<'b, R> {
 
 impl<'b, R: Role> Driver<'b, R> {
     pub(in crate::adapter) fn new(role: R, config: Config, buffers: Buffers<'b>) -> Self {
-        Self::opened(role, config, buffers.read, WriteQueue::new(buffers.write))
+        Self::opened(role, config, buffers.read, FixedWriteQueue::new(buffers.write))
     }
 
     pub(super) fn opened(
         role: R,
         config: Config,
-        read_buffer: ReadBuffer<'b>,
-        write_queue: WriteQueue<'b>,
+        read_buffer: FixedReadBuffer<'b>,
+        write_queue: FixedWriteQueue<'b>,
     ) -> Self {
         Self {
             connection: Connection::new(role, config),
@@ -89,9 +89,9 @@ impl<'b, R: Role> Driver<'b, R> {
     }
 
     /// What to do next towards an event.
-    pub(in crate::adapter) fn poll<E>(&mut self) -> Result<Action, Error<E>> {
+    pub(in crate::adapter) fn poll<E>(&mut self) -> Result<DriverAction, Error<E>> {
         match self.receive() {
-            Some(next) => Ok(Action::Take(Ready::Next(next))),
+            Some(next) => Ok(DriverAction::Take(DriverReady::Next(next))),
             None => self.act(),
         }
     }
@@ -100,13 +100,13 @@ impl<'b, R: Role> Driver<'b, R> {
     pub(in crate::adapter) fn poll_message<E>(
         &mut self,
         assembler: &mut SliceAssembler<'_>,
-    ) -> Result<Action, Error<E>> {
+    ) -> Result<DriverAction, Error<E>> {
         while let Some(next) = self.receive() {
             match next {
-                Next::Data { whole: true, .. } => return Ok(Action::Take(Ready::Next(next))),
+                Next::Data { whole: true, .. } => return Ok(DriverAction::Take(DriverReady::Next(next))),
                 Next::Data { .. } => {
                     if let Some(kind) = self.join(assembler) {
-                        return Ok(Action::Take(Ready::Joined(kind)));
+                        return Ok(DriverAction::Take(DriverReady::Joined(kind)));
                     }
                 }
                 Next::Ping | Next::Pong | Next::Close(_) => {}
@@ -116,11 +116,11 @@ impl<'b, R: Role> Driver<'b, R> {
     }
 
     /// The two directions, so that an answer can be sent while what was received is still borrowed.
-    pub(in crate::adapter) fn split_mut(&mut self) -> (Inbound<'_, 'b>, Outbound<'_, 'b, R>) {
+    pub(in crate::adapter) fn split_mut(&mut self) -> (FixedInbound<'_, 'b>, FixedOutbound<'_, 'b, R>) {
         let (reader, send_half) = self.connection.halves_mut();
         (
-            Inbound { reader, read_buffer: &mut self.read_buffer, in_pieces: &mut self.in_pieces },
-            Outbound { send_half, write_queue: &mut self.write_queue, failure: &mut self.failure },
+            FixedInbound { reader, read_buffer: &mut self.read_buffer, in_pieces: &mut self.in_pieces },
+            FixedOutbound { send_half, write_queue: &mut self.write_queue, failure: &mut self.failure },
         )
     }
 
@@ -270,7 +270,7 @@ impl<'b, R: Role> Driver<'b, R> {
     /// Takes a piece; the kind of the message that is whole by it.
     fn join(&mut self, assembler: &mut SliceAssembler<'_>) -> Option<MessageKind> {
         let (inbound, mut outbound) = self.split_mut();
-        let Inbound { reader, read_buffer, in_pieces } = inbound;
+        let FixedInbound { reader, read_buffer, in_pieces } = inbound;
         let mailbox = outbound.send_half.writer.mailbox();
         let joined = read_buffer.take(|input| reader.take_data(input, mailbox)).and_then(|data| {
             if *in_pieces {
@@ -288,7 +288,7 @@ impl<'b, R: Role> Driver<'b, R> {
     }
 
     /// What to do where nothing is ready.
-    fn act<E>(&mut self) -> Result<Action, Error<E>> {
+    fn act<E>(&mut self) -> Result<DriverAction, Error<E>> {
         let stuck = self.connection.wants_transmit() && self.connection.writer().frame_remaining() > 0;
         if stuck && self.connection.transport() != TransportAction::Open {
             // Nobody will complete the frame that the last word waits for.
@@ -298,9 +298,9 @@ impl<'b, R: Role> Driver<'b, R> {
         match self.split_mut().1.pending() {
             Ok(Some(Pending::Write)) => {
                 self.offered = true;
-                return Ok(Action::Write);
+                return Ok(DriverAction::Write);
             }
-            Ok(Some(Pending::Flush)) => return Ok(Action::Flush),
+            Ok(Some(Pending::Flush)) => return Ok(DriverAction::Flush),
             Ok(None) => {}
             // A failure is the better report.
             Err(error) if self.failure.is_none() => return Err(error.into()),
@@ -313,35 +313,35 @@ impl<'b, R: Role> Driver<'b, R> {
             #[cfg(feature = "embedded-io-async")]
             TransportAction::Open | TransportAction::AwaitEof if self.turn.is_over() => {
                 self.turn = Turn::NEW;
-                Action::Yield
+                DriverAction::Yield
             }
-            TransportAction::Open | TransportAction::AwaitEof => Action::Read,
+            TransportAction::Open | TransportAction::AwaitEof => DriverAction::Read,
             // The caller ends the transport: its traits know no way to end one direction.
             TransportAction::ShutdownWrite | TransportAction::Close => {
                 self.connection.abort();
                 self.write_queue.end();
-                Action::End
+                DriverAction::End
             }
         })
     }
 }
 
 /// The receiving direction of a [`Driver`], to take what its `poll` announced.
-pub(in crate::adapter) struct Inbound<'e, 'b> {
+pub(in crate::adapter) struct FixedInbound<'e, 'b> {
     reader: &'e mut Reader,
-    read_buffer: &'e mut ReadBuffer<'b>,
+    read_buffer: &'e mut FixedReadBuffer<'b>,
     in_pieces: &'e mut bool,
 }
 
-impl<'e> Inbound<'e, '_> {
+impl<'e> FixedInbound<'e, '_> {
     /// The event that was announced.
     pub(in crate::adapter) fn event<R: Role>(
         self,
-        ready: Ready,
-        outbound: &mut Outbound<'_, '_, R>,
+        ready: DriverReady,
+        outbound: &mut FixedOutbound<'_, '_, R>,
     ) -> Result<Option<Event<'e>>, ProtocolError> {
         Ok(match ready {
-            Ready::Next(Next::Data { .. }) => {
+            DriverReady::Next(Next::Data { .. }) => {
                 let Self { reader, read_buffer, in_pieces } = self;
                 let data =
                     read_buffer.take(|input| reader.take_data(input, outbound.send_half.writer.mailbox()));
@@ -349,28 +349,28 @@ impl<'e> Inbound<'e, '_> {
                 *in_pieces = !data.is_last();
                 Some(Event::Data(data))
             }
-            Ready::Next(Next::Ping) => Some(Event::Ping),
-            Ready::Next(Next::Pong) => Some(Event::Pong),
-            Ready::Next(Next::Close(code)) => Some(Event::Close(code)),
-            Ready::Joined(_) => None,
+            DriverReady::Next(Next::Ping) => Some(Event::Ping),
+            DriverReady::Next(Next::Pong) => Some(Event::Pong),
+            DriverReady::Next(Next::Close(code)) => Some(Event::Close(code)),
+            DriverReady::Joined(_) => None,
         })
     }
 
     /// The message that was announced.
     pub(in crate::adapter) fn message<R: Role>(
         self,
-        ready: Ready,
+        ready: DriverReady,
         assembler: &'e SliceAssembler<'_>,
-        outbound: &mut Outbound<'_, '_, R>,
+        outbound: &mut FixedOutbound<'_, '_, R>,
     ) -> Result<Option<Message<'e>>, ProtocolError> {
         let Self { reader, read_buffer, .. } = self;
         let mailbox = outbound.send_half.writer.mailbox();
         let message = match ready {
-            Ready::Joined(kind) => assembler.joined(kind),
-            Ready::Next(Next::Data { .. }) => {
+            DriverReady::Joined(kind) => assembler.joined(kind),
+            DriverReady::Next(Next::Data { .. }) => {
                 read_buffer.take(|input| reader.take_data(input, mailbox)).and_then(whole)
             }
-            Ready::Next(_) => return Ok(None),
+            DriverReady::Next(_) => return Ok(None),
         };
         message.map(Some).inspect_err(|error| {
             reader.fail(*error, outbound.send_half.writer.mailbox());
@@ -381,4 +381,4 @@ impl<'e> Inbound<'e, '_> {
 
 debug_states!([R] Driver<'_, R>, |this| { connection: this.connection, read_buffer: this.read_buffer, write_queue: this.write_queue, failure: this.failure });
 
-debug_states!([] Inbound<'_, '_>, |this| { reader: this.reader, read_buffer: this.read_buffer });
+debug_states!([] FixedInbound<'_, '_>, |this| { reader: this.reader, read_buffer: this.read_buffer });

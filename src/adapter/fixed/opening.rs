@@ -6,8 +6,8 @@ use core::fmt;
 
 use embedded_io::ErrorKind;
 
-use super::write_queue::{Pending, WriteQueue};
-use super::{Buffers, Driver, Error, OpeningError, ReadBuffer};
+use super::write_queue::{FixedWriteQueue, Pending};
+use super::{Buffers, Driver, Error, FixedReadBuffer, OpeningError};
 use crate::connection::Config;
 use crate::deadline::Timeouts;
 use crate::handshake::client::{self, ClientRequest};
@@ -121,12 +121,12 @@ impl<'o> ServerOptions<'o> {
 pub struct Answer<'a> {
     /// None: those of the options.
     fields: Option<&'a [(&'a str, &'a str)]>,
-    subprotocol: Choice<'a>,
+    subprotocol: SubprotocolChoice<'a>,
 }
 
 /// Which subprotocol is spoken.
 #[derive(Clone, Copy, Debug, Default)]
-enum Choice<'a> {
+enum SubprotocolChoice<'a> {
     /// The one that the options choose.
     #[default]
     OfOptions,
@@ -137,7 +137,7 @@ enum Choice<'a> {
 impl<'a> Answer<'a> {
     /// As the options say.
     pub const fn new() -> Self {
-        Self { fields: None, subprotocol: Choice::OfOptions }
+        Self { fields: None, subprotocol: SubprotocolChoice::OfOptions }
     }
 
     /// With these header fields, such as `Set-Cookie`, in place of those of the options.
@@ -151,14 +151,14 @@ impl<'a> Answer<'a> {
     /// [`Negotiated::subprotocol`] is then its place in the client's list.
     #[must_use]
     pub const fn with_subprotocol(mut self, name: &'a str) -> Self {
-        self.subprotocol = Choice::This(name);
+        self.subprotocol = SubprotocolChoice::This(name);
         self
     }
 
     /// Without a subprotocol, whatever the options say.
     #[must_use]
     pub const fn without_subprotocol(mut self) -> Self {
-        self.subprotocol = Choice::None;
+        self.subprotocol = SubprotocolChoice::None;
         self
     }
 }
@@ -174,14 +174,14 @@ impl fmt::Debug for Answer<'_> {
         // Values may be credentials.
         f.debug_struct("Answer")
             .field("fields", &self.fields.map(<[_]>::len))
-            .field("chooses_subprotocol", &!matches!(self.subprotocol, Choice::OfOptions))
+            .field("chooses_subprotocol", &!matches!(self.subprotocol, SubprotocolChoice::OfOptions))
             .finish()
     }
 }
 
 /// What an adapter does next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::adapter) enum Step {
+pub(in crate::adapter) enum OpeningStep {
     /// Read into [`Opening::space`] and report it with [`Opening::received`].
     Read,
     /// Give what was read to [`Opening::serve`] or [`Opening::ask`].
@@ -197,25 +197,25 @@ pub(in crate::adapter) enum Step {
 /// An opening handshake of either side with its two buffers.
 #[derive(Debug)]
 pub(in crate::adapter) struct Opening<'b> {
-    read_buffer: ReadBuffer<'b>,
-    write_queue: WriteQueue<'b>,
+    read_buffer: FixedReadBuffer<'b>,
+    write_queue: FixedWriteQueue<'b>,
     outcome: Option<Result<Negotiated, OpeningError>>,
 }
 
 impl<'b> Opening<'b> {
     /// At the first byte.
     pub(in crate::adapter) fn new(buffers: Buffers<'b>) -> Self {
-        Self { read_buffer: buffers.read, write_queue: WriteQueue::new(buffers.write), outcome: None }
+        Self { read_buffer: buffers.read, write_queue: FixedWriteQueue::new(buffers.write), outcome: None }
     }
 
     /// What to do next. An answer is written before its outcome counts.
-    pub(in crate::adapter) fn step(&self) -> Step {
+    pub(in crate::adapter) fn step(&self) -> OpeningStep {
         match (self.write_queue.pending(), self.outcome) {
-            (Some(Pending::Write), _) => Step::Write,
-            (Some(Pending::Flush), _) => Step::Flush,
-            (None, Some(_)) => Step::Done,
-            (None, None) if self.read_buffer.unread().is_empty() => Step::Read,
-            (None, None) => Step::Judge,
+            (Some(Pending::Write), _) => OpeningStep::Write,
+            (Some(Pending::Flush), _) => OpeningStep::Flush,
+            (None, Some(_)) => OpeningStep::Done,
+            (None, None) if self.read_buffer.unread().is_empty() => OpeningStep::Read,
+            (None, None) => OpeningStep::Judge,
         }
     }
 
@@ -332,15 +332,15 @@ fn answer<'r>(
     request: &Request<'_>,
     options: &ServerOptions<'_>,
     decide: impl FnOnce(&Request<'_>) -> Result<Answer<'r>, Reject<'r>>,
-    write_queue: &mut WriteQueue<'_>,
+    write_queue: &mut FixedWriteQueue<'_>,
 ) -> Result<Negotiated, (OpeningError, Option<Reject<'r>>)> {
     let accept = request.accept(options.origin).map_err(|error| (error.into(), Reject::for_error(error)))?;
     let answer = decide(request).map_err(|reject| (OpeningError::Refused(reject.status()), Some(reject)))?;
     let mut session = Negotiated::default();
     let chosen = match answer.subprotocol {
-        Choice::OfOptions => Ok(accept.choose_subprotocol(options.subprotocols)),
-        Choice::None => Ok(accept),
-        Choice::This(name) => accept.subprotocol(name),
+        SubprotocolChoice::OfOptions => Ok(accept.choose_subprotocol(options.subprotocols)),
+        SubprotocolChoice::None => Ok(accept),
+        SubprotocolChoice::This(name) => accept.subprotocol(name),
     };
     let fields = answer.fields.unwrap_or(options.fields);
     let written = chosen.and_then(|accept| accept.fields(fields)).and_then(|accept| {

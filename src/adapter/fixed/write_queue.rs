@@ -14,7 +14,7 @@ use crate::role::Role;
 use crate::send_half::SendHalf;
 
 /// The write buffer, and which part of it waits for the transport.
-pub(in crate::adapter) struct WriteQueue<'b> {
+pub(in crate::adapter) struct FixedWriteQueue<'b> {
     bytes: &'b mut [u8],
     start: usize,
     end: usize,
@@ -24,7 +24,7 @@ pub(in crate::adapter) struct WriteQueue<'b> {
     dropped: bool,
 }
 
-impl<'b> WriteQueue<'b> {
+impl<'b> FixedWriteQueue<'b> {
     pub(in crate::adapter) fn new(bytes: &'b mut [u8]) -> Self {
         Self { bytes, start: 0, end: 0, unflushed: false, ended: false, dropped: false }
     }
@@ -131,9 +131,9 @@ impl<'b> WriteQueue<'b> {
 /// What the transport needs to get everything out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::adapter) enum Pending {
-    /// Write [`Outbound::output`] and report it with [`Outbound::written`].
+    /// Write [`FixedOutbound::output`] and report it with [`FixedOutbound::written`].
     Write,
-    /// Flush and report it with [`Outbound::flushed`].
+    /// Flush and report it with [`FixedOutbound::flushed`].
     Flush,
 }
 
@@ -142,20 +142,20 @@ pub(in crate::adapter) enum Pending {
 pub(in crate::adapter) enum Queued {
     /// It waits for the transport, whole.
     Whole,
-    /// Its header does; its payload goes through [`Outbound::payload`].
+    /// Its header does; its payload goes through [`FixedOutbound::payload`].
     Header,
     /// Nothing of it does: write first, then try again.
     NoRoom,
 }
 
 /// The sending direction of a [`Driver`](super::Driver).
-pub(in crate::adapter) struct Outbound<'e, 'b, R> {
+pub(in crate::adapter) struct FixedOutbound<'e, 'b, R> {
     pub(super) send_half: &'e mut SendHalf<R>,
-    pub(super) write_queue: &'e mut WriteQueue<'b>,
+    pub(super) write_queue: &'e mut FixedWriteQueue<'b>,
     pub(super) failure: &'e mut Option<ProtocolError>,
 }
 
-impl<R: Role> Outbound<'_, '_, R> {
+impl<R: Role> FixedOutbound<'_, '_, R> {
     /// A message, or a fragment of one. If it does not fit an empty buffer, only its header is queued.
     pub(in crate::adapter) fn feed(&mut self, payload: Payload<'_>, fin: bool) -> Result<Queued, SendError> {
         self.write_queue.check()?;
@@ -301,6 +301,6 @@ impl<R: Role> Outbound<'_, '_, R> {
     }
 }
 
-debug_states!([] WriteQueue<'_>, |this| { queued: this.end.saturating_sub(this.start), capacity: this.bytes.len(), unflushed: this.unflushed, ended: this.ended, dropped: this.dropped });
+debug_states!([] FixedWriteQueue<'_>, |this| { queued: this.end.saturating_sub(this.start), capacity: this.bytes.len(), unflushed: this.unflushed, ended: this.ended, dropped: this.dropped });
 
-debug_states!([R] Outbound<'_, '_, R>, |this| { send_half: this.send_half, write_queue: this.write_queue, failure: this.failure });
+debug_states!([R] FixedOutbound<'_, '_, R>, |this| { send_half: this.send_half, write_queue: this.write_queue, failure: this.failure });
