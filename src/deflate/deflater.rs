@@ -4,9 +4,9 @@
 
 use core::fmt;
 
-use zlib_rs::{Deflate, DeflateConfig, DeflateFlush};
+use zlib_rs::DeflateFlush;
 
-use super::inflater::LONG_STREAM;
+use super::context::{CodecKey, DeflateContext, LONG_STREAM};
 use super::params::{Params, WindowBits};
 use super::pool::Pool;
 use super::tuning::Tuning;
@@ -18,7 +18,7 @@ use crate::role::Side;
 /// The context, of which [`Tuning`] tells the bytes, is made at the first message. It is kept between
 /// messages where context takeover was agreed on; otherwise it goes back to the [`Pool`], if there is one.
 pub struct Deflater {
-    context: Option<Context>,
+    context: Option<DeflateContext>,
     pool: Option<Pool>,
     takeover: bool,
     codec_key: CodecKey,
@@ -27,20 +27,6 @@ pub struct Deflater {
     dirty: bool,
     /// The end of a flush, as far as it has not gone out.
     staged: Staged,
-}
-
-/// What a context was made for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct CodecKey {
-    window_bits: u8,
-    level: u8,
-    memory_level: u8,
-}
-
-/// A compressor.
-pub(super) struct Context {
-    codec: Deflate,
-    codec_key: CodecKey,
 }
 
 /// What follows the octets that are given to a [`Deflater`].
@@ -173,7 +159,7 @@ impl Deflater {
     /// Goes on for another connection.
     pub(crate) fn restart(&mut self) {
         // Making another is dear, and so is a reset: one that has just had it stays.
-        let used = |context: &Context| context.codec.total_in() > 0;
+        let used = |context: &DeflateContext| context.codec.total_in() > 0;
         if self.dirty || self.stage != Stage::Body || self.context.as_ref().is_some_and(used) {
             self.context = None;
             self.reset();
@@ -258,7 +244,7 @@ impl Deflater {
         let context = self.context.get_or_insert_with(|| {
             pool.as_ref()
                 .and_then(|pool| pool.take_deflater(codec_key))
-                .unwrap_or_else(|| Context::new(codec_key))
+                .unwrap_or_else(|| DeflateContext::new(codec_key))
         });
         if room.is_empty() {
             return Ok((0, true));
@@ -301,23 +287,6 @@ impl fmt::Debug for Deflater {
             .field("codec_key", &self.codec_key)
             .field("stage", &self.stage)
             .finish_non_exhaustive()
-    }
-}
-
-impl Context {
-    fn new(codec_key: CodecKey) -> Self {
-        let config = DeflateConfig {
-            level: i32::from(codec_key.level),
-            // Negative: raw DEFLATE.
-            window_bits: i32::from(codec_key.window_bits).saturating_neg(),
-            mem_level: i32::from(codec_key.memory_level),
-            ..DeflateConfig::default()
-        };
-        Self { codec: Deflate::new_with_config(config), codec_key }
-    }
-
-    pub(super) const fn codec_key(&self) -> CodecKey {
-        self.codec_key
     }
 }
 

@@ -5,8 +5,9 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use zlib_rs::{Inflate, InflateFlush, Status};
+use zlib_rs::InflateFlush;
 
+use super::context::InflateContext;
 use super::history::History;
 use super::params::Params;
 use super::pool::Pool;
@@ -17,9 +18,6 @@ use crate::limits::Limits;
 use crate::role::Side;
 use crate::tolerance::Tolerance;
 use crate::utf8::{whole_text, Utf8Check};
-
-/// Octets after which a stream is long enough to begin a new one.
-pub(super) const LONG_STREAM: u64 = 1 << 30;
 
 /// What the sender cuts off a message (section 7.2.1).
 const TAIL: [u8; 4] = [0x00, 0x00, 0xFF, 0xFF];
@@ -50,7 +48,7 @@ const FREE_EXPANSION: u64 = 1 << 20;
 /// there is one. Of a client that was told not to take it over, what came is remembered until a message shows
 /// whether the client complies: at most its window.
 pub struct Inflater {
-    context: Option<Context>,
+    context: Option<InflateContext>,
     pool: Option<Pool>,
     takeover: bool,
     window: usize,
@@ -98,12 +96,6 @@ struct Message {
     finished: u64,
     /// The last compressed octets, where it matters.
     tail: [u8; 4],
-}
-
-/// A decompressor and what it needs to outlive the end of a stream.
-pub(super) struct Context {
-    codec: Inflate,
-    history: History,
 }
 
 /// A message that cannot go on, behind octets of it that were inflated.
@@ -391,7 +383,7 @@ impl Inflater {
     fn recall(&mut self) -> Result<(), ProtocolError> {
         let context = match &mut self.context {
             Some(context) => context,
-            none @ None => Context::obtain(none, self.pool.as_ref(), self.window),
+            none @ None => obtain(none, self.pool.as_ref(), self.window),
         };
         core::mem::swap(&mut context.history, &mut self.past);
         self.front.clear();
@@ -485,7 +477,7 @@ impl Inflater {
         let Self { context, message, .. } = self;
         let context = match context {
             Some(context) => context,
-            none @ None => Context::obtain(none, self.pool.as_ref(), self.window),
+            none @ None => obtain(none, self.pool.as_ref(), self.window),
         };
         message.begun = true;
         let mut end = filled;
@@ -603,6 +595,20 @@ impl Inflater {
     }
 }
 
+/// Fills the slot, with one that was used before if there is any.
+fn obtain<'s>(
+    slot: &'s mut Option<InflateContext>,
+    pool: Option<&Pool>,
+    window: usize,
+) -> &'s mut InflateContext {
+    if let Some(pool) = pool {
+        pool.take_inflater(slot);
+    }
+    let context = slot.get_or_insert_with(InflateContext::new);
+    context.history.resize(window);
+    context
+}
+
 impl fmt::Debug for Inflater {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Inflater")
@@ -649,87 +655,5 @@ impl Message {
             let [a, b, c] = rest;
             self.tail = [a, b, c, *octet];
         }
-    }
-}
-
-/// What one call of the codec did.
-struct Step {
-    consumed: usize,
-    produced: usize,
-    stream_end: bool,
-    /// What follows is no DEFLATE data.
-    broken: bool,
-}
-
-impl Context {
-    fn new() -> Self {
-        // A window of 15 takes what any other may send, and costs the same here.
-        Self { codec: Inflate::new(false, 15), history: History::new() }
-    }
-
-    /// Fills the slot, with one that was used before if there is any.
-    fn obtain<'s>(slot: &'s mut Option<Self>, pool: Option<&Pool>, window: usize) -> &'s mut Self {
-        if let Some(pool) = pool {
-            pool.take_inflater(slot);
-        }
-        let context = slot.get_or_insert_with(Self::new);
-        context.history.resize(window);
-        context
-    }
-
-    #[inline]
-    fn step(&mut self, input: &[u8], out: &mut [u8], flush: InflateFlush) -> Step {
-        let (before_in, before_out) = (self.codec.total_in(), self.codec.total_out());
-        let status = self.codec.decompress(input, out, flush);
-        // They only grow.
-        let taken = |now: u64, before: u64| usize::try_from(now.wrapping_sub(before)).unwrap_or(usize::MAX);
-        Step {
-            consumed: taken(self.codec.total_in(), before_in),
-            produced: taken(self.codec.total_out(), before_out),
-            stream_end: status == Ok(Status::StreamEnd),
-            broken: status.is_err(),
-        }
-    }
-
-    /// The end of the message: with the tail that the sender cut off, an empty stored block ends (section
-    /// 7.2.2).
-    fn finish_message(&mut self) -> Result<(), ProtocolError> {
-        self.finish(&[0x00, 0x00, 0xFF, 0xFF, 0x00])
-    }
-
-    /// The end of the message with these octets behind it, which complete a block.
-    fn finish(&mut self, octets: &[u8]) -> Result<(), ProtocolError> {
-        // The last octet is never taken where those before it complete a block, which is how that is seen.
-        let step = self.step(octets, &mut [0; 1], InflateFlush::Block);
-        if step.consumed.saturating_add(1) == octets.len() && step.produced == 0 && !step.broken {
-            Ok(())
-        } else {
-            Err(ProtocolError::InvalidCompressedData)
-        }
-    }
-
-    /// After a block with BFINAL: the codec ends there, and the window must not.
-    #[cold]
-    fn restart(&mut self) -> Result<(), ProtocolError> {
-        self.codec.reset(false);
-        for half in self.history.halves() {
-            self.codec.set_dictionary(half).map_err(|_| ProtocolError::InvalidCompressedData)?;
-        }
-        Ok(())
-    }
-
-    /// Keeps the counters of the codec small, which has some of 32 bits: at the end of a message the window
-    /// can move to a new stream at no loss.
-    fn begin_anew(&mut self) {
-        let long = self.codec.total_in().max(self.codec.total_out()) > LONG_STREAM;
-        if long && self.restart().is_err() {
-            // The next message shows it.
-            self.history.clear();
-        }
-    }
-
-    fn clear(&mut self) {
-        self.codec.reset(false);
-        self.history.clear();
     }
 }

@@ -8,6 +8,8 @@
 //! [`Payload::with_compression`](crate::Payload::with_compression).
 
 #[cfg(feature = "deflate")]
+mod context;
+#[cfg(feature = "deflate")]
 mod deflater;
 #[cfg(feature = "deflate")]
 mod history;

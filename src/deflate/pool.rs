@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::{deflater, inflater};
+use super::context::{CodecKey, DeflateContext, InflateContext};
 
 /// Contexts shared by connections that keep none between messages: what no context takeover is negotiated
 /// for.
@@ -18,8 +18,8 @@ use super::{deflater, inflater};
 pub struct Pool(Arc<Mutex<PoolInner>>);
 
 struct PoolInner {
-    inflaters: Vec<inflater::Context>,
-    deflaters: Vec<deflater::Context>,
+    inflaters: Vec<InflateContext>,
+    deflaters: Vec<DeflateContext>,
     most: usize,
 }
 
@@ -36,12 +36,12 @@ impl Pool {
     }
 
     /// Into a slot that is empty: contexts are large to move.
-    pub(super) fn take_inflater(&self, slot: &mut Option<inflater::Context>) {
+    pub(super) fn take_inflater(&self, slot: &mut Option<InflateContext>) {
         *slot = self.shelves().inflaters.pop();
     }
 
     /// Out of its slot, if there is room on the shelf.
-    pub(super) fn put_inflater(&self, slot: &mut Option<inflater::Context>) {
+    pub(super) fn put_inflater(&self, slot: &mut Option<InflateContext>) {
         let mut shelves = self.shelves();
         if shelves.inflaters.len() < shelves.most {
             shelves.inflaters.extend(slot.take());
@@ -49,13 +49,13 @@ impl Pool {
     }
 
     /// One that was made for the same settings.
-    pub(super) fn take_deflater(&self, codec_key: deflater::CodecKey) -> Option<deflater::Context> {
+    pub(super) fn take_deflater(&self, codec_key: CodecKey) -> Option<DeflateContext> {
         let mut shelves = self.shelves();
         let at = shelves.deflaters.iter().rposition(|context| context.codec_key() == codec_key)?;
         Some(shelves.deflaters.swap_remove(at))
     }
 
-    pub(super) fn put_deflater(&self, context: deflater::Context) {
+    pub(super) fn put_deflater(&self, context: DeflateContext) {
         let mut shelves = self.shelves();
         if shelves.most == 0 {
             return;

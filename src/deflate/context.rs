@@ -1,0 +1,121 @@
+//! The codec's state for one direction, which outlives a message.
+//!
+//! Owns: making it, driving one step of the codec, and keeping its counters small. Must not know: messages, limits, or
+//! where a context is kept between messages.
+
+use zlib_rs::{Deflate, DeflateConfig, Inflate, InflateFlush, Status};
+
+use super::history::History;
+use crate::error::ProtocolError;
+
+/// Octets after which a stream is long enough to begin a new one.
+pub(super) const LONG_STREAM: u64 = 1 << 30;
+
+/// What a context was made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct CodecKey {
+    pub(super) window_bits: u8,
+    pub(super) level: u8,
+    pub(super) memory_level: u8,
+}
+
+/// A compressor.
+pub(super) struct DeflateContext {
+    pub(super) codec: Deflate,
+    codec_key: CodecKey,
+}
+
+/// A decompressor and what it needs to outlive the end of a stream.
+pub(super) struct InflateContext {
+    pub(super) codec: Inflate,
+    pub(super) history: History,
+}
+
+/// What one call of the codec did.
+pub(super) struct Step {
+    pub(super) consumed: usize,
+    pub(super) produced: usize,
+    pub(super) stream_end: bool,
+    /// What follows is no DEFLATE data.
+    pub(super) broken: bool,
+}
+
+impl DeflateContext {
+    pub(super) fn new(codec_key: CodecKey) -> Self {
+        let config = DeflateConfig {
+            level: i32::from(codec_key.level),
+            // Negative: raw DEFLATE.
+            window_bits: i32::from(codec_key.window_bits).saturating_neg(),
+            mem_level: i32::from(codec_key.memory_level),
+            ..DeflateConfig::default()
+        };
+        Self { codec: Deflate::new_with_config(config), codec_key }
+    }
+
+    pub(super) const fn codec_key(&self) -> CodecKey {
+        self.codec_key
+    }
+}
+
+impl InflateContext {
+    pub(super) fn new() -> Self {
+        // A window of 15 takes what any other may send, and costs the same here.
+        Self { codec: Inflate::new(false, 15), history: History::new() }
+    }
+
+    #[inline]
+    pub(super) fn step(&mut self, input: &[u8], out: &mut [u8], flush: InflateFlush) -> Step {
+        let (before_in, before_out) = (self.codec.total_in(), self.codec.total_out());
+        let status = self.codec.decompress(input, out, flush);
+        // They only grow.
+        let taken = |now: u64, before: u64| usize::try_from(now.wrapping_sub(before)).unwrap_or(usize::MAX);
+        Step {
+            consumed: taken(self.codec.total_in(), before_in),
+            produced: taken(self.codec.total_out(), before_out),
+            stream_end: status == Ok(Status::StreamEnd),
+            broken: status.is_err(),
+        }
+    }
+
+    /// The end of the message: with the tail that the sender cut off, an empty stored block ends (section
+    /// 7.2.2).
+    pub(super) fn finish_message(&mut self) -> Result<(), ProtocolError> {
+        self.finish(&[0x00, 0x00, 0xFF, 0xFF, 0x00])
+    }
+
+    /// The end of the message with these octets behind it, which complete a block.
+    pub(super) fn finish(&mut self, octets: &[u8]) -> Result<(), ProtocolError> {
+        // The last octet is never taken where those before it complete a block, which is how that is seen.
+        let step = self.step(octets, &mut [0; 1], InflateFlush::Block);
+        if step.consumed.saturating_add(1) == octets.len() && step.produced == 0 && !step.broken {
+            Ok(())
+        } else {
+            Err(ProtocolError::InvalidCompressedData)
+        }
+    }
+
+    /// After a block with BFINAL: the codec ends there, and the window must not.
+    #[cold]
+    pub(super) fn restart(&mut self) -> Result<(), ProtocolError> {
+        self.codec.reset(false);
+        for half in self.history.halves() {
+            self.codec.set_dictionary(half).map_err(|_| ProtocolError::InvalidCompressedData)?;
+        }
+        Ok(())
+    }
+
+    /// Keeps the counters of the codec small, which has some of 32 bits: at the end of a message the window
+    /// can move to a new stream at no loss.
+    pub(super) fn begin_anew(&mut self) {
+        let long = self.codec.total_in().max(self.codec.total_out()) > LONG_STREAM;
+        if long && self.restart().is_err() {
+            // The next message shows it.
+            self.history.clear();
+        }
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.codec.reset(false);
+        self.history.clear();
+    }
+}
