@@ -8,7 +8,7 @@ use memchr::memchr;
 
 use super::byte_class::{is_raw_target_byte, is_target_byte, is_tchar, is_text, split_where};
 use super::error::HandshakeError;
-use super::rules::{has_paths, split_scheme};
+use super::scheme::{has_paths, split_scheme};
 use super::Brief;
 use crate::tolerance::{Tolerance, Tolerances};
 

@@ -17,6 +17,7 @@ mod origin;
 pub mod proxy;
 mod response;
 mod rules;
+mod scheme;
 pub mod server;
 mod uri;
 #[cfg(feature = "alloc")]

@@ -3,7 +3,7 @@
 //! Owns: comparing an origin with a policy. Must not know: the rest of the request. An origin is what a
 //! browser says of the page; other clients may say anything, so it authenticates nobody (6455-10.1-1).
 
-use super::rules::split_scheme;
+use super::scheme::split_scheme;
 
 /// The choice that every server has to make: without one, any page that a user visits could act in their
 /// name.

@@ -6,6 +6,7 @@ use super::byte_class::{is_name_byte, split_where};
 use super::error::HandshakeError;
 use super::head_index::Field;
 use super::http1::{is_token, trim, Text};
+use super::scheme::{is_one_of, split_scheme};
 use crate::tolerance::{Tolerance, Tolerances};
 
 /// The resource of a target in origin-form or of an http(s) URI, and the latter's authority (section 4.2.1).
@@ -27,21 +28,6 @@ pub(crate) fn split_target(target: &[u8], tolerances: Tolerances) -> (Option<&[u
         [b'?', ..] => (None, None),
         _ => (Some(resource), Some(authority)),
     }
-}
-
-/// Whether in URIs of this scheme no path is the path `/` (RFC 9110 section 4.2.3, RFC 6455 section 3).
-pub(crate) fn has_paths(scheme: &[u8]) -> bool {
-    is_one_of(scheme, [b"http", b"https"]) || is_one_of(scheme, [b"ws", b"wss"])
-}
-
-fn is_one_of(scheme: &[u8], schemes: [&[u8]; 2]) -> bool {
-    schemes.iter().any(|known| known.eq_ignore_ascii_case(scheme))
-}
-
-/// What stands before and after the first `:` of a URI, if `//` follows it.
-pub(crate) fn split_scheme(uri: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (scheme, rest) = split_where(uri, |byte| byte == b':');
-    Some((scheme, rest.strip_prefix(b"://")?))
 }
 
 /// RFC 9112 section 3.2: one valid Host, which HTTP/1.0 did not need.

@@ -5,7 +5,7 @@
 use core::fmt;
 
 use super::byte_class::{is_name_byte, is_target_byte};
-use super::rules::split_scheme;
+use super::scheme::split_scheme;
 use super::Brief;
 
 /// A parsed `ws:` or `wss:` URI; its parts are borrowed.
