@@ -117,17 +117,6 @@ impl<'u> Uri<'u> {
         Ok(self)
     }
 
-    /// The URI that a reference means here, such as a `Location`. See
-    /// [`UriBuf::join`](super::UriBuf::join).
-    ///
-    /// # Errors
-    ///
-    /// [`UriError`].
-    #[cfg(feature = "alloc")]
-    pub fn join(&self, reference: &str) -> Result<super::UriBuf, UriError> {
-        super::UriBuf::from(*self).join(reference)
-    }
-
     /// Whether the connection must be over TLS (`wss`). Nothing of the handshake may be sent before TLS is
     /// up.
     pub const fn is_secure(&self) -> bool {

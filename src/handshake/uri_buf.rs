@@ -218,6 +218,17 @@ impl FromStr for UriBuf {
     }
 }
 
+impl Uri<'_> {
+    /// The URI that a reference means here, such as a `Location`. See [`UriBuf::join`].
+    ///
+    /// # Errors
+    ///
+    /// [`UriError`].
+    pub fn join(&self, reference: &str) -> Result<UriBuf, UriError> {
+        UriBuf::from(*self).join(reference)
+    }
+}
+
 impl From<Uri<'_>> for UriBuf {
     /// The same URI, as it was written.
     fn from(uri: Uri<'_>) -> Self {
