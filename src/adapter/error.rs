@@ -5,6 +5,8 @@
 use core::fmt;
 use std::io;
 
+#[cfg(all(feature = "handshake", feature = "rng"))]
+use super::opening_error::OpeningError;
 use crate::error::{ProtocolError, SendError};
 use crate::message::FeedError;
 
@@ -26,7 +28,7 @@ pub enum Error {
     },
     /// The opening handshake failed.
     #[cfg(all(feature = "handshake", feature = "rng"))]
-    Opening(super::OpeningError),
+    Opening(OpeningError),
     /// The transport failed.
     Io(io::Error),
 }
@@ -80,8 +82,8 @@ impl From<FeedError> for Error {
 }
 
 #[cfg(all(feature = "handshake", feature = "rng"))]
-impl From<super::OpeningError> for Error {
-    fn from(error: super::OpeningError) -> Self {
+impl From<OpeningError> for Error {
+    fn from(error: OpeningError) -> Self {
         Self::Opening(error)
     }
 }

@@ -37,6 +37,8 @@ pub mod futures_io;
 mod last_close;
 #[cfg(all(feature = "std", feature = "handshake", feature = "rng"))]
 mod opening;
+#[cfg(all(feature = "std", feature = "handshake", feature = "rng"))]
+mod opening_error;
 #[cfg(any(feature = "futures-io", feature = "tokio"))]
 pub mod polled;
 #[cfg(feature = "std")]
@@ -53,6 +55,6 @@ pub use error::{Error, ReuniteError};
 #[cfg(all(feature = "deflate", feature = "handshake", feature = "rng"))]
 pub use opening::ServerDeflate;
 #[cfg(all(feature = "std", feature = "handshake", feature = "rng"))]
-pub use opening::{
-    Accepted, Answer, ConnectStage, OpeningError, Refusal, Rejection, ServerOptions, Settings,
-};
+pub use opening::{Accepted, Answer, Refusal, ServerOptions, Settings};
+#[cfg(all(feature = "std", feature = "handshake", feature = "rng"))]
+pub use opening_error::{ConnectStage, OpeningError, Rejection};
