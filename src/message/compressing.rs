@@ -3,11 +3,8 @@
 //! Owns: what whoever feeds it keeps between the turns. Must not know: how it is compressed, or what is queued.
 
 use alloc::boxed::Box;
-
 #[cfg(feature = "deflate")]
-use super::deflation::Work;
-#[cfg(not(feature = "deflate"))]
-use super::no_deflate::Work;
+use alloc::vec::Vec;
 
 /// How far the compression of one message has come: see
 /// [`Outbound::feed_in_turns`](super::Outbound::feed_in_turns).
@@ -19,6 +16,21 @@ pub struct Compressing {
     // It is in each task that sends, and mostly there is nothing.
     pub(super) work: Option<Box<Work>>,
 }
+
+/// What of a message was compressed ahead of its frame.
+#[cfg(feature = "deflate")]
+pub(super) struct Work {
+    /// Which message of its connection it is.
+    pub(super) number: u32,
+    /// Octets that were taken in.
+    pub(super) taken: usize,
+    /// What came of them.
+    pub(super) octets: Vec<u8>,
+}
+
+/// Without the codec there is none.
+#[cfg(not(feature = "deflate"))]
+pub(super) enum Work {}
 
 /// What came of a message that was fed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

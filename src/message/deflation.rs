@@ -5,7 +5,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use super::compressing::Compressing;
+use super::compressing::{Compressing, Work};
 use super::write_queue::WriteQueue;
 use crate::deflate::{Deflater, Flush, WindowBits};
 use crate::error::SendError;
@@ -23,16 +23,6 @@ pub(super) struct Deflation {
     number: u32,
     /// Whether the window holds a part of that message, of which nothing was queued.
     ahead: bool,
-}
-
-/// What of a message was compressed ahead of its frame.
-pub(super) struct Work {
-    /// Which message of its connection it is.
-    number: u32,
-    /// Octets that were taken in.
-    taken: usize,
-    /// What came of them.
-    octets: Vec<u8>,
 }
 
 /// Compressed octets come out in steps of at most this.

@@ -3,6 +3,7 @@
 //! Owns: the order of reading, writing and closing, so that adapters hold no protocol logic. Must not know:
 //! sockets, runtimes, clocks.
 
+use super::action::{Action, WriteSide};
 #[cfg(feature = "deflate")]
 use super::deflation::Deflation;
 use super::inbound::Inbound;
@@ -54,38 +55,6 @@ impl Default for Buffers {
     fn default() -> Self {
         Self::DEFAULT
     }
-}
-
-/// What an adapter does next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums, reason = "an adapter must know every action")]
-pub enum Action {
-    /// A message, or a piece of one, is ready: take it with [`Endpoint::message`] or [`Endpoint::piece`].
-    Take,
-    /// Write [`Endpoint::output`] and report it with [`Endpoint::wrote`]. If the transport would make us
-    /// wait, go on with [`WriteSide::Blocked`]; if the answer to that is to write, wait.
-    Write,
-    /// End the writing direction of the transport, then call [`Endpoint::write_ended`]. Waiting is as for
-    /// `Write`.
-    ShutdownWrite,
-    /// Read into [`Endpoint::space`] and report it with [`Endpoint::filled`], or [`Endpoint::eof`].
-    Read,
-    /// There is more to do, but this connection has had its share of the time. Let other connections have their
-    /// turn, look whether a [deadline](Endpoint::poll_timeout) has passed, and then poll again. Who serves only one
-    /// connection polls again at once.
-    Yield,
-    /// Drop the transport; [`Endpoint::closed`] tells how the connection ended.
-    Close,
-}
-
-/// Whether the transport takes output now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums, reason = "it does or it does not")]
-pub enum WriteSide {
-    /// It may.
-    Ready,
-    /// It would make us wait: read meanwhile.
-    Blocked,
 }
 
 /// A connection with the buffers that whole messages need.

@@ -6,6 +6,7 @@
 use alloc::boxed::Box;
 
 use super::assembler::{message, whole};
+use super::inflated::Inflated;
 #[cfg(feature = "deflate")]
 use super::inflation::Inflation;
 #[cfg(not(feature = "deflate"))]
@@ -894,17 +895,6 @@ impl Inbound {
             }
         }
     }
-}
-
-/// What inflating came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Inflated {
-    /// Something can be taken.
-    Ready,
-    /// More has to come first.
-    NeedsMore,
-    /// There is more to inflate in another turn.
-    Paused,
 }
 
 /// A message as one piece.

@@ -4,7 +4,7 @@
 
 use alloc::vec::Vec;
 
-use super::inbound::Inflated;
+use super::inflated::Inflated;
 use super::read_buffer::ReadBuffer;
 use super::Message;
 use crate::deflate::{Broken, InflateStatus, Inflater};

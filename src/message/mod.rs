@@ -3,6 +3,8 @@
 //! Owns: assembling what came in pieces, queueing what is to be sent, and the order in which an adapter reads
 //! and writes. Must not know: sockets, runtimes, or the opening handshake.
 
+#[cfg(feature = "alloc")]
+mod action;
 mod assembler;
 #[cfg(feature = "alloc")]
 mod buffer_pool;
@@ -16,6 +18,8 @@ mod deflation;
 mod endpoint;
 #[cfg(feature = "alloc")]
 mod inbound;
+#[cfg(feature = "alloc")]
+mod inflated;
 #[cfg(feature = "deflate")]
 mod inflation;
 #[cfg(all(feature = "alloc", not(feature = "deflate")))]
@@ -33,6 +37,8 @@ mod turn;
 #[cfg(feature = "alloc")]
 mod write_queue;
 
+#[cfg(feature = "alloc")]
+pub use action::{Action, WriteSide};
 #[cfg(any(feature = "embedded-io", feature = "embedded-io-async"))]
 pub(crate) use assembler::whole;
 pub use assembler::SliceAssembler;
@@ -41,7 +47,7 @@ pub use buffer_pool::BufferPool;
 #[cfg(feature = "alloc")]
 pub use compressing::{Compressing, Fed};
 #[cfg(feature = "alloc")]
-pub use endpoint::{Action, Buffers, Endpoint, WriteSide};
+pub use endpoint::{Buffers, Endpoint};
 #[cfg(feature = "alloc")]
 pub use inbound::Inbound;
 #[cfg(feature = "alloc")]

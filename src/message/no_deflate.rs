@@ -6,7 +6,7 @@
 use alloc::vec::Vec;
 
 use super::compressing::Compressing;
-use super::inbound::Inflated;
+use super::inflated::Inflated;
 use super::read_buffer::ReadBuffer;
 use super::write_queue::WriteQueue;
 use super::Message;
@@ -81,8 +81,6 @@ impl Inflation {
         match *self {}
     }
 }
-
-pub(super) enum Work {}
 
 #[derive(Debug)]
 pub(super) enum Deflation {}
