@@ -1,5 +1,5 @@
-//! Which module may use which: dependencies point one way, from the adapters down to the wire. And that no macro has a
-//! panic in it.
+//! Which module may use which: dependencies point one way, from the adapters down to the wire, and no files use each
+//! other in a circle. And that no macro has a panic in it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -197,4 +197,193 @@ fn each_source(dir: &Path, look: &mut impl FnMut(&Path, &str)) {
             look(&path, &fs::read_to_string(&path).unwrap());
         }
     }
+}
+
+/// Where a file stands in the tree of modules: `handshake::uri` is `["handshake", "uri"]`, and lib.rs is `[]`.
+type Module = Vec<String>;
+
+/// A path in the source, from the root of the crate. A `use` brings its end in under a name.
+struct Used {
+    path: Vec<String>,
+    name: Option<String>,
+}
+
+/// Files that use each other in a circle can only be understood all at once.
+///
+/// What a file uses of the modules it lies in does not count: it is a part of them that has a file of its own.
+#[test]
+fn no_files_use_each_other_in_a_circle() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut texts: BTreeMap<Module, String> = BTreeMap::new();
+    each_source(&src, &mut |path, text| {
+        let module = path.strip_prefix(&src).unwrap().with_extension("");
+        let names = module.iter().map(|name| name.to_str().unwrap().to_owned());
+        texts.insert(names.filter(|name| name != "mod" && name != "lib").collect(), text.to_owned());
+    });
+    let all: BTreeSet<Module> = texts.keys().cloned().collect();
+    let used: BTreeMap<Module, Vec<Used>> =
+        texts.iter().map(|(module, text)| (module.clone(), paths(module, text, &all))).collect();
+    let edges: BTreeMap<Module, BTreeSet<Module>> = used
+        .iter()
+        .map(|(module, used_here)| {
+            let targets = used_here.iter().map(|one| owner(&one.path, &used, &mut BTreeSet::new()));
+            (module.clone(), targets.filter(|target| !module.starts_with(target)).collect())
+        })
+        .collect();
+    let count: usize = edges.values().map(BTreeSet::len).sum();
+    assert!(all.len() > 80 && count > 400, "only {} files and {count} uses were found", all.len());
+
+    let reached: BTreeMap<&Module, BTreeSet<&Module>> =
+        edges.keys().map(|module| (module, reachable(module, &edges))).collect();
+    // Files belong to one circle if each is reached from each.
+    let circles: BTreeSet<Vec<&Module>> = edges
+        .keys()
+        .filter(|module| reached[module].contains(module))
+        .map(|module| {
+            edges.keys().filter(|o| reached[module].contains(o) && reached[o].contains(module)).collect()
+        })
+        .collect();
+    let mut faults = String::new();
+    for circle in circles {
+        faults.push_str("a circle:\n");
+        for from in &circle {
+            for to in circle.iter().filter(|to| edges[*from].contains(**to)) {
+                faults.push_str(&format!("  {} uses {}\n", from.join("::"), to.join("::")));
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{faults}");
+}
+
+/// All that `from` uses, and what that uses, and so on.
+fn reachable<'e>(from: &Module, edges: &'e BTreeMap<Module, BTreeSet<Module>>) -> BTreeSet<&'e Module> {
+    let mut found = BTreeSet::new();
+    let mut open: Vec<&Module> = edges[from].iter().collect();
+    while let Some(module) = open.pop() {
+        if found.insert(module) {
+            open.extend(&edges[module]);
+        }
+    }
+    found
+}
+
+/// The file that defines what a path means: one that only re-exports it is passed through.
+fn owner(
+    path: &[String],
+    used: &BTreeMap<Module, Vec<Used>>,
+    seen: &mut BTreeSet<(Module, String)>,
+) -> Module {
+    let len = (0..=path.len()).rev().find(|&len| used.contains_key(&path[..len])).unwrap();
+    let module = path[..len].to_vec();
+    let Some(name) = path.get(len) else { return module };
+    if !seen.insert((module.clone(), name.clone())) {
+        return module;
+    }
+    if let Some(one) = used[&module].iter().find(|one| one.name.as_ref() == Some(name)) {
+        return owner(&one.path, used, seen);
+    }
+    for one in used[&module].iter().filter(|one| one.name.as_deref() == Some("*")) {
+        let all_of = &one.path[..one.path.len() - 1];
+        let found = owner(&[all_of, std::slice::from_ref(name)].concat(), used, seen);
+        if found != all_of {
+            return found;
+        }
+    }
+    module
+}
+
+/// Every path to somewhere in this crate.
+fn paths(module: &Module, text: &str, all: &BTreeSet<Module>) -> Vec<Used> {
+    let mut found = Vec::new();
+    // How the modules end that are written out in this file.
+    let mut inner: Vec<String> = Vec::new();
+    let mut statement = String::new();
+    for line in text.lines() {
+        let code = line.split("//").next().unwrap().trim_end();
+        let indent = &code[..code.len() - code.trim_start().len()];
+        let words: Vec<&str> = code.split_whitespace().collect();
+        if inner.last().is_some_and(|end| code == end) {
+            inner.pop();
+        } else if words.contains(&"mod") && words.ends_with(&["{"]) {
+            inner.push(format!("{indent}}}"));
+        }
+        if statement.is_empty() && !words.iter().take(2).any(|word| *word == "use") {
+            for begin in ["crate::", "super::", "self::"] {
+                for (at, _) in code.match_indices(begin) {
+                    let before = code[..at].chars().next_back();
+                    if before.is_none_or(|c| !c.is_alphanumeric() && c != '_' && c != ':') {
+                        let end = code[at..].find(|c: char| !c.is_alphanumeric() && c != '_' && c != ':');
+                        let path = &code[at..end.map_or(code.len(), |end| at + end)];
+                        found.extend(from_root(path.trim_end_matches(':'), module, inner.len(), all, false));
+                    }
+                }
+            }
+            continue;
+        }
+        statement.push_str(code);
+        statement.push(' ');
+        if code.ends_with(';') {
+            let tree = statement.split_once("use ").unwrap().1.trim_end().trim_end_matches(';');
+            for path in branches(tree) {
+                found.extend(from_root(&path, module, inner.len(), all, true));
+            }
+            statement.clear();
+        }
+    }
+    assert!(statement.is_empty(), "{}: {statement}", module.join("::"));
+    found
+}
+
+/// `a::{b, c::d}` as `a::b` and `a::c::d`.
+fn branches(tree: &str) -> Vec<String> {
+    let Some((stem, rest)) = tree.split_once('{') else { return vec![tree.trim().to_owned()] };
+    let inside = rest.trim_end().strip_suffix('}').unwrap();
+    let (mut depth, mut from, mut found) = (0, 0, Vec::new());
+    for (at, c) in inside.char_indices().chain([(inside.len(), ',')]) {
+        match c {
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            ',' if depth == 0 => {
+                let branch = &inside[from..at];
+                found.extend(
+                    branches(branch)
+                        .iter()
+                        .filter(|path| !path.is_empty())
+                        .map(|path| format!("{}{path}", stem.trim())),
+                );
+                from = at + 1;
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+/// A path as it is written in a file, inside of so many modules that are written out there. `None` if it leads to
+/// another crate.
+fn from_root(
+    written: &str,
+    module: &Module,
+    inner: usize,
+    all: &BTreeSet<Module>,
+    brings_in: bool,
+) -> Option<Used> {
+    let (written, alias) = match written.split_once(" as ") {
+        Some((path, alias)) => (path, Some(alias)),
+        None => (written, None),
+    };
+    let names: Vec<&str> = written.split("::").map(str::trim).collect();
+    let ups = names.iter().take_while(|name| **name == "super").count();
+    let (base, rest) = match names[0] {
+        "crate" | "$crate" => (&[][..], &names[1..]),
+        // In a module that is written out here, the first few lead to this file.
+        "super" => (&module[..module.len() - ups.saturating_sub(inner)], &names[ups..]),
+        "self" => (&module[..], &names[1..]),
+        name if all.contains(&[&module[..], &[name.to_owned()]].concat()) => (&module[..], &names[..]),
+        _ => return None,
+    };
+    let mut path: Vec<String> = base.to_vec();
+    path.extend(rest.iter().filter(|name| **name != "self").map(|name| (*name).to_owned()));
+    let name = alias.or(names.iter().rev().copied().find(|name| *name != "self"));
+    Some(Used { path, name: name.filter(|_| brings_in).map(str::to_owned) })
 }
