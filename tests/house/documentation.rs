@@ -115,3 +115,25 @@ fn the_memory_table_says_what_the_types_measure() {
         assert_eq!(row("Masker"), size_of::<sockless::frame::Masker>());
     }
 }
+
+#[test]
+fn every_path_in_the_architecture_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = fs::read_to_string(root.join("ARCHITECTURE.md")).unwrap();
+    // Without the picture, what stands between two backquotes.
+    let text: String = text.split("```").step_by(2).collect();
+    let paths: Vec<&str> = text.split('`').skip(1).step_by(2).filter(|name| name.contains('/')).collect();
+    assert!(paths.len() > 100, "only {} paths were found", paths.len());
+    let missing: Vec<_> = paths.into_iter().filter(|path| !root.join(path).exists()).collect();
+    assert!(missing.is_empty(), "ARCHITECTURE.md names {missing:?}");
+}
+
+#[test]
+fn the_workflow_runs_every_step() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let script = fs::read_to_string(root.join(".ci/run")).unwrap();
+    let workflow = fs::read_to_string(root.join(".github/workflows/ci.yml")).unwrap();
+    let steps = script.lines().find_map(|line| line.strip_prefix("steps=(")?.strip_suffix(')')).unwrap();
+    let jobs = workflow.lines().filter_map(|line| line.trim().strip_prefix("- step: "));
+    assert_eq!(steps.split(' ').collect::<Vec<_>>(), jobs.collect::<Vec<_>>());
+}
