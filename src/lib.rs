@@ -72,16 +72,16 @@
 //! # Architecture
 //!
 //! ```text
-//! frame, close, utf8, limits, time     the wire format and values
-//!   <- reader, writer                  the two halves; mailbox: two slots from one to the other
-//!     <- send_half, connection         both halves, closing handshake, deadlines; parked: one that waits
-//!       <- message                     whole messages, buffers, the order of reading and writing
-//!         <- adapter                   std, tokio, futures-io, embedded-io: read, write, report
-//! deflate                              compression: its terms, used by handshake; its codec, by message
-//! handshake                            opens; knows nothing of frames
+//! adapter                             std, tokio, futures-io, embedded-io: read, write, report
+//!   -> handshake                      opens; knows nothing of frames
+//!   -> message                        whole messages, buffers, the order of reading and writing
+//!     -> connection, send_half        both halves, closing handshake, deadlines; parked: one that waits
+//!       -> reader, writer             the two halves; mailbox: two slots from one to the other
+//!         -> frame, close, utf8, ...  the wire format and values
+//! deflate                             compression: its terms, used by handshake; its codec, by message
 //! ```
 //!
-//! An arrow means "is used by"; a test refuses any other. What the peer's frames oblige us to answer goes
+//! An arrow means "uses"; a test refuses any other. What the peer's frames oblige us to answer goes
 //! into two bounded slots ([`Mailbox`]): the newest Pong and the first Close, so that neither can be lost or
 //! pile up. Roles are types: a [`Server`] has no source of randomness, a [`Client`] cannot send an unmasked
 //! frame. Misuse by our own caller ([`SendError`], [`BufferTooSmall`]) is another type than misbehaviour of
