@@ -53,7 +53,7 @@ pub struct Inflater {
     takeover: bool,
     window: usize,
     limits: Limits,
-    message: Message,
+    message: MessageState,
     text: Utf8Check,
     failed: Option<ProtocolError>,
     /// Whether a message may refer to those before it: as agreed, or because the sender may do so all the same.
@@ -85,7 +85,7 @@ enum Watch {
 
 /// What is counted of the message in progress.
 #[derive(Clone, Copy, Default)]
-struct Message {
+struct MessageState {
     /// Whether any of it came.
     begun: bool,
     compressed: u64,
@@ -142,7 +142,7 @@ impl Inflater {
             takeover,
             window,
             limits,
-            message: Message::default(),
+            message: MessageState::default(),
             text: Utf8Check::new(),
             failed: None,
             remembers: takeover || watched,
@@ -266,7 +266,7 @@ impl Inflater {
         if self.takeover || self.message.begun {
             self.context = None;
         }
-        self.message = Message::default();
+        self.message = MessageState::default();
         self.text = Utf8Check::new();
         self.failed = None;
         if self.watched {
@@ -457,7 +457,7 @@ impl Inflater {
         out: &mut [u8],
         filled: usize,
     ) -> Result<(usize, InflateStatus), Broken> {
-        self.message = Message::default();
+        self.message = MessageState::default();
         if let Some(context) = &mut self.context {
             context.restart().map_err(|error| Broken { written: 0, error })?;
         }
@@ -577,7 +577,7 @@ impl Inflater {
     }
 
     fn end_message(&mut self) {
-        self.message = Message::default();
+        self.message = MessageState::default();
         if self.takeover {
             if let Some(context) = &mut self.context {
                 context.begin_anew();
@@ -640,7 +640,7 @@ impl<'o> Inflated<'o> {
     }
 }
 
-impl Message {
+impl MessageState {
     /// Octets that the compressed octets so far may inflate to. What comes behind them counts for what comes
     /// behind them: no cut of the input changes what is refused.
     const fn allowance(&self, limits: &Limits) -> u64 {
