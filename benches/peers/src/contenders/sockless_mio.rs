@@ -10,7 +10,7 @@ use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
 use sockless::handshake::server::{Handshake, Progress};
 use sockless::handshake::{HeadLimits, OriginPolicy};
-use sockless::message::{Action, Buffers, Endpoint, FeedError, OwnedMessage, Refused, BufferPool, WriteSide};
+use sockless::message::{Action, BufferPool, Buffers, Endpoint, FeedError, OwnedMessage, Refused, WriteSide};
 use sockless::{Config, Parked, Server};
 
 use crate::Result;

@@ -3,8 +3,8 @@
 use std::net::TcpListener;
 
 use sockless::ServerOptions;
-use sockless::tokio::accept;
 use sockless::handshake::OriginPolicy;
+use sockless::tokio::accept;
 
 use super::runtime;
 use crate::Result;

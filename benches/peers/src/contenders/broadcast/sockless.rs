@@ -3,9 +3,9 @@
 use std::net::TcpListener;
 
 use sockless::ServerOptions;
-use sockless::tokio::accept;
 use sockless::handshake::OriginPolicy;
 use sockless::message::Prepared;
+use sockless::tokio::accept;
 use tokio::sync::broadcast::Sender;
 
 use super::{RING, hear};
