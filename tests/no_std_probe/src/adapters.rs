@@ -98,7 +98,7 @@ macro_rules! adapter {
 
         /// Every operation of the adapter.
         pub $($async)? fn all(frames: &[u8], zero: usize) -> Option<bool> {
-            let mut done = echo(frames)$($wait)*? && whole(frames)$($wait)*? && client(zero)$($wait)*?;
+            let mut done = echo(frames)$($wait)*? && whole(frames)$($wait)*? && talks_first(zero)$($wait)*?;
             #[cfg(feature = "handshake")]
             {
                 done = done && opening(zero)$($wait)*?;
@@ -132,7 +132,7 @@ macro_rules! adapter {
             Some(hello && closed.clean)
         }
 
-        $($async)? fn client(zero: usize) -> Option<bool> {
+        $($async)? fn talks_first(zero: usize) -> Option<bool> {
             let (mut read, mut write) = ([0; 16], [0; Buffers::MIN_WRITE]);
             let buffers = Buffers::new(&mut read, &mut write).ok()?;
             let stream = Arrays::new(b"\x83\x00".get(zero..)?);
