@@ -16,7 +16,7 @@
 //
 // The module that a macro is used in has a `yield_now` of its own: how other tasks have their turn.
 //
-// Neither rustfmt nor all lints of clippy look into a macro. For panics a test does, in tests/layering.rs.
+// Neither rustfmt nor all lints of clippy look into a macro. For panics a test does, in tests/house/layering.rs.
 
 #[cfg(feature = "handshake")]
 mod opening;

@@ -10,8 +10,8 @@ use super::read_buffer::PooledInput;
 /// none, however many there are.
 ///
 /// Call [`Endpoint::acquire`](super::Endpoint::acquire) before each read, and before a message is queued where none
-/// was read; and [`Endpoint::release`](super::Endpoint::release) when the endpoint waits. One that is not
-/// lent any makes its own, and a large message after another makes it anew. Endpoints that share should have
+/// was read; and [`Endpoint::release`](super::Endpoint::release) when the endpoint waits. An endpoint
+/// that never acquires any makes its own, and makes them anew for each large message. Endpoints that share should have
 /// one size of a read ([`Buffers`](super::Buffers)). Buffers in which there were large messages are kept up to
 /// 4 MiB together, and so is one of output.
 pub struct BufferPool {

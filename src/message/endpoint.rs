@@ -242,7 +242,7 @@ impl<R: Role> Endpoint<R> {
         self.outbound.acquire(pool);
     }
 
-    /// Gives back to `pool` what was lent and is not needed: all of it, where nothing is in progress, ready
+    /// Gives back to `pool` what was acquired and is not needed: all of it, where nothing is in progress, ready
     /// or queued.
     pub fn release(&mut self, pool: &mut BufferPool) {
         self.inbound.release(pool);

@@ -311,7 +311,7 @@ impl Inbound {
         }
     }
 
-    /// Gives back to `pool` what was lent and is not needed: all of it, where no message is in progress or
+    /// Gives back to `pool` what was acquired and is not needed: all of it, where no message is in progress or
     /// ready.
     #[inline]
     pub fn release(&mut self, pool: &mut BufferPool) {
@@ -331,7 +331,7 @@ impl Inbound {
         self.read_buffer.space(self.announced(), self.text_came)
     }
 
-    /// Space to read into that needs not be lent, if it is there.
+    /// Space to read into, if there is some without a buffer from the pool.
     #[cfg(any(feature = "futures-io", feature = "tokio"))]
     #[inline]
     pub(crate) fn plain_space(&mut self) -> Option<&mut [u8]> {

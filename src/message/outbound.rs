@@ -480,7 +480,7 @@ impl<R: Role> Outbound<R> {
         self.write_queue.is_bare()
     }
 
-    /// Gives back to `pool` what was lent, if nothing is queued.
+    /// Gives back to `pool` what was acquired, if nothing is queued.
     #[inline]
     pub fn release(&mut self, pool: &mut BufferPool) {
         self.write_queue.release(&mut pool.output);

@@ -54,7 +54,7 @@ const BLOCK: usize = 512 << 10;
 /// A large message is read straight to its place behind what already came; only payload of further fragments
 /// is moved down over the headers between them. Capacity grows with what arrived, at most fourfold at a time.
 ///
-/// The buffer may be lent: a spare one of `capacity` bytes is taken when a read is due, and one for large
+/// The buffer may come from a pool: one of `capacity` bytes is taken when a read is due, and one for large
 /// messages when that is too small, or when the message before was large. They go back when nothing, or little,
 /// stands in them.
 pub(crate) struct ReadBuffer {
@@ -65,8 +65,8 @@ pub(crate) struct ReadBuffer {
     /// Where reads into a plain buffer end: a byte behind the last frame that fits, if all are as long as the
     /// last one whose end had not come. What a read brings of a frame that does not fit has to be moved.
     most: usize,
-    /// Bytes of the last message, with headers, if it was large: what may be lent for the next. No more than
-    /// `capacity` if it was not, 0 where nothing large was lent.
+    /// How large the next message may be: the bytes of the last one, with headers, if that was large, and no more than
+    /// `capacity` if it was not. 0 where no large buffer of the pool is in use.
     expected: usize,
 }
 

@@ -1,7 +1,7 @@
-//! What most frames are, read at a glance: short, masked as they must be, and with nothing wrong.
+//! The fast path: it recognises a short, valid, correctly masked frame from its header.
 //!
-//! Owns: recognising a short message or fragment in one look at its header. Must not know: what is wrong with
-//! any other frame, which is judged rule by rule.
+//! Owns: recognising a short message or fragment in one look. Must not know: what is wrong with any other frame.
+//! For those it returns `None`, and the checked path in header.rs takes them, rule by rule.
 
 use super::{is_ascii_piece, Reader, State, Taken};
 #[cfg(feature = "alloc")]

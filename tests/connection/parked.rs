@@ -1,4 +1,4 @@
-//! Connections at rest: when one is, and that it goes on as if it never had been.
+//! Parked connections: when one can be parked, and that it goes on as if it never had been.
 
 use crate::common;
 
@@ -15,7 +15,7 @@ use sockless::{
 type Key = fn(&mut [u8]) -> Result<(), EntropyError>;
 type Conn = Connection<AnyRole<Key>>;
 
-/// A connection that masks with one key always: whoever keeps connections at rest has one source for all.
+/// A connection that masks with one key always: whoever parks connections has one source for all.
 fn connection(side: Side, config: Config) -> Conn {
     let key: Key = |dest| {
         dest.fill(0x5A);
@@ -233,7 +233,7 @@ proptest! {
 }
 
 #[test]
-fn a_connection_is_at_rest_between_messages_when_nothing_is_owed() {
+fn a_connection_can_be_parked_between_messages_when_nothing_is_owed() {
     for side in BOTH {
         let mut conn = connection(side, Config::new());
         assert_eq!(conn.park(), Some(Parked::new()), "from the first byte on");
@@ -263,7 +263,7 @@ fn a_connection_is_at_rest_between_messages_when_nothing_is_owed() {
 }
 
 #[test]
-fn who_closes_failed_or_ended_is_not_at_rest() {
+fn who_closes_failed_or_ended_cannot_be_parked() {
     type End = fn(&mut Conn, Side);
     let ends: [End; 5] = [
         |conn, _| assert!(conn.writer().close(CloseCode::NORMAL.into(), &mut [0; 300]).is_ok()),

@@ -1,7 +1,10 @@
-//! An endpoint that is there while there is something to do.
+//! The endpoint of a connection, which others of its thread use while the connection is idle.
 //!
-//! Owns: where an endpoint goes when its connection parked, and where the next one comes from. Must not know:
-//! when a connection parked, or what wakes it.
+//! Owns: where an endpoint goes when its connection is parked, and where the next one comes from. Must not know:
+//! when a connection is parked, or what wakes it.
+//!
+//! An endpoint is some hundred bytes, and a server's connection is idle most of the time. So it keeps only its
+//! [`Parked`] state meanwhile.
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -13,20 +16,20 @@ use crate::message::{Buffers, Endpoint};
 use crate::parked::Parked;
 use crate::role::{Family, Role, Server};
 
-/// The endpoint of a connection, or what is left of it while that parked.
+/// The endpoint of a connection, or its parked state.
 ///
-/// Servers rest for nearly all of their time: between messages. What is left then is a small part of an
-/// endpoint, and whoever wakes up goes on in the one that another connection of the thread has just left.
+/// A parked connection that gets something to do goes on in the endpoint that another one of the thread has just
+/// left.
 pub(super) struct EndpointSlot<R> {
-    /// That of a connection which can leave it, as long as it does not.
+    /// The endpoint, while a `Shared` connection is not parked.
     awake: Option<Box<Endpoint<R>>>,
     kind: Kind<R>,
 }
 
 enum Kind<R> {
-    /// A client has its generator, and a compressing endpoint its contexts: it is never left.
+    /// Never parked: a client has a generator of its own, and an endpoint that compresses has its contexts.
     Owned(Box<Endpoint<R>>),
-    /// Any endpoint does that is made in the same way.
+    /// May go on in any endpoint of the thread that was made with equal settings.
     Shared { parked: Parked, role: fn() -> R, settings: Arc<Settings> },
 }
 
@@ -34,7 +37,7 @@ enum Kind<R> {
 type Settings = (Config, Buffers);
 
 impl<R: Role> EndpointSlot<R> {
-    /// Awake.
+    /// Not parked.
     pub(super) fn new(endpoint: Endpoint<R>) -> Self {
         let endpoint = Box::new(endpoint);
         match (R::anew(), endpoint.settings()) {
@@ -46,7 +49,7 @@ impl<R: Role> EndpointSlot<R> {
         }
     }
 
-    /// The endpoint, if it is awake. One that is not, has nothing to tell.
+    /// The endpoint, unless the connection is parked: then there is nothing to tell.
     pub(super) fn get(&self) -> Option<&Endpoint<R>> {
         match &self.kind {
             Kind::Owned(endpoint) => Some(endpoint),
@@ -54,7 +57,7 @@ impl<R: Role> EndpointSlot<R> {
         }
     }
 
-    /// The same.
+    /// As [`get`](Self::get), to change it.
     #[inline]
     pub(super) fn get_mut(&mut self) -> Option<&mut Endpoint<R>> {
         match &mut self.awake {
@@ -66,7 +69,7 @@ impl<R: Role> EndpointSlot<R> {
         }
     }
 
-    /// What is left of it, if it is not awake.
+    /// The parked state, if the connection is parked.
     #[inline]
     pub(super) fn park(&self) -> Option<Parked> {
         match (&self.awake, &self.kind) {
@@ -75,7 +78,7 @@ impl<R: Role> EndpointSlot<R> {
         }
     }
 
-    /// The endpoint, woken if it has to be.
+    /// The endpoint. A parked connection gets one first.
     #[inline]
     pub(super) fn awake(&mut self) -> &mut Endpoint<R> {
         match &mut self.awake {
@@ -95,8 +98,8 @@ impl<R: Role> EndpointSlot<R> {
         }
     }
 
-    /// Leaves the endpoint if its connection is idle, which may be known, and what buffers it does not need
-    /// in any case.
+    /// Parks the connection if it is idle: `known` is its parked state if the caller has it already. If it is not
+    /// idle, only the buffers that it does not need go back to the pool of the thread.
     #[inline]
     pub(super) fn settle(&mut self, known: Option<Parked>) {
         let endpoint = match (self.awake.take(), &mut self.kind) {
@@ -116,7 +119,7 @@ impl<R: Role> EndpointSlot<R> {
     }
 }
 
-/// An endpoint in which a connection goes on that was parked.
+/// An endpoint for a connection that was parked.
 #[inline(never)]
 fn wake<R: Role>(parked: Parked, role: fn() -> R, settings: &Arc<Settings>) -> Box<Endpoint<R>> {
     let mut endpoint = take(settings).unwrap_or_else(|| anew(role, settings));
@@ -147,7 +150,7 @@ impl Family for Boxed {
 }
 
 impl Left {
-    /// Whether its endpoint, if it has one, was made so.
+    /// Whether its endpoint, if it has one, was made with these settings.
     #[inline]
     fn is_kin(&self, settings: &Arc<Settings>) -> bool {
         match &self.settings {
@@ -157,13 +160,13 @@ impl Left {
     }
 }
 
-/// Whether settings that do not stand in the same place are the same.
+/// Whether two settings are equal. The first look is at their addresses, which is less work.
 #[cold]
 fn are_same(some: &Settings, others: &Settings) -> bool {
     some == others
 }
 
-/// These settings, which connections share that have the same.
+/// These settings in an `Arc`, which connections with equal ones share.
 fn shared(settings: Settings) -> Arc<Settings> {
     let shared = LEFT.try_with(|left| match left.try_borrow_mut() {
         Ok(mut left) => match &left.settings {
@@ -179,7 +182,7 @@ fn shared(settings: Settings) -> Arc<Settings> {
     shared.unwrap_or_else(|_| Arc::new(settings))
 }
 
-/// The endpoint that was left on this thread, if it is of this kind.
+/// The endpoint that was left on this thread, if it was made with these settings.
 #[inline]
 fn take<R: Role>(settings: &Arc<Settings>) -> Option<Box<Endpoint<R>>> {
     let taken = LEFT.try_with(|left| {
@@ -193,7 +196,7 @@ fn take<R: Role>(settings: &Arc<Settings>) -> Option<Box<Endpoint<R>>> {
     R::of_server::<Boxed>(taken.ok()??).ok()
 }
 
-/// Leaves an endpoint to the next that wakes up on this thread, with its buffers. There is one at most.
+/// Leaves an endpoint, with its buffers, to the next connection of this thread that needs one. One is kept at most.
 #[inline]
 fn leave<R: Role>(settings: &Arc<Settings>, mut endpoint: Box<Endpoint<R>>) {
     if endpoint.is_large() {
