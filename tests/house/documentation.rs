@@ -137,3 +137,20 @@ fn the_workflow_runs_every_step() {
     let jobs = workflow.lines().filter_map(|line| line.trim().strip_prefix("- step: "));
     assert_eq!(steps.split(' ').collect::<Vec<_>>(), jobs.collect::<Vec<_>>());
 }
+
+#[test]
+fn the_programs_in_the_readme_are_the_examples() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |path: &str| fs::read_to_string(root.join(path)).unwrap();
+    let readme = read("README.md");
+    let client = read("examples/hello_client.rs");
+    let program: Vec<&str> = client.lines().filter(|line| !line.starts_with("//!")).collect();
+    assert!(readme.contains(&program.join("\n")), "the client differs");
+    // Of the server, the README shows what serves one connection.
+    let server = read("examples/hello_server.rs");
+    let served: Vec<&str> = server.lines().skip_while(|line| !line.starts_with("fn echo(")).skip(1).collect();
+    assert!(served.len() > 4 && readme.contains(&served.join("\n")), "the server differs");
+    for path in ["examples/hello_client.rs", "examples/hello_server.rs"] {
+        assert!(read(path).lines().count() <= 20, "{path} is too long to be the first");
+    }
+}
