@@ -404,6 +404,28 @@ fn nothing_overtakes_what_the_sink_was_given() {
     }
 }
 
+/// What the `Sink` was given goes out before a Close, however full the queue is: there was room when it was taken.
+#[test]
+fn a_full_queue_loses_nothing_that_the_sink_was_given() {
+    let _watchdog = watchdog!();
+    let text = prose("", 1 << 20);
+    let much = vec![7; 2 << 20]; // one message is taken when none wait
+    for setting in settings() {
+        let what = format!("{setting:?}");
+        let (ours, written) = setting.start(Way::Sink);
+        let Ours::Whole(mut socket) = ours else { panic!("it is undivided") };
+        let sending = async {
+            socket.feed_owned(text.as_str().into()).await.unwrap();
+            let mut outgoing = socket.outgoing();
+            outgoing.queue().feed(Payload::binary(&much).with_compression(false)).unwrap();
+            outgoing.start_close(CloseCode::NORMAL).await.unwrap();
+        };
+        assert!(run(pin!(sending), 1000, &what).1.is_some(), "{what}");
+        let messages = setting.read(&written.borrow());
+        assert!(messages == [&*much, text.as_bytes(), &[CLOSE]], "{what}: {} messages", messages.len());
+    }
+}
+
 /// The engine, with whatever is queued between the turns of two long messages: each comes whole, when it is queued.
 #[test]
 fn whatever_comes_between_the_turns_each_message_is_whole() {
