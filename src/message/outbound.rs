@@ -139,6 +139,12 @@ impl<R: Role> Outbound<R> {
     #[cfg(any(feature = "futures-io", feature = "tokio"))]
     pub(crate) fn feed_promised(&mut self, message: &OwnedMessage) -> Result<(), FeedError> {
         self.demand_room(0)?;
+        self.feed_started(message)
+    }
+
+    /// Queues a message that a `Sink` has taken, however full the queue has become since.
+    #[cfg(any(feature = "futures-io", feature = "tokio"))]
+    pub(crate) fn feed_started(&mut self, message: &OwnedMessage) -> Result<(), FeedError> {
         self.append(message.as_payload(), true)
     }
 

@@ -256,7 +256,7 @@ impl<'w, S: PollTransport, R: Role> Outgoing<'w, S, R> {
     /// must not be sent before it.
     pub(super) fn finish_started(&mut self) -> Result<(), Error> {
         match self.link.started.take() {
-            Some(started) => Ok(self.outbound.feed_promised(&started.0)?),
+            Some(started) => Ok(self.outbound.feed_started(&started.0)?),
             None => Ok(()),
         }
     }
