@@ -165,7 +165,7 @@ fn echo(endpoint: &mut Endpoint<Server>, mut frame: &[u8]) {
         match endpoint.poll(WriteSide::Ready).expect("the frame is right") {
             Action::Take => {
                 let (inbound, outbound) = endpoint.split_mut();
-                let message = inbound.message(outbound).expect("it is right").expect("it is whole");
+                let message = inbound.message().expect("it is right").expect("it is whole");
                 outbound.feed(message).expect("there is room");
             }
             Action::Write => {

@@ -4,6 +4,7 @@
 //! written, nor whether the writer has sent a Close already.
 
 use crate::close::CloseCode;
+use crate::error::ProtocolError;
 
 /// The two slots that carry replies from a [`Reader`](crate::Reader) to a [`Writer`](crate::Writer).
 ///
@@ -21,8 +22,8 @@ pub struct Mailbox {
 pub(crate) enum CloseReply {
     /// The answer to the peer's Close echoes its code (section 5.5.1).
     Echo(Option<CloseCode>),
-    /// The connection failed; the code says why, if the peer can still be told (section 7.1.7).
-    Failure(Option<CloseCode>),
+    /// The connection failed; the code of the error is sent, if the peer can still be told (section 7.1.7).
+    Failure(ProtocolError),
 }
 
 const NO_PONG: u8 = u8::MAX;
@@ -47,7 +48,7 @@ impl Mailbox {
         if let Some(close) = from.close {
             self.set_close(close);
         }
-        *from = Self::new();
+        from.clear();
     }
 
     pub(crate) const fn pong_is_due(&self) -> bool {
@@ -71,6 +72,12 @@ impl Mailbox {
 
     pub(crate) const fn close(&self) -> Option<CloseReply> {
         self.close
+    }
+
+    /// Nothing is owed any more.
+    pub(crate) fn clear(&mut self) {
+        self.clear_pong();
+        self.clear_close();
     }
 
     pub(crate) fn clear_close(&mut self) {

@@ -270,7 +270,7 @@ impl Reader {
     pub fn fail(&mut self, error: ProtocolError, mailbox: &mut Mailbox) {
         if !matches!(self.state, State::Closed(_) | State::Failed(_)) {
             self.end(State::Failed(error));
-            mailbox.set_close(CloseReply::Failure(error.close_code()));
+            mailbox.set_close(CloseReply::Failure(error));
         }
     }
 

@@ -8,7 +8,7 @@ use crate::closing::{Closed, Ending, ReadyState, TransportAction};
 use crate::deadline::{Deadlines, Output, Progress, TimeoutAction, Timeouts};
 use crate::error::{ProtocolError, Timeout};
 use crate::event::MessageProgress;
-use crate::mailbox::CloseReply;
+use crate::mailbox::{CloseReply, Mailbox};
 use crate::parked::Parked;
 use crate::role::Role;
 use crate::time::{Timestamp, Wake};
@@ -88,6 +88,27 @@ impl<R: Role> SendHalf<R> {
     pub(crate) fn failed(&mut self, error: ProtocolError) {
         if self.received.is_none() {
             self.failure.get_or_insert(error);
+        }
+    }
+
+    /// Takes what the receiving half left for this one: the Pong that is owed, the Close that came, the failure. The
+    /// first Close or failure counts. The failure, if it is news.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn accept(&mut self, from: &mut Mailbox) -> Option<ProtocolError> {
+        let close = from.close();
+        from.clear_close();
+        self.writer.mailbox().merge(from);
+        let close = close.filter(|_| self.received.is_none() && self.failure.is_none())?;
+        self.writer.mailbox().set_close(close);
+        match close {
+            CloseReply::Echo(code) => {
+                self.close_came(code);
+                None
+            }
+            CloseReply::Failure(error) => {
+                self.failed(error);
+                Some(error)
+            }
         }
     }
 
@@ -177,7 +198,7 @@ impl<R: Role> SendHalf<R> {
                     return Ok(());
                 }
                 self.failure = Some(error);
-                self.writer.mailbox().set_close(CloseReply::Failure(error.close_code()));
+                self.writer.mailbox().set_close(CloseReply::Failure(error));
                 Err(error)
             }
         }

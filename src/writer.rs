@@ -619,7 +619,7 @@ impl<R: Role> Writer<R> {
         let (code, failure) = match self.mailbox.close() {
             None => return Ok(0),
             Some(CloseReply::Echo(code)) => (code, false),
-            Some(CloseReply::Failure(code)) => (code, true),
+            Some(CloseReply::Failure(error)) => (error.close_code(), true),
         };
         if self.stage.is_close_sent() {
             return Ok(0); // A Close was sent: there is never a second one.

@@ -394,7 +394,7 @@ impl Echo {
     fn echo(&mut self, stream: &mut TcpStream) {
         let (inbound, outbound) = self.endpoint.split_mut();
         // A failure is reported by `poll` as well.
-        let Ok(Some(message)) = inbound.message(outbound) else { return };
+        let Ok(Some(message)) = inbound.message() else { return };
         let mut compressing = Compressing::new();
         if feed(outbound, message, &mut compressing, stream).is_some() {
             self.held = Some((message.into(), compressing));

@@ -31,6 +31,7 @@ use super::{thread_pool, Connections, Error};
 use crate::close::CloseFrame;
 use crate::closing::Closed;
 use crate::connection::Config;
+use crate::error::ProtocolError;
 use crate::event::Data;
 use crate::message::{Action, Buffers, Endpoint, Message, Outbound, Prepared, WriteSide};
 use crate::payload::{AsPayload, ControlPayload};
@@ -179,10 +180,10 @@ impl<S: BlockingTransport, R: Role> WebSocket<S, R> {
         let Self { stream, endpoint, clock, unflushed, .. } = self;
         let (inbound, outbound) = endpoint.split_mut();
         let mut outgoing = Outgoing { stream, outbound, clock, unflushed };
-        match inbound.message(outgoing.outbound) {
+        match inbound.message() {
             Ok(message) => Ok(message.map(|message| (message, outgoing))),
             Err(error) => {
-                outgoing.fail();
+                outgoing.fail(error);
                 Err(error.into())
             }
         }
@@ -201,10 +202,10 @@ impl<S: BlockingTransport, R: Role> WebSocket<S, R> {
         let Self { stream, endpoint, clock, unflushed, .. } = self;
         let (inbound, outbound) = endpoint.split_mut();
         let mut outgoing = Outgoing { stream, outbound, clock, unflushed };
-        match inbound.piece(outgoing.outbound) {
+        match inbound.piece() {
             Ok(piece) => Ok(piece),
             Err(error) => {
-                outgoing.fail();
+                outgoing.fail(error);
                 Err(error.into())
             }
         }
@@ -576,7 +577,8 @@ impl<S: BlockingTransport, R: Role> Outgoing<'_, S, R> {
     }
 
     /// Tells the peer that the connection failed, as far as the transport lets us at once.
-    fn fail(&mut self) {
+    fn fail(&mut self, error: ProtocolError) {
+        self.outbound.fail(error);
         self.outbound.take_failure();
         while !self.outbound.output().is_empty() {
             if self.write().is_err() {

@@ -452,17 +452,18 @@ impl<S: PollTransport, R: Role> Stream for WebSocket<S, R> {
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
         let found = this.parts.endpoint.get_mut().and_then(|endpoint| {
-            let (inbound, outbound) = endpoint.split_mut();
-            Whole::find(inbound, outbound)
+            let (inbound, _) = endpoint.split_mut();
+            Whole::find(inbound)
         });
         let came = match found {
             Some(found) => Came::Found(found),
             None => ready!(this.poll_take::<Whole>(cx))?,
         };
         let (inbound, outbound) = this.parts.endpoint.awake().split_mut();
-        match came.take::<Whole, R>(inbound, outbound) {
+        match came.take::<Whole>(inbound) {
             Ok(message) => Poll::Ready(message.map(|message| Ok(message.into()))),
             Err(error) => {
+                outbound.fail(error);
                 outbound.take_failure();
                 // Written here as far as the transport takes it at once, and by the next poll otherwise.
                 let _ = this.outgoing().poll_flush(cx);

@@ -6,6 +6,7 @@
 use super::action::{Action, WriteSide};
 #[cfg(feature = "deflate")]
 use super::deflation::Deflation;
+use super::directions::Directions;
 use super::inbound::Inbound;
 use super::outbound::Outbound;
 use super::{BufferPool, Message};
@@ -70,10 +71,12 @@ pub struct Endpoint<R> {
 impl<R: Role> Endpoint<R> {
     /// After the opening handshake. `received` are the bytes that were read together with its end.
     pub fn new(role: R, config: Config, buffers: Buffers, received: &[u8]) -> Self {
-        Self {
-            inbound: Inbound::new(role.side(), config.limits, buffers.read, received),
-            outbound: Outbound::new(role, config.timeouts, buffers.max_queued),
+        let inbound = Inbound::new(role.side(), config.limits, buffers.read, received);
+        let mut outbound = Outbound::new(role, config.timeouts, buffers.max_queued);
+        if !received.is_empty() {
+            outbound.did_read();
         }
+        Self { inbound, outbound }
     }
 
     /// With permessage-deflate as it was agreed on. Contexts are made when they are needed; where they are
@@ -104,7 +107,7 @@ impl<R: Role> Endpoint<R> {
     /// let us.
     #[inline]
     pub fn poll(&mut self, write: WriteSide) -> Result<Action, ProtocolError> {
-        self.inbound.poll(&mut self.outbound, write)
+        self.directions().poll(write)
     }
 
     /// What to do next towards a piece of a message, for messages of any size in constant memory.
@@ -114,7 +117,7 @@ impl<R: Role> Endpoint<R> {
     /// As [`poll`](Self::poll).
     #[inline]
     pub fn poll_piece(&mut self, write: WriteSide) -> Result<Action, ProtocolError> {
-        self.inbound.poll_piece(&mut self.outbound, write)
+        self.directions().poll_piece(write)
     }
 
     /// The message that [`poll`](Self::poll) announced; `None` if it announced none.
@@ -125,8 +128,9 @@ impl<R: Role> Endpoint<R> {
     /// [`output`](Self::output).
     #[inline]
     pub fn message(&mut self) -> Result<Option<Message<'_>>, ProtocolError> {
-        let message = self.inbound.message(&mut self.outbound);
-        if message.is_err() {
+        let message = self.inbound.message();
+        if let Err(error) = message {
+            self.outbound.fail(error);
             self.outbound.take_failure();
         }
         message
@@ -139,8 +143,9 @@ impl<R: Role> Endpoint<R> {
     /// As [`message`](Self::message).
     #[inline]
     pub fn piece(&mut self) -> Result<Option<Data<'_>>, ProtocolError> {
-        let piece = self.inbound.piece(&mut self.outbound);
-        if piece.is_err() {
+        let piece = self.inbound.piece();
+        if let Err(error) = piece {
+            self.outbound.fail(error);
             self.outbound.take_failure();
         }
         piece
@@ -150,6 +155,11 @@ impl<R: Role> Endpoint<R> {
     #[inline]
     pub fn split_mut(&mut self) -> (&mut Inbound, &mut Outbound<R>) {
         (&mut self.inbound, &mut self.outbound)
+    }
+
+    #[inline]
+    fn directions(&mut self) -> Directions<'_, R> {
+        Directions::new(&mut self.inbound, &mut self.outbound)
     }
 
     /// The sending direction.
@@ -167,12 +177,12 @@ impl<R: Role> Endpoint<R> {
     #[inline]
     pub fn filled(&mut self, count: usize) {
         self.inbound.filled(count);
-        self.outbound.did_read(count);
+        self.outbound.did_read();
     }
 
     /// The transport ended; [`poll`](Self::poll) reports it in its turn.
     pub fn eof(&mut self) {
-        self.inbound.eof(&mut self.outbound);
+        self.directions().eof();
     }
 
     /// The transport failed: nothing more can be read or written. Whether the adapter reports how: not if the
@@ -180,7 +190,7 @@ impl<R: Role> Endpoint<R> {
     /// Closes.
     #[must_use]
     pub fn lost(&mut self) -> bool {
-        self.inbound.lost(&mut self.outbound)
+        self.directions().lost()
     }
 
     /// The bytes to write, in order.
@@ -228,12 +238,12 @@ impl<R: Role> Endpoint<R> {
     /// When to call [`handle_timeout`](Self::handle_timeout), if nothing else happens before.
     #[must_use]
     pub fn poll_timeout(&self) -> Wake {
-        self.inbound.poll_timeout(&self.outbound)
+        self.outbound.poll_read_timeout(self.inbound.message_progress())
     }
 
     /// Tells the time; [`poll`](Self::poll) reports in its turn if a deadline has failed the connection.
     pub fn handle_timeout(&mut self, now: Timestamp) {
-        self.inbound.handle_timeout(&mut self.outbound, now);
+        self.directions().handle_timeout(now);
     }
 
     /// Takes of `pool` what the next read, and what is queued, need. See [`BufferPool`].
@@ -260,7 +270,7 @@ impl<R: Role> Endpoint<R> {
     /// remembers earlier messages. [`unpark`](Self::unpark) goes on with it.
     #[must_use]
     pub fn park(&mut self) -> Option<Parked> {
-        self.inbound.park(&self.outbound)
+        self.directions().park()
     }
 
     /// Goes on with a connection that was parked, in this one's place, whatever became of this one: with the

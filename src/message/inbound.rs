@@ -11,10 +11,9 @@ use super::inflated::Inflated;
 use super::inflation::Inflation;
 #[cfg(not(feature = "deflate"))]
 use super::no_deflate::Inflation;
-use super::outbound::Outbound;
 use super::read_buffer::ReadBuffer;
 use super::turn::{self, Turn};
-use super::{Action, BufferPool, Message, WriteSide};
+use super::{BufferPool, Message};
 use crate::close::CloseFrame;
 use crate::error::ProtocolError;
 use crate::event::{Data, MessageProgress, Piece};
@@ -22,10 +21,8 @@ use crate::frame::{FrameHeader, MessageKind, Rsv};
 use crate::input::Input;
 use crate::limits::Limits;
 use crate::mailbox::Mailbox;
-use crate::parked::Parked;
 use crate::reader::{Next, Reader, ShortMessage};
-use crate::role::{Role, Side};
-use crate::time::{Timestamp, Wake};
+use crate::role::Side;
 use crate::utf8::{whole_text, InvalidUtf8};
 
 /// The receiving direction of an [`Endpoint`](super::Endpoint).
@@ -41,6 +38,10 @@ pub struct Inbound {
     ready: Ready,
     /// Counts the messages of which more was awaited.
     awaited: u32,
+    /// What the sending direction has to know of what came.
+    mailbox: Mailbox,
+    /// What is left of this connection's turn.
+    turn: Turn,
 }
 
 /// Octets of an inflated piece, at most.
@@ -49,7 +50,7 @@ const PIECE: usize = 16 << 10;
 
 /// Whether the user takes whole messages or pieces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Unit {
+pub(super) enum Unit {
     /// Between messages, or joining one.
     Message,
     /// In a message of which pieces were taken.
@@ -60,8 +61,8 @@ enum Unit {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ready {
     Nothing,
-    /// Nothing, until more of a short message has come. What came of it stands unread in the read buffer.
-    Await(Await),
+    /// Nothing, until there are so many bytes of a short message. What came of it stands unread in the read buffer.
+    Await(u16),
     /// A short message stands unread in the read buffer, with its header, but unmasked.
     Short(Short),
     /// The payload of a whole message stands unread in the read buffer.
@@ -88,18 +89,9 @@ struct Short {
     len: u16,
 }
 
-/// A message in one frame that is not worth a look before more of it has come.
+/// How far [`Inbound::work`] came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Await {
-    /// Bytes that there must be.
-    least: u16,
-    /// Bytes that there were.
-    seen: u16,
-}
-
-/// How far [`Inbound::advance`] came.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Step {
+pub(super) enum Step {
     /// Something is ready to be taken.
     Ready,
     /// A Pong is owed; there may be more to work through.
@@ -121,6 +113,8 @@ impl Inbound {
             text_came: false,
             ready: Ready::Nothing,
             awaited: 0,
+            mailbox: Mailbox::new(),
+            turn: Turn::NEW,
         }
     }
 
@@ -132,77 +126,24 @@ impl Inbound {
         self.reader.allow_rsv(Rsv::RSV1);
     }
 
-    /// What to do next towards a whole message. See [`Endpoint::poll`](super::Endpoint::poll).
-    ///
-    /// # Errors
-    ///
-    /// As there.
-    #[inline]
-    pub fn poll<R: Role>(
-        &mut self,
-        outbound: &mut Outbound<R>,
-        write: WriteSide,
-    ) -> Result<Action, ProtocolError> {
-        if self.has_short(outbound) {
-            return Ok(Action::Take);
-        }
-        self.work(Unit::Message, outbound, write)
-    }
-
-    /// As [`poll`](Self::poll), where no short message was [found](Self::find_short).
-    #[cfg(any(feature = "futures-io", feature = "tokio"))]
-    #[inline]
-    pub(crate) fn poll_on<R: Role>(
-        &mut self,
-        outbound: &mut Outbound<R>,
-        write: WriteSide,
-    ) -> Result<Action, ProtocolError> {
-        self.work(Unit::Message, outbound, write)
-    }
-
-    /// What to do next towards a piece of a message. See
-    /// [`Endpoint::poll_piece`](super::Endpoint::poll_piece).
-    ///
-    /// # Errors
-    ///
-    /// As there.
-    #[inline]
-    pub fn poll_piece<R: Role>(
-        &mut self,
-        outbound: &mut Outbound<R>,
-        write: WriteSide,
-    ) -> Result<Action, ProtocolError> {
-        if self.has_short(outbound) {
-            return Ok(Action::Take);
-        }
-        self.work(Unit::Piece, outbound, write)
-    }
-
     /// The message that was announced; `None` if none was.
     ///
     /// # Errors
     ///
-    /// [`ProtocolError`] if its text is not UTF-8: the connection has failed, and `outbound` owes its Close.
-    /// Until [`Outbound::take_failure`] is called, [`Endpoint::poll`](super::Endpoint::poll) reports it as
-    /// well.
+    /// [`ProtocolError`] if its text is not UTF-8: the connection has failed, which the sending direction is told
+    /// by [`Outbound::fail`](super::Outbound::fail), or by [`Directions`](super::Directions) in its turn, which reports it then.
     #[inline]
-    pub fn message<R: Role>(
-        &mut self,
-        outbound: &mut Outbound<R>,
-    ) -> Result<Option<Message<'_>>, ProtocolError> {
+    pub fn message(&mut self) -> Result<Option<Message<'_>>, ProtocolError> {
         if let Ready::Short(short) = self.ready {
-            return self.short(short, outbound).map(Some);
+            return self.short(short).map(Some);
         }
-        self.long_message(outbound)
+        self.long_message()
     }
 
     /// The message that was announced, if it is not a short one.
     #[inline(never)]
-    fn long_message<R: Role>(
-        &mut self,
-        outbound: &mut Outbound<R>,
-    ) -> Result<Option<Message<'_>>, ProtocolError> {
-        let Self { reader, read_buffer, inflation, ready, unit, text_came, .. } = self;
+    fn long_message(&mut self) -> Result<Option<Message<'_>>, ProtocolError> {
+        let Self { reader, read_buffer, inflation, ready, unit, text_came, mailbox, .. } = self;
         match core::mem::replace(ready, Ready::Nothing) {
             Ready::Joined(kind) => {
                 *ready = Ready::Taken;
@@ -210,8 +151,7 @@ impl Inbound {
                 message(kind, read_buffer.message()).map(Some)
             }
             Ready::Whole => {
-                let taken = read_buffer.take(|input| reader.take_data(input, outbound.mailbox()));
-                let data = taken.inspect_err(|error| outbound.failed(*error))?;
+                let data = read_buffer.take(|input| reader.take_data(input, mailbox))?;
                 *text_came = data.kind() == MessageKind::Text;
                 whole(data).map(Some)
             }
@@ -222,7 +162,7 @@ impl Inbound {
                 };
                 *ready = Ready::InflatedTaken;
                 *unit = Unit::Message;
-                inflation.message().map(Some).inspect_err(|error| fail(reader, outbound, *error))
+                inflation.message().map(Some).inspect_err(|error| reader.fail(*error, mailbox))
             }
             other @ (Ready::Nothing
             | Ready::Await(_)
@@ -243,17 +183,17 @@ impl Inbound {
     ///
     /// As [`message`](Self::message).
     #[inline]
-    pub fn piece<R: Role>(&mut self, outbound: &mut Outbound<R>) -> Result<Option<Data<'_>>, ProtocolError> {
+    pub fn piece(&mut self) -> Result<Option<Data<'_>>, ProtocolError> {
         if let Ready::Short(short) = self.ready {
-            return self.short(short, outbound).map(|message| Some(whole_piece(message)));
+            return self.short(short).map(|message| Some(whole_piece(message)));
         }
-        self.long_piece(outbound)
+        self.long_piece()
     }
 
     /// The piece that was announced, if it is not a short message.
     #[inline(never)]
-    fn long_piece<R: Role>(&mut self, outbound: &mut Outbound<R>) -> Result<Option<Data<'_>>, ProtocolError> {
-        let Self { reader, read_buffer, inflation, ready, unit, .. } = self;
+    fn long_piece(&mut self) -> Result<Option<Data<'_>>, ProtocolError> {
+        let Self { reader, read_buffer, inflation, ready, unit, mailbox, .. } = self;
         match *ready {
             Ready::Nothing | Ready::Await(_) | Ready::Short(_) | Ready::Taken | Ready::InflatedTaken => {
                 Ok(None)
@@ -264,7 +204,7 @@ impl Inbound {
                 *unit = if inflation.is_done() { Unit::Message } else { Unit::Piece };
                 inflation.piece().map(Some).inspect_err(|error| {
                     read_buffer.clear_message();
-                    fail(reader, outbound, *error);
+                    reader.fail(*error, mailbox);
                 })
             }
             Ready::Joined(kind) | Ready::JoinedPart(kind) => {
@@ -282,8 +222,7 @@ impl Inbound {
             }
             Ready::Whole | Ready::Piece => {
                 *ready = Ready::Nothing;
-                let taken = read_buffer.take(|input| reader.take_data(input, outbound.mailbox()));
-                let data = taken.inspect_err(|error| outbound.failed(*error))?;
+                let data = read_buffer.take(|input| reader.take_data(input, mailbox))?;
                 *unit = if data.is_last() { Unit::Message } else { Unit::Piece };
                 Ok(Some(data))
             }
@@ -344,52 +283,48 @@ impl Inbound {
 
     /// `count` bytes were read into [`space`](Self::space).
     ///
-    /// Tell the sending direction of it as well: [`Outbound::did_read`].
+    /// Tell the sending direction of it as well: [`Outbound::did_read`](super::Outbound::did_read).
     #[inline]
     pub fn filled(&mut self, count: usize) {
         self.read_buffer.filled(count);
+        self.turn.read(count);
     }
 
-    /// The transport ended; [`poll`](Self::poll) reports it in its turn.
-    pub fn eof<R: Role>(&mut self, outbound: &mut Outbound<R>) {
-        outbound.eof(self.reader.eof().err());
+    /// The transport ended: with this error where neither Close nor failure came before.
+    pub(super) fn eof(&mut self) -> Option<ProtocolError> {
+        self.await_nothing();
+        self.reader.eof().err()
+    }
+
+    /// The connection has failed for what was found elsewhere: by a deadline. Its Close is owed already.
+    #[cold]
+    pub(super) fn fail(&mut self, error: ProtocolError) {
+        self.reader.fail(error, &mut Mailbox::new());
         self.await_nothing();
     }
 
-    /// The transport failed. See [`Endpoint::lost`](super::Endpoint::lost).
-    #[must_use]
-    pub fn lost<R: Role>(&mut self, outbound: &mut Outbound<R>) -> bool {
-        let unexpected = self.reader.eof().err();
-        self.await_nothing();
-        outbound.eof(unexpected);
-        outbound.write_ended();
-        if unexpected.is_some() {
-            // The adapter's error says more.
-            outbound.take_failure();
-        }
-        outbound.closed().is_some_and(|closed| match closed.error {
-            None => !closed.clean,
-            Some(_) => unexpected.is_some(),
-        })
+    /// Whether the peer sends on and on where nothing it sends means anything any more.
+    pub(super) fn has_swallowed_enough(&self) -> bool {
+        self.reader.has_swallowed_enough()
     }
 
-    /// When to call [`handle_timeout`](Self::handle_timeout), if nothing else happens before.
-    #[must_use]
-    pub fn poll_timeout<R: Role>(&self, outbound: &Outbound<R>) -> Wake {
-        outbound.poll_read_timeout(self.message_progress())
+    /// What the sending direction has to know of what came.
+    #[inline]
+    pub(super) fn mailbox(&mut self) -> &mut Mailbox {
+        &mut self.mailbox
     }
 
-    /// Tells the time; [`poll`](Self::poll) reports in its turn if a deadline has failed the connection.
-    pub fn handle_timeout<R: Role>(&mut self, outbound: &mut Outbound<R>, now: Timestamp) {
-        // A failure is heard of before the next read.
-        outbound.handle_read_timeout(now, self.message_progress());
+    /// What is left of the turn of this connection.
+    #[inline]
+    pub(super) fn turn(&mut self) -> &mut Turn {
+        &mut self.turn
     }
 
     /// Whether a short message is next among what was read, which can be taken: what [`poll`](Self::poll) and
     /// [`poll_piece`](Self::poll_piece) would find, for most messages.
     #[inline(always)]
-    pub(crate) fn has_short<R: Role>(&mut self, outbound: &mut Outbound<R>) -> bool {
-        let Some(short) = self.find_short(outbound) else { return false };
+    pub(crate) fn has_short(&mut self) -> bool {
+        let Some(short) = self.find_short() else { return false };
         self.ready = Ready::Short(Short {
             kind: short.kind,
             header_len: short.header_len as u8,
@@ -401,65 +336,55 @@ impl Inbound {
     /// As [`has_short`](Self::has_short), but what is found is not ready: it must be
     /// [taken](Self::take_short) at once.
     #[inline(always)]
-    pub(crate) fn find_short<R: Role>(&mut self, outbound: &mut Outbound<R>) -> Option<ShortMessage> {
-        if self.ready != Ready::Nothing || self.inflates() || outbound.turn.is_over() {
+    pub(crate) fn find_short(&mut self) -> Option<ShortMessage> {
+        if self.ready != Ready::Nothing || self.inflates() || self.turn.is_over() {
             return None;
         }
-        let short = self.reader.unmask_short(outbound.side(), self.read_buffer.some_unread()?)?;
-        outbound.heard();
-        outbound.turn.delivered();
+        let short = self.reader.unmask_short(self.read_buffer.some_unread()?)?;
+        self.turn.delivered();
         Some(short)
     }
 
     /// As [`has_short`](Self::has_short), where that is not all there is to do.
     #[inline(never)]
-    fn finds_short<R: Role>(&mut self, outbound: &mut Outbound<R>) -> bool {
-        self.has_short(outbound)
+    fn finds_short(&mut self) -> bool {
+        self.has_short()
     }
 
     /// The short message that was found.
     #[cfg(any(feature = "futures-io", feature = "tokio"))]
     #[inline]
-    pub(crate) fn take_short<R: Role>(
-        &mut self,
-        short: ShortMessage,
-        outbound: &mut Outbound<R>,
-    ) -> Result<Message<'_>, ProtocolError> {
-        self.take_whole(short.kind, short.header_len, short.len, outbound)
+    pub(crate) fn take_short(&mut self, short: ShortMessage) -> Result<Message<'_>, ProtocolError> {
+        self.take_whole(short.kind, short.header_len, short.len)
     }
 
     /// The short message that is ready.
     #[inline]
-    fn short<R: Role>(
-        &mut self,
-        short: Short,
-        outbound: &mut Outbound<R>,
-    ) -> Result<Message<'_>, ProtocolError> {
+    fn short(&mut self, short: Short) -> Result<Message<'_>, ProtocolError> {
         self.ready = Ready::Nothing;
-        self.take_whole(short.kind, usize::from(short.header_len), usize::from(short.len), outbound)
+        self.take_whole(short.kind, usize::from(short.header_len), usize::from(short.len))
     }
 
     /// The message that stands unmasked in the read buffer, behind a header.
     #[inline(always)]
-    fn take_whole<R: Role>(
+    fn take_whole(
         &mut self,
         kind: MessageKind,
         header_len: usize,
         len: usize,
-        outbound: &mut Outbound<R>,
     ) -> Result<Message<'_>, ProtocolError> {
         let octets = self.read_buffer.take_after(header_len, len);
         match kind {
             MessageKind::Binary => Ok(Message::Binary(octets)),
             MessageKind::Text => whole_text(octets).map(Message::Text).map_err(|InvalidUtf8| {
-                fail(&mut self.reader, outbound, ProtocolError::InvalidUtf8);
+                self.reader.fail(ProtocolError::InvalidUtf8, &mut self.mailbox);
                 ProtocolError::InvalidUtf8
             }),
         }
     }
 
     /// Works towards a whole message or a piece, through what was read.
-    fn advance<R: Role>(&mut self, unit: Unit, outbound: &mut Outbound<R>) -> Step {
+    fn advance(&mut self, unit: Unit) -> Step {
         self.settle();
         if unit == Unit::Message {
             // Announced as a piece and not taken: it may be more by now.
@@ -480,7 +405,7 @@ impl Inbound {
             }
         }
         match self.ready {
-            Ready::Nothing => self.receive(unit, outbound),
+            Ready::Nothing => self.receive(unit),
             _ => Step::Ready,
         }
     }
@@ -518,18 +443,8 @@ impl Inbound {
         self.read_buffer.is_large()
     }
 
-    /// What is to be kept of the connection, if it is idle.
-    #[inline]
-    pub(crate) fn park<R: Role>(&mut self, outbound: &Outbound<R>) -> Option<Parked> {
-        if self.is_idle() {
-            outbound.park()
-        } else {
-            None
-        }
-    }
-
     /// Whether no message is in progress or ready, and nothing is unread or remembered.
-    fn is_idle(&mut self) -> bool {
+    pub(super) fn is_idle(&mut self) -> bool {
         self.settle();
         self.reader.is_idle()
             && self.read_buffer.is_empty()
@@ -549,99 +464,36 @@ impl Inbound {
         }
     }
 
-    /// Does what is to be done before anything can be taken or has to be waited for.
-    #[inline(never)]
-    fn work<R: Role>(
-        &mut self,
-        unit: Unit,
-        outbound: &mut Outbound<R>,
-        write: WriteSide,
-    ) -> Result<Action, ProtocolError> {
+    /// Works towards a whole message or a piece, where no short message was found.
+    #[inline]
+    pub(super) fn work(&mut self, unit: Unit) -> Step {
         let waits = match self.ready {
-            Ready::Await(awaited) => self.still_awaits(awaited, unit, outbound),
+            Ready::Await(least) => self.still_awaits(least, unit),
             Ready::Nothing => self.joining.is_none() && !self.inflates() && self.has_read_all(),
             _ => false,
         };
         if waits {
-            return self.act(outbound, write);
+            return Step::Read;
         }
-        if outbound.turn.is_over() {
-            return self.end_turn(outbound);
+        if self.turn.is_over() {
+            return Step::Yield;
         }
-        self.work_on(unit, outbound, write)
-    }
-
-    /// As [`work`](Self::work), where there is something to do, or may be.
-    #[inline(never)]
-    fn work_on<R: Role>(
-        &mut self,
-        unit: Unit,
-        outbound: &mut Outbound<R>,
-        write: WriteSide,
-    ) -> Result<Action, ProtocolError> {
-        loop {
-            match self.advance(unit, outbound) {
-                Step::Ready => return Ok(Action::Take),
-                Step::Owed if outbound.turn.is_over() => return self.end_turn(outbound),
-                Step::Owed => outbound.queue_owed(),
-                Step::Yield => return self.end_turn(outbound),
-                Step::Read => return self.act(outbound, write),
-            }
-        }
-    }
-
-    /// What to do where nothing is to be taken.
-    #[inline]
-    fn act<R: Role>(
-        &mut self,
-        outbound: &mut Outbound<R>,
-        write: WriteSide,
-    ) -> Result<Action, ProtocolError> {
-        if outbound.is_ending() {
-            return self.act_at_end(outbound, write);
-        }
-        Ok(outbound.act(write))
-    }
-
-    /// As [`act`](Self::act), where the connection is ending.
-    #[inline(never)]
-    fn act_at_end<R: Role>(
-        &mut self,
-        outbound: &mut Outbound<R>,
-        write: WriteSide,
-    ) -> Result<Action, ProtocolError> {
-        if let Some(error) = outbound.unheard_failure() {
-            // Found where nothing was read: by a deadline. Its Close is owed already.
-            self.reader.fail(error, &mut Mailbox::new());
-            self.await_nothing();
-        }
-        outbound.act_at_end(write)
-    }
-
-    /// Ends this turn. What is owed to the peer is queued first: it would wait for the turns of all others.
-    #[cold]
-    fn end_turn<R: Role>(&mut self, outbound: &mut Outbound<R>) -> Result<Action, ProtocolError> {
-        outbound.queue_owed();
-        outbound.turn = Turn::NEW;
-        Ok(Action::Yield)
+        self.advance(unit)
     }
 
     /// Whether the message that stands next is one of which more must have come, which is all that every read
     /// of one that comes in many costs.
     #[inline(never)]
-    fn awaits<R: Role>(&mut self, unit: Unit, outbound: &mut Outbound<R>) -> bool {
+    fn awaits(&mut self, unit: Unit) -> bool {
         let capacity = self.read_buffer.capacity();
         let unread = self.read_buffer.unread();
         let least = self.reader.awaits(unread).filter(|least| unit == Unit::Message && *least <= capacity);
-        let (Some(Ok(least)), Ok(seen)) = (least.map(u16::try_from), u16::try_from(unread.len())) else {
-            return false;
-        };
-        self.ready = Ready::Await(Await { least, seen });
+        let Some(Ok(least)) = least.map(u16::try_from) else { return false };
+        self.ready = Ready::Await(least);
         self.awaited = self.awaited.wrapping_add(1);
         if usize::from(least) > FrameHeader::MAX_LEN {
             self.read_buffer.expect_frames(least.into());
         }
-        outbound.heard();
         true
     }
 
@@ -657,15 +509,10 @@ impl Inbound {
 
     /// Whether more still must have come.
     #[inline]
-    fn still_awaits<R: Role>(&mut self, awaited: Await, unit: Unit, outbound: &mut Outbound<R>) -> bool {
-        let have = self.read_buffer.unread_len();
-        if have >= usize::from(awaited.least) || unit == Unit::Piece {
+    fn still_awaits(&mut self, least: u16, unit: Unit) -> bool {
+        if self.read_buffer.unread_len() >= usize::from(least) || unit == Unit::Piece {
             self.ready = Ready::Nothing;
             return false;
-        }
-        if have > usize::from(awaited.seen) {
-            self.ready = Ready::Await(Await { seen: have as u16, ..awaited });
-            outbound.heard();
         }
         true
     }
@@ -680,15 +527,13 @@ impl Inbound {
     /// Octets of a frame that have still to come, as far as its header tells.
     fn announced(&self) -> u64 {
         match self.ready {
-            Ready::Await(Await { least, .. }) => {
-                usize::from(least).saturating_sub(self.read_buffer.unread_len()) as u64
-            }
+            Ready::Await(least) => usize::from(least).saturating_sub(self.read_buffer.unread_len()) as u64,
             _ => self.reader.frame_remaining(),
         }
     }
 
     /// How much came of the frame or the message that was begun and has not ended.
-    fn message_progress(&self) -> Option<MessageProgress> {
+    pub(super) fn message_progress(&self) -> Option<MessageProgress> {
         let mut progress = match self.ready {
             Ready::Await(_) => {
                 let octets = self.read_buffer.unread_len() as u64;
@@ -723,10 +568,10 @@ impl Inbound {
     }
 
     /// Works through what was read until something is ready, or nothing is left.
-    fn receive<R: Role>(&mut self, unit: Unit, outbound: &mut Outbound<R>) -> Step {
+    fn receive(&mut self, unit: Unit) -> Step {
         loop {
             if self.inflates() {
-                match self.inflate(unit, outbound) {
+                match self.inflate(unit) {
                     Inflated::Ready => return Step::Ready,
                     Inflated::NeedsMore => {}
                     Inflated::Paused => return Step::Yield,
@@ -736,61 +581,51 @@ impl Inbound {
                 return Step::Read;
             }
             if self.reader.is_idle() {
-                if self.finds_short(outbound) {
+                if self.finds_short() {
                     return Step::Ready;
                 }
-                if self.awaits(unit, outbound) {
+                if self.awaits(unit) {
                     return Step::Read;
                 }
             }
-            if outbound.turn.is_over() {
+            if self.turn.is_over() {
                 return Step::Yield;
             }
-            outbound.turn.spend(turn::FRAME);
+            self.turn.spend(turn::FRAME);
             if unit == Unit::Message {
-                match self.join_fragment(outbound) {
+                match self.join_fragment() {
                     None => {}
                     Some(false) => continue,
                     Some(true) => {
-                        outbound.turn.delivered();
+                        self.turn.delivered();
                         return Step::Ready;
                     }
                 }
             }
             let mut input = Input::new(self.read_buffer.unread());
-            let next = self.reader.advance(&mut input, outbound.mailbox());
+            let next = self.reader.advance(&mut input, &mut self.mailbox);
             let consumed = input.consumed();
             self.read_buffer.consume(consumed);
-            if consumed > 0 {
-                outbound.heard();
-            }
             match next {
-                Err(error) => outbound.failed(error),
-                Ok(None) => {
-                    if self.reader.has_swallowed_enough() {
-                        outbound.give_up();
-                    }
-                    return Step::Read;
-                }
+                Err(_) => {} // the mailbox has it
+                Ok(None) => return Step::Read,
                 Ok(Some(Next::Data { whole, compressed: false })) if whole || unit == Unit::Piece => {
-                    outbound.heard();
-                    outbound.turn.delivered();
+                    self.turn.delivered();
                     self.ready = if unit == Unit::Piece { Ready::Piece } else { Ready::Whole };
                     return Step::Ready;
                 }
                 Ok(Some(Next::Data { compressed, .. })) => {
                     self.expect_frames(consumed);
                     let mut input = Input::new(self.read_buffer.unread());
-                    let taken = self.reader.take_data(&mut input, outbound.mailbox());
+                    let taken = self.reader.take_data(&mut input, &mut self.mailbox);
                     let taken = taken.map(|data| (data.kind(), data.is_last()));
                     let consumed = input.consumed();
-                    outbound.heard();
                     match taken {
-                        Err(error) => outbound.failed(error),
+                        Err(_) => {} // the mailbox has it
                         Ok((kind, last)) if compressed => self.keep_compressed(consumed, kind, last),
                         Ok((kind, last)) => {
                             if self.keep(consumed, kind, last) {
-                                outbound.turn.delivered();
+                                self.turn.delivered();
                                 return Step::Ready;
                             }
                         }
@@ -800,27 +635,25 @@ impl Inbound {
                 Ok(Some(Next::Ping)) => return Step::Owed,
                 Ok(Some(Next::Pong)) => {}
                 // Nothing but swallowing follows.
-                Ok(Some(Next::Close(code))) => outbound.close_came(code),
+                Ok(Some(Next::Close(_))) => {}
             }
         }
     }
 
     /// Takes a whole short fragment at a glance, if one stands next. Whether the message is whole with it.
     #[inline(always)]
-    fn join_fragment<R: Role>(&mut self, outbound: &mut Outbound<R>) -> Option<bool> {
+    fn join_fragment(&mut self) -> Option<bool> {
         let mut input = Input::new(self.read_buffer.unread());
-        let taken = self.reader.take_fragment(&mut input, outbound.mailbox())?;
+        let taken = self.reader.take_fragment(&mut input, &mut self.mailbox)?;
         let taken = taken.map(|data| (data.as_bytes().len(), data.kind(), data.is_last()));
         let consumed = input.consumed();
-        outbound.heard();
         Some(match taken {
             Ok((len, kind, last)) => {
                 self.read_buffer.consume(consumed.saturating_sub(len));
                 self.keep(len, kind, last)
             }
-            Err(error) => {
+            Err(_) => {
                 self.read_buffer.consume(consumed);
-                outbound.failed(error);
                 false
             }
         })
@@ -857,17 +690,17 @@ impl Inbound {
     }
 
     /// Inflates what came of a compressed message, as far as this turn goes.
-    fn inflate<R: Role>(&mut self, unit: Unit, outbound: &mut Outbound<R>) -> Inflated {
+    fn inflate(&mut self, unit: Unit) -> Inflated {
         let Some(inflation) = self.inflation.as_deref_mut() else { return Inflated::NeedsMore };
         // The rest of a message whose beginning was taken in pieces.
         let skip = unit == Unit::Message && self.unit == Unit::Piece;
         loop {
-            if outbound.turn.is_over() {
+            if self.turn.is_over() {
                 return Inflated::Paused;
             }
-            let (most, before) = (outbound.turn.inflates(), inflation.inflated());
+            let (most, before) = (self.turn.inflates(), inflation.inflated());
             let mut result = inflation.run(&mut self.read_buffer, unit == Unit::Message && !skip, most);
-            outbound.turn.inflated(inflation.inflated().saturating_sub(before));
+            self.turn.inflated(inflation.inflated().saturating_sub(before));
             let done = inflation.is_done();
             if skip && result == Ok(Inflated::Ready) {
                 result = inflation.pass_over().map(|()| Inflated::Ready);
@@ -881,7 +714,7 @@ impl Inbound {
                 }
                 Ok(inflated) => {
                     if inflated == Inflated::Ready {
-                        outbound.turn.spend(turn::CODEC);
+                        self.turn.spend(turn::CODEC);
                         self.ready = Ready::Inflated;
                     }
                     return inflated;
@@ -889,7 +722,7 @@ impl Inbound {
                 Err(error) => {
                     inflation.abandon();
                     self.read_buffer.clear_message();
-                    fail(&mut self.reader, outbound, error);
+                    self.reader.fail(error, &mut self.mailbox);
                     return Inflated::NeedsMore;
                 }
             }
@@ -905,13 +738,6 @@ fn whole_piece(message: Message<'_>) -> Data<'_> {
         Message::Binary(octets) => Piece::Bytes(octets),
     };
     Data { piece, kind: message.kind(), rsv: Rsv::NONE, first: true, last: true, frame_remaining: 0 }
-}
-
-/// Fails the connection for what the reader has not seen.
-#[cold]
-fn fail<R: Role>(reader: &mut Reader, outbound: &mut Outbound<R>, error: ProtocolError) {
-    reader.fail(error, outbound.mailbox());
-    outbound.failed(error);
 }
 
 debug_states!([] Inbound, |this| { reader: this.reader, read_buffer: this.read_buffer, inflates: this.inflation.is_some(), joining: this.joining, ready: this.ready });

@@ -15,6 +15,8 @@ mod compressing;
 #[cfg(feature = "deflate")]
 mod deflation;
 #[cfg(feature = "alloc")]
+mod directions;
+#[cfg(feature = "alloc")]
 mod endpoint;
 #[cfg(feature = "alloc")]
 mod inbound;
@@ -46,6 +48,8 @@ pub use assembler::SliceAssembler;
 pub use buffer_pool::BufferPool;
 #[cfg(feature = "alloc")]
 pub use compressing::{Compressing, Fed};
+#[cfg(feature = "alloc")]
+pub use directions::Directions;
 #[cfg(feature = "alloc")]
 pub use endpoint::{Buffers, Endpoint};
 #[cfg(feature = "alloc")]

@@ -9,10 +9,10 @@ use alloc::boxed::Box;
 use super::deflation::Deflation;
 #[cfg(not(feature = "deflate"))]
 use super::no_deflate::Deflation;
-use super::turn::{self, Turn};
+use super::turn;
 use super::write_queue::{FeedError, Refused, WriteQueue};
 use super::{Action, BufferPool, Compressing, Fed, OwnedMessage, Prepared, WriteSide};
-use crate::close::{CloseCode, CloseFrame};
+use crate::close::CloseFrame;
 use crate::closing::{Closed, ReadyState, TransportAction};
 use crate::deadline::{Output, Timeouts};
 use crate::error::{ProtocolError, SendError};
@@ -20,7 +20,7 @@ use crate::event::MessageProgress;
 use crate::frame::FrameHeader;
 #[cfg(feature = "deflate")]
 use crate::frame::Rsv;
-use crate::mailbox::Mailbox;
+use crate::mailbox::{CloseReply, Mailbox};
 use crate::parked::Parked;
 use crate::payload::{AsPayload, ControlPayload, Payload};
 use crate::role::{Role, Server, Side};
@@ -40,8 +40,8 @@ pub struct Outbound<R> {
     unheard: Option<ProtocolError>,
     /// Whether the transport took nothing when it was asked last, or a message has found no room since.
     blocked: bool,
-    /// What is left of this connection's turn.
-    pub(super) turn: Turn,
+    /// What was done of this connection's turn, in its units, since the receiving direction was told.
+    pub(super) spent: u32,
 }
 
 impl<R> Outbound<R> {
@@ -61,7 +61,7 @@ impl<R: Role> Outbound<R> {
             failure: None,
             unheard: None,
             blocked: false,
-            turn: Turn::NEW,
+            spent: 0,
         }
     }
 
@@ -244,7 +244,7 @@ impl<R: Role> Outbound<R> {
 
     #[cold]
     fn transmit(&mut self) {
-        self.turn.spend(turn::FRAME);
+        self.spent = self.spent.saturating_add(turn::FRAME);
         let mut frames = [0; MAX_CONTROL_FRAME_LEN];
         // Where the direction has ended, nothing is queued any more.
         while self.send_half.writer.wants_transmit()
@@ -307,28 +307,28 @@ impl<R: Role> Outbound<R> {
         self.send_half.writer.side()
     }
 
-    /// Where what is owed to the peer goes.
+    /// Takes what the receiving direction left for this one.
     #[inline]
-    pub(super) fn mailbox(&mut self) -> &mut Mailbox {
-        self.send_half.writer.mailbox()
+    pub(super) fn accept(&mut self, from: &mut Mailbox) {
+        if !from.is_empty() {
+            self.accept_more(from);
+        }
     }
 
-    /// Something came.
-    #[inline]
-    pub(super) fn heard(&mut self) {
-        self.send_half.deadlines.received();
-    }
-
-    /// The peer's Close came; its answer is in the mailbox.
-    pub(super) fn close_came(&mut self, code: Option<CloseCode>) {
-        self.send_half.close_came(code);
-    }
-
-    /// The connection has failed; its Close is in the mailbox.
     #[cold]
-    pub(super) fn failed(&mut self, error: ProtocolError) {
-        self.send_half.failed(error);
-        self.failure.get_or_insert(error);
+    fn accept_more(&mut self, from: &mut Mailbox) {
+        if let Some(error) = self.send_half.accept(from) {
+            self.failure.get_or_insert(error);
+        }
+    }
+
+    /// The connection has failed for this, which the receiving direction found in what was taken. Where the peer was
+    /// told of a Close or a failure before, nothing changes.
+    #[cold]
+    pub fn fail(&mut self, error: ProtocolError) {
+        let mut mailbox = Mailbox::new();
+        mailbox.set_close(CloseReply::Failure(error));
+        self.accept_more(&mut mailbox);
     }
 
     /// Whether a Close was sent, owed or received, the connection has failed, or the transport ended.
@@ -397,10 +397,10 @@ impl<R: Role> Outbound<R> {
         }
     }
 
-    /// So many octets were read from the transport.
+    /// Something was read from the transport: the peer is there.
     #[inline]
-    pub fn did_read(&mut self, octets: usize) {
-        self.turn.read(octets);
+    pub fn did_read(&mut self) {
+        self.send_half.deadlines.received();
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout) during a wait for the transport to take output in
@@ -567,10 +567,9 @@ impl<R: Role> Outbound<R> {
             if let Some(deflation) = self.deflation.as_deref_mut() {
                 let (octets, last) = deflation.advance(&payload, fin, compressing)?;
                 if !last {
-                    self.turn = Turn::NEW; // which others have first
                     return Ok(Fed::Compressing);
                 }
-                self.turn.compressed(octets);
+                self.spent = self.spent.saturating_add(turn::compressed(octets));
                 let (header, octets) =
                     deflation.begin_ahead(&mut self.send_half.writer, payload, fin, compressing)?;
                 self.write_queue.push(header.as_bytes());
@@ -696,7 +695,7 @@ impl<R: Role> Outbound<R> {
     fn append(&mut self, payload: Payload<'_>, fin: bool) -> Result<(), FeedError> {
         if let Some(deflation) = self.deflation.as_deref_mut() {
             if deflation.wants(&self.send_half.writer, &payload, fin) {
-                self.turn.compressed(payload.as_bytes().len());
+                self.spent = self.spent.saturating_add(turn::compressed(payload.as_bytes().len()));
                 return Ok(deflation.append(
                     &mut self.send_half.writer,
                     &mut self.write_queue,

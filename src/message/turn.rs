@@ -68,17 +68,17 @@ impl Turn {
         self.spend(units(octets, INFLATED_OCTETS));
     }
 
-    /// So many octets were compressed.
-    #[cfg(feature = "alloc")]
-    pub(crate) fn compressed(&mut self, octets: usize) {
-        self.spend(units(octets, COMPRESSED_OCTETS).saturating_add(CODEC));
-    }
-
     /// Octets that may be inflated in this turn.
     #[cfg(feature = "alloc")]
     pub(crate) fn inflates(self) -> usize {
         usize::try_from(self.left).unwrap_or(0).saturating_mul(INFLATED_OCTETS)
     }
+}
+
+/// Units for so many octets that were compressed.
+#[cfg(feature = "alloc")]
+pub(crate) fn compressed(octets: usize) -> u32 {
+    units(octets, COMPRESSED_OCTETS).saturating_add(CODEC)
 }
 
 /// Units for so many octets.

@@ -67,14 +67,13 @@ impl ShortFrame {
 
 impl Reader {
     /// Unmasks a whole short message at the front of `bytes` where it stands, of which nothing needs to be
-    /// remembered; `None`, and nothing is changed, if there is none. Its text is still to be checked. `side` is
-    /// this end's, where that may be known to the compiler.
+    /// remembered; `None`, and nothing is changed, if there is none. Its text is still to be checked.
     #[cfg(feature = "alloc")]
     #[inline(always)]
-    pub(crate) fn unmask_short(&self, side: Side, bytes: &mut [u8]) -> Option<ShortMessage> {
-        let short = self.short_message_to(side, bytes)?;
+    pub(crate) fn unmask_short(&self, bytes: &mut [u8]) -> Option<ShortMessage> {
+        let short = self.short_message(bytes)?;
         let payload = bytes.get_mut(short.header_len..)?.get_mut(..short.len)?;
-        if side == Side::Server {
+        if self.side == Side::Server {
             unmask(payload, short.key);
         }
         Some(short)

@@ -234,7 +234,7 @@ fn everything_one_read_brought_is_answered_before_anything_is_written() {
     for _ in 0..10 {
         assert_eq!(endpoint.poll(WriteSide::Ready), Ok(Action::Take));
         let (inbound, outbound) = endpoint.split_mut();
-        let message = inbound.message(outbound).unwrap().unwrap();
+        let message = inbound.message().unwrap().unwrap();
         outbound.feed(message).unwrap();
     }
     assert_eq!(endpoint.poll(WriteSide::Ready), Ok(Action::Write));

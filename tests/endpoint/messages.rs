@@ -13,7 +13,7 @@ fn echo<R: Role>(endpoint: &mut Endpoint<R>, bytes: &[u8]) -> usize {
         match endpoint.poll(WriteSide::Ready).unwrap() {
             Action::Take => {
                 let (inbound, outbound) = endpoint.split_mut();
-                let message = inbound.message(outbound).unwrap().unwrap();
+                let message = inbound.message().unwrap().unwrap();
                 outbound.feed(message).unwrap();
                 messages += 1;
             }

@@ -61,7 +61,7 @@ impl Talk {
                 }
                 Ok(Action::Take) => {
                     let (inbound, outbound) = endpoint.split_mut();
-                    match inbound.message(outbound) {
+                    match inbound.message() {
                         Ok(message) => {
                             self.seen.push(format!("{message:?}"));
                             let echoed = outbound.feed(message.unwrap());

@@ -32,7 +32,7 @@ impl Talk {
             match self.endpoint.poll(WriteSide::Ready).unwrap() {
                 Action::Take => {
                     let (inbound, outbound) = self.endpoint.split_mut();
-                    let message = inbound.message(outbound).unwrap().unwrap();
+                    let message = inbound.message().unwrap().unwrap();
                     outbound.feed(message).unwrap();
                     self.messages.push(message.into());
                 }
@@ -163,7 +163,7 @@ fn connections_that_wait_hold_no_buffer_and_little_of_what_is_incomplete() {
             talk.endpoint.filled(frame.len());
             assert_eq!(talk.endpoint.poll(WriteSide::Ready).unwrap(), Action::Take);
             let (inbound, outbound) = talk.endpoint.split_mut();
-            let message = inbound.message(outbound).unwrap().unwrap();
+            let message = inbound.message().unwrap().unwrap();
             outbound.feed(message).unwrap();
             let count = talk.endpoint.output().len();
             talk.endpoint.wrote(count);
@@ -208,7 +208,7 @@ fn a_connection_that_is_woken_in_steady_state_allocates_nothing() {
             match talk.endpoint.poll(WriteSide::Ready).unwrap() {
                 Action::Take => {
                     let (inbound, outbound) = talk.endpoint.split_mut();
-                    let message = inbound.message(outbound).unwrap().unwrap();
+                    let message = inbound.message().unwrap().unwrap();
                     outbound.feed(message).unwrap();
                 }
                 Action::Yield => {}

@@ -26,7 +26,7 @@ use sockless::handshake::{
 };
 use sockless::handshake::{client, proxy, server, BodyError, BodyReader, UriBuf};
 use sockless::message::{
-    Action, BufferPool, Buffers, Compressing, Endpoint, Fed, FeedError, OwnedMessage, Prepared,
+    Action, BufferPool, Buffers, Compressing, Directions, Endpoint, Fed, FeedError, OwnedMessage, Prepared,
     SliceAssembler, WriteSide,
 };
 use sockless::*;
@@ -390,7 +390,8 @@ fn messages(p: &mut Printed) {
     blocked.outbound().feed(SECRET).unwrap();
     p.show(&blocked.outbound().feed(SECRET).unwrap_err());
     p.show(&blocked.outbound().feed_owned(SECRET.to_owned().into()).unwrap_err());
-    let (inbound, outbound) = blocked.into_split();
+    let (mut inbound, mut outbound) = blocked.into_split();
+    p.show(&Directions::new(&mut inbound, &mut outbound));
     p.show(&inbound);
     p.show(&outbound);
 

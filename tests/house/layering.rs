@@ -20,7 +20,7 @@ const MAY_USE: [(&str, &[&str]); 25] = [
     ("role", &["error", "frame"]),
     ("event", &["close", "frame"]),
     ("payload", &["event", "frame"]),
-    ("mailbox", &["close"]),
+    ("mailbox", &["close", "error"]),
     ("deadline", &["error", "event", "time"]),
     ("parked", &["deadline", "frame", "time"]),
     ("closing", &["close", "error", "role"]),

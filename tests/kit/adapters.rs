@@ -243,9 +243,9 @@ impl Sloppy {
             })?;
             match action {
                 Action::Take => {
-                    let (inbound, outbound) = endpoint.split_mut();
+                    let (inbound, _) = endpoint.split_mut();
                     // An error is reported by `poll`, after its Close.
-                    if let Ok(Some(message)) = inbound.message(outbound) {
+                    if let Ok(Some(message)) = inbound.message() {
                         return Ok(Some(message.into()));
                     }
                 }

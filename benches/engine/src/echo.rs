@@ -51,7 +51,7 @@ impl State {
             match endpoint.poll(WriteSide::Ready).expect("the frames are right") {
                 Action::Take => {
                     let (inbound, outbound) = endpoint.split_mut();
-                    let message = inbound.message(outbound).expect("it is right").expect("it is whole");
+                    let message = inbound.message().expect("it is right").expect("it is whole");
                     outbound.feed(message).expect("there is room");
                 }
                 Action::Write => {

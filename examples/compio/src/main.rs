@@ -326,7 +326,7 @@ fn take_in(endpoint: &mut Endpoint<Server>, mut octets: &[u8]) {
 fn echo(endpoint: &mut Endpoint<Server>) -> Option<(OwnedMessage, Compressing)> {
     let (inbound, outbound) = endpoint.split_mut();
     // A failure is reported by `poll` as well.
-    let message = inbound.message(outbound).ok()??;
+    let message = inbound.message().ok()??;
     let mut compressing = Compressing::new();
     feed(outbound, message, &mut compressing).map(|_| (message.into(), compressing))
 }

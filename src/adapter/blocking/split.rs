@@ -27,7 +27,9 @@ use crate::close::CloseFrame;
 use crate::closing::Closed;
 use crate::error::SendError;
 use crate::event::Data;
-use crate::message::{Action, Endpoint, FeedError, Inbound, Message, Outbound, Prepared, WriteSide};
+use crate::message::{
+    Action, Directions, Endpoint, FeedError, Inbound, Message, Outbound, Prepared, WriteSide,
+};
 use crate::payload::{AsPayload, ControlPayload};
 use crate::role::{Role, Server};
 use crate::time::Wake;
@@ -167,12 +169,11 @@ impl<S: CloneTransport, R: Role> Receiver<S, R> {
     ///
     /// As [`WebSocket::recv`].
     pub fn recv(&mut self) -> Result<Option<Message<'_>>, Error> {
-        if !self.ready(Inbound::poll)? {
+        if !self.ready(|directions, write| directions.poll(write))? {
             return Ok(None);
         }
         let Self { stream, inbound, chunk, shared, .. } = self;
-        let message = inbound.message(&mut shared.lock().outbound);
-        message.map_err(|error| shared.fail(stream, chunk, error))
+        inbound.message().map_err(|error| shared.fail(stream, chunk, error))
     }
 
     /// The next piece of a message, for messages of any size in constant memory.
@@ -181,12 +182,11 @@ impl<S: CloneTransport, R: Role> Receiver<S, R> {
     ///
     /// As [`WebSocket::recv_piece`].
     pub fn recv_piece(&mut self) -> Result<Option<Data<'_>>, Error> {
-        if !self.ready(Inbound::poll_piece)? {
+        if !self.ready(|directions, write| directions.poll_piece(write))? {
             return Ok(None);
         }
         let Self { stream, inbound, chunk, shared, .. } = self;
-        let piece = inbound.piece(&mut shared.lock().outbound);
-        piece.map_err(|error| shared.fail(stream, chunk, error))
+        inbound.piece().map_err(|error| shared.fail(stream, chunk, error))
     }
 
     /// The peer's Close, as soon as it came, whether or not the transport has ended. Its reason is the peer's
@@ -267,7 +267,7 @@ impl<S: CloneTransport, R: Role> Receiver<S, R> {
     /// (`false`).
     fn ready(
         &mut self,
-        poll: fn(&mut Inbound, &mut Outbound<R>, WriteSide) -> Result<Action, crate::ProtocolError>,
+        poll: fn(&mut Directions<'_, R>, WriteSide) -> Result<Action, crate::ProtocolError>,
     ) -> Result<bool, Error> {
         let Self { stream, inbound, clock, chunk, shared, member, .. } = self;
         let mut write = WriteSide::Ready;
@@ -280,12 +280,13 @@ impl<S: CloneTransport, R: Role> Receiver<S, R> {
                 let mut both = shared.lock();
                 // Who writes already writes this as well.
                 let side = if both.writing { WriteSide::Blocked } else { write };
-                let action = poll(inbound, &mut both.outbound, side);
+                let mut directions = Directions::new(inbound, &mut both.outbound);
+                let (action, wake) = (poll(&mut directions, side), directions.poll_timeout());
                 if LastClose::keep(&mut both.close, inbound.received_close()) {
                     // Whoever waits for room waits in vain.
                     shared.written.notify_all();
                 }
-                (action, side, inbound.poll_timeout(&both.outbound))
+                (action, side, wake)
             };
             match action {
                 Ok(Action::Take) => return Ok(true),
@@ -306,7 +307,7 @@ impl<S: CloneTransport, R: Role> Receiver<S, R> {
                         // Where nothing is read any more, the time is not looked at before a read.
                         let now = clock.now();
                         if wake.is_due(now) {
-                            inbound.handle_timeout(&mut shared.lock().outbound, now);
+                            Directions::new(inbound, &mut shared.lock().outbound).handle_timeout(now);
                         }
                     }
                     // The peer does not read any more; what it sent before tells why.
@@ -321,7 +322,7 @@ impl<S: CloneTransport, R: Role> Receiver<S, R> {
                     });
                     let limited = match clock.limit_read(stream, wake.sooner(Wake::At(look)))? {
                         Limited::Passed(now) => {
-                            inbound.handle_timeout(&mut shared.lock().outbound, now);
+                            Directions::new(inbound, &mut shared.lock().outbound).handle_timeout(now);
                             write = WriteSide::Ready;
                             continue;
                         }
@@ -333,13 +334,16 @@ impl<S: CloneTransport, R: Role> Receiver<S, R> {
                     let read = stream.read(inbound.space());
                     write = WriteSide::Ready;
                     match read {
-                        Ok(0) => inbound.eof(&mut shared.lock().outbound),
-                        Ok(count) => inbound.filled(count),
+                        Ok(0) => Directions::new(inbound, &mut shared.lock().outbound).eof(),
+                        Ok(count) => {
+                            inbound.filled(count);
+                            shared.lock().outbound.did_read();
+                        }
                         Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                         Err(error) if is_transient(&error) && clock.was_limited(called, limit) => {}
                         Err(error) if is_transient(&error) => return Err(error.into()),
                         Err(error) => {
-                            let reports = inbound.lost(&mut shared.lock().outbound);
+                            let reports = Directions::new(inbound, &mut shared.lock().outbound).lost();
                             shared.written.notify_all();
                             if reports {
                                 return Err(error.into());
@@ -584,6 +588,7 @@ impl<R: Role> Shared<R> {
         chunk: &mut Vec<u8>,
         error: crate::ProtocolError,
     ) -> Error {
+        self.lock().outbound.fail(error);
         loop {
             match self.write_once(stream, chunk) {
                 Written::Some => {}

@@ -12,7 +12,7 @@ use super::{Outgoing, Parts, PollTransport, WebSocket};
 use crate::adapter::{thread_pool, Error};
 use crate::error::ProtocolError;
 use crate::event::Data;
-use crate::message::{Action, Inbound, Message, Outbound, WriteSide};
+use crate::message::{Action, Directions, Inbound, Message, WriteSide};
 use crate::parked::Parked;
 use crate::reader::ShortMessage;
 use crate::role::Role;
@@ -25,27 +25,16 @@ pub(super) trait Unit {
     type Found;
 
     /// Finds that, if it is there, so that it is taken at once.
-    fn find<R: Role>(inbound: &mut Inbound, outbound: &mut Outbound<R>) -> Option<Self::Found>;
+    fn find(inbound: &mut Inbound) -> Option<Self::Found>;
 
     /// The one that was found.
-    fn take_found<'i, R: Role>(
-        found: Self::Found,
-        inbound: &'i mut Inbound,
-        outbound: &mut Outbound<R>,
-    ) -> Result<Self::Taken<'i>, ProtocolError>;
+    fn take_found(found: Self::Found, inbound: &mut Inbound) -> Result<Self::Taken<'_>, ProtocolError>;
 
     /// What to do next towards one, where none was found.
-    fn poll<R: Role>(
-        inbound: &mut Inbound,
-        outbound: &mut Outbound<R>,
-        write: WriteSide,
-    ) -> Result<Action, ProtocolError>;
+    fn poll<R: Role>(directions: &mut Directions<'_, R>, write: WriteSide) -> Result<Action, ProtocolError>;
 
     /// The one that was announced.
-    fn take<'i, R: Role>(
-        inbound: &'i mut Inbound,
-        outbound: &mut Outbound<R>,
-    ) -> Result<Option<Self::Taken<'i>>, ProtocolError>;
+    fn take(inbound: &mut Inbound) -> Result<Option<Self::Taken<'_>>, ProtocolError>;
 }
 
 /// Messages.
@@ -59,34 +48,23 @@ impl Unit for Whole {
     type Found = ShortMessage;
 
     #[inline(always)]
-    fn find<R: Role>(inbound: &mut Inbound, outbound: &mut Outbound<R>) -> Option<ShortMessage> {
-        inbound.find_short(outbound)
+    fn find(inbound: &mut Inbound) -> Option<ShortMessage> {
+        inbound.find_short()
     }
 
     #[inline(always)]
-    fn take_found<'i, R: Role>(
-        found: ShortMessage,
-        inbound: &'i mut Inbound,
-        outbound: &mut Outbound<R>,
-    ) -> Result<Message<'i>, ProtocolError> {
-        inbound.take_short(found, outbound)
+    fn take_found(found: ShortMessage, inbound: &mut Inbound) -> Result<Message<'_>, ProtocolError> {
+        inbound.take_short(found)
     }
 
     #[inline]
-    fn poll<R: Role>(
-        inbound: &mut Inbound,
-        outbound: &mut Outbound<R>,
-        write: WriteSide,
-    ) -> Result<Action, ProtocolError> {
-        inbound.poll_on(outbound, write)
+    fn poll<R: Role>(directions: &mut Directions<'_, R>, write: WriteSide) -> Result<Action, ProtocolError> {
+        directions.poll_on(write)
     }
 
     #[inline]
-    fn take<'i, R: Role>(
-        inbound: &'i mut Inbound,
-        outbound: &mut Outbound<R>,
-    ) -> Result<Option<Message<'i>>, ProtocolError> {
-        inbound.message(outbound)
+    fn take(inbound: &mut Inbound) -> Result<Option<Message<'_>>, ProtocolError> {
+        inbound.message()
     }
 }
 
@@ -96,34 +74,23 @@ impl Unit for Part {
     type Found = Infallible;
 
     #[inline(always)]
-    fn find<R: Role>(_: &mut Inbound, _: &mut Outbound<R>) -> Option<Infallible> {
+    fn find(_: &mut Inbound) -> Option<Infallible> {
         None
     }
 
     #[inline(always)]
-    fn take_found<'i, R: Role>(
-        found: Infallible,
-        _: &'i mut Inbound,
-        _: &mut Outbound<R>,
-    ) -> Result<Data<'i>, ProtocolError> {
+    fn take_found(found: Infallible, _: &mut Inbound) -> Result<Data<'_>, ProtocolError> {
         match found {}
     }
 
     #[inline]
-    fn poll<R: Role>(
-        inbound: &mut Inbound,
-        outbound: &mut Outbound<R>,
-        write: WriteSide,
-    ) -> Result<Action, ProtocolError> {
-        inbound.poll_piece(outbound, write)
+    fn poll<R: Role>(directions: &mut Directions<'_, R>, write: WriteSide) -> Result<Action, ProtocolError> {
+        directions.poll_piece(write)
     }
 
     #[inline]
-    fn take<'i, R: Role>(
-        inbound: &'i mut Inbound,
-        outbound: &mut Outbound<R>,
-    ) -> Result<Option<Data<'i>>, ProtocolError> {
-        inbound.piece(outbound)
+    fn take(inbound: &mut Inbound) -> Result<Option<Data<'_>>, ProtocolError> {
+        inbound.piece()
     }
 }
 
@@ -140,14 +107,13 @@ pub(super) enum Came<F> {
 impl<F> Came<F> {
     /// What came, if it is not the end.
     #[inline(always)]
-    pub(super) fn take<'i, U: Unit<Found = F>, R: Role>(
+    pub(super) fn take<U: Unit<Found = F>>(
         self,
-        inbound: &'i mut Inbound,
-        outbound: &mut Outbound<R>,
-    ) -> Result<Option<U::Taken<'i>>, ProtocolError> {
+        inbound: &mut Inbound,
+    ) -> Result<Option<U::Taken<'_>>, ProtocolError> {
         match self {
-            Self::Found(found) => U::take_found(found, inbound, outbound).map(Some),
-            Self::Announced => U::take(inbound, outbound),
+            Self::Found(found) => U::take_found(found, inbound).map(Some),
+            Self::Announced => U::take(inbound),
             Self::End => Ok(None),
         }
     }
@@ -175,8 +141,8 @@ impl<'w, S: PollTransport, R: Role, U: Unit> Receive<'w, S, R, U> {
     /// What was read already, if that is all there is to do.
     #[inline(always)]
     fn find(&mut self) -> Option<(&'w mut WebSocket<S, R>, U::Found)> {
-        let (inbound, outbound) = self.socket.as_mut()?.parts.endpoint.get_mut()?.split_mut();
-        let found = U::find(inbound, outbound)?;
+        let (inbound, _) = self.socket.as_mut()?.parts.endpoint.get_mut()?.split_mut();
+        let found = U::find(inbound)?;
         Some((self.socket.take()?, found))
     }
 
@@ -205,9 +171,10 @@ impl<'w, S: PollTransport, R: Role, U: Unit> Receive<'w, S, R, U> {
         let Parts { link, endpoint, .. } = &mut *socket.parts;
         let (inbound, outbound) = endpoint.awake().split_mut();
         let outgoing = Outgoing { link, outbound };
-        match came.take::<U, R>(inbound, outgoing.outbound) {
+        match came.take::<U>(inbound) {
             Ok(taken) => Poll::Ready(Ok(taken.map(|taken| (taken, outgoing)))),
             Err(error) => {
+                outgoing.outbound.fail(error);
                 self.failing = Some((outgoing, error));
                 self.poll_fail(cx)
             }
@@ -253,14 +220,14 @@ pub(super) fn drive<S: PollTransport, R: Role, U: Unit>(
     loop {
         let action = match parked {
             Some(_) => Action::Read,
-            None => U::poll(inbound, outgoing.outbound, write)?,
+            None => U::poll(&mut Directions::new(inbound, outgoing.outbound), write)?,
         };
         match action {
             Action::Take => return Poll::Ready(Ok(Came::Announced)),
             Action::Close => return Poll::Ready(Ok(Came::End)),
             Action::Write => match outgoing.poll_write_once(write_cx) {
                 // That was all, mostly.
-                Poll::Ready(Ok(())) => *parked = inbound.park(outgoing.outbound),
+                Poll::Ready(Ok(())) => *parked = Directions::new(inbound, outgoing.outbound).park(),
                 // The peer does not read any more; what it sent before tells why.
                 Poll::Ready(Err(_)) => outgoing.outbound.write_ended(),
                 Poll::Pending if write == WriteSide::Blocked => {
@@ -292,16 +259,16 @@ pub(super) fn drive<S: PollTransport, R: Role, U: Unit>(
                     }
                 };
                 match outgoing.link.stream.poll_read(cx, space) {
-                    Poll::Ready(Ok(0)) => inbound.eof(outgoing.outbound),
+                    Poll::Ready(Ok(0)) => Directions::new(inbound, outgoing.outbound).eof(),
                     Poll::Ready(Ok(count)) => {
                         inbound.filled(count);
-                        outgoing.outbound.did_read(count);
-                        if let Some(found) = U::find(inbound, outgoing.outbound) {
+                        outgoing.outbound.did_read();
+                        if let Some(found) = U::find(inbound) {
                             return Poll::Ready(Ok(Came::Found(found)));
                         }
                     }
                     Poll::Ready(Err(error)) => {
-                        if inbound.lost(outgoing.outbound) {
+                        if Directions::new(inbound, outgoing.outbound).lost() {
                             return Poll::Ready(Err(error.into()));
                         }
                     }
@@ -330,7 +297,7 @@ fn poll_deadlines<S: PollTransport, R: Role>(
     outgoing: &mut Outgoing<'_, S, R>,
     cx: &mut Context<'_>,
 ) -> Poll<()> {
-    let now = ready!(outgoing.link.poll_due(cx, inbound.poll_timeout(outgoing.outbound)));
-    inbound.handle_timeout(outgoing.outbound, now);
+    let now = ready!(outgoing.link.poll_due(cx, Directions::new(inbound, outgoing.outbound).poll_timeout()));
+    Directions::new(inbound, outgoing.outbound).handle_timeout(now);
     Poll::Ready(())
 }

@@ -27,7 +27,7 @@ use crate::adapter::sync::{Mutex, MutexGuard};
 use crate::adapter::{thread_pool, Error, ReuniteError};
 use crate::close::{CloseCode, CloseFrame};
 use crate::closing::{Closed, ReadyState};
-use crate::error::SendError;
+use crate::error::{ProtocolError, SendError};
 use crate::event::Data;
 use crate::message::{Compressing, Endpoint, Inbound, Message, Outbound, OwnedMessage, Prepared};
 use crate::payload::{AsPayload, ControlPayload};
@@ -165,11 +165,10 @@ impl<S: PollTransport, R: Role> Receiver<S, R> {
     pub async fn recv(&mut self) -> Result<Option<Message<'_>>, Error> {
         let came = poll_fn(|cx| self.poll_take::<Whole>(cx)).await?;
         let Self { inbound, shared, .. } = self;
-        let message = came.take::<Whole, R>(inbound, &mut lock(&shared.both).outbound);
-        match message {
+        match came.take::<Whole>(inbound) {
             Ok(message) => Ok(message),
             Err(error) => {
-                shared.fail().await;
+                shared.fail(error).await;
                 Err(error.into())
             }
         }
@@ -187,11 +186,10 @@ impl<S: PollTransport, R: Role> Receiver<S, R> {
     pub async fn recv_piece(&mut self) -> Result<Option<Data<'_>>, Error> {
         let came = poll_fn(|cx| self.poll_take::<Part>(cx)).await?;
         let Self { inbound, shared, .. } = self;
-        let piece = came.take::<Part, R>(inbound, &mut lock(&shared.both).outbound);
-        match piece {
+        match came.take::<Part>(inbound) {
             Ok(piece) => Ok(piece),
             Err(error) => {
-                shared.fail().await;
+                shared.fail(error).await;
                 Err(error.into())
             }
         }
@@ -285,7 +283,7 @@ impl<S: PollTransport, R: Role> Receiver<S, R> {
             };
             let mut outgoing = Outgoing { link, outbound };
             let mut write = Context::from_waker(&write_waker);
-            let came = match U::find(inbound, outgoing.outbound) {
+            let came = match U::find(inbound) {
                 Some(found) => Poll::Ready(Ok(Came::Found(found))),
                 None => {
                     let _ = outgoing.advance_started(&mut write);
@@ -540,7 +538,8 @@ impl<S: PollTransport> Sender<S, Server> {
 
 impl<S: PollTransport, R: Role> Shared<S, R> {
     /// Tells the peer that the connection failed, as far as the transport lets us.
-    async fn fail(&self) {
+    async fn fail(&self, error: ProtocolError) {
+        lock(&self.both).outbound.fail(error);
         poll_fn(|cx| {
             wait(&self.wakers.receiver, cx);
             let write_waker = Waker::from(Arc::clone(&self.wakers));
@@ -562,10 +561,11 @@ impl<S: PollTransport + Unpin, R: Role + Unpin> Stream for Receiver<S, R> {
         let came = ready!(this.poll_take::<Whole>(cx))?;
         let write_waker = Waker::from(Arc::clone(&this.shared.wakers));
         let both = &mut *lock(&this.shared.both);
-        match came.take::<Whole, R>(&mut this.inbound, &mut both.outbound) {
+        match came.take::<Whole>(&mut this.inbound) {
             Ok(message) => Poll::Ready(message.map(|message| Ok(message.into()))),
             Err(error) => {
                 // Written here as far as the transport takes it at once, and by the next poll otherwise.
+                both.outbound.fail(error);
                 both.outbound.take_failure();
                 if let Some(mut outgoing) = both.outgoing() {
                     let _ = outgoing.poll_flush(&mut Context::from_waker(&write_waker));

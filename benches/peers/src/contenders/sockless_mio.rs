@@ -169,7 +169,7 @@ impl Echo {
             match action {
                 Action::Take => {
                     let (inbound, outbound) = endpoint.split_mut();
-                    if let Ok(Some(message)) = inbound.message(outbound) {
+                    if let Ok(Some(message)) = inbound.message() {
                         // A long one is written from where it stands.
                         let fed = outbound.feed_through(message, |slices| {
                             let slices = slices.map(IoSlice::new);

@@ -1,0 +1,164 @@
+//! The two directions of an endpoint at work together.
+//!
+//! Owns: what one direction has to know of the other, and what is to be done next. Must not know: where either
+//! lives, in one value or on two tasks; sockets, runtimes, clocks.
+
+use super::action::{Action, WriteSide};
+use super::inbound::{Inbound, Step, Unit};
+use super::outbound::Outbound;
+use super::turn::Turn;
+use crate::error::ProtocolError;
+use crate::parked::Parked;
+use crate::role::Role;
+use crate::time::{Timestamp, Wake};
+
+/// Both directions of one [`Endpoint`](super::Endpoint), for whoever keeps them apart: on two tasks, say, with a lock
+/// around the sending one.
+///
+/// Neither direction knows the other. What the receiving one finds, it keeps until it is brought to the sending one,
+/// which happens here.
+pub struct Directions<'e, R> {
+    inbound: &'e mut Inbound,
+    outbound: &'e mut Outbound<R>,
+}
+
+impl<'e, R: Role> Directions<'e, R> {
+    /// Of one endpoint. Directions of two endpoints make no sense together, though nothing panics.
+    #[inline]
+    pub fn new(inbound: &'e mut Inbound, outbound: &'e mut Outbound<R>) -> Self {
+        Self { inbound, outbound }
+    }
+
+    /// What to do next towards a whole message. See [`Endpoint::poll`](super::Endpoint::poll).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    #[inline]
+    pub fn poll(&mut self, write: WriteSide) -> Result<Action, ProtocolError> {
+        if self.inbound.has_short() {
+            return Ok(Action::Take);
+        }
+        self.work(Unit::Message, write)
+    }
+
+    /// As [`poll`](Self::poll), where no short message was [found](Inbound::find_short).
+    #[cfg(any(feature = "futures-io", feature = "tokio"))]
+    #[inline]
+    pub(crate) fn poll_on(&mut self, write: WriteSide) -> Result<Action, ProtocolError> {
+        self.work(Unit::Message, write)
+    }
+
+    /// What to do next towards a piece of a message. See
+    /// [`Endpoint::poll_piece`](super::Endpoint::poll_piece).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    #[inline]
+    pub fn poll_piece(&mut self, write: WriteSide) -> Result<Action, ProtocolError> {
+        if self.inbound.has_short() {
+            return Ok(Action::Take);
+        }
+        self.work(Unit::Piece, write)
+    }
+
+    /// The transport ended; [`poll`](Self::poll) reports it in its turn.
+    pub fn eof(&mut self) {
+        self.exchange();
+        self.outbound.eof(self.inbound.eof());
+    }
+
+    /// The transport failed. See [`Endpoint::lost`](super::Endpoint::lost).
+    #[must_use]
+    pub fn lost(&mut self) -> bool {
+        self.exchange();
+        let unexpected = self.inbound.eof();
+        self.outbound.eof(unexpected);
+        self.outbound.write_ended();
+        if unexpected.is_some() {
+            // The adapter's error says more.
+            self.outbound.take_failure();
+        }
+        self.outbound.closed().is_some_and(|closed| match closed.error {
+            None => !closed.clean,
+            Some(_) => unexpected.is_some(),
+        })
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout), if nothing else happens before.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Wake {
+        self.outbound.poll_read_timeout(self.inbound.message_progress())
+    }
+
+    /// Tells the time; [`poll`](Self::poll) reports in its turn if a deadline has failed the connection.
+    pub fn handle_timeout(&mut self, now: Timestamp) {
+        // A failure is heard of before the next read.
+        self.outbound.handle_read_timeout(now, self.inbound.message_progress());
+    }
+
+    /// What is to be kept of the connection, if it is idle.
+    #[inline]
+    pub(crate) fn park(&mut self) -> Option<Parked> {
+        if self.inbound.is_idle() {
+            self.outbound.park()
+        } else {
+            None
+        }
+    }
+
+    /// Does what is to be done before anything can be taken or has to be waited for.
+    #[inline(never)]
+    fn work(&mut self, unit: Unit, write: WriteSide) -> Result<Action, ProtocolError> {
+        loop {
+            let step = self.inbound.work(unit);
+            self.exchange();
+            match step {
+                Step::Ready => return Ok(Action::Take),
+                Step::Read => return self.act(write),
+                Step::Owed if !self.inbound.turn().is_over() => self.outbound.queue_owed(),
+                Step::Owed | Step::Yield => return self.end_turn(),
+            }
+        }
+    }
+
+    /// Brings to each direction what it has to know of the other.
+    #[inline]
+    fn exchange(&mut self) {
+        self.outbound.accept(self.inbound.mailbox());
+        let spent = core::mem::take(&mut self.outbound.spent);
+        self.inbound.turn().spend(spent);
+    }
+
+    /// What to do where nothing is to be taken.
+    #[inline]
+    fn act(&mut self, write: WriteSide) -> Result<Action, ProtocolError> {
+        if self.outbound.is_ending() {
+            return self.act_at_end(write);
+        }
+        Ok(self.outbound.act(write))
+    }
+
+    /// As [`act`](Self::act), where the connection is ending.
+    #[inline(never)]
+    fn act_at_end(&mut self, write: WriteSide) -> Result<Action, ProtocolError> {
+        if let Some(error) = self.outbound.unheard_failure() {
+            self.inbound.fail(error);
+        }
+        if self.inbound.has_swallowed_enough() {
+            self.outbound.give_up();
+        }
+        self.outbound.act_at_end(write)
+    }
+
+    /// Ends this turn. What is owed to the peer is queued first: it would wait for the turns of all others.
+    #[cold]
+    fn end_turn(&mut self) -> Result<Action, ProtocolError> {
+        self.outbound.queue_owed();
+        *self.inbound.turn() = Turn::NEW;
+        Ok(Action::Yield)
+    }
+}
+
+debug_states!([R] Directions<'_, R>, |this| { inbound: this.inbound, outbound: this.outbound });
