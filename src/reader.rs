@@ -181,6 +181,13 @@ impl Reader {
         self.allowed_rsv = rsv;
     }
 
+    /// Which end of the connection this is.
+    #[cfg(feature = "alloc")]
+    #[inline]
+    pub(crate) const fn side(&self) -> Side {
+        self.side
+    }
+
     /// Whether nothing of a frame, a message or the end has come.
     pub(crate) const fn is_idle(&self) -> bool {
         matches!(self.state, State::Between)

@@ -452,8 +452,8 @@ impl<S: PollTransport, R: Role> Stream for WebSocket<S, R> {
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
         let found = this.parts.endpoint.get_mut().and_then(|endpoint| {
-            let (inbound, _) = endpoint.split_mut();
-            Whole::find(inbound)
+            let (inbound, outbound) = endpoint.split_mut();
+            Whole::find(outbound.side(), inbound)
         });
         let came = match found {
             Some(found) => Came::Found(found),

@@ -36,7 +36,7 @@ impl<'e, R: Role> Directions<'e, R> {
     /// As there.
     #[inline]
     pub fn poll(&mut self, write: WriteSide) -> Result<Action, ProtocolError> {
-        if self.inbound.has_short() {
+        if self.inbound.has_short(self.outbound.side()) {
             return Ok(Action::Take);
         }
         self.work(Unit::Message, write)
@@ -57,7 +57,7 @@ impl<'e, R: Role> Directions<'e, R> {
     /// As there.
     #[inline]
     pub fn poll_piece(&mut self, write: WriteSide) -> Result<Action, ProtocolError> {
-        if self.inbound.has_short() {
+        if self.inbound.has_short(self.outbound.side()) {
             return Ok(Action::Take);
         }
         self.work(Unit::Piece, write)
@@ -111,6 +111,16 @@ impl<'e, R: Role> Directions<'e, R> {
     /// Does what is to be done before anything can be taken or has to be waited for.
     #[inline(never)]
     fn work(&mut self, unit: Unit, write: WriteSide) -> Result<Action, ProtocolError> {
+        if self.inbound.waits(unit) {
+            self.exchange();
+            return self.act(write);
+        }
+        self.work_on(unit, write)
+    }
+
+    /// As [`work`](Self::work), where there is something to do, or may be.
+    #[inline(never)]
+    fn work_on(&mut self, unit: Unit, write: WriteSide) -> Result<Action, ProtocolError> {
         loop {
             let step = self.inbound.work(unit);
             self.exchange();
@@ -127,8 +137,9 @@ impl<'e, R: Role> Directions<'e, R> {
     #[inline]
     fn exchange(&mut self) {
         self.outbound.accept(self.inbound.mailbox());
-        let spent = core::mem::take(&mut self.outbound.spent);
-        self.inbound.turn().spend(spent);
+        if self.outbound.spent > 0 {
+            self.inbound.turn().spend(core::mem::take(&mut self.outbound.spent));
+        }
     }
 
     /// What to do where nothing is to be taken.

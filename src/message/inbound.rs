@@ -323,8 +323,8 @@ impl Inbound {
     /// Whether a short message is next among what was read, which can be taken: what [`poll`](Self::poll) and
     /// [`poll_piece`](Self::poll_piece) would find, for most messages.
     #[inline(always)]
-    pub(crate) fn has_short(&mut self) -> bool {
-        let Some(short) = self.find_short() else { return false };
+    pub(crate) fn has_short(&mut self, side: Side) -> bool {
+        let Some(short) = self.find_short(side) else { return false };
         self.ready = Ready::Short(Short {
             kind: short.kind,
             header_len: short.header_len as u8,
@@ -336,11 +336,11 @@ impl Inbound {
     /// As [`has_short`](Self::has_short), but what is found is not ready: it must be
     /// [taken](Self::take_short) at once.
     #[inline(always)]
-    pub(crate) fn find_short(&mut self) -> Option<ShortMessage> {
+    pub(crate) fn find_short(&mut self, side: Side) -> Option<ShortMessage> {
         if self.ready != Ready::Nothing || self.inflates() || self.turn.is_over() {
             return None;
         }
-        let short = self.reader.unmask_short(self.read_buffer.some_unread()?)?;
+        let short = self.reader.unmask_short(side, self.read_buffer.some_unread()?)?;
         self.turn.delivered();
         Some(short)
     }
@@ -348,7 +348,7 @@ impl Inbound {
     /// As [`has_short`](Self::has_short), where that is not all there is to do.
     #[inline(never)]
     fn finds_short(&mut self) -> bool {
-        self.has_short()
+        self.has_short(self.reader.side())
     }
 
     /// The short message that was found.
@@ -464,17 +464,19 @@ impl Inbound {
         }
     }
 
-    /// Works towards a whole message or a piece, where no short message was found.
+    /// Whether nothing follows from what was read, as far as that can be told at once.
     #[inline]
-    pub(super) fn work(&mut self, unit: Unit) -> Step {
-        let waits = match self.ready {
+    pub(super) fn waits(&mut self, unit: Unit) -> bool {
+        match self.ready {
             Ready::Await(least) => self.still_awaits(least, unit),
             Ready::Nothing => self.joining.is_none() && !self.inflates() && self.has_read_all(),
             _ => false,
-        };
-        if waits {
-            return Step::Read;
         }
+    }
+
+    /// Works towards a whole message or a piece, where no short message was found.
+    #[inline]
+    pub(super) fn work(&mut self, unit: Unit) -> Step {
         if self.turn.is_over() {
             return Step::Yield;
         }

@@ -303,7 +303,7 @@ impl<R: Role> Outbound<R> {
 
     /// Which end of the connection this is.
     #[inline]
-    pub(super) fn side(&self) -> Side {
+    pub(crate) fn side(&self) -> Side {
         self.send_half.writer.side()
     }
 

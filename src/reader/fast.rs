@@ -70,10 +70,10 @@ impl Reader {
     /// remembered; `None`, and nothing is changed, if there is none. Its text is still to be checked.
     #[cfg(feature = "alloc")]
     #[inline(always)]
-    pub(crate) fn unmask_short(&self, bytes: &mut [u8]) -> Option<ShortMessage> {
-        let short = self.short_message(bytes)?;
+    pub(crate) fn unmask_short(&self, side: Side, bytes: &mut [u8]) -> Option<ShortMessage> {
+        let short = self.short_message_to(side, bytes)?;
         let payload = bytes.get_mut(short.header_len..)?.get_mut(..short.len)?;
-        if self.side == Side::Server {
+        if side == Side::Server {
             unmask(payload, short.key);
         }
         Some(short)

@@ -15,7 +15,7 @@ use crate::event::Data;
 use crate::message::{Action, Directions, Inbound, Message, WriteSide};
 use crate::parked::Parked;
 use crate::reader::ShortMessage;
-use crate::role::Role;
+use crate::role::{Role, Side};
 
 /// What is received: whole messages or pieces.
 pub(super) trait Unit {
@@ -25,7 +25,7 @@ pub(super) trait Unit {
     type Found;
 
     /// Finds that, if it is there, so that it is taken at once.
-    fn find(inbound: &mut Inbound) -> Option<Self::Found>;
+    fn find(side: Side, inbound: &mut Inbound) -> Option<Self::Found>;
 
     /// The one that was found.
     fn take_found(found: Self::Found, inbound: &mut Inbound) -> Result<Self::Taken<'_>, ProtocolError>;
@@ -48,8 +48,8 @@ impl Unit for Whole {
     type Found = ShortMessage;
 
     #[inline(always)]
-    fn find(inbound: &mut Inbound) -> Option<ShortMessage> {
-        inbound.find_short()
+    fn find(side: Side, inbound: &mut Inbound) -> Option<ShortMessage> {
+        inbound.find_short(side)
     }
 
     #[inline(always)]
@@ -74,7 +74,7 @@ impl Unit for Part {
     type Found = Infallible;
 
     #[inline(always)]
-    fn find(_: &mut Inbound) -> Option<Infallible> {
+    fn find(_: Side, _: &mut Inbound) -> Option<Infallible> {
         None
     }
 
@@ -141,8 +141,8 @@ impl<'w, S: PollTransport, R: Role, U: Unit> Receive<'w, S, R, U> {
     /// What was read already, if that is all there is to do.
     #[inline(always)]
     fn find(&mut self) -> Option<(&'w mut WebSocket<S, R>, U::Found)> {
-        let (inbound, _) = self.socket.as_mut()?.parts.endpoint.get_mut()?.split_mut();
-        let found = U::find(inbound)?;
+        let (inbound, outbound) = self.socket.as_mut()?.parts.endpoint.get_mut()?.split_mut();
+        let found = U::find(outbound.side(), inbound)?;
         Some((self.socket.take()?, found))
     }
 
@@ -263,7 +263,7 @@ pub(super) fn drive<S: PollTransport, R: Role, U: Unit>(
                     Poll::Ready(Ok(count)) => {
                         inbound.filled(count);
                         outgoing.outbound.did_read();
-                        if let Some(found) = U::find(inbound) {
+                        if let Some(found) = U::find(outgoing.outbound.side(), inbound) {
                             return Poll::Ready(Ok(Came::Found(found)));
                         }
                     }

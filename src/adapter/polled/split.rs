@@ -283,7 +283,7 @@ impl<S: PollTransport, R: Role> Receiver<S, R> {
             };
             let mut outgoing = Outgoing { link, outbound };
             let mut write = Context::from_waker(&write_waker);
-            let came = match U::find(inbound) {
+            let came = match U::find(outgoing.outbound.side(), inbound) {
                 Some(found) => Poll::Ready(Ok(Came::Found(found))),
                 None => {
                     let _ = outgoing.advance_started(&mut write);
