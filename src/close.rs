@@ -1,6 +1,7 @@
 //! Close frames: status codes and reasons that may cross the wire (RFC 6455 sections 5.5.1 and 7.4).
-//!
-//! Owns: which codes and reasons are valid. Must not know: the closing handshake, which `closing` keeps.
+//
+// Owns: which codes and reasons are valid.
+// Must not know: the closing handshake, which `closing` keeps.
 
 use core::fmt;
 use core::num::NonZeroU16;

@@ -1,7 +1,8 @@
 //! How a connection ends: the closing handshake's state and what to do with the transport (RFC 6455 section
 //! 7).
-//!
-//! Owns: what both halves' facts mean together. Must not know: the halves themselves, or any transport.
+//
+// Owns: what both halves' facts mean together.
+// Must not know: the halves themselves, or any transport.
 
 use crate::close::CloseCode;
 use crate::error::ProtocolError;

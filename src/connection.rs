@@ -1,7 +1,7 @@
 //! One connection after its opening handshake: both halves and its timers.
-//!
-//! Owns: its settings, and passing what the reader met on to whoever conducts the connection. Must not know:
-//! buffers, sockets, or any clock.
+//
+// Owns: its settings, and passing what the reader met on to whoever conducts the connection.
+// Must not know: buffers, sockets, or any clock.
 
 use crate::close::CloseFrame;
 use crate::closing::{Closed, ReadyState, TransportAction};

@@ -1,7 +1,7 @@
 //! Every timer of a connection, as data (RFC 6455 sections 5.5.2 and 7.1.1 leave them to the endpoints).
-//!
-//! Owns: which deadlines run and when the next one passes. Must not know: a clock, frames, or what a passed
-//! deadline does to the connection.
+//
+// Owns: which deadlines run and when the next one passes.
+// Must not know: a clock, frames, or what a passed deadline does to the connection.
 
 use core::num::NonZeroU64;
 use core::time::Duration;

@@ -1,6 +1,7 @@
 //! A source of masking keys and nonces for those who have an operating system.
-//!
-//! Owns: a cryptographic generator and its seed. Must not know: what the bytes are for.
+//
+// Owns: a cryptographic generator and its seed.
+// Must not know: what the bytes are for.
 
 use chacha20::rand_core::{Rng, SeedableRng};
 use chacha20::ChaCha8Rng;

@@ -1,8 +1,8 @@
 //! Errors of the frame engine.
-//!
-//! Owns: what the peer can do wrong ([`ProtocolError`], which knows its close code) and what our own caller
-//! can do wrong ([`SendError`], [`BufferTooSmall`]). Must not know: sockets, adapters, or the opening
-//! handshake, whose errors live beside it.
+//
+// Owns: what the peer can do wrong (`ProtocolError`, which knows its close code) and what our own caller can
+// do wrong (`SendError`, `BufferTooSmall`).
+// Must not know: sockets, adapters, or the opening handshake, whose errors are in `handshake`.
 
 use core::fmt;
 

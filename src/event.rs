@@ -1,6 +1,7 @@
 //! What the reader reports.
-//!
-//! Owns: the events of one connection. Must not know: how bytes become events.
+//
+// Owns: the events of one connection.
+// Must not know: how bytes become events.
 
 use crate::close::CloseCode;
 use crate::frame::{MessageKind, Rsv};

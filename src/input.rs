@@ -1,6 +1,7 @@
 //! Bytes just received, being consumed.
-//!
-//! Owns: how much of one read was used. Must not know: what the bytes mean.
+//
+// Owns: how much of one read was used.
+// Must not know: what the bytes mean.
 
 /// A cursor over bytes just received.
 ///

@@ -1,6 +1,7 @@
 //! What an endpoint takes from a peer (RFC 6455 section 10.4).
-//!
-//! Owns: the bounds of one connection's input. Must not know: who enforces them.
+//
+// Owns: the bounds of one connection's input.
+// Must not know: who enforces them.
 
 use crate::tolerance::Tolerances;
 

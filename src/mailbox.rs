@@ -1,7 +1,7 @@
 //! What is owed to the peer: the newest Pong and the first Close.
-//!
-//! Owns: the two slots between a reader and a writer, in bounded memory. Must not know: how replies are
-//! written, nor whether the writer has sent a Close already.
+//
+// Owns: the two slots between a reader and a writer, in bounded memory.
+// Must not know: how replies are written, nor whether the writer has sent a Close already.
 
 use crate::close::CloseCode;
 use crate::error::ProtocolError;

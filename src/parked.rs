@@ -1,6 +1,7 @@
 //! A parked connection: what is left of one that waits for the peer's next message.
-//!
-//! Owns: what such a connection keeps. Must not know: where it is kept meanwhile, or who wakes it.
+//
+// Owns: what such a connection keeps.
+// Must not know: where it is kept meanwhile, or who wakes it.
 
 use crate::deadline::{Signs, Timeouts};
 use crate::frame::Rsv;

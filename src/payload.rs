@@ -1,6 +1,7 @@
 //! What may be sent: payloads that cannot be invalid by type.
-//!
-//! Owns: the bounds of payloads. Must not know: frames.
+//
+// Owns: the bounds of payloads.
+// Must not know: frames.
 
 use crate::event::Data;
 use crate::frame::{MessageKind, Rsv};

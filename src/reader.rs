@@ -1,7 +1,7 @@
 //! Bytes to events: the receiving half of RFC 6455 sections 5 and 7.
-//!
-//! Owns: the frame that is coming, the message it belongs to, and what the peer's frames oblige us to answer.
-//! Must not know: what was sent, the transport, or time.
+//
+// Owns: the frame that is coming, the message it belongs to, and what the peer's frames oblige us to answer.
+// Must not know: what was sent, the transport, or time.
 
 mod control;
 mod fast;

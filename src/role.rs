@@ -1,7 +1,7 @@
 //! Client and server as types (RFC 6455 section 5.1): who masks, and where masking keys come from.
-//!
-//! Owns: the difference between the two ends. Must not know: frames in progress, or any source of randomness
-//! but the caller's.
+//
+// Owns: the difference between the two ends.
+// Must not know: frames in progress, or any source of randomness but the caller's.
 
 use crate::error::EntropyError;
 use crate::frame::MaskingKey;

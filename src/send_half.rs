@@ -1,7 +1,7 @@
 //! How a connection is conducted to its end: the sending half, and what it must know of the receiving one.
-//!
-//! Owns: what both directions mean together, the closing handshake and the deadlines. Must not know: where
-//! the reader lives, on this task or on another; buffers, sockets, or any clock.
+//
+// Owns: what both directions mean together, the closing handshake and the deadlines.
+// Must not know: where the reader lives, on this task or on another; buffers, sockets, or any clock.
 
 use crate::close::CloseCode;
 use crate::closing::{Closed, Ending, ReadyState, TransportAction};

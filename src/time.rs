@@ -1,6 +1,7 @@
 //! Time as data: the engine has no clock.
-//!
-//! Owns: points in time and when to wake. Must not know: any clock.
+//
+// Owns: points in time and when to wake.
+// Must not know: any clock.
 
 use core::num::NonZeroU64;
 use core::time::Duration;

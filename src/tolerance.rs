@@ -1,6 +1,7 @@
 //! Departures from the RFCs that peers of the field make, each with a name (RFC 9413 is about their price).
-//!
-//! Owns: the names, and which are on by default. Must not know: who judges by them.
+//
+// Owns: the names, and which are on by default.
+// Must not know: who judges by them.
 
 use core::fmt;
 use core::str::FromStr;

@@ -1,6 +1,7 @@
 //! UTF-8 checked as it comes, in pieces of any size (RFC 6455 section 8.1, RFC 3629).
-//!
-//! Owns: what may follow in a character whose end has not come. Must not know: frames or messages.
+//
+// Owns: what may follow in a character whose end has not come.
+// Must not know: frames or messages.
 
 /// Checks one text of any length, piece by piece, and fails at the first octet that no text could hold there.
 ///

@@ -1,7 +1,7 @@
 //! Messages to bytes: the sending half of RFC 6455 sections 5 and 7.
-//!
-//! Owns: fragmentation, masking, the order of control frames, and whether a Close was sent. Must not know:
-//! what was received, beyond the replies that it obliges us to; the transport; time.
+//
+// Owns: fragmentation, masking, the order of control frames, and whether a Close was sent.
+// Must not know: what was received, beyond the replies that it obliges us to; the transport; time.
 
 mod stage;
 

@@ -1,13 +1,14 @@
 //! Blocking transports: anything that is [`Read`] and [`Write`].
 //!
-//! Owns: blocking reads and writes. Must not know: the protocol.
-//!
 //! With a transport that does not block, or that has a time limit, every operation may fail with
 //! [`WouldBlock`](io::ErrorKind::WouldBlock) or [`TimedOut`](io::ErrorKind::TimedOut); call it again later,
 //! nothing is lost.
 //!
 //! Where [`Timeouts`](crate::Timeouts) are set, the adapter sets the time limit of each read itself, and what
 //! is received keeps the time: timers move while [`recv`](WebSocket::recv) waits.
+//
+// Owns: blocking reads and writes.
+// Must not know: the protocol.
 
 mod clock;
 mod split;

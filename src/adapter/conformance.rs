@@ -1,7 +1,5 @@
 //! A test-suite that every adapter passes, for those who write one.
 //!
-//! Owns: what is asked of an adapter, and who has failed at what. Must not know: any one adapter.
-//!
 //! An adapter under test is a [`Subject`]: an echo server that runs over a [`Wire`], a transport in memory
 //! that gives its input in pieces of any size, takes some bytes of a write, makes its caller wait at every
 //! point, and fails or ends wherever a [`Script`] says. Whatever the [`Cut`], the same has to come out.
@@ -32,6 +30,9 @@
 //!
 //! An asynchronous adapter runs its tasks with [`run_tasks`], which polls only who was woken, and receives
 //! through [`interrupted`], which drops the future at every await.
+//
+// Owns: what is asked of an adapter, and who has failed at what.
+// Must not know: any one adapter.
 
 mod cases;
 mod script;

@@ -1,7 +1,7 @@
 //! All connections of a server, so that they can be closed together.
-//!
-//! Owns: who is there, and what they are told. Must not know: any transport, or what a connection does when it is
-//! told.
+//
+// Owns: who is there, and what they are told.
+// Must not know: any transport, or what a connection does when it is told.
 
 use alloc::string::String;
 use alloc::sync::Arc;

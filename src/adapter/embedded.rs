@@ -1,6 +1,7 @@
 //! The adapters `embedded_io` and `embedded_io_async`, which differ only in `async` and `.await`.
-//!
-//! Owns: the source of both, as macros. Must not know: which of the two it becomes.
+//
+// Owns: the source of both, as macros.
+// Must not know: which of the two it becomes.
 
 // A macro, because no other means of the language makes a function `async` in one place and not in another. What
 // differs is given as arguments:

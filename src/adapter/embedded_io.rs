@@ -1,7 +1,5 @@
 //! Blocking transports of firmware: anything that is [`Read`] and [`Write`] of `embedded-io`.
 //!
-//! Owns: blocking reads and writes. Must not know: the protocol.
-//!
 //! No allocator: the caller lends two buffers, through which messages of any length pass in pieces. No
 //! thread: one task reads and writes, and what is owed to the peer is written before each wait for input.
 //!
@@ -41,6 +39,9 @@
 //! to be given to [`feed_payload`](Outgoing::feed_payload). [`send`](WebSocket::send) and
 //! [`ping`](WebSocket::ping) do not tell whether all was queued already: who must know feeds, then flushes.
 //! An opening handshake cannot be resumed.
+//
+// Owns: blocking reads and writes.
+// Must not know: the protocol.
 
 super::embedded::socket!([] [] [] embedded_io);
 

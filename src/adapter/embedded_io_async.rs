@@ -1,7 +1,5 @@
 //! Asynchronous transports of firmware: anything that is [`Read`] and [`Write`] of `embedded-io-async`.
 //!
-//! Owns: awaiting reads and writes. Must not know: the protocol.
-//!
 //! No allocator: the caller lends two buffers, through which messages of any length pass in pieces. One
 //! task reads and writes, and what is owed to the peer is written before each wait for input.
 //!
@@ -36,6 +34,9 @@
 //! There is no clock here. Race [`recv`](WebSocket::recv) with a timer for
 //! [`poll_timeout`](WebSocket::poll_timeout); when the timer wins, tell the connection [what time it
 //! is](WebSocket::handle_timeout) and call `recv` again. Nothing is lost by dropping it.
+//
+// Owns: awaiting reads and writes.
+// Must not know: the protocol.
 
 use core::future::poll_fn;
 use core::task::Poll;

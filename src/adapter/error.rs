@@ -1,6 +1,7 @@
 //! What can go wrong on a real transport.
-//!
-//! Owns: the sum of the errors below. Must not know: any one transport.
+//
+// Owns: the sum of the errors below.
+// Must not know: any one transport.
 
 use core::fmt;
 use std::io;

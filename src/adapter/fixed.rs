@@ -1,7 +1,8 @@
 //! What the adapters without an allocator share: a [`Connection`](crate::Connection) in buffers that the
 //! caller lends.
-//!
-//! Owns: buffers, options, errors, and what is done next. Must not know: any one transport.
+//
+// Owns: buffers, options, errors, and what is done next.
+// Must not know: any one transport.
 
 mod driver;
 mod error;

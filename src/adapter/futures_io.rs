@@ -1,8 +1,6 @@
 //! The traits of `futures-io`, as smol and others have them: anything that is [`AsyncRead`] and
 //! [`AsyncWrite`].
 //!
-//! Owns: the terms of `futures-io`, which know no clock. Must not know: the protocol.
-//!
 //! The traits of `futures-io` have no clock, so **without [`FuturesIo::with_timer`] no timer runs**, whatever
 //! the settings say: not that of the opening handshake, no keep-alive, none for a peer that does not read. The
 //! functions of this module take a bare transport and are such; they are for transports that have a time limit
@@ -24,6 +22,9 @@
 //! ```
 //!
 //! A client opens its own by [`polled::client`] in the same way.
+//
+// Owns: the terms of `futures-io`, which know no clock.
+// Must not know: the protocol.
 
 use alloc::boxed::Box;
 use core::future::Future;

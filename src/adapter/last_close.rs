@@ -1,6 +1,7 @@
 //! The peer's Close, for the half of a connection that did not read it.
-//!
-//! Owns: a copy of it. Must not know: the halves, or what a Close means.
+//
+// Owns: a copy of it.
+// Must not know: the halves, or what a Close means.
 
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;

@@ -1,9 +1,5 @@
 //! Adapters: connections on real transports.
 //!
-//! Owns: reading and writing. Must not know: the protocol. An adapter asks what to do next, does it, and
-//! reports; if two adapters would need the same decision, it belongs below them. For those with an allocator
-//! that is `message::Endpoint`; for those in buffers that the caller lends, a driver of their own.
-//!
 //! # What an application decides
 //!
 //! Dialling is left to the application, which knows its addresses: RFC 6455 section 4.1 lets one connection
@@ -14,6 +10,12 @@
 //!
 //! After an abnormal closure a client waits before it connects again, at first a random time of up to five
 //! seconds (6455-7.2.3-1), then longer each time, up to a bound (6455-7.2.3-2).
+//
+// Owns: reading and writing.
+// Must not know: the protocol.
+// An adapter asks what to do next, does it, and reports; if two adapters would need the same decision, it
+// belongs below them. For those with an allocator that is `message::Endpoint`; for those in buffers that the
+// caller lends, a driver of their own.
 
 #[cfg(feature = "std")]
 pub mod blocking;

@@ -1,6 +1,7 @@
 //! The opening handshake with the buffers that it needs: what the adapters share of it.
-//!
-//! Owns: options, and turning received bytes into an answer to write. Must not know: any transport.
+//
+// Owns: options, and turning received bytes into an answer to write.
+// Must not know: any transport.
 
 use alloc::boxed::Box;
 use alloc::string::String;

@@ -1,6 +1,7 @@
 //! Why an opening handshake failed.
-//!
-//! Owns: the error and what it reports of the server's answer. Must not know: how the handshake is done, or any transport.
+//
+// Owns: the error and what it reports of the server's answer.
+// Must not know: how the handshake is done, or any transport.
 
 use alloc::boxed::Box;
 use alloc::string::String;

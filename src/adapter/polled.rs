@@ -1,6 +1,7 @@
 //! Transports that are polled: what all asynchronous runtimes have in common.
-//!
-//! Owns: polling, and which task is woken. Must not know: the protocol, or any one runtime.
+//
+// Owns: polling, and which task is woken.
+// Must not know: the protocol, or any one runtime.
 
 mod endpoint_slot;
 #[cfg(all(feature = "handshake", feature = "rng"))]

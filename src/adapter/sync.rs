@@ -1,7 +1,7 @@
 //! The locks that halves share.
-//!
-//! Owns: which locks these are; a model checker brings its own (`--cfg shuttle`). Must not know: what is
-//! locked.
+//
+// Owns: which locks these are; a model checker brings its own (`--cfg shuttle`).
+// Must not know: what is locked.
 
 #[cfg(not(shuttle))]
 pub(crate) use std::sync::{Condvar, Mutex, MutexGuard};

@@ -1,6 +1,7 @@
 //! The buffers that the connections of one thread share.
-//!
-//! Owns: one set a thread. Must not know: what stands in them.
+//
+// Owns: one set a thread.
+// Must not know: what stands in them.
 
 use core::cell::RefCell;
 

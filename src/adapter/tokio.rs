@@ -1,6 +1,7 @@
 //! Tokio: anything that is [`AsyncRead`] and [`AsyncWrite`], with tokio's clock.
-//!
-//! Owns: the terms of tokio. Must not know: the protocol.
+//
+// Owns: the terms of tokio.
+// Must not know: the protocol.
 
 use alloc::boxed::Box;
 use core::future::Future as _;

@@ -1,7 +1,7 @@
 //! The codec's state for one direction, which outlives a message.
-//!
-//! Owns: making it, driving one step of the codec, and keeping its counters small. Must not know: messages, limits, or
-//! where a context is kept between messages.
+//
+// Owns: making it, driving one step of the codec, and keeping its counters small.
+// Must not know: messages, limits, or where a context is kept between messages.
 
 use zlib_rs::{Deflate, DeflateConfig, Inflate, InflateFlush, Status};
 

@@ -1,6 +1,7 @@
 //! Messages to compressed octets (RFC 7692 sections 6.1 and 7.2.1).
-//!
-//! Owns: the window that was agreed on, and where a message ends. Must not know: frames.
+//
+// Owns: the window that was agreed on, and where a message ends.
+// Must not know: frames.
 
 use core::fmt;
 

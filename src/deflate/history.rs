@@ -1,6 +1,7 @@
 //! The last octets of a stream.
-//!
-//! Owns: a ring. Must not know: what the octets mean.
+//
+// Owns: a ring.
+// Must not know: what the octets mean.
 
 use alloc::vec::Vec;
 

@@ -1,6 +1,7 @@
 //! Compressed octets to messages (RFC 7692 sections 6.2 and 7.2.2).
-//!
-//! Owns: the bounds on what comes out, where a message ends, and its UTF-8. Must not know: frames.
+//
+// Owns: the bounds on what comes out, where a message ends, and its UTF-8.
+// Must not know: frames.
 
 use alloc::vec::Vec;
 use core::fmt;

@@ -1,11 +1,11 @@
 //! permessage-deflate (RFC 7692): messages that are compressed one by one.
 //!
-//! Owns: what can be negotiated (always there, without an allocator), and the codec (feature `deflate`). Must
-//! not know: header fields, frames, connections.
-//!
 //! Compressing what an attacker can choose next to a secret lets the attacker measure the secret (RFC 7692
 //! section 8; 7692-8-1): send such messages uncompressed, by
 //! [`Payload::with_compression`](crate::Payload::with_compression).
+//
+// Owns: what can be negotiated (always there, without an allocator), and the codec (feature `deflate`).
+// Must not know: header fields, frames, connections.
 
 #[cfg(feature = "deflate")]
 mod context;

@@ -1,7 +1,7 @@
 //! What the negotiation of permessage-deflate offers, accepts and settles (RFC 7692 section 7.1).
-//!
-//! Owns: the four parameters and how an answer follows from an offer. Must not know: how they are written in
-//! a header field.
+//
+// Owns: the four parameters and how an answer follows from an offer.
+// Must not know: how they are written in a header field.
 
 use crate::role::Side;
 

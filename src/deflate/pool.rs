@@ -1,6 +1,7 @@
 //! Contexts that nobody uses just now.
-//!
-//! Owns: keeping some for the next message. Must not know: whose they were; they come back empty.
+//
+// Owns: keeping some for the next message.
+// Must not know: whose they were; they come back empty.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;

@@ -1,6 +1,7 @@
 //! How much effort and memory compression may take.
-//!
-//! Owns: the dials of the sending direction. Must not know: the codec.
+//
+// Owns: the dials of the sending direction.
+// Must not know: the codec.
 
 /// How messages are compressed.
 ///

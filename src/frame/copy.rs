@@ -1,6 +1,7 @@
 //! Payloads that are not masked, on their way into a frame.
-//!
-//! Owns: how few octets are copied without a call. Must not know: frames, or where they go.
+//
+// Owns: how few octets are copied without a call.
+// Must not know: frames, or where they go.
 
 /// Copies a payload to as many octets. One of `N` to twice `N` octets is its two ends, which may overlap:
 /// that takes less than a call.

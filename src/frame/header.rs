@@ -1,6 +1,7 @@
 //! Frame headers: 2 to 14 bytes before the payload (RFC 6455 section 5.2).
-//!
-//! Owns: every header that bits can express. Must not know: which of them are legal.
+//
+// Owns: every header that bits can express.
+// Must not know: which of them are legal.
 
 use super::{MaskingKey, Opcode, Rsv};
 

@@ -1,6 +1,7 @@
 //! Masking (RFC 6455 section 5.3): octet i of the payload is XORed with octet i mod 4 of the masking key.
-//!
-//! Owns: the transformation, resumable at any octet. Must not know: where keys come from or who must mask.
+//
+// Owns: the transformation, resumable at any octet.
+// Must not know: where keys come from or who must mask.
 
 use super::simd::{self, Lanes};
 

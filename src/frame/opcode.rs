@@ -1,6 +1,7 @@
 //! Opcodes and reserved bits (RFC 6455 sections 5.2 and 11.8).
-//!
-//! Owns: the values and their names. Must not know: which of them are legal where.
+//
+// Owns: the values and their names.
+// Must not know: which of them are legal where.
 
 use core::fmt;
 

@@ -1,6 +1,7 @@
 //! Loops compiled for wider vectors than the target vouches for.
-//!
-//! Owns: the choice of vectors, at run time. Must not know: what the loops do.
+//
+// Owns: the choice of vectors, at run time.
+// Must not know: what the loops do.
 
 /// A loop over octets that gains by wide vectors.
 pub(super) trait Kernel {

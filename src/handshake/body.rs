@@ -1,7 +1,7 @@
 //! The body of a response that did not open a WebSocket (RFC 9112 sections 6 and 7).
-//!
-//! Owns: where the body ends, and taking the chunks out of it. Must not know: what the body is for, or any
-//! storage: octets are lent from the input.
+//
+// Owns: where the body ends, and taking the chunks out of it.
+// Must not know: what the body is for, or any storage: octets are lent from the input.
 
 use core::fmt;
 

@@ -1,6 +1,7 @@
 //! How far bytes go that may stand together (RFC 9110 sections 5.5 and 5.6.2, RFC 3986 section 3).
-//!
-//! Owns: which bytes are a token's, a target's, a host's, or text. Must not know: lines, or what they mean.
+//
+// Owns: which bytes are a token's, a target's, a host's, or text.
+// Must not know: lines, or what they mean.
 
 /// What stands before the first byte that ends it, and from there on.
 pub(crate) fn split_where(bytes: &[u8], ends: impl Fn(u8) -> bool) -> (&[u8], &[u8]) {

@@ -1,10 +1,10 @@
 //! The client's side of the opening handshake (RFC 6455 section 4.1).
 //!
-//! Owns: the request, and judging the response. Must not know: frames, sockets, names, TLS, or where nonces
-//! come from.
-//!
 //! Redirects are reported, never followed; whoever follows one must not take credentials or cookies to
 //! another origin (T-CLI-1). Extensions are offered by the caller, who registers private names (6455-9.1-4).
+//
+// Owns: the request, and judging the response.
+// Must not know: frames, sockets, names, TLS, or where nonces come from.
 
 use core::fmt;
 

@@ -1,7 +1,7 @@
 //! How permessage-deflate stands in `Sec-WebSocket-Extensions` (RFC 7692 sections 5.1 and 7.1).
-//!
-//! Owns: the extension's name, and how its four parameters are written and read. Must not know: which offers
-//! are made or accepted.
+//
+// Owns: the extension's name, and how its four parameters are written and read.
+// Must not know: which offers are made or accepted.
 
 use super::fields::{check_value, iter_value, Extension, Parameter};
 use super::head_writer::HeadWriter;

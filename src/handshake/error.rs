@@ -1,6 +1,7 @@
 //! What a peer can do wrong in the opening handshake.
-//!
-//! Owns: the HTTP status of each failure. Must not know: how a rejection is written.
+//
+// Owns: the HTTP status of each failure.
+// Must not know: how a rejection is written.
 
 use core::fmt;
 

@@ -1,7 +1,8 @@
 //! Lists in header fields: tokens, and extensions with their parameters (RFC 9110 section 5.6, RFC 6455
 //! section 9.1).
-//!
-//! Owns: the two grammars, over any number of lines. Must not know: which names mean anything.
+//
+// Owns: the two grammars, over any number of lines.
+// Must not know: which names mean anything.
 
 use core::fmt;
 

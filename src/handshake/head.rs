@@ -1,6 +1,7 @@
 //! Collecting the head of a request or a response, from any split of the input.
-//!
-//! Owns: where lines and the head end, and which lines are put up with. Must not know: what its fields mean.
+//
+// Owns: where lines and the head end, and which lines are put up with.
+// Must not know: what its fields mean.
 
 use core::fmt;
 

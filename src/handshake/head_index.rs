@@ -1,6 +1,7 @@
 //! What is where in a head: its start line, its header lines, and the fields that a handshake knows.
-//!
-//! Owns: noting it line by line, once. Must not know: what any value may be, or how a head comes in.
+//
+// Owns: noting it line by line, once.
+// Must not know: what any value may be, or how a head comes in.
 
 use super::byte_class::{is_tchar, is_text, split_where, token_len};
 use super::error::HandshakeError;

@@ -1,7 +1,7 @@
 //! Writing heads that cannot be anything else (RFC 9112 sections 2.2 and 5).
-//!
-//! Owns: the bytes of a head in a caller's buffer, and the refusal of whatever would inject another line.
-//! Must not know: which fields a handshake needs.
+//
+// Owns: the bytes of a head in a caller's buffer, and the refusal of whatever would inject another line.
+// Must not know: which fields a handshake needs.
 
 use core::fmt;
 

@@ -1,6 +1,7 @@
 //! Lines of HTTP/1.1 messages, strictly (RFC 9112 sections 2 to 5).
-//!
-//! Owns: start lines, header lines, and which bytes may stand where. Must not know: what any field means.
+//
+// Owns: start lines, header lines, and which bytes may stand where.
+// Must not know: what any field means.
 
 use core::fmt;
 

@@ -1,7 +1,8 @@
 //! `Sec-WebSocket-Key` and `Sec-WebSocket-Accept` (RFC 6455 sections 4.1, 4.2.2 and 11.3).
-//!
-//! Owns: the proof that a server understood the handshake. Must not know: heads. SHA-1 is no secret-keeper
-//! here and needs no collision resistance (section 10.8).
+//
+// Owns: the proof that a server understood the handshake.
+// Must not know: heads.
+// SHA-1 is good enough here: it keeps no secret, and collisions do no harm (section 10.8).
 
 use base64::engine::general_purpose::STANDARD;
 use base64::Engine as _;

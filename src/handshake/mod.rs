@@ -1,6 +1,7 @@
 //! The opening handshake (RFC 6455 section 4) over HTTP/1.1, both roles, in storage that the caller owns.
-//!
-//! Owns: what both roles share of it. Must not know: frames, sockets, or an allocator.
+//
+// Owns: what both roles share of it.
+// Must not know: frames, sockets, or an allocator.
 
 mod body;
 mod byte_class;

@@ -1,12 +1,15 @@
 //! Which web pages may connect (RFC 6455 sections 4.2.2 and 10.2).
-//!
-//! Owns: comparing an origin with a policy. Must not know: the rest of the request. An origin is what a
-//! browser says of the page; other clients may say anything, so it authenticates nobody (6455-10.1-1).
+//
+// Owns: comparing an origin with a policy.
+// Must not know: the rest of the request.
 
 use super::scheme::split_scheme;
 
 /// The choice that every server has to make: without one, any page that a user visits could act in their
 /// name.
+///
+/// An origin is what a browser says of the page. Other clients may send any origin, so it authenticates nobody
+/// (6455-10.1-1).
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OriginPolicy<'p> {

@@ -1,8 +1,10 @@
 //! A tunnel through an HTTP proxy (RFC 6455 section 4.1, RFC 9110 section 9.3.6), the client's side.
 //!
-//! Owns: the CONNECT request, and judging the answer. Must not know: which proxy to ask, or what goes through
-//! the tunnel. Proxy auto-configuration is asked by the `ws:` or `wss:` URI itself (6455-4.1-7). For an
-//! HTTP/2 hop behind the proxy (RFC 8441 section 7) the tunnel comes first as well.
+//! Which proxy to use is decided before. A proxy auto-configuration script is asked with the `ws:` or `wss:` URI
+//! itself (6455-4.1-7). Where the server speaks HTTP/2 (RFC 8441 section 7), the tunnel comes first as well.
+//
+// Owns: the CONNECT request, and judging the answer.
+// Must not know: which proxy to ask, or what goes through the tunnel.
 
 use core::fmt;
 

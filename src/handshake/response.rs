@@ -1,6 +1,7 @@
 //! Waiting for the response to a request of ours (RFC 9110 section 15).
-//!
-//! Owns: passing over interim responses, and that a failure stays one. Must not know: what was asked for.
+//
+// Owns: passing over interim responses, and that a failure stays one.
+// Must not know: what was asked for.
 
 use super::error::HandshakeError;
 use super::head::ResponseHead;

@@ -1,6 +1,7 @@
 //! The rules that single parts of a request must keep (RFC 6455 section 4.2.1, RFC 9112 sections 3 and 6).
-//!
-//! Owns: judging each of them. Must not know: what a request comes to, or answers.
+//
+// Owns: judging each of them.
+// Must not know: what a request comes to, or answers.
 
 use super::byte_class::{is_name_byte, split_where};
 use super::error::HandshakeError;

@@ -1,6 +1,7 @@
 //! The schemes of URIs (RFC 3986 section 3.1).
-//!
-//! Owns: finding a scheme, and what it says of the rest. Must not know: requests, or which schemes are accepted.
+//
+// Owns: finding a scheme, and what it says of the rest.
+// Must not know: requests, or which schemes are accepted.
 
 use super::byte_class::split_where;
 

@@ -1,6 +1,7 @@
 //! The server's side of the opening handshake (RFC 6455 section 4.2).
-//!
-//! Owns: judging requests, accepting and rejecting them. Must not know: frames, sockets, clocks.
+//
+// Owns: judging requests, accepting and rejecting them.
+// Must not know: frames, sockets, clocks.
 
 use core::fmt;
 

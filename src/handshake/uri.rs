@@ -1,6 +1,7 @@
 //! `ws:` and `wss:` URIs (RFC 6455 section 3, RFC 3986).
-//!
-//! Owns: the parts of a URI and how they stand in a request. Must not know: names, addresses, or TLS.
+//
+// Owns: the parts of a URI and how they stand in a request.
+// Must not know: names, addresses, or TLS.
 
 use core::fmt;
 

@@ -1,6 +1,7 @@
 //! URIs as people have them, made into ones that can be sent (WHATWG URL, RFC 3986 section 5).
-//!
-//! Owns: encoding what was not encoded, references, and credentials. Must not know: names, addresses, or TLS.
+//
+// Owns: encoding what was not encoded, references, and credentials.
+// Must not know: names, addresses, or TLS.
 
 use alloc::string::String;
 use alloc::vec::Vec;

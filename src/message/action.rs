@@ -1,6 +1,7 @@
 //! What an endpoint and its adapter tell each other.
-//!
-//! Owns: the steps that an adapter takes, and what it says of its transport. Must not know: how a step is chosen.
+//
+// Owns: the steps that an adapter takes, and what it says of its transport.
+// Must not know: how a step is chosen.
 
 /// What an adapter does next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

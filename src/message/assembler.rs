@@ -1,6 +1,7 @@
 //! Whole messages without an allocator.
-//!
-//! Owns: joining pieces in storage that the caller lends. Must not know: connections.
+//
+// Owns: joining pieces in storage that the caller lends.
+// Must not know: connections.
 
 use super::Message;
 use crate::error::ProtocolError;

@@ -1,6 +1,7 @@
 //! The buffers that endpoints share.
-//!
-//! Owns: buffers that no endpoint needs at the moment. Must not know: what stands in them, or who asks.
+//
+// Owns: buffers that no endpoint needs at the moment.
+// Must not know: what stands in them, or who asks.
 
 use alloc::vec::Vec;
 

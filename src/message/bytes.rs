@@ -1,6 +1,7 @@
 //! Parts of a buffer that are told by where they stand.
-//!
-//! Owns: moving one, and what there is where none can be. Must not know: what stands in them.
+//
+// Owns: moving one, and what there is where none can be.
+// Must not know: what stands in them.
 
 use core::ops::Range;
 

@@ -1,6 +1,7 @@
 //! A message that is compressed over several turns.
-//!
-//! Owns: what whoever feeds it keeps between the turns. Must not know: how it is compressed, or what is queued.
+//
+// Owns: what whoever feeds it keeps between the turns.
+// Must not know: how it is compressed, or what is queued.
 
 use alloc::boxed::Box;
 #[cfg(feature = "deflate")]

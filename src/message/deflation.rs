@@ -1,6 +1,7 @@
 //! The messages that go out compressed.
-//!
-//! Owns: which ones do, and their octets on the way into the write queue. Must not know: how they are compressed.
+//
+// Owns: which ones do, and their octets on the way into the write queue.
+// Must not know: how they are compressed.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;

@@ -1,7 +1,7 @@
 //! The two directions of an endpoint at work together.
-//!
-//! Owns: what one direction has to know of the other, and what is to be done next. Must not know: where either
-//! lives, in one value or on two tasks; sockets, runtimes, clocks.
+//
+// Owns: what one direction has to know of the other, and what is to be done next.
+// Must not know: where either lives, in one value or on two tasks; sockets, runtimes, clocks.
 
 use super::action::{Action, WriteSide};
 use super::inbound::{Inbound, Step, Unit};

@@ -1,7 +1,7 @@
 //! An endpoint of RFC 6455 with its buffers, still without a socket: what every adapter drives.
-//!
-//! Owns: the order of reading, writing and closing, so that adapters hold no protocol logic. Must not know:
-//! sockets, runtimes, clocks.
+//
+// Owns: the order of reading, writing and closing, so that adapters hold no protocol logic.
+// Must not know: sockets, runtimes, clocks.
 
 use super::action::{Action, WriteSide};
 #[cfg(feature = "deflate")]

@@ -1,7 +1,7 @@
 //! The receiving direction of an endpoint: from what was read to messages.
-//!
-//! Owns: the read buffer, the reader, and what is ready to be taken. Must not know: sockets, runtimes,
-//! clocks, or where the sending direction lives.
+//
+// Owns: the read buffer, the reader, and what is ready to be taken.
+// Must not know: sockets, runtimes, clocks, or where the sending direction lives.
 
 use alloc::boxed::Box;
 

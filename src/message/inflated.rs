@@ -1,6 +1,7 @@
 //! How far inflating has come.
-//!
-//! Owns: what one step of it reports, with the codec or without. Must not know: what is inflated.
+//
+// Owns: what one step of it reports, with the codec or without.
+// Must not know: what is inflated.
 
 /// What inflating came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

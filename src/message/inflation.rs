@@ -1,6 +1,7 @@
 //! The compressed message that is coming.
-//!
-//! Owns: what was inflated of it, until that is taken. Must not know: frames, or how it was compressed.
+//
+// Owns: what was inflated of it, until that is taken.
+// Must not know: frames, or how it was compressed.
 
 use alloc::vec::Vec;
 

@@ -1,7 +1,8 @@
 //! Whole messages (RFC 6455 section 6), and the buffers that hold them.
-//!
-//! Owns: assembling what came in pieces, queueing what is to be sent, and the order in which an adapter reads
-//! and writes. Must not know: sockets, runtimes, or the opening handshake.
+//
+// Owns: assembling what came in pieces, queueing what is to be sent, and the order in which an adapter reads
+// and writes.
+// Must not know: sockets, runtimes, or the opening handshake.
 
 #[cfg(feature = "alloc")]
 mod action;

@@ -1,7 +1,8 @@
 //! What stands for compression where the codec is not built: nothing, so that the endpoint's code for it is
 //! never reached and costs nothing.
-//!
-//! Owns: the shapes of `inflation` and `deflation`. Must not know: anything.
+//
+// Owns: the shapes of `inflation` and `deflation`.
+// Must not know: anything.
 
 use alloc::vec::Vec;
 

@@ -1,7 +1,7 @@
 //! The sending direction of an endpoint: from messages to what is to be written.
-//!
-//! Owns: the bounded queue of output, the writer, and how the connection ends. Must not know: sockets,
-//! runtimes, clocks, or where the receiving direction lives.
+//
+// Owns: the bounded queue of output, the writer, and how the connection ends.
+// Must not know: sockets, runtimes, clocks, or where the receiving direction lives.
 
 use alloc::boxed::Box;
 

@@ -1,6 +1,7 @@
 //! Whole messages on the heap.
-//!
-//! Owns: messages that outlive the buffer they came in. Must not know: connections.
+//
+// Owns: messages that outlive the buffer they came in.
+// Must not know: connections.
 
 use alloc::string::String;
 use alloc::vec::Vec;

@@ -1,6 +1,7 @@
 //! One message for many connections.
-//!
-//! Owns: a frame that was encoded once. Must not know: who receives it.
+//
+// Owns: a frame that was encoded once.
+// Must not know: who receives it.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;

@@ -1,7 +1,7 @@
 //! The buffer that a transport is read into, which is also where messages are assembled.
-//!
-//! Owns: which bytes of the buffer are an assembled message, which are unread, and when to grow. Must not
-//! know: what the bytes mean.
+//
+// Owns: which bytes of the buffer are an assembled message, which are unread, and when to grow.
+// Must not know: what the bytes mean.
 
 use alloc::vec::Vec;
 use core::cmp::Ordering;

@@ -1,10 +1,10 @@
 //! How much one connection may do before others have their turn.
 //!
-//! Owns: what each kind of work costs, and the budget. Must not know: who the others are, or how they get their
-//! turn.
-//!
 //! Costs are in units of about a tenth of a microsecond, so that a turn takes a few milliseconds at most,
 //! whatever the peer sends. They need not be exact: they see to it that no kind of work is free.
+//
+// Owns: what each kind of work costs, and the budget.
+// Must not know: who the others are, or how they get their turn.
 
 /// What is left of a turn.
 #[derive(Clone, Copy, Debug)]

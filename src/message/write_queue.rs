@@ -1,6 +1,7 @@
 //! Bytes that wait to be written, within a bound.
-//!
-//! Owns: the queue and its cap. Must not know: what the bytes mean, or how they are written.
+//
+// Owns: the queue and its cap.
+// Must not know: what the bytes mean, or how they are written.
 
 use alloc::vec::Vec;
 use core::fmt;

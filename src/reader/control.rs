@@ -1,6 +1,7 @@
 //! Control frames (RFC 6455 section 5.5): Close, Ping and Pong.
-//!
-//! Owns: their payload, and what it obliges us to answer. Must not know: data frames.
+//
+// Owns: their payload, and what it obliges us to answer.
+// Must not know: data frames.
 
 use super::{Next, Reader, State};
 use crate::close::CloseCode;

@@ -1,7 +1,8 @@
 //! The fast path: it recognises a short, valid, correctly masked frame from its header.
-//!
-//! Owns: recognising a short message or fragment in one look. Must not know: what is wrong with any other frame.
-//! For those it returns `None`, and the checked path in header.rs takes them, rule by rule.
+//
+// Owns: recognising a short message or fragment in one look.
+// Must not know: what is wrong with any other frame.
+// For those it returns `None`, and the checked path in header.rs takes them, rule by rule.
 
 use super::{is_ascii_piece, Reader, State, Taken};
 #[cfg(feature = "alloc")]

@@ -1,7 +1,7 @@
 //! The header of a frame, judged rule by rule (RFC 6455 sections 5.2 and 5.4).
-//!
-//! Owns: which header is wrong, as early as its octets tell, and what a right one begins. Must not know:
-//! payloads.
+//
+// Owns: which header is wrong, as early as its octets tell, and what a right one begins.
+// Must not know: payloads.
 
 use super::fast::ShortFrame;
 use super::{Reader, State, Taken};

@@ -1,7 +1,7 @@
 //! What keeps the next data frame from being a message by itself, in one octet.
-//!
-//! Owns: which message is in progress, whether a frame is, and how the sending direction ends. Must not know:
-//! payloads, or what is owed.
+//
+// Owns: which message is in progress, whether a frame is, and how the sending direction ends.
+// Must not know: payloads, or what is owed.
 
 use crate::frame::FrameHeader;
 #[cfg(feature = "deflate")]

@@ -1,6 +1,7 @@
 //! The part of the board that is needed: a serial port, polled, and the reset.
-//!
-//! Owns: registers; all `unsafe` of the firmware is here. Must not know: what is sent.
+//
+// Owns: registers; all `unsafe` of the firmware is here.
+// Must not know: what is sent.
 
 use core::convert::Infallible;
 use core::ptr;

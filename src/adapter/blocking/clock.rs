@@ -1,6 +1,7 @@
 //! The time of blocking transports, which is that of their reads.
-//!
-//! Owns: the clock, and how long a read may take. Must not know: which timers there are.
+//
+// Owns: the clock, and how long a read may take.
+// Must not know: which timers there are.
 
 use std::io;
 use std::time::{Duration, Instant};

@@ -1,6 +1,7 @@
 //! The opening handshake on blocking transports.
-//!
-//! Owns: reading and writing it. Must not know: its rules.
+//
+// Owns: reading and writing it.
+// Must not know: its rules.
 
 use alloc::string::String;
 use alloc::vec::Vec;

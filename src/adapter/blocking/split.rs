@@ -1,11 +1,12 @@
 //! The two directions of a WebSocket on two threads.
 //!
-//! Owns: the lock between the halves, and who writes. Must not know: the protocol.
-//!
 //! Nothing is locked while a half reads or writes. One half writes at a time; it writes all that is queued,
 //! also what the other queues meanwhile. The receiving half never waits long for a peer that does not read:
 //! it writes what it can, reads on, and tries again, so that two peers that write to each other never wait
 //! for each other.
+//
+// Owns: the lock between the halves, and who writes.
+// Must not know: the protocol.
 
 use alloc::boxed::Box;
 use alloc::string::String;

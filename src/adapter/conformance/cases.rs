@@ -1,6 +1,7 @@
 //! The conversations of the suite, and what has to come out of them.
-//!
-//! Owns: the peer's frames, and an echo of the engine's own to compare with. Must not know: adapters.
+//
+// Owns: the peer's frames, and an echo of the engine's own to compare with.
+// Must not know: adapters.
 
 use alloc::format;
 use alloc::string::String;

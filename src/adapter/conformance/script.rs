@@ -1,6 +1,7 @@
 //! What a [`Wire`](super::Wire) does when it is used.
-//!
-//! Owns: the terms of a script. Must not know: who follows it.
+//
+// Owns: the terms of a script.
+// Must not know: who follows it.
 
 use alloc::vec::Vec;
 use std::io;

@@ -1,6 +1,7 @@
 //! How far a script has come.
-//!
-//! Owns: what each operation of a transport gives next. Must not know: who waits for it, or how.
+//
+// Owns: what each operation of a transport gives next.
+// Must not know: who waits for it, or how.
 
 use alloc::vec::Vec;
 use core::task::Waker;

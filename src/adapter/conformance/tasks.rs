@@ -1,6 +1,7 @@
 //! What polls the futures of an adapter under test.
-//!
-//! Owns: whom a wake-up reaches, and when a future is dropped. Must not know: what the futures do.
+//
+// Owns: whom a wake-up reaches, and when a future is dropped.
+// Must not know: what the futures do.
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;

@@ -1,7 +1,7 @@
 //! A transport in memory that follows a script.
-//!
-//! Owns: what was read and written, who waits, and what was done that no transport should see. Must not know:
-//! the protocol.
+//
+// Owns: what was read and written, who waits, and what was done that no transport should see.
+// Must not know: the protocol.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;

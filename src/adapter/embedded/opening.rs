@@ -1,6 +1,7 @@
 //! The opening handshake of `embedded_io` and of `embedded_io_async`.
-//!
-//! Owns: reading and writing it. Must not know: its rules.
+//
+// Owns: reading and writing it.
+// Must not know: its rules.
 
 /// The module `opening` of one adapter. The arguments are those of [`embedded`](super).
 macro_rules! opening {

@@ -1,6 +1,7 @@
 //! The WebSocket of `embedded_io` and of `embedded_io_async`.
-//!
-//! Owns: reads and writes, blocking or awaited. Must not know: the protocol.
+//
+// Owns: reads and writes, blocking or awaited.
+// Must not know: the protocol.
 
 /// The items of one adapter. The arguments are those of [`embedded`](super).
 macro_rules! socket {

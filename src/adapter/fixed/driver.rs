@@ -1,6 +1,7 @@
 //! A connection with its two buffers, still without a transport: what both adapters drive.
-//!
-//! Owns: the order of reading, writing and ending. Must not know: any transport, or whether it blocks.
+//
+// Owns: the order of reading, writing and ending.
+// Must not know: any transport, or whether it blocks.
 
 use embedded_io::ErrorKind;
 

@@ -1,6 +1,7 @@
 //! The opening handshake in buffers that the caller lends: what both adapters share of it.
-//!
-//! Owns: options, and turning received bytes into an answer to write. Must not know: any transport.
+//
+// Owns: options, and turning received bytes into an answer to write.
+// Must not know: any transport.
 
 use core::fmt;
 

@@ -1,7 +1,7 @@
 //! The sending direction in a buffer that the caller lends.
-//!
-//! Owns: what waits to be written, and the order of replies and frames in it. Must not know: what is
-//! received.
+//
+// Owns: what waits to be written, and the order of replies and frames in it.
+// Must not know: what is received.
 
 use embedded_io::ErrorKind;
 

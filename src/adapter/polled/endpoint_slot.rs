@@ -1,10 +1,10 @@
 //! The endpoint of a connection, which others of its thread use while the connection is idle.
 //!
-//! Owns: where an endpoint goes when its connection is parked, and where the next one comes from. Must not know:
-//! when a connection is parked, or what wakes it.
-//!
 //! An endpoint is some hundred bytes, and a server's connection is idle most of the time. So it keeps only its
 //! [`Parked`] state meanwhile.
+//
+// Owns: where an endpoint goes when its connection is parked, and where the next one comes from.
+// Must not know: when a connection is parked, or what wakes it.
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;

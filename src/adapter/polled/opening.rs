@@ -1,6 +1,7 @@
 //! The opening handshake on transports that are polled.
-//!
-//! Owns: reading and writing it. Must not know: its rules.
+//
+// Owns: reading and writing it.
+// Must not know: its rules.
 
 use alloc::boxed::Box;
 use core::future::poll_fn;

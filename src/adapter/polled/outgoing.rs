@@ -1,6 +1,7 @@
 //! The sending direction on transports that are polled.
-//!
-//! Owns: waiting for room, and writing what is queued. Must not know: the protocol.
+//
+// Owns: waiting for room, and writing what is queued.
+// Must not know: the protocol.
 
 use alloc::boxed::Box;
 use core::future::{poll_fn, Future};

@@ -1,6 +1,7 @@
 //! How a polled transport is read from, and written to meanwhile.
-//!
-//! Owns: doing what the endpoint asks for, until it can hand something out. Must not know: why it asks.
+//
+// Owns: doing what the endpoint asks for, until it can hand something out.
+// Must not know: why it asks.
 
 use core::convert::Infallible;
 use core::future::Future;

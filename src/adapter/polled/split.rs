@@ -1,11 +1,12 @@
 //! The two directions of a WebSocket on two tasks.
 //!
-//! Owns: the lock between the halves, and whom the transport wakes. Must not know: the protocol.
-//!
 //! The receiving half has its buffers to itself and shares the transport and the sending direction with the
 //! other: both are locked for the time of one poll, never over an await. What the peer's frames oblige us to
 //! answer goes into the two slots of the sending direction; whichever half is polled next writes it, and a
 //! write that is pending wakes both, so that neither half depends on the other being polled.
+//
+// Owns: the lock between the halves, and whom the transport wakes.
+// Must not know: the protocol.
 
 use alloc::boxed::Box;
 use alloc::string::String;

@@ -1,6 +1,6 @@
 //! What happens to each message that comes, and whether all of them came.
-//!
-//! Owns: the text check for libraries that have none, and the verification that precedes every measurement.
+//
+// Owns: the text check for libraries that have none, and the verification that precedes every measurement.
 
 use std::cell::Cell;
 use std::hint::black_box;

@@ -1,7 +1,7 @@
 //! The cases, and for each its memory image: what a peer would have sent, or what is to be sent.
-//!
-//! Owns: the list of cases, payloads and frames. Everything is generated from fixed seeds, so two runs measure
-//! the same octets.
+//
+// Owns: the list of cases, payloads and frames. Everything is generated from fixed seeds, so two runs measure
+// the same octets.
 
 /// Which end of the connection the contender is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
