@@ -1,15 +1,4 @@
 //! Adapters: connections on real transports.
-//!
-//! # What an application decides
-//!
-//! Dialling is left to the application, which knows its addresses: RFC 6455 section 4.1 lets one connection
-//! at a time be opening to an address (6455-4.1-2), or to a host name where a proxy hides the address
-//! (6455-4.1-3), and wants the number of those that are opening bounded (6455-4.1-4); RFC 8305 staggers
-//! addresses of both families (8305-1). `connect` tries one address after the other; `client` takes a transport
-//! however it was made.
-//!
-//! After an abnormal closure a client waits before it connects again, at first a random time of up to five
-//! seconds (6455-7.2.3-1), then longer each time, up to a bound (6455-7.2.3-2).
 //
 // Owns: reading and writing.
 // Must not know: the protocol.

@@ -1,22 +1,22 @@
 //! The body of a response that did not open a WebSocket (RFC 9112 sections 6 and 7).
 //
 // Owns: where the body ends, and taking the chunks out of it.
-// Must not know: what the body is for, or any storage: octets are lent from the input.
+// Must not know: what the body is for, or any storage. The pieces that it returns are borrowed from the input.
 
 use core::fmt;
 
 use super::byte_class::is_text;
 use super::http1::{trim, Headers};
 
-/// Octets of chunk extensions, leading zeros and trailers that are passed over, beyond as many as come of the
-/// body.
+/// How many octets may be skipped that are not the body: chunk extensions, leading zeros, trailers. Each octet
+/// of the body allows one more.
 const MAX_SKIPPED: usize = 16 << 10;
 
-/// Reads the body of a response from any split of the input, up to a bound.
+/// Reads the body of a response, however the input is cut, up to a limit.
 ///
-/// Made from the head of the response, it is given what comes after it. Nothing is stored: each call lends a
-/// piece of the body out of the input. What a `Transfer-Encoding` or a `Content-Encoding` did besides cutting
-/// the body into chunks is not undone.
+/// It is made from the head of the response, and takes the bytes that follow the head. It stores nothing: each
+/// call returns a piece of the body that is borrowed from the input. It undoes chunking, and no other
+/// `Transfer-Encoding` or `Content-Encoding`.
 ///
 /// # Examples
 ///
@@ -45,35 +45,35 @@ const MAX_SKIPPED: usize = 16 << 10;
 #[derive(Clone, Debug)]
 pub struct BodyReader {
     state: BodyState,
-    /// Octets of the body that may still be lent.
+    /// How many more octets of the body may be returned.
     room: u64,
-    /// Octets that may still be passed over.
+    /// How many more octets may be skipped.
     skip: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum BodyState {
-    /// So many octets are still to come.
+    /// This many octets are still missing.
     Length(u64),
-    /// Whatever comes until the transport ends.
+    /// The body ends where the transport ends.
     UntilEnd,
     Chunked(Chunk),
     Complete,
-    /// There was more than there was room for.
+    /// The body is longer than the limit.
     CutOff,
     Failed(BodyError),
 }
 
-/// What of a chunked body comes next.
+/// What comes next in a chunked body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Chunk {
-    /// A digit of a chunk's size, of which `digits` came that count.
+    /// The size of a chunk. `digits` counts its hexadecimal digits without leading zeros.
     Size {
         size: u64,
         digits: u8,
         begun: bool,
     },
-    /// The rest of the line behind the size.
+    /// What follows the size on its line.
     Extension {
         size: u64,
     },
@@ -81,16 +81,16 @@ enum Chunk {
     SizeEnd {
         size: u64,
     },
-    /// So many octets of the chunk.
+    /// This many octets of the chunk are still missing.
     Data(u64),
-    /// The CR and then the LF behind them.
+    /// The CR that follows the chunk, then its LF.
     DataCr,
     DataLf,
-    /// A line of the trailer section: at its beginning or in it, and its LF.
+    /// The trailer section: at the beginning of a line, inside a line, and at the LF of a line.
     TrailerStart,
     Trailer,
     TrailerEnd,
-    /// The LF that ends all.
+    /// The LF that ends the body.
     LastLf,
 }
 
@@ -98,11 +98,11 @@ enum Chunk {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum BodyError {
-    /// `Content-Length` is no number, or there are several that differ (RFC 9112 section 6.3).
+    /// `Content-Length` is not a number, or there are several with different values (RFC 9112 section 6.3).
     InvalidLength,
-    /// A chunk does not have the form of one (RFC 9112 section 7.1).
+    /// A chunk is malformed (RFC 9112 section 7.1).
     InvalidChunk,
-    /// Chunk extensions or trailers are longer than anybody needs.
+    /// Chunk extensions or trailers are too long.
     TooMuchBesides,
     /// The transport ended before the body did.
     UnexpectedEof,
@@ -122,18 +122,18 @@ impl fmt::Display for BodyError {
 impl core::error::Error for BodyError {}
 
 impl BodyReader {
-    /// For a response of this status, with these fields, to a request of this method, in letters as they went
-    /// out. Up to `max` octets of the body are lent.
+    /// A reader for the body of a response with this status and these fields. `method` is that of the request,
+    /// with case as it was sent. At most `max` octets of the body are returned.
     ///
-    /// A response to HEAD, a 1xx, a 204 and a 304 have no body, and a 2xx to CONNECT is followed by a tunnel.
-    /// Where there are both `Transfer-Encoding` and `Content-Length`, the former counts. Where there is neither,
-    /// or chunks are not the last coding, the body ends with the transport.
+    /// A response to HEAD, and one with a status 1xx, 204 or 304, has no body. After a 2xx to CONNECT a tunnel
+    /// begins. Where there are both `Transfer-Encoding` and `Content-Length`, the first counts. Where there is
+    /// neither, or `chunked` is not the last coding, the body ends with the transport.
     ///
     /// # Errors
     ///
     /// [`BodyError::InvalidLength`].
     pub fn new(method: &str, status: u16, headers: Headers<'_>, max: u64) -> Result<Self, BodyError> {
-        // Who wants nothing does not wait for the end.
+        // If no octet is wanted, do not wait for the end of the transport.
         let until_end = if max == 0 { BodyState::CutOff } else { BodyState::UntilEnd };
         let state = match (method, status) {
             ("HEAD", _) | (_, 100..=199 | 204 | 304) | ("CONNECT", 200..=299) => BodyState::Complete,
@@ -150,13 +150,13 @@ impl BodyReader {
         Ok(Self { state, room: max, skip: MAX_SKIPPED })
     }
 
-    /// Takes received octets. Returns how many it took, and the piece of the body that was among them, perhaps
-    /// an empty one. Call it again with what was not taken, until there is nothing left or the body
-    /// [is over](Self::is_over): what comes then is not taken.
+    /// Takes received octets. Returns how many it took, and the piece of the body that was in them, which may
+    /// be empty. Call it again with what it did not take, until nothing is left or the body [is
+    /// over](Self::is_over). It takes nothing that follows the body.
     ///
     /// # Errors
     ///
-    /// [`BodyError`]; later calls return the same error. What was lent before counts.
+    /// [`BodyError`]; later calls return the same error. Pieces that were returned before are valid.
     pub fn recv<'i>(&mut self, input: &'i [u8]) -> Result<(usize, &'i [u8]), BodyError> {
         let mut taken = 0_usize;
         loop {
@@ -176,7 +176,7 @@ impl BodyReader {
                     continue;
                 }
             };
-            // What is promised and has no room is not waited for.
+            // Do not wait for octets that there is no room for.
             if self.room == 0 && (self.state != BodyState::UntilEnd || !rest.is_empty()) {
                 self.state = BodyState::CutOff;
                 return Ok((taken, &[]));
@@ -188,7 +188,7 @@ impl BodyReader {
         }
     }
 
-    /// The transport ended.
+    /// Call this when the transport has ended.
     ///
     /// # Errors
     ///
@@ -206,30 +206,30 @@ impl BodyReader {
         Ok(())
     }
 
-    /// Whether nothing more is to be read: the body came, was cut off, or has failed.
+    /// Whether nothing more is to be read: the body is complete, was cut off at the limit, or is invalid.
     pub const fn is_over(&self) -> bool {
         matches!(self.state, BodyState::Complete | BodyState::CutOff | BodyState::Failed(_))
     }
 
-    /// Whether the whole body came.
+    /// Whether the whole body was received.
     pub const fn is_complete(&self) -> bool {
         matches!(self.state, BodyState::Complete)
     }
 
-    /// Whether the body is larger than was wanted, or may be where nothing was.
+    /// Whether the body is longer than the limit. With a limit of 0: whether it may be longer.
     pub const fn is_cut_off(&self) -> bool {
         matches!(self.state, BodyState::CutOff)
     }
 
-    /// So many octets are lent, of those that are left of the body or of the chunk.
+    /// Notes that `count` octets were returned, of `left` that the body or the chunk still had.
     fn lent(&mut self, left: u64, count: u64) {
         self.room = self.room.saturating_sub(count);
-        // What is passed over is in proportion to what comes of it.
+        // What may be skipped grows with the body.
         self.skip = self.skip.saturating_add(usize::try_from(count).unwrap_or(MAX_SKIPPED)).min(MAX_SKIPPED);
         let left = left.saturating_sub(count);
         self.state = match self.state {
             BodyState::Length(_) if left == 0 => BodyState::Complete,
-            // The rest has no room.
+            // No room for the remainder.
             BodyState::Length(_) | BodyState::Chunked(Chunk::Data(_)) if left > 0 && self.room == 0 => {
                 BodyState::CutOff
             }
@@ -240,7 +240,7 @@ impl BodyReader {
         };
     }
 
-    /// Where a chunked body is after this octet, which is none of its own.
+    /// The state after `byte`, which is not an octet of the body itself.
     fn next(&mut self, chunk: Chunk, byte: u8) -> Result<BodyState, BodyError> {
         Ok(BodyState::Chunked(match (chunk, byte) {
             (Chunk::Size { size, digits, .. }, _) if byte.is_ascii_hexdigit() => {
@@ -258,13 +258,13 @@ impl BodyReader {
             (Chunk::Size { size, begun: true, .. } | Chunk::Extension { size }, b'\r') => {
                 Chunk::SizeEnd { size }
             }
-            // RFC 9112 section 7.1.1: extensions that are unknown are ignored, whitespace before them too.
+            // RFC 9112 section 7.1.1: unknown extensions are ignored, with the whitespace before them.
             (Chunk::Size { size, begun: true, .. }, b';' | b' ' | b'\t') => {
                 self.pass(Chunk::Extension { size })?
             }
             (Chunk::Extension { .. } | Chunk::Trailer, _) if is_text(&[byte]) => self.pass(chunk)?,
             (Chunk::SizeEnd { size: 0 }, b'\n') => Chunk::TrailerStart,
-            // What is promised and has no room is not waited for.
+            // Do not wait for octets that there is no room for.
             (Chunk::SizeEnd { .. }, b'\n') if self.room == 0 => return Ok(BodyState::CutOff),
             (Chunk::SizeEnd { size }, b'\n') => Chunk::Data(size),
             (Chunk::DataCr, b'\r') => Chunk::DataLf,
@@ -278,7 +278,7 @@ impl BodyReader {
         }))
     }
 
-    /// One octet more is passed over.
+    /// Counts one more skipped octet.
     fn pass(&mut self, next: Chunk) -> Result<Chunk, BodyError> {
         self.skip = self.skip.checked_sub(1).ok_or(BodyError::TooMuchBesides)?;
         Ok(next)
@@ -286,11 +286,12 @@ impl BodyReader {
 }
 
 impl Chunk {
-    /// At the first digit of a chunk's size.
+    /// Before the first digit of a chunk's size.
     const FIRST: Self = Self::Size { size: 0, digits: 0, begun: false };
 }
 
-/// Whether `chunked` is the last coding and stands once (RFC 9112 section 6.1); `None` if there is no coding.
+/// Whether `chunked` is the last coding and stands only once (RFC 9112 section 6.1). `None` if there is no
+/// coding.
 fn is_chunked(headers: Headers<'_>) -> Option<bool> {
     let codings = headers
         .get_all("Transfer-Encoding")
@@ -302,12 +303,12 @@ fn is_chunked(headers: Headers<'_>) -> Option<bool> {
     Some(chunked(last) && codings.filter(|coding| chunked(coding)).nth(1).is_none())
 }
 
-/// The number of all `Content-Length` (RFC 9112 section 6.3): equal ones count as one.
+/// The value of `Content-Length` (RFC 9112 section 6.3). Equal values count as one.
 fn length(headers: Headers<'_>) -> Result<Option<u64>, BodyError> {
     let mut length = None;
     for value in headers.get_all("Content-Length").flat_map(|value| value.split(|&byte| byte == b',')) {
         let digits = core::str::from_utf8(trim(value)).map_err(|_| BodyError::InvalidLength)?;
-        // `parse` would take a sign.
+        // `parse` would accept a sign.
         if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(BodyError::InvalidLength);
         }

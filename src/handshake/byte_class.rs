@@ -1,36 +1,37 @@
-//! How far bytes go that may stand together (RFC 9110 sections 5.5 and 5.6.2, RFC 3986 section 3).
+//! Classes of bytes: which ones may stand in a token, a target, a host or a text (RFC 9110 sections 5.5 and
+//! 5.6.2, RFC 3986 section 3).
 //
-// Owns: which bytes are a token's, a target's, a host's, or text.
+// Owns: which bytes belong to each class.
 // Must not know: lines, or what they mean.
 
-/// What stands before the first byte that ends it, and from there on.
+/// Splits before the first byte for which `ends` is true.
 pub(crate) fn split_where(bytes: &[u8], ends: impl Fn(u8) -> bool) -> (&[u8], &[u8]) {
     let end = bytes.iter().position(|&byte| ends(byte)).unwrap_or(bytes.len());
     bytes.split_at_checked(end).unwrap_or((bytes, &[]))
 }
 
-/// How many bytes at the front are a token (RFC 9110 section 5.6.2).
+/// The length of the token that `bytes` begin with (RFC 9110 section 5.6.2).
 pub(crate) fn token_len(bytes: &[u8]) -> usize {
     bytes.iter().position(|&byte| !is_tchar(byte)).unwrap_or(bytes.len())
 }
 
-/// A byte of a token (RFC 9110 section 5.6.2).
+/// Whether the byte may stand in a token (RFC 9110 section 5.6.2).
 pub(crate) fn is_tchar(byte: u8) -> bool {
     class(byte) & TCHAR != 0
 }
 
-/// A byte of a target: visible ASCII less what neither RFC 3986 nor browsers let stand there; `#` would begin
-/// a fragment.
+/// Whether the byte may stand in a request target: visible ASCII without what RFC 3986 or browsers forbid
+/// there, and without `#`, which begins a fragment.
 pub(crate) fn is_target_byte(byte: u8) -> bool {
     class(byte) & TARGET != 0
 }
 
-/// A byte of a target that was not encoded as it ought to be: not one that ends it, or begins a fragment.
+/// Whether the byte may stand in a target that was not percent-encoded as it should have been.
 pub(crate) fn is_raw_target_byte(byte: u8) -> bool {
     is_target_byte(byte) || byte >= 0x80 || matches!(byte, b'"' | b'<' | b'>')
 }
 
-/// A byte of a registered name (RFC 3986 section 3.2.2).
+/// Whether the byte may stand in a registered name (RFC 3986 section 3.2.2).
 pub(crate) fn is_name_byte(byte: u8) -> bool {
     class(byte) & NAME != 0
 }
@@ -39,7 +40,7 @@ const TCHAR: u8 = 1;
 const TARGET: u8 = 2;
 const NAME: u8 = 4;
 
-/// What a byte may be part of. By a table, since most of a head is gone through byte by byte.
+/// The classes of a byte. A table, because most of a head is checked byte by byte.
 fn class(byte: u8) -> u8 {
     #[expect(clippy::indexing_slicing, reason = "the compiler evaluates it")]
     const CLASSES: [u8; 256] = {
@@ -62,12 +63,12 @@ fn class(byte: u8) -> u8 {
     CLASSES.get(usize::from(byte)).copied().unwrap_or(0)
 }
 
-/// Whether a value, or a line without its end, is text.
+/// Whether all bytes may stand in a header value or line (without its line end).
 pub(crate) fn is_text(bytes: &[u8]) -> bool {
     skip_text(bytes).is_empty()
 }
 
-/// What stands behind the text at the front: visible bytes, SP, HTAB and obs-text (RFC 9110 section 5.5).
+/// Skips text: visible bytes, SP, HTAB and obs-text (RFC 9110 section 5.5). Returns what follows it.
 #[inline]
 pub(crate) fn skip_text(bytes: &[u8]) -> &[u8] {
     let mut rest = skip_plain(bytes);
@@ -77,7 +78,7 @@ pub(crate) fn skip_text(bytes: &[u8]) -> &[u8] {
     rest
 }
 
-/// What begins with the first control byte or DEL.
+/// Skips to the first control byte or DEL. HTAB is a control byte here.
 #[inline(always)]
 fn skip_plain(bytes: &[u8]) -> &[u8] {
     const ONES: u64 = u64::from_ne_bytes([1; 8]);
@@ -85,7 +86,8 @@ fn skip_plain(bytes: &[u8]) -> &[u8] {
     const SPACE: u64 = u64::from_ne_bytes([b' '; 8]);
     const TOP: u64 = u64::from_ne_bytes([0x80; 8]);
     let mut rest = bytes;
-    // Sixteen bytes have none of them, which the compiler makes vectors of; in eight it is found.
+    // Blocks of 16 without such a byte are skipped, which the compiler vectorises. Then words of 8 tell where
+    // it is.
     while let Some((block, after)) = rest.split_first_chunk::<16>() {
         if block.iter().fold(false, |any, &byte| any | (byte < b' ') | (byte == 0x7F)) {
             break;
@@ -94,8 +96,8 @@ fn skip_plain(bytes: &[u8]) -> &[u8] {
     }
     while let Some((word, after)) = rest.split_first_chunk() {
         let word = u64::from_le_bytes(*word);
-        // The top bit of a byte is set where it borrows: it is below SP or, of those that are DEL, below 1. A
-        // borrow may spoil the bytes above, but the first that is found is right.
+        // The top bit of a byte is set where the subtraction borrows: the byte is below SP, or it is DEL. A
+        // borrow may set bits of the bytes above it too, but the lowest one set is right.
         let borrows = word.wrapping_sub(SPACE) | (word ^ DEL).wrapping_sub(ONES);
         let found = borrows & !word & TOP;
         if found != 0 {

@@ -1,7 +1,40 @@
 //! The client's side of the opening handshake (RFC 6455 section 4.1).
 //!
-//! Redirects are reported, never followed; whoever follows one must not take credentials or cookies to
-//! another origin (T-CLI-1). Extensions are offered by the caller, who registers private names (6455-9.1-4).
+//! Say what you ask for in a [`ClientRequest`]. Send what the [`Handshake`] writes, and give it the bytes that come
+//! back, until it says [`Accepted`](Progress::Accepted) or [`Rejected`](Progress::Rejected).
+//!
+//! ```
+//! use sockless::handshake::client::{ClientRequest, Handshake, Progress};
+//! use sockless::handshake::{HeadLimits, Uri};
+//!
+//! let request = ClientRequest::new(Uri::parse("ws://example.com/chat")?);
+//! let nonce = *b"the sample nonce"; // of RFC 6455 section 1.3; a real one is unpredictable
+//! let mut storage = [0; HeadLimits::STORAGE];
+//! let mut handshake = Handshake::new(request, nonce, &mut storage, HeadLimits::DEFAULT);
+//! let mut out = [0; 512];
+//! let len = handshake.write_request(&mut out)?;
+//! assert!(out[..len].starts_with(b"GET /chat HTTP/1.1\r\nHost: example.com\r\n")); // to be sent
+//!
+//! let received = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+//!     Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n\x81\x02hi";
+//! match handshake.recv(received)? {
+//!     (taken, Progress::Accepted(_)) => assert_eq!(&received[taken..], b"\x81\x02hi"), // a first frame
+//!     (_, Progress::Rejected(rejected)) => panic!("status {}", rejected.status()),
+//!     _ => panic!("read more, and call `recv` again"),
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What is left to the caller
+//!
+//! - Connecting. RFC 6455 section 4.1 allows one connection at a time to be opening to an IP address (6455-4.1-2), or
+//!   to a host name if a proxy hides the address (6455-4.1-3), and wants a limit on how many are opening at all
+//!   (6455-4.1-4). RFC 8305 says how to try addresses of both families (8305-1).
+//! - Connecting again. After an abnormal closure, wait first: a random time of up to five seconds (6455-7.2.3-1), and
+//!   longer after each further failure, up to a limit (6455-7.2.3-2).
+//! - Redirects. They are reported, never followed. If you follow one, do not take credentials or cookies to another
+//!   origin (T-CLI-1).
+//! - Extensions. Private names must be registered by whoever offers them (6455-9.1-4).
 //
 // Owns: the request, and judging the response.
 // Must not know: frames, sockets, names, TLS, or where nonces come from.
@@ -22,10 +55,9 @@ use crate::deflate::{Offer, Params};
 use crate::error::BufferTooSmall;
 use crate::tolerance::Tolerance;
 
-/// What a client asks for. Everything in it was judged; the request can only be valid.
+/// What a client asks for. Each part is checked when it is set, so the request is always valid.
 ///
-/// Printed for debugging, it does not show what may be credentials: the query, subprotocols, and the values of added
-/// fields.
+/// `Debug` does not show what may be credentials: the query, the subprotocols, and the values of added fields.
 #[derive(Clone, Copy)]
 pub struct ClientRequest<'c> {
     uri: Uri<'c>,
@@ -39,7 +71,7 @@ pub struct ClientRequest<'c> {
 }
 
 impl<'c> ClientRequest<'c> {
-    /// For this URI, with nothing that is optional.
+    /// A request for this URI, without anything optional.
     pub const fn new(uri: Uri<'c>) -> Self {
         Self {
             uri,
@@ -57,7 +89,8 @@ impl<'c> ClientRequest<'c> {
     ///
     /// # Errors
     ///
-    /// [`ComposeError::InvalidSubprotocol`] if one is no token or stands twice. Names are compared with case.
+    /// [`ComposeError::InvalidSubprotocol`] if a name is not a token or stands twice. Names that differ in case
+    /// are different.
     pub fn subprotocols(mut self, names: &'c [&'c str]) -> Result<Self, ComposeError> {
         for (at, name) in names.iter().enumerate() {
             if token(name.as_bytes()).is_none() || names.iter().take(at).any(|earlier| earlier == name) {
@@ -68,11 +101,12 @@ impl<'c> ClientRequest<'c> {
         Ok(self)
     }
 
-    /// Says which page asks, as browsers must: by the ASCII serialization of its origin.
+    /// Sets `Origin`: the page that asks, as browsers must send it (the ASCII serialization of its origin).
     ///
     /// # Errors
     ///
-    /// [`ComposeError::InvalidValue`], or [`ComposeError::ReservedField`] if it is among the fields already.
+    /// [`ComposeError::InvalidValue`], or [`ComposeError::ReservedField`] if `Origin` was added as a field
+    /// already.
     pub fn origin(mut self, origin: &'c str) -> Result<Self, ComposeError> {
         check_value(origin)?;
         if origin.is_empty() || !origin.is_ascii() {
@@ -83,13 +117,13 @@ impl<'c> ClientRequest<'c> {
         Ok(self)
     }
 
-    /// Offers permessage-deflate, the preferred parameters first: a server takes the first offer that it can
-    /// (RFC 7692 section 5). They stand before [`extensions`](Self::extensions).
+    /// Offers permessage-deflate, the preferred parameters first: a server takes the first offer that it
+    /// supports (RFC 7692 section 5). These offers stand before [`extensions`](Self::extensions).
     ///
-    /// Whether the server accepted is in [`Negotiated::deflate`]. An answer that accepts none of the offers, or
-    /// that accepts another extension besides, which may use the same reserved bit, fails the handshake.
+    /// [`Negotiated::deflate`] tells whether the server accepted. The handshake fails if the answer fits none
+    /// of the offers, or if it accepts another extension as well, which might use the same reserved bit.
     ///
-    /// Offer only what will be obeyed: once accepted, compressed messages may come at once.
+    /// Offer only what can be decoded: once an offer is accepted, compressed messages may follow at once.
     #[must_use]
     pub const fn deflate(mut self, offers: &'c [Offer]) -> Self {
         self.deflate = offers;
@@ -98,8 +132,8 @@ impl<'c> ClientRequest<'c> {
 
     /// Offers extensions, the preferred first.
     ///
-    /// Elements of the name `permessage-deflate` are offers like those of [`deflate`](Self::deflate). One
-    /// that no server may accept is sent all the same; whatever answers it is valid if it is one at all.
+    /// Elements with the name `permessage-deflate` are offers like those of [`deflate`](Self::deflate). An
+    /// invalid one is sent as it is, and then any valid answer is accepted.
     ///
     /// # Errors
     ///
@@ -113,12 +147,12 @@ impl<'c> ClientRequest<'c> {
 
     /// Adds header fields, such as cookies or credentials. Up to four calls add up.
     ///
-    /// `Proxy-Authorization` is for a proxy that reads this request, so only after
-    /// [`absolute_form`](Self::absolute_form); through a tunnel it would reach the server.
+    /// `Proxy-Authorization` is only allowed after [`absolute_form`](Self::absolute_form), where a proxy reads
+    /// this request. Through a tunnel it would reach the server.
     ///
     /// # Errors
     ///
-    /// [`ComposeError`] if one is invalid or belongs to the handshake.
+    /// [`ComposeError`] if a field is invalid, or is one that the handshake writes itself.
     pub fn fields(mut self, fields: &'c [(&'c str, &'c str)]) -> Result<Self, ComposeError> {
         for (name, value) in fields {
             check_field(name, value)?;
@@ -131,7 +165,7 @@ impl<'c> ClientRequest<'c> {
         Ok(self)
     }
 
-    /// Whether the handshake fails if the server chooses none of the subprotocols, as browsers demand. RFC
+    /// Whether the handshake fails if the server chooses none of the subprotocols. Browsers demand that; RFC
     /// 6455 does not.
     #[must_use]
     pub const fn require_subprotocol(mut self, require: bool) -> Self {
@@ -139,7 +173,7 @@ impl<'c> ClientRequest<'c> {
         self
     }
 
-    /// Whether the target is the whole URI, `http://...`, as a plain proxy may need (section 4.1).
+    /// Whether the request target is the whole URI, `http://...`. Some plain proxies need it (section 4.1).
     #[must_use]
     pub const fn absolute_form(mut self, absolute: bool) -> Self {
         self.absolute_form = absolute;
@@ -183,12 +217,12 @@ impl<'c> ClientRequest<'c> {
         })
     }
 
-    /// The place of a subprotocol in the offer.
+    /// The index of a subprotocol in the offer.
     fn place_of(&self, name: &str) -> Option<u16> {
         u16::try_from(self.subprotocols.iter().position(|offered| *offered == name)?).ok()
     }
 
-    /// All offers in one line.
+    /// Writes all offers of extensions in one line.
     fn write_extensions(&self, head: &mut HeadWriter<'_>) {
         if self.deflate.is_empty() && self.extensions.is_none() {
             return;
@@ -215,8 +249,7 @@ impl<'c> ClientRequest<'c> {
         typed || self.raw_extensions().any(|offer| offer.name() == name)
     }
 
-    /// Whether one of the offers is accepted by this answer. Nothing can be held against an offer that says
-    /// nothing valid.
+    /// Whether the answer fits one of the offers. An offer that is invalid fits every answer.
     fn admits(&self, answer: &Params) -> bool {
         self.deflate.iter().any(|offer| offer.admits(answer))
             || self
@@ -241,7 +274,7 @@ impl fmt::Debug for ClientRequest<'_> {
     }
 }
 
-/// Refuses fields that would make `Origin` stand twice.
+/// Refuses a second `Origin`.
 fn check_origins<'f>(
     fields: impl Iterator<Item = (&'f str, &'f str)>,
     given: bool,
@@ -253,7 +286,7 @@ fn check_origins<'f>(
     Ok(())
 }
 
-/// `Host` repeats the port only where it is not the default.
+/// `Host` has the port only if it is not the default.
 fn write_host(head: &mut HeadWriter<'_>, uri: &Uri<'_>) {
     head.text(uri.host());
     if !uri.is_default_port() {
@@ -261,7 +294,7 @@ fn write_host(head: &mut HeadWriter<'_>, uri: &Uri<'_>) {
     }
 }
 
-/// One opening handshake of a client, in storage that the caller lends.
+/// The opening handshake of one client, in storage that the caller lends.
 #[derive(Debug)]
 pub struct Handshake<'c> {
     request: ClientRequest<'c>,
@@ -269,7 +302,7 @@ pub struct Handshake<'c> {
     response: ResponseReader<'c>,
 }
 
-/// What a client's handshake has come to.
+/// How far a client's handshake has come.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Progress<'h> {
@@ -277,16 +310,16 @@ pub enum Progress<'h> {
     NeedMore,
     /// The WebSocket is open.
     Accepted(Accepted<'h>),
-    /// The server answered otherwise. Redirects and challenges are the caller's to follow; credentials and
-    /// cookies must not follow to another origin. The body, if there is one, begins with the bytes that were
-    /// not taken: [`BodyReader`](super::BodyReader) reads it. Once the status line is here, nothing that follows
-    /// makes a failure of it.
+    /// The server answered with something else than 101. Redirects and challenges are left to the caller; do
+    /// not send credentials or cookies on to another origin. The body, if there is one, begins with the bytes
+    /// that were not taken: read it with [`BodyReader`](super::BodyReader). After the status line, nothing in
+    /// the response can turn this into a failure.
     Rejected(Rejected<'h>),
 }
 
 impl<'c> Handshake<'c> {
-    /// `nonce` are 16 bytes that nobody can predict, new for each connection, also for retries. Response
-    /// heads may be as long as `storage`.
+    /// Begins a handshake. `nonce` must be 16 unpredictable bytes, new for each connection and each retry.
+    /// `storage` holds the head of the response: its length is the longest head that is accepted.
     pub fn new(
         request: ClientRequest<'c>,
         nonce: [u8; 16],
@@ -297,7 +330,7 @@ impl<'c> Handshake<'c> {
         Self { request, key: encode_nonce(nonce), response }
     }
 
-    /// Writes the request. Nothing else may be sent before the response came.
+    /// Writes the request into `out`. Returns its length. Send nothing else before the response was received.
     ///
     /// # Errors
     ///
@@ -306,7 +339,8 @@ impl<'c> Handshake<'c> {
         self.request.write(&self.key, out)
     }
 
-    /// For whoever has no codec: it must not offer what it could not keep (RFC 7692 section 5).
+    /// Fails if permessage-deflate is offered. For adapters without a codec, which could not do what they offer
+    /// (RFC 7692 section 5).
     ///
     /// # Errors
     ///
@@ -323,25 +357,27 @@ impl<'c> Handshake<'c> {
         }
     }
 
-    /// Takes received bytes. Returns how many it took: never one past the blank line, so that what is left
-    /// are frames, or the body of a rejection.
+    /// Takes received bytes. Returns how many it took. It takes nothing after the blank line: those bytes are
+    /// frames, or the body of a rejection.
     ///
     /// # Errors
     ///
-    /// [`HandshakeError`]: the response breaks a rule. End the transport. Later calls return the same error.
+    /// [`HandshakeError`] if the response breaks a rule. Close the transport. Later calls return the same
+    /// error.
     pub fn recv(&mut self, input: &[u8]) -> Result<(usize, Progress<'_>), HandshakeError> {
         let Self { request, key, response } = self;
         let (taken, progress) = response.recv(input, |response| judge(response, request, key))?;
         Ok((taken, progress.unwrap_or(Progress::NeedMore)))
     }
 
-    /// The refusal whose status line came and whose head is not complete, with the fields that are here: for
-    /// whoever waits no longer, since the transport ended or the time is over.
+    /// A rejection whose head is not complete, with the fields that were received so far. Use it when you stop
+    /// waiting, because the transport ended or time is up. `None` before the status line.
     pub fn rejected(&self) -> Option<Rejected<'_>> {
         self.response.refusal().map(Rejected::new)
     }
 
-    /// The transport ended. [`rejected`](Self::rejected) may still tell what the server's answer was.
+    /// Call this when the transport has ended. [`rejected`](Self::rejected) may still tell what the server
+    /// answered.
     ///
     /// # Errors
     ///
@@ -351,7 +387,7 @@ impl<'c> Handshake<'c> {
     }
 }
 
-/// Judges a final response (section 4.1).
+/// Checks a final response (section 4.1).
 fn judge<'h>(
     response: Response<'h>,
     request: &ClientRequest<'_>,
@@ -390,20 +426,20 @@ fn judge<'h>(
             Some(name)
         }
     };
-    // Several lines are one list in a response too (erratum 3433).
+    // In a response, too, several lines are one list (erratum 3433).
     let extensions = Extensions::of(response.field(Name::Extensions), response.tolerances)?;
     for (at, extension) in extensions.iter().enumerate() {
         let repeated = extensions.iter().take(at).any(|earlier| earlier.name() == extension.name());
         if repeated || !request.offers_extension(extension.name()) {
             return Err(HandshakeError::UnofferedExtension);
         }
-        // The parameters of any other extension are for the caller to judge.
+        // The caller checks the parameters of other extensions.
         if extension.name() == deflate::NAME {
             let answer = parse_answer(&extension).filter(|answer| request.admits(answer));
             session.deflate = Some(answer.ok_or(HandshakeError::InvalidExtensionParameters)?);
         }
     }
-    // RFC 7692 section 5: the other may use the same reserved bit, or need the boundaries of frames.
+    // RFC 7692 section 5: another extension may use the same reserved bit, or depend on frame boundaries.
     if session.deflate.is_some() && extensions.iter().nth(1).is_some() {
         return Err(HandshakeError::ConflictingExtensions);
     }
@@ -453,9 +489,9 @@ impl<'h> Accepted<'h> {
 
 /// A response that did not open the WebSocket.
 ///
-/// Once its status line was read nothing behind it hides it: lines that are no header fields are left out,
-/// bare LF ends a line, and lines that go on in the next one are joined, whatever is tolerated. So are lines
-/// left out that are beyond a limit of [`HeadLimits`].
+/// After its status line it cannot fail any more. Lines that are not header fields are left out, a bare LF ends
+/// a line, and folded lines are joined, whatever [`Tolerances`](crate::Tolerances) say. Lines beyond a limit of
+/// [`HeadLimits`] are left out too.
 #[derive(Clone, Copy)]
 pub struct Rejected<'h> {
     head: &'h [u8],
@@ -480,7 +516,7 @@ impl<'h> Rejected<'h> {
         Self { head, status, headers: response.headers(), is_truncated }
     }
 
-    /// The status: from 200. Above 599 it is invalid, and to be treated as a 5xx (RFC 9110 section 15).
+    /// The status, 200 or above. Above 599 it is invalid; treat it as a 5xx (RFC 9110 section 15).
     pub const fn status(&self) -> u16 {
         self.status
     }
@@ -498,13 +534,14 @@ impl<'h> Rejected<'h> {
             .filter_map(|version| token(http1::trim(version)))
     }
 
-    /// Whether its head did not fit the storage. Fields may be missing then, and the bytes that were not taken
-    /// are the rest of the head.
+    /// Whether the head did not fit the storage. Then fields may be missing, and the bytes that were not taken
+    /// are the remainder of the head.
     pub const fn is_truncated(&self) -> bool {
         self.is_truncated
     }
 
-    /// The head as it came, less the lines that were left out; a line break within a field is spaces.
+    /// The head as it was received, without the lines that were left out. A line break inside a field is
+    /// replaced by spaces.
     pub const fn head(&self) -> &'h [u8] {
         self.head
     }

@@ -1,4 +1,4 @@
-//! How permessage-deflate stands in `Sec-WebSocket-Extensions` (RFC 7692 sections 5.1 and 7.1).
+//! permessage-deflate in `Sec-WebSocket-Extensions` (RFC 7692 sections 5.1 and 7.1).
 //
 // Owns: the extension's name, and how its four parameters are written and read.
 // Must not know: which offers are made or accepted.
@@ -7,7 +7,7 @@ use super::fields::{check_value, iter_value, Extension, Parameter};
 use super::head_writer::HeadWriter;
 use crate::deflate::{ClientWindow, Offer, Params, WindowBits};
 
-/// The name in the registry of extensions; it is compared exactly (section 5).
+/// The registered name. It is compared with case (section 5).
 pub(super) const NAME: &str = "permessage-deflate";
 
 const SERVER_NO_CONTEXT_TAKEOVER: &str = "server_no_context_takeover";
@@ -15,11 +15,11 @@ const CLIENT_NO_CONTEXT_TAKEOVER: &str = "client_no_context_takeover";
 const SERVER_MAX_WINDOW_BITS: &str = "server_max_window_bits";
 const CLIENT_MAX_WINDOW_BITS: &str = "client_max_window_bits";
 
-/// What a server's `Sec-WebSocket-Extensions` agreed to, for whoever did not see the client's offers, such as
-/// a tool that inspects captured frames.
+/// Reads what a server's `Sec-WebSocket-Extensions` agreed to. For those who did not see the client's offers,
+/// such as a tool that inspects captured frames.
 ///
 /// `None` unless the value is one element, `permessage-deflate`, with parameters that an answer may have (RFC
-/// 7692 section 7.1). A client's handshake also holds it against the offers; what it agreed on is in
+/// 7692 section 7.1). A client's handshake also compares the answer with its offers; the result is in
 /// [`Negotiated::deflate`](super::Negotiated::deflate).
 ///
 /// ```
@@ -39,7 +39,7 @@ pub fn parse_deflate_answer(value: &str) -> Option<Params> {
     }
 }
 
-/// Reads an element as a client's offer; `None` if it is none that a server may accept (section 7).
+/// Reads an element as a client's offer. `None` if a server must decline it (section 7).
 pub(super) fn parse_offer(extension: &Extension<'_>) -> Option<Offer> {
     if extension.name() != NAME {
         return None;
@@ -51,7 +51,7 @@ pub(super) fn parse_offer(extension: &Extension<'_>) -> Option<Offer> {
         client_max_window_bits: ClientWindow::Unnamed,
     };
     for parameter in extension.parameters() {
-        // Each may stand once, and none but the four may stand at all.
+        // Each parameter may stand once, and there are only four.
         let first = match parameter.name() {
             SERVER_NO_CONTEXT_TAKEOVER => {
                 !parameter.has_value() && !core::mem::replace(&mut offer.server_no_context_takeover, true)
@@ -76,7 +76,7 @@ pub(super) fn parse_offer(extension: &Extension<'_>) -> Option<Offer> {
     Some(offer)
 }
 
-/// Reads an element as a server's answer; `None` if it is none that a client may take (section 7).
+/// Reads an element as a server's answer. `None` if a client must refuse it (section 7).
 pub(super) fn parse_answer(extension: &Extension<'_>) -> Option<Params> {
     let written = parse_offer(extension)?;
     Some(Params {
@@ -85,14 +85,14 @@ pub(super) fn parse_answer(extension: &Extension<'_>) -> Option<Params> {
         server_max_window_bits: written.server_max_window_bits,
         client_max_window_bits: match written.client_max_window_bits {
             ClientWindow::Unnamed => None,
-            // Section 7.1.2.2: in an answer the value is not optional.
+            // Section 7.1.2.2: in an answer the value must be given.
             ClientWindow::Any => return None,
             ClientWindow::AtMost(most) => Some(most),
         },
     })
 }
 
-/// 8 to 15 in decimal, without a leading zero (section 7.1.2). Nothing longer is even looked at.
+/// Reads 8 to 15 in decimal, without a leading zero (section 7.1.2).
 fn bits(parameter: Parameter<'_>) -> Option<WindowBits> {
     let mut value = parameter.value();
     let bits = match (value.next()?, value.next(), value.next()) {
@@ -123,7 +123,7 @@ pub(super) fn write_offer(head: &mut HeadWriter<'_>, offer: &Offer) {
     }
 }
 
-/// Writes an answer as one element: it looks like the offer of just these parameters.
+/// Writes an answer as one element. It has the form of an offer of these parameters.
 pub(super) fn write_answer(head: &mut HeadWriter<'_>, answer: &Params) {
     write_offer(
         head,

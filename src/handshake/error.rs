@@ -24,11 +24,11 @@ pub enum HandshakeError {
     FieldTooLong,
     /// More header fields than the limit.
     TooManyFields,
-    /// A list has more elements than anybody needs.
+    /// A list has too many elements.
     ListTooLong,
     /// HTTP/1.0, or a major version other than 1 (RFC 6455 section 4.2.1).
     UnsupportedHttpVersion,
-    /// The method of a request to upgrade is not GET.
+    /// The request asks for an upgrade, and its method is not GET.
     MethodNotAllowed,
     /// The request target is neither a path nor an http(s) URI (RFC 6455 section 4.2.1).
     InvalidTarget,
@@ -64,23 +64,23 @@ pub enum HandshakeError {
     SubprotocolRequired,
     /// The server chose an extension that was not offered, or one twice (RFC 6455 section 4.1).
     UnofferedExtension,
-    /// The server's answer to permessage-deflate has an unknown, invalid or repeated parameter, or accepts
-    /// none of the offers (RFC 7692 sections 5.1 and 7).
+    /// The server's answer to permessage-deflate has an unknown, invalid or repeated parameter, or fits none of
+    /// the offers (RFC 7692 sections 5.1 and 7).
     InvalidExtensionParameters,
-    /// The server chose permessage-deflate together with another extension, which may use the same reserved
-    /// bit or need the boundaries of frames (RFC 7692 section 5).
+    /// The server chose permessage-deflate together with another extension, which may use the same reserved bit
+    /// or depend on frame boundaries (RFC 7692 section 5).
     ConflictingExtensions,
     /// Too many responses came before the final one (RFC 9110 section 15.2).
     TooManyInterimResponses,
-    /// A proxy did not open the tunnel as it should (RFC 9110 section 9.3.6).
+    /// The answer of a proxy breaks a rule (RFC 9110 section 9.3.6).
     InvalidProxyResponse,
     /// The transport ended inside the head.
     UnexpectedEof,
 }
 
 impl HandshakeError {
-    /// The status with which a server refuses the request; `None` where there is nobody to answer, or where
-    /// only a client can meet the failure.
+    /// The HTTP status with which a server refuses the request. `None` if no answer can be sent, or if only a
+    /// client can see this error.
     pub const fn status(self) -> Option<u16> {
         Some(match self {
             Self::MalformedStartLine

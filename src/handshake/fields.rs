@@ -2,7 +2,7 @@
 //! section 9.1).
 //
 // Owns: the two grammars, over any number of lines.
-// Must not know: which names mean anything.
+// Must not know: what any name means.
 
 use core::fmt;
 
@@ -13,12 +13,12 @@ use super::http1::{is_same_token, trim};
 use super::Brief;
 use crate::tolerance::{Tolerance, Tolerances};
 
-/// More elements than this, empty ones included, are in nobody's list.
+/// The most elements of a list, empty ones included. Real lists are far shorter.
 const MAX_ELEMENTS: usize = 128;
 
-/// The elements of a list of tokens that was checked, in order, over all lines of its field.
+/// A list of tokens that was checked: its elements in order, over all lines of its field.
 ///
-/// Printed for debugging, it says how many there are: some clients send credentials as subprotocols.
+/// `Debug` shows only how many there are, because some clients send credentials as subprotocols.
 #[derive(Clone, Copy)]
 pub struct Tokens<'h> {
     field: Field<'h>,
@@ -31,7 +31,7 @@ impl fmt::Debug for Tokens<'_> {
 }
 
 impl<'h> Tokens<'h> {
-    /// The lists in these fields. Empty elements are passed over (RFC 9110 section 5.6.1).
+    /// Checks the lists in these fields. Empty elements are ignored (RFC 9110 section 5.6.1).
     #[inline]
     pub(crate) fn of(field: Field<'h>, malformed: HandshakeError) -> Result<Self, HandshakeError> {
         if field.is_present() {
@@ -40,15 +40,15 @@ impl<'h> Tokens<'h> {
         Ok(Self { field })
     }
 
-    /// Whether one of the elements of the lists in these fields is this token, which has letters alone, compared
-    /// without case.
+    /// Whether the lists in these fields contain `token`, compared without case. `token` must consist of
+    /// letters.
     #[inline]
     pub(crate) fn contain(
         field: Field<'h>,
         token: &str,
         malformed: HandshakeError,
     ) -> Result<bool, HandshakeError> {
-        // Mostly it stands alone.
+        // Usually the field holds this token alone.
         if field.only().is_some_and(|only| is_same_token(only, token)) {
             return Ok(true);
         }
@@ -75,7 +75,7 @@ impl<'h> Tokens<'h> {
         Ok(())
     }
 
-    /// Whether there is one in each line of the field.
+    /// Whether each line of the field has at least one.
     pub(crate) fn are_in_each_line(&self) -> bool {
         self.field.values().all(|value| value.split(|&byte| byte == b',').any(|name| !trim(name).is_empty()))
     }
@@ -85,15 +85,15 @@ impl<'h> Tokens<'h> {
         Self::elements(self.field).filter_map(|element| core::str::from_utf8(element).ok())
     }
 
-    /// Whether one of them is this one, which has letters alone, compared without case.
+    /// Whether one of them is `token`, compared without case. `token` must consist of letters.
     fn contains_ignore_case(&self, token: &str) -> bool {
         self.field
             .values()
             .any(|value| value.split(|&byte| byte == b',').any(|name| is_same_token(trim(name), token)))
     }
 
-    /// Whether none stands twice, compared with case. The lines are not gone through again for each: a list
-    /// of many long names would cost its square.
+    /// Whether no token stands twice, compared with case. The lines are not parsed again for each token: that
+    /// would take quadratic time for a list of many long names.
     pub(crate) fn are_unique(&self) -> bool {
         if !self.field.is_present() {
             return true;
@@ -116,7 +116,8 @@ impl<'h> Tokens<'h> {
     }
 }
 
-/// The extensions of a list that was checked, in order, over all lines of the field (RFC 6455 section 9.1).
+/// A list of extensions that was checked: its elements in order, over all lines of the field (RFC 6455 section
+/// 9.1).
 #[derive(Clone, Copy)]
 pub struct Extensions<'h> {
     field: Field<'h>,
@@ -129,7 +130,8 @@ impl fmt::Debug for Extensions<'_> {
 }
 
 impl<'h> Extensions<'h> {
-    /// The extensions in these fields: one at least in each line, unless lists without any are put up with.
+    /// Checks the extensions in these fields. Each line must have at least one, unless empty lists are
+    /// tolerated.
     #[inline]
     pub(crate) fn of(field: Field<'h>, tolerances: Tolerances) -> Result<Self, HandshakeError> {
         let mut elements = 0_usize;
@@ -155,7 +157,7 @@ impl<'h> Extensions<'h> {
     }
 }
 
-/// Judges one value of the field: every part by the grammar. Returns whether there is an extension.
+/// Checks one value of the field against the grammar. Returns whether it has an extension.
 pub(crate) fn check_value(value: &[u8], elements: &mut usize) -> Result<bool, HandshakeError> {
     let mut cursor = Cursor { rest: value };
     let mut found = false;
@@ -192,7 +194,7 @@ fn count(elements: &mut usize) -> Result<(), HandshakeError> {
     Ok(())
 }
 
-/// Goes over a value once, to judge it. Each step says whether there was what it skips.
+/// Walks over a value once to check it. Each method returns whether it found what it skips.
 struct Cursor<'h> {
     rest: &'h [u8],
 }
@@ -218,8 +220,8 @@ impl Cursor<'_> {
         len != 0
     }
 
-    /// `name`, `name=token` or `name="quoted token"`; whitespace around `=` is bad but borne (RFC 9110 section
-    /// 5.6.3).
+    /// `name`, `name=token` or `name="quoted token"`. Whitespace around `=` is wrong, but accepted (RFC 9110
+    /// section 5.6.3).
     fn skip_parameter(&mut self) -> bool {
         self.skip_space();
         let mut legal = self.skip_token();
@@ -232,8 +234,8 @@ impl Cursor<'_> {
         legal
     }
 
-    /// The rest of a quoted string (RFC 9110 section 5.6.4). RFC 6455 section 9.1: without its quoting it is a
-    /// token.
+    /// Skips what follows the opening quote (RFC 9110 section 5.6.4). Without its quoting the value must be a
+    /// token (RFC 6455 section 9.1).
     fn skip_quoted(&mut self) -> bool {
         let mut found = false;
         loop {
@@ -250,8 +252,8 @@ impl Cursor<'_> {
     }
 }
 
-/// Judges a value that we are to send: nothing in it is only borne, such as empty elements (RFC 9110 section
-/// 5.6.1) and whitespace around `=` (section 5.6.3).
+/// Checks a value that we send. It must not have what is only accepted from peers: empty elements (RFC 9110
+/// section 5.6.1) and whitespace around `=` (section 5.6.3).
 pub(crate) fn check_own_value(value: &[u8]) -> Result<(), HandshakeError> {
     check_value(value, &mut 0)?;
     let is_space = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
@@ -273,7 +275,7 @@ pub(crate) fn check_own_value(value: &[u8]) -> Result<(), HandshakeError> {
     }
 }
 
-/// The extensions of one value that was checked.
+/// The extensions in one value, which was checked before.
 pub(crate) fn iter_value(value: &[u8]) -> impl Iterator<Item = Extension<'_>> + Clone + '_ {
     Split { rest: Some(value), separator: b',' }.filter_map(|element| {
         let mut parts = Split { rest: Some(element), separator: b';' };
@@ -299,12 +301,12 @@ impl fmt::Debug for Extension<'_> {
 }
 
 impl<'h> Extension<'h> {
-    /// Its name. Names are compared exactly.
+    /// The name. Names are compared with case.
     pub const fn name(&self) -> &'h str {
         self.name
     }
 
-    /// Its parameters, in order.
+    /// The parameters, in order.
     pub fn parameters(&self) -> Parameters<'h> {
         self.parameters.clone()
     }
@@ -350,7 +352,7 @@ impl fmt::Debug for Parameter<'_> {
 }
 
 impl<'h> Parameter<'h> {
-    /// Its name.
+    /// The name.
     pub const fn name(&self) -> &'h str {
         self.name
     }
@@ -360,19 +362,19 @@ impl<'h> Parameter<'h> {
         self.value.is_some()
     }
 
-    /// The bytes of its value, a token, without the quotes and backslashes that it may have been written with
-    /// (RFC 9110 section 5.6.4); none if it has no value.
+    /// The bytes of the value, which is a token: quotes and backslashes are removed (RFC 9110 section 5.6.4).
+    /// Empty if there is no value.
     pub fn value(&self) -> impl Iterator<Item = u8> + Clone + 'h {
         unquoted(self.value.unwrap_or(&[]))
     }
 
-    /// Whether it has this value.
+    /// Whether this is the parameter's value.
     pub fn value_is(&self, value: &str) -> bool {
         self.has_value() && self.value().eq(value.bytes())
     }
 }
 
-/// The bytes that a token or a quoted string stands for.
+/// The bytes of a token or a quoted string, without quotes and backslashes.
 fn unquoted(value: &[u8]) -> impl Iterator<Item = u8> + Clone + '_ {
     let (inner, quoted) = match value {
         [b'"', inner @ .., b'"'] => (inner, true),
@@ -385,7 +387,7 @@ fn unquoted(value: &[u8]) -> impl Iterator<Item = u8> + Clone + '_ {
     })
 }
 
-/// Parts between separators. In a value that was checked none stands in a quoted string.
+/// Splits at separators. In a value that was checked, no quoted string contains one.
 #[derive(Clone)]
 struct Split<'h> {
     rest: Option<&'h [u8]>,

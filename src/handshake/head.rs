@@ -1,6 +1,6 @@
-//! Collecting the head of a request or a response, from any split of the input.
+//! Collects the head of a request or a response, however the input is cut.
 //
-// Owns: where lines and the head end, and which lines are put up with.
+// Owns: where lines and the head end, and which wrong lines are tolerated.
 // Must not know: what its fields mean.
 
 use core::fmt;
@@ -12,50 +12,51 @@ use super::http1::{check_request_line, missing_path, status_line, HttpVersion};
 use super::HeadLimits;
 use crate::tolerance::{Tolerance, Tolerances};
 
-/// A head that is coming: a start line, header lines, and a blank line.
+/// A head that is being received: a start line, header lines, and a blank line.
 ///
-/// Every byte is looked at once, however the input is cut. Never a byte past the blank line is taken. What it
-/// holds at the end are lines by the letter, even where others came: those of a response that are put up with
-/// are joined or left out before anybody reads them.
+/// Each byte is checked once, however the input is cut. No byte after the blank line is taken. The complete
+/// head holds only lines that follow the RFC: in a response, lines that are tolerated are joined or left out
+/// first.
 pub(crate) struct Head<'s, const IS_REQUEST: bool> {
     storage: &'s mut [u8],
-    /// How many bytes came, less those that were left out.
+    /// How many bytes are in the storage.
     len: usize,
-    /// How many bytes were left out. They count as if they took storage.
+    /// How many bytes were left out. They count towards the limit as well.
     left_out: usize,
-    /// Where the line begins that is coming.
+    /// Where the line begins that is being received.
     line_start: usize,
-    /// How much of it was looked at.
+    /// How many bytes of this line were checked.
     text: usize,
-    /// Whether that has a byte which no line may have, and which is put up with.
+    /// Whether this line has a byte that no line may have, and that is tolerated.
     is_spoilt: bool,
     blank_lines: u8,
     limits: HeadLimits,
-    /// The lowest status that refuses what was asked for.
+    /// From this status on, the response refuses what was asked for.
     refused_from: u16,
-    /// What the status line says, once it came.
+    /// The version and status, once the status line was received.
     status: Option<(HttpVersion, u16)>,
     lenience: Lenience,
     head_index: HeadIndex,
-    /// What the first header line that is wrong breaks; said when the head is complete.
+    /// The error of the first wrong header line. It is reported when the head is complete.
     defect: Option<HandshakeError>,
     complete: bool,
     is_truncated: bool,
 }
 
-/// The head of a request. By the letter: what two servers read differently is smuggled past one of them.
+/// The head of a request. Nothing is tolerated in its lines: what two servers read differently can be used to
+/// smuggle requests.
 pub(crate) type RequestHead<'s> = Head<'s, true>;
 
 /// The head of a response.
 pub(crate) type ResponseHead<'s> = Head<'s, false>;
 
-/// What is put up with in the lines of one head.
+/// What is tolerated in the lines of one head.
 #[derive(Clone, Copy, Debug)]
 struct Lenience {
     bare_lf: bool,
     folded: bool,
     invalid: bool,
-    /// Whether the head refuses. No frame will be read then, and whatever its lines are must not hide why.
+    /// Whether the response is a refusal. No frames follow it, so no wrong line may hide the reason.
     refusal: bool,
 }
 
@@ -72,13 +73,14 @@ impl Lenience {
     }
 }
 
-/// Blank lines that are ignored before a start line (RFC 9112 section 2.2 asks for one at least).
+/// How many blank lines are ignored before a start line. RFC 9112 section 2.2 asks for at least one.
 const MAX_BLANK_LINES: u8 = 4;
 
-/// Bytes that are copied at a time, since those behind the head are copied in vain. Most heads are shorter.
+/// Copy in blocks: bytes after the head are copied needlessly, so a large read is not copied at once. Most
+/// heads are shorter.
 const MAX_BLOCK: usize = 2048;
 
-/// How every status line begins.
+/// The beginning of every status line.
 const PROTOCOL: &[u8] = b"HTTP/";
 
 impl<'s> RequestHead<'s> {
@@ -88,22 +90,22 @@ impl<'s> RequestHead<'s> {
 }
 
 impl<'s> ResponseHead<'s> {
-    /// A status of `refused_from` or above refuses what was asked for.
+    /// An empty head. A status of `refused_from` or above is a refusal.
     pub(crate) fn new(refused_from: u16, storage: &'s mut [u8], limits: &HeadLimits) -> Self {
         Self::empty(refused_from, storage, limits)
     }
 
-    /// What the status line says, once it came.
+    /// The version and status, once the status line was received.
     pub(crate) const fn status(&self) -> Option<(HttpVersion, u16)> {
         self.status
     }
 
-    /// Whether its status line came, and refuses.
+    /// Whether the status line was received and is a refusal.
     pub(crate) const fn is_refusal(&self) -> bool {
         self.lenience.refusal
     }
 
-    /// Whether this is a refusal that found no more storage.
+    /// Whether this is a refusal that did not fit the storage.
     pub(crate) const fn is_truncated(&self) -> bool {
         self.is_truncated
     }
@@ -151,7 +153,7 @@ impl<'s, const IS_REQUEST: bool> Head<'s, IS_REQUEST> {
                 Err(error) => return Err(error),
             }
             if self.judge()? {
-                // What stands behind a blank line is not taken, or not yet.
+                // Bytes after a blank line are not taken, or not yet.
                 taken = taken.saturating_sub(self.len.saturating_sub(self.line_start));
                 self.end_at_blank_line()?;
             }
@@ -164,12 +166,12 @@ impl<'s, const IS_REQUEST: bool> Head<'s, IS_REQUEST> {
         self.storage.get(..self.len).unwrap_or(&[])
     }
 
-    /// Its index, which has no more than the header lines before the first that is wrong.
+    /// The index of the header lines, up to the first wrong one.
     pub(crate) const fn head_index(&self) -> &HeadIndex {
         &self.head_index
     }
 
-    /// Whether its header lines are right.
+    /// Fails if a header line is wrong.
     pub(crate) fn check_fields(&self) -> Result<(), HandshakeError> {
         self.defect.map_or(Ok(()), Err)
     }
@@ -178,7 +180,7 @@ impl<'s, const IS_REQUEST: bool> Head<'s, IS_REQUEST> {
         &self.limits
     }
 
-    /// Whether the blank line came, or a refusal found no more storage.
+    /// Whether the blank line was received, or a refusal filled the storage.
     pub(crate) const fn is_complete(&self) -> bool {
         self.complete
     }
@@ -188,9 +190,9 @@ impl<'s, const IS_REQUEST: bool> Head<'s, IS_REQUEST> {
         self.storage
     }
 
-    /// Copies a block, or as much as there is room for, and something at least. Returns how much.
+    /// Copies one block, or as much as fits. Returns how much. Fails if nothing fits.
     fn fill(&mut self, input: &[u8]) -> Result<usize, HandshakeError> {
-        // A request line may get its path (RFC 9112 section 3.2.2), which is one byte.
+        // Keep one byte free: a path may have to be inserted into the request line (RFC 9112 section 3.2.2).
         let kept_free = usize::from(IS_REQUEST && self.head_index.is_empty());
         let end = self.storage.len().saturating_sub(self.left_out).saturating_sub(kept_free);
         let spare = self.storage.get_mut(self.len..end).unwrap_or(&mut []);
@@ -203,7 +205,7 @@ impl<'s, const IS_REQUEST: bool> Head<'s, IS_REQUEST> {
         Ok(fits.len())
     }
 
-    /// Judges what came, line by line. Returns whether it has gone past a blank line; it stops there.
+    /// Checks what was received, line by line. Stops after a blank line, and returns whether there was one.
     fn judge(&mut self) -> Result<bool, HandshakeError> {
         if self.head_index.is_empty() {
             let is_blank = self.judge_start_line()?;
@@ -217,10 +219,10 @@ impl<'s, const IS_REQUEST: bool> Head<'s, IS_REQUEST> {
         }
     }
 
-    /// Judges the start line, if it came. Returns whether a blank line came in its place.
+    /// Checks the start line, if it is complete. Returns whether there was a blank line in its place.
     ///
-    /// A peer that speaks something else, such as a mail or shell service that greets or waits to be greeted,
-    /// is refused by its first line, and not waited for.
+    /// A peer that speaks another protocol (mail and shell services send a greeting, or wait for one) is
+    /// refused at its first line. We do not wait for more.
     fn judge_start_line(&mut self) -> Result<bool, HandshakeError> {
         let rest = self.storage.get(self.line_start..self.len).unwrap_or(&[]);
         let end = skip_text(rest.get(self.text..).unwrap_or(&[]));
@@ -255,7 +257,7 @@ impl<'s, const IS_REQUEST: bool> Head<'s, IS_REQUEST> {
             }
         } else {
             let (version, status) = status_line(line)?;
-            // Another major version has another syntax, whatever this looks like (RFC 9112 section 2.3).
+            // Another major version may have another syntax (RFC 9112 section 2.3).
             if version.major != 1 {
                 return Err(HandshakeError::UnsupportedHttpVersion);
             }
@@ -272,10 +274,10 @@ impl<'s, const IS_REQUEST: bool> Head<'s, IS_REQUEST> {
         Ok(false)
     }
 
-    /// Gives the target of the request line its path, in the byte that was kept free for it.
+    /// Inserts the missing path into the request line. One byte was kept free for it.
     fn insert_path(&mut self, at: usize) {
         if let Some(moved) = self.storage.get_mut(at..=self.len) {
-            // By hand: `rotate_right` is large, and its own check could panic.
+            // Written by hand: `rotate_right` is large, and its own check could panic.
             let mut before = b'/';
             moved.iter_mut().for_each(|byte| core::mem::swap(byte, &mut before));
             self.len = self.len.saturating_add(1);
@@ -283,7 +285,7 @@ impl<'s, const IS_REQUEST: bool> Head<'s, IS_REQUEST> {
         }
     }
 
-    /// Judges the header lines of a request that came. Returns whether the blank line behind them did.
+    /// Checks the header lines of a request. Returns whether the blank line was received.
     fn judge_fields(&mut self) -> Result<bool, HandshakeError> {
         let mut rest = self.storage.get(self.line_start..self.len).unwrap_or(&[]);
         let mut unread = rest.get(self.text..).unwrap_or(&[]);
@@ -309,10 +311,10 @@ impl<'s, const IS_REQUEST: bool> Head<'s, IS_REQUEST> {
         }
     }
 
-    /// Judges the header lines of a response that came: lines that go on in the next one are joined, and those
-    /// that are put up with are left out. Returns whether the blank line behind them came.
+    /// Checks the header lines of a response. Folded lines are joined, and lines that are tolerated are left
+    /// out. Returns whether the blank line was received.
     fn judge_response_fields(&mut self) -> Result<bool, HandshakeError> {
-        // Bytes before the line that is judged which are left out. What stands behind is moved once.
+        // How many bytes before the current line are left out. What follows them is moved only once.
         let mut gap = 0_usize;
         let is_blank = loop {
             let rest = self.storage.get(self.line_start..self.len).unwrap_or(&[]);
@@ -331,7 +333,7 @@ impl<'s, const IS_REQUEST: bool> Head<'s, IS_REQUEST> {
             if self.lenience.folded {
                 match end.get(ending) {
                     None => break false,
-                    // RFC 9112 section 5.2: such a line break is read as spaces.
+                    // RFC 9112 section 5.2: a line break inside a field is replaced by spaces.
                     Some(b' ' | b'\t') => {
                         let line_break = next.saturating_sub(ending)..next;
                         self.storage.get_mut(line_break).unwrap_or(&mut []).fill(b' ');
@@ -364,7 +366,7 @@ impl<'s, const IS_REQUEST: bool> Head<'s, IS_REQUEST> {
         Ok(is_blank)
     }
 
-    /// How many bytes end the line of a response whose text ends here; 0 if it goes on, although not as text.
+    /// The length of the line end of a response, where its text ends. 0 if the line goes on after a wrong byte.
     /// `None` if that is not known yet.
     fn line_ending(&self, text: usize, end: &[u8]) -> Result<Option<usize>, HandshakeError> {
         let max = self.limits.max_field;
@@ -376,7 +378,7 @@ impl<'s, const IS_REQUEST: bool> Head<'s, IS_REQUEST> {
             _ if self.lenience.refusal => Ok(Some(0)),
             [b'\n', ..] if self.lenience.bare_lf && text > max => Err(HandshakeError::FieldTooLong),
             [b'\n', ..] if self.lenience.bare_lf => Ok(Some(1)),
-            // CR and NUL end a line for some, and a text for others: no line may hold them.
+            // Some readers end a line at CR, or a text at NUL: these are never tolerated.
             [byte, ..]
                 if self.lenience.invalid
                     && !matches!(byte, b'\r' | b'\n' | b'\0')
@@ -388,8 +390,8 @@ impl<'s, const IS_REQUEST: bool> Head<'s, IS_REQUEST> {
         }
     }
 
-    /// Takes a header line of a response, of this many bytes, before which so many are left out. Returns
-    /// whether it stays.
+    /// Takes a header line of a response. `text` is its length, `gap` is how many bytes before it are left out.
+    /// Returns whether the line is kept.
     fn take_line(&mut self, text: usize, gap: usize) -> bool {
         let is_spoilt = core::mem::take(&mut self.is_spoilt);
         if self.defect.is_some() {
@@ -415,12 +417,12 @@ impl<'s, const IS_REQUEST: bool> Head<'s, IS_REQUEST> {
         }
     }
 
-    /// A blank line ends a head that has a start line.
+    /// Handles a blank line. It ends the head if there was a start line.
     fn end_at_blank_line(&mut self) -> Result<(), HandshakeError> {
         self.len = self.line_start;
         self.complete = !self.head_index.is_empty();
         if !self.complete {
-            // RFC 9112 section 2.2: before a start line it is ignored, within reason.
+            // RFC 9112 section 2.2: blank lines before a start line are ignored, up to a limit.
             self.blank_lines = self.blank_lines.saturating_add(1);
             if self.blank_lines > MAX_BLANK_LINES {
                 return Err(HandshakeError::MalformedStartLine);
@@ -432,7 +434,7 @@ impl<'s, const IS_REQUEST: bool> Head<'s, IS_REQUEST> {
 }
 
 impl<const IS_REQUEST: bool> fmt::Debug for Head<'_, IS_REQUEST> {
-    /// Without a byte of it: there are credentials among them.
+    /// Shows no byte of the head, which may hold credentials.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Head")
             .field("len", &self.len)
@@ -442,12 +444,12 @@ impl<const IS_REQUEST: bool> fmt::Debug for Head<'_, IS_REQUEST> {
     }
 }
 
-/// How many bytes end the status line that is this and what follows; `None` if its end did not come. One is
-/// a bare LF, which only the status can excuse.
+/// The length of the line end of a status line. `None` if it was not received yet. 1 is a bare LF, which only
+/// the status can make acceptable.
 fn status_line_ending(line: &[u8], end: &[u8], max: usize) -> Result<Option<usize>, HandshakeError> {
     let other = line.iter().zip(PROTOCOL).position(|(came, wanted)| came != wanted);
     match end {
-        // The first byte that is wrong decides.
+        // The first wrong byte decides.
         _ if other.is_some_and(|at| at <= max.saturating_add(2)) => Err(HandshakeError::MalformedStartLine),
         [b'\n', ..] if line.len() > max => Err(HandshakeError::StatusLineTooLong),
         [b'\n', ..] => Ok(Some(1)),
@@ -458,8 +460,8 @@ fn status_line_ending(line: &[u8], end: &[u8], max: usize) -> Result<Option<usiz
     }
 }
 
-/// What comes after a line of so many bytes of text, behind which this stands; `None` if its end did not come.
-/// The first byte that is wrong decides, however the input is cut.
+/// What follows a line. `text` is its length, and `end` begins where its text ends. `None` if the line end was
+/// not received yet. The first wrong byte decides, however the input is cut.
 #[inline(always)]
 fn after_line(
     text: usize,
@@ -474,8 +476,8 @@ fn after_line(
     match end {
         _ if judged > max_line.saturating_add(2) => Err(too_long),
         [] | [b'\r'] => Ok(None),
-        // What can never be HTTP is refused before its end is awaited, such as a TLS handshake on this port:
-        // control bytes, and a CR before anything but LF. A bare LF is a way to smuggle.
+        // Refuse at once what can never be HTTP, such as a TLS handshake: control bytes, and a CR without LF. A
+        // bare LF could be used to smuggle requests.
         _ => Err(malformed),
     }
 }

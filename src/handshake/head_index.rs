@@ -1,14 +1,14 @@
-//! What is where in a head: its start line, its header lines, and the fields that a handshake knows.
+//! The index of a head: where its header lines are, and where the fields are that a handshake needs.
 //
-// Owns: noting it line by line, once.
-// Must not know: what any value may be, or how a head comes in.
+// Owns: the index, which grows line by line.
+// Must not know: which values are valid, or how a head is received.
 
 use super::byte_class::{is_tchar, is_text, split_where, token_len};
 use super::error::HandshakeError;
 use super::http1::{check_request_line, is_same_token, split_field, trim, Headers, Lines};
 use super::HeadLimits;
 
-/// A field that a handshake knows.
+/// A field that a handshake needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Name {
     Host,
@@ -49,10 +49,10 @@ impl Name {
         1_u16.wrapping_shl(self as u32)
     }
 
-    /// The field whose name and colon a line begins with.
+    /// The field with whose name and colon a line begins.
     #[inline(always)]
     fn of(line: &[u8]) -> Option<Self> {
-        // One letter, or two, leave one that it may be.
+        // One or two letters leave only one candidate.
         let letter = |at: usize| line.get(at).map_or(0, u8::to_ascii_lowercase);
         let known = match letter(0) {
             b'h' => Self::Host,
@@ -80,22 +80,22 @@ impl Name {
     }
 }
 
-/// The index of a head. It borrows nothing, so that it can grow with a head that is coming.
+/// The index of a head. It borrows nothing, so it can grow while the head is being received.
 #[derive(Clone, Debug)]
 pub(crate) struct HeadIndex {
-    /// Where the header lines begin; 0 while there is no start line.
+    /// Where the header lines begin. 0 before the start line is complete.
     start: usize,
-    /// Where they end, as far as they are here.
+    /// Where the header lines end that were received so far.
     end: usize,
     /// How many header lines there are.
     lines: u32,
     places: [Span; Name::COUNT],
-    /// A bit for each name, by its number.
+    /// One bit for each name: whether the field is repeated.
     repeated: u16,
 }
 
-/// Where the value of the first field of a name stands, outer whitespace included; 0 if there is none. In 32
-/// bits, since whoever waits for a handshake keeps them.
+/// Where the value of a field is, with its outer whitespace. 0 if there is no such field. 32 bits, because each
+/// connection keeps these during its handshake.
 #[derive(Clone, Copy, Debug)]
 struct Span {
     start: u32,
@@ -107,12 +107,12 @@ impl HeadIndex {
         Self { start: 0, end: 0, lines: 0, places: [Span { start: 0, end: 0 }; Name::COUNT], repeated: 0 }
     }
 
-    /// Judges the lines of a complete head of a request, blank line included.
+    /// Checks the lines of a complete request head, with its blank line.
     pub(crate) fn of_request(head: &[u8], limits: &HeadLimits) -> Result<Self, HandshakeError> {
         let mut lines = Lines::of(head);
         let line = lines.next().ok_or(HandshakeError::MalformedStartLine)?;
         let mut at = head.len().saturating_sub(lines.rest().len());
-        // A head that is cut off at the end of a line must not lose that line: it lacks the blank one.
+        // If the blank line is missing, the head was cut off. Do not take its last line end for it.
         let fields = match lines.rest().strip_suffix(b"\r\n") {
             Some(fields) if fields.is_empty() || fields.ends_with(b"\r\n") => fields,
             _ => return Err(HandshakeError::MalformedHeader),
@@ -134,22 +134,22 @@ impl HeadIndex {
         Ok(head_index)
     }
 
-    /// Whether the start line is still to come.
+    /// Whether the start line was not received yet.
     pub(crate) const fn is_empty(&self) -> bool {
         self.start == 0
     }
 
-    /// The start line is over, and the header lines begin here.
+    /// Notes that the start line is complete, and that the header lines begin at `at`.
     pub(crate) fn begin_fields(&mut self, at: usize) {
         (self.start, self.end) = (at, at);
     }
 
-    /// The header lines end here, or those that are here do.
+    /// Notes where the header lines end that were received so far.
     pub(crate) fn end_fields(&mut self, at: usize) {
         self.end = at;
     }
 
-    /// Holds a line against the limits.
+    /// Counts a line, and checks the limits.
     pub(crate) fn count_line(&mut self, line: &[u8], limits: &HeadLimits) -> Result<(), HandshakeError> {
         self.lines = self.lines.saturating_add(1);
         if self.lines as usize > limits.max_fields {
@@ -161,7 +161,8 @@ impl HeadIndex {
         Ok(())
     }
 
-    /// Takes the next header line, which begins here. Its bytes are judged apart ([`is_text`]).
+    /// Adds the next header line, which begins at `at`. Whether its bytes are text is checked elsewhere
+    /// ([`is_text`]).
     #[inline(always)]
     pub(crate) fn add_line(
         &mut self,
@@ -171,7 +172,7 @@ impl HeadIndex {
     ) -> Result<(), HandshakeError> {
         self.count_line(line, limits)?;
         let Some(known) = Name::of(line) else {
-            // RFC 9112 section 5.1: nothing stands between the name, a token, and the colon.
+            // RFC 9112 section 5.1: the name is a token, and nothing stands between it and the colon.
             return match line.split_at_checked(token_len(line)) {
                 Some(([_, ..], [b':', ..])) => Ok(()),
                 _ => Err(HandshakeError::MalformedHeader),
@@ -189,19 +190,19 @@ impl HeadIndex {
         Ok(())
     }
 
-    /// The start line of the head that was outlined.
+    /// The start line of the head.
     pub(crate) fn start_line<'h>(&self, head: &'h [u8]) -> &'h [u8] {
         let line = head.get(..self.start).unwrap_or(&[]);
         let line = line.strip_suffix(b"\n").unwrap_or(line);
         line.strip_suffix(b"\r").unwrap_or(line)
     }
 
-    /// Its header lines.
+    /// The header lines of the head.
     pub(crate) fn headers<'h>(&self, head: &'h [u8]) -> Headers<'h> {
         Headers::of(head.get(self.start..self.end).unwrap_or(&[]))
     }
 
-    /// Its fields of this name.
+    /// The fields with this name.
     #[inline(always)]
     pub(crate) fn field<'h>(&self, name: Name, head: &'h [u8]) -> Field<'h> {
         let Some(place) = self.places.get(name as usize).filter(|place| place.start != 0) else {
@@ -218,15 +219,15 @@ impl Span {
         trim(head.get(self.start as usize..self.end as usize).unwrap_or(&[]))
     }
 
-    /// The end of its line, and the lines behind it.
+    /// The end of its line, and the lines that follow.
     fn behind<'h>(&self, head: &'h [u8], end: usize) -> &'h [u8] {
         head.get(self.end as usize..end).unwrap_or(&[])
     }
 }
 
-/// Whether a line of a response that is no field might be taken for one that decides whether the WebSocket is
-/// open. Whatever is no part of a name is not looked at, so that no other reader can see one where this does
-/// not.
+/// Whether a line that is not a valid field might be read, by others, as a field that decides whether the
+/// WebSocket is open. Bytes that cannot be part of a name are skipped, because another reader might skip them
+/// too.
 pub(crate) fn names_judged_field(line: &[u8]) -> bool {
     let name = split_where(line, |byte| byte == b':').0;
     let mut letters =
@@ -235,23 +236,23 @@ pub(crate) fn names_judged_field(line: &[u8]) -> bool {
     is("connection") || is("upgrade") || "sec-websocket-".bytes().all(|byte| letters.next() == Some(byte))
 }
 
-/// All fields of one name.
+/// All fields with one name.
 #[derive(Clone, Copy)]
 pub(crate) struct Field<'h> {
     name: Name,
     first: Option<&'h [u8]>,
-    /// The lines among which there are more of this name; none if it is not repeated.
+    /// The lines that hold more fields of this name. Empty if the field is not repeated.
     more: &'h [u8],
 }
 
 impl<'h> Field<'h> {
-    /// Whether there is one.
+    /// Whether there is such a field.
     #[inline]
     pub(crate) const fn is_present(&self) -> bool {
         self.first.is_some()
     }
 
-    /// Its value, if there is one field alone.
+    /// The value, if the field is not repeated.
     #[inline]
     pub(crate) const fn only(&self) -> Option<&'h [u8]> {
         if self.more.is_empty() {
@@ -261,7 +262,7 @@ impl<'h> Field<'h> {
         }
     }
 
-    /// The value of a field that may stand once.
+    /// The value of a field that must not be repeated.
     #[inline]
     pub(crate) const fn single(&self, repeated: HandshakeError) -> Result<Option<&'h [u8]>, HandshakeError> {
         if self.more.is_empty() {

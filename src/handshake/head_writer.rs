@@ -1,6 +1,7 @@
-//! Writing heads that cannot be anything else (RFC 9112 sections 2.2 and 5).
+//! Writes the heads of requests and responses, so that no value can add a line to them (RFC 9112 sections 2.2
+//! and 5).
 //
-// Owns: the bytes of a head in a caller's buffer, and the refusal of whatever would inject another line.
+// Owns: the bytes of a head in a caller's buffer, and refusing what would inject another line.
 // Must not know: which fields a handshake needs.
 
 use core::fmt;
@@ -10,7 +11,7 @@ use super::http1::token;
 use super::Brief;
 use crate::error::BufferTooSmall;
 
-/// Our own caller asked for a head that would be invalid. Nothing was written.
+/// The caller of this crate asked for an invalid head. Nothing was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ComposeError {
@@ -18,7 +19,7 @@ pub enum ComposeError {
     InvalidName,
     /// A field's value holds CR, LF, NUL or another control byte, or has outer whitespace.
     InvalidValue,
-    /// The field belongs to the handshake itself, or has no place in it.
+    /// The handshake writes this field itself, or the field must not be part of a handshake.
     ReservedField,
     /// Header fields were added in more than four calls.
     TooManySets,
@@ -30,10 +31,10 @@ pub enum ComposeError {
     InvalidExtensions,
     /// The client offers no extension of this name.
     UnofferedExtension,
-    /// A client offers permessage-deflate where nothing can compress: the crate was built without its feature
-    /// `deflate`, or the adapter has no codec.
+    /// Compression is offered, but there is no codec: the crate was built without its feature `deflate`, or the
+    /// adapter has none.
     NoCodec,
-    /// The status is none that rejects a handshake: 300 to 599.
+    /// The status does not reject a handshake. Valid are 300 to 599.
     InvalidStatus,
     /// A 401 needs a `WWW-Authenticate` (RFC 9110 section 15.5.2).
     MissingAuthenticate,
@@ -68,7 +69,7 @@ impl From<BufferTooSmall> for ComposeError {
     }
 }
 
-/// Fields that a handshake writes itself, or that have no place in one.
+/// Fields that a handshake writes itself, or that must not be part of one.
 const RESERVED: [&str; 12] = [
     "Host",
     "Upgrade",
@@ -84,14 +85,14 @@ const RESERVED: [&str; 12] = [
     "Trailer",
 ];
 
-/// Sets of header fields that can be added to a head. There is no allocator to hold any number of them, and they are
-/// passed around by value.
+/// How many sets of header fields can be added to a head. There is no allocator for more, and the sets are
+/// passed by value.
 const MAX_SETS: usize = 4;
 
-/// Header fields that a caller added, one set after the other.
+/// Header fields that a caller added: several sets in order.
 #[derive(Clone, Copy)]
 pub(crate) struct AddedFields<'f> {
-    /// Those that are empty hold nothing yet.
+    /// Unused sets are empty.
     sets: [&'f [(&'f str, &'f str)]; MAX_SETS],
 }
 
@@ -100,7 +101,7 @@ impl<'f> AddedFields<'f> {
         Self { sets: [&[]; MAX_SETS] }
     }
 
-    /// With one more set, which was judged.
+    /// Adds a set that was checked.
     pub(crate) fn and(mut self, set: &'f [(&'f str, &'f str)]) -> Result<Self, ComposeError> {
         let free = self.sets.iter_mut().find(|free| free.is_empty());
         match free {
@@ -111,20 +112,20 @@ impl<'f> AddedFields<'f> {
         Ok(self)
     }
 
-    /// All of them, in order.
+    /// All fields, in order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&'f str, &'f str)> + '_ {
         self.sets.iter().flat_map(|set| set.iter().copied())
     }
 }
 
 impl fmt::Debug for AddedFields<'_> {
-    /// The first names alone: values may be credentials.
+    /// Shows only the names of the first fields: values may be credentials.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.iter().take(8).map(|(name, _)| Brief(name))).finish()
     }
 }
 
-/// Judges a field that a caller adds.
+/// Checks a field that a caller adds.
 pub(crate) fn check_field(name: &str, value: &str) -> Result<(), ComposeError> {
     token(name.as_bytes()).ok_or(ComposeError::InvalidName)?;
     check_value(value)?;
@@ -134,7 +135,7 @@ pub(crate) fn check_field(name: &str, value: &str) -> Result<(), ComposeError> {
     Ok(())
 }
 
-/// Judges a field's value.
+/// Checks the value of a field.
 pub(crate) fn check_value(value: &str) -> Result<(), ComposeError> {
     let bytes = value.as_bytes();
     if is_text(bytes) && super::http1::trim(bytes).len() == bytes.len() {
@@ -144,13 +145,13 @@ pub(crate) fn check_value(value: &str) -> Result<(), ComposeError> {
     }
 }
 
-/// Writes a head, or finds out how long it is.
+/// Writes a head, or measures its length.
 pub(crate) struct HeadWriter<'o> {
     out: &'o mut [u8],
     len: usize,
 }
 
-/// Writes what `parts` says into `out`, all of it or nothing.
+/// Writes what `parts` appends into `out`: all of it or nothing.
 pub(crate) fn compose(out: &mut [u8], parts: impl Fn(&mut HeadWriter<'_>)) -> Result<usize, BufferTooSmall> {
     let mut measured = HeadWriter { out: &mut [], len: 0 };
     parts(&mut measured);
@@ -170,7 +171,7 @@ impl HeadWriter<'_> {
 
     /// Appends `bytes` as they are.
     pub(crate) fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
-        // In two steps, so that the lengths are seen to be equal and the copy holds no panic.
+        // In two steps, so that the compiler sees equal lengths and the copy has no panic.
         if let Some(slot) = self.out.get_mut(self.len..).and_then(|spare| spare.get_mut(..bytes.len())) {
             slot.copy_from_slice(bytes);
         }
@@ -197,7 +198,7 @@ impl HeadWriter<'_> {
 
     /// Appends the lines of added fields.
     pub(crate) fn fields(&mut self, fields: &AddedFields<'_>) -> &mut Self {
-        // Those behind an empty one are empty.
+        // All sets after an empty one are empty.
         for set in fields.sets.iter().take_while(|set| !set.is_empty()) {
             for (name, value) in *set {
                 self.field(name, value);

@@ -1,7 +1,7 @@
-//! Lines of HTTP/1.1 messages, strictly (RFC 9112 sections 2 to 5).
+//! Strict parsing of the lines of HTTP/1.1 messages (RFC 9112 sections 2 to 5).
 //
-// Owns: start lines, header lines, and which bytes may stand where.
-// Must not know: what any field means.
+// Owns: start lines, header lines, and which bytes they may hold.
+// Must not know: the meaning of any field.
 
 use core::fmt;
 
@@ -15,7 +15,7 @@ use crate::tolerance::{Tolerance, Tolerances};
 
 /// The header fields of a head that was checked: names and values, borrowed.
 ///
-/// Printed for debugging, it says how many there are: values may be credentials.
+/// `Debug` shows only how many there are, because values may be credentials.
 #[derive(Clone, Copy)]
 pub struct Headers<'h> {
     lines: &'h [u8],
@@ -28,17 +28,17 @@ impl fmt::Debug for Headers<'_> {
 }
 
 impl<'h> Headers<'h> {
-    /// Every field in order: its name as it came, and its value without outer whitespace.
+    /// All fields in order: the name as it was received, and the value without outer whitespace.
     pub fn iter(&self) -> impl Iterator<Item = (&'h str, &'h [u8])> + Clone + 'h {
         Lines::of(self.lines).filter_map(split_field)
     }
 
-    /// The value of the first field of this name, compared without case.
+    /// The value of the first field with this name, compared without case.
     pub fn get(&self, name: &str) -> Option<&'h [u8]> {
         self.iter().find(|(candidate, _)| candidate.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
-    /// The values of all fields of this name, in order.
+    /// The values of all fields with this name, in order. The name is compared without case.
     pub fn get_all<'n>(&self, name: &'n str) -> impl Iterator<Item = &'h [u8]> + Clone + 'n
     where
         'h: 'n,
@@ -46,7 +46,7 @@ impl<'h> Headers<'h> {
         self.iter().filter(move |(candidate, _)| candidate.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
-    /// Of lines that were judged, each with its CRLF.
+    /// From lines that were checked, each with its CRLF.
     pub(crate) const fn of(lines: &'h [u8]) -> Self {
         Self { lines }
     }
@@ -67,13 +67,13 @@ pub(crate) struct HttpVersion {
 }
 
 impl HttpVersion {
-    /// 1.1 or a higher minor version (RFC 6455 section 4.2.1).
+    /// Whether the version is 1.1 or a higher minor version (RFC 6455 section 4.2.1).
     pub(crate) const fn is_at_least_1_1(self) -> bool {
         self.major == 1 && self.minor >= 1
     }
 }
 
-/// Judges a request line, without its CRLF, of any version 1. Returns its target.
+/// Checks a request line, without its CRLF, of any version 1.x. Returns its target.
 pub(crate) fn check_request_line(line: &[u8], tolerances: Tolerances) -> Result<&[u8], HandshakeError> {
     let malformed = HandshakeError::MalformedStartLine;
     let (method, rest) = split_where(line, |byte| !is_tchar(byte));
@@ -89,27 +89,27 @@ pub(crate) fn check_request_line(line: &[u8], tolerances: Tolerances) -> Result<
     if version.major != 1 {
         return Err(HandshakeError::UnsupportedHttpVersion);
     }
-    // Only where it is put up with can a target be no ASCII; then it is text all the same.
+    // Only if raw targets are tolerated can a target be other than ASCII. It must be UTF-8 then.
     if tolerances.contains(Tolerance::RawTargets) && core::str::from_utf8(target).is_err() {
         return Err(malformed);
     }
     Ok(target)
 }
 
-/// Where the path is missing in the target of this request line: an absolute URI that has a query alone asks for
-/// `/` and the query (RFC 9112 section 3.2.1).
+/// Where to insert the missing path into this request line. An absolute URI that has a query and no path asks
+/// for `/` with this query (RFC 9112 section 3.2.1). `None` if nothing is missing.
 pub(crate) fn missing_path(target: &[u8], line: &[u8]) -> Option<usize> {
     if target.starts_with(b"/") {
         return None;
     }
     let (scheme, rest) = split_scheme(target)?;
     let query = split_where(rest, |byte| matches!(byte, b'/' | b'?')).1;
-    // Behind the target stand a space and the version.
+    // A space and the version follow the target.
     (has_paths(scheme) && query.starts_with(b"?"))
         .then(|| line.len().saturating_sub(query.len()).saturating_sub(9))
 }
 
-/// The parts of a request line that was judged: nothing but its spaces can part them.
+/// The parts of a request line that was checked, split at its spaces.
 pub(crate) fn judged_request_line(line: &[u8]) -> Result<RequestLine<'_>, HandshakeError> {
     let malformed = HandshakeError::MalformedStartLine;
     let (rest, version) = line.split_last_chunk::<8>().ok_or(malformed)?;
@@ -124,13 +124,13 @@ pub(crate) fn status_line(line: &[u8]) -> Result<(HttpVersion, u16), HandshakeEr
     let malformed = HandshakeError::MalformedStartLine;
     let (version, rest) = line.split_first_chunk::<8>().ok_or(malformed)?;
     let version = http_version(version).ok_or(malformed)?;
-    // Above 599 it is invalid, but still an answer: a client treats it as a 5xx (RFC 9110 section 15).
+    // A status above 599 is invalid, but still an answer: a client treats it as a 5xx (RFC 9110 section 15).
     let (&[b' ', a @ b'1'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9'], phrase) =
         rest.split_first_chunk::<4>().ok_or(malformed)?
     else {
         return Err(malformed);
     };
-    // The phrase is ignored (RFC 9112 section 4), but must be text; the space before it may be missing.
+    // The phrase is ignored (RFC 9112 section 4), but must be text. The space before it may be missing.
     if !matches!(phrase, [] | [b' ', ..]) || !is_text(phrase) {
         return Err(malformed);
     }
@@ -149,7 +149,8 @@ fn http_version(bytes: &[u8]) -> Option<HttpVersion> {
     }
 }
 
-/// Lines that end in CRLF, given without it. A CR elsewhere stays in the line, where it is no legal byte.
+/// Iterates over lines that end in CRLF, and returns them without it. A CR elsewhere stays in the line; the
+/// check of the line's bytes refuses it.
 #[derive(Clone)]
 pub(crate) struct Lines<'h> {
     rest: &'h [u8],
@@ -160,7 +161,7 @@ impl<'h> Lines<'h> {
         Self { rest: bytes }
     }
 
-    /// What follows the lines that were given.
+    /// What follows the lines that were returned.
     pub(crate) const fn rest(&self) -> &'h [u8] {
         self.rest
     }
@@ -176,16 +177,16 @@ impl<'h> Iterator for Lines<'h> {
     }
 }
 
-/// Name and value of a header line that was judged.
+/// The name and the value of a header line that was checked.
 pub(crate) fn split_field(line: &[u8]) -> Option<(&str, &[u8])> {
-    // A bare LF is put up with at the end of some.
+    // Some lines may end in a bare LF, if that is tolerated.
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     let (name, value) = line.split_at_checked(memchr(b':', line)?)?;
     Some((core::str::from_utf8(name).ok()?, trim(value.get(1..)?)))
 }
 
-/// Bytes that were found to be text: ASCII, but for targets where others are put up with. They are a string
-/// only once somebody asks for it.
+/// Bytes that were checked: ASCII, or UTF-8 in targets if that is tolerated. They are converted to `str` only
+/// on demand.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Text<'h>(pub(crate) &'h [u8]);
 
@@ -204,7 +205,7 @@ impl fmt::Debug for Text<'_> {
     }
 }
 
-/// The bytes as a token (RFC 9110 section 5.6.2).
+/// The bytes as a `str`, if they are a token (RFC 9110 section 5.6.2).
 pub(crate) fn token(bytes: &[u8]) -> Option<&str> {
     core::str::from_utf8(bytes).ok().filter(|_| is_token(bytes))
 }
@@ -214,20 +215,21 @@ pub(crate) fn is_token(bytes: &[u8]) -> bool {
     !bytes.is_empty() && bytes.iter().all(|&byte| is_tchar(byte))
 }
 
-/// Whether this is a token that has letters and `-` alone, 24 at most, compared without case.
+/// Whether `bytes` are `token`, compared without case. `token` must consist of letters and `-`, at most 24.
 pub(crate) fn is_same_token(bytes: &[u8], token: &str) -> bool {
     let token = token.as_bytes();
     if bytes.len() != token.len() {
         return false;
     }
-    // Letters may differ by one bit, which stands below a bit that they have and `-` has not.
+    // Upper and lower case of a letter differ in one bit. `-` has no letter's top bit, so it must match
+    // exactly.
     const LETTER: u64 = u64::from_ne_bytes([0x40; 8]);
     let differ = |a: u64, b: u64| (a ^ b) & !((b & LETTER) >> 1);
     let ([a, b, c], [x, y, z]) = (words(bytes), words(token));
     differ(a, x) | differ(b, y) | differ(c, z) == 0
 }
 
-/// Up to 24 bytes, some of them twice.
+/// Up to 24 bytes as three words, which may overlap.
 #[inline]
 fn words(bytes: &[u8]) -> [u64; 3] {
     if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
@@ -240,7 +242,7 @@ fn words(bytes: &[u8]) -> [u64; 3] {
     [0, 1, 2].map(|at| bytes.get(at).copied().unwrap_or(0).into())
 }
 
-/// Without outer SP and HTAB (RFC 9110 section 5.6.3).
+/// The bytes without SP and HTAB at both ends (RFC 9110 section 5.6.3).
 pub(crate) fn trim(mut bytes: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] = bytes {
         bytes = rest;

@@ -1,50 +1,51 @@
 //! `Sec-WebSocket-Key` and `Sec-WebSocket-Accept` (RFC 6455 sections 4.1, 4.2.2 and 11.3).
 //
 // Owns: the proof that a server understood the handshake.
-// Must not know: heads.
+// Must not know: heads of requests and responses.
 // SHA-1 is good enough here: it keeps no secret, and collisions do no harm (section 10.8).
 
 use base64::engine::general_purpose::STANDARD;
 use base64::Engine as _;
 
-/// Section 1.3.
+/// The GUID of RFC 6455 section 1.3.
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
-/// A key as it stands in a request: 24 characters of Base64 that stand for 16 bytes.
+/// A `Sec-WebSocket-Key` as it is written in a request: 24 characters of Base64, which encode 16 bytes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Key([u8; 24]);
 
 impl Key {
-    /// A key from a field's value without outer whitespace; `None` if it is not the Base64 of 16 bytes,
-    /// padding included.
+    /// Reads a key from the value of the field, without outer whitespace. `None` if it is not the Base64 of 16
+    /// bytes, with padding.
     ///
-    /// `strict` also refuses bits that encode nothing (RFC 4648 section 3.5; RFC 6455 erratum 3150).
+    /// `strict` also refuses a last character with unused bits that are not 0 (RFC 4648 section 3.5; RFC 6455
+    /// erratum 3150).
     pub fn parse(value: &[u8], strict: bool) -> Option<Self> {
         check(value, strict).copied().map(Self)
     }
 
-    /// The characters.
+    /// The key as text.
     pub fn as_str(&self) -> &str {
         core::str::from_utf8(&self.0).unwrap_or("")
     }
 
-    /// The value that proves that a server has read this key. It is computed from the characters, not from
-    /// the bytes that they stand for.
+    /// The value of `Sec-WebSocket-Accept`, which proves that a server has read this key. It is computed from
+    /// the characters of the key, not from the bytes that they encode.
     pub fn accept_value(&self) -> AcceptValue {
         AcceptValue::of(&self.0)
     }
 }
 
-/// The characters of a key where they stand, if it is one ([`Key::parse`]).
+/// The characters of a valid key, borrowed. See [`Key::parse`].
 pub(crate) fn check(value: &[u8], strict: bool) -> Option<&[u8; 24]> {
     let key: &[u8; 24] = value.try_into().ok()?;
-    // 128 bits are 21 characters of 6 bits, one more with 2 of them, and the padding.
+    // 128 bits are 21 characters of 6 bits, one character with the last 2 bits, and the padding.
     let [full @ .., last, b'=', b'='] = key else { return None };
     let legal = full.iter().fold(is_base64(*last), |legal, &character| legal & is_base64(character));
     (legal && (!strict || matches!(last, b'A' | b'Q' | b'g' | b'w'))).then_some(key)
 }
 
-/// The hash of a key and the GUID.
+/// The SHA-1 hash of a key and the GUID.
 #[cfg(any(test, not(feature = "simd-sha1")))]
 fn sha1(key: &[u8]) -> [u8; 20] {
     let mut hash = sha1_smol::Sha1::new();
@@ -53,23 +54,23 @@ fn sha1(key: &[u8]) -> [u8; 20] {
     hash.digest().bytes()
 }
 
-/// The same by the instructions for it that the processor may have.
+/// The same hash with the processor's SHA instructions, if it has them.
 #[cfg(feature = "simd-sha1")]
 fn sha1_by_vectors(key: &[u8]) -> [u8; 20] {
     use sha1::Digest as _;
     sha1::Sha1::new().chain_update(key).chain_update(GUID).finalize().into()
 }
 
-/// RFC 4648 section 4.
+/// Whether the character is in the alphabet of RFC 4648 section 4.
 const fn is_base64(character: u8) -> bool {
-    // Without branches, so that the compiler makes vectors of it.
+    // Without branches, so that the compiler vectorises the check.
     ((character | 0x20).wrapping_sub(b'a') < 26)
         | (character.wrapping_sub(b'0') < 10)
         | (character == b'+')
         | (character == b'/')
 }
 
-/// The key of a nonce: 16 bytes that nobody can predict, new for each connection.
+/// Makes a key from a nonce: 16 unpredictable bytes, new for each connection.
 pub fn encode_nonce(nonce: [u8; 16]) -> Key {
     let mut key = [b'='; 24];
     // 16 bytes are 24 characters; the slice always fits.
@@ -77,7 +78,7 @@ pub fn encode_nonce(nonce: [u8; 16]) -> Key {
     Key(key)
 }
 
-/// The accept value of a key given as a field's value; `None` if that is no valid key.
+/// The accept value for a key, given as the value of the field. `None` if the key is invalid.
 pub fn accept_value(key: &str) -> Option<AcceptValue> {
     Key::parse(key.as_bytes(), false).map(|key| key.accept_value())
 }
@@ -87,7 +88,7 @@ pub fn accept_value(key: &str) -> Option<AcceptValue> {
 pub struct AcceptValue([u8; 28]);
 
 impl AcceptValue {
-    /// That of a key that was checked.
+    /// For a key that was checked.
     pub(crate) fn of(key: &[u8; 24]) -> Self {
         #[cfg(feature = "simd-sha1")]
         let digest = sha1_by_vectors(key);
@@ -103,7 +104,7 @@ impl AcceptValue {
         &self.0
     }
 
-    /// The characters.
+    /// The value as text.
     pub fn as_str(&self) -> &str {
         core::str::from_utf8(&self.0).unwrap_or("")
     }

@@ -1,7 +1,38 @@
-//! The opening handshake (RFC 6455 section 4) over HTTP/1.1, both roles, in storage that the caller owns.
+//! The opening handshake (RFC 6455 section 4) over HTTP/1.1, for both roles.
+//!
+//! Use this if you have a transport of your own. The adapters, such as `sockless::tokio`, do all of it for you. Like
+//! the engine, it takes bytes and gives bytes: it has no socket, and works in storage that you lend.
+//!
+//! - [`server`] reads a request, and writes the 101 that accepts it, or a refusal.
+//! - [`client`] writes the request, and checks the answer.
+//! - [`proxy`] asks an HTTP proxy for a tunnel, through which a client then connects.
+//!
+//! ```
+//! use sockless::handshake::{client, server, HeadLimits, OriginPolicy, Uri};
+//!
+//! // The client writes its request.
+//! let request = client::ClientRequest::new(Uri::parse("ws://example.com/chat")?);
+//! let nonce = [7; 16]; // 16 unpredictable bytes in a real program
+//! let mut storage = [0; HeadLimits::STORAGE];
+//! let mut client = client::Handshake::new(request, nonce, &mut storage, HeadLimits::DEFAULT);
+//! let mut wire = [0; 512];
+//! let len = client.write_request(&mut wire)?;
+//!
+//! // The server reads it and accepts.
+//! let mut storage = [0; HeadLimits::STORAGE];
+//! let mut server = server::Handshake::new(&mut storage, HeadLimits::DEFAULT);
+//! let (_, server::Progress::Request(request)) = server.recv(&wire[..len])? else { panic!() };
+//! assert_eq!(request.target(), "/chat");
+//! let (len, _agreed) = request.accept(OriginPolicy::SameHost)?.write(&mut wire)?;
+//!
+//! // The client checks the answer. From now on both use a `Connection`.
+//! let (_, client::Progress::Accepted(accepted)) = client.recv(&wire[..len])? else { panic!() };
+//! assert_eq!(accepted.subprotocol(), None);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 //
 // Owns: what both roles share of it.
-// Must not know: frames, sockets, or an allocator.
+// Must not know: frames or sockets. It works without an allocator.
 
 mod body;
 mod byte_class;
@@ -40,7 +71,7 @@ use core::fmt;
 
 use crate::tolerance::Tolerances;
 
-/// A text as it is shown for debugging: no more than its beginning, since a peer may make it any length.
+/// Shows no more than the beginning of a text, because a peer may send any length.
 struct Brief<'t>(&'t str);
 
 impl fmt::Debug for Brief<'_> {
@@ -56,31 +87,32 @@ impl fmt::Debug for Brief<'_> {
     }
 }
 
-/// What an opening handshake agreed on: all that the frame engine needs. It borrows nothing.
+/// What an opening handshake agreed on, and all of it that the engine needs. It borrows nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Negotiated {
-    /// The subprotocol, as its place in the list that this endpoint supports or offered.
+    /// The index of the subprotocol. For a client: in the list that it offered. For a server: see
+    /// [`Accept`](server::Accept).
     pub subprotocol: Option<u16>,
-    /// What was agreed on for permessage-deflate (RFC 7692), if it was. Without it no message may be
-    /// compressed, whatever was offered (RFC 6455 section 9.1).
+    /// What was agreed on for permessage-deflate (RFC 7692). If `None`, no message may be compressed, whatever
+    /// was offered (RFC 6455 section 9.1).
     pub deflate: Option<crate::deflate::Params>,
 }
 
-/// Bounds on the head of a request or a response. The bound on its bytes is the storage given.
+/// Limits on the head of a request or a response. Its total length is limited by the storage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HeadLimits {
-    /// Bytes of the request line or status line. RFC 9112 section 3 asks for 8000 at least. Default: 8192.
+    /// Longest request line or status line, in bytes. RFC 9112 section 3 asks for at least 8000. Default: 8192.
     pub max_start_line: usize,
-    /// Header fields. Default: 128.
+    /// Most header fields. Default: 128.
     pub max_fields: usize,
-    /// Bytes of one header line, without its CRLF. Default: whatever the head has room for.
+    /// Longest header line, in bytes, without its CRLF. Default: no limit but the storage.
     pub max_field: usize,
-    /// Whether a `Sec-WebSocket-Key` whose last character has bits that encode nothing is refused (RFC 4648
-    /// section 3.5 lets a decoder choose). Default: no; it is hashed as it came.
+    /// Whether to refuse a `Sec-WebSocket-Key` whose last character has unused bits that are not 0 (RFC 4648
+    /// section 3.5 leaves that to the decoder). Default: no; the key is hashed as it was received.
     pub strict_key: bool,
-    /// Departures from the RFCs that are put up with, of those that are about heads. Default:
+    /// Which deviations from the RFCs are tolerated, of those that concern heads. Default:
     /// [`Tolerances::DEFAULT`].
     pub tolerances: Tolerances,
 }
@@ -95,38 +127,38 @@ impl HeadLimits {
         tolerances: Tolerances::DEFAULT,
     };
 
-    /// Bytes of storage for a head that an adapter gives: 16 KiB.
+    /// How many bytes of storage the adapters use for a head: 16 KiB.
     pub const STORAGE: usize = 16 << 10;
 
-    /// With another bound for the start line.
+    /// Sets the longest start line, in bytes.
     #[must_use]
     pub const fn with_max_start_line(mut self, bytes: usize) -> Self {
         self.max_start_line = bytes;
         self
     }
 
-    /// With another bound for the header fields.
+    /// Sets the most header fields.
     #[must_use]
     pub const fn with_max_fields(mut self, fields: usize) -> Self {
         self.max_fields = fields;
         self
     }
 
-    /// With another bound for each header line.
+    /// Sets the longest header line, in bytes.
     #[must_use]
     pub const fn with_max_field(mut self, bytes: usize) -> Self {
         self.max_field = bytes;
         self
     }
 
-    /// With keys judged strictly, or not.
+    /// Sets whether keys are checked strictly.
     #[must_use]
     pub const fn with_strict_key(mut self, strict: bool) -> Self {
         self.strict_key = strict;
         self
     }
 
-    /// With other departures from the RFCs that are put up with.
+    /// Sets which deviations from the RFCs are tolerated.
     #[must_use]
     pub const fn with_tolerances(mut self, tolerances: Tolerances) -> Self {
         self.tolerances = tolerances;

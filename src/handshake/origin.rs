@@ -13,14 +13,13 @@ use super::scheme::split_scheme;
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OriginPolicy<'p> {
-    /// Pages (`http:` or `https:`) of the host and port that the request is for, and clients that send no
-    /// origin.
+    /// Web pages (`http:` or `https:`) with the host and port of the request, and clients that send no origin.
     SameHost,
-    /// Pages of these origins, such as `https://example.com`, and clients that send no origin.
+    /// Web pages with one of these origins, such as `https://example.com`, and clients that send no origin.
     List(&'p [&'p str]),
-    /// Any page: for services that are public, or that authenticate each message.
+    /// Any web page. For services that are public, or that authenticate each message.
     Any,
-    /// No page at all: only clients that send no origin, which browsers always do.
+    /// No web page: only clients that send no origin. Browsers always send one.
     NonBrowser,
 }
 
@@ -35,7 +34,7 @@ impl OriginPolicy<'_> {
         match self {
             Self::Any => true,
             Self::NonBrowser => false,
-            // Origins are compared as ASCII in lower case.
+            // Origins are compared without case, as ASCII.
             Self::List(origins) => {
                 origins.iter().any(|candidate| candidate.as_bytes().eq_ignore_ascii_case(origin))
             }
@@ -46,20 +45,20 @@ impl OriginPolicy<'_> {
 
 fn same_host(origin: &[u8], host: &[u8]) -> bool {
     let Some((scheme, authority)) = split_scheme(origin) else { return false };
-    // Only pages of the web have a host; `app://localhost` is another origin than `http://localhost`.
+    // Only web pages have a host: `app://localhost` is another origin than `http://localhost`.
     let default: &[u8] = match scheme {
         _ if scheme.eq_ignore_ascii_case(b"https") => b"443",
         _ if scheme.eq_ignore_ascii_case(b"http") => b"80",
         _ => return false,
     };
-    // Mostly they are spelled alike.
+    // Usually they are spelled alike.
     if authority == host && !matches!(host, [] | [b':', ..]) {
         return true;
     }
     let (origin_host, origin_port) = split_port(authority);
     let (host, port) = split_port(host);
-    // Whether a request without a port came over TLS only the transport knows; the page's scheme stands for
-    // it.
+    // If the request has no port, only the transport knows whether it came over TLS. The scheme of the page
+    // decides instead.
     origin_host.eq_ignore_ascii_case(host)
         && origin_port.unwrap_or(default) == port.unwrap_or(default)
         && !host.is_empty()

@@ -18,7 +18,7 @@ use crate::error::BufferTooSmall;
 
 /// Asks a proxy for a tunnel to the host and port of a URI.
 ///
-/// Printed for debugging, it does not show the credentials.
+/// `Debug` does not show the credentials.
 pub struct Tunnel<'c> {
     uri: Uri<'c>,
     authorization: Option<&'c str>,
@@ -35,25 +35,26 @@ impl fmt::Debug for Tunnel<'_> {
     }
 }
 
-/// What the request for a tunnel has come to.
+/// How far the request for a tunnel has come.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum TunnelProgress<'h> {
     /// The head is not complete.
     NeedMore,
-    /// The tunnel is open: TLS or the opening handshake comes next, and the bytes not taken belong to it.
+    /// The tunnel is open. Next comes TLS or the opening handshake, and the bytes that were not taken belong to
+    /// it.
     Open,
     /// The proxy refused, such as with 407 and a challenge in `Proxy-Authenticate`.
     Rejected(Rejected<'h>),
 }
 
 impl<'c> Tunnel<'c> {
-    /// Response heads may be as long as `storage`.
+    /// Begins to ask. `storage` holds the head of the answer: its length is the longest head that is accepted.
     pub fn new(uri: Uri<'c>, storage: &'c mut [u8], limits: HeadLimits) -> Self {
         Self { uri, authorization: None, response: ResponseReader::new(300, storage, &limits) }
     }
 
-    /// With a value for `Proxy-Authorization`. It goes to the proxy alone.
+    /// Sets `Proxy-Authorization`. It is sent to the proxy only.
     ///
     /// # Errors
     ///
@@ -64,7 +65,7 @@ impl<'c> Tunnel<'c> {
         Ok(self)
     }
 
-    /// Writes the request. The port is always named, also the default one.
+    /// Writes the request into `out`. Returns its length. The port is always written, even the default one.
     ///
     /// # Errors
     ///
@@ -81,14 +82,14 @@ impl<'c> Tunnel<'c> {
         })
     }
 
-    /// Takes received bytes. Returns how many it took: never one past the blank line.
+    /// Takes received bytes. Returns how many it took. It takes nothing after the blank line.
     ///
     /// # Errors
     ///
-    /// [`HandshakeError`]: the answer breaks a rule. End the transport. Later calls return the same error.
+    /// [`HandshakeError`] if the answer breaks a rule. Close the transport. Later calls return the same error.
     pub fn recv(&mut self, input: &[u8]) -> Result<(usize, TunnelProgress<'_>), HandshakeError> {
         let (taken, progress) = self.response.recv(input, |response| match response.status {
-            // Content-Length and Transfer-Encoding of a 2xx mean nothing here.
+            // `Content-Length` and `Transfer-Encoding` have no meaning in a 2xx to CONNECT.
             200..=299 => Ok(TunnelProgress::Open),
             300.. => Ok(TunnelProgress::Rejected(Rejected::new(response))),
             _ => Err(HandshakeError::InvalidProxyResponse),
@@ -96,12 +97,13 @@ impl<'c> Tunnel<'c> {
         Ok((taken, progress.unwrap_or(TunnelProgress::NeedMore)))
     }
 
-    /// The refusal whose head is not complete, as [`client::Handshake::rejected`](super::client::Handshake::rejected).
+    /// A refusal whose head is not complete, with the fields that were received so far. Use it when you stop
+    /// waiting, because the transport ended or time is up. `None` before the status line.
     pub fn rejected(&self) -> Option<Rejected<'_>> {
         self.response.refusal().map(Rejected::new)
     }
 
-    /// The transport ended.
+    /// Call this when the transport has ended.
     ///
     /// # Errors
     ///

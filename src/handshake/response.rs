@@ -1,7 +1,7 @@
-//! Waiting for the response to a request of ours (RFC 9110 section 15).
+//! Receives the response to our request (RFC 9110 section 15).
 //
-// Owns: passing over interim responses, and that a failure stays one.
-// Must not know: what was asked for.
+// Owns: skipping interim responses, and that a failure is final.
+// Must not know: what the request asked for.
 
 use super::error::HandshakeError;
 use super::head::ResponseHead;
@@ -10,7 +10,7 @@ use super::http1::{Headers, HttpVersion};
 use super::HeadLimits;
 use crate::tolerance::Tolerances;
 
-/// Responses that may come before the final one (RFC 9110 section 15.2).
+/// How many responses may come before the final one (RFC 9110 section 15.2).
 const MAX_INTERIM_RESPONSES: u8 = 8;
 
 /// A final response whose head is complete. Its HTTP major version is 1.
@@ -25,18 +25,18 @@ pub(super) struct Response<'h> {
 }
 
 impl<'h> Response<'h> {
-    /// Its fields of this name.
+    /// The fields with this name.
     pub(super) fn field(&self, name: Name) -> Field<'h> {
         self.head_index.field(name, self.head)
     }
 
-    /// All its fields.
+    /// All header fields.
     pub(super) fn headers(&self) -> Headers<'h> {
         self.head_index.headers(self.head)
     }
 }
 
-/// Collects responses up to the final one: 101, or any from 200.
+/// Collects responses up to the final one, which has a status of 101, or of 200 and above.
 #[derive(Debug)]
 pub(super) struct ResponseReader<'s> {
     head: ResponseHead<'s>,
@@ -45,18 +45,18 @@ pub(super) struct ResponseReader<'s> {
 }
 
 impl<'s> ResponseReader<'s> {
-    /// A status of `refused_from` or above refuses.
+    /// A status of `refused_from` or above is a refusal.
     pub(super) fn new(refused_from: u16, storage: &'s mut [u8], limits: &HeadLimits) -> Self {
         Self { head: ResponseHead::new(refused_from, storage, limits), interim: 0, failed: None }
     }
 
-    /// The response whose status line refuses, with the fields that are here, whether more will come or not.
+    /// The response whose status line is a refusal, with the fields that were received so far.
     pub(super) fn refusal(&self) -> Option<Response<'_>> {
         parse(&self.head).ok().filter(|_| self.head.is_refusal())
     }
 
-    /// Takes bytes up to the final response's blank line, and has it judged. Returns how many, and the
-    /// judgement once there is one. After a failure there is nothing but that failure.
+    /// Takes bytes up to the blank line of the final response, then calls `judge`. Returns how many it took,
+    /// and what `judge` returned. After a failure it returns the same failure again.
     pub(super) fn recv<'r, T: 'r>(
         &'r mut self,
         input: &[u8],
@@ -77,7 +77,7 @@ impl<'s> ResponseReader<'s> {
         result
     }
 
-    /// The transport ended.
+    /// The transport has ended.
     pub(super) fn eof(&self) -> Result<(), HandshakeError> {
         match self.failed {
             Some(error) => Err(error),
@@ -86,7 +86,7 @@ impl<'s> ResponseReader<'s> {
         }
     }
 
-    /// Takes bytes until the final response's head is complete; interim ones are passed over.
+    /// Takes bytes until the head of the final response is complete. Interim responses are skipped.
     fn collect(&mut self, input: &[u8]) -> Result<(usize, bool), HandshakeError> {
         let mut taken = 0_usize;
         loop {
@@ -109,7 +109,7 @@ impl<'s> ResponseReader<'s> {
     }
 }
 
-/// The response of a head whose start line was judged.
+/// The response in a head whose start line was checked.
 fn parse<'h>(head: &'h ResponseHead<'_>) -> Result<Response<'h>, HandshakeError> {
     let (bytes, head_index) = (head.bytes(), head.head_index());
     let (version, status) = head.status().ok_or(HandshakeError::MalformedStartLine)?;

@@ -1,7 +1,7 @@
-//! The rules that single parts of a request must keep (RFC 6455 section 4.2.1, RFC 9112 sections 3 and 6).
+//! Rules for single parts of a request (RFC 6455 section 4.2.1, RFC 9112 sections 3 and 6).
 //
-// Owns: judging each of them.
-// Must not know: what a request comes to, or answers.
+// Owns: checking each of them.
+// Must not know: what the whole request means, or how it is answered.
 
 use super::byte_class::{is_name_byte, split_where};
 use super::error::HandshakeError;
@@ -10,7 +10,7 @@ use super::http1::{is_token, trim, Text};
 use super::scheme::{is_one_of, split_scheme};
 use crate::tolerance::{Tolerance, Tolerances};
 
-/// The resource of a target in origin-form or of an http(s) URI, and the latter's authority (section 4.2.1).
+/// The resource of a target, and the authority if the target is an http(s) URI (section 4.2.1).
 pub(crate) fn split_target(target: &[u8], tolerances: Tolerances) -> (Option<&[u8]>, Option<&[u8]>) {
     if target.starts_with(b"/") {
         return (Some(target), None);
@@ -24,14 +24,14 @@ pub(crate) fn split_target(target: &[u8], tolerances: Tolerances) -> (Option<&[u
     }
     match resource {
         [] => (Some(b"/"), Some(authority)),
-        // A query without a path names no resource that could be borrowed from here; a head that is collected
-        // has its path by now.
+        // A query without a path: there is no resource that could be borrowed. A head that was collected here
+        // has got its path already, so only heads that were read elsewhere can be so.
         [b'?', ..] => (None, None),
         _ => (Some(resource), Some(authority)),
     }
 }
 
-/// RFC 9112 section 3.2: one valid Host, which HTTP/1.0 did not need.
+/// RFC 9112 section 3.2: exactly one valid `Host`. HTTP/1.0 did not need it.
 pub(crate) fn host<'h>(field: &Field<'h>, minor: u8) -> Result<Text<'h>, HandshakeError> {
     let invalid = HandshakeError::InvalidHost;
     match field.single(invalid)? {
@@ -42,7 +42,7 @@ pub(crate) fn host<'h>(field: &Field<'h>, minor: u8) -> Result<Text<'h>, Handsha
     }
 }
 
-/// A host of RFC 3986, and perhaps a port. No userinfo.
+/// Whether this is a host of RFC 3986, optionally with a port. User information is refused.
 fn is_host(host: &[u8]) -> bool {
     let (name, port) = match host {
         [b'[', inner @ ..] => {
@@ -61,13 +61,14 @@ fn is_host(host: &[u8]) -> bool {
     !name.is_empty() && port
 }
 
-/// 16 bits in decimal.
+/// Whether these digits are a 16-bit number in decimal.
 fn is_port(digits: &[u8]) -> bool {
     let digits = core::str::from_utf8(digits).ok().filter(|digits| !digits.starts_with('+'));
     digits.is_some_and(|digits| digits.parse::<u16>().is_ok())
 }
 
-/// RFC 9112 section 6 and the way in which requests are smuggled: nothing of a body may be taken for frames.
+/// RFC 9112 section 6: a request to upgrade has no body. Its bytes could be taken for frames, or be used to
+/// smuggle a request.
 pub(crate) fn body(
     content_length: &Field<'_>,
     transfer_encoding: &Field<'_>,
@@ -98,12 +99,12 @@ pub(crate) fn body(
     Ok(())
 }
 
-/// Sections 4.2.2 and 11.3.5: one field that says 13.
+/// Sections 4.2.2 and 11.3.5: exactly one field, with the value 13.
 pub(crate) fn version(field: &Field<'_>) -> Result<(), HandshakeError> {
     match field.single(HandshakeError::InvalidVersion)? {
         Some(b"13") => Ok(()),
         Some(value) if !is_token(value) => Err(HandshakeError::InvalidVersion),
-        // Another version, or none: say which one is understood.
+        // Another version, or none: the answer says which version we speak.
         Some(_) | None => Err(HandshakeError::UnsupportedVersion),
     }
 }

@@ -1,11 +1,11 @@
 //! The schemes of URIs (RFC 3986 section 3.1).
 //
-// Owns: finding a scheme, and what it says of the rest.
+// Owns: splitting off a scheme, and whether URIs of that scheme have paths.
 // Must not know: requests, or which schemes are accepted.
 
 use super::byte_class::split_where;
 
-/// Whether in URIs of this scheme no path is the path `/` (RFC 9110 section 4.2.3, RFC 6455 section 3).
+/// Whether an empty path means `/` in URIs of this scheme (RFC 9110 section 4.2.3, RFC 6455 section 3).
 pub(crate) fn has_paths(scheme: &[u8]) -> bool {
     is_one_of(scheme, [b"http", b"https"]) || is_one_of(scheme, [b"ws", b"wss"])
 }
@@ -15,7 +15,8 @@ pub(crate) fn is_one_of(scheme: &[u8], schemes: [&[u8]; 2]) -> bool {
     schemes.iter().any(|known| known.eq_ignore_ascii_case(scheme))
 }
 
-/// What stands before and after the first `:` of a URI, if `//` follows it.
+/// What stands before and after the first `://` of a URI. `None` if its first `:` is followed by something
+/// else.
 pub(crate) fn split_scheme(uri: &[u8]) -> Option<(&[u8], &[u8])> {
     let (scheme, rest) = split_where(uri, |byte| byte == b':');
     Some((scheme, rest.strip_prefix(b"://")?))

@@ -1,4 +1,41 @@
 //! The server's side of the opening handshake (RFC 6455 section 4.2).
+//!
+//! Give the received bytes to a [`Handshake`]. It returns a [`Request`], which you [accept](Request::accept) or
+//! refuse with a [`Reject`]. Send what these write.
+//!
+//! ```
+//! use sockless::handshake::server::{Handshake, Progress, Reject};
+//! use sockless::handshake::{HeadLimits, OriginPolicy};
+//!
+//! /// Writes the answer to what was received into `out`. Returns its length, 0 if more must be read.
+//! fn answer(
+//!     handshake: &mut Handshake<'_>,
+//!     received: &[u8],
+//!     out: &mut [u8],
+//! ) -> Result<usize, sockless::handshake::ComposeError> {
+//!     let error = match handshake.recv(received) {
+//!         // Bytes that were not taken are the client's first frames.
+//!         Ok((_taken, Progress::Request(request))) => match request.accept(OriginPolicy::SameHost) {
+//!             Ok(accept) => return Ok(accept.write(out)?.0),
+//!             Err(error) => error,
+//!         },
+//!         Ok((_, Progress::Http(_))) => return Reject::for_plain_http().write(out),
+//!         Ok(_) => return Ok(0),
+//!         Err(error) => error,
+//!     };
+//!     Reject::for_error(error).map_or(Ok(0), |reject| reject.write(out))
+//! }
+//!
+//! let mut storage = [0; HeadLimits::STORAGE];
+//! let mut handshake = Handshake::new(&mut storage, HeadLimits::DEFAULT);
+//! let mut out = [0; 512];
+//! assert_eq!(answer(&mut handshake, b"GET /chat HTTP/1.1\r\nHost: example.com\r\n", &mut out)?, 0);
+//! let remainder = b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+//!     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+//! let len = answer(&mut handshake, remainder, &mut out)?;
+//! assert!(out[..len].starts_with(b"HTTP/1.1 101 Switching Protocols\r\n"));
+//! # Ok::<(), sockless::handshake::ComposeError>(())
+//! ```
 //
 // Owns: judging requests, accepting and rejecting them.
 // Must not know: frames, sockets, clocks.
@@ -18,38 +55,40 @@ use super::{Brief, HeadLimits, Negotiated, OriginPolicy};
 use crate::deflate::{Offer, Params, Policy};
 use crate::tolerance::Tolerance;
 
-/// Reads one request from any split of the input, in storage that the caller lends.
+/// The opening handshake of one server: reads a request, however the input is cut, in storage that the caller
+/// lends.
 #[derive(Debug)]
 pub struct Handshake<'s> {
     head: RequestHead<'s>,
     failed: Option<HandshakeError>,
 }
 
-/// What a server's handshake has come to.
+/// How far a server's handshake has come.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Progress<'h> {
     /// The head is not complete.
     NeedMore,
-    /// A request to open a WebSocket, valid in every respect.
+    /// A valid request to open a WebSocket.
     Request(Request<'h>),
-    /// A well-formed HTTP request that does not ask for a WebSocket, for whoever serves HTTP on this port.
-    /// Without one, answer 426 ([`Reject::for_plain_http`]).
+    /// A well-formed HTTP request that does not ask for a WebSocket, in case you serve HTTP on this port too.
+    /// If you do not, answer 426 ([`Reject::for_plain_http`]).
     Http(PlainRequest<'h>),
 }
 
 impl<'s> Handshake<'s> {
-    /// Heads may be as long as `storage`; [`HeadLimits::STORAGE`] is a sensible size.
+    /// Begins a handshake. `storage` holds the head of the request: its length is the longest head that is
+    /// accepted. [`HeadLimits::STORAGE`] is a sensible length.
     pub fn new(storage: &'s mut [u8], limits: HeadLimits) -> Self {
         Self { head: RequestHead::new(storage, &limits), failed: None }
     }
 
-    /// Takes received bytes. Returns how many it took: never one past the blank line, so that what is left
-    /// are frames.
+    /// Takes received bytes. Returns how many it took. It takes nothing after the blank line: those bytes are
+    /// frames.
     ///
     /// # Errors
     ///
-    /// [`HandshakeError`]: the request breaks a rule. Answer with [`Reject::for_error`] and end the
+    /// [`HandshakeError`] if the request breaks a rule. Answer with [`Reject::for_error`] and close the
     /// transport. Later calls return the same error.
     pub fn recv(&mut self, input: &[u8]) -> Result<(usize, Progress<'_>), HandshakeError> {
         if let Some(error) = self.failed {
@@ -76,11 +115,11 @@ impl<'s> Handshake<'s> {
         }
     }
 
-    /// The transport ended.
+    /// Call this when the transport has ended.
     ///
     /// # Errors
     ///
-    /// [`HandshakeError::UnexpectedEof`] if the head is not complete; the failure if there was one.
+    /// [`HandshakeError::UnexpectedEof`] if the head is not complete; after a failure, that failure.
     pub fn eof(&self) -> Result<(), HandshakeError> {
         match self.failed {
             Some(error) => Err(error),
@@ -89,8 +128,7 @@ impl<'s> Handshake<'s> {
         }
     }
 
-    /// Gives the storage back, for the next connection: a loop that serves many lends each of a few heads at
-    /// a time.
+    /// Gives the storage back for the next connection. A server with many connections can share a few of them.
     pub fn into_storage(self) -> &'s mut [u8] {
         self.head.into_storage()
     }
@@ -98,14 +136,14 @@ impl<'s> Handshake<'s> {
 
 /// A request to open a WebSocket, valid by RFC 6455 section 4.2.1.
 ///
-/// Printed for debugging, it shows no credentials: neither header fields nor a query.
+/// `Debug` shows no credentials: neither header fields nor the query.
 #[derive(Clone, Copy)]
 pub struct Request<'h> {
     head: &'h [u8],
     target: Text<'h>,
     host: Text<'h>,
     origin: Option<Text<'h>>,
-    /// Where it stands in the head.
+    /// The key, borrowed from the head.
     key: &'h [u8; 24],
     subprotocols: Tokens<'h>,
     extensions: Extensions<'h>,
@@ -131,19 +169,19 @@ fn path_of(target: &str) -> &str {
 }
 
 impl<'h> Request<'h> {
-    /// Judges a complete head, blank line included, such as another HTTP server has read.
+    /// Checks a complete head, with its blank line, that was read elsewhere, for example by an HTTP server.
     ///
-    /// Since it borrows the head, it refuses an absolute target that has a query and no path, which
-    /// [`Handshake`] gives its path.
+    /// The head is borrowed, so nothing can be inserted into it: an absolute target with a query and no path is
+    /// refused. [`Handshake`] inserts the path.
     ///
     /// # Errors
     ///
-    /// [`HandshakeError`], as [`Handshake::recv`].
+    /// [`HandshakeError`] if the request breaks a rule.
     pub fn parse(head: &'h [u8], limits: &HeadLimits) -> Result<Progress<'h>, HandshakeError> {
         Self::judge(head, &HeadIndex::of_request(head, limits)?, limits)
     }
 
-    /// Judges a head whose lines were judged.
+    /// Checks a request whose lines were checked.
     fn judge(
         head: &'h [u8],
         head_index: &HeadIndex,
@@ -155,7 +193,8 @@ impl<'h> Request<'h> {
         let upgrade = field(Name::Upgrade);
         let asks = match Tokens::contain(upgrade, "websocket", HandshakeError::MalformedHeader) {
             Ok(asks) => asks,
-            // `Upgrade` may hold what is no token, such as `HTTP/2.0`: look for ours among the others.
+            // `Upgrade` may hold what is not a token, such as `HTTP/2.0`. Look for `websocket` among the
+            // others.
             Err(HandshakeError::ListTooLong) => return Err(HandshakeError::ListTooLong),
             Err(_) => upgrade
                 .values()
@@ -173,7 +212,7 @@ impl<'h> Request<'h> {
                 headers,
             }));
         }
-        // RFC 9110 section 7.8: nothing is upgraded from HTTP/1.0.
+        // RFC 9110 section 7.8: HTTP/1.0 has no upgrade.
         if !line.version.is_at_least_1_1() {
             return Err(HandshakeError::UnsupportedHttpVersion);
         }
@@ -208,7 +247,7 @@ impl<'h> Request<'h> {
         Ok(Progress::Request(Request {
             head,
             target,
-            // RFC 9112 section 3.2.2: the authority of an absolute target goes before Host.
+            // RFC 9112 section 3.2.2: the authority of an absolute target is used instead of `Host`.
             host: authority.map_or(host, Text),
             origin,
             key,
@@ -223,13 +262,13 @@ impl<'h> Request<'h> {
         self.target.as_str()
     }
 
-    /// Host and port that the request is for.
+    /// Host and port as the client wrote them.
     pub const fn host(&self) -> &'h str {
         self.host.as_str()
     }
 
-    /// The page that asks, if a browser does. Anybody can say anything here: it authenticates nobody (section
-    /// 10.1).
+    /// The web page that asks, if a browser sent the request. Other clients can send any value: it
+    /// authenticates nobody (section 10.1).
     pub const fn origin(&self) -> Option<&'h str> {
         match self.origin {
             Some(origin) => Some(origin.as_str()),
@@ -237,12 +276,12 @@ impl<'h> Request<'h> {
         }
     }
 
-    /// The subprotocols that the client offers, the preferred first.
+    /// The subprotocols that the client offers, in its order of preference.
     pub const fn subprotocols(&self) -> Tokens<'h> {
         self.subprotocols
     }
 
-    /// The extensions that the client offers, the preferred first.
+    /// The extensions that the client offers, in its order of preference.
     pub const fn extensions(&self) -> Extensions<'h> {
         self.extensions
     }
@@ -252,17 +291,17 @@ impl<'h> Request<'h> {
         self.headers
     }
 
-    /// The whole head as it came.
+    /// The whole head as it was received.
     pub const fn head(&self) -> &'h [u8] {
         self.head
     }
 
-    /// Accepts the request, if the origin policy does. The policy has no default: choosing one is the
-    /// server's duty (section 10.2).
+    /// Accepts the request, if the origin policy allows it. The policy has no default, because every server
+    /// must choose one (section 10.2).
     ///
     /// # Errors
     ///
-    /// [`HandshakeError::OriginRefused`], status 403.
+    /// [`HandshakeError::OriginRefused`]; its status is 403.
     pub fn accept(&self, policy: OriginPolicy<'_>) -> Result<Accept<'h, '_>, HandshakeError> {
         if !policy.accepts_bytes(self.origin.map(|origin| origin.0), self.host.0) {
             return Err(HandshakeError::OriginRefused);
@@ -306,7 +345,7 @@ impl<'h> PlainRequest<'h> {
         self.method
     }
 
-    /// The request target as it came. A whole URI with a query alone has got its path, `/`.
+    /// The request target as it was received. If an absolute URI had a query and no path, `/` was inserted.
     pub const fn target(&self) -> &'h str {
         self.target
     }
@@ -321,15 +360,15 @@ impl<'h> PlainRequest<'h> {
         self.headers
     }
 
-    /// The whole head as it came, to be handed to an HTTP server together with the bytes after it.
+    /// The whole head as it was received. Hand it to an HTTP server, together with the bytes that follow it.
     pub const fn head(&self) -> &'h [u8] {
         self.head
     }
 }
 
-/// A 101 in the making (section 4.2.2).
+/// A 101 response that is being built (section 4.2.2).
 ///
-/// Printed for debugging, it does not show the values of added fields, which may be credentials.
+/// `Debug` does not show the values of added fields, which may be credentials.
 #[derive(Clone, Copy)]
 pub struct Accept<'h, 'r> {
     key: &'h [u8; 24],
@@ -354,8 +393,8 @@ impl fmt::Debug for Accept<'_, '_> {
 }
 
 impl<'h, 'r> Accept<'h, 'r> {
-    /// Chooses the first of the client's subprotocols that is in `supported`, or none. Names are compared
-    /// with case.
+    /// Chooses the client's first subprotocol that is in `supported`, or none. Names are compared with case.
+    /// [`Negotiated::subprotocol`] is then the index in `supported`.
     #[must_use]
     pub fn choose_subprotocol(mut self, supported: &[&'r str]) -> Self {
         for offered in self.subprotocols.iter() {
@@ -368,11 +407,11 @@ impl<'h, 'r> Accept<'h, 'r> {
         self
     }
 
-    /// Chooses this subprotocol; its place in the session is its place in the client's list.
+    /// Chooses this subprotocol. [`Negotiated::subprotocol`] is then its index in the client's list.
     ///
     /// # Errors
     ///
-    /// [`ComposeError::UnofferedSubprotocol`] if the client does not offer it; the empty string is never
+    /// [`ComposeError::UnofferedSubprotocol`] if the client does not offer it. The empty string is never
     /// offered.
     pub fn subprotocol(mut self, name: &'r str) -> Result<Self, ComposeError> {
         let at = self
@@ -385,12 +424,12 @@ impl<'h, 'r> Accept<'h, 'r> {
         Ok(self)
     }
 
-    /// Accepts the first of the client's offers of permessage-deflate that is valid and that the policy
-    /// answers, or none; the others are passed over (RFC 7692 sections 5 and 7).
+    /// Accepts the client's first valid offer of permessage-deflate that the policy accepts, or none (RFC 7692
+    /// sections 5 and 7).
     ///
-    /// It stands alone: another extension may use the same reserved bit or need the boundaries of frames, and
-    /// the engine cannot know. So this undoes [`extensions`](Self::extensions), even where it accepts
-    /// nothing, and a later `extensions` undoes this.
+    /// No other extension can be combined with it, because it might use the same reserved bit or depend on
+    /// frame boundaries. So this removes what [`extensions`](Self::extensions) set, even if no offer is
+    /// accepted, and a later `extensions` removes this.
     #[must_use]
     pub fn deflate(mut self, policy: &Policy) -> Self {
         self.extensions = None;
@@ -398,21 +437,22 @@ impl<'h, 'r> Accept<'h, 'r> {
         self
     }
 
-    /// Answers with these extensions, in the order in which they apply. Undoes [`deflate`](Self::deflate).
+    /// Answers with these extensions, in the order in which they apply. This removes what
+    /// [`deflate`](Self::deflate) set.
     ///
-    /// `permessage-deflate` may be named, but alone, and with parameters that accept one of the client's
-    /// offers (RFC 7692 section 5.1); the session knows of it then.
+    /// The value may name `permessage-deflate`, but only alone, and with parameters that fit one of the
+    /// client's offers (RFC 7692 section 5.1). [`Negotiated::deflate`] is set then.
     ///
     /// # Errors
     ///
     /// [`ComposeError::InvalidExtensions`], or [`ComposeError::UnofferedExtension`] if the client does not
-    /// offer one of that name.
+    /// offer an extension of that name.
     pub fn extensions(mut self, value: &'r str) -> Result<Self, ComposeError> {
         check_value(value)?;
         check_extensions(value.as_bytes()).map_err(|_| ComposeError::InvalidExtensions)?;
         let mut agreed = None;
         for (at, chosen) in iter_value(value.as_bytes()).enumerate() {
-            // The list is our caller's, and short.
+            // The list is short, and comes from our own caller.
             if iter_value(value.as_bytes()).take(at).any(|earlier| earlier.name() == chosen.name()) {
                 return Err(ComposeError::InvalidExtensions);
             }
@@ -433,7 +473,7 @@ impl<'h, 'r> Accept<'h, 'r> {
         Ok(self)
     }
 
-    /// The offers of permessage-deflate that may be accepted at all.
+    /// The offers of permessage-deflate that are valid.
     fn deflate_offers(&self) -> impl Iterator<Item = Offer> + 'h {
         self.offers.iter().filter_map(|offer| parse_offer(&offer))
     }
@@ -442,7 +482,7 @@ impl<'h, 'r> Accept<'h, 'r> {
     ///
     /// # Errors
     ///
-    /// [`ComposeError`] if one is invalid or belongs to the handshake.
+    /// [`ComposeError`] if a field is invalid, or is one that the handshake writes itself.
     pub fn fields(mut self, fields: &'r [(&'r str, &'r str)]) -> Result<Self, ComposeError> {
         for (name, value) in fields {
             check_field(name, value)?;
@@ -456,12 +496,13 @@ impl<'h, 'r> Accept<'h, 'r> {
         self.subprotocol
     }
 
-    /// What the response agrees to for permessage-deflate, if it does.
+    /// What the response agrees to for permessage-deflate. `None` if compression is not used.
     pub const fn chosen_deflate(&self) -> Option<Params> {
         self.session.deflate
     }
 
-    /// Writes the response. Frames may follow it at once.
+    /// Writes the response into `out`. Returns its length, and what was agreed on. Frames may follow it at
+    /// once.
     ///
     /// # Errors
     ///
@@ -490,30 +531,30 @@ impl<'h, 'r> Accept<'h, 'r> {
     }
 }
 
-/// A 101 up to the accept value.
+/// A 101 up to the value of `Sec-WebSocket-Accept`.
 const SWITCHING_PROTOCOLS: &str = "HTTP/1.1 101 Switching Protocols\r\n\
     Upgrade: websocket\r\n\
     Connection: Upgrade\r\n\
     Sec-WebSocket-Accept: ";
 
-/// A refusal in the making: a whole HTTP response (sections 4.2.2 and 4.4).
+/// A response that refuses (sections 4.2.2 and 4.4): a whole HTTP response.
 ///
-/// Printed for debugging, it shows neither the values of added fields nor the body.
+/// `Debug` shows neither the values of added fields nor the body.
 #[derive(Clone, Copy)]
 pub struct Reject<'r> {
     status: u16,
     fields: AddedFields<'r>,
     body: &'r [u8],
     keep_alive: bool,
-    /// A line that the failure calls for, or nothing.
+    /// A header line that this failure needs, or nothing.
     remedy: &'static str,
 }
 
-/// The version that is understood.
+/// The version that we speak.
 const VERSION: &str = "Sec-WebSocket-Version: 13\r\n";
 
 impl<'r> Reject<'r> {
-    /// With a status of 300 to 599. A 426 says which version of WebSocket is spoken.
+    /// A refusal with a status of 300 to 599. A 426 also says which version of WebSocket is spoken.
     ///
     /// # Errors
     ///
@@ -527,30 +568,30 @@ impl<'r> Reject<'r> {
         }
     }
 
-    /// The refusal that an error calls for; `None` where there is nobody to answer.
+    /// The refusal that belongs to an error. `None` if no answer can be sent.
     pub fn for_error(error: HandshakeError) -> Option<Self> {
         let mut reject = Self::new(error.status()?).ok()?;
         reject.remedy = match error {
             // RFC 9110 section 15.5.6.
             HandshakeError::MethodNotAllowed => "Allow: GET\r\n",
-            // RFC 6455 section 4.4; a 426 says it anyway.
+            // RFC 6455 section 4.4. A 426 always says it.
             HandshakeError::InvalidVersion => VERSION,
             _ => "",
         };
         Some(reject)
     }
 
-    /// The refusal of a request that does not ask for a WebSocket, where nothing else is served: 426.
+    /// A 426 for a request that does not ask for a WebSocket, where nothing else is served.
     pub const fn for_plain_http() -> Self {
         Self { status: 426, fields: AddedFields::new(), body: b"", keep_alive: false, remedy: "" }
     }
 
-    /// Adds header fields, such as `Location`, `WWW-Authenticate`, or `Date`, which the engine has no clock
-    /// for. Up to four calls add up.
+    /// Adds header fields, such as `Location`, `WWW-Authenticate`, or `Date` (which this crate cannot write, as
+    /// it has no clock). Up to four calls add up.
     ///
     /// # Errors
     ///
-    /// [`ComposeError`] if one is invalid or belongs to the response itself.
+    /// [`ComposeError`] if a field is invalid, or is one that the response has itself.
     pub fn fields(mut self, fields: &'r [(&'r str, &'r str)]) -> Result<Self, ComposeError> {
         for (name, value) in fields {
             check_field(name, value)?;
@@ -559,14 +600,14 @@ impl<'r> Reject<'r> {
         Ok(self)
     }
 
-    /// With a body; say what it is by a `Content-Type`.
+    /// Sets a body. Say what it is with a `Content-Type`.
     #[must_use]
     pub const fn body(mut self, body: &'r [u8]) -> Self {
         self.body = body;
         self
     }
 
-    /// Keeps the HTTP connection open for another request. Not after a malformed one.
+    /// Keeps the HTTP connection open for another request. Do not use it after a malformed one.
     #[must_use]
     pub const fn keep_alive(mut self) -> Self {
         self.keep_alive = true;
@@ -578,7 +619,7 @@ impl<'r> Reject<'r> {
         self.status
     }
 
-    /// Writes the response.
+    /// Writes the response into `out`. Returns its length.
     ///
     /// # Errors
     ///
@@ -589,11 +630,11 @@ impl<'r> Reject<'r> {
             return Err(ComposeError::MissingAuthenticate);
         }
         let written = compose(out, |head| {
-            // RFC 9112 section 4: the space stands even where there is no phrase.
+            // RFC 9112 section 4: the space is required even without a phrase.
             head.text("HTTP/1.1 ").number(usize::from(self.status)).text(" ").text(phrase(self.status));
             head.text("\r\n");
             if self.status == 426 {
-                // RFC 9110 section 7.8, and the versions that are understood (RFC 6455 section 4.4).
+                // RFC 9110 section 7.8: a 426 names what to upgrade to, and the version (RFC 6455 section 4.4).
                 head.text("Upgrade: websocket\r\n");
                 head.field("Connection", if self.keep_alive { "Upgrade" } else { "Upgrade, close" });
                 head.text(VERSION);

@@ -1,6 +1,6 @@
 //! `ws:` and `wss:` URIs (RFC 6455 section 3, RFC 3986).
 //
-// Owns: the parts of a URI and how they stand in a request.
+// Owns: the parts of a URI, and how they are written in a request.
 // Must not know: names, addresses, or TLS.
 
 use core::fmt;
@@ -9,9 +9,9 @@ use super::byte_class::{is_name_byte, is_target_byte};
 use super::scheme::split_scheme;
 use super::Brief;
 
-/// A parsed `ws:` or `wss:` URI; its parts are borrowed.
+/// A parsed `ws:` or `wss:` URI. It borrows its parts.
 ///
-/// Printed for debugging, it shows no query, in which there may be credentials.
+/// `Debug` does not show the query, which may hold credentials.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Uri<'u> {
     secure: bool,
@@ -21,23 +21,23 @@ pub struct Uri<'u> {
     query: Option<&'u str>,
 }
 
-/// Why a text is no `ws:` or `wss:` URI.
+/// Why a text is not a valid `ws:` or `wss:` URI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum UriError {
     /// The scheme is neither `ws` nor `wss`, or `//` is missing.
     Scheme,
-    /// A user name or password: pass them in a header field (RFC 9110 section 4.2.4). Or one that no such field
-    /// can hold.
+    /// There is a user name or password: send them in a header field instead (RFC 9110 section 4.2.4). Or they
+    /// cannot be sent in one.
     UserInfo,
-    /// The host is missing or invalid. Give an internationalized name by its A-label, which is Punycode,
-    /// `xn--...` (section 11.1).
+    /// The host is missing or invalid. Write an internationalized name as its A-label (Punycode, `xn--...`;
+    /// section 11.1).
     Host,
-    /// The port is no number up to 65,535.
+    /// The port is not a number from 1 to 65,535.
     Port,
     /// The path or the query holds a byte that must be percent-encoded, or a malformed percent-encoding.
     Resource,
-    /// A fragment: write `#` as `%23` (section 3).
+    /// There is a fragment. Write `#` as `%23` (section 3).
     Fragment,
 }
 
@@ -61,8 +61,8 @@ impl core::error::Error for UriError {}
 impl<'u> Uri<'u> {
     /// Parses a URI.
     ///
-    /// An empty port is the scheme's default; port 0 is refused, since nothing can be reached there. An empty
-    /// query is kept: `ws://h/p?` asks for `/p?`.
+    /// An empty port means the default of the scheme. Port 0 is refused, because nothing can be reached there.
+    /// An empty query is kept: `ws://h/p?` asks for `/p?`.
     ///
     /// # Errors
     ///
@@ -91,7 +91,7 @@ impl<'u> Uri<'u> {
         Ok(Self { secure, host, port, path, query })
     }
 
-    /// Of parts that were judged.
+    /// From parts that were checked.
     #[cfg(feature = "alloc")]
     pub(super) const fn of_parts(
         secure: bool,
@@ -103,13 +103,13 @@ impl<'u> Uri<'u> {
         Self { secure, host, port, path, query }
     }
 
-    /// With this resource, path and query, just as it is written: for one that is encoded already, perhaps not as
-    /// RFC 3986 says.
+    /// Replaces path and query by this resource, exactly as it is written. For a resource that is encoded
+    /// already, perhaps not as RFC 3986 demands.
     ///
     /// # Errors
     ///
-    /// [`UriError::Resource`] unless it begins with `/` or `?` and holds nothing that a request target cannot
-    /// have: spaces, control characters, characters beyond ASCII, `"`, `<`, `>`, `#`.
+    /// [`UriError::Resource`] if it begins with neither `/` nor `?`, or holds what a request target must not:
+    /// spaces, control characters, characters beyond ASCII, `"`, `<`, `>`, `#`.
     pub fn with_resource(mut self, resource: &'u str) -> Result<Self, UriError> {
         if !resource.starts_with(['/', '?']) || !resource.bytes().all(is_target_byte) {
             return Err(UriError::Resource);
@@ -118,34 +118,34 @@ impl<'u> Uri<'u> {
         Ok(self)
     }
 
-    /// Whether the connection must be over TLS (`wss`). Nothing of the handshake may be sent before TLS is
-    /// up.
+    /// Whether the connection must be over TLS (`wss`). Send nothing of the handshake before TLS is
+    /// established.
     pub const fn is_secure(&self) -> bool {
         self.secure
     }
 
-    /// The host as written; an IPv6 address keeps its brackets.
+    /// The host as written. An IPv6 address keeps its brackets.
     pub const fn host(&self) -> &'u str {
         self.host
     }
 
-    /// Host and port as sockets take them: an IPv6 address without its brackets.
+    /// Host and port in the form that sockets take: an IPv6 address without its brackets.
     pub fn address(&self) -> (&'u str, u16) {
         let bare = self.host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
         (bare.unwrap_or(self.host), self.port)
     }
 
-    /// The port, 80 or 443 if none was written.
+    /// The port. If none was written, 80 or 443.
     pub const fn port(&self) -> u16 {
         self.port
     }
 
-    /// Whether the port is the scheme's default, which is not repeated in `Host`.
+    /// Whether the port is the default of the scheme. `Host` does not repeat it then.
     pub const fn is_default_port(&self) -> bool {
         self.port == if self.secure { 443 } else { 80 }
     }
 
-    /// The path as written, perhaps empty.
+    /// The path as written. It may be empty.
     pub const fn path(&self) -> &'u str {
         self.path
     }
@@ -166,7 +166,7 @@ impl<'u> Uri<'u> {
 }
 
 impl fmt::Display for Uri<'_> {
-    /// The whole URI, with a port that is not the default, and with a path.
+    /// The whole URI, always with a path, and with the port if it is not the default.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}://{}", if self.secure { "wss" } else { "ws" }, self.host)?;
         if !self.is_default_port() {
@@ -182,14 +182,14 @@ impl fmt::Debug for Uri<'_> {
             .field("secure", &self.secure)
             .field("host", &Brief(self.host))
             .field("port", &self.port)
-            // Who has the path of a resource may be let in by it.
+            // A path may be secret too: some services let in whoever knows it.
             .field("path_len", &self.path.len())
             .field("query_len", &self.query.map(str::len))
             .finish()
     }
 }
 
-/// Path and query.
+/// Splits into path and query.
 fn split_resource(resource: &str) -> (&str, Option<&str>) {
     match resource.split_once('?') {
         Some((path, query)) => (path, Some(query)),
@@ -197,7 +197,7 @@ fn split_resource(resource: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// Three texts, one after the other.
+/// Displays three texts, one after the other.
 struct Joined<'u>([&'u str; 3]);
 
 impl fmt::Display for Joined<'_> {
@@ -255,7 +255,7 @@ fn percent_encoding_is_valid(bytes: &[u8]) -> bool {
     true
 }
 
-/// pchar, `/` and `?` of RFC 3986 sections 3.3 and 3.4.
+/// Whether the byte is a pchar, `/` or `?` (RFC 3986 sections 3.3 and 3.4).
 fn is_resource_byte(byte: u8) -> bool {
     is_name_byte(byte) || matches!(byte, b':' | b'@' | b'/' | b'?')
 }

@@ -1,6 +1,6 @@
-//! URIs as people have them, made into ones that can be sent (WHATWG URL, RFC 3986 section 5).
+//! URIs as people write them, turned into valid ones (WHATWG URL, RFC 3986 section 5).
 //
-// Owns: encoding what was not encoded, references, and credentials.
+// Owns: percent-encoding, relative references, and credentials.
 // Must not know: names, addresses, or TLS.
 
 use alloc::string::String;
@@ -15,16 +15,16 @@ use base64::Engine as _;
 use super::byte_class::{is_name_byte, is_target_byte};
 use super::uri::{Uri, UriError};
 
-/// A `ws:` or `wss:` URI that owns its text, made from whatever a browser would take for one.
+/// A `ws:` or `wss:` URI that owns its text. It accepts what a browser accepts.
 ///
-/// [`Uri`] takes what RFC 3986 allows and nothing else. People have other texts: with spaces, braces, characters
-/// beyond ASCII, backslashes, a lone `%`. This reads them as the WHATWG URL standard does, and so as every
-/// browser: what must be encoded is encoded, `.` and `..` are resolved, the host is in lower case, and `http:` and
-/// `https:` stand for `ws:` and `wss:`. It differs where nothing could be reached or sent: a name beyond ASCII
-/// has to be given in Punycode, port 0 is refused, and so are hosts with `"`, `` ` ``, `{` or `}`. A fragment is
-/// refused, as by browsers and RFC 6455 section 3.
+/// [`Uri`] accepts only what RFC 3986 allows. Other texts are common: with spaces, braces, characters beyond
+/// ASCII, backslashes, a lone `%`. This type reads them as browsers do, by the WHATWG URL standard: it encodes
+/// what must be encoded, resolves `.` and `..`, writes the host in lower case, and reads `http:` and `https:`
+/// as `ws:` and `wss:`. It is stricter where nothing could be reached or sent: a host name beyond ASCII must be
+/// given in Punycode, port 0 is refused, and so is a host with `"`, `` ` ``, `{` or `}`. A fragment is refused,
+/// as in browsers and RFC 6455 section 3.
 ///
-/// Printed, it shows no credentials.
+/// `Display` and `Debug` do not show credentials.
 ///
 /// # Examples
 ///
@@ -45,7 +45,7 @@ pub struct UriBuf {
     port: u16,
     path: String,
     query: Option<String>,
-    /// User name and password with a colon between, decoded.
+    /// User name and password, decoded, with a colon between them.
     credentials: Option<Vec<u8>>,
 }
 
@@ -54,7 +54,7 @@ impl UriBuf {
     ///
     /// # Errors
     ///
-    /// [`UriError`]; a user name or password is one, see
+    /// [`UriError`]. A user name or password is an error too; see
     /// [`parse_with_credentials`](Self::parse_with_credentials).
     pub fn parse(text: &str) -> Result<Self, UriError> {
         let uri = Self::parse_with_credentials(text)?;
@@ -64,14 +64,14 @@ impl UriBuf {
         }
     }
 
-    /// The same, where a user name and password may stand before the host, which
-    /// [`basic_authorization`](Self::basic_authorization) makes a header field of. They are never part of what
-    /// is sent otherwise. Not for texts of others: a link could bring credentials with it.
+    /// Parses a text that may have a user name and password before the host.
+    /// [`basic_authorization`](Self::basic_authorization) makes a header field of them; they are sent nowhere
+    /// else. Do not use this for texts that others wrote: a link could bring credentials with it.
     ///
     /// # Errors
     ///
-    /// [`UriError`]; [`UriError::UserInfo`] where the user name has a colon, or either a control character: RFC
-    /// 7617 section 2 has no way to send them.
+    /// [`UriError`]. [`UriError::UserInfo`] if the user name has a colon, or if either has a control character:
+    /// RFC 7617 section 2 cannot send them.
     pub fn parse_with_credentials(text: &str) -> Result<Self, UriError> {
         let text = cleaned(text);
         let (secure, rest) = split_scheme(&text)?.ok_or(UriError::Scheme)?;
@@ -79,16 +79,16 @@ impl UriBuf {
         Self::with_authority(secure, rest)
     }
 
-    /// The URI that a reference means here, such as a `Location`: resolved as browsers do and RFC 3986 section
-    /// 5.2 says, and whole in any case. Its fragment is dropped: nobody sends it.
+    /// Resolves a reference, such as the `Location` of a redirect, against this URI: as browsers and RFC 3986
+    /// section 5.2 do. The result is a whole URI, without a fragment.
     ///
-    /// Credentials stay only where the reference names no authority, so that they never reach another. Whoever
-    /// follows a redirect must take no other credentials or cookies to another host either, and may refuse one
-    /// that leads from `wss:` to `ws:`.
+    /// Credentials are kept only if the reference has no authority, so they never reach another host. When you
+    /// follow a redirect, take no other credentials or cookies to another host either. You may also refuse a
+    /// redirect from `wss:` to `ws:`.
     ///
     /// # Errors
     ///
-    /// [`UriError`]; [`UriError::UserInfo`] where the reference brings credentials.
+    /// [`UriError`]. [`UriError::UserInfo`] if the reference has credentials.
     ///
     /// # Examples
     ///
@@ -120,12 +120,13 @@ impl UriBuf {
         }
     }
 
-    /// With this resource, path and query, just as it is written: for one that is encoded already.
+    /// Replaces path and query by this resource, exactly as it is written. For a resource that is encoded
+    /// already.
     ///
     /// # Errors
     ///
-    /// [`UriError::Resource`] unless it begins with `/` or `?` and holds nothing that a request target cannot
-    /// have: spaces, control characters, characters beyond ASCII, `"`, `<`, `>`, `#`.
+    /// [`UriError::Resource`] if it begins with neither `/` nor `?`, or holds what a request target must not:
+    /// spaces, control characters, characters beyond ASCII, `"`, `<`, `>`, `#`.
     pub fn with_resource(mut self, resource: &str) -> Result<Self, UriError> {
         let uri = self.as_uri().with_resource(resource)?;
         let (path, query) = (uri.path().into(), uri.query().map(String::from));
@@ -133,13 +134,13 @@ impl UriBuf {
         Ok(self)
     }
 
-    /// The parts, to ask with.
+    /// This URI as a borrowed [`Uri`], for a request.
     pub fn as_uri(&self) -> Uri<'_> {
         Uri::of_parts(self.secure, &self.host, self.port, &self.path, self.query.as_deref())
     }
 
-    /// A value for `Authorization`, if there were credentials: the scheme Basic (RFC 7617), with the text in UTF-8.
-    /// Whoever reads the connection reads them; send them over TLS.
+    /// The value for an `Authorization` field, if there were credentials: scheme Basic (RFC 7617), in UTF-8.
+    /// Credentials are sent in the clear, so use TLS.
     ///
     /// ```
     /// # use sockless::handshake::{client::ClientRequest, UriBuf};
@@ -160,7 +161,7 @@ impl UriBuf {
         String::from_utf8(value).ok()
     }
 
-    /// From what stands behind the colon of a scheme: any number of slashes, and an authority.
+    /// From what follows the colon of a scheme: any number of slashes, then an authority.
     fn with_authority(secure: bool, rest: &str) -> Result<Self, UriError> {
         let rest = rest.trim_start_matches(['/', '\\']);
         let end = rest.find(['/', '\\', '?']).unwrap_or(rest.len());
@@ -189,7 +190,7 @@ impl UriBuf {
         })
     }
 
-    /// For a reference without an authority.
+    /// Resolves a reference without an authority.
     fn with_reference(&self, rest: &str, is_whole_path: bool) -> Self {
         let (path, query) = split_at_char(rest, '?');
         let query = query.map(|query| encoded(query, is_encoded_in_query));
@@ -213,18 +214,18 @@ impl UriBuf {
 impl FromStr for UriBuf {
     type Err = UriError;
 
-    /// As [`parse`](Self::parse).
+    /// Parses a text as browsers do ([`parse`](Self::parse)).
     fn from_str(text: &str) -> Result<Self, UriError> {
         Self::parse(text)
     }
 }
 
 impl Uri<'_> {
-    /// The URI that a reference means here, such as a `Location`. See [`UriBuf::join`].
+    /// Resolves a reference, such as the `Location` of a redirect, against this URI. See [`UriBuf::join`].
     ///
     /// # Errors
     ///
-    /// [`UriError`].
+    /// [`UriError`]. [`UriError::UserInfo`] if the reference has credentials.
     pub fn join(&self, reference: &str) -> Result<UriBuf, UriError> {
         UriBuf::from(*self).join(reference)
     }
@@ -259,13 +260,13 @@ impl fmt::Debug for UriBuf {
     }
 }
 
-/// Without the spaces and control characters around it, nor the line breaks and tabs in it.
+/// Removes spaces and control characters around the text, and line breaks and tabs inside it.
 fn cleaned(text: &str) -> String {
     let text = text.trim_matches(|c: char| c <= ' ');
     text.chars().filter(|c| !matches!(c, '\t' | '\n' | '\r')).collect()
 }
 
-/// Whether the scheme stands for TLS, and what stands behind its colon. `None` if there is no scheme.
+/// Whether the scheme means TLS, and what follows its colon. `None` if there is no scheme.
 fn split_scheme(text: &str) -> Result<Option<(bool, &str)>, UriError> {
     let Some((scheme, rest)) = text.split_once(':') else { return Ok(None) };
     let is_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
@@ -290,7 +291,7 @@ const fn is_slash(byte: u8) -> bool {
     matches!(byte, b'/' | b'\\')
 }
 
-/// Host and port; the colons of an IPv6 address part nothing.
+/// Splits host and port. Colons inside an IPv6 address are part of the host.
 fn split_port(host: &str) -> (&str, &str) {
     let address = host.starts_with('[').then(|| host.find(']')).flatten().unwrap_or(0);
     let colon = host.get(address..).and_then(|rest| rest.find(':')).map(|at| at.saturating_add(address));
@@ -298,7 +299,7 @@ fn split_port(host: &str) -> (&str, &str) {
     parts.map_or((host, ""), |(host, port)| (host, port.get(1..).unwrap_or("")))
 }
 
-/// 1 to 65,535 in decimal, whatever zeros stand in front.
+/// A decimal number from 1 to 65,535. Leading zeros are allowed.
 fn parse_port(port: &str) -> Result<u16, UriError> {
     if !port.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(UriError::Port);
@@ -309,7 +310,7 @@ fn parse_port(port: &str) -> Result<u16, UriError> {
     }
 }
 
-/// The host as it is sent: a name in lower case, or an address in its one form.
+/// The host as it is sent: a name in lower case, or an address in its canonical form.
 fn parse_host(text: &str) -> Result<String, UriError> {
     if let Some(rest) = text.strip_prefix('[') {
         let address = rest.strip_suffix(']').and_then(|address| address.parse::<Ipv6Addr>().ok());
@@ -326,11 +327,11 @@ fn parse_host(text: &str) -> Result<String, UriError> {
     }
 }
 
-/// In brackets, with the longest run of zeros left out (RFC 5952), and never with an IPv4 address in it.
+/// The address in brackets. The longest run of zeros is left out (RFC 5952), and no part is written as IPv4.
 fn written_ipv6(address: Ipv6Addr) -> String {
     let pieces = address.segments();
     let run_at = |at: usize| pieces.iter().skip(at).take_while(|piece| **piece == 0).count();
-    // The first of those that are longest.
+    // The first of the longest runs.
     let longest = (0..pieces.len()).rev().max_by_key(|at| run_at(*at)).unwrap_or(0);
     let run = run_at(longest);
     let hidden = if run > 1 { longest..longest.saturating_add(run) } else { 0..0 };
@@ -351,13 +352,13 @@ fn written_ipv6(address: Ipv6Addr) -> String {
     text
 }
 
-/// The parts of a host; a dot at its end ends none.
+/// The parts of a host between dots. One dot at the end is ignored.
 fn parts_of(host: &str) -> Vec<&str> {
     let without_dot = host.strip_suffix('.').filter(|rest| !rest.is_empty());
     without_dot.unwrap_or(host).split('.').collect()
 }
 
-/// Whether the host can be an IPv4 address alone.
+/// Whether the last part is a number: then the host must be an IPv4 address.
 fn ends_in_number(host: &str) -> bool {
     parts_of(host).last().is_some_and(|last| {
         let digits = !last.is_empty() && last.bytes().all(|byte| byte.is_ascii_digit());
@@ -366,7 +367,8 @@ fn ends_in_number(host: &str) -> bool {
     })
 }
 
-/// An IPv4 address of one to four numbers, each decimal, octal or hexadecimal. The last one fills what is left.
+/// An IPv4 address of one to four numbers, each decimal, octal or hexadecimal. The last number fills the
+/// remaining octets.
 fn parse_ipv4(host: &str) -> Option<Ipv4Addr> {
     let parts = parts_of(host);
     let (last, front) = parts.split_last()?;
@@ -397,7 +399,7 @@ fn parse_number(text: &str) -> Option<u64> {
     u64::from_str_radix(digits, radix).ok()
 }
 
-/// User name and password, decoded, with a colon between; nothing where both are empty.
+/// User name and password, decoded, with a colon between them. `None` if both are empty.
 fn parse_credentials(user_info: &str) -> Result<Option<Vec<u8>>, UriError> {
     let (user, password) = user_info.split_once(':').unwrap_or((user_info, ""));
     if user.is_empty() && password.is_empty() {
@@ -413,7 +415,8 @@ fn parse_credentials(user_info: &str) -> Result<Option<Vec<u8>>, UriError> {
     Ok(Some(credentials))
 }
 
-/// Adds the segments of a path; `.` and `..` are resolved, however they are written (RFC 3986 section 5.2.4).
+/// Appends the segments of a path. `.` and `..` are resolved, also in percent-encoded form (RFC 3986 section
+/// 5.2.4).
 fn add_segments(segments: &mut Vec<String>, path: &str) {
     let path = path.strip_prefix(['/', '\\']).unwrap_or(path);
     let mut rest = Some(path);
@@ -447,7 +450,7 @@ fn path_of(segments: &[String]) -> String {
     path
 }
 
-/// The path percent-encode set of the URL standard, less `#` and `?`, which end a path.
+/// The path percent-encode set of the URL standard, without `#` and `?`, which end a path.
 fn is_encoded_in_path(byte: u8) -> bool {
     !is_target_byte(byte) || matches!(byte, b'^' | b'`' | b'{' | b'}')
 }
@@ -469,7 +472,7 @@ fn encoded(text: &str, is_encoded: fn(u8) -> bool) -> String {
     out
 }
 
-/// Percent-decoded; a `%` that begins no octet stays.
+/// Decodes percent-encoding. A `%` without two hexadecimal digits is kept.
 fn decoded(text: &str) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
