@@ -1,6 +1,6 @@
-//! The codec's state for one direction, which outlives a message.
+//! The state of the codec for one direction. It outlives a message.
 //
-// Owns: making it, driving one step of the codec, and keeping its counters small.
+// Owns: making it, one step of the codec, and keeping its counters small.
 // Must not know: messages, limits, or where a context is kept between messages.
 
 use zlib_rs::{Deflate, DeflateConfig, Inflate, InflateFlush, Status};
@@ -8,10 +8,10 @@ use zlib_rs::{Deflate, DeflateConfig, Inflate, InflateFlush, Status};
 use super::history::History;
 use crate::error::ProtocolError;
 
-/// Octets after which a stream is long enough to begin a new one.
+/// After so many octets a stream is ended and a new one begun.
 pub(super) const LONG_STREAM: u64 = 1 << 30;
 
-/// What a context was made for.
+/// Parameters a context was created with. A context fits another connection with equal parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct CodecKey {
     pub(super) window_bits: u8,
@@ -25,7 +25,7 @@ pub(super) struct DeflateContext {
     codec_key: CodecKey,
 }
 
-/// A decompressor and what it needs to outlive the end of a stream.
+/// A decompressor, and what it needs to go on after the end of a stream.
 pub(super) struct InflateContext {
     pub(super) codec: Inflate,
     pub(super) history: History,
@@ -36,7 +36,7 @@ pub(super) struct Step {
     pub(super) consumed: usize,
     pub(super) produced: usize,
     pub(super) stream_end: bool,
-    /// What follows is no DEFLATE data.
+    /// The next octets are not DEFLATE data.
     pub(super) broken: bool,
 }
 
@@ -44,7 +44,7 @@ impl DeflateContext {
     pub(super) fn new(codec_key: CodecKey) -> Self {
         let config = DeflateConfig {
             level: i32::from(codec_key.level),
-            // Negative: raw DEFLATE.
+            // A negative number means raw DEFLATE.
             window_bits: i32::from(codec_key.window_bits).saturating_neg(),
             mem_level: i32::from(codec_key.memory_level),
             ..DeflateConfig::default()
@@ -59,7 +59,7 @@ impl DeflateContext {
 
 impl InflateContext {
     pub(super) fn new() -> Self {
-        // A window of 15 takes what any other may send, and costs the same here.
+        // A window of 15 bits reads what any smaller window has sent, and takes no more memory here.
         Self { codec: Inflate::new(false, 15), history: History::new() }
     }
 
@@ -67,7 +67,7 @@ impl InflateContext {
     pub(super) fn step(&mut self, input: &[u8], out: &mut [u8], flush: InflateFlush) -> Step {
         let (before_in, before_out) = (self.codec.total_in(), self.codec.total_out());
         let status = self.codec.decompress(input, out, flush);
-        // They only grow.
+        // The counters only grow.
         let taken = |now: u64, before: u64| usize::try_from(now.wrapping_sub(before)).unwrap_or(usize::MAX);
         Step {
             consumed: taken(self.codec.total_in(), before_in),
@@ -77,15 +77,15 @@ impl InflateContext {
         }
     }
 
-    /// The end of the message: with the tail that the sender cut off, an empty stored block ends (section
+    /// Ends the message: adds the tail that the sender removed, which completes an empty stored block (section
     /// 7.2.2).
     pub(super) fn finish_message(&mut self) -> Result<(), ProtocolError> {
         self.finish(&[0x00, 0x00, 0xFF, 0xFF, 0x00])
     }
 
-    /// The end of the message with these octets behind it, which complete a block.
+    /// Ends the message by adding these octets, which must complete a block.
     pub(super) fn finish(&mut self, octets: &[u8]) -> Result<(), ProtocolError> {
-        // The last octet is never taken where those before it complete a block, which is how that is seen.
+        // The codec never takes the last octet if those before it complete a block. That shows that they did.
         let step = self.step(octets, &mut [0; 1], InflateFlush::Block);
         if step.consumed.saturating_add(1) == octets.len() && step.produced == 0 && !step.broken {
             Ok(())
@@ -94,7 +94,7 @@ impl InflateContext {
         }
     }
 
-    /// After a block with BFINAL: the codec ends there, and the window must not.
+    /// Goes on after a block with BFINAL: the codec's stream ends there, but its window must be kept.
     #[cold]
     pub(super) fn restart(&mut self) -> Result<(), ProtocolError> {
         self.codec.reset(false);
@@ -104,12 +104,12 @@ impl InflateContext {
         Ok(())
     }
 
-    /// Keeps the counters of the codec small, which has some of 32 bits: at the end of a message the window
-    /// can move to a new stream at no loss.
+    /// Keeps the counters of the codec small, because some of them have 32 bits. At the end of a message its
+    /// window can move to a new stream, and nothing is lost.
     pub(super) fn begin_anew(&mut self) {
         let long = self.codec.total_in().max(self.codec.total_out()) > LONG_STREAM;
         if long && self.restart().is_err() {
-            // The next message shows it.
+            // If this failed, the next message will show it.
             self.history.clear();
         }
     }

@@ -1,4 +1,4 @@
-//! Messages to compressed octets (RFC 7692 sections 6.1 and 7.2.1).
+//! Compresses messages (RFC 7692 sections 6.1 and 7.2.1).
 //
 // Owns: the window that was agreed on, and where a message ends.
 // Must not know: frames.
@@ -16,17 +16,18 @@ use crate::role::Side;
 
 /// Compresses the messages of one sender.
 ///
-/// The context, of which [`Tuning`] tells the bytes, is made at the first message. It is kept between
-/// messages where context takeover was agreed on; otherwise it goes back to the [`Pool`], if there is one.
+/// Its context is created at the first message; [`Tuning`] tells how large it is. If context takeover was
+/// agreed on, the context is kept between messages. Otherwise it is given back to the [`Pool`], if there is
+/// one.
 pub struct Deflater {
     context: Option<DeflateContext>,
     pool: Option<Pool>,
     takeover: bool,
     codec_key: CodecKey,
     stage: Stage,
-    /// Whether the codec was given octets since it was flushed.
+    /// Whether the codec was given octets since its last flush.
     dirty: bool,
-    /// The end of a flush, as far as it has not gone out.
+    /// The octets that end a flush, as far as they were not written yet.
     staged: Staged,
 }
 
@@ -34,36 +35,36 @@ pub struct Deflater {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "a message goes on in a fragment, in the next, or ends")]
 pub enum Flush {
-    /// More octets of the same fragment; they may stay in the compressor.
+    /// More octets of the same fragment. Some may stay in the compressor.
     None,
-    /// The next fragment of the message: what was given comes out, up to an octet's end.
+    /// The next fragment of the message. All octets so far are written, up to a whole octet.
     Fragment,
-    /// The next message: what was given comes out, without the tail (section 7.2.1).
+    /// The next message. All octets so far are written, without the tail (section 7.2.1).
     Message,
 }
 
-/// What one call of [`Deflater::deflate`] gave.
+/// What one call of [`Deflater::deflate`] did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Deflated {
-    /// Octets that were written.
+    /// How many octets were written.
     pub written: usize,
-    /// Whether all input was taken and the flush is complete; if not, call again with more room.
+    /// Whether all input was taken and the flush is complete. If not, call again with more room.
     pub done: bool,
 }
 
-/// How far a flush has come.
+/// The stage of a flush.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
     /// Taking input.
     Body,
-    /// Ending the block: this may be repeated without a trace, unlike the marker of a flush.
+    /// End the block. This can be repeated without adding octets; the marker of a flush cannot.
     Block,
-    /// Handing out what is staged, which ends this flush.
+    /// Write the staged octets. Then the flush is complete.
     Drain,
 }
 
-/// What ends a flush: the end of the last block, and an empty stored block.
+/// The octets that end a flush: the end of the last block, and an empty stored block.
 #[derive(Clone, Copy, Default)]
 struct Staged {
     octets: [u8; 16],
@@ -71,14 +72,14 @@ struct Staged {
     end: usize,
 }
 
-/// What [`Flush::Message`] leaves out.
+/// How many octets [`Flush::Message`] leaves out.
 const TAIL: usize = 4;
 
 impl Deflater {
-    /// For the messages that `sender` compresses under these parameters.
+    /// A compressor for the messages that `sender` sends under these parameters.
     pub fn new(params: &Params, sender: Side, tuning: Tuning) -> Self {
-        // zlib has no window of 256 octets. With one of 512 it reaches back at most 512 - 262 = 250: it keeps
-        // that much for what comes next.
+        // zlib has no window of 256 octets. With one of 512 it refers back at most 512 - 262 = 250 octets,
+        // because it keeps 262 for what comes next. So the window agreed on is never exceeded.
         let window_bits = params.window_bits(sender).get().max(WindowBits::MIN.get().saturating_add(1));
         Self {
             context: None,
@@ -95,21 +96,20 @@ impl Deflater {
         }
     }
 
-    /// With a pool to take contexts from and give them back to.
+    /// Sets a pool to take contexts from, and to give them back to.
     #[must_use]
     pub fn with_pool(mut self, pool: Pool) -> Self {
         self.pool = Some(pool);
         self
     }
 
-    /// Compresses `input` into `out`, and takes what it has used off `input`. Call until it is done, each
-    /// time with the same `flush`. Any length of `out` makes progress, and none changes the meaning of what
-    /// comes out.
+    /// Compresses `input` into `out`, and shortens `input` by what was taken. Call it until it is done, each
+    /// time with the same `flush`. Any length of `out` works, and the compressed data means the same.
     ///
     /// # Errors
     ///
-    /// [`SendError::CompressionFailed`], which is a defect of the codec. The next message begins with an
-    /// empty window.
+    /// [`SendError::CompressionFailed`], which is a defect of the codec. The next message begins with an empty
+    /// window.
     pub fn deflate(
         &mut self,
         input: &mut &[u8],
@@ -125,17 +125,17 @@ impl Deflater {
         result
     }
 
-    /// How many octets the largest result for `len` octets of one message can have, given with
-    /// [`Flush::Message`] or [`Flush::Fragment`] at once.
+    /// The most octets that `len` octets of one message can become, if they are compressed in one call with
+    /// [`Flush::Message`] or [`Flush::Fragment`].
     pub const fn bound(len: usize) -> usize {
-        // Literals of nine bits in fixed codes, in blocks of the smallest buffers, and a flush.
+        // The worst case: literals of nine bits (fixed codes), in blocks of the smallest buffers, and a flush.
         len.saturating_add(len >> 3).saturating_add(len >> 5).saturating_add(64)
     }
 
-    /// Forgets all earlier messages, and the one in progress: what comes next refers to nothing before it.
-    /// For where compressed octets were not sent.
+    /// Forgets the message in progress and all earlier ones: what comes next does not refer to them. Use it if
+    /// compressed octets were not sent.
     pub fn reset(&mut self) {
-        // Amid a block, zlib-rs 0.6.8 forgets neither that one is open nor where its output stood.
+        // Inside a block, zlib-rs 0.6.8 does not forget that the block is open, nor where its output was.
         if self.dirty {
             self.context = None;
         }
@@ -147,19 +147,19 @@ impl Deflater {
         self.staged = Staged::default();
     }
 
-    /// Whether what comes next may refer to earlier messages.
+    /// Whether the next message may refer to earlier ones.
     pub const fn takes_context_over(&self) -> bool {
         self.takeover
     }
 
-    /// Whether a context is kept between messages, which remembers earlier ones.
+    /// Whether a context is kept that remembers earlier messages.
     pub(crate) const fn keeps_context(&self) -> bool {
         self.takeover && self.context.is_some()
     }
 
-    /// Goes on for another connection.
+    /// Prepares for another connection.
     pub(crate) fn restart(&mut self) {
-        // Making another is dear, and so is a reset: one that has just had it stays.
+        // Both a new context and a reset cost much. A context that was just reset is kept.
         let used = |context: &DeflateContext| context.codec.total_in() > 0;
         if self.dirty || self.stage != Stage::Body || self.context.as_ref().is_some_and(used) {
             self.context = None;
@@ -167,7 +167,7 @@ impl Deflater {
         }
     }
 
-    /// Gives back the memory of a context that holds nothing.
+    /// Frees the memory of a context that remembers nothing.
     pub fn release(&mut self) {
         if !self.takeover && !self.dirty && self.stage == Stage::Body {
             self.context = None;
@@ -180,15 +180,15 @@ impl Deflater {
             let room = out.get_mut(written..).unwrap_or(&mut []);
             match self.stage {
                 Stage::Body if !self.dirty && flush != Flush::None && input.is_empty() => {
-                    // Nothing to flush, where zlib would write nothing: a message needs its octet (section
-                    // 7.2.3.6).
+                    // If there is nothing to flush, zlib writes nothing. But an empty message needs one octet
+                    // (section 7.2.3.6).
                     self.staged = Staged::of(if flush == Flush::Message { &[0x00] } else { &[] });
                     self.stage = Stage::Drain;
                 }
                 Stage::Body
                     if !self.dirty && flush != Flush::None && room.len() >= Self::bound(input.len()) =>
                 {
-                    // All at once. It cannot fill the room, so the flush is complete.
+                    // Everything in one call. The result cannot fill the room, so the flush is complete.
                     let (len, _) = self.step(input, room, DeflateFlush::SyncFlush)?;
                     self.dirty = false;
                     let cut = if flush == Flush::Message { TAIL } else { 0 };
@@ -234,7 +234,7 @@ impl Deflater {
         }
     }
 
-    /// One call of the codec: how much came out, and whether the room was used up.
+    /// Calls the codec once. Returns how many octets it wrote, and whether the room was used up.
     fn step(
         &mut self,
         input: &mut &[u8],
@@ -265,7 +265,7 @@ impl Deflater {
 
     fn end_message(&mut self) {
         let Some(context) = &mut self.context else { return };
-        // The codec has counters of 32 bits; what comes next may always begin with an empty window.
+        // The codec has counters of 32 bits. The next message may always begin with an empty window.
         if !self.takeover || context.codec.total_in().max(context.codec.total_out()) > LONG_STREAM {
             context.codec.reset();
         }

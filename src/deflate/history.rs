@@ -1,16 +1,16 @@
-//! The last octets of a stream.
+//! The last octets of a stream, in a ring buffer.
 //
-// Owns: a ring.
+// Owns: the ring buffer.
 // Must not know: what the octets mean.
 
 use alloc::vec::Vec;
 
-/// The octets that came last, as many as the window holds. Memory grows with what came.
+/// The last octets of a stream, at most a window of them. Memory grows with what was stored.
 #[derive(Default)]
 pub(super) struct History {
     ring: Vec<u8>,
     window: usize,
-    /// Where the oldest octet stands, once the ring is full.
+    /// The index of the oldest octet, once the ring is full.
     oldest: usize,
 }
 
@@ -19,7 +19,7 @@ impl History {
         Self { ring: Vec::new(), window: 0, oldest: 0 }
     }
 
-    /// Remembers as many octets as `window`, and forgets all.
+    /// Sets how many octets are remembered, and forgets all.
     pub(super) fn resize(&mut self, window: usize) {
         self.clear();
         self.window = window;
@@ -34,13 +34,13 @@ impl History {
         self.ring.is_empty()
     }
 
-    /// Gives back memory that no octet is in.
+    /// Frees memory that holds no octets.
     pub(super) fn shrink(&mut self) {
         self.ring.shrink_to_fit();
     }
 
-    /// Whether these octets stand shortly before the last `behind` ones: within half a window, which is less than
-    /// any compressor looks back.
+    /// Whether these octets were stored shortly before the last `behind` ones: within half a window. Every
+    /// compressor looks back at least that far.
     pub(super) fn held_before(&self, octets: &[u8], behind: usize) -> bool {
         let [older, newer] = self.halves();
         let newer_end = newer.len().saturating_sub(behind);
@@ -55,7 +55,7 @@ impl History {
     #[inline]
     pub(super) fn push(&mut self, octets: &[u8]) {
         if self.ring.len() == self.window {
-            // Mostly there is room up to its end.
+            // Usually there is room up to the end of the ring.
             let newest = self.ring.get_mut(self.oldest..).unwrap_or(&mut []);
             if octets.len() < newest.len() {
                 if let Some(slot) = newest.get_mut(..octets.len()) {
@@ -91,7 +91,7 @@ impl History {
         self.oldest = if next >= self.window { 0 } else { next };
     }
 
-    /// The octets, the oldest first.
+    /// The octets in two parts, the oldest first.
     pub(super) fn halves(&self) -> [&[u8]; 2] {
         let (newer, older) = self.ring.split_at_checked(self.oldest).unwrap_or((&[], &self.ring));
         [older, newer]

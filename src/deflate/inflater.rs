@@ -1,6 +1,6 @@
-//! Compressed octets to messages (RFC 7692 sections 6.2 and 7.2.2).
+//! Decompresses messages (RFC 7692 sections 6.2 and 7.2.2).
 //
-// Owns: the bounds on what comes out, where a message ends, and its UTF-8.
+// Owns: the limits on the inflated octets, the end of a message, and its UTF-8.
 // Must not know: frames.
 
 use alloc::vec::Vec;
@@ -20,34 +20,36 @@ use crate::role::Side;
 use crate::tolerance::Tolerance;
 use crate::utf8::{whole_text, Utf8Check};
 
-/// What the sender cuts off a message (section 7.2.1).
+/// The octets that the sender removes from the end of a message (section 7.2.1).
 const TAIL: [u8; 4] = [0x00, 0x00, 0xFF, 0xFF];
 
-/// Octets of a message's end that are inflated with the tail behind them.
+/// How many octets of a message's end are inflated together with the tail.
 const SHORT: usize = 492;
 
-/// Octets of the tail, and of zeros behind it.
+/// The length of the tail and of the zeros after it.
 const BEHIND: usize = 20;
 
-/// Room below which the codec is slow in any case.
+/// With less room than this the codec is slow.
 const ROOMY: usize = 512;
 
-/// Compressed octets at the beginning of a message that are kept of a sender that is watched: more than the codes of a
-/// block take, mostly.
+/// How many compressed octets of a message's beginning are kept, of a sender that is watched. The codes of a
+/// block usually take fewer.
 const FRONT: usize = 128;
 
-/// Octets at the beginning of a message that show whether it refers back.
+/// How many octets of a message's beginning show whether it refers to earlier messages.
 const BEGIN: usize = 8;
 
-/// Octets of a message that are not held against [`Limits::max_expansion`].
+/// The first octets of a message, to which [`Limits::max_expansion`] does not apply.
 const FREE_EXPANSION: u64 = 1 << 20;
 
-/// Inflates the messages of one sender, in memory that does not depend on their length.
+/// Decompresses the messages of one sender, in memory that does not depend on their length.
 ///
-/// The context, about 48 KB and a history of at most the sender's window, is made at the first message. It is
-/// kept between messages where the sender takes its context over; otherwise it goes back to the [`Pool`], if
-/// there is one. Of a client that was told not to take it over, what came is remembered until a message shows
-/// whether the client complies: at most its window.
+/// Its context, about 48 KB and a history of at most the sender's window, is created at the first message. If
+/// the sender takes its context over, it is kept between messages. Otherwise it is given back to the [`Pool`],
+/// if there is one.
+///
+/// A client that was told not to take its context over may not have understood. So its messages are remembered,
+/// at most as much as its window, until one shows what the client does.
 pub struct Inflater {
     context: Option<InflateContext>,
     pool: Option<Pool>,
@@ -57,57 +59,58 @@ pub struct Inflater {
     message: MessageState,
     text: Utf8Check,
     failed: Option<ProtocolError>,
-    /// Whether a message may refer to those before it: as agreed, or because the sender may do so all the same.
+    /// Whether a message may refer to earlier ones: because that was agreed on, or because the sender may do so
+    /// anyway.
     remembers: bool,
-    /// Whether there is more to do than by the letter of the RFC: something is tolerated, or the sender watched.
+    /// Whether there is more to do than the RFC demands: something is tolerated, or the sender is watched.
     careful: bool,
-    /// Whether messages may end otherwise than RFC 7692 has it.
+    /// Whether messages may end in a way that RFC 7692 does not allow.
     tolerant: bool,
-    /// Whether the sender was told to begin anew with each message, and may not.
+    /// Whether the sender was told to begin each message with an empty window, and might not do so.
     watched: bool,
     watch: Watch,
-    /// Of a sender that is watched, what came last, between messages.
+    /// For a sender that is watched: its last octets, between messages.
     past: History,
-    /// Of a sender that is watched, the first compressed octets of the message.
+    /// For a sender that is watched: the first compressed octets of the message.
     front: Vec<u8>,
 }
 
-/// Whether a sender that was told to compress each message with an empty window does so. Some clients do not know the
-/// parameter; RFC 7692 section 7.2.2 lets the receiver keep a window all the same.
+/// Whether a sender that was told to compress each message with an empty window does so. Some clients do not
+/// know the parameter. RFC 7692 section 7.2.2 allows the receiver to keep a window anyway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Watch {
-    /// It does, or was not told to.
+    /// It does, or it was not told to.
     AsAgreed,
-    /// It is not known yet: its messages are remembered until one shows it.
+    /// Not known yet. Its messages are remembered until one shows it.
     Unknown,
-    /// It does not: a message referred to one before it.
+    /// It does not: a message referred to an earlier one.
     Ignored,
 }
 
-/// What is counted of the message in progress.
+/// What is counted for the message in progress.
 #[derive(Clone, Copy, Default)]
 struct MessageState {
-    /// Whether any of it came.
+    /// Whether some of it was received.
     begun: bool,
     compressed: u64,
     inflated: u64,
-    /// How much of what the caller has of it is in the history.
+    /// How many of the octets that the caller has of it are in the history.
     remembered: usize,
-    /// Compressed octets up to the last block with BFINAL.
+    /// How many compressed octets it had at the end of the last block with BFINAL.
     finished: u64,
-    /// The last compressed octets, where it matters.
+    /// The last compressed octets, if they matter.
     tail: [u8; 4],
 }
 
-/// A message that cannot go on, behind octets of it that were inflated.
+/// A message that is invalid. The octets before the fault were inflated.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Broken {
-    /// How many octets there are of it behind those that were there before the call.
+    /// How many octets this call wrote before the fault.
     pub(crate) written: usize,
     pub(crate) error: ProtocolError,
 }
 
-/// What one call of [`Inflater::inflate`] gave.
+/// What one call of [`Inflater::inflate`] did.
 #[derive(Clone, Copy, Debug)]
 pub struct Inflated<'o> {
     piece: Piece<'o>,
@@ -118,22 +121,22 @@ pub struct Inflated<'o> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "a caller must know all of them")]
 pub enum InflateStatus {
-    /// The next octets of the message: all that were given are inflated.
+    /// More of the message: all octets that were given are inflated.
     NeedInput,
-    /// Room: call again with what is left of the input and another buffer.
+    /// Room: call again with the remaining input and another buffer.
     OutputFull,
-    /// The next message.
+    /// The next message: this one is complete.
     MessageEnd,
 }
 
 impl Inflater {
-    /// For the messages that `sender` compresses under these parameters.
+    /// A decompressor for the messages that `sender` sends under these parameters.
     pub fn new(params: &Params, sender: Side, limits: Limits) -> Self {
         let takeover = params.context_takeover(sender);
         let window = params.window_bits(sender).window_size();
         let tolerant = [Tolerance::FinishedDeflate, Tolerance::KeptDeflateTail, Tolerance::EmptyDeflate];
         let tolerant = tolerant.into_iter().any(|one| limits.tolerances.contains(one));
-        // A server has said itself whether it does.
+        // A server has said itself in its answer what it does.
         let watched = !takeover && sender == Side::Client;
         let mut past = History::new();
         past.resize(window);
@@ -156,24 +159,25 @@ impl Inflater {
         }
     }
 
-    /// With a pool to take contexts from and give them back to.
+    /// Sets a pool to take contexts from, and to give them back to.
     #[must_use]
     pub fn with_pool(mut self, pool: Pool) -> Self {
         self.pool = Some(pool);
         self
     }
 
-    /// Inflates the next octets of a message into `out`, and takes what it has used off `input`. `last` says
-    /// that the message ends with `input`; call until [`InflateStatus::MessageEnd`] then.
+    /// Inflates the next octets of a message into `out`, and shortens `input` by what was taken. `last` means
+    /// that the message ends with `input`; then call it until [`InflateStatus::MessageEnd`].
     ///
-    /// Text is checked as it comes. A DEFLATE block with BFINAL ends nothing: the message goes on after it,
-    /// and the context is kept (section 7.2.3.4); with [`Tolerance::FinishedDeflate`] the message may end there.
+    /// The UTF-8 of text is checked as it comes. A DEFLATE block with BFINAL does not end the message: it goes
+    /// on after it, and the context is kept (section 7.2.3.4). With [`Tolerance::FinishedDeflate`] the message
+    /// may end there.
     ///
     /// # Errors
     ///
     /// [`ProtocolError::InvalidCompressedData`], [`ProtocolError::MessageTooBig`],
-    /// [`ProtocolError::ExpansionTooBig`] or [`ProtocolError::InvalidUtf8`], from now on. Fail the connection
-    /// with it.
+    /// [`ProtocolError::ExpansionTooBig`] or [`ProtocolError::InvalidUtf8`], now and in all later calls. Fail
+    /// the connection with it.
     pub fn inflate<'o>(
         &mut self,
         kind: MessageKind,
@@ -184,7 +188,7 @@ impl Inflater {
         let (written, status) = match self.inflate_behind(input, last, out, 0) {
             Ok(inflated) => inflated,
             Err(Broken { written, error }) => {
-                // What is wrong with the text before that place comes first.
+                // A fault in the text before that place comes first.
                 let octets = out.get(..written).unwrap_or(&[]);
                 if kind == MessageKind::Text && self.checks_text() && self.text.push(octets).is_err() {
                     return Err(self.fail(ProtocolError::InvalidUtf8));
@@ -212,9 +216,9 @@ impl Inflater {
         }
     }
 
-    /// As [`inflate`](Self::inflate), where somebody else checks the text, and keeps what came of the message
-    /// before: all of it since it was last [remembered](Self::remember), in the first `filled` octets of
-    /// `out`.
+    /// Inflates like [`inflate`](Self::inflate), but does not check text, and the caller keeps what was
+    /// inflated of the message before. The first `filled` octets of `out` hold all of it since it was last
+    /// [remembered](Self::remember).
     #[inline]
     pub(crate) fn inflate_behind(
         &mut self,
@@ -237,8 +241,7 @@ impl Inflater {
         result
     }
 
-    /// Takes note of what came of the message in progress, and its caller will not keep: what comes next may
-    /// refer to it.
+    /// Stores octets of the message in progress that the caller will not keep. Later ones may refer to them.
     #[inline]
     pub(crate) fn remember(&mut self, octets: &[u8]) {
         let from = core::mem::take(&mut self.message.remembered);
@@ -247,22 +250,22 @@ impl Inflater {
         }
     }
 
-    /// Whether a message was begun and its end has not come.
+    /// Whether a message was begun and is not complete.
     pub const fn is_mid_message(&self) -> bool {
         self.message.begun
     }
 
-    /// Whether text that is none is refused.
+    /// Whether text must be valid UTF-8.
     pub(crate) const fn checks_text(&self) -> bool {
         !self.limits.tolerances.contains(Tolerance::InvalidText)
     }
 
-    /// Whether a context is kept between messages, which remembers earlier ones.
+    /// Whether a context is kept that remembers earlier messages.
     pub(crate) fn keeps_context(&self) -> bool {
         (self.takeover && self.context.is_some()) || !self.past.is_empty()
     }
 
-    /// Goes on for another connection.
+    /// Prepares for another connection.
     pub(crate) fn restart(&mut self) {
         if self.takeover || self.message.begun {
             self.context = None;
@@ -277,7 +280,7 @@ impl Inflater {
         }
     }
 
-    /// Gives back the memory of a context that holds nothing.
+    /// Frees the memory of a context that remembers nothing.
     pub fn release(&mut self) {
         if !self.takeover && !self.message.begun {
             self.context = None;
@@ -286,7 +289,7 @@ impl Inflater {
         }
     }
 
-    /// Inflates into `out`, behind what is there, as far as input, room and limits reach.
+    /// Inflates into `out`, after the `filled` octets, as far as input, room and limits allow.
     #[inline]
     fn fill(
         &mut self,
@@ -318,7 +321,7 @@ impl Inflater {
         }
     }
 
-    /// The same, of a sender that is watched, or of whom something is tolerated.
+    /// Like [`fill`](Self::fill), for a sender that is watched or tolerated.
     #[cold]
     #[inline(never)]
     fn fill_carefully(
@@ -355,14 +358,14 @@ impl Inflater {
             }
         }
         if status == InflateStatus::MessageEnd && self.watch != Watch::AsAgreed {
-            // What ends strictly was not counted.
+            // What a message ends with was not counted, unless its end was checked tolerantly.
             let more = if self.tolerant { 0 } else { written };
             self.part(usize::try_from(self.message.inflated).unwrap_or(usize::MAX).saturating_add(more));
         }
         Ok((written, status))
     }
 
-    /// All of a message came: it ends as it must, or as is tolerated.
+    /// All of the message was received. Checks that it ends as it must, or in a way that is tolerated.
     fn finish_tolerantly(&mut self) -> Result<(), ProtocolError> {
         let Self { context: Some(context), message, limits, .. } = self else { return Ok(()) };
         let tolerances = limits.tolerances;
@@ -373,14 +376,14 @@ impl Inflater {
         if ends {
             Ok(())
         } else if message.tail == TAIL && tolerances.contains(Tolerance::KeptDeflateTail) {
-            // Behind the tail that was kept there is room for a whole empty block.
+            // The message has its own tail, so complete it with a whole empty block.
             context.finish(&[0x00, 0x00, 0x00, 0xFF, 0xFF, 0x00])
         } else {
             context.finish_message()
         }
     }
 
-    /// Before a message of a sender that is watched: it may refer to those before it.
+    /// Before a message of a sender that is watched: gives back the history that the message may refer to.
     fn recall(&mut self) -> Result<(), ProtocolError> {
         let context = match &mut self.context {
             Some(context) => context,
@@ -394,12 +397,12 @@ impl Inflater {
         context.restart()
     }
 
-    /// After a message of so many octets of a sender that is watched: what it shows, and what is to be remembered. The
-    /// codec is free.
+    /// After a message of a sender that is watched, with `len` octets: decides what the message shows, and what
+    /// to remember. The codec is not in use now.
     ///
-    /// What a message refers to is never before its beginning where the sender begins anew with each. Where it does not,
-    /// no compressor writes out at the beginning of a message what stands shortly before it. So either is seen, mostly at
-    /// the second message, in its first octets, however they came.
+    /// If the sender begins each message with an empty window, no message refers to anything before its
+    /// beginning. If it does not, its compressor never writes out what stood shortly before: it refers to it.
+    /// So either case usually shows in the first octets of the second message, however they are cut.
     fn part(&mut self, len: usize) {
         let Some(context) = &mut self.context else { return };
         if self.watch == Watch::Unknown {
@@ -421,8 +424,8 @@ impl Inflater {
         }
     }
 
-    /// Inflates a whole message with its tail behind it. The codec is slow where fewer than 15 octets are
-    /// left, which is all of a short message, or much of it.
+    /// Inflates a whole message together with its tail. The codec is slow for the last 15 octets, which are all
+    /// of a short message, or much of it.
     #[inline(never)]
     fn fill_short(
         &mut self,
@@ -440,7 +443,7 @@ impl Inflater {
         }
         let len = input.len().saturating_add(BEHIND);
         let result = self.fill_from(tailed.get(..len), input, true, out, filled);
-        // Behind a block with BFINAL the tail was left out already.
+        // After a block with BFINAL the tail was left out already.
         if result.is_err() && self.message.remembered == 0 {
             *input = message;
             return self.fill_again(input, out, filled);
@@ -448,8 +451,8 @@ impl Inflater {
         result
     }
 
-    /// Inflates a short message once more, without the tail behind it: what that adds to a broken message is
-    /// none of its text.
+    /// Inflates a short message again, without its tail: if the message is broken, what the tail added is not
+    /// part of its text.
     #[cold]
     #[inline(never)]
     fn fill_again(
@@ -465,7 +468,7 @@ impl Inflater {
         self.fill_from(None, input, true, out, filled)
     }
 
-    /// Inflates `input`, which may stand in `tailed` as well, with the tail and zeros behind it.
+    /// Inflates `input`. `tailed` may hold the same octets, followed by the tail and zeros.
     #[inline(always)]
     fn fill_from(
         &mut self,
@@ -487,7 +490,7 @@ impl Inflater {
             let broken = |error| Broken { written, error };
             let inflated = message.inflated.saturating_add(written as u64);
             let by_expansion = message.allowance(&self.limits).saturating_sub(inflated);
-            // One octet past a limit shows that there is more than it allows.
+            // One octet more than a limit allows shows that the limit is exceeded.
             let allowed = by_expansion.max(1).min(self.limits.max_message_size.saturating_sub(inflated));
             let allowed = usize::try_from(allowed).unwrap_or(usize::MAX).saturating_add(end).min(out.len());
             let room = out.get_mut(end..allowed).unwrap_or(&mut []);
@@ -512,7 +515,7 @@ impl Inflater {
                     let from = tailed.len().saturating_sub(input.len().saturating_add(BEHIND));
                     let step = context.step(tailed.get(from..).unwrap_or(&[]), room, InflateFlush::Block);
                     match step.consumed.checked_sub(input.len()) {
-                        // In the message: at the end of a block, or of the room.
+                        // Inside the message: at the end of a block or of the room.
                         None | Some(0) => {}
                         // The tail ended a block, and did nothing else.
                         Some(4) if step.produced == 0 && !step.broken => {
@@ -548,18 +551,18 @@ impl Inflater {
                 message.remembered = end;
                 message.finished = message.compressed;
                 context.restart().map_err(broken)?;
-                // What goes on behind it is inflated as it stands: the history has changed.
+                // What follows is inflated where it is: the history has changed.
                 tailed = None;
             } else if stopped {
                 if !input.is_empty() {
-                    // Neither input nor room is used up: it does not go on.
+                    // Neither input nor room is used up, and the codec does not go on.
                     return Err(broken(ProtocolError::InvalidCompressedData));
                 }
                 break InflateStatus::NeedInput;
             }
         };
         let written = end.saturating_sub(filled);
-        // Nothing is counted of a message that has ended.
+        // A message that has ended is not counted.
         if status != InflateStatus::MessageEnd {
             message.inflated = message.inflated.saturating_add(written as u64);
         } else if self.remembers {
@@ -590,13 +593,13 @@ impl Inflater {
         }
         if let Some(pool) = &self.pool {
             pool.put_inflater(&mut self.context);
-            // None is kept beside those of a full pool.
+            // If the pool is full, the context is freed.
             self.context = None;
         }
     }
 }
 
-/// Fills the slot, with one that was used before if there is any.
+/// Fills the slot, with a used context if there is one.
 fn obtain<'s>(
     slot: &'s mut Option<InflateContext>,
     pool: Option<&Pool>,
@@ -625,30 +628,30 @@ impl fmt::Debug for Inflater {
 }
 
 impl<'o> Inflated<'o> {
-    /// What was inflated; it may be empty.
+    /// The inflated octets. May be empty.
     pub const fn as_bytes(&self) -> &'o [u8] {
         self.piece.as_bytes()
     }
 
-    /// The text, where the message is one and the piece begins and ends between characters.
+    /// The text, if the message is text and this piece begins and ends between characters.
     pub const fn as_str(&self) -> Option<&'o str> {
         self.piece.as_str()
     }
 
-    /// What comes next.
+    /// What the inflater waits for now.
     pub const fn status(&self) -> InflateStatus {
         self.status
     }
 }
 
 impl MessageState {
-    /// Octets that the compressed octets so far may inflate to. What comes behind them counts for what comes
-    /// behind them: no cut of the input changes what is refused.
+    /// How many octets the compressed octets so far may inflate to. Each compressed octet adds its share when
+    /// it is taken, so that it does not matter how the input is cut.
     const fn allowance(&self, limits: &Limits) -> u64 {
         self.compressed.saturating_mul(limits.max_expansion as u64).saturating_add(FREE_EXPANSION)
     }
 
-    /// Takes note of the last octets of these.
+    /// Stores the last of these octets.
     fn keep_tail(&mut self, octets: &[u8]) {
         let from = octets.len().saturating_sub(self.tail.len());
         for octet in octets.get(from..).unwrap_or(&[]) {

@@ -1,7 +1,34 @@
-//! permessage-deflate (RFC 7692): messages that are compressed one by one.
+//! permessage-deflate (RFC 7692): each message is compressed by itself.
 //!
-//! Compressing what an attacker can choose next to a secret lets the attacker measure the secret (RFC 7692
-//! section 8; 7692-8-1): send such messages uncompressed, by
+//! With an adapter or an `Endpoint` you only choose a [`Policy`] (server) or an [`Offer`] (client) for the opening
+//! handshake. Everything else is automatic. Whoever works with frames uses the codec itself, with the [`Params`] that
+//! the handshake agreed on:
+//!
+//! ```
+//! # #[cfg(feature = "deflate")] {
+//! use sockless::deflate::{Deflater, Flush, Inflater, Params, Tuning};
+//! use sockless::{Limits, MessageKind, Side};
+//!
+//! let agreed = Params::DEFAULT;
+//! let mut deflater = Deflater::new(&agreed, Side::Client, Tuning::DEFAULT);
+//! let mut buffer = [0; Deflater::bound(5)];
+//! let mut message = &b"Hello"[..];
+//! let deflated = deflater.deflate(&mut message, Flush::Message, &mut buffer)?;
+//! assert!(deflated.done);
+//!
+//! let mut inflater = Inflater::new(&agreed, Side::Client, Limits::DEFAULT);
+//! let mut compressed = &buffer[..deflated.written];
+//! let mut out = [0; 64];
+//! let inflated = inflater.inflate(MessageKind::Text, &mut compressed, true, &mut out)?;
+//! assert_eq!(inflated.as_str(), Some("Hello"));
+//! # }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Security
+//!
+//! Do not compress a secret together with data that an attacker can choose: the length of the result tells something
+//! about the secret (RFC 7692 section 8; 7692-8-1). Send such messages uncompressed with
 //! [`Payload::with_compression`](crate::Payload::with_compression).
 //
 // Owns: what can be negotiated (always there, without an allocator), and the codec (feature `deflate`).

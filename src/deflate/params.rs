@@ -1,6 +1,6 @@
-//! What the negotiation of permessage-deflate offers, accepts and settles (RFC 7692 section 7.1).
+//! What is negotiated for permessage-deflate (RFC 7692 section 7.1).
 //
-// Owns: the four parameters and how an answer follows from an offer.
+// Owns: the four parameters, and which answer fits an offer.
 // Must not know: how they are written in a header field.
 
 use crate::role::Side;
@@ -12,10 +12,10 @@ pub struct WindowBits(u8);
 impl WindowBits {
     /// 256 octets.
     pub const MIN: Self = Self(8);
-    /// 32,768 octets: what holds where nothing was agreed.
+    /// 32,768 octets, which is the window if none was agreed on.
     pub const MAX: Self = Self(15);
 
-    /// The window of `bits`, or `None` if they are not 8 to 15.
+    /// A window of so many bits. `None` if `bits` is not 8 to 15.
     pub const fn new(bits: u8) -> Option<Self> {
         match bits {
             8..=15 => Some(Self(bits)),
@@ -28,7 +28,7 @@ impl WindowBits {
         self.0
     }
 
-    /// Octets of the window.
+    /// The size of the window in octets.
     pub const fn window_size(self) -> usize {
         1 << self.0
     }
@@ -40,7 +40,7 @@ impl WindowBits {
 pub struct Params {
     /// Whether the server compresses each message with an empty window (section 7.1.1.1).
     pub server_no_context_takeover: bool,
-    /// Whether the client does (section 7.1.1.2).
+    /// Whether the client compresses each message with an empty window (section 7.1.1.2).
     pub client_no_context_takeover: bool,
     /// The largest window that the server compresses with, if the answer names it (section 7.1.2.1).
     pub server_max_window_bits: Option<WindowBits>,
@@ -66,7 +66,7 @@ impl Params {
         agreed.unwrap_or(WindowBits::MAX)
     }
 
-    /// Whether what this side sends may refer to its earlier messages.
+    /// Whether a message that this side sends may refer to its earlier messages.
     pub const fn context_takeover(&self, sender: Side) -> bool {
         match sender {
             Side::Server => !self.server_no_context_takeover,
@@ -79,30 +79,30 @@ impl Params {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Offer {
-    /// Demands that the server compress each message with an empty window (section 7.1.1.1).
+    /// Demands that the server compresses each message with an empty window (section 7.1.1.1).
     pub server_no_context_takeover: bool,
-    /// Hints that the client would do so (section 7.1.1.2).
+    /// Tells that the client will compress each message with an empty window (section 7.1.1.2).
     pub client_no_context_takeover: bool,
-    /// Demands a window of at most this of the server (section 7.1.2.1).
+    /// Demands that the server's window is at most this large (section 7.1.2.1).
     pub server_max_window_bits: Option<WindowBits>,
-    /// Whether the server may bound the client's window (section 7.1.2.2).
+    /// Whether the server may limit the client's window (section 7.1.2.2).
     pub client_max_window_bits: ClientWindow,
 }
 
-/// What a client offers about its own window (section 7.1.2.2).
+/// What a client offers for its own window (section 7.1.2.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "RFC 7692 section 7.1.2.2 knows three forms")]
 pub enum ClientWindow {
-    /// Nothing: the server must not bound it.
+    /// Nothing. The server must not limit it.
     Unnamed,
-    /// `client_max_window_bits`: the server may choose any bound.
+    /// `client_max_window_bits`: the server may choose any limit.
     Any,
-    /// `client_max_window_bits=N`: the server may choose this bound or a smaller one.
+    /// `client_max_window_bits=N`: the server may choose this limit or a smaller one.
     AtMost(WindowBits),
 }
 
 impl Offer {
-    /// As browsers offer: the server may bound the client's window, all else is open.
+    /// What browsers offer: the server may limit the client's window, and choose everything else.
     pub const DEFAULT: Self = Self {
         server_no_context_takeover: false,
         client_no_context_takeover: false,
@@ -134,29 +134,30 @@ impl Default for Offer {
 
 /// What a server accepts, and what it asks for in its answer.
 ///
-/// A context costs memory for as long as a connection lives; the defaults keep none. See the table of the
-/// README for the bytes.
+/// A context costs memory as long as its connection lives. By default none is kept; docs/compression.md has a
+/// table of the bytes.
 ///
-/// A client that is told to compress each message with an empty window, and does not know how, is taken as it
-/// is: what came is remembered until a message shows whether the client begins anew (section 7.2.2), at most
-/// the octets of its window.
+/// A client that is told to compress each message with an empty window may not know how. That does no harm: its
+/// messages are remembered, at most as much as its window, until one shows what the client does (section
+/// 7.2.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Policy {
-    /// Whether the server compresses each message with an empty window, asked or not. Default: yes.
+    /// Whether the server compresses each message with an empty window, even if the client did not ask.
+    /// Default: yes.
     pub server_no_context_takeover: bool,
-    /// Whether the client is told to do so, asked or not. Default: yes.
+    /// Whether the client is told to compress each message with an empty window. Default: yes.
     pub client_no_context_takeover: bool,
     /// The largest window that the server compresses with. Default: 15.
     pub server_max_window_bits: WindowBits,
-    /// The largest window that the client may use, where it lets the server choose. Default: 15.
+    /// The largest window that the client may use, if it lets the server choose. Default: 15.
     pub client_max_window_bits: WindowBits,
-    /// Offers that demand a smaller window of the server are declined. Default: 8, which declines none.
+    /// Offers that demand a smaller window of the server are declined. Default: 8, so none is.
     pub min_server_window_bits: WindowBits,
 }
 
 impl Policy {
-    /// The defaults: no context is kept between messages, so that idle connections hold none.
+    /// The defaults: no context is kept between messages, so an idle connection has none.
     pub const DEFAULT: Self = Self {
         server_no_context_takeover: true,
         client_no_context_takeover: true,
@@ -165,12 +166,12 @@ impl Policy {
         min_server_window_bits: WindowBits::MIN,
     };
 
-    /// Contexts are kept between messages unless the client asks otherwise: smaller messages on the wire for
-    /// more memory a connection.
+    /// Contexts are kept between messages, unless the client asks otherwise. Messages become shorter, and each
+    /// connection takes more memory.
     pub const TAKEOVER: Self =
         Self { server_no_context_takeover: false, client_no_context_takeover: false, ..Self::DEFAULT };
 
-    /// The answer to this offer; `None` declines it.
+    /// The answer to this offer. `None` declines it.
     pub fn answer(&self, offer: &Offer) -> Option<Params> {
         let demanded = offer.server_max_window_bits.unwrap_or(WindowBits::MAX);
         if demanded < self.min_server_window_bits {
@@ -185,7 +186,7 @@ impl Policy {
         };
         Some(Params {
             server_no_context_takeover: self.server_no_context_takeover || offer.server_no_context_takeover,
-            // A hint that costs us nothing to take.
+            // The client says that it will do so; accepting costs us nothing.
             client_no_context_takeover: self.client_no_context_takeover || offer.client_no_context_takeover,
             server_max_window_bits: named.then_some(server),
             client_max_window_bits: client,

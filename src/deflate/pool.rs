@@ -1,7 +1,7 @@
-//! Contexts that nobody uses just now.
+//! Pool of idle compression contexts.
 //
 // Owns: keeping some for the next message.
-// Must not know: whose they were; they come back empty.
+// Must not know: which connection used them. They come back empty.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -10,11 +10,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::context::{CodecKey, DeflateContext, InflateContext};
 
-/// Contexts shared by connections that keep none between messages: what no context takeover is negotiated
-/// for.
+/// Contexts that connections share. For connections that keep no context between messages, because no context
+/// takeover was agreed on.
 ///
-/// Cloning shares the pool. It holds as many contexts as were ever in use at once, up to its bound; a context
-/// is in use while a message is inflated or compressed, so about one a thread is enough.
+/// A clone is the same pool. A context is in use only while a message is inflated or compressed, so about one
+/// for each thread is enough. The pool holds as many as were ever in use at once, up to its limit.
 #[derive(Clone)]
 pub struct Pool(Arc<Mutex<PoolInner>>);
 
@@ -25,23 +25,23 @@ struct PoolInner {
 }
 
 impl Pool {
-    /// A pool that keeps at most so many contexts of either direction.
+    /// A pool that keeps at most `most` contexts for each direction.
     pub fn new(most: usize) -> Self {
         Self(Arc::new(Mutex::new(PoolInner { inflaters: Vec::new(), deflaters: Vec::new(), most })))
     }
 
-    /// How many contexts it holds: for inflating, and for compressing.
+    /// How many contexts it holds now: for inflating, and for compressing.
     pub fn idle(&self) -> (usize, usize) {
         let shelves = self.shelves();
         (shelves.inflaters.len(), shelves.deflaters.len())
     }
 
-    /// Into a slot that is empty: contexts are large to move.
+    /// Puts a context into an empty slot. By reference, because contexts are large to move.
     pub(super) fn take_inflater(&self, slot: &mut Option<InflateContext>) {
         *slot = self.shelves().inflaters.pop();
     }
 
-    /// Out of its slot, if there is room on the shelf.
+    /// Takes a context out of its slot, if the pool has room.
     pub(super) fn put_inflater(&self, slot: &mut Option<InflateContext>) {
         let mut shelves = self.shelves();
         if shelves.inflaters.len() < shelves.most {
@@ -49,7 +49,7 @@ impl Pool {
         }
     }
 
-    /// One that was made for the same settings.
+    /// A context with the same parameters.
     pub(super) fn take_deflater(&self, codec_key: CodecKey) -> Option<DeflateContext> {
         let mut shelves = self.shelves();
         let at = shelves.deflaters.iter().rposition(|context| context.codec_key() == codec_key)?;
@@ -62,20 +62,20 @@ impl Pool {
             return;
         }
         if shelves.deflaters.len() >= shelves.most {
-            // The oldest goes: settings that nobody uses any more must not fill the shelf.
+            // Drop the oldest, so that parameters which nobody uses any more do not fill the pool.
             shelves.deflaters.remove(0);
         }
         shelves.deflaters.push(context);
     }
 
     fn shelves(&self) -> MutexGuard<'_, PoolInner> {
-        // Nothing here is left half done by a panic.
+        // A panic cannot leave anything half done here.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Default for Pool {
-    /// A pool of at most 16 contexts of either direction.
+    /// A pool of at most 16 contexts for each direction.
     fn default() -> Self {
         Self::new(16)
     }
