@@ -1,14 +1,14 @@
-//! Close frames: status codes and reasons that may cross the wire (RFC 6455 sections 5.5.1 and 7.4).
+//! Close frames: the status codes and reasons that may be sent (RFC 6455 sections 5.5.1 and 7.4).
 //
 // Owns: which codes and reasons are valid.
-// Must not know: the closing handshake, which `closing` keeps.
+// Must not know: the closing handshake. That is in `closing`.
 
 use core::fmt;
 use core::num::NonZeroU16;
 
-/// A status code that may stand in a Close frame (RFC 6455 section 7.4 and its registry).
+/// A status code that may be sent in a Close frame (RFC 6455 section 7.4 and its registry).
 ///
-/// 1005, 1006 and 1015, which only report locally, and every undefined code are no `CloseCode`.
+/// It cannot hold 1005, 1006 and 1015, which are only reported locally, nor an undefined code.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CloseCode(NonZeroU16);
 
@@ -33,15 +33,15 @@ macro_rules! codes {
 }
 
 codes! {
-    /// 1000: the purpose of the connection was fulfilled.
+    /// 1000: the connection has done what it was for.
     NORMAL = 1000;
     /// 1001: the endpoint is going away, such as a server going down or a browser leaving the page.
     GOING_AWAY = 1001;
     /// 1002: the peer broke the protocol.
     PROTOCOL_ERROR = 1002;
-    /// 1003: a type of data came that the endpoint cannot accept.
+    /// 1003: data of a type that the endpoint cannot accept was received.
     UNSUPPORTED_DATA = 1003;
-    /// 1007: data came that does not match the type of its message, such as text that is not UTF-8.
+    /// 1007: data was received that does not fit the type of its message, such as text that is not UTF-8.
     INVALID_DATA = 1007;
     /// 1008: a message breaks the endpoint's policy.
     POLICY_VIOLATION = 1008;
@@ -51,11 +51,11 @@ codes! {
     MANDATORY_EXTENSION = 1010;
     /// 1011: an unexpected condition prevents the endpoint from fulfilling the request.
     INTERNAL_ERROR = 1011;
-    /// 1012: the service restarts (registered after the RFC).
+    /// 1012: the service restarts (registered later than the RFC).
     SERVICE_RESTART = 1012;
-    /// 1013: try again later (registered after the RFC).
+    /// 1013: try again later (registered later than the RFC).
     TRY_AGAIN_LATER = 1013;
-    /// 1014: a gateway got an invalid response from its upstream (registered after the RFC).
+    /// 1014: a gateway got an invalid response from its upstream (registered later than the RFC).
     BAD_GATEWAY = 1014;
     /// 3000: the endpoint must be authorized (registered by name).
     UNAUTHORIZED = 3000;
@@ -64,8 +64,8 @@ codes! {
 }
 
 impl CloseCode {
-    /// Any code that may cross the wire: 1000 to 1003, 1007 to 1014, 3000 to 4999 (section 7.4.2 and the
-    /// registry).
+    /// Any code that may be sent: 1000 to 1003, 1007 to 1014, 3000 to 4999 (section 7.4.2 and the registry).
+    /// `None` for others.
     pub const fn new(code: u16) -> Option<Self> {
         match (code, NonZeroU16::new(code)) {
             (1000..=1003 | 1007..=1014 | 3000..=4999, Some(code)) => Some(Self(code)),
@@ -73,7 +73,8 @@ impl CloseCode {
         }
     }
 
-    /// A code that an application may choose, as browsers let scripts: 1000, or 3000 to 4999.
+    /// A code that an application may choose (browsers allow scripts the same): 1000, or 3000 to 4999. `None`
+    /// for others.
     pub const fn application(code: u16) -> Option<Self> {
         match code {
             1000 | 3000..=4999 => Self::new(code),
@@ -99,15 +100,15 @@ impl From<CloseCode> for u16 {
     }
 }
 
-/// The text of a Close frame that explains its code: at most 123 octets of UTF-8 (RFC 6455 section 5.5.1).
+/// The text in a Close frame that explains its code: at most 123 octets of UTF-8 (RFC 6455 section 5.5.1).
 ///
-/// It is for logs and debugging, not for the eyes of end users; what a peer sent is text of unknown intent
+/// It is for logs and debugging. Do not show it to end users, and do not trust what a peer has sent
 /// (6455-5.5.1-4).
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct CloseReason<'a>(&'a str);
 
 impl<'a> CloseReason<'a> {
-    /// Octets of the longest reason: a control frame's 125 less the 2 of the code.
+    /// The longest reason in octets: the 125 of a control frame without the 2 of the code.
     pub const MAX_LEN: usize = 123;
 
     /// The reason, or `None` if it is longer than [`MAX_LEN`](Self::MAX_LEN) octets.
@@ -119,7 +120,7 @@ impl<'a> CloseReason<'a> {
         }
     }
 
-    /// As much of `text` as fits, cut between characters.
+    /// As much of `text` as fits, without splitting a character.
     pub fn truncated(text: &'a str) -> Self {
         let mut end = text.len().min(Self::MAX_LEN);
         while !text.is_char_boundary(end) {
@@ -134,7 +135,7 @@ impl<'a> CloseReason<'a> {
     }
 }
 
-/// The body of a Close frame: nothing, or a code and a reason. A reason without a code cannot be expressed.
+/// The body of a Close frame: empty, or a code and a reason. There is no reason without a code.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CloseFrame<'a> {
     code: Option<CloseCode>,
@@ -142,25 +143,25 @@ pub struct CloseFrame<'a> {
 }
 
 impl<'a> CloseFrame<'a> {
-    /// A Close frame with no body (section 5.5.1 allows it; the peer reports 1005).
+    /// A Close frame without a body. Section 5.5.1 allows it; the peer reports 1005.
     pub const EMPTY: CloseFrame<'static> = CloseFrame { code: None, reason: CloseReason("") };
 
-    /// With a code and no reason.
+    /// A Close frame with a code and no reason.
     pub const fn code_only(code: CloseCode) -> CloseFrame<'static> {
         CloseFrame { code: Some(code), reason: CloseReason("") }
     }
 
-    /// With a code and a reason.
+    /// A Close frame with a code and a reason.
     pub const fn new(code: CloseCode, reason: CloseReason<'a>) -> Self {
         Self { code: Some(code), reason }
     }
 
-    /// The code, if there is a body.
+    /// The code. `None` if the body is empty.
     pub const fn code(&self) -> Option<CloseCode> {
         self.code
     }
 
-    /// The reason, empty if there is none.
+    /// The reason. Empty if there is none.
     pub const fn reason(&self) -> &'a str {
         self.reason.0
     }
@@ -173,7 +174,7 @@ impl From<CloseCode> for CloseFrame<'static> {
 }
 
 impl<'a> From<(CloseCode, &'a str)> for CloseFrame<'a> {
-    /// With as much of the reason as fits ([`CloseReason::truncated`]): it is for logs.
+    /// If the reason is too long, its end is left out ([`CloseReason::truncated`]): it is only for logs.
     fn from((code, reason): (CloseCode, &'a str)) -> Self {
         Self::new(code, CloseReason::truncated(reason))
     }
@@ -181,7 +182,7 @@ impl<'a> From<(CloseCode, &'a str)> for CloseFrame<'a> {
 
 impl core::fmt::Debug for CloseReason<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        // What the peer wrote is no text for a log.
+        // Do not log text that the peer wrote.
         write!(f, "CloseReason({} octets)", self.0.len())
     }
 }

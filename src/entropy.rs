@@ -1,4 +1,4 @@
-//! A source of masking keys and nonces for those who have an operating system.
+//! A source of random bytes for masking keys and nonces, seeded by the operating system.
 //
 // Owns: a cryptographic generator and its seed.
 // Must not know: what the bytes are for.
@@ -9,33 +9,34 @@ use chacha20::ChaCha8Rng;
 use crate::error::EntropyError;
 use crate::role::Entropy;
 
-/// ChaCha8, seeded once by the operating system: unpredictable (RFC 6455 section 10.3), a nanosecond or two a
-/// key, no system call for a frame.
+/// ChaCha8, seeded once by the operating system. It is unpredictable (RFC 6455 section 10.3), takes one or two
+/// nanoseconds for each key, and makes no system call for a frame.
 ///
-/// The seed is drawn at the first use, so that making one cannot fail. Each seed gives 56 keys and the next
+/// The seed is drawn at the first use, so creating one cannot fail. Each seed gives 56 keys and the next seed,
+/// which replaces it. So earlier keys cannot be computed from the state.
 /// seed, which replaces it: what was given cannot be computed from what is left here.
 pub struct SystemEntropy {
-    /// The keys that are left stand from `next` on; the seed comes before all of them.
+    /// The keys from `next` on were not used yet. The seed stands before them.
     words: [[u8; WORD]; WORDS],
     next: usize,
 }
 
-/// Octets of a masking key.
+/// Length of a masking key in octets.
 const WORD: usize = 4;
-/// The generator makes four blocks of 64 octets at a time.
+/// The generator makes four blocks of 64 octets at once.
 const WORDS: usize = 64;
-/// Words of a seed.
+/// Length of a seed in words.
 const SEED: usize = 8;
-/// Where `next` stands until there is a seed.
+/// The value of `next` before there is a seed.
 const UNSEEDED: usize = usize::MAX;
 
 impl SystemEntropy {
-    /// Not seeded yet.
+    /// A generator that is not seeded yet.
     pub const fn new() -> Self {
         Self { words: [[0; WORD]; WORDS], next: UNSEEDED }
     }
 
-    /// The next word, and nothing of it is left here.
+    /// Takes the next word. It is erased here.
     #[inline]
     fn word(&mut self) -> Option<[u8; WORD]> {
         let word = self.words.get_mut(self.next)?;
@@ -43,7 +44,7 @@ impl SystemEntropy {
         Some(core::mem::take(word))
     }
 
-    /// Makes all words anew.
+    /// Generates all words again, with a new seed.
     #[cold]
     #[inline(never)]
     fn refill(&mut self) -> Result<(), EntropyError> {
@@ -96,7 +97,7 @@ impl Entropy for SystemEntropy {
 
 impl core::fmt::Debug for SystemEntropy {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        // The state would tell every key to come.
+        // The state would reveal all keys to come.
         f.write_str("SystemEntropy")
     }
 }

@@ -8,9 +8,9 @@ use core::fmt;
 
 use crate::close::CloseCode;
 
-/// The peer broke the protocol or a limit, or vanished: the connection has failed (RFC 6455 section 7.1.7).
+/// The peer broke the protocol or a limit, or is gone: the connection has failed (RFC 6455 section 7.1.7).
 ///
-/// It is reported once. Whatever comes after it is swallowed.
+/// It is reported once. Everything that is received later is discarded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ProtocolError {
@@ -18,7 +18,8 @@ pub enum ProtocolError {
     MissingMask,
     /// A server sent a masked frame (section 5.1).
     UnexpectedMask,
-    /// A reserved bit is set that no extension gave a meaning, or on a frame where it has none (section 5.2).
+    /// A reserved bit is set without an extension that uses it, or on a frame where it must not be set (section
+    /// 5.2).
     ReservedBits,
     /// The opcode is reserved (section 5.2).
     ReservedOpcode,
@@ -26,20 +27,20 @@ pub enum ProtocolError {
     FragmentedControl,
     /// A control frame of more than 125 octets (section 5.5).
     OversizedControl,
-    /// A continuation where no message is in progress (section 5.4).
+    /// A continuation frame, but no message was begun (section 5.4).
     UnexpectedContinuation,
-    /// A new message while another is in progress (section 5.4).
+    /// A new message before the last one was complete (section 5.4).
     ExpectedContinuation,
-    /// The length is not in its shortest form (section 5.2).
+    /// The length is not written in its shortest form (section 5.2).
     NonMinimalLength,
     /// The most significant bit of a 64-bit length is 1 (section 5.2).
     LengthOverflow,
     /// Text is not UTF-8 (section 8.1).
     InvalidUtf8,
-    /// A Close frame with a body of one octet (section 5.5.1).
+    /// The body of a Close frame has one octet (section 5.5.1).
     InvalidClosePayload,
-    /// A Close frame with a code that must not cross the wire, and which (section 7.4). The reason that came
-    /// with it is the peer's text, and not kept.
+    /// The code of a Close frame must not be sent (section 7.4). This is the code. The reason, which is the
+    /// peer's text, is not kept.
     InvalidCloseCode(u16),
     /// The reason of a Close frame is not UTF-8 (section 5.5.1).
     InvalidCloseReason,
@@ -49,12 +50,12 @@ pub enum ProtocolError {
     MessageTooBig,
     /// A message has more fragments than [`Limits::max_fragments`](crate::Limits::max_fragments).
     TooManyFragments,
-    /// A compressed message is not what permessage-deflate makes (RFC 7692 section 7.2), or is cut off.
+    /// Compressed data is invalid (RFC 7692 section 7.2), or incomplete.
     InvalidCompressedData,
     /// A compressed message inflates to more than [`Limits::max_expansion`](crate::Limits::max_expansion)
     /// allows.
     ExpansionTooBig,
-    /// A message is of a kind that this endpoint does not accept (section 7.4.1, code 1003).
+    /// A kind of message that this endpoint does not accept (section 7.4.1, code 1003).
     UnsupportedData,
     /// The transport ended before the closing handshake was complete (section 7.1.4).
     UnexpectedEof,
@@ -62,29 +63,30 @@ pub enum ProtocolError {
     TimedOut(Timeout),
 }
 
-/// Which deadline passed.
+/// The timer that ran out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Timeout {
-    /// The opening handshake was not complete in time.
+    /// The opening handshake took too long.
     OpeningHandshake,
-    /// Nothing came after a keep-alive Ping.
+    /// Nothing was received after a keep-alive Ping.
     Pong,
-    /// Nothing came for the idle time.
+    /// Nothing was received for the idle time.
     Idle,
-    /// A message was begun and its next octet did not come.
+    /// A message was begun, and its next octet was not received in time.
     StalledFragment,
-    /// A message came more slowly than [`Timeouts::message_rate`](crate::Timeouts::message_rate) demands.
+    /// A message is received more slowly than [`Timeouts::message_rate`](crate::Timeouts::message_rate)
+    /// demands.
     SlowMessage,
-    /// The transport took nothing of the output that waits: the peer does not read.
+    /// Output waits, and the transport has taken none of it in time: the peer does not read.
     BlockedOutput,
-    /// The peer did not answer a Close, or did not end the transport after it.
+    /// The peer did not answer a Close in time, or did not end the transport after it.
     ClosingHandshake,
 }
 
 impl ProtocolError {
-    /// The code of the Close frame that this failure owes the peer; `None` where none can be sent: the
-    /// transport is gone, or the opening or closing handshake itself was what timed out.
+    /// The code of the Close frame to send after this failure. `None` if no Close can be sent: the transport is
+    /// gone, or the opening or closing handshake itself has timed out.
     pub const fn close_code(self) -> Option<CloseCode> {
         match self {
             Self::MissingMask
@@ -160,30 +162,30 @@ impl fmt::Display for ProtocolError {
 
 impl core::error::Error for ProtocolError {}
 
-/// Our own caller asked for output that the protocol or the environment does not allow now. Nothing was
-/// written.
+/// The caller of this crate asked for something that cannot be sent now. Nothing was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SendError {
-    /// A Close was sent, the connection failed, or it has ended: no data may follow (RFC 6455 section 5.5.1).
+    /// A Close was sent, the connection has failed, or it has ended. No data may follow (RFC 6455 section
+    /// 5.5.1).
     Closed,
-    /// A fragmented message of the other kind is in progress; messages cannot be interleaved (section 5.4).
+    /// A fragmented message of the other kind was begun. Messages cannot be interleaved (section 5.4).
     MessageInProgress,
-    /// A frame was begun and its payload is not complete; no frame can stand inside another.
+    /// A frame was begun, and its payload is not complete. No frame can stand inside another.
     FrameInProgress,
-    /// More payload than the frame in progress announced.
+    /// The payload is longer than the frame in progress announced.
     PayloadTooLong,
-    /// Raw bytes given as text are not UTF-8 (section 8.1).
+    /// Bytes that were given as text are not UTF-8 (section 8.1).
     InvalidUtf8,
     /// A server must not send the code 1010 (section 7.4.1).
     CloseCodeNotForServers,
-    /// A compressed payload where permessage-deflate was not agreed on (RFC 7692 section 6.1).
+    /// The payload is compressed, but permessage-deflate was not agreed on (RFC 7692 section 6.1).
     CompressionNotNegotiated,
-    /// The compressor failed, which is a defect of its own.
+    /// The compressor failed. This is a defect of the codec.
     CompressionFailed,
     /// The output buffer is too small.
     BufferTooSmall(BufferTooSmall),
-    /// There is no masking key to be had (section 5.3).
+    /// No masking key could be drawn (section 5.3).
     Entropy(EntropyError),
 }
 
@@ -218,7 +220,7 @@ impl From<EntropyError> for SendError {
     }
 }
 
-/// The source of entropy failed.
+/// The source of random bytes failed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "implementors of Entropy make it")]
 pub struct EntropyError;
@@ -231,9 +233,9 @@ impl fmt::Display for EntropyError {
 
 impl core::error::Error for EntropyError {}
 
-/// The buffer that the caller gave cannot hold the output.
+/// The caller's buffer is too small for the output.
 ///
-/// Nothing was written and no state changed: call again with at least [`required`](Self::required) bytes.
+/// Nothing was written, and no state has changed. Call again with at least [`required`](Self::required) bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BufferTooSmall {

@@ -1,33 +1,33 @@
-//! What the reader reports.
+//! What the reader reports to the caller.
 //
 // Owns: the events of one connection.
-// Must not know: how bytes become events.
+// Must not know: how bytes are turned into events.
 
 use crate::close::CloseCode;
 use crate::frame::{MessageKind, Rsv};
 
 /// One thing that the peer did.
 ///
-/// Events are small. The payload of the control frame that was reported last stands in
-/// [`Reader::control_payload`](crate::Reader::control_payload).
+/// An event is small: it does not hold the payload of a control frame.
+/// [`Reader::control_payload`](crate::Reader::control_payload) has that of the last one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event<'b> {
-    /// A piece of a message, as long as what came of it.
+    /// A piece of a message: all of it that was received so far.
     Data(Data<'b>),
-    /// A Ping; its Pong is already owed (RFC 6455 section 5.5.2).
+    /// A Ping. Its Pong is queued already (RFC 6455 section 5.5.2).
     Ping,
     /// A Pong, asked for or not (section 5.5.3).
     Pong,
-    /// A Close; its reply is already owed, and nothing follows (section 5.5.1). The code is `None` where the
-    /// frame had no body, which section 7.1.5 reports as 1005.
+    /// A Close. Its answer is queued already, and nothing follows (section 5.5.1). `None` if the frame had no
+    /// body; section 7.1.5 calls that 1005.
     Close(Option<CloseCode>),
 }
 
-/// A piece of a text or binary message, borrowed from the buffer it was received in, unmasked and checked.
+/// A piece of a text or binary message, unmasked and checked. It borrows from the buffer that was read into.
 ///
-/// A message that came whole in one read is one piece with [`is_first`](Self::is_first) and
-/// [`is_last`](Self::is_last). Where pieces are cut carries no meaning (RFC 6455 section 5.4).
+/// A message that was received whole in one read is one piece, with [`is_first`](Self::is_first) and
+/// [`is_last`](Self::is_last). How a message is cut into pieces has no meaning (RFC 6455 section 5.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Data<'b> {
     pub(crate) piece: Piece<'b>,
@@ -42,10 +42,10 @@ pub struct Data<'b> {
 pub(crate) enum Piece<'b> {
     /// Text that begins and ends between characters.
     Str(&'b str),
-    /// The same, of few octets: that is told sooner without making a `str`, which takes `unsafe` or a second
-    /// look.
+    /// A short ASCII text, already checked. Kept as bytes, because building a `&str` without `unsafe` would
+    /// check it again; `as_str` does so on demand.
     Short(&'b [u8]),
-    /// Binary data, or text that a character's middle begins or ends.
+    /// Binary data, or text that begins or ends in the middle of a character.
     Bytes(&'b [u8]),
 }
 
@@ -70,7 +70,7 @@ impl<'b> Piece<'b> {
         }
     }
 
-    /// Whether [`as_str`](Self::as_str) has something to give.
+    /// Whether [`as_str`](Self::as_str) returns text.
     #[inline]
     pub(crate) const fn is_str(&self) -> bool {
         !matches!(self, Self::Bytes(_))
@@ -86,32 +86,32 @@ impl PartialEq for Piece<'_> {
 impl Eq for Piece<'_> {}
 
 impl<'b> Data<'b> {
-    /// Text or binary; a continuation has the kind of its message.
+    /// Whether the message is text or binary. A continuation has the kind of its message.
     #[inline]
     pub const fn kind(&self) -> MessageKind {
         self.kind
     }
 
-    /// Whether the message begins here.
+    /// Whether this is the beginning of the message.
     #[inline]
     pub const fn is_first(&self) -> bool {
         self.first
     }
 
-    /// Whether the message ends here. The last piece may be empty.
+    /// Whether this is the end of the message. The last piece may be empty.
     #[inline]
     pub const fn is_last(&self) -> bool {
         self.last
     }
 
-    /// The reserved bits of the message's first frame. With RSV1 the piece is compressed and, if text, not
+    /// The reserved bits of the message's first frame. With RSV1 the piece is compressed, and text is not
     /// checked.
     #[inline]
     pub const fn rsv(&self) -> Rsv {
         self.rsv
     }
 
-    /// How many octets of the frame are still to come: a hint for reading.
+    /// How many octets of the frame are missing. A hint for the next read.
     #[inline]
     pub const fn frame_remaining(&self) -> u64 {
         self.frame_remaining
@@ -123,27 +123,27 @@ impl<'b> Data<'b> {
         self.piece.as_bytes()
     }
 
-    /// The text, where the piece begins and ends between characters. It was checked already; of a
-    /// short one, up to 255 octets, the cast may take a second look, and costs nothing otherwise.
+    /// The text, if the piece begins and ends between characters. It was checked before. A text of up to 255
+    /// octets may be checked a second time, if the result is used.
     #[inline]
     pub const fn as_str(&self) -> Option<&'b str> {
         self.piece.as_str()
     }
 
-    /// Whether it is text that begins or ends inside a character, or may.
+    /// Whether this is a piece of text that may start or end in the middle of a character.
     #[inline]
     pub(crate) fn is_cut(&self) -> bool {
         self.kind == MessageKind::Text && !self.piece.is_str()
     }
 }
 
-/// How much came of a message that is in progress.
+/// How much of the message in progress was received.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "the caller makes it, and must not forget a fact")]
 pub struct MessageProgress {
-    /// Another number than the message before it had.
+    /// A number that differs from that of the message before.
     pub number: u32,
-    /// Octets of it that came.
+    /// How many of its octets were received.
     pub octets: u64,
 }
 

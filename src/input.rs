@@ -1,19 +1,19 @@
-//! Bytes just received, being consumed.
+//! Received bytes that are being consumed.
 //
-// Owns: how much of one read was used.
+// Owns: how many of them were consumed.
 // Must not know: what the bytes mean.
 
-/// A cursor over bytes just received.
+/// A cursor over received bytes.
 ///
-/// It shrinks from the front as the engine consumes them. Payload is unmasked where it stands, and the pieces
-/// that events lend live as long as the buffer, not as long as the cursor or the engine.
+/// The engine consumes them from the front. Payload is unmasked in place. The pieces in events borrow from the
+/// buffer, not from this cursor or the engine.
 pub struct Input<'b> {
     rest: &'b mut [u8],
     len: usize,
 }
 
 impl<'b> Input<'b> {
-    /// At the front of `bytes`.
+    /// A cursor at the front of `bytes`.
     #[inline]
     pub fn new(bytes: &'b mut [u8]) -> Self {
         Self { len: bytes.len(), rest: bytes }
@@ -22,7 +22,7 @@ impl<'b> Input<'b> {
     /// How many bytes were consumed so far.
     #[inline]
     pub fn consumed(&self) -> usize {
-        // What is left is a part of what was given.
+        // The remainder is a part of the input, so this cannot underflow.
         self.len.wrapping_sub(self.rest.len())
     }
 
@@ -43,7 +43,7 @@ impl<'b> Input<'b> {
         self.rest
     }
 
-    /// Consumes `count` bytes, or all that are left if they are fewer.
+    /// Consumes and returns `count` bytes, or all if there are fewer.
     #[inline]
     pub(crate) fn take(&mut self, count: usize) -> &'b mut [u8] {
         let rest = core::mem::take(&mut self.rest);
@@ -57,8 +57,8 @@ impl<'b> Input<'b> {
         }
     }
 
-    /// Consumes the next `skip` bytes and the `count` after them, and gives those; `None`, and nothing is
-    /// consumed, if they are not all there.
+    /// Consumes the next `skip` bytes and the `count` bytes after them, and returns the latter. If there are
+    /// not enough, `None`, and nothing is consumed.
     #[inline]
     pub(crate) fn take_after(&mut self, skip: usize, count: usize) -> Option<&'b mut [u8]> {
         let end = skip.saturating_add(count);
@@ -68,13 +68,13 @@ impl<'b> Input<'b> {
         self.take(end).get_mut(skip..)
     }
 
-    /// Gives back what was taken and is not consumed: the end of what was left.
+    /// Puts back the end of what was taken, if it was not consumed after all.
     #[inline]
     pub(crate) fn put_back(&mut self, rest: &'b mut [u8]) {
         self.rest = rest;
     }
 
-    /// Consumes all bytes that are left.
+    /// Consumes and returns all remaining bytes.
     #[inline]
     pub(crate) fn take_all(&mut self) -> &'b mut [u8] {
         core::mem::take(&mut self.rest)

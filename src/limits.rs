@@ -1,33 +1,35 @@
-//! What an endpoint takes from a peer (RFC 6455 section 10.4).
+//! What an endpoint accepts from a peer (RFC 6455 section 10.4).
 //
-// Owns: the bounds of one connection's input.
+// Owns: the limits for one connection's input.
 // Must not know: who enforces them.
 
 use crate::tolerance::Tolerances;
 
-/// Bounds on what a peer may send. All are checked at the frame header, before any memory is spent; those of
-/// what a compressed message inflates to, while it is inflated.
+/// Limits for what a peer may send. All are checked at the frame header, before any memory is used. The limits
+/// for what a compressed message inflates to are checked while it is inflated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Octets of the largest frame. Default: 64 MiB, as for messages: most peers send a message in one frame.
+    /// Longest frame in octets. Default: 64 MiB, as for messages, because most peers send a message in one
+    /// frame.
     pub max_frame_size: u64,
-    /// Octets of the largest message, summed over its fragments; where it is compressed, inflated.
+    /// Longest message in octets: the sum of its fragments, and inflated if it was compressed.
     ///
-    /// Default: 64 MiB. What is larger is seldom meant to be one message, and other libraries refuse it as well
-    /// (tungstenite and Jetty have the same order of magnitude, ws 100 MiB). It is also what a peer can make a
-    /// server hold in memory with one connection: with many connections choose less.
+    /// Default: 64 MiB. Larger messages are seldom meant, and other libraries refuse them too (tungstenite and
+    /// Jetty at about the same size, ws at 100 MiB). A peer can make a server hold that much memory with one
+    /// connection, so set less if there are many connections.
     pub max_message_size: u64,
-    /// Frames of one message, empty ones included.
+    /// Most frames of one message, empty ones included.
     ///
-    /// Default: 131,072, so that the largest message may come in fragments of 512 octets. Empty fragments cost
-    /// their sender almost nothing; without a bound a message of them has no end.
+    /// Default: 131,072, so the longest message may come in fragments of 512 octets. Empty fragments cost the
+    /// sender almost nothing; without a limit, a message of empty fragments could go on for ever.
     pub max_fragments: u32,
-    /// How many octets the compressed octets of a message may inflate to, on the average up to each octet;
-    /// the first MiB of what comes out is free. DEFLATE itself ends at about 1032.
+    /// Most octets that one compressed octet of a message may inflate to, on average. The first MiB that comes
+    /// out is not counted. DEFLATE itself cannot exceed about 1032.
     ///
-    /// Default: 200. So every message of up to 1 MiB passes, whatever is in it, and larger ones as long as
-    /// they say something. What 16 MiB come to, by zlib at levels 1, 6 and 9:
+    /// Default: 200. So every message of up to 1 MiB is accepted, whatever it holds, and longer ones unless
+    /// they repeat the same thing. The table shows how far 16 MiB of different content shrink, by zlib at
+    /// levels 1, 6 and 9:
     ///
     /// | content | level 1 | 6 | 9 |
     /// |---|---|---|---|
@@ -43,15 +45,15 @@ pub struct Limits {
     /// | JSON, rows of zeros | 160 | 352 | 452 |
     /// | zeros, spaces, a blank bitmap | 229 | 1029 | 1029 |
     ///
-    /// More than 1 MiB of one thing repeated cannot be told from an attack that makes 64 MiB out of 64 kB, and
-    /// is refused with 1009. If your peers send such messages, turn the bound off:
-    /// `with_max_expansion(u16::MAX)`; [`max_message_size`](Self::max_message_size) still holds.
+    /// More than 1 MiB of one thing repeated looks like an attack that makes 64 MiB out of 64 kB, and is
+    /// refused with 1009. If your peers send such messages, turn the limit off with
+    /// `with_max_expansion(u16::MAX)`. [`max_message_size`](Self::max_message_size) still applies.
     pub max_expansion: u16,
-    /// Whether text messages are taken; if not, they fail the connection with 1003. Default: yes.
+    /// Whether text messages are accepted. If not, they fail the connection with 1003. Default: yes.
     pub accept_text: bool,
-    /// Whether binary messages are taken; if not, they fail the connection with 1003. Default: yes.
+    /// Whether binary messages are accepted. If not, they fail the connection with 1003. Default: yes.
     pub accept_binary: bool,
-    /// Departures from the RFCs that are put up with, of those that are about frames and messages. Default:
+    /// Which deviations from the RFCs are tolerated, of those that concern frames and messages. Default:
     /// [`Tolerances::DEFAULT`].
     pub tolerances: Tolerances,
 }
@@ -68,35 +70,35 @@ impl Limits {
         tolerances: Tolerances::DEFAULT,
     };
 
-    /// With another bound for messages.
+    /// Sets the longest message, in octets.
     #[must_use]
     pub const fn with_max_message_size(mut self, octets: u64) -> Self {
         self.max_message_size = octets;
         self
     }
 
-    /// With another bound for frames.
+    /// Sets the longest frame, in octets.
     #[must_use]
     pub const fn with_max_frame_size(mut self, octets: u64) -> Self {
         self.max_frame_size = octets;
         self
     }
 
-    /// With another bound for the fragments of a message.
+    /// Sets the most fragments of a message.
     #[must_use]
     pub const fn with_max_fragments(mut self, frames: u32) -> Self {
         self.max_fragments = frames;
         self
     }
 
-    /// With a bound on what compressed messages expand to.
+    /// Sets how far compressed messages may expand.
     #[must_use]
     pub const fn with_max_expansion(mut self, ratio: u16) -> Self {
         self.max_expansion = ratio;
         self
     }
 
-    /// With other departures from the RFCs that are put up with.
+    /// Sets which deviations from the RFCs are tolerated.
     #[must_use]
     pub const fn with_tolerances(mut self, tolerances: Tolerances) -> Self {
         self.tolerances = tolerances;

@@ -1,49 +1,49 @@
-//! What may be sent: payloads that cannot be invalid by type.
+//! What can be sent. The types allow only valid payloads.
 //
-// Owns: the bounds of payloads.
+// Owns: which payloads are valid.
 // Must not know: frames.
 
 use crate::event::Data;
 use crate::frame::{MessageKind, Rsv};
 
-/// The payload of a message, or of a fragment: text that is UTF-8 (RFC 6455 section 8.1), or bytes.
+/// The payload of a message or of a fragment: UTF-8 text (RFC 6455 section 8.1), or bytes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Payload<'a> {
     kind: MessageKind,
     octets: &'a [u8],
     form: Form,
-    /// Whether to compress it, if the caller has decided.
+    /// Whether to compress it. `None` if the caller has not decided.
     compression: Option<bool>,
 }
 
 /// What the octets of a payload are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Form {
-    /// What types vouch for: bytes, or whole characters.
+    /// Uncompressed and valid by construction: bytes, or whole characters.
     Plain,
-    /// Text that may begin or end inside a character.
+    /// Text that may begin or end in the middle of a character.
     Cut,
-    /// What permessage-deflate has made of them.
+    /// Compressed by permessage-deflate.
     Deflated,
 }
 
 impl<'a> Payload<'a> {
-    /// Text.
+    /// A text payload.
     #[inline]
     pub const fn text(text: &'a str) -> Self {
         Self { kind: MessageKind::Text, octets: text.as_bytes(), form: Form::Plain, compression: None }
     }
 
-    /// Bytes.
+    /// A binary payload.
     #[inline]
     pub const fn binary(octets: &'a [u8]) -> Self {
         Self { kind: MessageKind::Binary, octets, form: Form::Plain, compression: None }
     }
 
-    /// A piece of a received message, to be sent on as it is, in order, as a fragment of one message. Text
-    /// that begins or ends inside a character is checked again when it is sent.
+    /// A piece of a received message, to be sent on as one fragment. Send all pieces of the message, in order.
+    /// Text that begins or ends in the middle of a character is checked again when it is sent.
     ///
-    /// `None` for a piece that an extension has transformed (reserved bits are set).
+    /// `None` for a piece with reserved bits set: an extension has transformed it.
     #[inline]
     pub fn forward(data: &Data<'a>) -> Option<Self> {
         (data.rsv() == Rsv::NONE).then(|| Self {
@@ -53,19 +53,19 @@ impl<'a> Payload<'a> {
         })
     }
 
-    /// What a `Deflater` has made of a message of this kind, or of a fragment of one. It is sent with RSV1
-    /// (RFC 7692 section 6.1), where permessage-deflate was agreed on.
+    /// A message of this kind, or a fragment of one, that a `Deflater` has compressed. It is sent with RSV1
+    /// (RFC 7692 section 6.1), and only if permessage-deflate was agreed on.
     ///
-    /// What it inflates to is the caller's word: the codec of this crate does not see it.
+    /// This crate does not check what the octets inflate to.
     #[inline]
     pub const fn deflated(kind: MessageKind, octets: &'a [u8]) -> Self {
         Self { kind, octets, form: Form::Deflated, compression: None }
     }
 
-    /// Whether to compress it where permessage-deflate is in use, whatever its length. A message is
-    /// compressed or not as its first fragment is.
+    /// Sets whether to compress it, if permessage-deflate is in use, whatever its length. The first fragment
+    /// decides for the whole message.
     ///
-    /// Do not compress secrets together with what an attacker can choose (RFC 7692 section 8).
+    /// Do not compress secrets together with data that an attacker can choose (RFC 7692 section 8).
     #[inline]
     #[must_use]
     pub const fn with_compression(mut self, compress: bool) -> Self {
@@ -75,7 +75,7 @@ impl<'a> Payload<'a> {
         self
     }
 
-    /// Whether the caller has decided to compress it, or not to.
+    /// Whether to compress it. `None` if the caller has not decided.
     #[cfg(feature = "deflate")]
     #[inline]
     pub(crate) const fn compression(&self) -> Option<bool> {
@@ -85,25 +85,25 @@ impl<'a> Payload<'a> {
         }
     }
 
-    /// Whether the octets are compressed already.
+    /// Whether the octets were compressed before.
     #[inline]
     pub(crate) const fn is_deflated(&self) -> bool {
         matches!(self.form, Form::Deflated)
     }
 
-    /// Whether it is text that may begin or end inside a character.
+    /// Whether it is text that may begin or end in the middle of a character.
     #[inline]
     pub(crate) const fn is_cut(&self) -> bool {
         matches!(self.form, Form::Cut)
     }
 
-    /// Whether types vouch for the octets, and they are what the message is.
+    /// Whether the payload is uncompressed and valid by construction (bytes, or a `&str`).
     #[inline]
     pub(crate) const fn is_plain(&self) -> bool {
         matches!(self.form, Form::Plain)
     }
 
-    /// Text or binary.
+    /// Whether it is text or binary.
     #[inline]
     pub const fn kind(&self) -> MessageKind {
         self.kind
@@ -116,10 +116,11 @@ impl<'a> Payload<'a> {
     }
 }
 
-/// What can be sent: text as text, bytes as binary.
+/// Everything that can be sent: text becomes a text message, bytes become a binary one.
 ///
-/// It is implemented for strings, byte slices, arrays and vectors, for messages and payloads, borrowed or owned, and
-/// for references to them. Implement it for a type of your own, and each way to send takes that, too.
+/// It is implemented for strings, byte slices, arrays and vectors, for messages and payloads, borrowed or
+/// owned, and for references to them. Implement it for a type of your own, and every method that sends accepts
+/// that type too.
 ///
 /// # Examples
 ///
@@ -183,7 +184,7 @@ impl<T: AsPayload + ?Sized> AsPayload for &T {
     }
 }
 
-/// What owns its octets.
+/// Types that own their octets.
 #[cfg(feature = "alloc")]
 mod owned {
     use alloc::borrow::{Cow, ToOwned};
@@ -250,10 +251,10 @@ impl<'a, T: AsPayload + ?Sized> From<&'a T> for Payload<'a> {
 pub struct ControlPayload<'a>(&'a [u8]);
 
 impl<'a> ControlPayload<'a> {
-    /// Octets of the longest payload.
+    /// The longest payload in octets.
     pub const MAX_LEN: usize = 125;
 
-    /// No octets.
+    /// An empty payload.
     pub const EMPTY: ControlPayload<'static> = ControlPayload(&[]);
 
     /// The payload, or `None` if it is longer than [`MAX_LEN`](Self::MAX_LEN).

@@ -1,18 +1,18 @@
 //! Client and server as types (RFC 6455 section 5.1): who masks, and where masking keys come from.
 //
-// Owns: the difference between the two ends.
-// Must not know: frames in progress, or any source of randomness but the caller's.
+// Owns: the differences between client and server.
+// Must not know: frames in progress, or any source of random bytes except the caller's.
 
 use crate::error::EntropyError;
 use crate::frame::MaskingKey;
 
-/// Which end of the connection this endpoint is.
+/// Which end of the connection this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "a connection has two ends")]
 pub enum Side {
-    /// Accepted the opening handshake; sends unmasked frames.
+    /// The one that accepts the opening handshake. It sends unmasked frames.
     Server,
-    /// Asked for the opening handshake; sends masked frames.
+    /// The one that asks for the opening handshake. It sends masked frames.
     Client,
 }
 
@@ -27,15 +27,16 @@ impl Side {
     }
 }
 
-/// A source of bytes that nobody can predict (RFC 6455 section 10.3), for masking keys.
+/// A source of unpredictable bytes for masking keys (RFC 6455 section 10.3).
 ///
-/// There is no default: a weak source lets an attacker choose what crosses the wire.
+/// There is no default, because a weak source would let an attacker choose the bytes that are sent. With the
+/// feature `rng`, `SystemEntropy` is a good one.
 pub trait Entropy {
-    /// Fills `dest`.
+    /// Fills `dest` with unpredictable bytes.
     ///
     /// # Errors
     ///
-    /// [`EntropyError`] if there are no bytes to be had; the frame is then not sent.
+    /// [`EntropyError`] if there are none. Then the frame is not sent.
     fn fill(&mut self, dest: &mut [u8]) -> Result<(), EntropyError>;
 }
 
@@ -45,18 +46,18 @@ impl<F: FnMut(&mut [u8]) -> Result<(), EntropyError>> Entropy for F {
     }
 }
 
-/// The role of an endpoint: [`Server`], [`Client`], or either of them at run time ([`AnyRole`]).
+/// The role of an endpoint: [`Server`], [`Client`], or one of them chosen at run time ([`AnyRole`]).
 pub trait Role: sealed::Masking {
-    /// Which end this is.
+    /// Which end of the connection this is.
     fn side(&self) -> Side;
 }
 
-/// The server: never masks.
+/// The server. It never masks.
 #[derive(Clone, Copy, Debug, Default)]
 #[expect(clippy::exhaustive_structs, reason = "a server has nothing of its own")]
 pub struct Server;
 
-/// The client: masks every frame with a fresh key from `E`.
+/// The client. It masks every frame with a new key from `E`.
 #[derive(Clone, Copy)]
 pub struct Client<E> {
     entropy: E,
@@ -69,13 +70,13 @@ impl<E: Entropy> Client<E> {
     }
 }
 
-/// A role known only at run time, for proxies that keep both ends in one collection.
+/// A role chosen at run time, for example by proxies that keep both ends in one collection.
 #[derive(Clone, Copy)]
 #[expect(clippy::exhaustive_enums, reason = "a connection has two ends")]
 pub enum AnyRole<E> {
-    /// As [`Server`].
+    /// A server, which never masks.
     Server,
-    /// As [`Client`].
+    /// A client, which masks every frame with a new key from `E`.
     Client(E),
 }
 
@@ -109,7 +110,8 @@ pub(crate) use sealed::Family;
 mod sealed {
     use super::{AnyRole, Client, Entropy, EntropyError, MaskingKey, Server};
 
-    /// Draws the key of the next frame: only here, so that no application can choose one (section 10.3).
+    /// Draws the key of the next frame. Only the engine can call it, so no application can choose a key
+    /// (section 10.3).
     pub trait Masking {
         fn masking_key(&mut self) -> Result<Option<MaskingKey>, EntropyError>;
 
@@ -191,7 +193,7 @@ mod sealed {
 
 impl<E> core::fmt::Debug for Client<E> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        // What keys are made of would tell every key to come.
+        // The state would reveal all keys to come.
         f.write_str("Client(..)")
     }
 }

@@ -1,70 +1,70 @@
-//! Time as data: the engine has no clock.
+//! Time as values. The engine has no clock.
 //
-// Owns: points in time and when to wake.
+// Owns: points in time, and when to wake.
 // Must not know: any clock.
 
 use core::num::NonZeroU64;
 use core::time::Duration;
 
-/// A point in time: microseconds since a moment that the caller picks, once for a connection, from a clock
-/// that never runs backwards.
+/// A point in time, in microseconds since a moment that the caller chooses. Use one moment for the whole
+/// connection, and a clock that never runs backwards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(NonZeroU64);
 
 impl Timestamp {
-    /// So many microseconds after the caller's moment.
+    /// So many microseconds after the chosen moment.
     pub const fn from_micros(micros: u64) -> Self {
         Self(NonZeroU64::MIN.saturating_add(micros))
     }
 
-    /// So long after the caller's moment.
+    /// This long after the chosen moment.
     pub fn from_duration(since: Duration) -> Self {
         Self::from_micros(micros(since))
     }
 
-    /// Microseconds after the caller's moment.
+    /// Microseconds after the chosen moment.
     pub const fn as_micros(self) -> u64 {
         self.0.get().saturating_sub(1)
     }
 
-    /// How long after `earlier` this is; nothing if it is not later.
+    /// The time from `earlier` to this. Zero if `earlier` is later.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(self.as_micros().saturating_sub(earlier.as_micros()))
     }
 
-    /// Later by `duration`; the end of time if it does not fit.
+    /// This time plus `duration`. The latest possible time if the sum is too large.
     #[must_use]
     pub fn after(self, duration: Duration) -> Self {
         self.after_micros(micros(duration))
     }
 
-    /// As [`after`](Self::after), in microseconds.
+    /// This time plus `micros` microseconds. The latest possible time if the sum is too large.
     pub(crate) const fn after_micros(self, micros: u64) -> Self {
         Self(self.0.saturating_add(micros))
     }
 }
 
-/// Whole microseconds.
+/// The duration in whole microseconds, at most the largest `u64`.
 pub(crate) const fn micros(duration: Duration) -> u64 {
-    // As `as_micros`, but without 128 bits.
+    // `Duration::as_micros` would calculate with 128 bits.
     let sub = duration.subsec_micros() as u64;
     duration.as_secs().saturating_mul(1_000_000).saturating_add(sub)
 }
 
-/// When the caller must call `handle_timeout`, if nothing else happens before.
+/// When the caller must call `handle_timeout`, unless something else happens first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "there is no fourth way to wait")]
 pub enum Wake {
-    /// At once: a timer has to be armed, and only the caller knows the time.
+    /// At once: a timer must be started, and only the caller knows the time.
     Now,
-    /// At this time, or later.
+    /// At this time or later.
     At(Timestamp),
-    /// Not at all: the caller needs no clock.
+    /// Not at all: no timer runs, so no clock is needed.
     Never,
 }
 
 impl Wake {
-    /// Whichever comes first.
+    /// The earlier of the two.
     #[must_use]
     pub fn sooner(self, other: Self) -> Self {
         match (self, other) {
@@ -74,7 +74,7 @@ impl Wake {
         }
     }
 
-    /// Whether the time has come.
+    /// Whether it is time to wake at `now`.
     #[must_use]
     pub fn is_due(self, now: Timestamp) -> bool {
         match self {

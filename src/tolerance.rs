@@ -1,61 +1,63 @@
-//! Departures from the RFCs that peers of the field make, each with a name (RFC 9413 is about their price).
+//! Deviations from the RFCs that some peers need, each with a name. RFC 9413 describes what tolerating them
+//! costs.
 //
-// Owns: the names, and which are on by default.
-// Must not know: who judges by them.
+// Owns: their names, and which are on by default.
+// Must not know: where they are checked.
 
 use core::fmt;
 use core::str::FromStr;
 
-/// One thing that a peer does against the RFCs, and that can be put up with.
+/// One deviation from the RFCs that can be tolerated.
 ///
-/// Each is for one thing. Whatever is tolerated, the rest stays strict: no other field is forged by it, every
+/// Each stands for one thing. Everything else stays strict: no other field can be forged by it, and all limits
+/// apply.
 /// limit holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Tolerance {
-    /// A header line of a response that is no field is passed over: one without a colon, with a space in its
-    /// name or behind it, or with a control character in its value. Scripts print warnings into heads, and
-    /// firewalls add fields of their own making. Never where the name could be `Connection`, `Upgrade` or
-    /// `Sec-WebSocket-...`, and never with NUL or a bare CR in it, which end a line or a text for some.
+    /// Ignore header lines of a response that are not header fields: without a colon, with a space in or after
+    /// the name, or with a control character in the value. Some scripts print warnings into heads, and some
+    /// firewalls add broken fields. Lines are never ignored if the name could be `Connection`, `Upgrade` or
+    /// `Sec-WebSocket-...`, or if they hold NUL or a bare CR, which end a line or a text for some readers.
     InvalidResponseFields,
-    /// A header field of a response goes on in the next line, which begins with a space; the line break is
-    /// read as spaces, as RFC 9112 section 5.2 demands of a user agent. What is joined is one value, and is
-    /// judged as such. On by default: every browser does so.
+    /// Accept a header field of a response that goes on in the next line, which begins with a space. The line
+    /// break is replaced by spaces, as RFC 9112 section 5.2 demands of a user agent, and the joined value is
+    /// checked. On by default, because every browser does so.
     FoldedResponseFields,
-    /// Lines of a response's head end in LF alone, as home-made servers send them. Each line may.
+    /// Accept lines in the head of a response that end in LF alone. Some home-made servers send them.
     BareLfInResponses,
-    /// `Sec-WebSocket-Protocol` or `Sec-WebSocket-Extensions` without an element is read as no such field, in
-    /// requests and in responses. Small boards send the field whether or not they have something to say.
-    /// Without this a line of either field without an element is malformed, as it is by their grammar (RFC
-    /// 6455 sections 4.3 and 9.1) and for the servers that most clients meet.
+    /// Treat `Sec-WebSocket-Protocol` or `Sec-WebSocket-Extensions` without any element as if it were missing,
+    /// in requests and responses. Some small boards always send the field. Otherwise such a line is malformed,
+    /// as their grammar says (RFC 6455 sections 4.3 and 9.1).
     EmptyLists,
-    /// The target of a request holds characters that are no part of a URI as they stand: those beyond ASCII,
-    /// in UTF-8, and `"`, `<`, `>`. Clients forget to encode them. Who writes a target into a page or a log has
-    /// to escape it then.
+    /// Accept characters in a request target that should have been percent-encoded: those beyond ASCII, in
+    /// UTF-8, and `"`, `<`, `>`. Some clients forget to encode them. If you write a target into a page or a
+    /// log, escape it.
     RawTargets,
-    /// The target of a request is a whole `ws:` or `wss:` URI, where HTTP knows `http:` and `https:` only.
+    /// Accept a whole `ws:` or `wss:` URI as the target of a request. HTTP allows only `http:` and `https:`.
     WebSocketTargets,
-    /// A compressed message is a DEFLATE stream that was finished, and ends with that (RFC 7692 section 7.2.1
-    /// wants it flushed).
+    /// Accept a compressed message that is a finished DEFLATE stream. RFC 7692 section 7.2.1 wants it flushed
+    /// instead.
     FinishedDeflate,
-    /// A compressed message still has the tail 00 00 FF FF, which RFC 7692 section 7.2.1 wants removed.
+    /// Accept a compressed message that still has the tail 00 00 FF FF. RFC 7692 section 7.2.1 wants it
+    /// removed.
     KeptDeflateTail,
-    /// A compressed message has no octets at all; it is read as an empty one (RFC 7692 section 7.2.3.6 wants
-    /// one octet).
+    /// Read a compressed message without any octet as an empty message. RFC 7692 section 7.2.3.6 wants one
+    /// octet.
     EmptyDeflate,
-    /// A server masks its frames, against RFC 6455 section 5.1.
+    /// Accept masked frames from a server, against RFC 6455 section 5.1.
     MaskedByServer,
-    /// A client does not mask its frames, against RFC 6455 section 5.1. Masks keep scripts in browsers from
-    /// writing what a proxy between would take for a request: this is for closed networks.
+    /// Accept frames from a client that are not masked, against RFC 6455 section 5.1. For closed networks only:
+    /// masking keeps scripts in browsers from writing bytes that a proxy on the way would take for a request.
     UnmaskedByClient,
-    /// Text messages are not checked to be UTF-8. One that is none is handed out as
-    /// [`Message::Binary`](crate::Message::Binary), since text is a `str`; pieces keep their kind, and have a
-    /// `str` where they are one. The reason of a Close is checked as ever.
+    /// Do not check that text messages are UTF-8. One that is not is returned as
+    /// [`Message::Binary`](crate::Message::Binary), because text is a `str`. Pieces keep their kind, and have a
+    /// `str` where they are UTF-8. The reason of a Close is still checked.
     InvalidText,
 }
 
 impl Tolerance {
-    /// All that there are.
+    /// All tolerances.
     pub const ALL: [Self; 12] = [
         Self::InvalidResponseFields,
         Self::FoldedResponseFields,
@@ -71,7 +73,7 @@ impl Tolerance {
         Self::InvalidText,
     ];
 
-    /// Its name, as tools take it on a command line.
+    /// The name that tools accept on their command line.
     pub const fn name(self) -> &'static str {
         match self {
             Self::InvalidResponseFields => "invalid-response-fields",
@@ -89,7 +91,7 @@ impl Tolerance {
         }
     }
 
-    /// What it puts up with, in one line.
+    /// What is tolerated, in one line.
     pub const fn summary(self) -> &'static str {
         match self {
             Self::InvalidResponseFields => "response lines that are no header fields are passed over",
@@ -118,7 +120,7 @@ impl fmt::Display for Tolerance {
     }
 }
 
-/// There is no tolerance of this name.
+/// No tolerance has this name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct UnknownTolerance;
@@ -134,13 +136,13 @@ impl core::error::Error for UnknownTolerance {}
 impl FromStr for Tolerance {
     type Err = UnknownTolerance;
 
-    /// The one of this [name](Self::name).
+    /// The tolerance with this [name](Tolerance::name).
     fn from_str(name: &str) -> Result<Self, UnknownTolerance> {
         Self::ALL.into_iter().find(|tolerance| tolerance.name() == name).ok_or(UnknownTolerance)
     }
 }
 
-/// The departures from the RFCs that are put up with.
+/// A set of tolerated deviations from the RFCs.
 ///
 /// # Examples
 ///
@@ -157,28 +159,28 @@ impl FromStr for Tolerance {
 pub struct Tolerances(u16);
 
 impl Tolerances {
-    /// None: by the letter.
+    /// Nothing is tolerated.
     pub const NONE: Self = Self(0);
 
-    /// Those that every browser has, and where strictness protects nobody:
-    /// [`Tolerance::FoldedResponseFields`]. RFC 9112 section 5.2 demands that one of user agents, and what is
-    /// joined is the same value for everybody. The others are off: RFCs forbid them, or other readers of the
-    /// same octets see something else in them.
+    /// What every browser tolerates, and where strictness protects nobody: [`Tolerance::FoldedResponseFields`].
+    /// RFC 9112 section 5.2 demands it of user agents, and all readers see the same joined value. All others
+    /// are off, because the RFCs forbid them, or because other readers could understand the same octets
+    /// differently.
     pub const DEFAULT: Self = Self::NONE.with(Tolerance::FoldedResponseFields);
 
-    /// With this one.
+    /// Adds this one.
     #[must_use]
     pub const fn with(self, tolerance: Tolerance) -> Self {
         Self(self.0 | tolerance.bit())
     }
 
-    /// Without this one.
+    /// Removes this one.
     #[must_use]
     pub const fn without(self, tolerance: Tolerance) -> Self {
         Self(self.0 & !tolerance.bit())
     }
 
-    /// Whether this one is put up with.
+    /// Whether this one is tolerated.
     #[inline]
     pub const fn contains(self, tolerance: Tolerance) -> bool {
         self.0 & tolerance.bit() != 0

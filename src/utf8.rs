@@ -1,9 +1,10 @@
-//! UTF-8 checked as it comes, in pieces of any size (RFC 6455 section 8.1, RFC 3629).
+//! Checks UTF-8 in pieces of any size (RFC 6455 section 8.1, RFC 3629).
 //
-// Owns: what may follow in a character whose end has not come.
+// Owns: which octets may follow in an incomplete character.
 // Must not know: frames or messages.
 
-/// Checks one text of any length, piece by piece, and fails at the first octet that no text could hold there.
+/// Checks one text of any length, piece by piece. It fails at the first octet that cannot stand there in any
+/// text.
 ///
 /// # Examples
 ///
@@ -17,22 +18,22 @@
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Utf8Check {
-    /// Octets that the character in progress lacks; 0 between characters.
+    /// How many octets the incomplete character lacks. 0 between characters.
     lacking: u8,
-    /// What the next of them may be: two are bounded more narrowly than 0x80 to 0xBF, the second ones (RFC
-    /// 3629 section 4). Nothing, once the text is invalid.
+    /// The range of the next octet. It is 0x80 to 0xBF, but narrower for some second octets (RFC 3629 section
+    /// 4). Empty once the text is invalid.
     least: u8,
     most: u8,
 }
 
-/// Octets of a piece that are checked one after the other: all else takes longer to begin with.
+/// Up to this length a piece is checked octet by octet: all other ways take longer to begin.
 const FEW: usize = 7;
 
-/// What `simdutf8` checks at once, and octets below which it leaves a text to the standard library.
+/// How many octets `simdutf8` checks at once. It leaves shorter texts to the standard library.
 #[cfg(feature = "simd-utf8")]
 const BLOCK: usize = 64;
 
-/// The text holds an octet that is not UTF-8.
+/// The text has an octet that is not valid UTF-8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct InvalidUtf8;
@@ -51,11 +52,11 @@ impl Utf8Check {
         Self { lacking: 0, least: 0, most: 0 }
     }
 
-    /// Takes the next piece. After an error the text stays invalid, whatever follows.
+    /// Checks the next piece. After an error the text stays invalid, whatever follows.
     ///
     /// # Errors
     ///
-    /// [`InvalidUtf8`] as soon as what came cannot begin any text.
+    /// [`InvalidUtf8`] as soon as no valid text can begin like this.
     #[inline]
     pub fn push(&mut self, piece: &[u8]) -> Result<(), InvalidUtf8> {
         match self.push_few(piece) {
@@ -64,14 +65,14 @@ impl Utf8Check {
         }
     }
 
-    /// Whether the text may end here: no character is incomplete.
+    /// Whether the text may end here: there is no incomplete character.
     #[inline]
     pub const fn is_complete(&self) -> bool {
         self.lacking == 0
     }
 
-    /// As [`push`](Self::push), of a few octets: whether they begin and end between characters. `None`, and
-    /// nothing is taken, if they are more.
+    /// Checks a piece of a few octets. Returns whether it begins and ends between characters. `None` if there
+    /// are too many octets; then nothing was checked.
     #[inline]
     pub(crate) fn push_few(&mut self, piece: &[u8]) -> Option<Result<bool, InvalidUtf8>> {
         if piece.len() > FEW {
@@ -86,7 +87,7 @@ impl Utf8Check {
         Some(Ok(begins && self.is_complete()))
     }
 
-    /// As [`push`](Self::push); gives the piece back as text if it begins and ends between characters.
+    /// Checks the next piece. Returns it as text if it begins and ends between characters.
     #[inline]
     pub(crate) fn push_str<'b>(&mut self, piece: &'b [u8]) -> Result<Option<&'b str>, InvalidUtf8> {
         let rest = if self.is_complete() { piece } else { self.finish_character(piece)? };
@@ -99,13 +100,13 @@ impl Utf8Check {
         Ok(None)
     }
 
-    /// Takes the first octets of a character, if they can begin one.
+    /// Takes the first octets of a character, if they are valid.
     #[cold]
     fn begin_character(&mut self, octets: &[u8]) -> Result<(), InvalidUtf8> {
         octets.iter().try_for_each(|octet| self.step(*octet))
     }
 
-    /// Feeds the incomplete character until it is whole; returns what is left of `piece`.
+    /// Takes octets until the incomplete character is complete. Returns the remainder of `piece`.
     #[cold]
     fn finish_character<'b>(&mut self, piece: &'b [u8]) -> Result<&'b [u8], InvalidUtf8> {
         let mut rest = piece;
@@ -141,7 +142,7 @@ impl Utf8Check {
         Ok(())
     }
 
-    /// Makes sure that the text stays invalid: nothing can follow.
+    /// Marks the text as invalid: no octet can follow.
     #[cold]
     fn fail(&mut self) -> InvalidUtf8 {
         *self = Self { lacking: 1, least: u8::MAX, most: 0 };
@@ -149,7 +150,7 @@ impl Utf8Check {
     }
 }
 
-/// The octets as text, where they are a whole text.
+/// The octets as text, if they are a whole text.
 #[inline]
 pub(crate) fn whole_text(octets: &[u8]) -> Result<&str, InvalidUtf8> {
     #[cfg(feature = "simd-utf8")]
@@ -159,8 +160,8 @@ pub(crate) fn whole_text(octets: &[u8]) -> Result<&str, InvalidUtf8> {
     core::str::from_utf8(octets).map_err(|_| InvalidUtf8)
 }
 
-/// As [`whole_text`], for those who need no `str`: that is told sooner of a short text, in a block with zeros
-/// behind it, but then `None` is all there is to give.
+/// Checks a whole text. With the feature `simd-utf8` a short text is checked faster, in a block filled up with zeros,
+/// but is not returned: then the result is `Ok(None)`.
 #[inline]
 pub(crate) fn check_whole(octets: &[u8]) -> Result<Option<&str>, InvalidUtf8> {
     #[cfg(feature = "simd-utf8")]
@@ -177,15 +178,15 @@ pub(crate) fn check_whole(octets: &[u8]) -> Result<Option<&str>, InvalidUtf8> {
     whole_text(octets).map(Some)
 }
 
-/// Whether it is less than 256 octets of ASCII, which most short texts are. This is told much sooner than
-/// what is UTF-8.
+/// Whether this is ASCII of fewer than 256 octets, as most short texts are. This check is much faster than one
+/// for UTF-8.
 #[inline]
 pub(crate) fn is_short_ascii(octets: &[u8]) -> bool {
     const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
     if octets.len() > 255 {
         return false;
     }
-    // The last eight octets overlap the blocks, so that none is left over.
+    // The last eight octets may overlap the blocks, so no octet is left over.
     match octets.last_chunk::<8>() {
         Some(&last) => {
             let mut all = u64::from_le_bytes(last);
@@ -200,8 +201,7 @@ pub(crate) fn is_short_ascii(octets: &[u8]) -> bool {
     }
 }
 
-/// Cuts off a character at the end that lacks octets, by what its first one says: up to three octets, which
-/// are to be judged.
+/// Splits off an incomplete character at the end: up to three octets, which still have to be checked.
 #[inline]
 fn split_at_cut(octets: &[u8]) -> (&[u8], &[u8]) {
     if octets.last().map_or(true, |last| *last < 0x80) {

@@ -1,10 +1,10 @@
-//! Payloads that are not masked, on their way into a frame.
+//! Copies payloads that are not masked into a frame.
 //
-// Owns: how few octets are copied without a call.
-// Must not know: frames, or where they go.
+// Owns: copying few octets without a function call.
+// Must not know: frames, or what the target is.
 
-/// Copies a payload to as many octets. One of `N` to twice `N` octets is its two ends, which may overlap:
-/// that takes less than a call.
+/// Copies a payload to a slice of the same length. If it has `N` to twice `N` octets, its first and its last
+/// `N` are copied, which may overlap. That is faster than a call.
 #[inline(always)]
 pub(crate) fn copy(from: &[u8], to: &mut [u8]) {
     match from.len() {

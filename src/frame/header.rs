@@ -1,14 +1,14 @@
 //! Frame headers: 2 to 14 bytes before the payload (RFC 6455 section 5.2).
 //
-// Owns: every header that bits can express.
+// Owns: every header that the bits can express.
 // Must not know: which of them are legal.
 
 use super::{MaskingKey, Opcode, Rsv};
 
 /// The header of one frame, legal or not.
 ///
-/// Everything that can be expressed can be encoded, and decodes to the same value: proxies and test tools may
-/// build frames that no engine would send.
+/// Every value can be encoded, and decodes to the same value. So proxies and test tools can build frames that
+/// no engine would send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "RFC 6455 section 5.2 fixes the parts of a header")]
 pub struct FrameHeader {
@@ -18,28 +18,27 @@ pub struct FrameHeader {
     pub rsv: Rsv,
     /// What the frame is.
     pub opcode: Opcode,
-    /// The masking key if the payload is masked: by clients always, by servers never (section 5.1).
+    /// The masking key, if the payload is masked. Clients always mask, servers never (section 5.1).
     pub masking_key: Option<MaskingKey>,
-    /// Octets of payload, extension data and application data together; the masking key is not counted.
+    /// Length of the payload in octets: extension data and application data together, without the masking key.
     pub payload_len: u64,
-    /// How the length is written. Encoding takes a longer form where the length does not fit this one.
+    /// How the length is written. If the length does not fit, encoding takes a longer form.
     pub length_form: LengthForm,
 }
 
-/// The three ways to write a payload length (RFC 6455 section 5.2). The shortest that fits is the only legal
-/// one.
+/// The three ways to write a payload length (RFC 6455 section 5.2). Only the shortest one that fits is legal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[expect(clippy::exhaustive_enums, reason = "RFC 6455 section 5.2 knows three forms")]
 pub enum LengthForm {
-    /// In the second byte itself: 0 to 125.
+    /// In the second byte itself. For 0 to 125.
     Bits7,
-    /// In two further bytes: legal for 126 to 65,535.
+    /// In two further bytes. Legal for 126 to 65,535.
     Bits16,
-    /// In eight further bytes: legal for 65,536 and more, the most significant bit being 0.
+    /// In eight further bytes. Legal for 65,536 and more; the most significant bit is 0.
     Bits64,
 }
 
-/// In the first byte: whether the frame is the last of its message.
+/// The bit of the first byte that says: this is the last frame of its message.
 const FIN: u8 = 0x80;
 
 impl LengthForm {
@@ -55,10 +54,10 @@ impl LengthForm {
 }
 
 impl FrameHeader {
-    /// Bytes of the longest header: 2, a 64-bit length, and a masking key.
+    /// The length of the longest header in bytes: 2, a 64-bit length, and a masking key.
     pub const MAX_LEN: usize = 14;
 
-    /// A header with no reserved bit and the minimal length form.
+    /// A header without reserved bits, with the shortest length form.
     #[inline]
     pub const fn new(fin: bool, opcode: Opcode, payload_len: u64, masking_key: Option<MaskingKey>) -> Self {
         Self {
@@ -71,7 +70,7 @@ impl FrameHeader {
         }
     }
 
-    /// A header that begins with this byte, in the minimal length form.
+    /// A header with this first byte, and the shortest length form.
     #[inline]
     pub(crate) const fn begun_with(first: u8, payload_len: u64, masking_key: Option<MaskingKey>) -> Self {
         let (rsv, opcode) = (Rsv::from_first_byte(first), Opcode::from_low_bits(first));
@@ -91,9 +90,9 @@ impl FrameHeader {
         first & FIN != 0
     }
 
-    /// Reads a header from the front of `bytes`, with the number of bytes that it takes.
+    /// Reads a header from the front of `bytes`. Returns it with its length.
     ///
-    /// `None` means that more bytes are needed; any two bytes begin some header, so there is no error.
+    /// `None` means that more bytes are needed. There are no errors: any two bytes begin some header.
     #[inline]
     pub fn decode(bytes: &[u8]) -> Option<(Self, usize)> {
         let (&[first, second], rest) = bytes.split_first_chunk::<2>()?;
@@ -125,7 +124,7 @@ impl FrameHeader {
         Some((header, bytes.len().wrapping_sub(rest.len())))
     }
 
-    /// How long a header is that begins with these two bytes: 2, 4, 6, 8, 10 or 14.
+    /// The length of a header that begins with these two bytes: 2, 4, 6, 8, 10 or 14.
     #[inline]
     pub const fn len_from(first_two: [u8; 2]) -> usize {
         let [_, second] = first_two;
@@ -146,8 +145,8 @@ impl FrameHeader {
         EncodedHeader { bytes: [front.to_le_bytes(), (back | (len << 56)).to_le_bytes()] }
     }
 
-    /// Writes the header to the front of `out` in stores of fixed size, and returns what is left of it; `None`
-    /// if it does not fit.
+    /// Writes the header to the front of `out`, in stores of fixed size. Returns the remainder of `out`, or
+    /// `None` if the header does not fit.
     #[inline(always)]
     pub(crate) fn write<'o>(&self, out: &'o mut [u8]) -> Option<&'o mut [u8]> {
         let ([front, back], len) = self.words(None);
@@ -164,8 +163,8 @@ impl FrameHeader {
         }
     }
 
-    /// The bytes of this header, with this key at its end, from the lowest octet of the first word on, and how
-    /// many they are.
+    /// The bytes of this header with `key` at its end, as two words (the lowest octet comes first), and their
+    /// number.
     #[inline(always)]
     const fn words(&self, key: Option<MaskingKey>) -> ([u64; 2], u64) {
         let mask = if self.masking_key.is_some() { 0x8000 } else { 0 };
@@ -176,7 +175,7 @@ impl FrameHeader {
         };
         let len = self.payload_len;
         match (self.length_form, LengthForm::minimal(len)) {
-            // The form was chosen so that the length fits it.
+            // The form was chosen so that the length fits.
             (LengthForm::Bits7, LengthForm::Bits7) => {
                 ([first | (len << 8) | (key << 16), 0], 2_u64.wrapping_add(key_len))
             }
@@ -192,7 +191,7 @@ impl FrameHeader {
     }
 }
 
-/// Writes the first `N` of `bytes` to the front of `out`, and returns what is left of it; `None` if they do
+/// Writes the first `N` of `bytes` to the front of `out`. Returns the remainder of `out`, or `None` if they do
 /// not fit.
 #[inline(always)]
 fn put<'o, const N: usize>(bytes: &[u8], out: &'o mut [u8]) -> Option<&'o mut [u8]> {
@@ -204,16 +203,16 @@ fn put<'o, const N: usize>(bytes: &[u8], out: &'o mut [u8]) -> Option<&'o mut [u
 /// The bytes of one frame header, ready for the wire.
 #[derive(Clone, Copy)]
 pub struct EncodedHeader {
-    /// The bytes, zeros behind them, and in the last octet how many they are.
+    /// The bytes, then zeros. The last octet holds their number.
     bytes: [[u8; 8]; 2],
 }
 
 impl EncodedHeader {
-    /// The bytes, 2 to 14 of them.
+    /// The bytes: 2 to 14 of them.
     #[inline]
     pub fn as_bytes(&self) -> &[u8] {
         let [_, [.., len]] = self.bytes;
-        // No more than 15 is never more than there is: nothing is left to ask at run time.
+        // The mask limits the length to 15, so the compiler leaves out the bounds check.
         self.bytes.as_flattened().get(..usize::from(len & 0xF)).unwrap_or(&[])
     }
 }

@@ -5,7 +5,7 @@
 
 use super::simd::{self, Lanes};
 
-/// The four octets that mask a client's frame. Zero is legal.
+/// The four octets that mask a client's frame. All zero is legal.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "RFC 6455 section 5.3: four octets of any value")]
 pub struct MaskingKey(pub [u8; 4]);
@@ -18,7 +18,7 @@ impl core::fmt::Debug for MaskingKey {
 }
 
 impl MaskingKey {
-    /// Masks a whole payload on its way from one place to another of the same length.
+    /// Masks a whole payload while copying it to a slice of the same length.
     #[inline(always)]
     pub(crate) fn copy(self, from: &[u8], to: &mut [u8]) {
         let Self(key) = self;
@@ -26,28 +26,29 @@ impl MaskingKey {
     }
 }
 
-/// Masks or unmasks one payload, in as many pieces as it comes in. The same operation does both.
+/// Masks or unmasks one payload, in pieces of any size. The same operation does both.
 #[derive(Clone, Copy, Debug)]
 pub struct Masker {
-    // The key as a little-endian word, rotated so that its lowest octet meets the next octet of payload.
+    // The key as a little-endian word, rotated so that its lowest octet belongs to the next octet of payload.
     word: u32,
 }
 
 impl Masker {
-    /// At the first octet of a payload.
+    /// For the first octet of a payload.
     #[inline]
     pub const fn new(MaskingKey(key): MaskingKey) -> Self {
         Self { word: u32::from_le_bytes(key) }
     }
 
-    /// Transforms the next `piece` of the payload where it stands.
+    /// Masks or unmasks the next piece of the payload in place.
     #[inline]
     pub fn apply(&mut self, piece: &mut [u8]) {
         apply(piece, self.word);
         self.word = turned(self.word, piece.len());
     }
 
-    /// As [`apply`](Self::apply), where a few octets are likely: only what those need is compiled in.
+    /// Does the same as [`apply`](Self::apply), for callers whose pieces are usually short: only the code for
+    /// short pieces is inlined.
     #[inline(always)]
     pub(crate) fn apply_short(&mut self, piece: &mut [u8]) {
         let word = self.word;
@@ -68,9 +69,9 @@ impl Masker {
         }
     }
 
-    /// Transforms the next piece of the payload from `from` into `to`, leaving `from` as it is.
+    /// Masks or unmasks the next piece of the payload while copying it. `from` is not changed.
     ///
-    /// As many octets as the shorter of the two holds; returns how many.
+    /// Copies as many octets as the shorter of the two holds, and returns their number.
     #[inline]
     pub fn copy(&mut self, from: &[u8], to: &mut [u8]) -> usize {
         let len = from.len().min(to.len());
@@ -82,8 +83,8 @@ impl Masker {
     }
 }
 
-/// Transforms a piece where it stands. One of `N` to twice `N` octets is its two ends, which may overlap, so
-/// that no octet is left over.
+/// Masks a piece in place. If it has `N` to twice `N` octets, its first and its last `N` are masked, which may
+/// overlap. So no octet is left over.
 #[inline]
 fn apply(piece: &mut [u8], word: u32) {
     match piece.len() {
@@ -97,7 +98,7 @@ fn apply(piece: &mut [u8], word: u32) {
     }
 }
 
-/// As [`apply`], from one place to another of the same length.
+/// Masks a piece while copying it to a slice of the same length.
 #[inline(always)]
 fn copy(from: &[u8], to: &mut [u8], word: u32) {
     match from.len() {
@@ -111,13 +112,13 @@ fn copy(from: &[u8], to: &mut [u8], word: u32) {
     }
 }
 
-/// As [`apply`], apart from its callers.
+/// The same as [`apply`], but never inlined.
 #[inline(never)]
 fn apply_long(piece: &mut [u8], word: u32) {
     apply(piece, word);
 }
 
-/// Transforms at most four octets where they stand.
+/// Masks at most four octets in place.
 #[inline]
 fn apply_octets(piece: &mut [u8], word: u32) {
     for (octet, key) in piece.iter_mut().zip(word.to_le_bytes()) {
@@ -132,7 +133,7 @@ fn copy_octets(from: &[u8], to: &mut [u8], word: u32) {
     }
 }
 
-/// Transforms the first and the last `N` octets where they stand.
+/// Masks the first and the last `N` octets in place.
 #[inline]
 fn apply_ends<const N: usize>(piece: &mut [u8], word: u32) {
     let (start, end) = ends::<N>(word, piece.len());
@@ -156,7 +157,7 @@ fn copy_ends<const N: usize>(from: &[u8], to: &mut [u8], word: u32) {
     }
 }
 
-/// Transforms a long piece where it stands.
+/// Masks a long piece in place.
 #[cfg_attr(feature = "simd-masking", inline(never))]
 fn apply_blocks(piece: &mut [u8], twice: u64) {
     simd::run(ApplyBlocks { piece, twice });
@@ -177,10 +178,9 @@ fn copy_compiled(from: &[u8], to: &mut [u8], twice: u64) {
     simd::run_compiled(CopyBlocks { from, to, twice });
 }
 
-/// Transforms a piece of at least half a block where it stands: its blocks and half of one more from the
-/// first aligned octet on, as vectors that lie in two lines of the cache are slow; the octets before, with
-/// some of the first block; and the last half of a block, which overlaps the others. These two are taken
-/// before anything is written.
+/// Masks a piece of at least half a block in place. Vectors that cross a cache line are slow, so the blocks
+/// begin at the first aligned octet. The octets before it are masked together with some of the first block, and
+/// the last half block may overlap the block before it. Both ends are read before anything is written.
 struct ApplyBlocks<'p> {
     piece: &'p mut [u8],
     twice: u64,
@@ -218,7 +218,7 @@ impl simd::Kernel for ApplyBlocks<'_> {
     }
 }
 
-/// The same from one place to another, aligned where it writes.
+/// Masks a piece while copying it, aligned where it writes.
 struct CopyBlocks<'p> {
     from: &'p [u8],
     to: &'p mut [u8],
@@ -259,19 +259,19 @@ impl simd::Kernel for CopyBlocks<'_> {
     }
 }
 
-/// Octets before the first one at a multiple of `ALIGN`, a power of two.
+/// How many octets stand before the first one whose address is a multiple of `ALIGN`, a power of two.
 #[inline(always)]
 fn octets_before<const ALIGN: usize>(octets: &[u8]) -> usize {
     (octets.as_ptr() as usize).wrapping_neg() & const { ALIGN.wrapping_sub(1) }
 }
 
-/// A block of the payload, transformed. `N` is a multiple of 4.
+/// A block of the payload, masked. `N` is a multiple of 4.
 #[inline(always)]
 fn masked<const N: usize>(block: [u8; N], twice: u64) -> [u8; N] {
     simd::Compiled.xor(block, twice)
 }
 
-/// The key twice, for the first and for the last `N` of so many octets.
+/// The key twice as a word: for the first `N` and for the last `N` of `octets` octets.
 #[inline(always)]
 const fn ends<const N: usize>(word: u32, octets: usize) -> (u64, u64) {
     if N == 4 {
@@ -280,19 +280,19 @@ const fn ends<const N: usize>(word: u32, octets: usize) -> (u64, u64) {
     (twice(word), turned_twice(twice(word), octets))
 }
 
-/// The key twice.
+/// The key twice, as a word of 64 bits.
 #[inline(always)]
 const fn twice(word: u32) -> u64 {
     (word as u64) | ((word as u64) << 32)
 }
 
-/// The key, for what follows so many octets, and for the last octets of so many.
+/// The key rotated for what follows after `octets` octets.
 #[inline]
 const fn turned(word: u32, octets: usize) -> u32 {
     word.rotate_right(((octets & 3) << 3) as u32)
 }
 
-/// The same of the key twice.
+/// The same for a word that holds the key twice.
 #[inline(always)]
 const fn turned_twice(twice: u64, octets: usize) -> u64 {
     twice.rotate_right((octets as u32) << 3)

@@ -1,16 +1,16 @@
 //! Opcodes and reserved bits (RFC 6455 sections 5.2 and 11.8).
 //
 // Owns: the values and their names.
-// Must not know: which of them are legal where.
+// Must not know: which of them are legal in which place.
 
 use core::fmt;
 
-/// The four bits that say what a frame is, reserved values included (RFC 6455 section 5.2).
+/// The four bits that say what a frame is, with the reserved values (RFC 6455 section 5.2).
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Opcode(u8);
 
 impl Opcode {
-    /// A further fragment of the message that is in progress.
+    /// A further fragment of a message that was begun.
     pub const CONTINUATION: Self = Self(0x0);
     /// A text message, or its first fragment.
     pub const TEXT: Self = Self(0x1);
@@ -23,7 +23,7 @@ impl Opcode {
     /// A Pong frame (section 5.5.3).
     pub const PONG: Self = Self(0xA);
 
-    /// The opcode in the low four bits of `byte`; the high four are ignored.
+    /// The opcode in the low four bits of `byte`. The high four are ignored.
     #[inline]
     pub const fn from_low_bits(byte: u8) -> Self {
         Self(byte & 0x0F)
@@ -35,13 +35,13 @@ impl Opcode {
         self.0
     }
 
-    /// Whether the frame is a control frame: the most significant bit is 1 (section 5.5).
+    /// Whether this is the opcode of a control frame: its most significant bit is 1 (section 5.5).
     #[inline]
     pub const fn is_control(self) -> bool {
         self.0 & 0x8 != 0
     }
 
-    /// Whether the value is reserved for further frames: 3 to 7 and 11 to 15.
+    /// Whether the value is reserved for future frames: 3 to 7 and 11 to 15.
     #[inline]
     pub const fn is_reserved(self) -> bool {
         // One bit for each assigned opcode: 0, 1, 2, 8, 9, 10.
@@ -64,18 +64,18 @@ impl fmt::Debug for Opcode {
     }
 }
 
-/// What a message holds (RFC 6455 section 5.6). Fragments have the kind of their message (section 5.4).
+/// The kind of a message (RFC 6455 section 5.6). Fragments have the kind of their message (section 5.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "RFC 6455 section 5.6 knows two kinds of data")]
 pub enum MessageKind {
     /// UTF-8 text.
     Text,
-    /// Bytes of any value.
+    /// Any bytes.
     Binary,
 }
 
 impl MessageKind {
-    /// The opcode of the first or only frame of such a message.
+    /// The opcode of the first or only frame of a message of this kind.
     #[inline]
     pub const fn opcode(self) -> Opcode {
         match self {
@@ -85,40 +85,39 @@ impl MessageKind {
     }
 }
 
-/// The three reserved bits of a frame, which only a negotiated extension gives a meaning (RFC 6455 section
-/// 5.2).
+/// The three reserved bits of a frame. Only a negotiated extension gives them a meaning (RFC 6455 section 5.2).
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Rsv(u8);
 
 impl Rsv {
-    /// No bit set: all that RFC 6455 itself allows.
+    /// No bit is set, as RFC 6455 without extensions demands.
     pub const NONE: Self = Self(0);
-    /// RSV1, assigned to "per-message compressed" (RFC 7692 section 6).
+    /// RSV1. permessage-deflate uses it for "compressed" (RFC 7692 section 6).
     pub const RSV1: Self = Self(0b100);
-    /// RSV2, not assigned.
+    /// RSV2. No extension is registered for it.
     pub const RSV2: Self = Self(0b010);
-    /// RSV3, not assigned.
+    /// RSV3. No extension is registered for it.
     pub const RSV3: Self = Self(0b001);
 
-    /// The bits of the first byte of a frame.
+    /// The reserved bits in the first byte of a frame.
     #[inline]
     pub const fn from_first_byte(byte: u8) -> Self {
         Self((byte >> 4) & 0b111)
     }
 
-    /// The bits as they stand in the first byte of a frame.
+    /// The bits at their place in the first byte of a frame.
     #[inline]
     pub const fn as_first_byte(self) -> u8 {
         self.0 << 4
     }
 
-    /// Both sets together.
+    /// All bits that are set in one of the two.
     #[inline]
     pub const fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
-    /// Whether every bit of `other` is set here.
+    /// Whether all bits of `other` are set.
     #[inline]
     pub const fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0

@@ -1,31 +1,32 @@
-//! Loops compiled for wider vectors than the target vouches for.
+//! Runs a loop with wider vector instructions than the compilation target guarantees.
 //
-// Owns: the choice of vectors, at run time.
+// Owns: choosing the instructions at run time.
 // Must not know: what the loops do.
 
-/// A loop over octets that gains by wide vectors.
+/// A loop over octets that wide vectors make faster.
 pub(super) trait Kernel {
-    /// Works in vectors that are best aligned to `ALIGN` octets, and in blocks of `BLOCK` octets, of which `HALF`
-    /// are half.
+    /// Runs the loop with vectors that should be aligned to `ALIGN` octets, in blocks of `BLOCK` octets. `HALF`
+    /// is half of `BLOCK`.
     ///
-    /// Must be inlined always, or it is not compiled anew.
+    /// Must always be inlined: only then is it compiled for the wider vectors.
     fn run<const ALIGN: usize, const BLOCK: usize, const HALF: usize>(self, vectors: impl Lanes);
 
-    /// Works in the vectors that the compiler finds for itself, in a function apart.
+    /// Runs the loop with the vectors that the compiler chooses, in a function that is not inlined.
     ///
-    /// The choice is then made before any register is saved.
+    /// So the choice is made before registers are saved.
     fn run_compiled(self);
 }
 
-/// What the vectors do.
+/// The vector operations.
 pub(super) trait Lanes: Copy {
-    /// XORs a block of a multiple of 4 octets with a little-endian word, again and again: it comes `twice`.
+    /// XORs a block with a little-endian word of 4 octets, repeated. `twice` holds the word twice. The block's
+    /// length is a multiple of 4.
     fn xor<const N: usize>(self, block: [u8; N], twice: u64) -> [u8; N];
 }
 
-/// Runs `work` in the widest vectors that this processor has.
-// Not by `pulp::Arch`, which takes AVX-512 for loops that nobody has seen in it as soon as any other crate
-// enables that.
+/// Runs `work` with the widest vectors of this processor.
+// Not with `pulp::Arch`: it uses AVX-512 as soon as any other crate enables that, for loops that were never
+// measured with it.
 #[inline(always)]
 pub(super) fn run(work: impl Kernel) {
     #[cfg(all(feature = "simd-avx512", target_arch = "x86_64"))]
@@ -39,14 +40,14 @@ pub(super) fn run(work: impl Kernel) {
     work.run_compiled();
 }
 
-/// What [`Kernel::run_compiled`] runs.
+/// The body of [`Kernel::run_compiled`].
 #[inline(always)]
 pub(super) fn run_compiled(work: impl Kernel) {
-    // Where the compiler finds no vectors, blocks stand on the stack.
+    // Where the compiler has no vectors, blocks are kept on the stack.
     work.run::<16, 128, 64>(Compiled);
 }
 
-/// The vectors that the compiler finds for itself.
+/// The vectors that the compiler chooses.
 #[derive(Clone, Copy)]
 pub(super) struct Compiled;
 
@@ -97,7 +98,7 @@ impl<W: Kernel> pulp::NullaryFnOnce for InV4<W> {
     }
 }
 
-/// Of what the compiler finds here, gathering and scattering is the most.
+/// Written with intrinsics: auto-vectorisation produces gathers and scatters here.
 #[cfg(all(feature = "simd-avx512", target_arch = "x86_64"))]
 impl Lanes for pulp::x86::V4 {
     #[inline(always)]
