@@ -1,8 +1,9 @@
-//! A test-suite that every adapter passes, for those who write one.
+//! A test suite for adapters, for those who write one.
 //!
-//! An adapter under test is a [`Subject`]: an echo server that runs over a [`Wire`], a transport in memory
-//! that gives its input in pieces of any size, takes some bytes of a write, makes its caller wait at every
-//! point, and fails or ends wherever a [`Script`] says. Whatever the [`Cut`], the same has to come out.
+//! The adapter under test is a [`Subject`]: an echo server that runs over a [`Wire`]. A wire is a transport in
+//! memory. It gives its input in pieces of any size, takes only some bytes of a write, makes its caller wait
+//! everywhere, and fails or ends where a [`Script`] says so. The results must be the same for each [`Cut`] of
+//! the data.
 //!
 //! ```
 //! use sockless::conformance::{self, Outcome, Wire};
@@ -28,10 +29,10 @@
 //! assert!(report.is_ok(), "{report}");
 //! ```
 //!
-//! An asynchronous adapter runs its tasks with [`run_tasks`], which polls only who was woken, and receives
-//! through [`interrupted`], which drops the future at every await.
+//! An asynchronous adapter runs its tasks with [`run_tasks`], which polls only tasks that were woken. It
+//! receives through [`interrupted`], which drops the future at every await.
 //
-// Owns: what is asked of an adapter, and who has failed at what.
+// Owns: what adapters are tested for, and the results.
 // Must not know: any one adapter.
 
 mod cases;
@@ -57,13 +58,14 @@ use crate::error::ProtocolError;
 use crate::message::OwnedMessage;
 use crate::payload::AsPayload;
 
-/// An adapter under test.
+/// An adapter that is tested.
 pub trait Subject {
-    /// Runs an echo server over the wire, from after the opening handshake to the end, with default limits
-    /// and no timers, and drops it.
+    /// Runs an echo server over the wire, with default limits and without timers, and drops it at the end. The
+    /// opening handshake is already done.
     ///
-    /// It receives whole messages and answers each with itself, by queueing or by sending, before it receives
-    /// the next. What stops an answer is not reported: receiving tells how the connection ended.
+    /// The server receives whole messages, and answers each with the same message before it receives the next.
+    /// Both queueing and sending are fine. Do not report what stops an answer: receiving will tell how the
+    /// connection ended.
     fn echo(&mut self, wire: Wire) -> Outcome;
 }
 
@@ -73,7 +75,7 @@ impl<F: FnMut(Wire) -> Outcome> Subject for F {
     }
 }
 
-/// What receiving gave, in order.
+/// What receiving returned, in order.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Outcome {
     messages: Vec<OwnedMessage>,
@@ -84,23 +86,23 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// Nothing yet.
+    /// Nothing was received yet.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Whether to receive once more: until the end has come twice.
+    /// Whether to receive again: until the end was reported twice.
     pub fn goes_on(&self) -> bool {
         let given = self.messages.len().saturating_add(self.failures.len());
         self.ends < 2 && given < 10_000 && self.retries < 10_000_000
     }
 
-    /// A message came.
+    /// Notes a message.
     pub fn message(&mut self, message: impl Into<OwnedMessage>) {
         self.messages.push(message.into());
     }
 
-    /// An error came. One that only means to call again is not noted.
+    /// Notes an error. One that only means "call again" is ignored.
     pub fn failure(&mut self, failure: impl Into<Failure>) {
         match failure.into() {
             Failure::Io(io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted) => {
@@ -110,7 +112,7 @@ impl Outcome {
         }
     }
 
-    /// The end came; so the connection was closed.
+    /// Notes the end. `closed` is what the adapter says about it.
     pub fn ended(&mut self, closed: Option<Closed>) {
         self.ends = self.ends.saturating_add(1);
         self.closed = closed;
@@ -121,11 +123,11 @@ impl Outcome {
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Failure {
-    /// The peer's fault.
+    /// The peer broke a rule.
     Protocol(ProtocolError),
-    /// The transport's.
+    /// The transport failed.
     Io(io::ErrorKind),
-    /// Any other, which no case expects.
+    /// Any other error. No case expects one.
     Other(String),
 }
 
@@ -139,7 +141,7 @@ impl From<Error> for Failure {
     }
 }
 
-/// Runs all [`cases`], or stops after ten that failed.
+/// Runs all [`cases`]. Stops after ten that failed.
 pub fn run(subject: &mut impl Subject) -> Report {
     let mut report = Report::default();
     for case in cases() {
@@ -159,7 +161,7 @@ pub fn run(subject: &mut impl Subject) -> Report {
 ///
 /// # Errors
 ///
-/// What was not as expected.
+/// A description of what was not as expected.
 pub fn check(subject: &mut impl Subject, case: &Case) -> Result<(), String> {
     let wire = Wire::new(case.script.clone());
     let outcome = subject.echo(wire.clone());
@@ -195,7 +197,7 @@ fn same<T: PartialEq + fmt::Debug>(what: &str, got: &T, want: &T) -> Result<(), 
     }
 }
 
-/// Messages with what they hold, which their own `Debug` leaves out.
+/// Messages, printed with their contents, which their own `Debug` leaves out.
 #[derive(PartialEq)]
 struct Messages<'m>(&'m [OwnedMessage]);
 
@@ -206,7 +208,7 @@ impl fmt::Debug for Messages<'_> {
     }
 }
 
-/// Bytes as a literal, and no more than a screen of them.
+/// Bytes, printed as a literal of limited length.
 struct Bytes<'b>(&'b [u8]);
 
 impl fmt::Debug for Bytes<'_> {
@@ -216,13 +218,13 @@ impl fmt::Debug for Bytes<'_> {
     }
 }
 
-/// What [`run`] found.
+/// The result of [`run`].
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Report {
     /// How many cases passed.
     pub passed: usize,
-    /// What went wrong, a line for each case.
+    /// What went wrong, one line for each case.
     pub complaints: Vec<String>,
 }
 

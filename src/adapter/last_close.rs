@@ -1,6 +1,6 @@
-//! The peer's Close, for the half of a connection that did not read it.
+//! The peer's Close, for the half of a connection that did not receive it.
 //
-// Owns: a copy of it.
+// Owns: a copy of the Close.
 // Must not know: the halves, or what a Close means.
 
 use alloc::borrow::ToOwned;
@@ -9,14 +9,14 @@ use alloc::string::String;
 
 use crate::close::{CloseCode, CloseFrame, CloseReason};
 
-/// The Close that the receiving half has read. It stands beside what both halves share.
+/// The Close that the receiving half has received. It is stored beside what both halves share.
 pub(super) struct LastClose {
     code: Option<CloseCode>,
     reason: Box<str>,
 }
 
 impl LastClose {
-    /// Keeps the Close that came, if it is not kept yet. Whether it is new.
+    /// Stores the Close that was received, unless one is stored. Returns whether it is new.
     pub(super) fn keep(kept: &mut Option<Self>, came: Option<CloseFrame<'_>>) -> bool {
         match (came, &kept) {
             (Some(came), None) => {
@@ -27,8 +27,8 @@ impl LastClose {
         }
     }
 
-    /// The Close, with its reason in storage of the half that asks: what is shared is locked no longer than for
-    /// this.
+    /// A copy of the Close. Its reason is copied into the caller's storage, so that the lock is held only for
+    /// the copy.
     pub(super) fn copy<'r>(&self, reason: &'r mut String) -> CloseFrame<'r> {
         self.reason.as_ref().clone_into(reason);
         match self.code {

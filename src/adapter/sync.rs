@@ -1,6 +1,6 @@
 //! The locks that halves share.
 //
-// Owns: which locks these are; a model checker brings its own (`--cfg shuttle`).
+// Owns: which locks are used. A model checker has its own (`--cfg shuttle`).
 // Must not know: what is locked.
 
 #[cfg(not(shuttle))]

@@ -1,6 +1,6 @@
-//! The conversations of the suite, and what has to come out of them.
+//! The conversations of the suite, and their expected results.
 //
-// Owns: the peer's frames, and an echo of the engine's own to compare with.
+// Owns: the peer's frames, and the results of the engine itself, to compare with.
 // Must not know: adapters.
 
 use alloc::format;
@@ -22,48 +22,48 @@ use crate::payload::AsPayload;
 use crate::role::Server;
 use crate::MAX_CONTROL_FRAME_LEN;
 
-/// A script, and what has to come of it.
+/// A script with its expected result.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Case {
-    /// What it is called in a report.
+    /// The name in a report.
     pub name: String,
     /// What the transport does.
     pub script: Script,
-    /// What the adapter makes of it.
+    /// What the adapter should do.
     pub expected: Transcript,
 }
 
 impl Case {
-    /// A case of one's own.
+    /// A case of your own.
     pub fn new(name: impl Into<String>, script: Script, expected: Transcript) -> Self {
         Self { name: name.into(), script, expected }
     }
 }
 
-/// What an echo server makes of a script.
+/// What an echo server does with a script.
 #[derive(Clone)]
 #[expect(clippy::exhaustive_structs, reason = "whoever adds a case spells it out")]
 pub struct Transcript {
-    /// The messages given out.
+    /// The messages that it received.
     pub messages: Vec<OwnedMessage>,
     /// The errors of receiving.
     pub failures: Vec<Failure>,
     /// How the connection ended.
     pub closed: Closed,
-    /// What has reached the peer.
+    /// What was written to the peer.
     pub written: Vec<u8>,
-    /// Whether a beginning of that is enough: the peer has ended before it could take more.
+    /// Whether a part of `written` is enough, because the peer has ended before it could take more.
     pub may_write_less: bool,
-    /// Whether the writing direction was ended, where that matters.
+    /// Whether the writing direction was ended. `None` if both are fine.
     pub shut: Option<bool>,
 }
 
-/// A conversation, in frames of the peer.
+/// A conversation, as frames of the peer.
 struct Conversation {
     name: &'static str,
     frames: Vec<Vec<u8>>,
-    /// Whether it is short enough to fail and to end at every byte.
+    /// Whether to fail and to end at every byte. For short conversations only.
     everywhere: bool,
 }
 
@@ -150,16 +150,16 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// All cases of the suite: each conversation in each [`Cut`]; the short ones also with the end of the stream
-/// and a reset after every byte of the input, and with writes that fail after every byte. Last, a peer that always
-/// has more to send: a task that serves it has to let others have their turn.
+/// All cases of the suite: each conversation in each [`Cut`]. For the short ones also: the end of the stream
+/// and a reset after every byte of the input, and failing writes after every byte. The last case is a peer that
+/// always has more to send: the task that serves it must let other tasks run.
 pub fn cases() -> impl Iterator<Item = Case> {
     conversations().into_iter().flat_map(each_cut).chain(core::iter::once_with(flood))
 }
 
-/// More than a turn takes of what is always there.
+/// More messages than one turn takes.
 fn flood() -> Case {
-    // More than two turns' worth, and no more messages than an outcome takes.
+    // More than two turns' worth, but no more messages than an outcome can hold.
     let messages = vec![frame(BINARY, &[7; 512]); 5000];
     let conversation = Conversation {
         name: "a flood",
@@ -190,10 +190,10 @@ fn each_cut(conversation: Conversation) -> impl Iterator<Item = Case> {
 struct Beginning {
     name: &'static str,
     input: Vec<u8>,
-    /// What comes of it if the stream ends there, or fails.
+    /// The expected result if the stream ends or fails there.
     ended: Transcript,
     reset: Transcript,
-    /// What answers each frame.
+    /// The answer to each frame.
     answers: Vec<Hold>,
 }
 
@@ -211,10 +211,10 @@ impl Beginning {
         Self { name: conversation.name, input: input.to_vec(), ended, reset, answers }
     }
 
-    /// The end of the stream, at once and after the peer got its answers, and a reset after that.
+    /// The stream ends: at once, and after the peer got its answers. And it is reset after that.
     fn cases(&self, cut: Cut) -> Vec<Case> {
         let mut cases = Vec::new();
-        // Where nobody waits, everything is written before the end is read.
+        // If nothing ever waits, everything is written before the end is read.
         if cut.pending {
             let mut expected = self.ended.clone();
             let unexpected = Failure::Protocol(ProtocolError::UnexpectedEof);
@@ -232,12 +232,12 @@ impl Beginning {
         cases
     }
 
-    /// Where writing fails after each byte that is to be written.
+    /// Writing fails after each byte.
     fn broken_writes(&self, cut: Cut) -> Vec<Case> {
         let fails = (0..self.ended.written.len()).map(|after| {
             let mut expected = self.ended.clone();
             expected.written.truncate(after);
-            // What the peer sent before it stopped reading is heard all the same; our Close was not sent.
+            // What the peer sent before it stopped reading is still received. Our Close was not sent.
             expected.closed.clean = false;
             expected.shut = None;
             let script = self.script(cut).with_write_error(after, io::ErrorKind::BrokenPipe);
@@ -300,7 +300,7 @@ fn echo(input: &[u8], end: End) -> Transcript {
     Transcript { messages, failures, closed, written, may_write_less: false, shut }
 }
 
-/// What is owed after an event.
+/// Writes the replies that are owed after an event.
 fn transmit(connection: &mut Connection<Server>, written: &mut Vec<u8>) {
     let mut owed = [0; MAX_CONTROL_FRAME_LEN];
     while let Ok(len @ 1..) = connection.poll_transmit(&mut owed) {

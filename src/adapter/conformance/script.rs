@@ -1,7 +1,7 @@
 //! What a [`Wire`](super::Wire) does when it is used.
 //
-// Owns: the terms of a script.
-// Must not know: who follows it.
+// Owns: the description of a transport and its peer.
+// Must not know: what carries it out.
 
 use alloc::vec::Vec;
 use std::io;
@@ -10,46 +10,46 @@ use std::io;
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Script {
-    /// What the peer sends, after the opening handshake.
+    /// The bytes that the peer sends after the opening handshake.
     pub input: Vec<u8>,
     /// What the peer waits for before it goes on, in the order of the input.
     pub holds: Vec<Hold>,
-    /// What comes after the input.
+    /// How the stream ends after the input.
     pub end: End,
-    /// From so many bytes written on, every write fails with this.
+    /// Every write fails with this error once so many bytes were written.
     pub write_error: Option<(usize, io::ErrorKind)>,
-    /// How the transport cuts what passes through it.
+    /// How the transport cuts the data.
     pub cut: Cut,
 }
 
 impl Script {
-    /// This input in one piece, and then the end of the stream.
+    /// A script with this input, uncut, and then the end of the stream.
     pub fn new(input: impl Into<Vec<u8>>) -> Self {
         Self { input: input.into(), holds: Vec::new(), end: End::Eof, write_error: None, cut: Cut::WHOLE }
     }
 
-    /// With another end.
+    /// Sets the end of the stream.
     #[must_use]
     pub fn with_end(mut self, end: End) -> Self {
         self.end = end;
         self
     }
 
-    /// With another cut.
+    /// Sets the cut.
     #[must_use]
     pub fn with_cut(mut self, cut: Cut) -> Self {
         self.cut = cut;
         self
     }
 
-    /// With one thing more to wait for.
+    /// Adds something to wait for.
     #[must_use]
     pub fn with_hold(mut self, hold: Hold) -> Self {
         self.holds.push(hold);
         self
     }
 
-    /// With writes that fail once so many bytes were written.
+    /// Makes writes fail once `after` bytes were written.
     #[must_use]
     pub fn with_write_error(mut self, after: usize, kind: io::ErrorKind) -> Self {
         self.write_error = Some((after, kind));
@@ -61,54 +61,54 @@ impl Script {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "a read gives the end or an error")]
 pub enum End {
-    /// In order.
+    /// With the end of the stream.
     Eof,
-    /// Every further read fails with this.
+    /// Every later read fails with this.
     Error(io::ErrorKind),
 }
 
-/// What the peer waits for. One that never gets it ends nothing: the wire is stuck. Once writing has failed,
-/// nothing is waited for any more.
+/// What the peer waits for. If it never happens, the wire is stuck, and the test fails. After writing has
+/// failed, nothing is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "whoever writes a script makes it")]
 pub struct Hold {
-    /// So many bytes of the input come before; what follows, be it the end, comes after.
+    /// The peer waits after so many bytes of its input. What follows, even the end, comes later.
     pub at: usize,
-    /// So many bytes have reached the peer.
+    /// So many bytes must have been written to the peer.
     pub written: usize,
-    /// The writing direction was ended.
+    /// The writing direction must have been ended.
     pub shut: bool,
 }
 
-/// How a transport cuts what passes through it.
+/// How a transport cuts the data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Cut {
-    /// What it is called in a report.
+    /// The name in a report.
     pub name: &'static str,
-    /// How many bytes each read gives at most, over and over.
+    /// The most bytes of each read, used in turn.
     pub reads: &'static [usize],
-    /// How many bytes each write takes at most, over and over.
+    /// The most bytes of each write, used in turn.
     pub writes: &'static [usize],
-    /// Whether each operation makes the caller wait once before it is done: pending, or `WouldBlock`,
-    /// `TimedOut` and `Interrupted` by turns.
+    /// Whether each operation makes its caller wait once: pending, or in turn `WouldBlock`, `TimedOut` and
+    /// `Interrupted`.
     pub pending: bool,
-    /// Whether tasks are polled again although nothing woke them.
+    /// Whether tasks are also polled without being woken.
     pub spurious: bool,
-    /// Every so many waits the future that waits is dropped (see [`interrupted`](super::interrupted)); 0 is
+    /// After so many waits the waiting future is dropped (see [`interrupted`](super::interrupted)). 0 means
     /// never.
     pub interrupt: usize,
-    /// Whether what is written reaches the peer only once it is flushed.
+    /// Whether written bytes reach the peer only after a flush.
     pub buffered: bool,
-    /// Whether the peer waits after each frame for what answers it.
+    /// Whether the peer waits after each frame for its answer.
     pub lockstep: bool,
 }
 
-/// As much as fits.
+/// No limit.
 const ALL: &[usize] = &[usize::MAX];
 
 impl Cut {
-    /// Not at all.
+    /// Uncut.
     pub const WHOLE: Self = Self {
         name: "whole",
         reads: ALL,
@@ -120,17 +120,17 @@ impl Cut {
         lockstep: false,
     };
 
-    /// Not at all, but each operation makes the caller wait once.
+    /// Uncut, but each operation makes its caller wait once.
     pub const PENDING: Self = Self { name: "pending", pending: true, ..Self::WHOLE };
     /// One byte at a time.
     pub const BYTES: Self = Self { name: "bytes", reads: &[1], writes: &[1], ..Self::WHOLE };
     /// A few bytes at a time.
     pub const SHORT: Self = Self { name: "short", reads: &[3, 1, 7], writes: &[2, 5], ..Self::WHOLE };
 
-    /// What is written reaches the peer only once it is flushed.
+    /// Written bytes reach the peer only after a flush.
     pub const BUFFERED: Self = Self { name: "buffered", buffered: true, ..Self::WHOLE };
 
-    /// All that the own cases of the suite use.
+    /// All cuts that the suite uses.
     pub const EACH: [Self; 12] = [
         Self::WHOLE,
         Self::BYTES,

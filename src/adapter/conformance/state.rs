@@ -1,6 +1,6 @@
 //! How far a script has come.
 //
-// Owns: what each operation of a transport gives next.
+// Owns: the result of each operation of a transport.
 // Must not know: who waits for it, or how.
 
 use alloc::vec::Vec;
@@ -13,7 +13,7 @@ use super::script::{End, Hold, Script};
 pub(super) struct State {
     pub(super) script: Script,
     pub(super) read: usize,
-    /// Taken, but not yet with the peer.
+    /// Written, but not yet received by the peer.
     pub(super) buffered: Vec<u8>,
     pub(super) written: Vec<u8>,
     pub(super) taken: usize,
@@ -24,25 +24,26 @@ pub(super) struct State {
     pub(super) turns: [usize; 3],
     pub(super) reader: Option<Waker>,
     pub(super) writer: Option<Waker>,
-    /// How often everybody waited, and when a future was dropped last.
+    /// How often anybody has waited, and when a future was last dropped.
     pub(super) waits: usize,
     pub(super) interrupted: usize,
     pub(super) operations: usize,
-    /// Octets that were read since a task was polled.
+    /// How many octets were read in this turn of a task.
     pub(super) turn: usize,
-    /// Whether tasks are polled, of which there may be others.
+    /// Whether tasks are polled. Then other tasks may wait for their turn.
     pub(super) in_task: bool,
     pub(super) faults: Vec<&'static str>,
 }
 
-/// Whether an operation has been waited for.
+/// Whether the caller has already waited for an operation.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Gate {
     pub(super) open: bool,
     pub(super) wanted: bool,
 }
 
-/// Octets that a task may read in one turn, in messages of half a kibibyte. An endpoint asks for the next turn before.
+/// How many octets a task may read in one turn, in messages of 512 octets. An endpoint ends its turn before
+/// that.
 const MAX_TURN: usize = 1 << 20;
 
 pub(super) const READ: usize = 0;
@@ -50,7 +51,7 @@ const WRITE: usize = 1;
 const FLUSH: usize = 2;
 const SHUTDOWN: usize = 3;
 
-/// What became of an operation: `None` if it has to wait.
+/// The result of an operation. `None` if it has to wait.
 pub(super) type Done<T> = Option<io::Result<T>>;
 
 impl State {
@@ -161,7 +162,7 @@ impl State {
         Some(Ok(()))
     }
 
-    /// `None` if the operation has to wait.
+    /// Lets an operation happen. `None` if it has to wait first.
     fn pass(&mut self, operation: usize) -> Option<()> {
         self.operations = self.operations.saturating_add(1);
         let waits = self.script.cut.pending;
@@ -170,14 +171,14 @@ impl State {
         (!gate.wanted).then_some(())
     }
 
-    /// The operation was done; the next has to wait again.
+    /// The operation is done, and the next one has to wait again.
     fn close(&mut self, operation: usize) {
         if let Some(gate) = self.gates.get_mut(operation) {
             gate.open = false;
         }
     }
 
-    /// What the peer waits for next.
+    /// What the peer waits for now.
     fn open_hold(&self) -> Option<Hold> {
         let met = |hold: &Hold| {
             self.write_failed || (self.written.len() >= hold.written && (self.shut || !hold.shut))
@@ -185,12 +186,12 @@ impl State {
         self.script.holds.iter().find(|hold| !met(hold)).copied()
     }
 
-    /// Whether nothing comes before the peer gets what it waits for.
+    /// Whether nothing can be read until the peer gets what it waits for.
     pub(super) fn is_held(&self) -> bool {
         self.open_hold().is_some_and(|hold| hold.at <= self.read)
     }
 
-    /// A caller that goes round in circles gets nothing but errors in the end.
+    /// Counts calls. A caller in an endless loop gets only errors in the end.
     fn is_worn_out(&mut self) -> bool {
         let worn_out = self.operations > self.script.input.len().saturating_add(256).saturating_mul(64);
         if worn_out {
@@ -203,7 +204,7 @@ impl State {
         worn_out
     }
 
-    /// The next in turn of `all`.
+    /// The element of `all` whose turn it is.
     pub(super) fn next_of<T: Copy>(&mut self, turn: usize, all: &[T], otherwise: T) -> T {
         let Some(turn) = self.turns.get_mut(turn) else { return otherwise };
         let index = turn.checked_rem(all.len()).unwrap_or(0);

@@ -1,6 +1,6 @@
-//! What polls the futures of an adapter under test.
+//! Polls the futures of an adapter that is tested.
 //
-// Owns: whom a wake-up reaches, and when a future is dropped.
+// Owns: which task is woken, and when a future is dropped.
 // Must not know: what the futures do.
 
 use alloc::boxed::Box;
@@ -15,13 +15,13 @@ use std::task::Wake;
 
 use super::Wire;
 
-/// A task of an adapter under test.
+/// A task of an adapter that is tested.
 pub type Task<'t> = Pin<Box<dyn Future<Output = ()> + 't>>;
 
-/// Polls the tasks to their end: each only when its waker was woken since, unless the script has spurious
-/// wake-ups. Once nobody is awake, what is waited for at the wire happens.
+/// Polls the tasks to their end. Each is polled only if its waker was woken, unless the script has spurious
+/// wake-ups. If no task is awake, the wire does what is waited for.
 ///
-/// If that wakes nobody either, the tasks are dropped, and the [`Report`](super::Report) says why.
+/// If that wakes nobody, the tasks are dropped, and the [`Report`](super::Report) says why.
 pub fn run_tasks(wire: &Wire, tasks: Vec<Task<'_>>) {
     let mut tasks: Vec<_> = tasks.into_iter().map(|task| (Some(task), Arc::new(Woken::default()))).collect();
     for _ in 0..MAX_ROUNDS {
@@ -46,10 +46,10 @@ pub fn run_tasks(wire: &Wire, tasks: Vec<Task<'_>>) {
     wire.fault("polled over and over");
 }
 
-/// More than any case of the suite takes.
+/// More rounds than any case of the suite needs.
 const MAX_ROUNDS: usize = 1 << 20;
 
-/// Polls a task that was woken. Whether it was.
+/// Polls a task if it was woken. Returns whether it was.
 fn poll(wire: &Wire, task: &mut Option<Task<'_>>, woken: &Arc<Woken>, anyway: bool) -> bool {
     if !(woken.take() || anyway) {
         return false;
@@ -64,7 +64,7 @@ fn poll(wire: &Wire, task: &mut Option<Task<'_>>, woken: &Arc<Woken>, anyway: bo
     true
 }
 
-/// Counts wake-ups; a task begins awake.
+/// Counts wake-ups. A task begins as woken.
 #[derive(Default)]
 struct Woken {
     wakes: AtomicUsize,
@@ -76,12 +76,12 @@ impl Woken {
         self.wakes.load(Ordering::Acquire)
     }
 
-    /// Whether it was woken since it was polled last, or never was.
+    /// Whether it was woken since it was last polled. A new task was.
     fn is_awake(&self) -> bool {
         self.seen.load(Ordering::Acquire) != self.count().wrapping_add(1)
     }
 
-    /// The same; from now on it was polled.
+    /// The same, and marks it as polled.
     fn take(&self) -> bool {
         let count = self.count().wrapping_add(1);
         self.seen.swap(count, Ordering::AcqRel) != count
@@ -98,8 +98,8 @@ impl Wake for Woken {
     }
 }
 
-/// Drops a future that has to wait, where the wire's script says so, as `select!` does: `None` then. What
-/// waits again with a new future must find everything where it was.
+/// Drops a waiting future when the script says so, as `select!` does, and then returns `None`. Nothing may be
+/// lost: the next future must go on where it stopped.
 pub fn interrupted<F: Future>(wire: &Wire, future: F) -> Interrupted<'_, F> {
     Interrupted { wire, future: Some(Box::pin(future)) }
 }

@@ -1,6 +1,6 @@
 //! A transport in memory that follows a script.
 //
-// Owns: what was read and written, who waits, and what was done that no transport should see.
+// Owns: what was read and written, who waits, and misuse of the transport.
 // Must not know: the protocol.
 
 use alloc::sync::Arc;
@@ -13,21 +13,21 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::script::Script;
 use super::state::{Done, State, READ};
 
-/// A transport in memory that follows a [`Script`]. Its clones are handles of the same transport.
+/// A transport in memory that follows a [`Script`]. A clone is another handle of the same transport.
 ///
-/// It keeps for each direction the waker of the last poll only, as a socket may, and wakes nobody else.
+/// For each direction it keeps only the waker of the last poll, as a socket may, and wakes nobody else.
 #[derive(Clone)]
 pub struct Wire {
     state: Arc<Mutex<State>>,
 }
 
 impl Wire {
-    /// At the beginning of this script.
+    /// A transport at the beginning of this script.
     pub fn new(script: Script) -> Self {
         Self { state: Arc::new(Mutex::new(State::new(script))) }
     }
 
-    /// What has reached the peer.
+    /// The bytes that the peer has received.
     pub fn written(&self) -> Vec<u8> {
         self.lock().written.clone()
     }
@@ -37,17 +37,17 @@ impl Wire {
         self.lock().shut
     }
 
-    /// What was done to it that no transport should see, each once.
+    /// How the transport was misused. Each kind is listed once.
     pub fn faults(&self) -> Vec<&'static str> {
         self.lock().faults.clone()
     }
 
-    /// Whether no other handle is left: whoever used it has dropped it.
+    /// Whether all other handles were dropped.
     pub fn is_dropped(&self) -> bool {
         Arc::strong_count(&self.state) == 1
     }
 
-    /// As `PollTransport::poll_read`.
+    /// Reads into `buf` like `PollTransport::poll_read`. 0 bytes are the end of the stream.
     ///
     /// # Errors
     ///
@@ -63,7 +63,7 @@ impl Wire {
         }
     }
 
-    /// As `PollTransport::poll_write`.
+    /// Writes some of `buf` like `PollTransport::poll_write`. Returns how many bytes.
     ///
     /// # Errors
     ///
@@ -72,8 +72,7 @@ impl Wire {
         self.poll_out(cx, |state| state.write(buf))
     }
 
-    /// As `PollTransport::poll_flush`. A flush that is done forgets a write that waits, as that of async-net
-    /// does.
+    /// Flushes like `PollTransport::poll_flush`. A complete flush forgets a waiting write, as in async-net.
     ///
     /// # Errors
     ///
@@ -86,7 +85,7 @@ impl Wire {
         flushed
     }
 
-    /// As `PollTransport::poll_shutdown`; it flushes.
+    /// Flushes and ends the writing direction like `PollTransport::poll_shutdown`.
     ///
     /// # Errors
     ///
@@ -105,14 +104,14 @@ impl Wire {
             state.writer = Some(cx.waker().clone());
             return Poll::Pending;
         };
-        // It may be what the peer waits for.
+        // This may be what the peer waits for.
         let reader = if state.is_held() { None } else { state.reader.take() };
         drop(state);
         reader.into_iter().for_each(Waker::wake);
         Poll::Ready(done)
     }
 
-    /// Lets happen what everybody waits for, and wakes who waits for it. Whether anybody was woken.
+    /// Does what is waited for, and wakes those who wait. Returns whether anybody was woken.
     pub(super) fn advance(&self) -> bool {
         let mut state = self.lock();
         state.waits = state.waits.wrapping_add(1);
@@ -134,7 +133,7 @@ impl Wire {
         any
     }
 
-    /// Whether a future that waits now is to be dropped.
+    /// Whether a future that waits now should be dropped.
     pub(super) fn interrupts(&self) -> bool {
         let state = &mut *self.lock();
         let turn = state.waits.wrapping_add(1);
@@ -142,13 +141,13 @@ impl Wire {
         due && core::mem::replace(&mut state.interrupted, turn) != turn
     }
 
-    /// A task is polled.
+    /// Notes that a task is polled.
     pub(super) fn begin_turn(&self) {
         let state = &mut *self.lock();
         (state.turn, state.in_task) = (0, true);
     }
 
-    /// Nobody is left who would wake a task: why.
+    /// Notes why no task can be woken any more.
     pub(super) fn stuck(&self) {
         let state = &mut *self.lock();
         state.fault(if state.is_held() {
@@ -158,12 +157,12 @@ impl Wire {
         });
     }
 
-    /// Whether tasks are polled although nothing woke them.
+    /// Whether tasks are also polled without being woken.
     pub(super) fn is_spurious(&self) -> bool {
         self.lock().script.cut.spurious
     }
 
-    /// Notes what no transport should see.
+    /// Notes a misuse of the transport.
     pub(super) fn fault(&self, what: &'static str) {
         self.lock().fault(what);
     }
@@ -172,7 +171,7 @@ impl Wire {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What a blocking caller gets for an operation that has to wait: it has waited, and may call again.
+    /// The result for a blocking caller if the operation has to wait: it has waited, and may call again.
     fn block<T>(&self, operation: impl FnOnce(&mut State) -> Done<T>) -> io::Result<T> {
         let mut state = self.lock();
         let done = operation(&mut state);
@@ -185,8 +184,9 @@ impl Wire {
         })
     }
 
-    /// As [`blocking::BlockingTransport::shutdown_write`](crate::adapter::blocking::BlockingTransport::shutdown_write); what was not
-    /// flushed before is lost.
+    /// Ends the writing direction like
+    /// [`blocking::BlockingTransport::shutdown_write`](crate::adapter::blocking::BlockingTransport::shutdown_write).
+    /// What was not flushed before is lost.
     ///
     /// # Errors
     ///
