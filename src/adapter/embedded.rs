@@ -1,10 +1,10 @@
-//! The adapters `embedded_io` and `embedded_io_async`, which differ only in `async` and `.await`.
+//! The adapters `embedded_io` and `embedded_io_async`. They differ only in `async` and `.await`.
 //
 // Owns: the source of both, as macros.
-// Must not know: which of the two it becomes.
+// Must not know: which of the two it is used for.
 
-// A macro, because no other means of the language makes a function `async` in one place and not in another. What
-// differs is given as arguments:
+// These are macros, because nothing else in the language makes a function `async` in one place and not in
+// another. The arguments are the differences:
 //
 //     socket!([] [] [] embedded_io);
 //     socket!([async] [.await] ["\n# Cancel safety\n"] embedded_io_async);
@@ -15,9 +15,10 @@
 //    Both are left out where nothing is given: a function that blocks cannot be dropped half-way.
 // 4. `$io` is the crate with the traits `Read` and `Write`.
 //
-// The module that a macro is used in has a `yield_now` of its own: how other tasks have their turn.
+// The module that uses a macro has its own `yield_now`, which lets other tasks run.
 //
-// Neither rustfmt nor all lints of clippy look into a macro. For panics a test does, in tests/house/layering.rs.
+// rustfmt and some lints of clippy do not look into macros. A test in tests/house/layering.rs looks for panics
+// there.
 
 #[cfg(feature = "handshake")]
 mod opening;

@@ -1,7 +1,7 @@
-//! What the adapters without an allocator share: a [`Connection`](crate::Connection) in buffers that the
-//! caller lends.
+//! The engine for adapters without an allocator: a [`Connection`](crate::Connection) in buffers that the caller
+//! lends.
 //
-// Owns: buffers, options, errors, and what is done next.
+// Owns: buffers, options, errors, and the order of the work.
 // Must not know: any one transport.
 
 mod driver;
@@ -26,18 +26,18 @@ use crate::MAX_CONTROL_FRAME_LEN;
 
 /// The buffers of one connection.
 ///
-/// Any size works: payload passes through both in pieces. A read buffer as large as a common message saves
-/// joining it; a write buffer as large as a common frame saves writes.
+/// Any length works, because payload passes through both in pieces. If the read buffer holds a usual message,
+/// messages need not be joined. If the write buffer holds a usual frame, fewer writes are needed.
 pub struct Buffers<'b> {
     pub(super) read: FixedReadBuffer<'b>,
     pub(super) write: &'b mut [u8],
 }
 
 impl<'b> Buffers<'b> {
-    /// The smallest write buffer: one control frame, and the answers to most opening handshakes.
+    /// The shortest write buffer: it holds one control frame, and the answers to most opening handshakes.
     pub const MIN_WRITE: usize = MAX_CONTROL_FRAME_LEN;
 
-    /// Lends these two.
+    /// Lends these two buffers.
     ///
     /// # Errors
     ///
@@ -52,7 +52,8 @@ impl<'b> Buffers<'b> {
         Ok(Self { read: FixedReadBuffer { bytes: read, start: 0, end: 0 }, write })
     }
 
-    /// Where the first `count` bytes of the read buffer were received already, after an opening handshake.
+    /// Says that the first `count` bytes of the read buffer were received already, after an opening handshake
+    /// that was done elsewhere.
     #[must_use]
     pub fn with_received(mut self, count: usize) -> Self {
         self.read.filled(count);
@@ -68,19 +69,19 @@ pub(super) struct FixedReadBuffer<'b> {
 }
 
 impl FixedReadBuffer<'_> {
-    /// What was received and not consumed.
+    /// The bytes that were received and not consumed.
     #[cfg(feature = "handshake")]
     pub(super) fn unread(&self) -> &[u8] {
         self.bytes.get(self.start..self.end).unwrap_or(&[])
     }
 
-    /// The first `count` bytes of it were consumed.
+    /// Consumes the first `count` bytes.
     #[cfg(feature = "handshake")]
     pub(super) fn consume(&mut self, count: usize) {
         self.start = self.start.saturating_add(count).min(self.end);
     }
 
-    /// Lets `take` consume of it.
+    /// Lets `take` consume some of the bytes.
     pub(super) fn take<'a, T>(&'a mut self, take: impl FnOnce(&mut Input<'a>) -> T) -> T {
         let mut input = Input::new(self.bytes.get_mut(self.start..self.end).unwrap_or(&mut []));
         let taken = take(&mut input);
@@ -88,12 +89,12 @@ impl FixedReadBuffer<'_> {
         taken
     }
 
-    /// Space to read into. Everything was consumed by then.
+    /// Space to read into. All bytes must have been consumed.
     pub(super) fn space(&mut self) -> &mut [u8] {
         self.bytes
     }
 
-    /// `count` bytes were read.
+    /// Notes that `count` bytes were read.
     pub(super) fn filled(&mut self, count: usize) {
         self.start = 0;
         self.end = count.min(self.bytes.len());

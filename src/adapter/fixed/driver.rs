@@ -1,4 +1,4 @@
-//! A connection with its two buffers, still without a transport: what both adapters drive.
+//! A connection with its two buffers, without a transport. Both embedded adapters drive it.
 //
 // Owns: the order of reading, writing and ending.
 // Must not know: any transport, or whether it blocks.
@@ -20,18 +20,18 @@ use crate::reader::{Next, Reader};
 use crate::role::Role;
 use crate::time::{Timestamp, Wake};
 
-/// What an adapter does next.
+/// What an adapter must do next.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::adapter) enum DriverAction {
-    /// This is ready: take it through [`Driver::split_mut`], at once.
+    /// This is ready. Take it at once, through [`Driver::split_mut`].
     Take(DriverReady),
-    /// Write [`Driver::output`] and report it with [`Driver::written`].
+    /// Write [`Driver::output`], and report the result to [`Driver::written`].
     Write,
-    /// Flush and report it with [`Driver::flushed`].
+    /// Flush, and report the result to [`Driver::flushed`].
     Flush,
-    /// Read into [`Driver::space`] and report it with [`Driver::received`].
+    /// Read into [`Driver::space`], and report the result to [`Driver::received`].
     Read,
-    /// There is more to do, but other tasks should have their turn.
+    /// Let other tasks run, then go on: there is more to do.
     #[cfg(feature = "embedded-io-async")]
     Yield,
     /// Nothing is left to do.
@@ -41,27 +41,27 @@ pub(in crate::adapter) enum DriverAction {
 /// What is ready to be taken.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::adapter) enum DriverReady {
-    /// It stands in the read buffer.
+    /// In the read buffer.
     Next(Next),
-    /// A message was joined.
+    /// A message in the assembler.
     Joined(MessageKind),
 }
 
 /// A [`Connection`] with its buffers.
 ///
-/// Everything that one read brought is handed out before anything is written, and everything is written
-/// before the next wait for input.
+/// Everything that one read brought is reported before anything is written, and everything is written before
+/// the next wait for input.
 pub(in crate::adapter) struct Driver<'b, R> {
     connection: Connection<R>,
     read_buffer: FixedReadBuffer<'b>,
     write_queue: FixedWriteQueue<'b>,
-    /// Whether pieces of the message in progress were taken.
+    /// Whether pieces of the current message were taken.
     in_pieces: bool,
-    /// To be reported once the peer was told.
+    /// A failure that is reported once the peer was told.
     failure: Option<ProtocolError>,
-    /// Whether output was offered to the transport, which has not said what it took.
+    /// Whether output was given to the transport, and the result is not known yet.
     offered: bool,
-    /// What is left of this connection's turn.
+    /// What this connection may still do in this turn.
     #[cfg(feature = "embedded-io-async")]
     turn: Turn,
 }
@@ -89,7 +89,7 @@ impl<'b, R: Role> Driver<'b, R> {
         }
     }
 
-    /// What to do next towards an event.
+    /// What to do next to get an event.
     pub(in crate::adapter) fn poll<E>(&mut self) -> Result<DriverAction, Error<E>> {
         match self.receive() {
             Some(next) => Ok(DriverAction::Take(DriverReady::Next(next))),
@@ -97,7 +97,7 @@ impl<'b, R: Role> Driver<'b, R> {
         }
     }
 
-    /// What to do next towards a whole message, which is joined in `assembler` if it must be.
+    /// What to do next to get a whole message. It is joined in `assembler` if necessary.
     pub(in crate::adapter) fn poll_message<E>(
         &mut self,
         assembler: &mut SliceAssembler<'_>,
@@ -116,7 +116,7 @@ impl<'b, R: Role> Driver<'b, R> {
         self.act()
     }
 
-    /// The two directions, so that an answer can be sent while what was received is still borrowed.
+    /// The two directions. An answer can be sent while the received data is still borrowed.
     pub(in crate::adapter) fn split_mut(&mut self) -> (FixedInbound<'_, 'b>, FixedOutbound<'_, 'b, R>) {
         let (reader, send_half) = self.connection.halves_mut();
         (
@@ -130,7 +130,7 @@ impl<'b, R: Role> Driver<'b, R> {
         self.write_queue.bytes()
     }
 
-    /// What writing them came to. A peer that does not read any more may have said why.
+    /// Takes the result of writing. If the peer does not read any more, it may have told why, so keep reading.
     pub(in crate::adapter) fn written<E: embedded_io::Error>(
         &mut self,
         result: Result<usize, E>,
@@ -143,7 +143,7 @@ impl<'b, R: Role> Driver<'b, R> {
         self.write_queue.unless_lost(result)
     }
 
-    /// What flushing came to.
+    /// Takes the result of flushing.
     pub(in crate::adapter) fn flushed<E: embedded_io::Error>(
         &mut self,
         result: Result<(), E>,
@@ -157,7 +157,7 @@ impl<'b, R: Role> Driver<'b, R> {
         self.read_buffer.space()
     }
 
-    /// What reading came to.
+    /// Takes the result of reading.
     pub(in crate::adapter) fn received<E: embedded_io::Error>(
         &mut self,
         result: Result<usize, E>,
@@ -165,7 +165,7 @@ impl<'b, R: Role> Driver<'b, R> {
         match result {
             Ok(0) => {
                 if let Err(error) = self.connection.eof() {
-                    // Whoever ends without a Close hears nothing more.
+                    // The peer has ended without a Close, so it will not read any more.
                     self.write_queue.end();
                     self.failure.get_or_insert(error);
                 }
@@ -181,7 +181,7 @@ impl<'b, R: Role> Driver<'b, R> {
             Err(error) if error.kind() == ErrorKind::Interrupted => Ok(()),
             Err(error) if error.kind() == ErrorKind::TimedOut => Err(Error::Io(error)),
             Err(error) => {
-                // This very error is the report.
+                // `eof` returns the error that is being reported.
                 let _ = self.connection.eof();
                 self.write_queue.end();
                 match self.closed() {
@@ -192,7 +192,7 @@ impl<'b, R: Role> Driver<'b, R> {
         }
     }
 
-    /// When to tell the time, if nothing else happens before.
+    /// When to call `handle_timeout`, unless something else happens first.
     pub(in crate::adapter) fn poll_timeout(&self) -> Wake {
         self.connection.poll_timeout_with(self.progress())
     }
@@ -207,13 +207,13 @@ impl<'b, R: Role> Driver<'b, R> {
         }
     }
 
-    /// Tells the time; [`poll`](Self::poll) reports in its turn if a deadline has failed the connection.
+    /// Passes the time. If a timer has failed the connection, the next [`poll`](Self::poll) reports that.
     pub(in crate::adapter) fn handle_timeout(&mut self, now: Timestamp) {
         if let Err(error) = self.connection.handle_timeout_with(now, self.progress()) {
             self.failure.get_or_insert(error);
         }
         if self.connection.halves_mut().1.gave_up() {
-            self.write_queue.end(); // waiting any longer is what the deadline forbids
+            self.write_queue.end(); // do not wait for the peer any longer
         }
     }
 
@@ -223,10 +223,10 @@ impl<'b, R: Role> Driver<'b, R> {
         self.failure = None;
     }
 
-    /// How the connection ended: `None` until it did.
+    /// How the connection ended. `None` before that.
     pub(in crate::adapter) fn closed(&self) -> Option<Closed> {
         let mut closed = self.connection.closed()?;
-        // A Close is the last that is written: where anything was not, neither was it.
+        // A Close is written last, so if anything was not written, the Close was not.
         closed.clean &= !self.write_queue.is_cut_off();
         Some(closed)
     }
@@ -235,26 +235,26 @@ impl<'b, R: Role> Driver<'b, R> {
         &self.connection
     }
 
-    /// Works through what was read until something is to be reported, or nothing is left.
+    /// Works through what was read, until something is to be reported or nothing is left.
     fn receive(&mut self) -> Option<Next> {
         loop {
             let (inbound, mut outbound) = self.split_mut();
             let mailbox = outbound.send_half.writer.mailbox();
             let next = inbound.read_buffer.take(|input| inbound.reader.advance(input, mailbox));
             match next {
-                // Once: nothing but swallowing follows.
+                // The error is returned once. Everything that follows is discarded.
                 Err(error) => {
                     outbound.failed(error);
                     continue;
                 }
                 Ok(Some(Next::Close(code))) => outbound.send_half.close_came(code),
-                // Each Ping of one read gets its Pong, while there is room (section 5.5.2). Without a masking
-                // key it stays owed.
+                // Answer each Ping of one read with its own Pong while there is room (section 5.5.2). Without a
+                // masking key it stays owed.
                 Ok(Some(Next::Ping)) => {
                     let _ = outbound.queue_owed();
                 }
                 Ok(None) if inbound.reader.has_swallowed_enough() => {
-                    // Whatever else comes means nothing: the transport is to be dropped.
+                    // Whatever else is received has no meaning: the transport must be dropped.
                     outbound.send_half.give_up();
                     outbound.write_queue.end();
                 }
@@ -268,14 +268,14 @@ impl<'b, R: Role> Driver<'b, R> {
         }
     }
 
-    /// Takes a piece; the kind of the message that is whole by it.
+    /// Joins a piece. Returns the kind of the message if it is complete.
     fn join(&mut self, assembler: &mut SliceAssembler<'_>) -> Option<MessageKind> {
         let (inbound, mut outbound) = self.split_mut();
         let FixedInbound { reader, read_buffer, in_pieces } = inbound;
         let mailbox = outbound.send_half.writer.mailbox();
         let joined = read_buffer.take(|input| reader.take_data(input, mailbox)).and_then(|data| {
             if *in_pieces {
-                // The rest of a message whose beginning was taken is passed over.
+                // A piece of this message was taken before, so its remainder is skipped.
                 *in_pieces = !data.is_last();
                 return Ok(None);
             }
@@ -288,11 +288,11 @@ impl<'b, R: Role> Driver<'b, R> {
         })
     }
 
-    /// What to do where nothing is ready.
+    /// What to do if nothing is ready.
     fn act<E>(&mut self) -> Result<DriverAction, Error<E>> {
         let stuck = self.connection.wants_transmit() && self.connection.writer().frame_remaining() > 0;
         if stuck && self.connection.transport() != TransportAction::Open {
-            // Nobody will complete the frame that the last word waits for.
+            // Nobody will complete the frame that the Close waits for.
             self.write_queue.end();
             self.connection.abort();
         }
@@ -303,7 +303,7 @@ impl<'b, R: Role> Driver<'b, R> {
             }
             Ok(Some(Pending::Flush)) => return Ok(DriverAction::Flush),
             Ok(None) => {}
-            // A failure is the better report.
+            // If there is a failure, report that one instead.
             Err(error) if self.failure.is_none() => return Err(error.into()),
             Err(_) => {}
         }
@@ -317,7 +317,7 @@ impl<'b, R: Role> Driver<'b, R> {
                 DriverAction::Yield
             }
             TransportAction::Open | TransportAction::AwaitEof => DriverAction::Read,
-            // The caller ends the transport: its traits know no way to end one direction.
+            // The caller must close the transport: these traits cannot end one direction.
             TransportAction::ShutdownWrite | TransportAction::Close => {
                 self.connection.abort();
                 self.write_queue.end();
@@ -327,7 +327,7 @@ impl<'b, R: Role> Driver<'b, R> {
     }
 }
 
-/// The receiving direction of a [`Driver`], to take what its `poll` announced.
+/// The receiving direction of a [`Driver`], to take what its `poll` has reported as ready.
 pub(in crate::adapter) struct FixedInbound<'e, 'b> {
     reader: &'e mut Reader,
     read_buffer: &'e mut FixedReadBuffer<'b>,
@@ -335,7 +335,7 @@ pub(in crate::adapter) struct FixedInbound<'e, 'b> {
 }
 
 impl<'e> FixedInbound<'e, '_> {
-    /// The event that was announced.
+    /// The event that is ready.
     pub(in crate::adapter) fn event<R: Role>(
         self,
         ready: DriverReady,
@@ -357,7 +357,7 @@ impl<'e> FixedInbound<'e, '_> {
         })
     }
 
-    /// The message that was announced.
+    /// The message that is ready.
     pub(in crate::adapter) fn message<R: Role>(
         self,
         ready: DriverReady,

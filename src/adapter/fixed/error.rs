@@ -1,6 +1,6 @@
-//! What can go wrong on a transport of which only its own error type is known.
+//! Errors on a transport of which only its own error type is known.
 //
-// Owns: the sum of the errors below.
+// Owns: one error type for all that can fail below.
 // Must not know: any one transport.
 
 use core::fmt;
@@ -9,22 +9,22 @@ use crate::error::{ProtocolError, SendError};
 #[cfg(feature = "handshake")]
 use crate::handshake::{ComposeError, HandshakeError};
 
-/// Why an operation on a WebSocket failed; `E` is the transport's own error.
+/// Why an operation on a WebSocket failed. `E` is the transport's own error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error<E> {
-    /// The peer broke the protocol, a limit or a deadline, or vanished; it was told why where that was
-    /// possible.
+    /// The peer broke the protocol or a limit, a timer ran out, or the peer is gone. It was told why, if that
+    /// was possible.
     Protocol(ProtocolError),
-    /// The connection does not allow what was to be sent, or there is no masking key to be had.
+    /// What should be sent is not allowed now, or no masking key could be drawn.
     Send(SendError),
     /// The opening handshake failed.
     #[cfg(feature = "handshake")]
     Opening(OpeningError),
-    /// The transport failed. After a time-out the connection can still be used; the documentation of the
-    /// adapter says how.
+    /// The transport failed. After a time-out the connection can still be used; the adapter's documentation
+    /// says how.
     Io(E),
-    /// The transport took nothing of what was to be written, against the contract of its trait.
+    /// The transport has accepted 0 bytes of a write, which its trait forbids.
     WriteZero,
 }
 
@@ -43,7 +43,7 @@ impl<E: fmt::Display> fmt::Display for Error<E> {
 
 impl<E: core::error::Error + 'static> core::error::Error for Error<E> {
     fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
-        // The text is that of what lies below, so the chain goes on behind that.
+        // The text is that of the inner error, so `source` skips it.
         match self {
             Self::Protocol(error) => error.source(),
             Self::Send(error) => error.source(),
@@ -74,22 +74,22 @@ impl<E> From<OpeningError> for Error<E> {
     }
 }
 
-/// Why an opening handshake failed, beyond the transport.
+/// Why an opening handshake failed, apart from the transport.
 #[cfg(feature = "handshake")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OpeningError {
-    /// The peer broke a rule; a client was told by a status.
+    /// The peer broke a rule. A client was told with a status.
     Handshake(HandshakeError),
-    /// The application refused the request, and the client was told by this status.
+    /// The application refused the request. The client was told with this status.
     Refused(u16),
-    /// A plain HTTP request came, and was answered with 426.
+    /// A plain HTTP request was received, and answered with 426.
     NotWebSocket,
-    /// The server answered otherwise, with this status.
+    /// The server answered with this status instead of 101.
     Rejected(u16),
-    /// Our own options would make an invalid head, or one that the write buffer does not hold.
+    /// Our own options would make an invalid head, or one that is too long for the write buffer.
     Compose(ComposeError),
-    /// There is no nonce to be had.
+    /// No nonce could be drawn.
     Entropy,
 }
 

@@ -1,4 +1,4 @@
-//! The opening handshake in buffers that the caller lends: what both adapters share of it.
+//! The opening handshake in buffers that the caller lends. Both embedded adapters use it.
 //
 // Owns: options, and turning received bytes into an answer to write.
 // Must not know: any transport.
@@ -22,10 +22,10 @@ use crate::tolerance::Tolerances;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Settings {
-    /// Limits and timers of the connection. The adapters have no clock: timers run where the caller passes
-    /// the time on.
+    /// Limits and timers of the connection. The adapters have no clock: timers only run if the caller passes
+    /// the time.
     pub config: Config,
-    /// Bounds on the head of the opening handshake, besides the storage that is lent for it.
+    /// Limits for the head of the opening handshake, besides the length of its storage.
     pub head_limits: HeadLimits,
 }
 
@@ -33,28 +33,28 @@ impl Settings {
     /// The defaults.
     pub const DEFAULT: Self = Self { config: Config::new(), head_limits: HeadLimits::DEFAULT };
 
-    /// With other limits and timers.
+    /// Sets limits and timers together.
     #[must_use]
     pub const fn with_config(mut self, config: Config) -> Self {
         self.config = config;
         self
     }
 
-    /// With other limits.
+    /// Sets the limits.
     #[must_use]
     pub const fn with_limits(mut self, limits: Limits) -> Self {
         self.config.limits = limits;
         self
     }
 
-    /// With timers, for callers that pass the time on.
+    /// Sets the timers. They only run if the caller passes the time.
     #[must_use]
     pub const fn with_timeouts(mut self, timeouts: Timeouts) -> Self {
         self.config.timeouts = timeouts;
         self
     }
 
-    /// With other departures from the RFCs that are put up with, in heads and in frames.
+    /// Sets which deviations from the RFCs are tolerated, in heads and in frames.
     #[must_use]
     pub const fn with_tolerances(mut self, tolerances: Tolerances) -> Self {
         self.head_limits.tolerances = tolerances;
@@ -62,7 +62,7 @@ impl Settings {
         self
     }
 
-    /// With other bounds on heads.
+    /// Sets the limits for heads.
     #[must_use]
     pub const fn with_head_limits(mut self, limits: HeadLimits) -> Self {
         self.head_limits = limits;
@@ -72,13 +72,14 @@ impl Settings {
 
 /// How a server answers requests to open a WebSocket.
 ///
-/// Printed for debugging, it does not show the values of header fields.
+/// `Debug` does not show the values of header fields.
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct ServerOptions<'o> {
-    /// Which web pages may connect: a choice without a default.
+    /// Which web pages may connect. There is no default.
     pub origin: OriginPolicy<'o>,
-    /// The subprotocols that are spoken. The first of the client's list that is among them is chosen.
+    /// The subprotocols that the server supports. The first one in the client's list that is among them is
+    /// chosen.
     pub subprotocols: &'o [&'o str],
     /// Header fields to add to the answer.
     pub fields: &'o [(&'o str, &'o str)],
@@ -87,26 +88,26 @@ pub struct ServerOptions<'o> {
 }
 
 impl<'o> ServerOptions<'o> {
-    /// With this origin policy and the defaults.
+    /// Options with this origin policy, and defaults.
     pub const fn new(origin: OriginPolicy<'o>) -> Self {
         Self { origin, subprotocols: &[], fields: &[], settings: Settings::DEFAULT }
     }
 
-    /// With these subprotocols.
+    /// Sets the subprotocols.
     #[must_use]
     pub const fn with_subprotocols(mut self, names: &'o [&'o str]) -> Self {
         self.subprotocols = names;
         self
     }
 
-    /// With header fields to add to the answer.
+    /// Sets header fields to add to the answer.
     #[must_use]
     pub const fn with_fields(mut self, fields: &'o [(&'o str, &'o str)]) -> Self {
         self.fields = fields;
         self
     }
 
-    /// With other settings.
+    /// Sets limits and timers.
     #[must_use]
     pub const fn with_settings(mut self, settings: Settings) -> Self {
         self.settings = settings;
@@ -116,19 +117,19 @@ impl<'o> ServerOptions<'o> {
 
 /// What an application adds to the answer that opens a WebSocket, after it has seen the request.
 ///
-/// `()` is the answer that adds nothing, so that a decision may be `Ok(())`. What is invalid here is our mistake:
-/// the client gets a 500, and the handshake ends with [`OpeningError::Compose`].
+/// `()` adds nothing, so a decision may be `Ok(())`. If something here is invalid, the client gets a 500, and
+/// the handshake ends with [`OpeningError::Compose`].
 #[derive(Clone, Copy, Default)]
 pub struct Answer<'a> {
-    /// None: those of the options.
+    /// `None`: use those of the options.
     fields: Option<&'a [(&'a str, &'a str)]>,
     subprotocol: SubprotocolChoice<'a>,
 }
 
-/// Which subprotocol is spoken.
+/// How the subprotocol is chosen.
 #[derive(Clone, Copy, Debug, Default)]
 enum SubprotocolChoice<'a> {
-    /// The one that the options choose.
+    /// By the options.
     #[default]
     OfOptions,
     None,
@@ -136,27 +137,27 @@ enum SubprotocolChoice<'a> {
 }
 
 impl<'a> Answer<'a> {
-    /// As the options say.
+    /// An answer as the options say.
     pub const fn new() -> Self {
         Self { fields: None, subprotocol: SubprotocolChoice::OfOptions }
     }
 
-    /// With these header fields, such as `Set-Cookie`, in place of those of the options.
+    /// Sets these header fields, such as `Set-Cookie`, instead of those of the options.
     #[must_use]
     pub const fn with_fields(mut self, fields: &'a [(&'a str, &'a str)]) -> Self {
         self.fields = Some(fields);
         self
     }
 
-    /// With this subprotocol, which must be one that the client offers, whatever the options say.
-    /// [`Negotiated::subprotocol`] is then its place in the client's list.
+    /// Chooses this subprotocol, whatever the options say. The client must offer it.
+    /// [`Negotiated::subprotocol`] is then its index in the client's list.
     #[must_use]
     pub const fn with_subprotocol(mut self, name: &'a str) -> Self {
         self.subprotocol = SubprotocolChoice::This(name);
         self
     }
 
-    /// Without a subprotocol, whatever the options say.
+    /// Chooses no subprotocol, whatever the options say.
     #[must_use]
     pub const fn without_subprotocol(mut self) -> Self {
         self.subprotocol = SubprotocolChoice::None;
@@ -172,7 +173,7 @@ impl From<()> for Answer<'_> {
 
 impl fmt::Debug for Answer<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Values may be credentials.
+        // The values may be credentials.
         f.debug_struct("Answer")
             .field("fields", &self.fields.map(<[_]>::len))
             .field("chooses_subprotocol", &!matches!(self.subprotocol, SubprotocolChoice::OfOptions))
@@ -180,22 +181,22 @@ impl fmt::Debug for Answer<'_> {
     }
 }
 
-/// What an adapter does next.
+/// What an adapter must do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::adapter) enum OpeningStep {
-    /// Read into [`Opening::space`] and report it with [`Opening::received`].
+    /// Read into [`Opening::space`], and report the result to [`Opening::received`].
     Read,
     /// Give what was read to [`Opening::serve`] or [`Opening::ask`].
     Judge,
-    /// Write [`Opening::output`] and report it with [`Opening::written`].
+    /// Write [`Opening::output`], and report the result to [`Opening::written`].
     Write,
-    /// Flush and report it with [`Opening::flushed`].
+    /// Flush, and report the result to [`Opening::flushed`].
     Flush,
-    /// [`Opening::open`] has the result.
+    /// Take the result from [`Opening::open`].
     Done,
 }
 
-/// An opening handshake of either side with its two buffers.
+/// An opening handshake of either side, with its two buffers.
 #[derive(Debug)]
 pub(in crate::adapter) struct Opening<'b> {
     read_buffer: FixedReadBuffer<'b>,
@@ -204,12 +205,12 @@ pub(in crate::adapter) struct Opening<'b> {
 }
 
 impl<'b> Opening<'b> {
-    /// At the first byte.
+    /// A handshake before its first byte.
     pub(in crate::adapter) fn new(buffers: Buffers<'b>) -> Self {
         Self { read_buffer: buffers.read, write_queue: FixedWriteQueue::new(buffers.write), outcome: None }
     }
 
-    /// What to do next. An answer is written before its outcome counts.
+    /// What to do next. An answer is written before its result is reported.
     pub(in crate::adapter) fn step(&self) -> OpeningStep {
         match (self.write_queue.pending(), self.outcome) {
             (Some(Pending::Write), _) => OpeningStep::Write,
@@ -243,14 +244,14 @@ impl<'b> Opening<'b> {
         self.outcome = Some(Err(match written {
             Ok(_) => error,
             Err(error) => {
-                // The smallest write buffer holds this one.
+                // The shortest write buffer holds this answer.
                 let _ = Reject::new(500).and_then(|reject| self.write_queue.fill(|out| reject.write(out)));
                 error.into()
             }
         }));
     }
 
-    /// Queues the request of a client's handshake.
+    /// Queues the request of a client.
     pub(in crate::adapter) fn request(
         &mut self,
         handshake: &client::Handshake<'_>,
@@ -280,7 +281,7 @@ impl<'b> Opening<'b> {
         self.read_buffer.space()
     }
 
-    /// What reading came to.
+    /// Takes the result of reading.
     pub(in crate::adapter) fn received<E: embedded_io::Error>(
         &mut self,
         result: Result<usize, E>,
@@ -301,7 +302,7 @@ impl<'b> Opening<'b> {
         self.write_queue.bytes()
     }
 
-    /// What writing them came to.
+    /// Takes the result of writing.
     pub(in crate::adapter) fn written<E: embedded_io::Error>(
         &mut self,
         result: Result<usize, E>,
@@ -309,7 +310,7 @@ impl<'b> Opening<'b> {
         self.write_queue.written(result)
     }
 
-    /// What flushing came to.
+    /// Takes the result of flushing.
     pub(in crate::adapter) fn flushed<E: embedded_io::Error>(
         &mut self,
         result: Result<(), E>,
@@ -317,7 +318,7 @@ impl<'b> Opening<'b> {
         self.write_queue.flushed(result)
     }
 
-    /// The connection that was opened. What came after the head is its first input.
+    /// The open connection. Bytes that followed the head are its first input.
     pub(in crate::adapter) fn open<R: Role>(
         self,
         role: R,
@@ -328,7 +329,7 @@ impl<'b> Opening<'b> {
     }
 }
 
-/// Queues the answer that opens the WebSocket, or tells why not and by which answer.
+/// Queues the answer that opens the WebSocket. Or returns the error, and the answer that tells the client.
 fn answer<'r>(
     request: &Request<'_>,
     options: &ServerOptions<'_>,
@@ -353,13 +354,13 @@ fn answer<'r>(
     });
     match written {
         Ok(_) => Ok(session),
-        // Our own options are at fault.
+        // Our own options are invalid.
         Err(error) => Err((error.into(), Reject::new(500).ok())),
     }
 }
 
-/// What ends a client's handshake before its head is whole: this error, unless the server's refusal is known by
-/// then.
+/// The error for a client whose handshake ends before the head is complete: `error`, or the server's refusal if
+/// its status is known.
 pub(in crate::adapter) fn cut_off<E>(handshake: &client::Handshake<'_>, error: Error<E>) -> Error<E> {
     match handshake.rejected() {
         Some(rejected) => OpeningError::Rejected(rejected.status()).into(),
@@ -367,14 +368,14 @@ pub(in crate::adapter) fn cut_off<E>(handshake: &client::Handshake<'_>, error: E
     }
 }
 
-/// A nonce of this entropy.
+/// Draws a nonce from `entropy`.
 pub(in crate::adapter) fn nonce(entropy: &mut impl Entropy) -> Result<[u8; 16], OpeningError> {
     let mut nonce = [0; 16];
     entropy.fill(&mut nonce).map_err(|_| OpeningError::Entropy)?;
     Ok(nonce)
 }
 
-/// A client's handshake for this request.
+/// The client's handshake for this request.
 pub(in crate::adapter) fn client_handshake<'c>(
     request: ClientRequest<'c>,
     nonce: [u8; 16],

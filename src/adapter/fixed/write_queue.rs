@@ -1,6 +1,6 @@
-//! The sending direction in a buffer that the caller lends.
+//! The sending direction, in a buffer that the caller lends.
 //
-// Owns: what waits to be written, and the order of replies and frames in it.
+// Owns: what waits to be written, and the order of replies and frames.
 // Must not know: what is received.
 
 use embedded_io::ErrorKind;
@@ -13,14 +13,14 @@ use crate::payload::{ControlPayload, Payload};
 use crate::role::Role;
 use crate::send_half::SendHalf;
 
-/// The write buffer, and which part of it waits for the transport.
+/// The write buffer, and which part of it waits to be written.
 pub(in crate::adapter) struct FixedWriteQueue<'b> {
     bytes: &'b mut [u8],
     start: usize,
     end: usize,
     unflushed: bool,
     ended: bool,
-    /// Whether what waited was dropped at the end.
+    /// Whether bytes that waited were dropped at the end.
     dropped: bool,
 }
 
@@ -29,7 +29,7 @@ impl<'b> FixedWriteQueue<'b> {
         Self { bytes, start: 0, end: 0, unflushed: false, ended: false, dropped: false }
     }
 
-    /// What waits.
+    /// The bytes that wait.
     pub(in crate::adapter) fn bytes(&self) -> &[u8] {
         self.bytes.get(self.start..self.end).unwrap_or(&[])
     }
@@ -38,7 +38,7 @@ impl<'b> FixedWriteQueue<'b> {
         self.start >= self.end
     }
 
-    /// Whether anything can still be written.
+    /// Fails if nothing can be written any more.
     fn check(&self) -> Result<(), SendError> {
         if self.ended {
             return Err(SendError::Closed);
@@ -46,7 +46,7 @@ impl<'b> FixedWriteQueue<'b> {
         Ok(())
     }
 
-    /// What the transport needs next, if it needs anything.
+    /// What the transport must do next. `None` if nothing waits.
     pub(super) fn pending(&self) -> Option<Pending> {
         if self.ended {
             None
@@ -59,7 +59,8 @@ impl<'b> FixedWriteQueue<'b> {
         }
     }
 
-    /// Lets `write` write behind what waits, and answers with what it does.
+    /// Calls `write` with the space after the bytes that wait. It returns how many bytes it wrote, which is the
+    /// result.
     pub(super) fn fill<E>(&mut self, write: impl FnOnce(&mut [u8]) -> Result<usize, E>) -> Result<usize, E> {
         if self.is_empty() {
             self.start = 0;
@@ -70,7 +71,7 @@ impl<'b> FixedWriteQueue<'b> {
         Ok(written)
     }
 
-    /// Nothing more can be written.
+    /// Notes that nothing can be written any more.
     pub(super) fn end(&mut self) {
         self.dropped |= !self.ended && (!self.is_empty() || self.unflushed);
         self.ended = true;
@@ -78,12 +79,12 @@ impl<'b> FixedWriteQueue<'b> {
         self.end = 0;
     }
 
-    /// Whether the end came before everything was written.
+    /// Whether bytes were dropped at the end.
     pub(super) fn is_cut_off(&self) -> bool {
         self.ended && (self.dropped || !self.is_empty())
     }
 
-    /// What writing [`bytes`](Self::bytes) came to.
+    /// Takes the result of writing [`bytes`](Self::bytes).
     pub(super) fn written<E: embedded_io::Error>(
         &mut self,
         result: Result<usize, E>,
@@ -100,7 +101,7 @@ impl<'b> FixedWriteQueue<'b> {
         }
     }
 
-    /// What flushing came to.
+    /// Takes the result of flushing.
     pub(super) fn flushed<E: embedded_io::Error>(&mut self, result: Result<(), E>) -> Result<(), Error<E>> {
         match result {
             Ok(()) => {
@@ -112,7 +113,7 @@ impl<'b> FixedWriteQueue<'b> {
         }
     }
 
-    /// What is left of an error in writing: one that can be tried again. Others end the writing direction.
+    /// Returns only errors after which writing can be tried again. Any other error ends the writing direction.
     pub(super) fn unless_lost<E: embedded_io::Error>(
         &mut self,
         result: Result<(), Error<E>>,
@@ -128,23 +129,23 @@ impl<'b> FixedWriteQueue<'b> {
     }
 }
 
-/// What the transport needs to get everything out.
+/// What the transport must do to write everything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::adapter) enum Pending {
-    /// Write [`FixedOutbound::output`] and report it with [`FixedOutbound::written`].
+    /// Write [`FixedOutbound::output`], and report the result to [`FixedOutbound::written`].
     Write,
-    /// Flush and report it with [`FixedOutbound::flushed`].
+    /// Flush, and report the result to [`FixedOutbound::flushed`].
     Flush,
 }
 
-/// What became of a frame.
+/// What happened to a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::adapter) enum Queued {
-    /// It waits for the transport, whole.
+    /// The whole frame waits to be written.
     Whole,
-    /// Its header does; its payload goes through [`FixedOutbound::payload`].
+    /// Its header waits. Its payload must be given to [`FixedOutbound::payload`].
     Header,
-    /// Nothing of it does: write first, then try again.
+    /// Nothing was queued. Write first, then try again.
     NoRoom,
 }
 
@@ -156,7 +157,7 @@ pub(in crate::adapter) struct FixedOutbound<'e, 'b, R> {
 }
 
 impl<R: Role> FixedOutbound<'_, '_, R> {
-    /// A message, or a fragment of one. If it does not fit an empty buffer, only its header is queued.
+    /// Queues a message, or a fragment of one. If it does not fit an empty buffer, only its header is queued.
     pub(in crate::adapter) fn feed(&mut self, payload: Payload<'_>, fin: bool) -> Result<Queued, SendError> {
         self.write_queue.check()?;
         match self.write_queue.fill(|out| self.send_half.writer.encode(payload, fin, out)) {
@@ -167,7 +168,7 @@ impl<R: Role> FixedOutbound<'_, '_, R> {
         }
     }
 
-    /// The header of a frame whose payload follows.
+    /// Queues the header of a frame. Its payload follows.
     pub(in crate::adapter) fn begin(
         &mut self,
         kind: MessageKind,
@@ -175,7 +176,7 @@ impl<R: Role> FixedOutbound<'_, '_, R> {
         len: u64,
     ) -> Result<Queued, SendError> {
         self.write_queue.check()?;
-        // Before the writer commits itself to the frame.
+        // Check the room before the writer begins the frame.
         if self.write_queue.bytes.len().saturating_sub(self.write_queue.end) < FrameHeader::MAX_LEN
             && !self.write_queue.is_empty()
         {
@@ -193,8 +194,8 @@ impl<R: Role> FixedOutbound<'_, '_, R> {
         self.write_queue.fill(copy).map(|_| Queued::Header)
     }
 
-    /// As much as there is room for of the payload of the frame begun last. How many octets that was; 0 if
-    /// something must be written first.
+    /// Queues as much payload of the current frame as fits. Returns how many octets. 0 if something must be
+    /// written first.
     pub(in crate::adapter) fn payload(&mut self, octets: &[u8]) -> Result<usize, SendError> {
         self.write_queue.check()?;
         self.write_queue.fill(|out| {
@@ -203,40 +204,40 @@ impl<R: Role> FixedOutbound<'_, '_, R> {
         })
     }
 
-    /// Octets of the payload of the frame begun last that are still to come.
+    /// How many octets of the current frame's payload were not queued yet.
     pub(in crate::adapter) fn frame_remaining(&self) -> u64 {
         self.send_half.writer.frame_remaining()
     }
 
-    /// A Ping.
+    /// Queues a Ping.
     pub(in crate::adapter) fn ping(&mut self, payload: ControlPayload<'_>) -> Result<Queued, SendError> {
         self.write_queue.check()?;
         let result = self.write_queue.fill(|out| self.send_half.writer.ping(payload, out));
         self.whole(result)
     }
 
-    /// A Pong that nobody asked for.
+    /// Queues an unsolicited Pong.
     pub(in crate::adapter) fn pong(&mut self, payload: ControlPayload<'_>) -> Result<Queued, SendError> {
         self.write_queue.check()?;
         let result = self.write_queue.fill(|out| self.send_half.writer.pong(payload, out));
         self.whole(result)
     }
 
-    /// The Close that starts the closing handshake.
+    /// Queues the Close that starts the closing handshake.
     pub(in crate::adapter) fn close(&mut self, frame: CloseFrame<'_>) -> Result<Queued, SendError> {
         self.write_queue.check()?;
-        // The Pong that goes first is queued alone, so that an empty buffer always has room.
+        // The Pong that goes first is queued by itself, so an empty buffer always has room for each.
         self.queue_owed()?;
         let result = self.write_queue.fill(|out| self.send_half.writer.close(frame, out));
         self.whole(result)
     }
 
-    /// What the transport needs next to get everything out, also what is owed to the peer.
+    /// What the transport must do next to write everything, including replies that are owed.
     pub(in crate::adapter) fn pending(&mut self) -> Result<Option<Pending>, SendError> {
         let owed = self.queue_owed();
         match self.write_queue.pending() {
             None => owed.map(|()| None),
-            // What was queued before goes out whatever became of the rest.
+            // What was queued before is written in any case.
             some => Ok(some),
         }
     }
@@ -246,7 +247,7 @@ impl<R: Role> FixedOutbound<'_, '_, R> {
         self.write_queue.bytes()
     }
 
-    /// What writing them came to.
+    /// Takes the result of writing.
     pub(in crate::adapter) fn written<E: embedded_io::Error>(
         &mut self,
         result: Result<usize, E>,
@@ -254,7 +255,7 @@ impl<R: Role> FixedOutbound<'_, '_, R> {
         self.write_queue.written(result)
     }
 
-    /// What flushing came to.
+    /// Takes the result of flushing.
     pub(in crate::adapter) fn flushed<E: embedded_io::Error>(
         &mut self,
         result: Result<(), E>,
@@ -262,7 +263,7 @@ impl<R: Role> FixedOutbound<'_, '_, R> {
         self.write_queue.flushed(result)
     }
 
-    /// What writing came to that tells the peer of a failure: only a time-out is left of an error.
+    /// Takes the result of writing what tells the peer of a failure. Only a time-out is returned as an error.
     pub(in crate::adapter) fn told<E: embedded_io::Error>(
         &mut self,
         result: Result<(), Error<E>>,
@@ -270,18 +271,18 @@ impl<R: Role> FixedOutbound<'_, '_, R> {
         self.write_queue.unless_lost(result)
     }
 
-    /// A failure that taking a message met is now reported: the peer was told, or cannot be.
+    /// Notes that a failure was reported: the peer was told, or cannot be.
     pub(in crate::adapter) fn reported(&mut self) {
         *self.failure = None;
     }
 
-    /// The reader has met this; it is kept until the peer was told of it.
+    /// Stores a failure of the reader until the peer was told.
     pub(super) fn failed(&mut self, error: ProtocolError) {
         self.send_half.failed(error);
         self.failure.get_or_insert(error);
     }
 
-    /// Queues what is owed to the peer, as far as there is room.
+    /// Queues the replies that are owed, if there is room.
     pub(super) fn queue_owed(&mut self) -> Result<(), SendError> {
         if self.write_queue.ended {
             return Ok(());
