@@ -16,20 +16,20 @@ macro_rules! opening {
             use crate::handshake::Negotiated;
             use crate::role::{Client, Entropy, Server};
 
-            /// Accepts a WebSocket. `storage` holds the head of the request, and is free again afterwards.
-            /// Plain HTTP requests are answered with 426.
+            /// Accepts a WebSocket on a transport. `storage` holds the head of the request, and is free again
+            /// afterwards. A plain HTTP request is answered with 426.
             ///
-            /// There is a bound on octets but none on time, since there is no clock here. A head that
-            /// `storage` does not hold is refused; after a refusal was written nothing is read or waited for.
-            /// How long a read or a write may take is for the transport to say, by a time-out.
+            /// The length is limited, the time is not, because there is no clock here. A head that does not fit
+            /// `storage` is refused. After a refusal was written, nothing is read or waited for. To limit the
+            /// time, let the transport's reads and writes time out.
             ///
             /// # Errors
             ///
-            /// [`Error::Opening`] after the client was told: end the transport; [`Error::Io`] if the
-            /// transport failed, by a time-out too: an opening handshake cannot be resumed.
+            /// [`Error::Opening`] after the client was told: close the transport. [`Error::Io`] if the
+            /// transport failed or timed out: an opening handshake cannot be resumed.
             $(
                 #[doc = $cancel_safety]
-                /// Not cancel safe: if it is dropped, the opening handshake is lost. End the transport.
+                /// Not cancel safe: if it is dropped, the opening handshake is lost. Close the transport.
             )?
             pub $($async)? fn accept<'b, S: Read + Write>(
                 stream: S,
@@ -40,15 +40,16 @@ macro_rules! opening {
                 accept_with(stream, options, storage, buffers, |_| Ok(()))$($await)*
             }
 
-            /// As [`accept`], where the application looks at the request, and refuses it, such as by 404, or
-            /// adds to the [`Answer`]; `Ok(())` adds nothing.
+            /// Accepts a WebSocket like [`accept`], but the application decides: it sees the request, and
+            /// refuses it (with 404, for example), or adds to the [`Answer`]. `Ok(())` adds nothing.
             ///
             /// # Errors
             ///
-            /// As [`accept`].
+            /// [`Error::Opening`] after the client was told: close the transport. [`Error::Io`] if the
+            /// transport failed or timed out: an opening handshake cannot be resumed.
             $(
                 #[doc = $cancel_safety]
-                /// Not cancel safe: if it is dropped, the opening handshake is lost. End the transport.
+                /// Not cancel safe: if it is dropped, the opening handshake is lost. Close the transport.
             )?
             pub $($async)? fn accept_with<'b, 'r, S: Read + Write, A: Into<Answer<'r>>>(
                 mut stream: S,
@@ -71,17 +72,17 @@ macro_rules! opening {
                 Ok(WebSocket::opened(stream, opening.open(Server, options.settings.config)?))
             }
 
-            /// Opens a WebSocket on a transport that is connected already, with TLS if the URI asks for it.
-            /// The nonce and all masking keys come from `entropy`. `storage` holds the head of the response,
-            /// and is free again afterwards; the request must fit the write buffer.
+            /// Opens a WebSocket on a transport that is connected already; use TLS if the URI asks for it. The
+            /// nonce and all masking keys come from `entropy`. `storage` holds the head of the response, and is
+            /// free again afterwards. The request must fit the write buffer.
             ///
             /// # Errors
             ///
-            /// [`Error::Opening`]: end the transport; [`Error::Io`] if the transport failed, by a time-out
-            /// too: an opening handshake cannot be resumed.
+            /// [`Error::Opening`]: close the transport. [`Error::Io`] if the transport failed or timed out: an
+            /// opening handshake cannot be resumed.
             $(
                 #[doc = $cancel_safety]
-                /// Not cancel safe: if it is dropped, the opening handshake is lost. End the transport.
+                /// Not cancel safe: if it is dropped, the opening handshake is lost. Close the transport.
             )?
             pub $($async)? fn client<'b, S: Read + Write, E: Entropy>(
                 mut stream: S,

@@ -34,19 +34,19 @@ macro_rules! socket {
         ///
         /// # The end
         ///
-        /// [`Read`] and [`Write`] cannot end one direction of a transport, so the caller ends it. Once
-        /// [`recv`](Self::recv) has returned `None`, [`Error::Protocol`], or [`Error::Io`] with anything but
-        /// a time-out, it does not touch the transport any more. After such an error the next `recv` returns
-        /// `None`. From then on [`closed`](Self::closed) tells how the connection ended. Then:
+        /// [`Read`] and [`Write`] cannot end one direction of a transport, so the caller must close it. The
+        /// connection has ended when [`recv`](Self::recv) has returned `None`, [`Error::Protocol`], or
+        /// [`Error::Io`] with anything but a time-out. After such an error the next `recv` returns `None`. From
+        /// then on the transport is not used any more, and [`closed`](Self::closed) tells how the connection
+        /// ended. Then do this:
         ///
         /// 1. Take the transport [back](Self::into_inner).
         /// 2. End its writing direction, if it can.
-        /// 3. Read on until the peer ends, within a bound, unless a read has told already that it did.
-        ///    Without this, what the peer is still sending can be answered by a reset, which overtakes our
-        ///    Close (RFC 6455 section 7.1.1).
+        /// 3. Read until the peer ends, up to a limit, unless a read has returned 0 already. Otherwise the peer may get a
+        ///    reset before our Close, because it was still sending (RFC 6455 section 7.1.1).
         /// 4. Close it.
         ///
-        /// The same holds after a refused opening handshake: pass `&mut stream` to keep the stream.
+        /// Do the same after a refused opening handshake. To keep the stream for that, pass `&mut stream`.
         pub struct WebSocket<'b, S, R> {
             stream: S,
             #[cfg(feature = "handshake")]
@@ -55,7 +55,7 @@ macro_rules! socket {
         }
 
         impl<'b, S: Read + Write, R: Role> WebSocket<'b, S, R> {
-            /// After an opening handshake that was done elsewhere.
+            /// A WebSocket whose opening handshake was done elsewhere.
             pub fn new(stream: S, role: R, config: Config, buffers: Buffers<'b>) -> Self {
                 Self {
                     stream,
@@ -71,35 +71,35 @@ macro_rules! socket {
                 self.session
             }
 
-            /// What the peer did next: pieces of messages as they come, Pings, Pongs, the Close. `None` once
-            /// nothing will come; [`closed`](Self::closed) tells how the connection ended.
+            /// Returns what the peer did next: a piece of a message, a Ping, a Pong, or a Close. `None` if
+            /// nothing more will come; then [`closed`](Self::closed) tells how the connection ended.
             ///
             /// Pings and the Close are answered, and everything is written, before each wait for input. After
-            /// both Closes a client waits for the end of the stream, a server does not.
+            /// both Closes a client waits for the end of the stream; a server does not.
             ///
             /// # Errors
             ///
-            /// [`Error::Protocol`], once, after the peer was told; [`Error::Io`] if the transport failed;
-            /// [`Error::Send`] while there is no masking key for an answer.
+            /// [`Error::Protocol`] once, after the peer was told. [`Error::Io`] if the transport failed.
+            /// [`Error::Send`] while no masking key can be drawn for an answer.
             $(
                 #[doc = $cancel_safety]
-                /// Cancel safe: if it is dropped, nothing that was received or queued is lost. This needs, as
-                /// all such sections here do, a transport whose own `read`, `write` and `flush` are cancel
-                /// safe.
+                /// Cancel safe: if it is dropped, nothing that was received or queued is lost. Here and in all
+                /// sections like this, the transport's own `read`, `write` and `flush` must be cancel safe.
             )?
             pub $($async)? fn recv(&mut self) -> Result<Option<Event<'_>>, Error<S::Error>> {
                 Ok(self.recv_with()$($await)*?.map(|(event, _)| event))
             }
 
-            /// As [`recv`](Self::recv), with the sending direction, so that an answer can be sent while the
-            /// piece is still borrowed: an echo needs no copy but the one into the write buffer.
+            /// Returns what the peer did next, together with the sending direction. So an answer can be sent
+            /// while the piece is still borrowed. An echo copies only into the write buffer.
             ///
             /// # Errors
             ///
-            /// As [`recv`](Self::recv).
+            /// [`Error::Protocol`] once, after the peer was told. [`Error::Io`] if the transport failed.
+            /// [`Error::Send`] while no masking key can be drawn for an answer.
             $(
                 #[doc = $cancel_safety]
-                /// Cancel safe, as [`recv`](Self::recv).
+                /// Cancel safe: if it is dropped, nothing that was received or queued is lost.
             )?
             pub $($async)? fn recv_with(
                 &mut self,
@@ -116,17 +116,20 @@ macro_rules! socket {
                 }
             }
 
-            /// The next whole message. One that lies whole in the read buffer is lent from there, any other
-            /// is joined in `assembler`: the same one until a message comes. The rest of a message of which
-            /// [`recv`](Self::recv) took a piece is passed over.
+            /// Returns the next whole message. If it is whole in the read buffer, it is borrowed from there.
+            /// Otherwise it is joined in `assembler`; pass the same one until a message is returned. If
+            /// [`recv`](Self::recv) took a piece of a message, the remainder of that message is skipped.
             ///
             /// # Errors
             ///
-            /// As [`recv`](Self::recv); [`MessageTooBig`](crate::ProtocolError::MessageTooBig) if a message
-            /// does not fit.
+            /// [`Error::Protocol`] once, after the peer was told;
+            /// [`MessageTooBig`](crate::ProtocolError::MessageTooBig) if a message does not fit the assembler.
+            /// [`Error::Io`] if the transport failed. [`Error::Send`] while no masking key can be drawn for an
+            /// answer.
             $(
                 #[doc = $cancel_safety]
-                /// Cancel safe, as [`recv`](Self::recv): what was joined stays in `assembler`.
+                /// Cancel safe: if it is dropped, nothing that was received or queued is lost. What was joined
+                /// stays in `assembler`.
             )?
             pub $($async)? fn recv_message<'m>(
                 &'m mut self,
@@ -135,14 +138,19 @@ macro_rules! socket {
                 Ok(self.recv_message_with(assembler)$($await)*?.map(|(message, _)| message))
             }
 
-            /// As [`recv_message`](Self::recv_message), with the sending direction.
+            /// Returns the next whole message, as [`recv_message`](Self::recv_message) does, together with the
+            /// sending direction. So an answer can be sent while the message is still borrowed.
             ///
             /// # Errors
             ///
-            /// As [`recv_message`](Self::recv_message).
+            /// [`Error::Protocol`] once, after the peer was told;
+            /// [`MessageTooBig`](crate::ProtocolError::MessageTooBig) if a message does not fit the assembler.
+            /// [`Error::Io`] if the transport failed. [`Error::Send`] while no masking key can be drawn for an
+            /// answer.
             $(
                 #[doc = $cancel_safety]
-                /// Cancel safe, as [`recv_message`](Self::recv_message).
+                /// Cancel safe: if it is dropped, nothing that was received or queued is lost. What was joined
+                /// stays in `assembler`.
             )?
             pub $($async)? fn recv_message_with<'m>(
                 &'m mut self,
@@ -161,14 +169,17 @@ macro_rules! socket {
                 }
             }
 
-            /// Sends a message of any length, and everything that waits before it.
+            /// Sends a message of any length, after everything that was queued before.
             ///
             /// # Errors
             ///
-            /// As [`Outgoing::send`].
+            /// [`Error::Send`] if the message cannot be sent now; nothing of it was queued. [`Error::Io`] if
+            /// the transport failed.
             $(
                 #[doc = $cancel_safety]
-                /// As [`Outgoing::send`].
+                /// If it is dropped before the message was queued, see [`Outgoing::feed`] for what is missing.
+                /// If it is dropped later, the next operation writes the message. To know which, use
+                /// [`outgoing`](Self::outgoing) to call `feed`, then `flush`.
             )?
             pub $($async)? fn send(
                 &mut self,
@@ -177,14 +188,16 @@ macro_rules! socket {
                 self.outgoing().send(message)$($await)*
             }
 
-            /// Sends a fragment of a message, the last if `fin`.
+            /// Sends a fragment of a message. `fin` marks the last one.
             ///
             /// # Errors
             ///
-            /// As [`Outgoing::send`].
+            /// [`Error::Send`] if the fragment cannot be sent now; nothing of it was queued. [`Error::Io`] if
+            /// the transport failed.
             $(
                 #[doc = $cancel_safety]
-                /// As [`Outgoing::send`], for the fragment.
+                /// If it is dropped before the fragment was queued, see [`Outgoing::feed_fragment`] for what is
+                /// missing. If it is dropped later, the next operation writes the fragment.
             )?
             pub $($async)? fn send_fragment(
                 &mut self,
@@ -198,20 +211,22 @@ macro_rules! socket {
             ///
             /// # Errors
             ///
-            /// As [`Outgoing::send`].
+            /// [`Error::Send`] if no Ping can be sent now. [`Error::Io`] if the transport failed.
             $(
                 #[doc = $cancel_safety]
-                /// As [`Outgoing::ping`].
+                /// If it is dropped while it waits for room, the Ping was not queued. If it is dropped later,
+                /// the next operation writes the Ping.
             )?
             pub $($async)? fn ping(&mut self, payload: ControlPayload<'_>) -> Result<(), Error<S::Error>> {
                 self.outgoing().ping(payload)$($await)*
             }
 
-            /// Writes everything that waits.
+            /// Writes everything that is queued, including the replies that are owed to the peer.
             ///
             /// # Errors
             ///
-            /// As [`Outgoing::flush`].
+            /// [`Error::Io`] if the transport failed. [`Error::Send`] while no masking key can be drawn for a
+            /// reply.
             $(
                 #[doc = $cancel_safety]
                 /// Cancel safe: call it again.
@@ -220,14 +235,16 @@ macro_rules! socket {
                 self.outgoing().flush()$($await)*
             }
 
-            /// Sends a Close; messages can still come until [`recv`](Self::recv) returns `None`.
+            /// Sends a Close. Messages can still be received until [`recv`](Self::recv) returns `None`.
             ///
             /// # Errors
             ///
-            /// As [`Outgoing::start_close`].
+            /// [`Error::Send`] with [`SendError::Closed`] if the connection is closing already. [`Error::Io`]
+            /// if the transport failed.
             $(
                 #[doc = $cancel_safety]
-                /// As [`Outgoing::start_close`].
+                /// If it is dropped while it waits for room, the Close was not queued. If it is dropped later,
+                /// the next operation writes the Close. It is never sent twice.
             )?
             pub $($async)? fn start_close<'c>(
                 &mut self,
@@ -236,15 +253,16 @@ macro_rules! socket {
                 self.outgoing().start_close(frame)$($await)*
             }
 
-            /// Closes: sends a Close if none was sent, drops what still comes, and waits for the end of the
-            /// connection.
+            /// Closes the connection: sends a Close if none was sent, discards what is received, and waits for
+            /// the end.
             ///
             /// # Errors
             ///
-            /// As [`recv`](Self::recv).
+            /// [`Error::Protocol`] once, after the peer was told. [`Error::Io`] if the transport failed.
+            /// [`Error::Send`] while no masking key can be drawn.
             $(
                 #[doc = $cancel_safety]
-                /// Cancel safe: call it again; a second Close is not sent.
+                /// Cancel safe: call it again. The Close is not sent twice.
             )?
             pub $($async)? fn close<'c>(
                 &mut self,
@@ -258,12 +276,12 @@ macro_rules! socket {
                 Ok(self.closed())
             }
 
-            /// The sending direction, with more ways to send.
+            /// The sending direction, which has more ways to send.
             pub fn outgoing(&mut self) -> Outgoing<'_, 'b, S, R> {
                 Outgoing { stream: &mut self.stream, outbound: self.driver.split_mut().1 }
             }
 
-            /// Does what the driver asks for until something is ready, or nothing will come.
+            /// Does what the driver asks for until something is ready, or nothing more will come.
             $($async)? fn ready(
                 &mut self,
                 mut poll: impl FnMut(&mut Driver<'b, R>) -> Result<DriverAction, Error<S::Error>>,
@@ -292,31 +310,29 @@ macro_rules! socket {
         }
 
         impl<S, R: Role> WebSocket<'_, S, R> {
-            /// How the connection ended: `None` until it did.
+            /// How the connection ended. `None` before that.
             pub fn closed(&self) -> Option<Closed> {
                 self.driver.closed()
             }
 
-            /// The engine, for what it knows: its state, the payload of the control frame that came last, the
-            /// reason of the Close.
+            /// The engine: its state, the payload of the last control frame, the reason of the Close.
             pub const fn connection(&self) -> &Connection<R> {
                 self.driver.connection()
             }
 
-            /// When to call [`handle_timeout`](Self::handle_timeout), if nothing else happens before.
+            /// When to call [`handle_timeout`](Self::handle_timeout), unless something else happens first.
             #[must_use]
             pub fn poll_timeout(&self) -> Wake {
                 self.driver.poll_timeout()
             }
 
-            /// Tells the time. A keep-alive Ping that is due goes out with the next operation; a deadline
-            /// that has failed the connection is reported by the next [`recv`](Self::recv), once the peer was
-            /// told.
+            /// Passes the time. If a keep-alive Ping is due, the next operation sends it. If a timer has failed
+            /// the connection, the next [`recv`](Self::recv) reports that, once the peer was told.
             pub fn handle_timeout(&mut self, now: Timestamp) {
                 self.driver.handle_timeout(now);
             }
 
-            /// Drops the connection: nothing more is sent or reported. End the transport.
+            /// Drops the connection: nothing more is sent or reported. Close the transport.
             pub fn abort(&mut self) {
                 self.driver.abort();
             }
@@ -326,12 +342,12 @@ macro_rules! socket {
                 &self.stream
             }
 
-            /// The transport, such as to change its time limit. Do not read from it or write to it.
+            /// The transport, for example to change its time limit. Do not read from it or write to it.
             pub fn get_mut(&mut self) -> &mut S {
                 &mut self.stream
             }
 
-            /// The transport, to be ended.
+            /// Returns the transport, so that you can close it.
             pub fn into_inner(self) -> S {
                 self.stream
             }
@@ -350,15 +366,17 @@ macro_rules! socket {
         }
 
         impl<S: Write, R: Role> Outgoing<'_, '_, S, R> {
-            /// As [`WebSocket::send`].
+            /// Sends a message of any length, after everything that was queued before.
             ///
             /// # Errors
             ///
-            /// [`Error::Send`] if the connection does not allow it, [`Error::Io`] if the transport failed.
+            /// [`Error::Send`] if the message cannot be sent now; nothing of it was queued. [`Error::Io`] if
+            /// the transport failed.
             $(
                 #[doc = $cancel_safety]
-                /// As [`feed`](Self::feed) until the message is queued. If it is dropped later, the next
-                /// operation writes the message. To know which, call `feed`, then [`flush`](Self::flush).
+                /// If it is dropped before the message was queued, see [`feed`](Self::feed) for what is
+                /// missing. If it is dropped later, the next operation writes the message. To know which, call
+                /// `feed`, then [`flush`](Self::flush).
             )?
             pub $($async)? fn send(
                 &mut self,
@@ -367,14 +385,16 @@ macro_rules! socket {
                 self.send_fragment(message, true)$($await)*
             }
 
-            /// As [`WebSocket::send_fragment`].
+            /// Sends a fragment of a message. `fin` marks the last one.
             ///
             /// # Errors
             ///
-            /// As [`send`](Self::send).
+            /// [`Error::Send`] if the fragment cannot be sent now; nothing of it was queued. [`Error::Io`] if
+            /// the transport failed.
             $(
                 #[doc = $cancel_safety]
-                /// As [`send`](Self::send), for the fragment.
+                /// If it is dropped before the fragment was queued, see [`feed_fragment`](Self::feed_fragment)
+                /// for what is missing. If it is dropped later, the next operation writes the fragment.
             )?
             pub $($async)? fn send_fragment(
                 &mut self,
@@ -385,18 +405,18 @@ macro_rules! socket {
                 self.flush()$($await)*
             }
 
-            /// Queues a message; writes first what does not fit the buffer together with it. The rest is
-            /// written before the next wait for input.
+            /// Queues a message. What does not fit the write buffer is written now, everything else before the
+            /// next wait for input.
             ///
             /// # Errors
             ///
-            /// As [`send`](Self::send).
+            /// [`Error::Send`] if the message cannot be sent now; nothing of it was queued. [`Error::Io`] if
+            /// the transport failed.
             $(
                 #[doc = $cancel_safety]
                 /// Nothing is lost. If it is dropped and [`frame_remaining`](Self::frame_remaining) is 0,
                 /// nothing of the message was queued. Otherwise the message was longer than the write buffer,
-                /// and that many of its octets are missing: give them to
-                /// [`feed_payload`](Self::feed_payload).
+                /// and so many of its octets are missing: give those to [`feed_payload`](Self::feed_payload).
             )?
             pub $($async)? fn feed(
                 &mut self,
@@ -405,15 +425,18 @@ macro_rules! socket {
                 self.feed_fragment(message, true)$($await)*
             }
 
-            /// As [`feed`](Self::feed), for a fragment of a message, the last if `fin`. It is one frame of
-            /// its own.
+            /// Queues a fragment of a message, in a frame of its own. `fin` marks the last one. What does not
+            /// fit the write buffer is written now, everything else before the next wait for input.
             ///
             /// # Errors
             ///
-            /// As [`send`](Self::send).
+            /// [`Error::Send`] if the fragment cannot be sent now; nothing of it was queued. [`Error::Io`] if
+            /// the transport failed.
             $(
                 #[doc = $cancel_safety]
-                /// As [`feed`](Self::feed), for the fragment.
+                /// Nothing is lost. If it is dropped and [`frame_remaining`](Self::frame_remaining) is 0,
+                /// nothing of the fragment was queued. Otherwise so many of its octets are missing: give those
+                /// to [`feed_payload`](Self::feed_payload).
             )?
             pub $($async)? fn feed_fragment(
                 &mut self,
@@ -427,16 +450,17 @@ macro_rules! socket {
                 }
             }
 
-            /// Begins a frame of `len` octets, whose payload is not there yet: it follows through
-            /// [`feed_payload`](Self::feed_payload), in pieces of any size. Until it is complete no other
+            /// Begins a frame of `len` octets without its payload. Give the payload to
+            /// [`feed_payload`](Self::feed_payload), in pieces of any size. Until it is complete, no other
             /// frame can be sent, and no Ping is answered.
             ///
-            /// The header of a client names the masking key, and may go out now: do not let who chooses the
-            /// payload see it before the payload is there (RFC 6455 section 10.3).
+            /// A client's header contains the masking key, and may be sent at once. So do not let anyone choose
+            /// the payload after that: who knows the key can choose what is on the wire (RFC 6455 section
+            /// 10.3).
             ///
             /// # Errors
             ///
-            /// As [`send`](Self::send).
+            /// [`Error::Send`] if no frame can be begun now. [`Error::Io`] if the transport failed.
             $(
                 #[doc = $cancel_safety]
                 /// Cancel safe: if it is dropped, the frame was not begun.
@@ -450,16 +474,17 @@ macro_rules! socket {
                 self.queue(|outbound| outbound.begin(kind, fin, len))$($await)*.map(|_| ())
             }
 
-            /// Queues the next octets of the frame begun last, and writes as it must to make room.
+            /// Queues the next octets of the current frame's payload. It writes to make room.
             ///
             /// # Errors
             ///
-            /// As [`send`](Self::send); [`frame_remaining`](Self::frame_remaining) tells how many were
+            /// [`Error::Send`] if these are more octets than the frame still needs. [`Error::Io`] if the
+            /// transport failed. [`frame_remaining`](Self::frame_remaining) tells how many octets were not
             /// queued.
             $(
                 #[doc = $cancel_safety]
                 /// Cancel safe: [`frame_remaining`](Self::frame_remaining) tells how many octets were not
-                /// queued; go on with those.
+                /// queued. Go on with those.
             )?
             pub $($async)? fn feed_payload(&mut self, octets: &[u8]) -> Result<(), Error<S::Error>> {
                 let mut rest = octets;
@@ -472,16 +497,16 @@ macro_rules! socket {
                 Ok(())
             }
 
-            /// Octets of the frame begun last that were not queued yet.
+            /// How many octets of the current frame's payload were not queued yet.
             pub fn frame_remaining(&self) -> u64 {
                 self.outbound.frame_remaining()
             }
 
-            /// As [`WebSocket::ping`].
+            /// Sends a Ping.
             ///
             /// # Errors
             ///
-            /// As [`send`](Self::send).
+            /// [`Error::Send`] if no Ping can be sent now. [`Error::Io`] if the transport failed.
             $(
                 #[doc = $cancel_safety]
                 /// If it is dropped while it waits for room, the Ping was not queued. If it is dropped later,
@@ -492,28 +517,31 @@ macro_rules! socket {
                 self.flush()$($await)*
             }
 
-            /// Sends a Pong that nobody asked for.
+            /// Sends an unsolicited Pong.
             ///
             /// # Errors
             ///
-            /// As [`send`](Self::send).
+            /// [`Error::Send`] if no Pong can be sent now. [`Error::Io`] if the transport failed.
             $(
                 #[doc = $cancel_safety]
-                /// As [`ping`](Self::ping).
+                /// If it is dropped while it waits for room, the Pong was not queued. If it is dropped later,
+                /// the next operation writes the Pong.
             )?
             pub $($async)? fn pong(&mut self, payload: ControlPayload<'_>) -> Result<(), Error<S::Error>> {
                 self.queue(|outbound| outbound.pong(payload))$($await)*?;
                 self.flush()$($await)*
             }
 
-            /// As [`WebSocket::start_close`].
+            /// Sends a Close. Messages can still be received until [`WebSocket::recv`] returns `None`.
             ///
             /// # Errors
             ///
-            /// As [`send`](Self::send); [`SendError::Closed`] if the connection is closing already.
+            /// [`Error::Send`] with [`SendError::Closed`] if the connection is closing already. [`Error::Io`]
+            /// if the transport failed.
             $(
                 #[doc = $cancel_safety]
-                /// As [`ping`](Self::ping), for the Close, which is queued once.
+                /// If it is dropped while it waits for room, the Close was not queued. If it is dropped later,
+                /// the next operation writes the Close. It is never sent twice.
             )?
             pub $($async)? fn start_close<'c>(
                 &mut self,
@@ -524,11 +552,12 @@ macro_rules! socket {
                 self.flush()$($await)*
             }
 
-            /// As [`WebSocket::flush`]; also what is owed to the peer.
+            /// Writes everything that is queued, including the replies that are owed to the peer.
             ///
             /// # Errors
             ///
-            /// As [`send`](Self::send).
+            /// [`Error::Io`] if the transport failed. [`Error::Send`] while no masking key can be drawn for a
+            /// reply.
             $(
                 #[doc = $cancel_safety]
                 /// Cancel safe: call it again.
@@ -540,7 +569,7 @@ macro_rules! socket {
                 Ok(())
             }
 
-            /// Queues a frame, making room first if it must.
+            /// Queues a frame. If there is no room, it writes first.
             $($async)? fn queue(
                 &mut self,
                 mut queue: impl FnMut(&mut FixedOutbound<'_, '_, R>) -> Result<Queued, SendError>,
@@ -553,8 +582,8 @@ macro_rules! socket {
                 }
             }
 
-            /// Tells the peer that the connection failed, as far as the transport lets us. Where time runs
-            /// out, the failure is left to the next call.
+            /// Tells the peer that the connection failed, if the transport allows it. On a time-out, the
+            /// failure is left to the next call.
             $($async)? fn fail(&mut self) -> Result<(), Error<S::Error>> {
                 while let Ok(Some(pending)) = self.outbound.pending() {
                     let result = self.put(pending)$($await)*;
