@@ -1,16 +1,29 @@
 //! WebSocket without the socket: RFC 6455 and RFC 7692 as a pure `no_std` state machine.
 //!
-//! The engine takes bytes and gives events; it takes messages and gives bytes. It touches no socket, clock,
-//! source of randomness or allocator, so the same engine drives any transport, and every behaviour can be
-//! tested by bytes in and events out. It is strict, bounded, and panics on no input.
+//! Servers and clients for tokio, for every other asynchronous runtime, for plain threads and for firmware. Below them
+//! all is one engine: it turns received bytes into events, and messages into bytes. It uses no socket, clock, source of
+//! randomness or allocator. So it works with any transport, and everything can be tested with bytes in and events out.
+//! It is strict, its memory is limited, and no input makes it panic.
 //!
-//! # Three layers to enter at
+//! # A client
 //!
-//! | layer | for | gives |
-//! |---|---|---|
-//! | [`frame`], [`CloseCode`], [`Utf8Check`], `handshake` | proxies, test tools, other engines | the wire format: build and read any frame, also an invalid one; the opening handshake in the caller's storage |
-//! | [`Connection`], or [`Reader`] and [`Writer`] | runtimes, firmware | the protocol: events in, bytes out, no allocator |
-//! | [`message`] and `adapter` | applications | whole messages, bounded queues, sockets |
+//! ```no_run
+//! # #[cfg(all(feature = "std", feature = "handshake", feature = "rng"))] mod example {
+//! use sockless::handshake::{client::ClientRequest, Uri};
+//! use sockless::{blocking, CloseCode, Settings};
+//!
+//! fn hello() -> Result<(), Box<dyn std::error::Error>> {
+//!     let request = ClientRequest::new(Uri::parse("ws://127.0.0.1:9001/")?);
+//!     let mut socket = blocking::connect(request, &Settings::DEFAULT)?;
+//!     socket.send("Hello")?;
+//!     if let Some(message) = socket.recv()? {
+//!         println!("{}", message.as_text().unwrap_or("(bytes)"));
+//!     }
+//!     socket.close(CloseCode::NORMAL)?;
+//!     Ok(())
+//! }
+//! # }
+//! ```
 //!
 //! # A server on tokio
 //!
@@ -30,12 +43,21 @@
 //! # }
 //! ```
 //!
-//! # The same without adapter, allocator or clock
+//! # Where to begin
+//!
+//! | You write | Use |
+//! |---|---|
+//! | an application | an adapter: `tokio`, `futures_io`, `blocking`, `embedded_io`, `embedded_io_async` |
+//! | an adapter for another transport, with an allocator | [`message`]: whole messages and limited buffers, without a socket |
+//! | a runtime or firmware of your own | [`Connection`], or [`Reader`] and [`Writer`]: the protocol, without buffers or an allocator |
+//! | a proxy, a test tool, another engine | [`frame`], [`CloseCode`], [`Utf8Check`], `handshake`: the wire format, valid or not |
+//!
+//! # The engine without adapter, allocator or clock
 //!
 //! ```
 //! use sockless::{Config, Connection, Event, Input, Payload, ProtocolError, Server, TransportAction};
 //!
-//! /// Answers what one read brought; `write` is the transport's.
+//! /// Answers what one read brought. `write` writes to the transport.
 //! fn echo(
 //!     connection: &mut Connection<Server>,
 //!     received: &mut [u8],
@@ -50,9 +72,9 @@
 //!                     frame.as_slices().into_iter().for_each(&mut write);
 //!                 }
 //!             }
-//!             Ok(Some(_)) => {} // what it obliges us to answer is queued
+//!             Ok(Some(_)) => {} // a Ping or a Close: its answer is queued
 //!             Ok(None) => break Ok(()),
-//!             Err(error) => break Err(error), // so is the Close that tells the peer
+//!             Err(error) => break Err(error), // the Close that tells the peer is queued
 //!         }
 //!     };
 //!     let mut owed = [0; sockless::MAX_CONTROL_FRAME_LEN];
@@ -73,53 +95,56 @@
 //!
 //! ```text
 //! adapter                             std, tokio, futures-io, embedded-io: read, write, report
-//!   -> handshake                      opens; knows nothing of frames
+//!   -> handshake                      opens a connection; knows nothing of frames
 //!   -> message                        whole messages, buffers, the order of reading and writing
-//!     -> connection, send_half        both halves, closing handshake, deadlines; parked: one that waits
+//!     -> connection, send_half        both halves, closing handshake, timers; parked: an idle connection
 //!       -> reader, writer             the two halves; mailbox: two slots from one to the other
 //!         -> frame, close, utf8, ...  the wire format and values
 //! deflate                             compression: its terms, used by handshake; its codec, by message
 //! ```
 //!
-//! An arrow means "uses"; a test refuses any other. What the peer's frames oblige us to answer goes
-//! into two bounded slots ([`Mailbox`]): the newest Pong and the first Close, so that neither can be lost or
-//! pile up. Roles are types: a [`Server`] has no source of randomness, a [`Client`] cannot send an unmasked
-//! frame. Misuse by our own caller ([`SendError`], [`BufferTooSmall`]) is another type than misbehaviour of
-//! the peer ([`ProtocolError`]), which knows its close code.
+//! An arrow means "uses". A test refuses any other.
 //!
-//! # Decisions where the RFCs leave one
+//! - Replies that we owe the peer wait in two slots ([`Mailbox`]): the newest Pong and the first Close. So none is
+//!   lost, and they cannot pile up.
+//! - Roles are types. A [`Server`] has no source of randomness; a [`Client`] cannot send an unmasked frame.
+//! - There are two kinds of errors. [`ProtocolError`]: the peer did something wrong; it knows its close code.
+//!   [`SendError`] and [`BufferTooSmall`]: the caller of this crate did.
 //!
-//! - Strict: lengths are minimal, reserved bits zero, masks where they must be, HTTP lines end in CRLF. What is
-//!   put up with has a name each ([`Tolerance`]). The head of a refusal need not be right: no frame follows it.
-//! - The first octet that is wrong decides which error is reported, however the input was cut. A header is
-//!   refused at that octet; text that is wrong before compressed data breaks, or a limit is passed, is first.
-//! - After our Close, data that still comes is delivered and Pings are answered, until the peer's Close;
-//!   after that, or a failure, everything is swallowed, up to 1 MiB; then the transport is to be dropped.
-//! - A Close is answered with its code, an empty one with an empty one. A Close amid a fragmented message is
-//!   a normal end.
-//! - Too much is 1009; too many fragments are 1008; bad text is 1007; everything else that the peer breaks is
-//!   1002.
-//! - A compressed message that is cut off, an empty payload included, is invalid: 1007. A DEFLATE block with
-//!   BFINAL ends nothing, and the context is kept over it; [`Tolerance::FinishedDeflate`],
-//!   [`KeptDeflateTail`](Tolerance::KeptDeflateTail) and [`EmptyDeflate`](Tolerance::EmptyDeflate) take
-//!   messages that end otherwise. Limits are for what messages inflate to, and for how much that expands.
-//! - A client that was told to begin anew with each compressed message may not have understood: a server
-//!   remembers what came until a message shows it (RFC 7692 section 7.2.2 lets it keep its window).
-//! - Where 8 bits were agreed on for a window, the compressor has one of 9, in which it reaches back 250
-//!   octets at most. The inflater takes what a window of 15 allows, whatever was agreed on.
-//! - permessage-deflate stands alone: nothing vouches for a combination with another extension.
-//! - A server after both Closes, and whoever failed the connection, ends its direction and reads to the end
-//!   of the stream; a client after both waits for the server.
+//! # Where the RFCs leave a choice
+//!
+//! - Strictness: lengths must be minimal, reserved bits zero, frames masked as their role demands, and HTTP lines must
+//!   end in CRLF. Each exception has a name ([`Tolerance`]). Only the head of a refusal may be wrong in other ways,
+//!   because no frame follows it.
+//! - The first wrong octet decides which error is reported, however the input is cut. A header is refused at that
+//!   octet. If text is invalid before compressed data breaks or a limit is exceeded, the text is the error.
+//! - After our Close, data is still delivered and Pings are answered until the peer's Close. After that, or after a
+//!   failure, up to 1 MiB is discarded, and then the transport must be dropped.
+//! - A Close is answered with its own code, and an empty one with an empty one. A Close in the middle of a fragmented
+//!   message is a normal end.
+//! - Close codes for failures: 1009 if something is too long, 1008 for too many fragments, 1007 for invalid text or
+//!   compressed data, 1002 for everything else.
+//! - A compressed message that is cut off is invalid, and so is one without any octet: 1007. A DEFLATE block with BFINAL
+//!   ends neither the message nor the context. [`Tolerance::FinishedDeflate`],
+//!   [`KeptDeflateTail`](Tolerance::KeptDeflateTail) and [`EmptyDeflate`](Tolerance::EmptyDeflate) accept messages that
+//!   end differently. Limits apply to the inflated length, and to its ratio to the compressed length.
+//! - A client that was told not to keep its compression context may do so anyway. A server remembers what it received
+//!   until a message shows which is the case (RFC 7692 section 7.2.2 allows it to keep its window).
+//! - If a window of 8 bits was agreed on, the compressor uses one of 9 bits, but refers back at most 250 octets. The
+//!   inflater always reads a window of 15 bits.
+//! - permessage-deflate is never combined with another extension, because nothing says how they work together.
+//! - After both Closes, a server ends its writing direction and reads to the end of the stream, and so does whoever
+//!   failed the connection. A client waits for the server to end.
 //!
 //! # Logging
 //!
-//! `Debug` prints states and lengths, in one line of less than a kilobyte: no octet of a message, of a buffer, of a
-//! header value or of a path, and nothing of the transport. So `{socket:?}` may go into a log; who wants to see a
-//! message prints what it holds. Errors say what was wrong, not what was sent.
+//! `Debug` prints states and lengths, in one line of less than a kilobyte. It prints no octet of a message, of a buffer,
+//! of a header value or of a path, and nothing of the transport. So `{socket:?}` may go into a log. To see a message,
+//! print its contents. Errors say what was wrong, not what was sent.
 //!
 //! # Memory
 //!
-//! What a connection keeps, in bytes on a 64-bit target; a test holds each number.
+//! What a connection keeps, in bytes on a 64-bit target. A test checks each number.
 //!
 //! | state | bytes |
 //! |---|---|
@@ -133,39 +158,41 @@
 //! | [`Utf8Check`] | 3 |
 //! | [`Masker`](frame::Masker) | 4 |
 //!
-//! A connection that is between messages and owes nothing need be no more than its [`Parked`]; one
-//! [`Connection`] or `Endpoint` goes on with one after the other.
+//! A connection between two messages that owes the peer nothing can be reduced to its [`Parked`]. One [`Connection`] or
+//! `Endpoint` can then serve many of them in turn.
 //!
-//! Whole messages live in the buffer that they were read into (64 KiB unless set); those that fit are
-//! received and sent without an allocation. docs/compression.md has a table of what compression costs.
+//! Messages are received into a buffer of 64 KiB (unless set otherwise), and borrow from it. A message that fits is
+//! received and sent without an allocation. docs/compression.md has a table of what compression takes.
 //!
 //! # Features
 //!
 //! - `std` (default): the blocking adapter. Implies `alloc`.
 //! - `handshake` (default): the opening handshake, without an allocator; uses `sha1_smol`, `base64`,
 //!   `memchr`.
-//! - `rng` (default): `SystemEntropy`, a ChaCha8 generator that the system seeds. Without it, bring an
-//!   [`Entropy`].
+//! - `rng` (default): `SystemEntropy`, a ChaCha8 generator that the operating system seeds. Without it, implement
+//!   [`Entropy`] for a source of your own.
 //! - `tokio`: the tokio adapter, with `Stream` and `Sink`.
-//! - `deflate`: compression, permessage-deflate (RFC 7692), with `zlib-rs`. Implies `std`. Negotiating it is
-//!   part of `handshake`, and its values of the core.
+//! - `futures-io`: the adapter for every other asynchronous runtime, such as smol.
+//! - `deflate`: compression by permessage-deflate (RFC 7692), with `zlib-rs`. Implies `std`. Its negotiation is part of
+//!   `handshake`, and its parameters are always there.
 //! - `embedded-io`, `embedded-io-async`: adapters without an allocator, in buffers that the caller lends. The
 //!   page docs/firmware.md says what they take on a Cortex-M4.
-//! - `simd-utf8` (default): text checked by vector instructions that are found at run time, with `simdutf8`: 2 to 5 times
-//!   as fast from 64 octets on. Implies `std`.
-//! - `simd-masking`: payloads of 129 octets and more masked by AVX2 where it is found at run time, on x86-64,
-//!   with `pulp`: up to twice as fast. Implies `std`.
-//! - `simd-avx512`: the same by AVX-512 where that is found. It needs Rust 1.89. Implies `simd-masking`.
-//! - `simd-sha1`: the hash in the opening handshake by the instructions for it that x86-64 and AArch64 may have,
-//!   found at run time, with `sha1`: twice as fast. Implies `handshake`.
-//! - `conformance`: a test-suite for adapters, for those who write one.
+//! - `simd-utf8` (default): checks text with vector instructions, with `simdutf8`. 2 to 5 times as fast for texts of 64
+//!   octets and more. Implies `std`.
+//! - `simd-masking`: masks payloads of 129 octets and more with AVX2 on x86-64, with `pulp`. Up to twice as fast.
+//!   Implies `std`.
+//! - `simd-avx512`: the same with AVX-512. Needs Rust 1.89. Implies `simd-masking`.
+//! - `simd-sha1`: the hash in the opening handshake with the SHA instructions of x86-64 and AArch64, with `sha1`. Twice
+//!   as fast. Implies `handshake`.
+//! - `conformance`: a test suite for adapters, for those who write one.
 //! - `alloc`: whole messages and queues without `std`.
 //!
-//! With none of them the engine needs no allocator and no other crate.
+//! All `simd` features look at run time for what the processor has. Without any feature the engine needs no allocator
+//! and no other crate.
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(missing_docs, missing_debug_implementations, unreachable_pub, unused_must_use)]
-// Nothing panics on any input: the constructs that could are refused by name.
+// No input may cause a panic: everything that could panic is refused by name.
 #![cfg_attr(
     not(test),
     deny(
@@ -187,8 +214,8 @@ extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
-/// `Debug` for a type that holds octets of a peer or a secret: the states that are listed, and nothing else. What people
-/// log must not hold what others sent, and buffers may hold what another connection received.
+/// Implements `Debug` for a type that holds octets of a peer or a secret: it prints the listed states and nothing else.
+/// Logs must not contain what others sent, and a buffer may hold what another connection received.
 macro_rules! debug_states {
     ([$($generic:ident),*] $type:ty, |$this:ident| { $($state:ident: $value:expr),* $(,)? }) => {
         impl<$($generic),*> core::fmt::Debug for $type {

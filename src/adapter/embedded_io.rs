@@ -1,7 +1,9 @@
-//! Blocking transports of firmware: anything that is [`Read`] and [`Write`] of `embedded-io`.
+//! WebSocket for firmware with blocking transports: anything that is [`Read`] and [`Write`] of `embedded-io`.
 //!
-//! No allocator: the caller lends two buffers, through which messages of any length pass in pieces. No
-//! thread: one task reads and writes, and what is owed to the peer is written before each wait for input.
+//! It needs no allocator. The caller lends two buffers, and messages of any length pass through them in pieces. It
+//! needs no threads: one task reads and writes, and replies that are owed to the peer are written before each wait for input.
+//!
+//! A server:
 //!
 //! ```
 //! # #[cfg(feature = "handshake")] mod example {
@@ -11,11 +13,11 @@
 //!
 //! /// Echoes messages of any length.
 //! fn serve<S: Read + Write>(
-//!     stream: &mut S, // kept, to be ended
+//!     stream: &mut S, // kept, to be closed at the end
 //!     head: &mut [u8],
 //!     buffers: Buffers<'_>,
 //! ) -> Result<(), Error<S::Error>> {
-//!     let options = ServerOptions::new(OriginPolicy::SameHost); // a choice without a default
+//!     let options = ServerOptions::new(OriginPolicy::SameHost); // there is no default
 //!     let mut socket = accept(stream, &options, head, buffers)?;
 //!     while let Some((event, mut outgoing)) = socket.recv_with()? {
 //!         let Event::Data(data) = event else { continue };
@@ -27,18 +29,45 @@
 //! # }
 //! ```
 //!
-//! What is to be done at the end of a connection stands at [`WebSocket`].
+//! A client:
+//!
+//! ```
+//! # #[cfg(feature = "handshake")] mod example {
+//! use embedded_io::{Read, Write};
+//! use sockless::embedded_io::{client, Buffers, Error, Settings};
+//! use sockless::handshake::{client::ClientRequest, Uri};
+//! use sockless::{CloseCode, Entropy};
+//!
+//! /// Sends one message, and closes.
+//! fn report<S: Read + Write>(
+//!     stream: &mut S, // connected already
+//!     entropy: impl Entropy,
+//!     head: &mut [u8],
+//!     buffers: Buffers<'_>,
+//! ) -> Result<(), Error<S::Error>> {
+//!     let uri = Uri::parse("ws://example.com/sensor").expect("it is valid");
+//!     let settings = Settings::DEFAULT;
+//!     let mut socket = client(stream, ClientRequest::new(uri), entropy, &settings, head, buffers)?;
+//!     socket.send("21 degrees")?;
+//!     socket.close(CloseCode::NORMAL)?;
+//!     Ok(())
+//! }
+//! # }
+//! ```
+//!
+//! What to do at the end of a connection is described at [`WebSocket`].
 //!
 //! # Time
 //!
 //! There is no clock here. A transport with a time limit of its own reports
-//! [`TimedOut`](embedded_io::ErrorKind::TimedOut); then is the time to tell the connection [what time it
-//! is](WebSocket::handle_timeout). Nothing is lost: call the operation again if it was to receive, to flush
-//! or to close. If it was [`feed`](Outgoing::feed), nothing was queued where
-//! [`frame_remaining`](Outgoing::frame_remaining) is 0; otherwise so many octets of the message are missing,
-//! to be given to [`feed_payload`](Outgoing::feed_payload). [`send`](WebSocket::send) and
-//! [`ping`](WebSocket::ping) do not tell whether all was queued already: who must know feeds, then flushes.
-//! An opening handshake cannot be resumed.
+//! [`TimedOut`](embedded_io::ErrorKind::TimedOut). Then call [`handle_timeout`](WebSocket::handle_timeout), and go on:
+//!
+//! - Receiving, flushing and closing: call the operation again. Nothing is lost.
+//! - [`feed`](Outgoing::feed): if [`frame_remaining`](Outgoing::frame_remaining) is 0, nothing was queued. Otherwise so
+//!   many octets of the message are missing; give them to [`feed_payload`](Outgoing::feed_payload).
+//! - [`send`](WebSocket::send) and [`ping`](WebSocket::ping) do not tell whether everything was queued. If you must know,
+//!   feed first, then flush.
+//! - An opening handshake cannot be resumed.
 //
 // Owns: blocking reads and writes.
 // Must not know: the protocol.

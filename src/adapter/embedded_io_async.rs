@@ -1,7 +1,9 @@
-//! Asynchronous transports of firmware: anything that is [`Read`] and [`Write`] of `embedded-io-async`.
+//! WebSocket for firmware with asynchronous transports: anything that is [`Read`] and [`Write`] of `embedded-io-async`.
 //!
-//! No allocator: the caller lends two buffers, through which messages of any length pass in pieces. One
-//! task reads and writes, and what is owed to the peer is written before each wait for input.
+//! It needs no allocator. The caller lends two buffers, and messages of any length pass through them in pieces. One
+//! task reads and writes, and replies that are owed to the peer are written before each wait for input.
+//!
+//! A server:
 //!
 //! ```
 //! # #[cfg(feature = "handshake")] mod example {
@@ -11,11 +13,11 @@
 //!
 //! /// Echoes messages of any length.
 //! async fn serve<S: Read + Write>(
-//!     stream: &mut S, // kept, to be ended
+//!     stream: &mut S, // kept, to be closed at the end
 //!     head: &mut [u8],
 //!     buffers: Buffers<'_>,
 //! ) -> Result<(), Error<S::Error>> {
-//!     let options = ServerOptions::new(OriginPolicy::SameHost); // a choice without a default
+//!     let options = ServerOptions::new(OriginPolicy::SameHost); // there is no default
 //!     let mut socket = accept(stream, &options, head, buffers).await?;
 //!     while let Some((event, mut outgoing)) = socket.recv_with().await? {
 //!         let Event::Data(data) = event else { continue };
@@ -27,13 +29,39 @@
 //! # }
 //! ```
 //!
-//! What is to be done at the end of a connection stands at [`WebSocket`].
+//! A client:
+//!
+//! ```
+//! # #[cfg(feature = "handshake")] mod example {
+//! use embedded_io_async::{Read, Write};
+//! use sockless::embedded_io_async::{client, Buffers, Error, Settings};
+//! use sockless::handshake::{client::ClientRequest, Uri};
+//! use sockless::{CloseCode, Entropy};
+//!
+//! /// Sends one message, and closes.
+//! async fn report<S: Read + Write>(
+//!     stream: &mut S, // connected already
+//!     entropy: impl Entropy,
+//!     head: &mut [u8],
+//!     buffers: Buffers<'_>,
+//! ) -> Result<(), Error<S::Error>> {
+//!     let uri = Uri::parse("ws://example.com/sensor").expect("it is valid");
+//!     let settings = Settings::DEFAULT;
+//!     let mut socket = client(stream, ClientRequest::new(uri), entropy, &settings, head, buffers).await?;
+//!     socket.send("21 degrees").await?;
+//!     socket.close(CloseCode::NORMAL).await?;
+//!     Ok(())
+//! }
+//! # }
+//! ```
+//!
+//! What to do at the end of a connection is described at [`WebSocket`].
 //!
 //! # Time
 //!
-//! There is no clock here. Race [`recv`](WebSocket::recv) with a timer for
-//! [`poll_timeout`](WebSocket::poll_timeout); when the timer wins, tell the connection [what time it
-//! is](WebSocket::handle_timeout) and call `recv` again. Nothing is lost by dropping it.
+//! There is no clock here. Wait for [`recv`](WebSocket::recv) and for a timer at the same time, for example with a
+//! `select` function. [`poll_timeout`](WebSocket::poll_timeout) says when the timer must ring. If it rings first, drop
+//! the future of `recv` (nothing is lost), call [`handle_timeout`](WebSocket::handle_timeout), and then `recv` again.
 //
 // Owns: awaiting reads and writes.
 // Must not know: the protocol.
