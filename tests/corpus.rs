@@ -1,4 +1,4 @@
-//! The fuzz targets on a stable toolchain: the committed corpus, and mutations of it that are the same in every run.
+//! The fuzz targets on a stable toolchain: the committed corpus, and mutations of it, the same in every run.
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! The example servers, as processes: what a peer, or whoever reads their log, must not be able to do to them.
+//! The example servers as processes: what a peer, or whoever reads their log, must not be able to do to them.
 #![cfg(target_os = "linux")] // reads /proc, and sets limits with `ulimit`
 
 #[macro_use]
@@ -23,7 +23,8 @@ const SERVERS: [&str; 4] = ["echo_server", "echo_server_std", "echo_server_smol"
 /// For anything that a server does at once.
 const SOON: Duration = Duration::from_secs(4);
 
-/// One test at a time: they measure time, and open thousands of files. To wait for the others is not to stand still.
+/// One test at a time: they measure time, and open thousands of files. Waiting for the others does not count as
+/// hanging.
 fn alone(watchdog: &Watchdog) -> MutexGuard<'static, ()> {
     static ONE: Mutex<()> = Mutex::new(());
     loop {
@@ -51,7 +52,7 @@ struct Server {
 }
 
 impl Server {
-    /// With the arguments behind `--listen`, and shell commands that are run before it.
+    /// With these arguments after `--listen`, and shell commands that are run first.
     fn start(name: &str, arguments: &[&str], before: &str, stderr: Stdio) -> Self {
         let mut command = Command::new("sh");
         command.arg("-c").arg(format!("{before}\nexec \"$0\" \"$@\"")).arg(example(name));
@@ -286,7 +287,7 @@ fn openings_that_never_end_lock_nobody_out_of_the_readiness_loop() {
         slow.write_all(rest.as_bytes()).unwrap();
         assert!(head(&mut slow).starts_with("HTTP/1.1 101 "));
         if !begin.is_empty() {
-            // The oldest had to go, and was told.
+            // The oldest connection had to go, and was told.
             let answer = head(&mut crowd[0]);
             assert!(answer.starts_with("HTTP/1.1 503 "), "{answer:?}");
             assert!(until_end(&mut crowd[0]) < SOON);
@@ -367,7 +368,7 @@ fn a_refusal_ends_whatever_the_peer_does() {
         assert!(head(stream).starts_with("HTTP/1.1 426 "));
     }
     let from = Instant::now();
-    // Five seconds are given: from then on what is sent meets a reset.
+    // Five seconds are allowed. After that, what is sent meets a reset.
     while trickling.write_all(b"x").is_ok() {
         assert!(from.elapsed() < Duration::from_secs(8), "still there");
         sleep(Duration::from_millis(50));
@@ -401,7 +402,7 @@ fn the_threshold_says_what_is_compressed() {
         (&[], 0x81, 0x81),
         (&["--threshold", "60"], 0x81, 0xC1),
         (&["--threshold", "61"], 0x81, 0x81),
-        // Nothing goes out as it is, whether or not it becomes shorter.
+        // Everything is sent compressed, even if it becomes longer.
         (&["--threshold", "0"], 0xC1, 0xC1),
         (&["--threshold", "0", "--takeover"], 0xC1, 0xC1),
     ];
@@ -481,7 +482,7 @@ fn a_client_whose_output_nobody_reads_ends_quietly() {
     let mut log = String::new();
     child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
     assert!(!log.contains("panicked") && !log.contains("pipe"), "{log}");
-    // The peer was told: a Close of four or more octets, masked.
+    // The peer was told: a masked Close of at least four octets.
     let sent = serving.join().unwrap();
     assert_eq!(sent.first(), Some(&0x88), "{sent:x?}");
 }

@@ -36,7 +36,7 @@ enum Peer {
     Closes,
     /// Sends a frame that is not masked.
     BreaksARule,
-    /// Sends text that is none.
+    /// Sends text that is not UTF-8.
     SendsBadText,
     /// Sends such text, and ends its direction.
     SendsBadTextAndEnds,
@@ -143,7 +143,7 @@ impl Wire {
         self.line.0.lock().unwrap()
     }
 
-    /// Waits for something to come of it, as long as the limit allows.
+    /// Waits for a result, as long as the limit allows.
     fn wait<T>(
         &self,
         limit: Option<Duration>,
@@ -243,7 +243,7 @@ async fn wait(sender: &mut Polled, wait: Wait) -> Result<(), Error> {
     }
 }
 
-/// Polls the receiver to its end, with as much time as it asks for; what it said.
+/// Polls the receiver to its end, with as much time as it asks for. Returns what it said.
 fn receive<T: Debug, F: Future<Output = T>>(wire: &Wire, receiving: F) -> Option<String> {
     let woken = Arc::new(Wakes::default());
     let waker = Waker::from(Arc::clone(&woken));
@@ -415,8 +415,8 @@ fn blocking(peer: Peer, waits: Wait) -> Result<Result<(), Error>, String> {
     Ok(sending.join().unwrap())
 }
 
-/// Whether `right` holds of what the sender got, after each of these peers and in each wait. All at once, since each takes
-/// the time of a timer.
+/// Whether `right` is true of what the sender got, after each of these peers and in each wait. They run at the
+/// same time, because each takes the time of a timer.
 fn all_blocking(peers: &[Peer], right: fn(&Result<(), Error>) -> bool) {
     let waits = [Wait::Send, Wait::Feed, Wait::Fragment, Wait::Ping, Wait::Prepared, Wait::Flush];
     let cases = peers.iter().flat_map(|peer| waits.iter().map(move |wait| (*peer, *wait)));

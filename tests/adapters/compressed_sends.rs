@@ -14,7 +14,7 @@ use sockless::message::{Buffers, Endpoint, OwnedMessage};
 use sockless::{blocking, futures_io, tokio as tokio_io};
 use sockless::{Config, Limits, MessageKind, Payload, Server, Side};
 
-/// 1 MiB of text, and what is about as long as buffers and steps are.
+/// 1 MiB of text, and lengths near those of buffers and steps.
 fn texts() -> Vec<String> {
     let text: String = (0..40_000).map(|n| format!("{{\"id\":{n},\"name\":\"user{}\"}},", n % 977)).collect();
     let lens = [1 << 20, (64 << 10) - 1, 64 << 10, (64 << 10) + 1, 200, 128 << 10, 3 << 18];
@@ -41,7 +41,7 @@ fn check(way: &str, written: &[u8]) {
     }
 }
 
-/// A server's stream, and a thread that reads all that comes of it.
+/// A server's stream, and a thread that reads everything from the other end.
 fn loopback() -> (TcpStream, thread::JoinHandle<Vec<u8>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();

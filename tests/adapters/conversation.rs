@@ -14,14 +14,14 @@ use sockless::message::OwnedMessage;
 use sockless::{Closed, Role, Side};
 use sockless::{Error, ServerOptions, Settings};
 
-/// A transport that gives its input in pieces of these sizes, over and over, and keeps what is written.
+/// A transport that gives its input in pieces of these sizes, in turn, and keeps what is written.
 struct Cut {
     input: Vec<u8>,
     at: usize,
     sizes: Vec<usize>,
     turn: usize,
     written: Vec<u8>,
-    /// Frames to give once a client's request came, after an answer that fits its key.
+    /// Frames to give once a client's request was written, after an answer that fits its key.
     frames: Option<Vec<u8>>,
 }
 

@@ -110,7 +110,7 @@ async fn listen<S: AsyncRead + AsyncWrite + Unpin, R: Role>(
     (messages, errors, socket.closed().expect("the end says how"))
 }
 
-/// Everything that stands in the stream, to its end.
+/// Everything in the stream, to its end.
 async fn rest(mut stream: impl AsyncRead + Unpin) -> Vec<u8> {
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).await.unwrap();
@@ -181,11 +181,11 @@ async fn a_peer_that_half_closes_after_its_close_gets_ours() {
     let (_, errors, closed) = listen(&mut socket).await;
     assert!(errors.is_empty(), "{errors:?}");
     assert_eq!(told(closed), (1001, true, Some(Initiator::Peer), None));
-    // Our direction has ended although the socket still stands.
+    // Our direction has ended, but the socket is still open.
     assert_eq!(rest(peer).await, [CLOSE, 2, 3, 233]);
 }
 
-/// TLS libraries give the end of a stream without `close_notify` as an error, or as a plain end.
+/// Some TLS libraries report a stream that ends without `close_notify` as an error, others as a plain end.
 #[tokio::test]
 async fn truncation_amid_a_frame_is_never_a_clean_end() {
     let _watchdog = watchdog!();
@@ -221,7 +221,7 @@ async fn truncation_amid_a_frame_is_never_a_clean_end() {
     }
 }
 
-/// How long it took on the clock, which stands still where anything can be done.
+/// How long it took on the clock, which is stopped while anything can be done.
 async fn timed<T>(future: impl Future<Output = T>) -> (T, Duration) {
     let began = Instant::now();
     let output = future.await;
@@ -252,7 +252,7 @@ async fn an_opening_handshake_has_its_time_and_no_more() {
     let error = result.unwrap_err();
     let late = ProtocolError::TimedOut(Timeout::OpeningHandshake);
     assert!(matches!(error, Error::Protocol(error) if error == late), "{error}");
-    // It is told so, and has a second to hear it.
+    // The peer is told, and has a second to read it.
     lasted(took, seconds(11));
     assert!(alive.upgrade().is_none());
     assert!(rest(peer).await.starts_with(b"HTTP/1.1 408 "));
@@ -318,7 +318,7 @@ async fn a_peer_that_answers_pings_is_kept_for_ever_and_asked_no_more_than_neede
     };
     let (((_, errors, closed), took), left) = tokio::join!(timed(listen(&mut socket)), peer);
     assert!(errors.is_empty() && closed.clean, "{errors:?}");
-    // One for each interval, though the time is told only when it is asked for.
+    // One for each interval, though the time is only passed when asked for.
     assert!(took >= seconds(100 * 30) && took <= seconds(100 * 31), "{took:?}");
     assert_eq!(left, [CLOSE, 2, 3, 232]);
 }
@@ -339,7 +339,7 @@ async fn a_closing_handshake_that_nobody_answers_ends_in_time() {
     assert!(alive.upgrade().is_none());
     assert_eq!(rest(peer).await, [CLOSE, 2, 3, 232]);
 
-    // A peer whose Close came but who never ends the transport: nothing was missing.
+    // A peer that sent its Close but never ends the transport: nothing is missing.
     let (mut socket, mut peer, alive) = pair(closing, None);
     peer.write_all(&from_client(CLOSE, &[3, 232])).await.unwrap();
     let ((_, errors, closed), took) = timed(listen(&mut socket)).await;
@@ -392,7 +392,7 @@ async fn a_clock_that_jumps_makes_up_no_silence_and_loses_nothing_that_came() {
         (t.idle, t.stalled_fragment, t.closing) = (Some(seconds(600)), Some(seconds(60)), Some(seconds(5)));
     });
     let (mut socket, mut peer, _) = pair(all, None);
-    // The machine sleeps while a task waits, and what the peer sent meanwhile is there when it wakes.
+    // The machine sleeps while a task waits. When it wakes, what the peer sent meanwhile is there.
     for jump in [29, 49, 599, 86_400, 100 * 365 * 86_400] {
         let waiting = tokio::time::timeout(Duration::from_millis(1), socket.recv()).await;
         assert!(waiting.is_err());
@@ -402,7 +402,7 @@ async fn a_clock_that_jumps_makes_up_no_silence_and_loses_nothing_that_came() {
         assert_eq!(message.unwrap().unwrap().as_bytes(), b"sent in time");
         assert_eq!(took, Duration::ZERO);
     }
-    // Where nothing came, it gets a Ping first, and the whole time to answer it.
+    // If nothing was received, the peer gets a Ping first, and the whole time to answer it.
     let keep = timeouts(|t| (t.ping_interval, t.pong) = (Some(seconds(30)), Some(seconds(20))));
     let (mut socket, mut peer, _) = pair(keep, None);
     assert!(tokio::time::timeout(Duration::from_millis(1), socket.recv()).await.is_err());

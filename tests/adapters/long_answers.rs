@@ -1,5 +1,5 @@
-//! A long message that goes out compressed does not hold up others: compressing it takes several turns, through every
-//! way to send. Where it is given up meanwhile, nothing of it is sent, and what comes next is not harmed.
+//! Compressing a long message does not delay other connections: it takes several turns, in every way to send.
+//! If it is given up meanwhile, nothing of it is sent, and the next message is not harmed.
 
 use crate::common;
 
@@ -161,7 +161,7 @@ impl Setting {
         (ours, written)
     }
 
-    /// The messages that were written, inflated by what the peer has; a Close as its first byte.
+    /// The messages that were written, inflated as the peer would. A Close is shown as its first byte.
     fn read(self, written: &[u8]) -> Vec<Vec<u8>> {
         let mut inflater = Inflater::new(&self.params(), self.side, Limits::DEFAULT);
         let (mut messages, mut message, mut deflated) = (Vec::new(), Vec::new(), false);
@@ -231,7 +231,8 @@ fn prose(first: &str, len: usize) -> String {
     first.chars().chain(words).take(len).collect()
 }
 
-/// Polls until it is ready, at most so many times. Each time that it waits it was woken, since nothing else will.
+/// Polls until it is ready, at most so many times. Whenever it waits, it must have been woken already, because
+/// nothing else will wake it.
 fn run<F: Future>(mut future: Pin<&mut F>, most: usize, what: &str) -> (usize, Option<F::Output>) {
     let woken = Arc::new(Woken::default());
     let waker = Waker::from(Arc::clone(&woken));
@@ -264,7 +265,7 @@ fn a_long_message_is_compressed_over_several_turns() {
     }
 }
 
-/// What does not shrink goes out as it is where nothing of it is to be remembered.
+/// A message that does not become shorter is sent uncompressed, if no context must be kept.
 #[test]
 fn what_does_not_shrink_arrives_too() {
     let _watchdog = watchdog!();
@@ -317,7 +318,7 @@ fn a_message_that_is_given_up_meanwhile_harms_none() {
     }
 }
 
-/// Who gives a message to the `Sink` need not flush, as long as somebody receives.
+/// A message given to the `Sink` need not be flushed, as long as somebody receives.
 #[test]
 fn receiving_goes_on_with_what_the_sink_was_given() {
     let _watchdog = watchdog!();
@@ -404,7 +405,8 @@ fn nothing_overtakes_what_the_sink_was_given() {
     }
 }
 
-/// What the `Sink` was given goes out before a Close, however full the queue is: there was room when it was taken.
+/// What the `Sink` has taken is written before a Close, however full the queue is: there was room when it was
+/// taken.
 #[test]
 fn a_full_queue_loses_nothing_that_the_sink_was_given() {
     let _watchdog = watchdog!();
@@ -426,7 +428,7 @@ fn a_full_queue_loses_nothing_that_the_sink_was_given() {
     }
 }
 
-/// The engine, with whatever is queued between the turns of two long messages: each comes whole, when it is queued.
+/// The engine, with other frames queued between the turns of two long messages: each message arrives whole.
 #[test]
 fn whatever_comes_between_the_turns_each_message_is_whole() {
     let _watchdog = watchdog!();
@@ -496,7 +498,7 @@ fn whatever_comes_between_the_turns_each_message_is_whole() {
     }
 }
 
-/// Once the peer's Close came, nothing more is compressed.
+/// After the peer's Close nothing more is compressed.
 #[test]
 fn a_close_ends_the_turns() {
     for setting in settings() {

@@ -39,7 +39,7 @@ enum Done {
     ShutDown,
 }
 
-/// A transport with a clock, both of which do what the test says.
+/// A transport with a clock, both controlled by the test.
 #[derive(Debug)]
 struct Wire<L>(L);
 
@@ -256,7 +256,7 @@ fn from_client(first: u8, payload: &[u8]) -> Vec<u8> {
     to(Side::Server, first, payload)
 }
 
-/// What a client sends, mostly as it should be.
+/// What a client sends, usually valid.
 fn traffic() -> impl Strategy<Value = Vec<u8>> {
     let one = (0..20_u8, 0_usize..700).prop_map(|(shape, size)| match shape {
         0..=6 => from_client(BINARY, &vec![shape; size]),
@@ -363,7 +363,7 @@ fn a_server_that_waits_sends_what_is_prepared_without_an_endpoint() {
     assert!(matches!(sent, Poll::Ready(Ok(()))));
     assert_eq!(peak, 0, "bytes were allocated to queue it");
     assert_eq!(line.with(|line| line.done.clone()), [Done::Wrote(prepared.frame().to_vec())]);
-    // Of the next, the transport takes a part: the rest goes out in its turn, before what is sent then.
+    // The transport takes a part of the next one. The remainder is written before anything that is sent later.
     line.with(|line| line.room = Some(3));
     assert!(poll(socket.send_prepared(&prepared)).is_pending());
     assert!(poll(socket.send_prepared(&Prepared::new("more"))).is_pending());
@@ -470,7 +470,7 @@ fn limits_and_timers_are_those_of_each_connection_however_they_take_turns() {
             assert!(poll(socket.recv()).is_pending());
         }
     }
-    // Something came since it was looked at last; when is not known.
+    // Something was received since the last look; when is not known.
     for seconds in [31, 50] {
         for (socket, line) in [(&mut bounded, &bounded_line), (&mut free, &free_line)] {
             line.with(|line| line.now = Duration::from_secs(seconds).as_micros() as u64);

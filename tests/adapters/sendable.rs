@@ -1,4 +1,4 @@
-//! What can be given to each way to send: text and bytes in whatever holds them.
+//! What can be given to each way to send: text and bytes in all their types.
 
 use std::borrow::Cow;
 use std::io::{self, Read, Write};
@@ -10,7 +10,7 @@ use sockless::message::{Buffers, Message, OwnedMessage, Prepared};
 use sockless::{tokio as on_tokio, AsPayload, CloseCode, CloseFrame, CloseReason, Config, Payload, Server};
 use tokio::io::AsyncReadExt;
 
-/// Keeps what is written; there is nothing to read.
+/// Keeps what is written. There is nothing to read.
 #[derive(Default)]
 struct Written(Vec<u8>);
 
@@ -40,7 +40,7 @@ impl BlockingTransport for Written {
 const TEXT: &[u8] = b"\x81\x05Hello";
 const BINARY: &[u8] = b"\x82\x05Hello";
 
-/// Sends this on each surface: as it is, by reference, and as a fragment.
+/// Sends this in each way: by value, by reference, and as a fragment.
 macro_rules! sends {
     ($message:expr, $wire:expr) => {{
         let mut socket =

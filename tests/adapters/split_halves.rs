@@ -25,7 +25,7 @@ const KEY: Key = |dest| {
 
 const SOON: Duration = Duration::from_secs(20);
 
-/// A server and a client, connected by a pipe that holds so many bytes.
+/// A server and a client, connected by a pipe of this capacity.
 fn pair(pipe: usize, deflate: bool) -> (ServerSocket, ClientSocket) {
     let (one, other) = tokio::io::duplex(pipe);
     let buffers = Buffers::DEFAULT.with_max_queued(64 << 10);
@@ -129,7 +129,7 @@ async fn a_cancelled_sender_leaves_the_transport_to_the_receiver() {
     let (mut receiver, mut sender) = WebSocket::with_endpoint(Tokio::new(one), server).into_split();
     let task =
         tokio::spawn(async move { receiver.recv().await.map(|message| message.map(OwnedMessage::from)) });
-    // More than the pipe holds; the future is dropped while it waits.
+    // More than fits the pipe. The future is dropped while it waits.
     let message = [7; 40];
     assert!(timeout(Duration::from_millis(20), sender.send(&message)).await.is_err());
     drop(sender);

@@ -286,7 +286,8 @@ fn text_that_is_not_utf_8_fails_the_connection_and_the_peer_is_told_first() {
     assert_eq!(socket.recv().unwrap(), None);
 }
 
-/// Dropped with input that nobody read, a transport answers with a reset, which may overtake the refusal.
+/// If a transport is dropped before its input was read, it answers with a reset, which may arrive before the
+/// refusal.
 #[test]
 fn a_refusal_reads_what_a_client_is_still_sending_within_a_bound() {
     let _watchdog = watchdog!();

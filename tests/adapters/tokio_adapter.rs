@@ -16,7 +16,7 @@ use sockless::{
 };
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// A transport that gives and takes at most `grain` bytes a call and is pending every other call.
+/// A transport that reads and writes at most `grain` bytes a call, and is pending at every second call.
 struct Wire {
     incoming: VecDeque<u8>,
     written: Vec<u8>,
@@ -331,7 +331,7 @@ fn a_failure_is_told_to_the_peer_before_it_is_returned() {
     let _watchdog = watchdog!();
     for (bytes, error, close) in [
         (&b"\x81\x01a"[..], ProtocolError::MissingMask, b"\x88\x02\x03\xEA"),
-        // Text that is whole in one read is checked when it is taken; the peer is told all the same.
+        // Text that is whole in one read is checked when it is taken. The peer is told anyway.
         (&b"\x81\x81\0\0\0\0\xFF"[..], ProtocolError::InvalidUtf8, b"\x88\x02\x03\xEF"),
     ] {
         for stutter in [false, true] {

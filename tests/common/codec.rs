@@ -75,7 +75,7 @@ pub fn message(deflater: &mut Deflater, octets: &[u8]) -> Vec<u8> {
     deflate(deflater, octets, Flush::Message, WHOLE)
 }
 
-/// Inflates a part of a message onto `out`, which has what came of the message before.
+/// Inflates a part of a message, and appends it to `out`, which holds what was inflated before.
 pub fn inflate_part(
     inflater: &mut Inflater,
     kind: MessageKind,

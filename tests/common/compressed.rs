@@ -36,8 +36,8 @@ impl Pair {
         Self { server, client: client.with_deflate(&params, tuning, pool) }
     }
 
-    /// Carries what the client has to say to the server, in reads of at most `chunk`. What the server makes
-    /// of it.
+    /// Carries the client's output to the server, in reads of at most `chunk`. Returns what the server
+    /// received.
     pub fn up(&mut self, chunk: usize) -> (Vec<OwnedMessage>, Option<ProtocolError>) {
         let bytes = drain(&mut self.client);
         receive(&mut self.server, &bytes, chunk)
@@ -77,7 +77,7 @@ pub fn receive<R: Role>(
                 Err(error) => failed = Some(error),
             },
             Ok(Action::Read) if rest.is_empty() => break,
-            // More than is swallowed came behind a failure.
+            // After a failure, more was received than is discarded.
             Ok(Action::Close) => break,
             Ok(Action::Read) => give(endpoint, &mut rest, chunk),
             Ok(Action::Yield) => {}
@@ -129,7 +129,7 @@ pub fn receive_pieces<R: Role>(
                 Err(error) => failed = Some(error),
             },
             Ok(Action::Read) if rest.is_empty() => break,
-            // More than is swallowed came behind a failure.
+            // After a failure, more was received than is discarded.
             Ok(Action::Close) => break,
             Ok(Action::Read) => give(endpoint, &mut rest, chunk),
             Ok(Action::Yield) => {}

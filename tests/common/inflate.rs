@@ -164,7 +164,7 @@ impl Bits<'_> {
 
 /// A prefix code (RFC 1951 section 3.2.2).
 struct Code {
-    /// How many codes have this length; none has 0.
+    /// How many codes have each length. None has length 0.
     counts: [usize; 16],
     /// The symbols that have codes, in the order of their codes.
     symbols: Vec<usize>,
@@ -189,7 +189,7 @@ impl Code {
         Ok(Self { counts, symbols })
     }
 
-    /// A distance code: it may also be none at all, or one code of one bit (RFC 1951 section 3.2.7).
+    /// A distance code. It may be empty, or one code of one bit (RFC 1951 section 3.2.7).
     fn of_distances(lengths: &[usize]) -> Result<Self, String> {
         let used: Vec<usize> = (0..lengths.len()).filter(|symbol| lengths[*symbol] > 0).collect();
         match used[..] {

@@ -109,7 +109,7 @@ pub fn all_to(side: Side, frames: Frames<'_>) -> Vec<u8> {
     frames.iter().flat_map(|(first, payload)| to(side, *first, payload)).collect()
 }
 
-/// A code and a reason as they stand in a Close frame.
+/// A code and a reason, as the body of a Close frame.
 pub fn close_body(code: u16, reason: &[u8]) -> Vec<u8> {
     [&code.to_be_bytes()[..], reason].concat()
 }
@@ -123,7 +123,7 @@ pub struct Wire {
     pub payload: Vec<u8>,
 }
 
-/// Takes whole frames apart; every length must be in its shortest form.
+/// Splits bytes into whole frames. Every length must be in its shortest form.
 pub fn parse(mut bytes: &[u8]) -> Vec<Wire> {
     let mut frames = Vec::new();
     while !bytes.is_empty() {
@@ -171,7 +171,7 @@ pub fn sent_by(side: Side, bytes: &[u8]) -> Vec<(u8, Vec<u8>)> {
         .collect()
 }
 
-/// What came out of the engine, on the heap.
+/// What the engine reported, on the heap.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Seen {
     Data { kind: MessageKind, first: bool, last: bool, octets: Vec<u8> },
@@ -303,8 +303,8 @@ pub fn cuts(bytes: &[u8]) -> Vec<Vec<&[u8]>> {
     cuts
 }
 
-/// Receives `bytes`, which hold no error, over every cut, and gives the connection of the last run with what
-/// it saw.
+/// Receives `bytes`, which are valid, over every cut. Returns the connection of the last run and what it
+/// reported.
 pub fn receive(side: Side, config: Config, bytes: &[u8]) -> (Conn, Vec<Seen>) {
     let mut result: Option<(Conn, Vec<Seen>)> = None;
     for cut in cuts(bytes) {
@@ -318,14 +318,14 @@ pub fn receive(side: Side, config: Config, bytes: &[u8]) -> (Conn, Vec<Seen>) {
     result.unwrap()
 }
 
-/// Receives `bytes` without limits of one's own and gives what was seen.
+/// Receives `bytes` with the default limits, and returns what was reported.
 pub fn see_all(side: Side, bytes: &[u8]) -> Vec<Seen> {
     receive(side, Config::new(), bytes).1
 }
 
-/// "fail N": over every cut, `bytes` fail the connection with `error`, reported once; the Close with `code`
-/// goes out, once; what follows is swallowed; nothing can be sent; and the end is reported as it was. Gives
-/// what came before.
+/// "fail N": over every cut, `bytes` fail the connection with `error`, which is reported once. The Close with
+/// `code` is written once, what follows is discarded, nothing can be sent, and the end is reported correctly.
+/// Returns what was received before.
 pub fn fails(side: Side, config: Config, bytes: &[u8], error: ProtocolError, code: u16) -> Vec<Seen> {
     let mut before = Vec::new();
     for cut in cuts(bytes) {
@@ -362,7 +362,7 @@ pub fn fails(side: Side, config: Config, bytes: &[u8], error: ProtocolError, cod
     before
 }
 
-/// As [`fails`], in both roles, for frames that are well formed but for what they say.
+/// Like [`fails`], in both roles, for frames that are well formed but wrong in what they say.
 pub fn both_fail(frames: Frames<'_>, error: ProtocolError, code: u16) {
     for side in BOTH {
         fails(side, Config::new(), &all_to(side, frames), error, code);
@@ -383,7 +383,7 @@ pub fn encode<'p>(conn: &mut Conn, payload: impl Into<sockless::Payload<'p>>, fi
     out
 }
 
-/// Sends a Close and gives the bytes, with those of a Pong that was owed.
+/// Sends a Close. Returns its bytes, after those of a Pong that was owed.
 pub fn close(conn: &mut Conn, frame: sockless::CloseFrame<'_>) -> Vec<u8> {
     let mut out = [0; 2 * MAX_CONTROL_FRAME_LEN];
     let count = conn.writer().close(frame, &mut out).unwrap();

@@ -152,7 +152,7 @@ pub fn cut(flushed: &[u8]) -> &[u8] {
     flushed.strip_suffix(&super::inflate::TAIL).expect("flushed data ends with the tail")
 }
 
-/// Payloads that no decoder may take, each for another reason, whatever the window.
+/// Payloads that no decoder may accept, each for another reason, with any window.
 pub fn corrupt() -> Vec<(&'static str, Vec<u8>)> {
     // 'a' and the end of the block have codes of one bit.
     let mut two = [0; 257];

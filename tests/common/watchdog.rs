@@ -1,4 +1,4 @@
-//! Ends a test that stands still, and names it: a lost wake-up would else hang the run of all tests, without a name.
+//! Ends a test that hangs, and names it. Otherwise a lost wake-up would stop the whole test run without a name.
 //!
 //! A test that waits for threads, tasks, sockets or programs begins with `let _watchdog = watchdog!();`.
 
@@ -31,8 +31,8 @@ impl Watchdog {
             while ended.recv_timeout(limit) == Err(RecvTimeoutError::Timeout) {
                 let case = watched.load(Relaxed);
                 if case == seen {
-                    // Nothing but the end of the process can end the thread that hangs. And what the macros print is kept
-                    // back until the test has ended.
+                    // Only the end of the process can end the thread that hangs. And the output of macros is
+                    // kept back until the test has ended.
                     let _ = writeln!(std::io::stderr(), "\n{test} stands still: no end after {limit:?}");
                     std::process::abort();
                 }
@@ -50,7 +50,7 @@ impl Watchdog {
     }
 }
 
-/// Watches over the test that it stands in, until its value is dropped.
+/// Watches the test until its value is dropped.
 macro_rules! watchdog {
     () => {
         watchdog!($crate::watchdog::LIMIT)

@@ -92,7 +92,7 @@ fn a_million_messages_need_no_memory() {
     flood(Config::new(), (PONG, b""), (BINARY, b"x"));
 }
 
-/// Every error that input can cause, what causes it in both roles, and its code.
+/// Every error that input can cause: its cause in both roles, and its code.
 #[test]
 fn req_6455_7_1_7_3_req_6455_10_7_3_every_protocol_error_sends_its_close_once_and_swallows_the_rest() {
     let config = {
@@ -200,7 +200,7 @@ impl Random {
     }
 }
 
-/// Drives one connection over `bytes` and holds what must be true of any input.
+/// Drives one connection over `bytes`, and checks what must be true for any input.
 fn endure(side: sockless::Side, config: Config, bytes: &mut [u8], random: &mut Random) {
     let mut conn = connection(side, config);
     let (mut failures, mut rest, mut now) = (0, bytes, 0);

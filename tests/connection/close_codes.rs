@@ -28,7 +28,7 @@ fn works(code: u16, senders: &[Side]) {
     }
 }
 
-/// Cannot be expressed, so not sent; received, it fails with 1002, whatever follows it.
+/// The types cannot express it, so it is never sent. When received, it fails with 1002, whatever follows it.
 fn never_crosses(codes: &[u16]) {
     for code in codes {
         assert_eq!(CloseCode::new(*code), None);
@@ -101,7 +101,7 @@ fn req_6455_7_4_1_6_policy_is_1008_too_big_is_1009_and_the_application_has_1011(
     }
 }
 
-/// The client's own failure for a missing extension is its handshake's; this is what it sends.
+/// A client's handshake fails if an extension is missing. This is the code that it sends.
 #[test]
 fn req_6455_7_4_1_7_only_clients_send_1010_with_the_extensions_as_reason() {
     let reason = CloseReason::new("permessage-deflate").unwrap();

@@ -178,7 +178,7 @@ fn req_6455_5_5_1_10_our_unfinished_message_does_not_delay_the_answer() {
         feed(&mut conn, &to(side, CLOSE, &close_body(1000, b"")));
         assert_eq!(conn.writer().encode("end".into(), true, &mut [0; 64]), Err(SendError::Closed));
         assert_eq!(owed(&mut conn), [(CLOSE, close_body(1000, b""))]);
-        // But a frame that was begun is completed first: its header promised so many octets.
+        // But a frame that was begun is completed first: its header has announced its length.
         let mut conn = open(side);
         conn.writer().begin(MessageKind::Text, true, 2).unwrap();
         feed(&mut conn, &to(side, CLOSE, &close_body(1000, b"")));
@@ -283,7 +283,7 @@ fn req_6455_7_3_1_a_server_may_close_at_any_time() {
     assert_eq!(sent_by(Side::Server, &wire), [(CLOSE, close_body(1001, b""))]);
 }
 
-/// A Pong that is owed goes out before the Close, which nothing may follow but answers.
+/// An owed Pong is written before the Close. Only answers may follow a Close.
 #[test]
 fn a_pong_that_is_owed_precedes_our_close_or_nothing_is_written() {
     for side in BOTH {
@@ -398,7 +398,7 @@ fn nothing_is_owed_after_the_transport_was_lost() {
 
 #[test]
 fn req_6455_7_1_7_1_req_6455_7_2_1_1_req_6455_7_1_7_2_a_failure_closes_and_is_reported() {
-    // `fails` asserts the error, the Close with its code, and what the transport is to do.
+    // `fails` checks the error, the Close with its code, and what to do with the transport.
     for side in BOTH {
         let wire = to(side, END, b"");
         fails(side, Config::new(), &wire, ProtocolError::UnexpectedContinuation, 1002);
@@ -517,7 +517,7 @@ fn dropping_the_transport_after_both_closes_is_clean() {
     }
 }
 
-/// Where the halves live apart, what comes late through the mailbox changes nothing.
+/// If the halves live apart, what arrives late through the mailbox changes nothing.
 #[test]
 fn nothing_follows_a_failure_that_the_writer_was_told() {
     for side in BOTH {

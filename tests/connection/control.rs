@@ -68,7 +68,7 @@ fn req_6455_5_5_2_3_a_pong_goes_before_data_and_between_fragments() {
     }
 }
 
-/// No frame can stand inside another: the Pong waits for the end of a frame that was begun.
+/// No frame can stand inside another: the Pong waits until the current frame is complete.
 #[test]
 fn a_reply_waits_for_the_end_of_a_begun_frame_and_no_longer() {
     for side in BOTH {
@@ -143,13 +143,13 @@ fn req_t_ctrl_1_a_ping_between_our_close_and_the_peers_is_answered() {
         close(&mut conn, code(1000));
         feed(&mut conn, &to(side, PING, b"late"));
         assert_eq!(owed(&mut conn), [(PONG, b"late".to_vec())]);
-        // Not once the peer's Close came as well.
+        // Not after the peer's Close.
         feed(&mut conn, &all_to(side, &[(PING, b"later"), (CLOSE, &close_body(1000, b""))]));
         assert_eq!(owed(&mut conn), []);
     }
 }
 
-/// Every Ping and Pong is an event, so that an application can count them; what is owed stays one frame.
+/// Every Ping and Pong is an event, so an application can count them. At most one Pong is owed.
 #[test]
 fn req_t_ctrl_2_floods_are_counted_by_the_caller_and_cost_one_slot() {
     for side in BOTH {
@@ -175,7 +175,7 @@ fn req_whatwg_5_keep_alive_is_the_callers_and_off_by_default() {
     }
 }
 
-/// A Ping that was due before our Close must not follow it, whatever else is still answered.
+/// A Ping that was due before our Close must not follow it, even if other things are still answered.
 #[test]
 fn a_keep_alive_ping_never_follows_our_close() {
     for side in BOTH {

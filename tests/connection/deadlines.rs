@@ -1,4 +1,4 @@
-//! Time as an input: which timer fires when, and what it does to the connection.
+//! Time as an input: which timer fires when, and what happens to the connection.
 
 use crate::common;
 
@@ -99,7 +99,7 @@ fn idle_counts_from_the_last_sign_of_life_whatever_it_was() {
     }
 }
 
-/// A caller that looks for input and finds none has not heard from the peer.
+/// A caller that tried to read and got nothing has not heard from the peer.
 #[test]
 fn an_empty_read_is_no_sign_of_life() {
     for side in BOTH {
@@ -124,7 +124,8 @@ fn a_ping_follows_silence_and_a_pong_deadline_follows_the_ping() {
         assert_eq!(conn.handle_timeout(at(30)), Ok(()));
         assert_eq!(owed(&mut conn), [(PING, vec![])]);
         assert_eq!(conn.poll_timeout(), Wake::At(at(50)));
-        // Any sign of life will do. When it came is known to those who tell the time after each read...
+        // Any octet counts as a sign of life. When it was received is known to those who pass the time after
+        // each read...
         let mut exact = conn.clone();
         feed(&mut exact, &to(side, TEXT, b"alive"));
         assert_eq!(exact.handle_timeout(at(49)), Ok(()));
@@ -141,8 +142,8 @@ fn a_ping_follows_silence_and_a_pong_deadline_follows_the_ping() {
     }
 }
 
-/// Whoever vanishes is found out after the interval, the time for the Pong and the closing time at most, however
-/// busy the connection was before, where the time is told only when it is asked for.
+/// A vanished peer is found at most after the interval, the time for the Pong and the closing time together.
+/// That holds for a busy connection too, and if the time is only passed when asked for.
 #[test]
 fn a_peer_that_vanishes_is_dropped_in_time_whenever_that_is() {
     let config = timers(|timeouts| {
@@ -173,7 +174,7 @@ fn a_peer_that_vanishes_is_dropped_in_time_whenever_that_is() {
     }
 }
 
-/// An octet now and then is a sign of life, but holds no message open for ever.
+/// An octet now and then is a sign of life, but does not keep a message open for ever.
 #[test]
 fn a_message_that_was_begun_must_come_at_some_rate() {
     let config = timers(|timeouts| {
@@ -209,7 +210,7 @@ fn a_message_that_was_begun_must_come_at_some_rate() {
     }
 }
 
-/// What is looked at is one message: others that came meanwhile are no part of it.
+/// The rate is that of one message. Other messages received meanwhile do not count.
 #[test]
 fn a_stream_of_messages_is_never_too_slow() {
     let config = timers(|timeouts| {
@@ -219,7 +220,7 @@ fn a_stream_of_messages_is_never_too_slow() {
     for side in BOTH {
         let mut conn = started(side, config);
         for second in 0..1000 {
-            // Whenever the time is told, the same few octets of another message have come.
+            // At each time, the same few octets of another message were received.
             let mut ends = if second == 0 { vec![] } else { to(side, END, b"lo") };
             ends.extend(to(side, TEXT_PART, b"Hel"));
             feed(&mut conn, &ends);
@@ -413,7 +414,7 @@ fn timestamps_keep_what_they_are_given_and_end_at_the_end_of_time() {
     }
 }
 
-/// Durations around the length of a step, none among them.
+/// Durations near the length of a step, and zero.
 fn duration() -> impl Strategy<Value = Option<Duration>> {
     prop_oneof![
         Just(None),

@@ -24,7 +24,7 @@ fn req_6455_5_4_2_req_6455_6_1_3_req_6455_6_1_4_req_6455_6_1_5_a_stream_of_fragm
             let octets = payloads.map(|payload| payload.as_bytes().to_vec());
             let [a, b, c] = octets;
             assert_eq!(sent_by(side, &wire), [(first, a), (MORE, b), (END, c)]);
-            // The next message begins anew.
+            // The next message starts from the beginning.
             let next = encode(&mut conn, "next", true);
             assert_eq!(sent_by(side, &next), [(TEXT, b"next".to_vec())]);
         }
@@ -88,7 +88,7 @@ fn req_6455_5_4_6_messages_are_not_interleaved() {
             both_fail(&[(first, b""), (MORE, b""), (PING, b""), (second, b"")], error, 1002);
         }
     }
-    // Sent: a second message of the other kind is refused; of the same kind there is none, only
+    // Sending: a second message of the other kind is refused. Of the same kind there can be none, only
     // continuations.
     for side in BOTH {
         let mut conn = connection(side, Config::new());

@@ -108,7 +108,7 @@ fn req_t_lim_1_lengths_beyond_32_bits_do_not_wrap() {
         for side in BOTH {
             let wire = header(BINARY, key_to(side), len);
             fails(side, Config::new(), &wire, FRAME, 1009);
-            // The same where they are allowed: the payload goes on for ever.
+            // The same if they are allowed: the payload never ends.
             let unlimited = limited(|limits| {
                 limits.max_frame_size = u64::MAX;
                 limits.max_message_size = u64::MAX;

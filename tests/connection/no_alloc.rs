@@ -9,7 +9,7 @@ use sockless::{
     Side, Timeouts, Timestamp, MAX_CONTROL_FRAME_LEN,
 };
 
-/// Sends one of everything into `out`, and gives the number of bytes.
+/// Sends one of everything into `out`, and returns the number of bytes.
 fn send_everything<R: Role>(conn: &mut Connection<R>, out: &mut [u8]) -> usize {
     let mut at = 0;
     let writer = conn.writer();
@@ -128,7 +128,7 @@ fn payload_is_lent_from_where_it_was_received_and_outlives_the_engine() {
     }
 }
 
-/// Each piece of a payload that comes in many reads lies where its read put it.
+/// Each piece of a payload that comes in many reads borrows from its own read.
 #[test]
 fn pieces_of_a_frame_are_lent_from_each_read() {
     for side in BOTH {

@@ -63,7 +63,7 @@ impl End {
         self.write(&bytes);
     }
 
-    /// Writes what is owed, then does what the engine says of the transport, as an adapter would.
+    /// Writes what is owed, then does with the transport what the engine says, like an adapter.
     fn serve(&mut self) {
         let bytes = transmit(&mut self.conn);
         self.write(&bytes);
@@ -123,7 +123,7 @@ impl Pair {
         }
     }
 
-    /// Settles, then sleeps until the next timer, until `until` or until nobody waits for anything.
+    /// Runs until nothing happens, then sleeps until the next timer; until `until`, or until nobody waits.
     fn run(&mut self, until: u64) {
         let until = seconds(until);
         for spin in 0.. {
@@ -488,8 +488,7 @@ fn play(chunk: usize, steps: &[(bool, Step)]) -> impl PartialEq + std::fmt::Debu
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(500))]
 
-    /// Every conversation comes to an end that is reported once, and goes the same way when it is played
-    /// again.
+    /// Every conversation ends, the end is reported once, and a second run gives the same.
     #[test]
     fn req_t_lim_4_any_conversation_ends_and_is_the_same_when_replayed(
         chunk in prop_oneof![Just(1_usize), 1_usize..20, Just(10_000)],

@@ -1,4 +1,4 @@
-//! Parked connections: when one can be parked, and that it goes on as if it never had been.
+//! Parked connections: when a connection can be parked, and that it goes on as if it had not been.
 
 use crate::common;
 
@@ -15,7 +15,7 @@ use sockless::{
 type Key = fn(&mut [u8]) -> Result<(), EntropyError>;
 type Conn = Connection<AnyRole<Key>>;
 
-/// A connection that masks with one key always: whoever parks connections has one source for all.
+/// A connection that always masks with the same key: those who park connections share one source of keys.
 fn connection(side: Side, config: Config) -> Conn {
     let key: Key = |dest| {
         dest.fill(0x5A);
@@ -28,7 +28,7 @@ fn at(micros: u64) -> Timestamp {
     Timestamp::from_micros(micros)
 }
 
-/// Everything that came out of these bytes.
+/// Everything that was reported for these bytes.
 fn feed(conn: &mut Conn, bytes: &[u8]) -> Vec<String> {
     let mut bytes = bytes.to_vec();
     let mut input = Input::new(&mut bytes);
@@ -78,7 +78,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What the peer sends, all of it valid but for the last kinds.
+/// What the peer sends. All is valid, except for the last kinds.
 fn stream(side: Side) -> impl Strategy<Value = Vec<u8>> {
     let one = prop_oneof![
         4 => Just(vec![(TEXT, &b"Hello"[..])]),
@@ -106,7 +106,7 @@ fn timeouts() -> impl Strategy<Value = Timeouts> {
     })
 }
 
-/// Does one step, and says all that can be seen of it.
+/// Does one step. Returns all that can be observed.
 fn take(conn: &mut Conn, step: &Step, input: &mut &[u8], now: &mut u64) -> String {
     let mut out = [0; 300];
     let done = match *step {

@@ -548,7 +548,8 @@ fn sockudo_91_idle_and_pong_deadlines_are_two() {
     }
 }
 
-/// dusty #77 and Beast #758: a connection whose peer had gone stayed for ever. With the presets none does.
+/// dusty #77 and Beast #758: a connection whose peer had vanished stayed open for ever. With the presets it
+/// does not.
 #[test]
 fn beast_758_a_dead_peer_is_let_go_with_the_presets() {
     let mut conn = connection(Side::Server, Config::new().with_timeouts(Timeouts::SERVER));

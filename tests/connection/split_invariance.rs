@@ -1,4 +1,4 @@
-//! Where input is cut carries no meaning: any chunks of any bytes give the same events, the same error, the
+//! How input is cut has no meaning: the same bytes in any chunks give the same events, the same error and the
 //! same replies.
 
 use crate::common;
@@ -41,8 +41,7 @@ fn run(side: Side, config: Config, bytes: &[u8], sizes: &[usize]) -> Outcome {
     Outcome { seen: joined(seen), error, replies: owed(&mut conn), mid_message, frame_remaining }
 }
 
-/// Text is delivered up to the piece that holds an error, so the octets before it differ in how far they go,
-/// no more.
+/// Text is delivered up to the piece that holds an error. So only the number of octets before it may differ.
 fn assert_prefix(long: &[Seen], short: &[Seen]) {
     let Some((last, before)) = short.split_last() else { return };
     assert!(long.len() >= short.len(), "{long:?} is shorter than {short:?}");
@@ -78,7 +77,7 @@ fn assert_same(side: Side, config: Config, bytes: &[u8], sizes: &[usize]) {
     }
 }
 
-/// Frames of a conversation that are valid as they stand, with their masking keys.
+/// Valid frames of a conversation, with their masking keys.
 fn valid_frames() -> impl Strategy<Value = Vec<(u8, [u8; 4], Vec<u8>)>> {
     let bytes = |max| prop::collection::vec(any::<u8>(), 0..max);
     let string = "[a-zé€😀]{0,40}".prop_map(String::into_bytes);
@@ -188,7 +187,7 @@ proptest! {
         }
     }
 
-    /// Noise that passes for a header, so that what follows is reached.
+    /// Random bytes that form a valid header, so that what follows is reached.
     #[test]
     fn noise_after_a_plausible_header(
         first in prop::sample::select(vec![TEXT, BINARY, TEXT_PART, BINARY_PART, PING, PONG, CLOSE]),
@@ -224,7 +223,7 @@ fn conversation() -> Vec<(u8, Vec<u8>)> {
     ]
 }
 
-/// What is cut at two places shows what the whole does, wherever they are: each state meets each piece.
+/// Input that is cut at any two places gives the same as the whole: so each state meets each piece.
 #[test]
 fn a_conversation_cut_at_any_two_places() {
     for side in BOTH {

@@ -91,7 +91,7 @@ fn call(result: Result<usize, SendError>) -> String {
     result.map_or_else(|error| format!("{error:?}"), |_| "ok".to_owned())
 }
 
-/// Does `operation` and says what came of it.
+/// Does `operation`, and describes the result.
 fn outcome(side: Side, state: &str, operation: &str) -> String {
     let mut conn = in_state(side, state);
     let mut out = [0; 64];
@@ -151,7 +151,7 @@ fn cells(row: &str) -> Vec<&str> {
     row.trim_matches('|').split('|').map(str::trim).collect()
 }
 
-/// Compares every cell of `table` with what `actual` says of its row and column.
+/// Compares every cell of `table` with the result of `actual` for its row and column.
 fn hold(table: &str, actual: impl Fn(&str, &str) -> String) {
     let mut rows = table.trim().lines();
     let columns = cells(rows.next().unwrap());

@@ -1,5 +1,5 @@
-//! What may be sent when: a writer beside a model of it that decides each case by itself, through any sequence of
-//! operations. After each of them every data frame is tried, so that no way to send one knows less than another.
+//! What may be sent when: a writer beside a model that decides each case by itself, through any sequence of
+//! operations. After each operation every data frame is tried, so that all ways to send agree.
 
 use crate::common;
 
@@ -66,7 +66,7 @@ impl Model {
         }
     }
 
-    /// A whole frame: the first byte of it.
+    /// A whole frame. Returns its first byte.
     fn encode(&mut self, frame: &Frame, fin: bool) -> Result<u8, SendError> {
         let begun = Begun { kind: frame.payload.kind(), deflated: frame.deflated };
         let continues = self.data_frame(begun)?;
@@ -130,7 +130,7 @@ impl Model {
     }
 }
 
-/// What begins a character and is not whole after `octets` came to it; `None` if they are not UTF-8.
+/// The incomplete character at the end, after `octets` were added. `None` if they are not UTF-8.
 fn grown(character: &[u8], octets: &[u8]) -> Option<Vec<u8>> {
     let text = [character, octets].concat();
     match std::str::from_utf8(&text) {
@@ -140,7 +140,7 @@ fn grown(character: &[u8], octets: &[u8]) -> Option<Vec<u8>> {
     }
 }
 
-/// A payload, and what is known of it.
+/// A payload, and what is known about it.
 #[derive(Clone, Copy)]
 struct Frame {
     payload: Payload<'static>,
@@ -148,7 +148,7 @@ struct Frame {
     deflated: bool,
 }
 
-/// Each kind of payload that the writer tells apart.
+/// Each kind of payload that the writer treats differently.
 static FRAMES: LazyLock<Vec<Frame>> = LazyLock::new(|| {
     let plain = |payload| Frame { payload, cut: false, deflated: false };
     let deflated = |kind| Frame { payload: Payload::deflated(kind, &[0; 126]), cut: false, deflated: true };
@@ -177,7 +177,7 @@ fn euro() -> [Payload<'static>; 2] {
     })
 }
 
-/// Lets the writer, and the model of it, do what these numbers say.
+/// Lets the writer and its model do what these numbers say.
 fn step<R: Role + Clone>(writer: &mut Writer<R>, model: &mut Model, (what, which): (u8, u8)) {
     let mut out = [0; 600];
     let fin = which & 1 != 0;
@@ -276,7 +276,7 @@ fn sent(side: Side, bytes: &[u8]) -> (u8, Vec<u8>) {
     (frame.first, frame.payload)
 }
 
-/// A frame in slices, put together, where a writer of this role gives them.
+/// A frame in slices, joined, if a writer of this role gives them.
 type Slices<R> = Option<fn(Writer<R>, Payload<'static>, bool) -> Result<Vec<u8>, SendError>>;
 
 fn sliced(mut writer: Writer<Server>, payload: Payload<'static>, fin: bool) -> Result<Vec<u8>, SendError> {

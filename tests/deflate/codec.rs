@@ -1,5 +1,5 @@
-//! The codec of permessage-deflate: the examples of RFC 7692 section 7.2.3, the contexts that may or must be kept,
-//! and whatever was compressed comes back.
+//! The codec of permessage-deflate: the examples of RFC 7692 section 7.2.3, the contexts that may or must be
+//! kept, and that everything that was compressed can be inflated.
 
 use crate::common;
 
@@ -235,7 +235,7 @@ fn req_7692_7_2_1_6_req_7692_7_2_1_9_req_7692_7_2_2_2_without_takeover_each_mess
             assert_eq!(message(&mut out, b"Hello"), D1);
             assert_eq!(binary(&mut back, &D1).as_deref(), Ok(&b"Hello"[..]));
         }
-        // A client may not know the parameter, so that a server keeps what may be needed (section 7.2.2).
+        // A client may not know the parameter, so a server keeps what may be needed (section 7.2.2).
         let expected = match sender {
             Side::Client => Ok(b"Hello".to_vec()),
             Side::Server => Err(ProtocolError::InvalidCompressedData),
@@ -286,7 +286,7 @@ fn req_t_pmd_8_what_was_not_sent_leaves_no_trace() {
             payload
         };
         assert_eq!(send(&mut out, b"Hello"), D1);
-        // A message that goes out uncompressed is shown to neither end.
+        // Neither end's context sees a message that is sent uncompressed.
         assert_eq!(send(&mut out, b"Hello"), D2);
         for lost in [Flush::None, Flush::Fragment, Flush::Message] {
             deflate(&mut out, &echoes(5, 9000), lost, WHOLE);

@@ -1,5 +1,5 @@
-//! The life of the codec's contexts: none before the first message, whole until the last octet of one, then given
-//! back or kept.
+//! The life of the codec's contexts: none before the first message, one until the last octet of a message, then
+//! given back or kept.
 
 use crate::common;
 

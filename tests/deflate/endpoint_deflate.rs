@@ -236,7 +236,7 @@ fn req_7692_6_1_4_rsv1_elsewhere_fails() {
     }
 }
 
-/// A message of zeros with one octet of it at a time a thousandth.
+/// A message of zeros, with another octet after every thousand.
 fn bomb(len: usize) -> Vec<u8> {
     let mut pair = Pair::new(Params::DEFAULT);
     pair.server.outbound().feed(vec![0; len].as_slice()).unwrap();
@@ -251,7 +251,7 @@ fn req_t_pmd_3_a_bomb_is_stopped_at_the_limit() {
     for chunk in [1, 7, 1000, usize::MAX] {
         let (messages, failed) = client_of(Params::DEFAULT, limits, &wire, chunk);
         assert_eq!((messages, failed), (vec![], Some(Error::MessageTooBig)));
-        // In pieces no more than the limit is handed out.
+        // In pieces, no more than the limit is returned.
         let config = Config::new().with_limits(limits);
         let mut client = Pair::with(Params::DEFAULT, ALL, config, None).client;
         let mut taken = 0;
@@ -265,7 +265,7 @@ fn req_t_pmd_3_a_bomb_is_stopped_at_the_limit() {
             }
         };
         assert!(taken <= 64 << 10);
-        // The Close goes first, so that the failure is reported with the next turn.
+        // The Close is written first, so the failure is reported in the next turn.
         assert!(matches!(failed, Ok(Action::Write)), "{failed:?}");
         assert_eq!(&client.output()[..2], [0x88, 0x82]);
         let masked = [client.output()[6] ^ 0x5A, client.output()[7] ^ 0x5A];
@@ -389,7 +389,7 @@ fn pieces_and_whole_messages_can_be_taken_in_turn() {
     }
     let wire = drain(&mut pair.server);
     let mut rest = &wire[..];
-    // One piece of the first; the rest of it is passed over, and its context kept.
+    // One piece of the first message is taken. The remainder is skipped, but its context is kept.
     while pair.client.poll_piece(WriteSide::Blocked).unwrap() != Action::Take {
         give(&mut pair.client, &mut rest, 50);
     }
@@ -407,7 +407,7 @@ fn pieces_and_whole_messages_can_be_taken_in_turn() {
     assert_eq!(receive(&mut pair.client, rest, 50), (vec![text(&long), text("last")], None));
 }
 
-/// What is referred to may have been taken in pieces, or stand in front of the rest of its message.
+/// A message may refer to what was taken in pieces, or to the beginning of its own remainder.
 #[test]
 fn req_7692_7_2_2_3_the_window_outlives_bfinal_in_whole_messages_and_in_pieces() {
     // The last octet of the largest window is the largest distance of the last code.
@@ -465,7 +465,7 @@ fn what_was_not_agreed_on_is_neither_taken_nor_sent() {
     assert_eq!(pair.down(1), (vec![text("Hello")], None));
 }
 
-/// Whether compression is needed is the application's to say, once it knows what was agreed on.
+/// If an application needs compression, it must check what was agreed on.
 #[test]
 fn req_6455_7_4_1_7_a_client_that_needs_compression_says_so_and_leaves() {
     let mut client = Endpoint::new(Client::new(KEY), Config::new(), Buffers::DEFAULT, &[]);
@@ -555,7 +555,7 @@ proptest! {
         prop_assert_eq!(receive(&mut pair.server, &up, chunk), (expected.clone(), None));
         prop_assert_eq!(receive(&mut pair.client, &down, chunk), (expected.clone(), None));
         prop_assert_eq!(pair.server.output().is_empty(), pings == 0);
-        // The same in pieces, none larger than a read.
+        // The same in pieces, none longer than a read.
         let mut fresh = Pair::with(params, tuning, Config::new(), None);
         let (messages, largest, failed) = receive_pieces(&mut fresh.server, &up, chunk);
         prop_assert_eq!((messages, failed), (expected, None));

@@ -1,5 +1,5 @@
-//! The first octet that is wrong decides which error is reported, however the input was cut: what is wrong with the
-//! text before the place where the compressed data breaks, or a limit is passed, comes first.
+//! The first wrong octet decides which error is reported, however the input is cut. If text is invalid before
+//! the compressed data breaks or a limit is exceeded, the text is the error.
 
 use crate::common;
 use crate::compressed;
@@ -138,7 +138,7 @@ fn text_that_is_wrong_before_the_data_breaks_is_told_first() {
     check("a text", strict, &hello("é".as_bytes()).fixed(256).flush(), None);
 }
 
-/// A message that is cut short is completed by its tail to octets that are none of its text.
+/// If a message is cut short, the tail may complete it to octets that are not part of its text.
 #[test]
 fn what_the_tail_adds_to_a_message_that_was_cut_short_is_not_its_text() {
     let mut zlib = Zlib::new(6, 8, 15);
@@ -162,7 +162,7 @@ fn text_that_is_wrong_before_a_limit_is_told_first() {
     check("too long, then no text", size, &deflated(&text), Some(Error::MessageTooBig));
 }
 
-/// What an octet expands to counts against what came before it, not against what happens to be at hand.
+/// The expansion of an octet is compared with what was received before it, not with what is in the buffer.
 #[test]
 fn what_comes_behind_an_expansion_does_not_make_up_for_it() {
     let limits = Limits::DEFAULT.with_max_expansion(20).with_max_fragments(u32::MAX);

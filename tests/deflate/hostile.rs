@@ -1,4 +1,4 @@
-//! What a hostile or broken peer compresses: corrupt data, distances into nothing, bombs, text that is none.
+//! What a hostile or broken peer compresses: corrupt data, invalid distances, bombs, text that is not UTF-8.
 
 use crate::common;
 
@@ -22,7 +22,7 @@ fn with_limits(limits: Limits) -> Inflater {
     Inflater::new(&Params::DEFAULT, Side::Client, limits)
 }
 
-/// Inflates until the end or the error; what was handed out before counts.
+/// Inflates until the end or the error. What was returned before counts.
 fn run(inflater: &mut Inflater, payload: &[u8], cuts: Cuts<'_>) -> (Vec<u8>, Result<(), ProtocolError>) {
     let mut out = Vec::new();
     let result = inflate_part(inflater, MessageKind::Binary, (payload, true), cuts, &mut out);
@@ -145,7 +145,8 @@ fn req_t_pmd_4_a_distance_beyond_the_history_is_invalid() {
             ("a new stream", Inflater::new(&agreed(sender, true, 15), sender, Limits::DEFAULT)),
             ("after other messages", {
                 let mut inflater = Inflater::new(&agreed(sender, false, 15), sender, Limits::DEFAULT);
-                // Two that begin alike, and refer to nothing: so it is known of a client that it begins anew.
+                // Two messages that begin alike and refer to nothing show that a client begins each with an
+                // empty window.
                 let payload = ByHand::new().fixed_block(false, b"Hello, all").flush();
                 binary(&mut inflater, &payload).unwrap();
                 binary(&mut inflater, &payload).unwrap();
@@ -187,7 +188,7 @@ fn req_t_pmd_4_a_distance_beyond_the_history_is_invalid_after_bfinal_too() {
         let (got, result) = run(&mut any_inflater(), &payload, cuts);
         assert_eq!((&got[..], result), (&b"Hello "[..got.len()], Err(ProtocolError::InvalidCompressedData)));
     }
-    // With a window of 256 octets, what is further back is gone after a final block.
+    // With a window of 256 octets, older octets are forgotten after a final block.
     let params = agreed(Side::Server, true, 8);
     let mut inflater = Inflater::new(&params, Side::Server, Limits::DEFAULT);
     let payload = ByHand::new().stored_block(true, &noise(1, 300)).block(false, FIXED).copy(16, 0, 7);
@@ -367,7 +368,7 @@ fn req_t_utf8_3_compressed_octets_are_not_text_and_need_not_be() {
     assert_eq!(got.as_deref(), Ok(&b"Hello"[..]));
 }
 
-/// Where zlib takes what the reference does not.
+/// Where zlib accepts what the reference does not.
 fn is_only_strict(error: &str) -> bool {
     ["a code is incomplete", "a length of 258 as symbol 284"].contains(&error)
 }

@@ -1,5 +1,5 @@
-//! Clients that go on with their window although the server told them to begin anew with each message: some do not
-//! know the parameter (Tornado, Mojolicious, Safari 15). RFC 7692 section 7.2.2 lets a server keep the window.
+//! Clients that keep their window although the server told them not to: some do not know the parameter
+//! (Tornado, Mojolicious, Safari 15). RFC 7692 section 7.2.2 lets a server keep the window.
 
 use crate::common;
 use crate::compressed;
@@ -48,7 +48,7 @@ fn server(params: &Params, pool: Option<&Pool>) -> Endpoint<Server> {
     Endpoint::new(Server, Config::new(), Buffers::DEFAULT, &[]).with_deflate(params, ALL, pool)
 }
 
-/// Messages of several kinds, of which some repeat what came long before, and some nothing.
+/// Messages of several kinds: some repeat what was sent long before, some repeat nothing.
 fn messages(kind: u8, count: usize) -> Vec<String> {
     let hex =
         |seed: usize, len| noise(seed as u32, len).iter().map(|o| format!("{o:02x}")).collect::<String>();
@@ -112,7 +112,7 @@ fn it_works_in_pieces_and_in_fragments_and_in_every_window() {
     }
 }
 
-/// Bytes that a server holds between messages, beside the pool.
+/// How many bytes a server keeps between messages, apart from the pool.
 fn bytes_held(keeps: bool, texts: &[String]) -> (isize, Endpoint<Server>) {
     let (params, pool) = (agreed(), Pool::new(1));
     // The pool has its context.
@@ -137,13 +137,14 @@ fn bytes_held(keeps: bool, texts: &[String]) -> (isize, Endpoint<Server>) {
 fn what_a_client_costs_whose_window_may_be_needed() {
     let texts = messages(0, 300);
     let total: usize = texts.iter().map(String::len).sum();
-    // One that begins anew: after the first message its octets are kept, and from the second on nothing.
+    // A client that begins each message with an empty window: its first message is kept, and from the second on
+    // nothing.
     let first = bytes_held(false, &texts[..1]).0;
     assert!(first >= texts[0].len() as isize && first <= texts[0].len() as isize + 64, "{first} bytes");
     for count in [3, 10, 300, 2] {
         assert_eq!(bytes_held(false, &texts[..count]).0, 0, "after {count} messages");
     }
-    // One that goes on: what came, up to its window, and no context.
+    // A client that keeps its window: its octets are kept, up to a window, and no context.
     for count in [2, 10, 300] {
         let came: usize = texts[..count].iter().map(String::len).sum();
         let bytes = bytes_held(true, &texts[..count]).0;
@@ -155,7 +156,8 @@ fn what_a_client_costs_whose_window_may_be_needed() {
     println!("after one message of {} octets: {first} bytes", texts[0].len());
 }
 
-/// A client that begins anew is known by its second message; from then on, what refers back is refused.
+/// Its second message shows that a client begins with an empty window. From then on a reference to earlier
+/// messages is refused.
 #[test]
 fn a_client_that_begins_anew_is_held_to_it_over_every_cut() {
     let line = "a line that is sent again and again";
@@ -202,7 +204,7 @@ fn no_window_goes_to_another_connection_with_a_context_of_the_pool() {
     }
 }
 
-/// A server has announced it itself: a client holds it to that, as RFC 7692 section 7.1.1.1 has it.
+/// A server has said itself what it does, so a client is strict, as RFC 7692 section 7.1.1.1 demands.
 #[test]
 fn a_server_that_said_it_begins_anew_is_held_to_it() {
     let params = params(false, false, 15);

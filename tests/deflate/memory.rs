@@ -30,7 +30,7 @@ fn endpoints(params: &Params, pool: Option<&Pool>) -> (Endpoint<Server>, Endpoin
     (server.with_deflate(params, tuning, pool), client.with_deflate(params, tuning, pool))
 }
 
-/// Carries what one endpoint has queued to the other, and counts the octets that come out in pieces.
+/// Carries the output of one endpoint to the other. Returns how many octets were received in pieces.
 fn carry<A: Role, B: Role>(from: &mut Endpoint<A>, to: &mut Endpoint<B>) -> u64 {
     let mut octets = 0;
     loop {
@@ -102,7 +102,7 @@ fn req_t_pmd_9_contexts_are_made_when_they_are_needed_and_can_be_given_back() {
     let params = params(false, 15);
     let (bytes, _, (mut server, mut client)) = held(|| endpoints(&params, None));
     assert!(bytes < 2048, "{bytes} bytes before the first message");
-    // Messages below the threshold, or sent as they are, need none either.
+    // Messages that are short, or sent uncompressed, need no context either.
     let (bytes, _, _) = held(|| {
         client.outbound().feed(Payload::text("plain").with_compression(false)).unwrap();
         carry(&mut client, &mut server);
@@ -119,7 +119,7 @@ fn req_t_pmd_9_contexts_are_made_when_they_are_needed_and_can_be_given_back() {
         server.shrink();
         client.shrink();
     });
-    // The 22 octets that the client sent: it may go on with its window, although it was told not to.
+    // The 22 octets that the client sent: it may keep its window, although it was told not to.
     assert_eq!(bytes + given_back, 22);
     // Where contexts are taken over, giving back the buffers leaves them as they are.
     let (mut server, mut client) = endpoints(&self::params(true, 15), None);
@@ -173,7 +173,7 @@ fn steady_traffic_asks_for_no_memory() {
     }
 }
 
-/// Carries what one endpoint has queued to the other, as whole messages: how many octets.
+/// Carries the output of one endpoint to the other. Returns how many octets were received as whole messages.
 fn carry_whole<A: Role, B: Role>(from: &mut Endpoint<A>, to: &mut Endpoint<B>) -> usize {
     let mut octets = 0;
     loop {
@@ -217,8 +217,8 @@ fn steady_whole_messages_of_up_to_64_kib_ask_for_no_memory() {
     }
 }
 
-/// Room is made for what is expected, which a peer may feign: a beginning that repeats itself, and a rest that does
-/// not.
+/// Memory is reserved for what is expected, which a peer may exploit: a message that repeats itself at first,
+/// and then does not.
 #[test]
 fn the_room_of_a_message_is_bounded_by_what_came_of_it() {
     let config = Config::new().with_limits(Limits::DEFAULT.with_max_message_size(1 << 30));
@@ -229,7 +229,7 @@ fn the_room_of_a_message_is_bounded_by_what_came_of_it() {
         client.outbound().feed(octets.as_slice()).unwrap();
         let server = Endpoint::new(Server, config, Buffers::DEFAULT, &[]);
         let mut server = server.with_deflate(&params(true, 15), Tuning::DEFAULT, None);
-        // As much of it as was sent, at each of many points.
+        // The message, as far as it was sent, at each of many points.
         let wire = client.output().to_vec();
         let mut sent = 0;
         let (_, peak, ()) = held(|| {
@@ -277,8 +277,8 @@ fn req_7692_6_2_1_a_gibibyte_passes_through_16_kib() {
     assert!(peak < 700_000, "{peak} bytes at the most, contexts of both sides included");
 }
 
-/// zlib-rs counts in 32 bits where C's `long` has 32, and stops a program that checks its sums after 4 GiB: streams are
-/// begun anew before, and contexts kept over that.
+/// zlib-rs counts in 32 bits where C's `long` has 32 bits, and panics after 4 GiB in a program with overflow
+/// checks. So a new stream is begun before that, and the context is kept.
 #[test]
 fn a_context_outlives_a_gibibyte() {
     let params = params(true, 15);

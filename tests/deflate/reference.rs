@@ -155,7 +155,7 @@ proptest! {
         let mut reference = Reference::new(1 << window_bits);
         for message in &messages {
             let flushed = zlib.sync(message);
-            // Nothing new after a flush gives no octet (RFC 7692 section 7.2.3.6).
+            // If nothing was added after a flush, no octet is written (RFC 7692 section 7.2.3.6).
             let payload = if flushed.is_empty() { &[0x00][..] } else { cut(&flushed) };
             prop_assert_eq!(reference.message(payload), Ok(message.clone()));
             if !keep {

@@ -65,7 +65,7 @@ fn sockudo_pr_14_what_goes_out_plain_is_not_in_the_window() {
             ] {
                 let frames = carry(&mut from, &mut to, &[long, plain, long, plain, plain, long]);
                 assert_eq!(frames[2][0], 0xC1);
-                // With takeover it refers back over what went between.
+                // With takeover, it refers to messages before the last one.
                 assert_eq!(frames[2].len() < 20, takeover, "{}", frames[2].len());
             }
         }
@@ -90,7 +90,7 @@ fn sockudo_pr_14_what_was_refused_is_not_in_the_window() {
     assert_eq!(receive(&mut to, &drain(&mut from), 5), (expected, None));
 }
 
-/// The same the other way round: what goes out compressed, but by somebody else, is in the peer's window.
+/// The same in the other direction: what somebody else has compressed is also in the peer's window.
 #[test]
 fn sockudo_pr_14_what_somebody_else_compressed_is_not_in_our_window() {
     let takeover = params(true, true, 15);
@@ -123,8 +123,8 @@ fn sockudo_pr_14_what_the_caller_compressed_is_not_in_our_window() {
     }
 }
 
-/// soketto #49 and uWebSockets #1347: whatever a client sent after its first message could not be inflated,
-/// because its context was not kept.
+/// soketto #49 and uWebSockets #1347: a client's messages after the first could not be inflated, because its
+/// context was not kept.
 #[test]
 fn soketto_49_uwebsockets_1347_a_second_message_is_read() {
     for sender in BOTH {
@@ -150,8 +150,8 @@ fn bun_pr_33003_a_server_that_grants_takeover_keeps_the_context() {
     assert!(frames.iter().all(|frame| frame[0] == 0xC1));
 }
 
-/// soketto PR 107: contexts were not kept, whatever the handshake had said about them; bun PR 41629: they were
-/// kept although the client had demanded otherwise.
+/// soketto PR 107: contexts were not kept, whatever was agreed on. bun PR 41629: they were kept although the
+/// client had demanded otherwise.
 #[test]
 fn soketto_pr_107_bun_pr_41629_req_7692_7_1_1_1_2_req_7692_7_1_1_2_3_what_is_agreed_on_is_done() {
     let both = [false, true];
@@ -237,8 +237,8 @@ fn ws_983_ratchet_13_plain_messages_go_between_compressed_ones() {
 
 // Frames.
 
-/// What comes before `wire` fails the connection with `error`, in reads of any size; the Close with `code` goes out,
-/// once, and before the failure is reported.
+/// `wire` fails the connection with `error`, in reads of any size. The Close with `code` is written once, and before the
+/// failure is reported. Returns the messages before it.
 fn fails(side: Side, limits: Limits, wire: &[u8], error: ProtocolError, code: u16) -> Vec<OwnedMessage> {
     let mut before = Vec::new();
     for chunk in [1, 2, 3, 7, 100, usize::MAX] {
@@ -291,8 +291,8 @@ fn sockudo_29_websockets_1720_rsv1_on_a_continuation_fails() {
     }
 }
 
-/// libwebsockets #1470, wsproto PR 205: a Pong amid a compressed message was inflated, or ended the message's
-/// being compressed.
+/// libwebsockets #1470, wsproto PR 205: a Pong inside a compressed message was inflated, or made the remainder
+/// be read as uncompressed.
 #[test]
 fn libwebsockets_1470_wsproto_pr_205_control_frames_are_not_inflated() {
     for side in BOTH {
@@ -337,7 +337,7 @@ fn uwebsockets_1650_frames_after_a_compressed_one_are_whole() {
     }
 }
 
-/// ws #594: what was to be inflated stood in a buffer that the next read had overwritten by then.
+/// ws #594: the octets to inflate were in a buffer that the next read had already overwritten.
 #[test]
 fn ws_594_what_is_read_later_does_not_change_what_was_read() {
     for sender in BOTH {
@@ -394,11 +394,11 @@ fn uwebsockets_pr_1662_a_transport_may_take_any_number_of_bytes() {
     }
 }
 
-/// fastwebsockets PR 43, and why others were forked: users met an error about reserved bits where the peer had
-/// been told that it may compress.
+/// fastwebsockets PR 43, and the reason for several forks: users got an error about reserved bits, because the
+/// peer had been told that it may compress.
 #[test]
 fn fastwebsockets_pr_43_rsv1_is_understood_exactly_where_it_was_agreed_on() {
-    // Nobody offers or accepts it unasked, so that nobody may send it.
+    // Nobody offers or accepts compression unasked, so nobody may send it.
     assert_eq!(offered(plain()), None);
     assert_eq!(ask(plain(), &["permessage-deflate"]), Err(HandshakeError::UnofferedExtension));
     let (element, session) = answer_by(&["permessage-deflate"], &[]).unwrap();
@@ -431,7 +431,7 @@ fn capnproto_pr_1601_empty_messages_go_out_and_come_in() {
 
 // Streams.
 
-/// Stored blocks (RFC 1951 section 3.2.4), each with BFINAL or none.
+/// Stored blocks (RFC 1951 section 3.2.4), all or none with BFINAL.
 fn stored(bfinal: bool, octets: &[u8]) -> Vec<u8> {
     let block = |octets: &[u8]| {
         let len = octets.len() as u16;
@@ -440,8 +440,8 @@ fn stored(bfinal: bool, octets: &[u8]) -> Vec<u8> {
     octets.chunks(60_000).flat_map(block).collect()
 }
 
-/// sockudo-ws #88, Boost.Beast #923 and Tomcat: a block with BFINAL was an error. bun PR 34105: whatever came after
-/// a message that ended with one was empty.
+/// sockudo-ws #88, Boost.Beast #923 and Tomcat: a block with BFINAL was an error. bun PR 34105: all messages
+/// after one that ended with it were empty.
 #[test]
 fn sockudo_88_beast_923_bun_pr_34105_bfinal_ends_neither_message_nor_context() {
     let long = [&noise(200 << 10)[..], b"Hello"].concat();
@@ -467,8 +467,8 @@ fn sockudo_88_beast_923_bun_pr_34105_bfinal_ends_neither_message_nor_context() {
     }
 }
 
-/// bun PR 33592 takes what Node's `deflateRawSync` makes, which ends with BFINAL and lacks the octet that RFC 7692
-/// section 7.2.1 has senders add: with the tail it is a stored block that has no end, and fails.
+/// bun PR 33592 accepts what Node's `deflateRawSync` makes. That ends with BFINAL, and lacks the octet that RFC
+/// 7692 section 7.2.1 demands: together with the tail it is an unfinished stored block, which fails.
 #[test]
 fn bun_pr_33592_a_stream_without_its_empty_block_is_cut_off() {
     for side in BOTH {
@@ -494,7 +494,7 @@ fn sockudo_68_libwebsockets_1555_what_does_not_get_shorter_is_whole() {
             for len in [1, 126, 16_383, 65_535, 65_536, 70_000] {
                 let octets = Payload::binary(&noise[..len]);
                 carry(&mut from, &mut to, &[octets]);
-                // Its length is not known in advance, so that it is compressed whatever comes of it.
+                // Its length is not known in advance, so it is compressed even if it becomes longer.
                 from.outbound().feed_fragment(octets, false).unwrap();
                 from.outbound().feed_fragment(octets, true).unwrap();
                 let expected = vec![noise[..len].repeat(2).into()];
@@ -625,15 +625,15 @@ fn zlib_171_bun_pr_38632_a_window_of_256_octets_is_kept() {
                     let payload = parse(&frame).pop().unwrap().payload;
                     assert_eq!(reference.message(&payload).as_ref(), Ok(octets), "level {level}");
                 }
-                // The window is used as far as it goes.
+                // The whole window is used.
                 assert!(reference.max_distance >= 200, "{} at level {level}", reference.max_distance);
             }
         }
     }
 }
 
-/// The receiving side of zlib #171: who was told of 8 bits, and is sent distances of 9, is not to read other memory.
-/// It has room for what it inflates, so that it takes them while they lie within what came.
+/// The receiving side of zlib #171: if 8 bits were agreed on, and distances of 9 bits are received, no other
+/// memory may be read. The inflater has room for them, so it accepts them if they refer to received octets.
 #[test]
 fn zlib_171_what_comes_from_a_wider_window_is_read_or_refused() {
     let (wide, narrow) = (params(true, true, 15), params(true, true, 8));
@@ -691,10 +691,10 @@ fn cve_2018_25032_beast_pr_2489_many_far_distances_come_back() {
 
 /// Octets of the largest message, where bombs go off.
 const MOST: usize = 64 << 10;
-/// What a receiver may take beside the message: its context, with a window, and what it reads into.
+/// What a receiver may use besides the message: its context with a window, and its read buffer.
 const BESIDE: usize = 160 << 10;
 
-/// The frames that make `octets` of a message in so many fragments, at a peer that takes context over.
+/// The frames that send `octets` in so many fragments, from a peer that takes its context over.
 fn bomb(to: Side, octets: usize, fragments: usize) -> Vec<u8> {
     let mut from = peer(other(to), Params::DEFAULT, ALL, Config::new());
     // The window is full of what comes.
@@ -708,8 +708,8 @@ fn bomb(to: Side, octets: usize, fragments: usize) -> Vec<u8> {
     wire
 }
 
-/// python-websockets (CVE-2018-1000518), undici (CVE-2026-1526) as a client: what a message inflated to was not
-/// bounded.
+/// python-websockets (CVE-2018-1000518), undici (CVE-2026-1526) as a client: there was no limit on what a
+/// message inflated to.
 #[test]
 fn cve_2018_1000518_cve_2026_1526_bombs_stop_at_the_limit() {
     let limits = Limits::DEFAULT.with_max_message_size(MOST as u64);
@@ -751,7 +751,7 @@ fn soketto_ratchet_wtx_the_defaults_are_a_bound() {
     }
 }
 
-/// sockudo-ws #76: what the last call of the decompressor gave was not held against the limit.
+/// sockudo-ws #76: the output of the decompressor's last call was not checked against the limit.
 #[test]
 fn sockudo_76_the_last_octets_count_as_well() {
     for most in [1_usize, 7, 1000, 1024] {
@@ -807,7 +807,7 @@ fn cve_2026_29035_nothing_is_written_but_what_is_reported() {
     }
 }
 
-/// ws #497: every message, and every connection, left some memory behind.
+/// ws #497: every message and every connection leaked some memory.
 #[test]
 fn ws_497_messages_and_connections_leave_nothing_behind() {
     for takeover in [true, false] {

@@ -1,4 +1,5 @@
-//! Whatever the messages, parameters, settings and pieces: what was compressed comes back, and stays in its window.
+//! With all messages, parameters, settings and pieces: what was compressed can be inflated, and stays in its
+//! window.
 
 use crate::common;
 

@@ -1,4 +1,5 @@
-//! Compressed messages that end otherwise than RFC 7692 has it, where that is tolerated, and what stays strict.
+//! Compressed messages that end in ways that RFC 7692 does not allow: what is tolerated, and what is always
+//! refused.
 
 use crate::common;
 use crate::compressed;
@@ -80,7 +81,7 @@ fn outcome(limits: Limits, params: Params, messages: &[&[u8]]) -> (Vec<Vec<u8>>,
     whole
 }
 
-/// Taken with the tolerance alone and with all three, refused with none and with the two others.
+/// Accepted with this tolerance alone and with all three. Refused with none, and with the two others.
 fn only_with(one: Tolerance, params: Params, messages: &[&[u8]], expected: &[&[u8]]) {
     let expected: Vec<_> = expected.iter().map(|octets| octets.to_vec()).collect();
     for with in [&[one][..], &THREE] {
@@ -94,7 +95,7 @@ fn only_with(one: Tolerance, params: Params, messages: &[&[u8]], expected: &[&[u
     assert!(!Limits::DEFAULT.tolerances.contains(one), "off by default");
 }
 
-/// Broken whatever is tolerated.
+/// Broken with any tolerance.
 fn never(params: Params, messages: &[&[u8]]) {
     for with in [&[][..], &THREE[..1], &THREE[1..2], &THREE[2..], &THREE] {
         let error = outcome(tolerant(with), params, messages).1;
@@ -127,7 +128,7 @@ fn a_finished_stream_ends_a_message_where_that_is_tolerated() {
         let (a, b) = (zlib(6, &long), zlib(6, b"Hello"));
         only_with(one, params, &[&a, &b, &HELLO, &a], &[&long, b"Hello", b"Hello", &long]);
     }
-    // The window goes on over it.
+    // The window is kept.
     let finished = [0xF3, 0x48, 0xCD, 0xC9, 0xC9, 0x07, 0x00];
     only_with(one, Params::DEFAULT, &[&finished, &HELLO_AGAIN], &[b"Hello", b"Hello"]);
     only_with(one, Params::DEFAULT, &[&finished, &finished, &HELLO_AGAIN], &[b"Hello", b"Hello", b"Hello"]);
@@ -174,7 +175,7 @@ fn a_tail_that_was_kept_is_tolerated() {
         for len in HELLO.len() + 1..hello.len() {
             never(params, &[&hello[..len]]);
         }
-        // The tail alone, or behind a message that broke off.
+        // The tail alone, or after a message that was cut off.
         never(params, &[&TAIL]);
         never(
             params,

@@ -1,5 +1,5 @@
-//! Both adapters in lent buffers on scripted transports: the same scenarios, word for word. And what only the asynchronous
-//! one has: futures dropped at every await.
+//! Both adapters in fixed buffers on scripted transports: the same scenarios for both. Then what only the
+//! asynchronous one has: futures dropped at every await.
 
 /// On `embedded-io`.
 mod blocking {

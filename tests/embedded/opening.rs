@@ -28,7 +28,7 @@ macro_rules! lend {
     };
 }
 
-/// What accepting this request comes to, and what was answered.
+/// The result of accepting this request, and the answer.
 macro_rules! refused {
     ($request:expr, $options:expr, $storage:expr) => {{
         let mut script = Script::new($request, 7);
@@ -177,13 +177,13 @@ fn options_that_make_no_head_are_answered_by_500() {
     assert_eq!(error, Error::Opening(OpeningError::Compose(ComposeError::ReservedField)));
     assert!(written.starts_with("HTTP/1.1 500 "));
 
-    // An answer that the write buffer does not hold.
+    // An answer that does not fit the write buffer.
     let options = same_host().with_fields(&[("Server", "a sensor with a long name")]);
     let (error, written) = refused!(REQUEST.as_bytes(), &options, 512);
     assert!(matches!(error, Error::Opening(OpeningError::Compose(ComposeError::BufferTooSmall(_)))));
     assert!(written.starts_with("HTTP/1.1 500 "));
 
-    // A refusal that it does not hold.
+    // A refusal that does not fit.
     let mut script = Script::new(REQUEST.as_bytes(), 100);
     lend!(buffers, 16, Buffers::MIN_WRITE);
     let error = go!(accept_with(&mut script, &same_host(), &mut [0; 512], buffers, |_| {
@@ -242,7 +242,7 @@ fn a_client_is_told_what_came_instead() {
     }
     let rejected = ask(b"HTTP/1.1 302 Found\r\nLocation: /\r\n\r\n", None);
     assert_eq!(rejected, Error::Opening(OpeningError::Rejected(302)));
-    // Its status line is enough, whatever ends it.
+    // Its status line is enough, however it ends.
     for cut in [b"HTTP/1.1 403 x\r\n".as_slice(), b"HTTP/1.1 403 x\nX y", b"HTTP/1.1 403 x\r\nA: b\r\n"] {
         for error in [None, Some(ErrorKind::TimedOut)] {
             assert_eq!(ask(cut, error), Error::Opening(OpeningError::Rejected(403)));

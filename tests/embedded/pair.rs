@@ -139,7 +139,7 @@ fn octets(len: usize) -> Vec<u8> {
     (0..=250).cycle().take(len).collect()
 }
 
-/// An echo server and a client that checks it, with what brings an operation to its end.
+/// An echo server, and a client that checks it. `go` runs an operation to its end.
 macro_rules! both_sides {
     ($adapter:ident, $($async:ident)?, ($($wait:tt)*), $serve:ident, $ask:ident) => {
         $($async)? fn $serve(stream: End) -> Closed {

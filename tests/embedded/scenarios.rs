@@ -1,4 +1,4 @@
-// What holds for both adapters alike: `adapter` is one of the two, `go!` brings one of its operations to an end.
+// Scenarios for both adapters: `adapter` is one of the two, `go!` runs one of its operations to the end.
 
 use adapter::{Buffers, Error, WebSocket};
 use embedded_io::ErrorKind;
@@ -50,7 +50,7 @@ fn conversation() -> Vec<u8> {
 
 const REPLIES: &[u8] = b"\x8A\x04ping\x88\x02\x03\xE8";
 
-/// What came of messages, and how many ended.
+/// The octets of messages, and how many messages were complete.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Heard {
     octets: Vec<u8>,
@@ -120,7 +120,7 @@ fn whole_messages_are_joined_only_where_they_must_be() {
         assert_eq!(go!(socket.recv_message(&mut assembler)).unwrap(), None);
         assert_eq!(socket.into_inner().written, REPLIES);
     }
-    // What lies whole in the read buffer needs no storage.
+    // A message that is whole in the read buffer needs no storage.
     let mut none = [0; 0];
     let mut assembler = SliceAssembler::new(&mut none);
     server!(socket, Script::new(&to(Side::Server, BINARY, &[7; 200]), 1000), 4096);
@@ -271,7 +271,7 @@ fn a_peer_that_does_not_read_any_more_is_still_heard() {
                 }
             }
             assert_eq!(heard, everything(), "room {room}");
-            // The transport did not take all of the answer to its Close, in whatever pieces it was offered.
+            // The transport did not take the whole answer to its Close, whatever pieces it was offered.
             assert!(!socket.closed().unwrap().clean, "room {room}");
             assert_eq!(socket.into_inner().written, REPLIES[..room]);
         }
@@ -333,7 +333,7 @@ fn after_a_time_out_in_reading_or_writing_everything_can_be_called_again() {
         assert!(socket.closed().unwrap().clean);
         assert_eq!(socket.into_inner().written, REPLIES);
     }
-    // A message that was cut short goes on where it stood.
+    // A message that was cut short goes on where it stopped.
     let mut script = Script::new(&[], 1);
     script.write_errors = [ErrorKind::Interrupted, ErrorKind::TimedOut].into();
     server!(socket, script, 16);
@@ -440,7 +440,7 @@ fn what_is_owed_waits_for_the_frame_in_progress_and_no_longer() {
     assert!(socket.closed().unwrap().clean);
     assert_eq!(socket.into_inner().written, b"\x82\x041234\x8A\x01a\x88\x00");
 
-    // A frame that nobody completes does not keep a connection that is over.
+    // An incomplete frame does not keep a connection that is over.
     for side in [Side::Server, Side::Client] {
         let input = to(side, CLOSE, &[]);
         let (mut read, mut write) = (vec![0; 64], [0; Buffers::MIN_WRITE]);

@@ -8,8 +8,8 @@ use std::task::{Context, Poll};
 use embedded_io::{ErrorKind, ErrorType};
 use futures_util::task::noop_waker_ref;
 
-/// Reads what it was given, at most `grain` bytes a call, then meets `end`. Keeps what is written, `grain`
-/// bytes a call, up to `room`.
+/// Gives its input, at most `grain` bytes a call, then `end`. Takes what is written, `grain` bytes a call, up
+/// to `room`.
 #[derive(Clone, Debug)]
 pub struct Script {
     pub incoming: VecDeque<u8>,

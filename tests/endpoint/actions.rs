@@ -140,7 +140,7 @@ fn pieces_come_in_constant_memory_and_the_rest_is_passed_over() {
 fn a_message_that_was_joined_in_part_can_go_on_in_pieces_and_spoils_no_other() {
     let mut endpoint = endpoint(Buffers::DEFAULT);
     let bytes = masked(Payload::text("one two three"), 4);
-    // Half of it came and was joined, then the user wants pieces.
+    // Half of it was received and joined, then the user wants pieces.
     assert!(feed(&mut endpoint, &bytes[..20], 100).is_empty());
     let mut got = Vec::new();
     let mut rest = &bytes[20..];
@@ -271,7 +271,7 @@ fn req_t_lim_3_a_full_queue_gives_the_message_back_and_loses_neither_pong_nor_cl
     endpoint.outbound().close(CloseCode::GOING_AWAY.into()).unwrap();
     let output = endpoint.output().to_vec();
     assert!(output.ends_with(b"\x88\x02\x03\xE9"));
-    // Pongs filled what room there was; the newest waits in its slot until there is some.
+    // Pongs have filled the queue. The newest waits in its slot until there is room.
     let pongs = |bytes: &[u8]| bytes.windows(6).filter(|w| w == b"\x8A\x04late").count();
     assert!(pongs(&output) >= 1);
     assert_eq!(endpoint.outbound().feed(&[0]).unwrap_err().error, FeedError::Send(SendError::Closed));
@@ -360,7 +360,7 @@ fn the_cap_is_met_to_the_byte() {
     assert_cap_is_met(|| Client::new(keys()), 4);
 }
 
-/// Fills the queue of a role whose frames have a key of so many octets.
+/// Fills the queue of a role whose frames have a key of this length.
 fn assert_cap_is_met<R: Role>(role: impl Fn() -> R, key: usize) {
     let octets = [0; 500];
     for len in [0, 10, 46, 125, 126, 300] {
@@ -500,7 +500,7 @@ fn an_end_is_not_clean_if_our_close_could_not_be_written() {
             endpoint.write_ended();
         }
         assert_eq!(endpoint.poll(WriteSide::Ready), Ok(Action::Read));
-        // Asked for all the same, as a caller does who flushes.
+        // Asked anyway, by a caller that flushes.
         let _ = endpoint.output();
         endpoint.eof();
         assert_eq!(endpoint.poll(WriteSide::Ready), Ok(Action::Close));

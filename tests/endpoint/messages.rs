@@ -1,4 +1,4 @@
-//! Memory of whole messages: none in steady state, and a bound that the peer cannot move.
+//! Memory of whole messages: no allocation once buffers have grown, and a limit that the peer cannot move.
 
 use crate::common;
 
@@ -6,7 +6,7 @@ use common::{counting, to, Keys, BINARY, BINARY_PART, END, MORE, PING, TEXT};
 use sockless::message::{Action, Buffers, Endpoint, Message, SliceAssembler, WriteSide};
 use sockless::{Client, Config, Input, Limits, ProtocolError, Role, Server, Side};
 
-/// Reads `bytes`, echoes every message, and writes everything out; how many messages came.
+/// Reads `bytes`, echoes every message, and writes everything. Returns how many messages were received.
 fn echo<R: Role>(endpoint: &mut Endpoint<R>, bytes: &[u8]) -> usize {
     let (mut rest, mut messages) = (bytes, 0);
     loop {
@@ -77,7 +77,7 @@ fn a_flood_of_fragments_costs_no_more_memory_than_its_payload() {
                 assert_eq!(echo(&mut endpoint, &frame), 0);
             }
         });
-        // Doubling from 1 KiB to the megabyte of payload; none where there is no payload.
+        // Doubling from 1 KiB to the megabyte of payload. No allocation without payload.
         assert!(allocations <= if payload.is_empty() { 0 } else { 12 }, "{allocations}");
         assert!(endpoint.space().len() <= 4 << 20);
     }
@@ -125,7 +125,7 @@ fn without_an_allocator_messages_are_joined_in_the_caller_s_storage() {
         seen
     });
     assert_eq!((allocations, seen), (0, 7));
-    // One octet more than the storage holds.
+    // One octet more than fits the storage.
     let mut bytes = common::all_to(Side::Server, &[(BINARY_PART, &[1; 10]), (END, &[2; 7])]);
     let mut input = Input::new(&mut bytes);
     let mut results = Vec::new();

@@ -28,7 +28,7 @@ fn endpoint(params: Option<&Params>, pool: Option<&Pool>) -> Endpoint<Server> {
     }
 }
 
-/// One connection: where it is, what is still to come, and what came out.
+/// One connection: where it is, its remaining input, and its results.
 struct Talk {
     place: Place,
     input: Vec<u8>,
@@ -43,7 +43,7 @@ enum Place {
 }
 
 impl Talk {
-    /// Reads once, echoes what it brought, and writes as far as `blocked` allows. Everything is noted.
+    /// Reads once, echoes what was received, and writes as far as `blocked` allows. Notes everything.
     fn turn(&mut self, count: usize, pieces: bool, blocked: bool, now: u64) {
         let Place::Awake(endpoint) = &mut self.place else { panic!("it is at rest") };
         let mut read = false;
@@ -135,8 +135,8 @@ fn script(params: Option<&Params>, words: &[u8]) -> Vec<u8> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
 
-    /// Several connections, each put to rest wherever that is possible, on endpoints that others leave behind
-    /// in any state; and the same on an endpoint each.
+    /// Several connections, each parked whenever that is possible, on endpoints that others leave in any state,
+    /// give the same as on an endpoint each.
     #[test]
     fn who_rests_behaves_like_who_never_does(
         kind in 0..4_usize,
@@ -230,7 +230,7 @@ fn a_context_that_remembers_messages_does_not_rest() {
         drain(&mut endpoint);
         assert_eq!(endpoint.park().is_some(), !server);
         endpoint.unpark(Parked::new().with_allowed_rsv(Rsv::RSV1));
-        // The first shows nothing of a client that was told to begin anew: it may go on all the same.
+        // The first message does not show whether a client that was told to begin with an empty window does so.
         let bytes = script(Some(&params), &[3, 3]);
         let half = bytes.len() - script(Some(&params), &[3]).len();
         let (first, second) = bytes.split_at(if client { bytes.len() - half } else { half });
@@ -258,7 +258,7 @@ fn compression_is_for_those_that_agreed_on_it() {
         let sent = drain(&mut compressing);
         assert_eq!(sent[0], first);
         assert_eq!(compressing.park(), Some(rest));
-        // Whom nobody wakes sends the same, or has to be woken.
+        // If the connection need not be unparked, the frame is what an endpoint would send. Otherwise there is none.
         let unwoken = prepared.frame_for_parked(&rest);
         assert_eq!(unwoken, (rest == Parked::new()).then_some(&sent[..]));
     }
@@ -303,7 +303,7 @@ fn a_connection_goes_on_in_the_place_of_one_that_was_given_up() {
                 assert_eq!(endpoint.poll(WriteSide::Ready), Ok(Action::Write));
                 assert_eq!(drain(&mut endpoint)[..2], [0x8A, 7]);
                 assert_eq!(endpoint.poll(WriteSide::Ready), Ok(Action::Read));
-                // It would be shorter if it referred to what the other was sent.
+                // It would be shorter if it referred to what was sent to the other one.
                 endpoint.outbound().feed(Payload::text(&text)).unwrap();
                 assert_eq!(drain(&mut endpoint), first);
             }

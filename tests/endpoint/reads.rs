@@ -31,7 +31,7 @@ fn endpoint(side: Side, config: Config, read: usize) -> Endpoint<AnyRole<Keys>> 
     Endpoint::new(role, config, Buffers::DEFAULT.with_read(read), &[])
 }
 
-/// An endpoint, and what came out of it.
+/// An endpoint, and what it reported.
 struct Talk {
     endpoint: Endpoint<AnyRole<Keys>>,
     messages: Vec<OwnedMessage>,
@@ -46,8 +46,7 @@ impl Talk {
         Self { endpoint, messages: Vec::new(), taken: None, failure: None, closed: false }
     }
 
-    /// Reads `bytes`, and takes what they bring: in pieces, or as whole messages where none was begun in
-    /// pieces.
+    /// Reads `bytes`, and takes what is ready: in pieces, or as whole messages if none was begun in pieces.
     fn receive(&mut self, mut bytes: &[u8], pieces: bool, mut spare: Option<&mut BufferPool>) {
         while !self.closed {
             let pieces = pieces || self.taken.is_some();
@@ -115,7 +114,7 @@ fn whole((kind, octets): (MessageKind, Vec<u8>)) -> OwnedMessage {
     }
 }
 
-/// Moves the whole messages among what a connection reported to the others.
+/// Moves the whole messages among the data of `seen` to `messages`.
 fn collect(seen: &mut Vec<Seen>, messages: &mut Vec<OwnedMessage>) {
     seen.retain(|seen| matches!(seen, Seen::Data { .. }));
     for one in joined(core::mem::take(seen)) {
@@ -162,7 +161,7 @@ fn assert_alike(
     Ok(())
 }
 
-/// Frames of all lengths that a buffer of a few thousand octets tells apart.
+/// Frames of all lengths that a buffer of a few thousand octets treats differently.
 fn frames(side: Side) -> impl Strategy<Value = Vec<u8>> {
     let size = prop_oneof![0_usize..20, 120_usize..130, 300_usize..1100, 1000_usize..5000];
     let one = (size, 0..9_u8, any::<u8>()).prop_map(move |(size, shape, octet)| match shape {

@@ -1,5 +1,5 @@
-//! Endpoints that share their buffers, and messages that are written without a copy: nothing that can be
-//! observed differs, and a connection that waits holds no buffer.
+//! Endpoints that share their buffers, and messages that are written without a copy: the result is the same,
+//! and an idle connection has no buffer.
 
 use crate::common;
 
@@ -12,7 +12,7 @@ fn endpoint(buffers: Buffers) -> Endpoint<Server> {
     Endpoint::new(Server, Config::new(), buffers, &[])
 }
 
-/// One conversation: what is still to come, what came out.
+/// One conversation: its remaining input, and its results.
 struct Talk {
     endpoint: Endpoint<Server>,
     input: Vec<u8>,
@@ -25,7 +25,7 @@ impl Talk {
         Self { endpoint: endpoint(buffers), input, output: Vec::new(), messages: Vec::new() }
     }
 
-    /// Reads once, at most `count` bytes, echoes what that brought, and writes everything out.
+    /// Reads once, at most `count` bytes, echoes what was received, and writes everything.
     fn turn(&mut self, count: usize) {
         let mut read = false;
         loop {
@@ -92,7 +92,7 @@ proptest! {
             sharing[index].turn(count);
             sharing[index].endpoint.release(&mut spare);
         }
-        // How much a read brings differs with the space there is; what comes of it must not.
+        // How much is read at once depends on the space. The result must not.
         for (alone, sharing) in alone.iter_mut().zip(&mut sharing) {
             while !alone.input.is_empty() {
                 alone.turn(6000);
@@ -224,7 +224,7 @@ fn a_connection_that_is_woken_in_steady_state_allocates_nothing() {
     assert_eq!(counting::allocations(|| (0..100).for_each(|_| wake())).0, 0);
 }
 
-/// How a message that is longer than a plain read came: in how many reads.
+/// In how many reads a message was received that is longer than a plain read.
 fn receive_large(endpoint: &mut Endpoint<Server>, spare: &mut BufferPool, mut wire: &[u8]) -> usize {
     let mut reads = 0;
     loop {
@@ -253,7 +253,7 @@ fn receive_large(endpoint: &mut Endpoint<Server>, spare: &mut BufferPool, mut wi
 
 #[test]
 fn large_messages_in_steady_state_allocate_nothing_and_come_in_few_reads() {
-    // A text is read at once, so that it need not be looked at twice; what is binary, in blocks.
+    // Text is read at once, so that it is checked only once; binary data is read in blocks.
     for (opcode, len, most) in
         [(BINARY, 65_536, 1), (TEXT, 65_536, 1), (BINARY, 1 << 20, 2), (TEXT, 1 << 20, 1)]
     {
@@ -265,7 +265,7 @@ fn large_messages_in_steady_state_allocate_nothing_and_come_in_few_reads() {
         let (allocations, reads) = counting::allocations(|| receive_large(&mut endpoint, &mut spare, &wire));
         assert_eq!(allocations, 0, "{len}");
         assert!(reads <= most, "{reads} reads for {len}");
-        // Many connections have no more than one between them.
+        // Many connections share one between them.
         let mut others: Vec<_> = (0..10).map(|_| self::endpoint(Buffers::DEFAULT)).collect();
         let (held, _, ()) = counting::held(|| {
             for other in &mut others {

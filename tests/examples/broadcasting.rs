@@ -21,7 +21,7 @@ use tokio::time::{sleep, timeout};
 
 type Socket = WebSocket<TcpStream, Client<SystemEntropy>>;
 
-/// Octets of a message, and of what may wait for a consumer.
+/// The length of a message, and of what may wait for a consumer.
 const MESSAGE: usize = 32 << 10;
 const QUEUE: usize = 64 << 10;
 /// The kernel takes some megabytes for a consumer that does not read; these are more.
@@ -115,7 +115,8 @@ fn a_consumer_that_never_reads_is_dropped_and_the_others_get_everything() {
         assert!(came < MESSAGES, "the kernel holds {came} messages");
         assert!(error.is_some(), "the connection was dropped, not closed");
     });
-    // Buffers of five connections and both their ends, and what may wait for one: not the 48 MiB that were said.
+    // The buffers of five connections and both their ends, and what may wait for one: not the 48 MiB that were
+    // said.
     assert!(peak < 1 << 20, "{peak} bytes at the most");
 }
 

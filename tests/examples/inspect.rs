@@ -90,7 +90,7 @@ fn a_failure_is_told_once_and_followed_by_sends_alone() {
     let (lines, status) =
         inspect(&["--role", "client", "--stage", "frames", "--max-message", "2"], "8203010203");
     assert_eq!((&lines[0]["close_code"], status), (&json!(1009), 1));
-    // The code that came is named, and the peer's reason is not.
+    // The received code is printed, the peer's reason is not.
     let (lines, status) = frames("client", "880603ee6f6f7073");
     let want = json!({
         "event": "error", "name": "InvalidCloseCode(1006)", "close_code": 1002, "http_status": null,
@@ -191,7 +191,7 @@ fn compressed_messages_are_inflated() {
     assert_eq!(inspect(&DEFLATE, input), (want.to_vec(), 0));
     let masked = ["--role", "server", "--stage", "frames", "--extensions", "permessage-deflate"];
     assert_eq!(inspect(&masked, "c187 00000000 f248cdc9c90700"), (vec![hello, open], 0));
-    // Refers to what never was.
+    // A reference to octets that do not exist.
     let (lines, status) = inspect(&DEFLATE, "c105f200110000");
     assert_eq!((&lines[0]["name"], &lines[0]["close_code"]), (&json!("InvalidCompressedData"), &json!(1007)));
     assert_eq!((&lines[1], status), (&json!({"send": "88820000000003ef"}), 1));
@@ -260,7 +260,7 @@ fn bad_usage_ends_with_2() {
     assert_eq!(inspect(&["--role", "server", "--stage", "frames", "--extensions", ""], "").1, 0);
 }
 
-/// What the example writes, as it writes it, and what it says on the side.
+/// What the example writes: to its output, and to its log.
 fn raw(arguments: &[&str], input: &str) -> (String, String, i32) {
     let mut child = Command::new(example())
         .args(arguments)
@@ -383,7 +383,7 @@ fn no_control_character_of_the_peer_is_written_as_it_is() {
     let shown =
         |text: &str| text.chars().filter(|c| *c != '\n').all(|c| c == '\u{FC}' || matches!(c, ' '..='~'));
     assert!(shown(&written), "{written:?}");
-    // It is the same text all the same.
+    // It is the same text anyway.
     let event: Value = serde_json::from_str(written.lines().next().unwrap()).unwrap();
     assert_eq!(event["reason"], hostile);
 

@@ -32,14 +32,14 @@ pub fn params(change: impl FnOnce(&mut Params)) -> Params {
     params
 }
 
-/// A server that takes everything as it is offered, changed.
+/// A server that accepts every offer as it is, with this change.
 pub fn policy(change: impl FnOnce(&mut Policy)) -> Policy {
     let mut policy = Policy::TAKEOVER;
     change(&mut policy);
     policy
 }
 
-/// The element that a server answers these lines of offers with, and what its session says.
+/// The element with which a server answers these lines of offers, and what it says was negotiated.
 ///
 /// The request is valid, whatever is offered.
 pub fn answer(offers: &[&str], policy: &Policy) -> (Option<String>, Option<Params>) {

@@ -56,7 +56,7 @@ pub fn replaced(line: &str) -> String {
     }))
 }
 
-/// What a server made of a head, and what it answers.
+/// What a server made of a head, and its answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     More,
@@ -154,7 +154,7 @@ pub fn refused(head: &str, status: u16) -> String {
     }
 }
 
-/// The field of a response, if it stands there once.
+/// The field of a response, which must stand there once.
 pub fn field<'r>(response: &'r str, name: &str) -> Option<&'r str> {
     let mut values = response
         .split("\r\n")
