@@ -110,8 +110,8 @@ fn server(end: End) -> WebSocket<End, Server> {
     WebSocket::with_endpoint(end, Endpoint::new(Server, Config::new(), Buffers::DEFAULT, &[]))
 }
 
-/// A Ping comes while a message goes out through a pipe that holds neither: both arrive, in either order, and the
-/// closing handshake ends for both halves.
+/// A Ping is received while a message is sent through a pipe that is too small for either. Both arrive, in
+/// either order, and the closing handshake ends for both halves.
 fn pong_message_and_close() {
     let (ours, mut peer) = ends();
     let (mut receiver, mut sender) = server(ours).into_split();
@@ -151,8 +151,8 @@ fn pong_message_and_close() {
     });
 }
 
-/// The sender is cancelled while it waits for the transport, perhaps for which the receiver waits as well; the
-/// receiver writes what is left.
+/// The sender is cancelled while it waits for the transport, for which the receiver may wait as well. The
+/// receiver writes the remainder.
 fn cancelled_sender() {
     let (ours, mut peer) = ends();
     let (mut receiver, mut sender) = server(ours).into_split();

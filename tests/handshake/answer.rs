@@ -317,7 +317,7 @@ fn req_6455_4_2_2_20_req_6455_4_4_1_whatever_is_wrong_with_the_version_the_answe
     ] {
         assert_eq!(field(&refused(&head, status), "Sec-WebSocket-Version"), Some("13"), "{head}");
     }
-    // Other refusals have nothing to say of it.
+    // Other refusals do not mention it.
     let answer = refused(&without("Host"), 400);
     assert_eq!((field(&answer, "Sec-WebSocket-Version"), field(&answer, "Allow")), (None, None));
 }
@@ -396,7 +396,7 @@ fn req_6455_10_7_4_every_failure_has_a_name_of_its_own_and_a_server_s_has_a_stat
     assert_eq!((E::InvalidKey.name(), E::OriginRefused.name()), ("invalid-key", "origin-refused"));
 }
 
-/// Each call adds: none takes away what an earlier one gave.
+/// Each call adds fields. None removes those of an earlier call.
 #[test]
 fn fields_add_up() {
     let request = head(LINES);
@@ -429,10 +429,10 @@ fn fields_add_up() {
         assert_eq!(written_in(std::str::from_utf8(&out[..len]).unwrap()), want);
         assert_eq!(written_in(&rejection(&reject)), want);
     }
-    // There is an end, and it is told.
+    // There is a limit, and it is reported.
     assert_eq!(accept.fields(&[("Z", "z")]).unwrap_err(), ComposeError::TooManySets);
     assert_eq!(reject.fields(&[("Z", "z")]).unwrap_err(), ComposeError::TooManySets);
-    // What a rule asks for may stand in any of them.
+    // A field that a rule asks for may be in any of the calls.
     let challenge = [("WWW-Authenticate", "Basic realm=\"x\"")];
     let answer =
         rejection(&Reject::new(401).unwrap().fields(&challenge).unwrap().fields(&[("X", "y")]).unwrap());

@@ -4,12 +4,12 @@ use proptest::prelude::*;
 use sockless::handshake::client::{ClientRequest, Handshake, Progress};
 use sockless::handshake::{BodyError, BodyReader, HeadLimits, Uri};
 
-/// What came of a response.
+/// The result of a response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Came {
     body: Vec<u8>,
     end: End,
-    /// Octets behind the head that were taken.
+    /// How many octets were taken after the head.
     taken: usize,
 }
 
@@ -282,7 +282,7 @@ fn more_than_there_is_room_for_is_cut_off_and_not_waited_for() {
     assert_eq!(read("", &full, true), (full.clone(), Complete));
     assert_eq!(chunked(&(chunk(64) + "0\r\n\r\n"), false), (full.clone(), Complete));
     assert_eq!(chunked(&(chunk(60) + &chunk(4) + "0\r\n\r\n"), false), (full.clone(), Complete));
-    // One octet more: what is announced is not waited for.
+    // One octet more: do not wait for what was announced.
     assert_eq!(read("Content-Length: 65\r\n", &full, false), (full.clone(), CutOff));
     let over = vec![b'x'; MAX as usize + 1];
     assert_eq!(read("", &over, false), (full.clone(), CutOff));

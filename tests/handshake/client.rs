@@ -245,7 +245,7 @@ fn req_6455_4_1_39_req_9112_2_2_2_req_9112_5_2_1_req_9110_10_1_1_1_no_field_can_
     for name in ["", " X", "X ", "X Y", "X:", "a\r\n", "\u{E9}", "X\0"] {
         assert_eq!(request("ws://h").fields(&[(name, "v")]).unwrap_err(), ComposeError::InvalidName);
     }
-    // An origin stands once, whoever gave it and in whatever order.
+    // There is only one `Origin`, in whatever way and order it was given.
     let twice = request("ws://h").origin("http://a").unwrap().fields(&[("origin", "http://b")]);
     assert_eq!(twice.unwrap_err(), ComposeError::ReservedField);
     let twice = request("ws://h").fields(&[("origin", "http://b")]).unwrap().origin("http://a");
@@ -262,7 +262,7 @@ fn req_6455_4_1_39_req_9112_2_2_2_req_9112_5_2_1_req_9110_10_1_1_1_no_field_can_
 fn req_t_proxy_1_the_proxy_s_credentials_are_for_the_proxy_that_reads_the_request() {
     let credentials = [("proxy-authorization", "Basic YTpi")];
     assert_eq!(request("ws://h").fields(&credentials).unwrap_err(), ComposeError::ReservedField);
-    // A whole URI in the target is what a plain proxy reads.
+    // Plain proxies need the whole URI as the target.
     let head = written(request("ws://h").absolute_form(true).fields(&credentials).unwrap());
     assert_eq!(values(&head, "proxy-authorization"), ["Basic YTpi"]);
 }
@@ -278,7 +278,7 @@ fn credentials_do_not_get_into_what_is_printed() {
 
 #[test]
 fn req_6455_4_1_13_req_6455_4_1_40_there_is_nothing_to_send_with_before_the_response() {
-    // Frames are sent through a connection, which a handshake gives only by its outcome: a session.
+    // Frames are sent through a connection, and only a successful handshake gives what makes one.
     let mut storage = [0; 512];
     let mut handshake = Handshake::new(request("ws://h"), NONCE, &mut storage, HeadLimits::DEFAULT);
     let part = b"HTTP/1.1 101 x\r\nUpgrade: websock";
@@ -372,7 +372,7 @@ proptest! {
             prop_assert_eq!((parsed.method, parsed.version), (Some("GET"), Some(1)));
             prop_assert!(parsed.path.unwrap().ends_with(&uri.resource_name().to_string()));
             prop_assert_eq!(parsed.headers.len(), count);
-            // No field stands twice.
+            // No field is repeated.
             let names: BTreeSet<_> = parsed.headers.iter().map(|h| h.name.to_ascii_lowercase()).collect();
             prop_assert_eq!(names.len(), count);
         }
@@ -438,7 +438,7 @@ proptest! {
     }
 }
 
-/// Each call adds: none takes away what an earlier one gave, and the rules hold over all of them.
+/// Each call adds fields. None removes those of an earlier call, and the rules apply to all of them together.
 #[test]
 fn fields_add_up() {
     let names: Vec<String> = (0..4).map(|at| format!("X-{at}")).collect();
@@ -455,7 +455,7 @@ fn fields_add_up() {
     }
     assert_eq!(built.fields(&[("Z", "z")]).unwrap_err(), ComposeError::TooManySets);
     assert!(format!("{built:?}").contains("X-3") && !format!("{built:?}").contains("\"a\""));
-    // An origin stands once, whichever call gives it.
+    // There is only one `Origin`, whichever call gives it.
     let reserved = Some(ComposeError::ReservedField);
     let page = request("ws://h").fields(&[("Origin", "http://a")]).unwrap();
     assert_eq!(page.fields(&[("origin", "http://b")]).err(), reserved);

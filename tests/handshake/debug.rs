@@ -1,4 +1,4 @@
-//! What the types of the opening handshake show of themselves: states, in less than 1 KiB, and nobody's credentials.
+//! What `Debug` prints of the types of the opening handshake: states, in less than 1 KiB, and no credentials.
 
 use crate::opening;
 

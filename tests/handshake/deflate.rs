@@ -87,7 +87,7 @@ fn req_7692_5_1_an_offer_is_the_name_with_its_parameters() {
     assert_eq!(offered(plain().deflate(&[bare()])).unwrap(), "permessage-deflate");
     let usual = "permessage-deflate; client_max_window_bits";
     assert_eq!(offered(plain().deflate(&[Offer::DEFAULT])).unwrap(), usual);
-    // Before what the caller writes itself, in one line.
+    // Before what the caller wrote, in one line.
     let both = plain().deflate(&[Offer::DEFAULT]).extensions("x; a=1, y").unwrap();
     assert_eq!(offered(both).unwrap(), format!("{usual}, x; a=1, y"));
 }
@@ -108,7 +108,7 @@ fn req_7692_5_2_the_first_of_several_offers_that_can_be_taken_is_taken() {
         // The client takes either.
         assert_eq!(agreed(&[small, bare()], &element.unwrap()), Ok(want));
     }
-    // Offers stand in several lines, among others, in the same order.
+    // The offers are in several lines, among others, in the same order.
     let lines =
         ["x, permessage-deflate; server_max_window_bits=9", "permessage-deflate; server_max_window_bits=10"];
     assert_eq!(answer(&lines, &Policy::TAKEOVER).1, Some(first));
@@ -187,7 +187,7 @@ fn req_7692_5_8_where_nothing_is_accepted_there_is_no_element() {
     for offers in [none, &["x"], &["Permessage-Deflate"], &["permessage-deflate; foo", "x"]] {
         assert_eq!(answer(offers, &Policy::DEFAULT), (None, None), "{offers:?}");
     }
-    // Nor unasked, nor for a policy that takes none of them.
+    // Nor unasked, nor for a policy that accepts none of them.
     let large_only = policy(|policy| policy.min_server_window_bits = WindowBits::MAX);
     assert_eq!(answer(&["permessage-deflate; server_max_window_bits=14"], &large_only), (None, None));
     let (element, session) = answer_by(&["permessage-deflate"], &[]).unwrap();
@@ -225,7 +225,7 @@ fn req_7692_5_10_what_was_agreed_on_is_what_the_answer_says() {
     assert_eq!(got, params(|params| params.server_max_window_bits = Some(bits(10))));
     assert!(got.context_takeover(Side::Client) && got.context_takeover(Side::Server));
     assert_eq!((got.window_bits(Side::Client), got.window_bits(Side::Server)), (WindowBits::MAX, bits(10)));
-    // The server's session is that of its own answer, whoever wrote it.
+    // What the server has negotiated is in its own answer, whoever wrote that.
     let offers = [&*offered(plain().deflate(&[hint])).unwrap()];
     let own = element("server_max_window_bits=10; client_max_window_bits=9; server_no_context_takeover");
     let (line, session) = answer_by(&offers, &[Choice::Raw(&own)]).unwrap();
@@ -609,7 +609,7 @@ fn any_policy() -> impl Strategy<Value = Policy> {
     )
 }
 
-/// Values of the field that are nearly right, and any others that a head can hold.
+/// Values of the field that are almost valid, and random ones.
 fn any_value() -> impl Strategy<Value = String> {
     let name = prop_oneof![
         6 => proptest::sample::select(&["permessage-deflate", "x", "x-other"][..]).prop_map(str::to_owned),
@@ -640,7 +640,7 @@ fn any_value() -> impl Strategy<Value = String> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(3000))]
 
-    /// Two of us always come to an agreement that the offer admits, and know the same of it.
+    /// This client and this server always agree on something that the offer allows, and both know the same.
     #[test]
     fn whatever_a_policy_answers_the_client_reads_and_admits(
         offers in proptest::collection::vec(any_offer(), 1..4), policy in any_policy(),

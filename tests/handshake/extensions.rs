@@ -113,7 +113,7 @@ fn req_6455_9_1_none_one_several_req_t_ext_1_req_iana_ext_1_unknown_offers_are_c
     let offers = "x-webkit-deflate-frame, bbf-usp-protocol; eid=\"x\", permessage-deflate";
     let seen = accepted(&with(&format!("Sec-WebSocket-Extensions: {offers}")));
     assert_eq!(seen.extensions, ["x-webkit-deflate-frame", "bbf-usp-protocol", "permessage-deflate"]);
-    // A name is compared as it stands in the registry.
+    // Names are compared with case.
     assert_eq!(
         accepted(&with("Sec-WebSocket-Extensions: Permessage-Deflate")).extensions,
         ["Permessage-Deflate"]

@@ -1,4 +1,4 @@
-//! Collecting the head of a request: limits at the very octet, and what is refused before its end is awaited.
+//! Collecting the head of a request: limits that are exact to the octet, and what is refused before its end.
 
 use crate::opening;
 

@@ -88,7 +88,7 @@ fn req_9112_3_1_one_space_stands_between_the_parts() {
 fn req_9112_3_2_req_9112_3_3_a_target_may_have_8000_octets_and_then_its_limit() {
     accepted(&replaced(&format!("GET /{} HTTP/1.1", "a".repeat(8000))));
     refused(&replaced(&format!("GET /{} HTTP/1.1", "a".repeat(9000))), 414);
-    // At the very octet: the limit holds the line without its CRLF.
+    // Exact to the octet: the limit is for the line without its CRLF.
     let line = "GET /chat HTTP/1.1";
     for (limit, fits) in [(line.len(), true), (line.len() - 1, false)] {
         let limits = HeadLimits::DEFAULT.with_max_start_line(limit);
@@ -153,7 +153,7 @@ fn req_9112_6_1_2_req_9112_6_3_1_req_t_body_1_nothing_of_a_body_is_taken_for_fra
         refused(&with(lines), 400);
     }
     accepted(&with("Content-Length: 0"));
-    // Of a plain request, what cannot be framed.
+    // In a plain request: bodies whose length is not clear.
     let plain = |lines: &str| serve(&format!("POST / HTTP/1.1\r\nHost: a\r\n{lines}\r\n\r\n"));
     assert!(matches!(plain("Content-Length: 5"), Outcome::Http(..)));
     assert!(matches!(plain("Transfer-Encoding: gzip, chunked"), Outcome::Http(..)));
@@ -212,7 +212,7 @@ fn req_9112_9_5_1_a_slow_head_is_known_to_be_incomplete() {
     let mut storage = [0; 4096];
     let mut handshake = Handshake::new(&mut storage, HeadLimits::DEFAULT);
     handshake.recv(b"GET / HTTP/1.1\r\nHost: a\r\nX:").unwrap();
-    // Whoever holds the clock answers 408.
+    // The caller has the clock, and answers 408.
     assert_eq!(handshake.eof(), Err(HandshakeError::UnexpectedEof));
     let answer = opening::rejection(&sockless::handshake::server::Reject::new(408).unwrap());
     assert!(answer.starts_with("HTTP/1.1 408 Request Timeout\r\n"));

@@ -29,8 +29,9 @@ fn is_right(head: &str) -> bool {
     Request::parse(head.as_bytes(), &HeadLimits::DEFAULT).is_ok()
 }
 
-/// tungstenite (CVE-2023-43669) parsed a head from its front for every read, and its repair took many small reads for an
-/// attack: a legal head in reads of one octet passes, and the cap holds at the very octet.
+/// tungstenite (CVE-2023-43669) parsed a head from its beginning after every read, and its fix took many small
+/// reads for an attack. Here a valid head in reads of one octet is accepted, and the limit is exact to the
+/// octet.
 #[test]
 fn cve_2023_43669_a_large_head_in_small_reads_passes_and_one_octet_more_does_not() {
     let large = head(LINES.into_iter().chain([format!("X: {}", "y".repeat(64 << 10)).as_str()]));
@@ -139,7 +140,7 @@ fn nsp_550_an_extension_may_have_any_token_for_its_name() {
     assert_eq!(field(&seen.response, "Sec-WebSocket-Extensions"), None);
 }
 
-/// undici (CVE-2026-1527) and sockudo-ws #78: what a caller passed became another line of the head.
+/// undici (CVE-2026-1527) and sockudo-ws #78: a value from the caller became another line of the head.
 #[test]
 fn cve_2026_1527_sockudo_78_nothing_that_is_passed_in_makes_another_line() {
     let request = with("Sec-WebSocket-Extensions: x");
@@ -246,7 +247,7 @@ fn sockudo_82_a_body_is_never_read_as_frames() {
     assert_eq!(accepted(&with("Content-Length: 000")).taken, with("Content-Length: 000").len());
 }
 
-/// sockudo-ws #77: frames that came with the request counted for the limit of its head.
+/// sockudo-ws #77: frames that arrived with the request counted towards the limit of its head.
 #[test]
 fn sockudo_77_frames_do_not_count_as_head() {
     let request = head(LINES);
@@ -348,7 +349,7 @@ fn shiguredo_0015_an_answer_accepts_it_once() {
     }
 }
 
-/// shiguredo_websocket 0022, for permessage-deflate: offers and answers count in whichever line they stand.
+/// shiguredo_websocket 0022, for permessage-deflate: offers and answers count in every line of the field.
 #[test]
 fn shiguredo_0022_deflate_is_seen_in_every_line() {
     let (element, session) =
@@ -373,14 +374,14 @@ fn shiguredo_0004_a_refusal_for_the_version_names_ours() {
     assert_eq!(field(&rejection(&Reject::new(426).unwrap()), "Sec-WebSocket-Version"), Some("13"));
 }
 
-/// shiguredo_websocket 0007: what came while the application made up its mind was lost.
+/// shiguredo_websocket 0007: what arrived while the application was deciding was lost.
 #[test]
 fn shiguredo_0007_what_comes_while_the_application_decides_is_left_to_the_caller() {
     let request = head(LINES);
     let mut storage = [0; 4096];
     let mut handshake = Handshake::new(&mut storage, HeadLimits::DEFAULT);
     assert!(matches!(handshake.recv(request.as_bytes()), Ok((_, Progress::Request(_)))));
-    // The request stays, and nothing of what follows is taken.
+    // The request stays the same, and nothing that follows is taken.
     for _ in 0..3 {
         let Ok((0, Progress::Request(request))) = handshake.recv(b"\x81\x80\0\0\0\0") else { panic!() };
         assert_eq!(request.target(), "/chat");

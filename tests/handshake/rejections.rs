@@ -1,4 +1,4 @@
-//! A server's refusal is told, whatever comes behind its status line; and a client judges that line at once.
+//! A server's refusal is reported, whatever follows its status line, and a client checks that line at once.
 
 use proptest::prelude::*;
 use sockless::handshake::client::{ClientRequest, Handshake, Progress};
@@ -112,7 +112,7 @@ fn a_refusal_is_told_whatever_lines_stand_in_its_head() {
                 let right = [before, after].concat();
                 let joined = !before.is_empty() && sloppy.starts_with(b" ");
                 let want = right.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).count();
-                // A line that goes on is dropped with what it is joined to.
+                // A wrong line is left out together with the lines that continue it.
                 assert_eq!(seen.fields.len(), want - usize::from(joined), "{}", head.escape_ascii());
             }
         }
@@ -145,11 +145,11 @@ fn nothing_becomes_a_response_that_opens_or_one_that_is_passed_over() {
         let result = refusal_in(bare.as_bytes(), HeadLimits::DEFAULT, 2048);
         assert_eq!(result, Err(HandshakeError::MalformedStartLine));
     }
-    // An interim response is no refusal yet, and one behind it is one.
+    // An interim response is not a refusal yet. One after it can be.
     assert_eq!(refusal("HTTP/1.1 100 x\r\n\r\nHTTP/1.1 403 x\r\nno colon\n\n").status, 403);
     let wrong = b"HTTP/1.1 100 x\r\nno colon\r\n\r\nHTTP/1.1 403 x\r\n\r\n";
     assert_eq!(refusal_in(wrong, strict, 2048), Err(HandshakeError::MalformedHeader));
-    // A status line that is none tells nothing.
+    // An invalid status line says nothing.
     for line in ["HTTP/1.1 403 a\rb\r\n", "HTTP/1.1 403 \u{1}\r\n", "HTTP/1.1 4O3\n", "403 Forbidden\r\n"] {
         let result = refusal_in(format!("{line}\r\n").as_bytes(), HeadLimits::DEFAULT, 2048);
         assert_eq!(result, Err(HandshakeError::MalformedStartLine), "{line:?}");
@@ -159,7 +159,7 @@ fn nothing_becomes_a_response_that_opens_or_one_that_is_passed_over() {
 #[test]
 fn a_refusal_is_told_when_a_limit_is_met_and_bounded_by_it() {
     let limits = HeadLimits::DEFAULT.with_tolerances(Tolerances::NONE);
-    // More than the storage: what came is told, and nothing more is awaited.
+    // More than fits the storage: what was received is reported at once.
     for line in [&b"X: y\r\n"[..], b"no colon\r\n", b"\x01\n", b"X: y\r\n z\r\n", b"x"] {
         let response = [b"HTTP/1.1 403 x\r\nA: b\r\n", &line.repeat(1000)[..]].concat();
         let seen = refusal_in(&response, limits, 500).unwrap().unwrap();
@@ -234,7 +234,7 @@ fn a_proxy_s_refusal_is_told_as_well_and_its_consent_stays_strict() {
     }
 }
 
-/// At which octet a client refuses what a server says, and why.
+/// At which octet a client refuses the answer of a server, and why.
 fn refused_at(bytes: &[u8], limits: HeadLimits) -> Option<(usize, HandshakeError)> {
     let mut storage = [0; 256];
     let mut handshake = Handshake::new(request(), [7; 16], &mut storage, limits);
@@ -292,7 +292,7 @@ fn a_status_line_that_is_too_long_says_so() {
     let error = HandshakeError::StatusLineTooLong;
     assert_eq!((error.to_string().as_str(), error.status()), ("the status line is too long", None));
     assert_eq!(error.name(), "status-line-too-long");
-    // The first octet that is wrong decides, whatever the limit.
+    // The first wrong octet decides, with any limit.
     for max in 0..12 {
         for bytes in ["SSH-2.0", "HTTPS/1.1 101 x", "HTTP/1.1 101 x"] {
             let limits = HeadLimits::DEFAULT.with_max_start_line(max);

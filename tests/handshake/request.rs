@@ -79,7 +79,7 @@ fn req_6455_4_2_1_2_the_method_is_get_and_the_version_1_1_or_higher() {
     refused(&replaced("GET /chat HTTP/1.0"), 505);
     refused(&replaced("GET /chat HTTP/2.0"), 505);
     refused(&replaced("GET /chat HTTP/0.9"), 505);
-    // Also where no WebSocket is asked for: what follows such a head is not HTTP/1.
+    // Also if no WebSocket is asked for: what follows such a head is not HTTP/1.
     refused("GET / HTTP/0.9\r\nHost: a\r\n\r\n", 505);
     refused("GET / HTTP/3.0\r\nHost: a\r\n\r\n", 505);
     accepted(&replaced("GET /chat HTTP/1.2"));
@@ -125,7 +125,7 @@ fn a_whole_uri_with_a_query_alone_asks_for_the_root() {
         let seen = accepted(&request);
         assert_eq!((seen.host.as_str(), seen.target.as_str()), (host, resource), "{target}");
         assert_eq!((seen.taken, seen.fields.len()), (request.len(), 7), "{target}");
-        // Another server that borrows the head gets it to judge as it is.
+        // A server that borrows the head from elsewhere gets it unchanged.
         let plain = format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\nnext");
         assert!(matches!(serve(&plain), Outcome::Http(..)), "{target}");
     }
@@ -143,7 +143,7 @@ fn a_whole_uri_with_a_query_alone_asks_for_the_root() {
     }
 }
 
-/// The limits hold as ever, at the very octet, though the path takes one.
+/// The limits are still exact to the octet, though the path takes one.
 #[test]
 fn a_path_that_was_missing_changes_no_limit() {
     let line = "GET http://srv.example?x=1 HTTP/1.1";
@@ -169,7 +169,7 @@ fn req_6455_4_2_1_4_a_host_is_there() {
 
 #[test]
 fn req_6455_4_2_1_5_req_iana_upg_1_upgrade_names_websocket() {
-    // Without it the request is for whoever serves HTTP, or for 426.
+    // Without it the request is for an HTTP server, or is answered with 426.
     for head in [without("Upgrade"), replaced("Upgrade: h2c"), replaced("Upgrade: websocket2")] {
         assert_eq!(serve(&head), Outcome::Http("GET".into(), "/chat".into()));
     }
@@ -241,7 +241,7 @@ fn req_6455_4_2_1_11_subprotocols_are_tokens_and_unique() {
         refused(&replaced(&format!("Sec-WebSocket-Protocol: {names}")), 400);
     }
     refused(&with("Sec-WebSocket-Protocol: chat"), 400);
-    // Empty elements are borne, and case makes a difference.
+    // Empty elements are accepted, and names are compared with case.
     assert_eq!(accepted(&replaced("Sec-WebSocket-Protocol: a,, A,")).subprotocols, ["a", "A"]);
 }
 

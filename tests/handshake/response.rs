@@ -294,7 +294,7 @@ fn req_6455_4_1_57_whatever_else_breaks_a_rule_fails() {
         (with("no colon"), header),
         (with(": y"), header),
         (with("X : y"), header),
-        // It goes on behind the accept value.
+        // It goes on after the accept value.
         (with(" X: y"), HandshakeError::InvalidAccept),
         (with("X: a\rb"), header),
         (with("X: a\nY: b"), header),
@@ -413,7 +413,7 @@ fn req_whatwg_2_a_client_may_require_a_subprotocol() {
         Err(HandshakeError::SubprotocolRequired)
     );
     opens(&head(LINES));
-    // Where none is offered there is none to require.
+    // If none is offered, none is required.
     let plain = ClientRequest::new(Uri::parse("ws://h").unwrap()).require_subprotocol(true);
     assert!(matches!(ask_with(plain, &head(LINES)), Ok(Outcome::Open { subprotocol: None, .. })));
     assert!(matches!(
@@ -424,7 +424,8 @@ fn req_whatwg_2_a_client_may_require_a_subprotocol() {
 
 #[test]
 fn req_whatwg_3_no_failure_of_the_opening_has_a_code_for_the_wire() {
-    // There is no connection, and so no Close: whoever reports one reports 1006. Nor does a client answer by a status.
+    // There is no connection, so there is no Close: applications report 1006. A client does not answer with a
+    // status either.
     for error in
         [HandshakeError::InvalidAccept, HandshakeError::UnofferedSubprotocol, HandshakeError::UnexpectedEof]
     {
@@ -471,7 +472,7 @@ fn the_end_of_the_transport_is_fine_after_the_final_response_alone() {
     }
 }
 
-/// The limits hold at the very octet and field, and frames that follow the head do not count.
+/// The limits are exact to the octet and the field, and frames that follow the head do not count.
 #[test]
 fn a_response_may_be_as_large_as_its_limits() {
     let response = with("X: y");

@@ -197,7 +197,7 @@ fn lines_of_a_response_that_are_no_fields_are_passed_over() {
             opens(tolerances, &response, &[]);
         }
     }
-    // Several, one behind the other, and what stands between them stays.
+    // Several, one after the other. What stands between them is kept.
     let lines = NO_FIELDS.join(&b"\r\nA: b\r\n"[..]);
     for response in with_line(&lines) {
         opens(tolerances, &response, &[("A", "b"); 21]);
@@ -255,7 +255,7 @@ fn no_line_that_is_passed_over_could_be_one_that_the_handshake_judges() {
 
 #[test]
 fn a_bare_cr_and_nul_are_in_no_line_that_is_passed_over() {
-    // For some they end a line, or a text: what stands behind would be seen by them and not here.
+    // Some readers end a line or a text there: they would see what follows, and this one would not.
     let tolerances = only(Tolerance::InvalidResponseFields);
     for line in [
         &b"X: a\rb"[..],
@@ -332,7 +332,7 @@ fn what_is_joined_is_judged_as_one_value_and_makes_no_field() {
     let accept = RIGHT[3].split_once(": ").unwrap().1;
     let (front, back) = accept.split_at(9);
     for (at, line, error) in [
-        // A field that stands behind a space is part of the one before.
+        // A field after a space is part of the one before.
         (1, "X: y\r\n Upgrade: websocket".to_owned(), InvalidUpgrade),
         (2, "X: y\r\n Connection: Upgrade".to_owned(), InvalidConnection),
         (3, format!("X: y\r\n\t{}", RIGHT[3]), InvalidAccept),
@@ -381,7 +381,7 @@ fn a_line_is_joined_to_a_field_alone_and_to_what_is_passed_over() {
             opens(both, &response, &[]);
         }
     }
-    // Nor does a control octet behind the fold leave the front of the field behind.
+    // If a control octet stands after the fold, the beginning of the field is left out too.
     for response in with_line(b"X: a\r\n \x01") {
         opens(both, &response, &[]);
     }
@@ -437,7 +437,7 @@ fn req_9112_2_2_4_lines_of_a_response_may_end_in_lf_where_that_is_tolerated() {
         assert!(ask(Tolerances::DEFAULT, &one).is_err());
     }
     opens(tolerances, format!("\n{right}"), &[]);
-    // A list over several lines is found whatever they end in.
+    // A list over several lines is found with any line ends.
     for (first, second) in [("\n", "\n"), ("\r\n", "\n"), ("\n", "\r\n")] {
         let response = right.replace(
             "Connection: Upgrade\r\n",
@@ -496,7 +496,7 @@ fn an_empty_list_in_a_response_is_no_list_where_that_is_tolerated() {
             assert!(extensions.is_empty());
         }
     }
-    // Anything else is judged as ever, and an empty choice is none for whoever requires one.
+    // Anything else is checked as before, and an empty choice counts as none if a subprotocol is required.
     for (line, error) in [
         ("Sec-WebSocket-Protocol: ,", UnofferedSubprotocol),
         ("Sec-WebSocket-Protocol: \"\"", UnofferedSubprotocol),
@@ -640,7 +640,7 @@ fn a_target_may_be_a_websocket_uri_where_that_is_tolerated() {
     ] {
         let request = replaced(&format!("GET {target} HTTP/1.1"));
         let Served::Accepted(seen) = serve(tolerances, &request) else { panic!("{target}") };
-        // The authority goes before Host (RFC 9112 section 3.2.2).
+        // The authority is used instead of `Host` (RFC 9112 section 3.2.2).
         assert_eq!((seen.host.as_str(), seen.target.as_str()), (host, resource));
         if !target.starts_with("http") {
             refused(Tolerances::DEFAULT, &request, InvalidTarget);
@@ -653,7 +653,7 @@ fn a_target_may_be_a_websocket_uri_where_that_is_tolerated() {
         let outcome = serve(tolerances, request);
         assert!(matches!(outcome, Served::Refused(_, 400, _)), "{outcome:?} for {target}");
     }
-    // The field is needed all the same.
+    // The field is still required.
     let request = head(["GET ws://h/x HTTP/1.1"].into_iter().chain(opening::LINES.into_iter().skip(2)));
     refused(tolerances, request, HandshakeError::InvalidHost);
 }
@@ -734,7 +734,7 @@ fn any_line() -> impl Strategy<Value = Vec<u8>> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
-    /// Whatever comes, it is what the same response without its faults would be, and no cut changes that.
+    /// Any faulty response means the same as that response without its faults, however it is cut.
     #[test]
     fn a_tolerated_response_is_the_one_that_a_right_peer_would_have_sent(
         status in prop_oneof![3 => Just(101), 1 => Just(403), 1 => Just(200)],

@@ -1,4 +1,5 @@
-//! URIs as people have them: what a browser sends for them, credentials, and references (WHATWG URL, RFC 3986, RFC 7617).
+//! URIs as people write them: what a browser sends for them, credentials, and references (WHATWG URL, RFC 3986,
+//! RFC 7617).
 
 use base64::engine::general_purpose::STANDARD;
 use base64::Engine as _;
@@ -36,7 +37,7 @@ fn decoded(text: &str) -> Vec<u8> {
     out
 }
 
-/// What is to come of an entry of the table: the reasons to differ from a browser are these, and no other.
+/// The expected result for an entry of the table. These are all reasons to differ from a browser.
 fn wanted(entry: &Value) -> Result<UriBuf, Option<UriError>> {
     let text = |name: &str| entry[name].as_str().unwrap();
     if entry["failure"] == true {
@@ -85,7 +86,7 @@ fn wanted(entry: &Value) -> Result<UriBuf, Option<UriError>> {
     let query = entry["query"].as_str().map_or(String::new(), |query| format!("?{query}"));
     let whole = format!("{scheme}://{user_info}{host}:{}{path}{query}", entry["port"]);
     let built = UriBuf::parse_with_credentials(&whole).map_err(Some)?;
-    // That one is itself what the table says.
+    // The base itself is as the table says.
     let parts = built.as_uri();
     assert_eq!((parts.host(), parts.path(), parts.query()), (host, path.as_str(), entry["query"].as_str()));
     assert_eq!((parts.is_secure(), u64::from(parts.port())), (secure, entry["port"].as_u64().unwrap()));
@@ -125,7 +126,7 @@ fn what_browsers_make_of_urls_this_does() {
             faults.push(format!("{entry}: {got:?}"));
         }
         if let Ok(got) = &got {
-            // What was read once is read again as the same, and what is printed is it.
+            // What was parsed once is parsed again as the same, and is printed as it is.
             assert_eq!(got.to_string().parse::<UriBuf>().unwrap().to_string(), got.to_string());
             let strict = UriBuf::parse(input);
             if entry["base"].is_null() {
@@ -282,7 +283,7 @@ fn a_location_is_resolved_against_what_was_asked() {
     ] {
         assert_eq!(base.join(reference), Err(error), "{reference}");
     }
-    // Of a URI that was taken as it was written, what is not replaced stays so.
+    // If a URI was taken as it was written, the parts that are not replaced stay so.
     let odd = Uri::parse("ws://H:80/a/../b?c'd").unwrap();
     assert_eq!(UriBuf::from(odd).to_string(), "ws://H/a/../b?c'd");
     assert_eq!(odd.join("").unwrap().to_string(), "ws://H/a/../b?c'd");
@@ -369,7 +370,7 @@ proptest! {
             prop_assert_eq!(parsed.headers.len(), 5);
             let again = UriBuf::parse(&uri.to_string());
             prop_assert_eq!(again.map(|again| again.to_string()), Ok(uri.to_string()));
-            // A value of a field can hold it.
+            // The value fits a header field.
             if let Some(value) = uri.basic_authorization() {
                 prop_assert!(value.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' '));
             }

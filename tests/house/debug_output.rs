@@ -1,7 +1,8 @@
-//! What `Debug` prints of each public type: states, in one line. No octet of a payload, of a buffer or of a header value,
-//! for whatever people log must not hold what others sent; and buffers are shared between connections.
+//! What `Debug` prints of each public type: states, in one line. It prints no octet of a payload, of a buffer
+//! or of a header value, because logs must not contain what others sent, and buffers are shared between
+//! connections.
 //!
-//! The source says which types there are: a new one that is not shown here after traffic fails the test.
+//! The source says which types there are: a new one that is not printed here after traffic fails the test.
 
 use crate::common;
 
@@ -35,12 +36,13 @@ use sockless::{
     futures_io, tokio,
 };
 
-/// A word that is a token, a path, text, and base64: it may stand wherever a peer or the application puts something.
+/// A word that is a token, a path, text, and base64: it can stand everywhere a peer or the application puts
+/// something.
 const SECRET: &str = "hunter2Zq7Secret";
 const LONGEST_LINE: usize = 1024;
 const LONGEST_PRETTY: usize = 4096;
 
-/// The types that were printed, each as the module of its definition calls it, and what was wrong with them.
+/// The types that were printed, named after their modules, and what was wrong with them.
 #[derive(Default)]
 struct Printed {
     types: BTreeSet<String>,
@@ -128,7 +130,7 @@ fn no_public_type_prints_what_others_sent_or_what_a_buffer_holds() {
     );
 }
 
-/// The judge of this test finds what it is meant to find.
+/// The check of this test finds what it must find.
 #[test]
 fn the_search_finds_every_spelling_of_the_secret() {
     let _watchdog = watchdog!();
@@ -152,8 +154,9 @@ fn the_search_finds_every_spelling_of_the_secret() {
     assert_eq!(fault("Frame { header: 14, payload: 65536, pong: Some(3), close: None }", LONGEST_LINE), None);
 }
 
-/// Every `pub struct` and `pub enum` of the source, as `type_name` calls it. What is `pub` can be reached: a lint of the
-/// compiler sees to it. What stands in a macro of src/adapter/embedded, each module has that uses the macro.
+/// Every `pub struct` and `pub enum` of the source, as `type_name` calls it. A lint of the compiler makes sure
+/// that everything `pub` can be reached. A type in a macro of src/adapter/embedded exists in each module that
+/// uses the macro.
 fn public_types() -> BTreeSet<String> {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let (mut found, mut uses) = (BTreeSet::new(), Vec::new());
@@ -200,7 +203,7 @@ fn scan(src: &Path, dir: &Path, found: &mut BTreeSet<String>, uses: &mut Vec<(St
     }
 }
 
-/// What holds nothing of a peer's.
+/// Types that hold nothing of a peer.
 fn values(p: &mut Printed) {
     p.show(&CloseCode::NORMAL);
     p.show(&TransportAction::Open);
@@ -259,7 +262,7 @@ fn values(p: &mut Printed) {
     p.show(&embedded::Settings::default());
 }
 
-/// An entropy of the application's, which prints what it holds.
+/// A source of random bytes that prints what it holds.
 #[derive(Clone, Debug)]
 struct SecretKeys(#[allow(dead_code, reason = "for Debug")] &'static str);
 
@@ -414,7 +417,7 @@ fn compression(p: &mut Printed) {
     let deflated = deflater.deflate(&mut input, Flush::Message, &mut out).unwrap();
     p.show(&deflated);
     p.show(&deflater);
-    // Where a tail is put up with, the last octets are remembered.
+    // If a kept tail is tolerated, the last octets are stored.
     let tolerances = Tolerances::NONE.with(Tolerance::KeptDeflateTail);
     let limits = Limits::DEFAULT.with_tolerances(tolerances);
     let mut inflater = Inflater::new(&Params::DEFAULT, Side::Client, limits).with_pool(pool.clone());
@@ -444,7 +447,7 @@ fn compression(p: &mut Printed) {
     p.show(&endpoint);
 }
 
-/// A request that holds the secret wherever one may.
+/// A request with the secret in every place that may hold one.
 fn request(upgrade: &str) -> String {
     format!(
         "GET /{SECRET}?token={SECRET} HTTP/1.1\r\nHost: srv.example\r\n{upgrade}Connection: Upgrade\r\n\
@@ -562,7 +565,7 @@ fn client_handshake(p: &mut Printed) {
     p.show(&tunnel);
 }
 
-/// A transport that gives out what it holds and keeps what is written, and prints it all.
+/// A transport that gives its input, keeps what is written, and prints it all.
 #[derive(Debug, Default)]
 struct Pipe {
     input: Vec<u8>,
@@ -800,7 +803,7 @@ fn std_adapter(p: &mut Printed) {
 }
 
 fn polled_adapters(p: &mut Printed) {
-    // Buffers are those of the thread: the second connection is lent what the first received into.
+    // Buffers belong to the thread: the second connection gets the one that the first received into.
     let mut sockets = Vec::new();
     for compresses in [false, true, false] {
         let pool = Pool::new(2);

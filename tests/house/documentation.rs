@@ -20,7 +20,7 @@ fn all() -> Vec<(PathBuf, String)> {
     found.into_iter().map(|path| (path.clone(), fs::read_to_string(path).unwrap())).collect()
 }
 
-/// What stands before a function that is `async` in one of two adapters: see src/adapter/embedded.rs.
+/// How a function begins that is `async` in one of two adapters: see src/adapter/embedded.rs.
 const MAYBE_ASYNC: &str = "pub $($async)? fn";
 
 #[test]
@@ -46,7 +46,7 @@ fn every_public_async_method_says_what_dropping_it_loses() {
                 .collect();
             let documented = documentation.contains(&heading);
             assert!(documented, "{}:{}: {line}", path.display(), at + 1);
-            // Where the function blocks, the section must not be there: it belongs to what can be left out.
+            // In the adapter that blocks, the section must not be there: it belongs to the optional part.
             if heading.starts_with('#') {
                 let optional = documentation.iter().skip_while(|line| **line != ")?");
                 let optional: Vec<&str> = optional.take_while(|line| **line != "$(").copied().collect();
@@ -60,7 +60,8 @@ fn every_public_async_method_says_what_dropping_it_loses() {
     assert!(in_macros >= 20, "only {in_macros} methods were found that are async in one adapter");
 }
 
-/// The heading is an argument of the macros, so the text of one adapter must give it and that of the other must not.
+/// The heading is an argument of the macros: the text of one adapter must give it, and that of the other must
+/// not.
 #[test]
 fn only_the_asynchronous_adapter_has_sections_on_cancel_safety() {
     let mut given = [0, 0];
@@ -119,7 +120,7 @@ fn the_memory_table_says_what_the_types_measure() {
 fn every_path_in_the_architecture_exists() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let text = fs::read_to_string(root.join("ARCHITECTURE.md")).unwrap();
-    // Without the picture, what stands between two backquotes.
+    // Everything between two backquotes, except in the picture.
     let text: String = text.split("```").step_by(2).collect();
     let paths: Vec<&str> = text.split('`').skip(1).step_by(2).filter(|name| name.contains('/')).collect();
     assert!(paths.len() > 100, "only {} paths were found", paths.len());
@@ -145,7 +146,7 @@ fn the_programs_in_the_readme_are_the_examples() {
     let client = read("examples/hello_client.rs");
     let program: Vec<&str> = client.lines().filter(|line| !line.starts_with("//!")).collect();
     assert!(readme.contains(&program.join("\n")), "the client differs");
-    // Of the server, the README shows what serves one connection.
+    // The README shows the part of the server that serves one connection.
     let server = read("examples/hello_server.rs");
     let served: Vec<&str> = server.lines().skip_while(|line| !line.starts_with("fn echo(")).skip(1).collect();
     assert!(served.len() > 4 && readme.contains(&served.join("\n")), "the server differs");

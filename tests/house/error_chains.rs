@@ -14,7 +14,7 @@ use sockless::{
     BufferTooSmall, CloseCode, EntropyError, ProtocolError, SendError, Timeout, Tolerance, Utf8Check,
 };
 
-/// What a transport or a runtime may report: a text, and what it comes from.
+/// What a transport or a runtime may report: a text, and its cause.
 #[derive(Debug)]
 struct Lower(&'static str, Option<Box<Lower>>);
 

@@ -199,7 +199,7 @@ fn each_source(dir: &Path, look: &mut impl FnMut(&Path, &str)) {
     }
 }
 
-/// Where a file stands in the tree of modules: `handshake::uri` is `["handshake", "uri"]`, and lib.rs is `[]`.
+/// The module path of a file: `handshake::uri` is `["handshake", "uri"]`, and lib.rs is `[]`.
 type Module = Vec<String>;
 
 /// A path in the source, from the root of the crate. A `use` brings its end in under a name.
@@ -210,7 +210,7 @@ struct Used {
 
 /// Files that use each other in a circle can only be understood all at once.
 ///
-/// What a file uses of the modules it lies in does not count: it is a part of them that has a file of its own.
+/// What a file uses of its parent modules does not count: it is a part of them in a file of its own.
 #[test]
 fn no_files_use_each_other_in_a_circle() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
@@ -255,7 +255,7 @@ fn no_files_use_each_other_in_a_circle() {
     assert!(faults.is_empty(), "{faults}");
 }
 
-/// All that `from` uses, and what that uses, and so on.
+/// Everything that `from` uses, directly or not.
 fn reachable<'e>(from: &Module, edges: &'e BTreeMap<Module, BTreeSet<Module>>) -> BTreeSet<&'e Module> {
     let mut found = BTreeSet::new();
     let mut open: Vec<&Module> = edges[from].iter().collect();
@@ -267,7 +267,7 @@ fn reachable<'e>(from: &Module, edges: &'e BTreeMap<Module, BTreeSet<Module>>) -
     found
 }
 
-/// The file that defines what a path means: one that only re-exports it is passed through.
+/// The file that defines what a path means, not one that only re-exports it.
 fn owner(
     path: &[String],
     used: &BTreeMap<Module, Vec<Used>>,
@@ -359,8 +359,7 @@ fn branches(tree: &str) -> Vec<String> {
     found
 }
 
-/// A path as it is written in a file, inside of so many modules that are written out there. `None` if it leads to
-/// another crate.
+/// The meaning of a path in a file, inside these inline modules. `None` if it leads to another crate.
 fn from_root(
     written: &str,
     module: &Module,

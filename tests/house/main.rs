@@ -1,4 +1,5 @@
-//! Rules of the whole crate, most of them about its source: layers, documentation, requirements, what is printed.
+//! Rules of the whole crate, most of them about its source: layers, documentation, requirements, what is
+//! printed.
 
 #[macro_use]
 #[path = "../common/watchdog.rs"]

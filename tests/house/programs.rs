@@ -1,10 +1,10 @@
-//! Cargo makes a program of each folder of tests with a `main.rs`, and compiles what that names: a file that is named
-//! nowhere would never run, and nobody would notice.
+//! Cargo makes a program of each folder in tests/ with a `main.rs`, and compiles the files that it names. A
+//! file that is not named would never run, and nobody would notice.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Folders with Rust in them that are no program of tests, and what they are.
+/// Folders with Rust files that are not test programs, and what they are.
 const OTHERS: [(&str, &str); 2] =
     [("common", "what several programs share"), ("no_std_probe", "a package of its own")];
 
@@ -18,7 +18,7 @@ fn is_rust(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "rs")
 }
 
-/// The files of Rust below `dir`, in folders of it too.
+/// The Rust files below `dir`, at any depth.
 fn sources(dir: &Path) -> Vec<PathBuf> {
     let (folders, files): (Vec<_>, Vec<_>) = below(dir).into_iter().partition(|path| path.is_dir());
     let deeper = folders.iter().flat_map(|folder| sources(folder));

@@ -1,7 +1,8 @@
-//! Counts the requirements: every row of `requirements.md` has a test that carries its id, or a reason why not.
+//! Counts the requirements: every row of `requirements.md` has a test with its id in the name, or a reason why
+//! not.
 //!
-//! The table is the list of rules, the function names of the tests are the evidence. Neither may lose a row without the
-//! other noticing. That these tests have run and passed is for `.ci/ran.py` to see, which reads what they printed.
+//! The table is the list of rules, the names of the tests are the evidence. If one of them loses a row, this
+//! notices. That these tests have run and passed is checked by `.ci/ran.py`, which reads what they printed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -150,7 +151,7 @@ fn check_state(row: &Row) -> Result<(), String> {
     Err(format!("unknown state `{state}`"))
 }
 
-/// `6455-5.4-1` as it stands in a function name: `6455_5_4_1`.
+/// `6455-5.4-1` as it is written in a function name: `6455_5_4_1`.
 fn key(id: &str) -> String {
     id.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect()
 }
@@ -192,7 +193,7 @@ struct NamedTest {
     fault: Option<&'static str>,
 }
 
-/// Every function under `tests/` and `src/` whose name holds `req_`.
+/// Every function under `tests/` and `src/` with `req_` in its name.
 fn named_tests() -> Vec<NamedTest> {
     let mut files = Vec::new();
     rust_files(&root().join("tests"), &mut files);
@@ -203,7 +204,7 @@ fn named_tests() -> Vec<NamedTest> {
         let lines: Vec<&str> = text.lines().map(str::trim).collect();
         for (at, line) in lines.iter().enumerate() {
             let Some(name) = function_name(line).filter(|name| name.contains("req_")) else { continue };
-            // The attributes stand directly above, among comments.
+            // The attributes are directly above, among comments.
             let above = lines[..at].iter().rev().take_while(|l| l.starts_with("#[") || l.starts_with("//"));
             let attributes: Vec<&&str> = above.filter(|l| l.starts_with("#[")).collect();
             let is_test = attributes.iter().any(|a| **a == "#[test]" || a.starts_with("#[tokio::test"));

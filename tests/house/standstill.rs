@@ -38,7 +38,7 @@ fn a_test_that_stands_still_is_ended_and_named() {
     assert!(after < Duration::from_secs(20), "{after:?}");
 }
 
-/// A wake-up that is lost: the future is polled once, and nobody wakes it.
+/// A lost wake-up: the future is polled once, and nobody wakes it.
 #[test]
 fn a_future_that_nobody_wakes_is_named_by_the_test_that_waits_for_it() {
     if is_to_hang() {
@@ -103,7 +103,7 @@ const WAITS: [&str; 8] = [
 /// Files without such a word, whose tests call again until something comes.
 const CALL_AGAIN: [&str; 3] = ["connection/pair", "adapters/std_adapter", "adapters/tokio_adapter"];
 
-/// Files that hold such a word and need no watchdog for a whole test, and why.
+/// Files with such a word whose tests need no watchdog, and why.
 const OTHERS: [(&str, &str); 2] = [
     ("house/requirements", "it reads the source of tests and waits for nothing"),
     ("split_model", "the model checker finds deadlocks itself"),

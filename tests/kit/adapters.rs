@@ -152,7 +152,7 @@ impl<T> Counter<T> {
     }
 }
 
-/// The halves in two tasks of one executor: what one receives the other answers.
+/// The halves in two tasks of one executor: one receives, the other answers.
 fn echo_in_halves(wire: &Wire, answer: Answer) -> Outcome {
     let mut outcome = Outcome::new();
     let socket = polled::WebSocket::new(wire.clone(), Server, Config::new(), BUFFERS, &[]);
@@ -204,7 +204,7 @@ fn the_halves_of_a_polled_one_pass_the_kit() {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Forgets {
     Nothing,
-    /// To write what is owed before it waits for input.
+    /// Writing what is owed before it waits for input.
     Owed,
     /// What it has read, if it is dropped while it waits for something else.
     Bytes,
@@ -216,7 +216,7 @@ enum Forgets {
     Shutdown,
     /// To leave its waker where it waits.
     Waker,
-    /// That writing has failed, and that what came before is to be heard all the same.
+    /// That writing has failed, and that what was sent before must still be received.
     LastWords,
     /// That it has reported an error.
     Reported,

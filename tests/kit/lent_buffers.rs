@@ -1,5 +1,5 @@
-//! The kit over the two adapters in lent buffers, together with what they ask of their caller: to end the
-//! writing direction and read on, which their traits know no way to, and to give again what time cut short.
+//! The suite for the two adapters in fixed buffers, with what they need from their caller: ending the writing
+//! direction and reading on, which their traits cannot do, and repeating what a time-out has stopped.
 
 use std::future::poll_fn;
 use std::{fmt, io};
@@ -34,14 +34,14 @@ const STORAGE: usize = 128 << 10;
 
 type Error = blocking::Error<WireError>;
 
-/// The wire on the traits of firmware, and what their user keeps in mind about it.
+/// The wire with the traits of firmware, and what its user must remember.
 struct EmbeddedWire {
     wire: Wire,
-    /// Whether a read told that nothing more will come.
+    /// Whether a read has said that nothing more will come.
     ended: bool,
     /// Whether it was taken back: the adapter has given its last report.
     taken_back: bool,
-    /// Whether the adapter has used it all the same.
+    /// Whether the adapter has used it anyway.
     misused: bool,
 }
 
@@ -176,7 +176,7 @@ fn note_misuse(outcome: &mut Outcome, stream: &EmbeddedWire) {
     }
 }
 
-/// All cases of the kit, none left out, in each of the runs.
+/// All cases of the suite in each of the runs.
 fn passes_the_kit(
     watchdog: Watchdog,
     echo: impl Fn(&Wire, blocking::Buffers<'_>, SliceAssembler<'_>, Answer) -> Outcome,

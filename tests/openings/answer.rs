@@ -37,7 +37,7 @@ enum Served {
 
 type Decide = fn(&Request<'_>) -> Result<Answer, Refusal>;
 
-/// Serves what comes after `received`.
+/// Serves what follows `received`.
 fn serve(
     adapter: Adapter,
     stream: TcpStream,
@@ -138,8 +138,8 @@ fn any_origin() -> ServerOptions<'static> {
 const PLAIN: &str = "GET /x HTTP/1.1\r\nHost: a\r\n\r\n";
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
 
-/// Answers plain requests until a WebSocket is asked for: the place of its subprotocol, and how many requests came
-/// before.
+/// Answers plain requests until a WebSocket is asked for. Returns the index of its subprotocol, and how many
+/// requests came before.
 fn serve_both(adapter: Adapter, mut stream: TcpStream) -> (Option<u16>, usize) {
     let mut received = Vec::new();
     let mut plain = 0;
@@ -181,8 +181,8 @@ fn a_connection_that_served_http_becomes_a_websocket() {
     }
 }
 
-/// Both requests and a frame come in one segment, or octet by octet: what was read with the first request is handed
-/// over for the second, wherever the cut is.
+/// Both requests and a frame arrive in one segment, or octet by octet: what was read with the first request is
+/// passed on for the second, however it is cut.
 #[test]
 fn what_was_read_already_is_not_lost() {
     let _watchdog = watchdog!();
@@ -209,7 +209,7 @@ fn what_was_read_already_is_not_lost() {
     }
 }
 
-/// An HTTP server of another make has read so much of the upgrade, frames behind it included, before it knows.
+/// Another HTTP server has read so much of the upgrade, with frames after it, before it knows.
 #[test]
 fn a_server_that_read_the_upgrade_itself_hands_it_over() {
     let _watchdog = watchdog!();
@@ -234,7 +234,7 @@ fn a_server_that_read_the_upgrade_itself_hands_it_over() {
 
 // Decisions.
 
-/// The head of what this decision makes of a request, and what the server makes of it.
+/// The head of the answer that this decision gives, and the server's result.
 fn decided(
     adapter: Adapter,
     path: &str,

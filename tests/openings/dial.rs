@@ -23,7 +23,7 @@ fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
 
-/// Dials by each adapter that can: what came of it, and how long it took.
+/// Connects with each adapter that can. Returns the result, and how long it took.
 fn dial(url: &str, settings: Settings) -> [(Result<(), Error>, Duration); 2] {
     [false, true].map(|on_tokio| dial_on(on_tokio, url, settings))
 }
@@ -46,7 +46,7 @@ fn dial_on(on_tokio: bool, url: &str, settings: Settings) -> (Result<(), Error>,
     receiver.recv_timeout(Duration::from_secs(30)).expect("it dials for ever, or has panicked")
 }
 
-/// An address that takes no connection and refuses none: its backlog is full.
+/// An address that neither accepts nor refuses a connection: its backlog is full.
 struct BlackHole {
     address: SocketAddr,
     listener: tokio::net::TcpListener,
@@ -84,7 +84,7 @@ fn connecting_is_within_the_opening_time() {
     }
 }
 
-/// What connecting and the handshake take together is no more than the one time.
+/// Connecting and the handshake together take no more than the one time limit.
 #[test]
 fn a_handshake_has_what_dialling_left() {
     let _watchdog = watchdog!();
@@ -92,8 +92,8 @@ fn a_handshake_has_what_dialling_left() {
     for on_tokio in [false, true] {
         let hole = black_hole("127.0.0.1:0");
         let url = format!("ws://{}/", hole.address);
-        // There is room after a while: the second attempt of the kernel, a second later, comes through. Then nobody
-        // says anything.
+        // There is room after a while: the kernel's second attempt, a second later, succeeds. Then nobody says
+        // anything.
         let freed = thread::spawn(move || {
             thread::sleep(Duration::from_millis(300));
             let listener = hole.listener.into_std().unwrap();
@@ -124,7 +124,7 @@ fn a_name_is_dialled() {
     for settings in [opening(Duration::from_secs(5)), Settings::DEFAULT, Settings::DEFAULT.without_timeouts()]
     {
         for (result, took) in dial(&format!("ws://localhost:{port}/"), settings) {
-            // The server hung up instead of answering: so far we came.
+            // The server closed instead of answering: the client got this far.
             assert!(matches!(result, Err(Error::Opening(_) | Error::Io(_))), "{result:?}");
             assert!(took < Duration::from_secs(4), "{took:?}");
         }
@@ -186,7 +186,7 @@ fn a_resolver_that_hangs_is_given_up() {
     if said.contains("1 passed") {
         return;
     }
-    // Be it none, which is so where the name above is not this test's.
+    // Possibly none, if the name above does not belong to this test.
     let ran = said.contains("running ");
     assert!(!ran && std::env::var_os("CI").is_none(), "{silent:?}, {hidden:?}: {said}");
     // Written past the harness, which shows nothing of a test that passes.

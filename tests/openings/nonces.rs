@@ -120,7 +120,7 @@ fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
 
-/// The heads of so many requests have as many keys, each of 16 octets.
+/// So many requests have as many different keys, each of 16 octets.
 #[track_caller]
 fn all_differ(heads: impl IntoIterator<Item = String>) {
     let keys: Vec<String> = heads

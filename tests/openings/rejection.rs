@@ -64,7 +64,7 @@ fn connect(adapter: Adapter, stream: TcpStream, settings: &Settings) -> Result<(
     }
 }
 
-/// A server that answers by these pieces, a moment apart, and then ends or stays.
+/// A server that answers with these pieces, a moment apart, and then ends or stays.
 fn rejected(
     adapter: Adapter,
     settings: Settings,
@@ -83,7 +83,7 @@ fn rejected(
         if at > 0 {
             thread::sleep(Duration::from_millis(if pieces.len() > 10 { 1 } else { 30 }));
         }
-        // Who was told enough may be gone.
+        // A client that knows enough may be gone.
         let _ = peer.write_all(piece);
     }
     if ends {
@@ -123,7 +123,7 @@ fn is_whole(rejection: &Rejection, adapter: Adapter) {
     assert_eq!(cookies.len(), 2);
 }
 
-/// Cut behind the head, amid it, amid the body, and in single octets.
+/// Cut after the head, inside it, inside the body, and in single octets.
 fn cuts(response: &str) -> Vec<Vec<&[u8]>> {
     let bytes = response.as_bytes();
     let head = response.find("\r\n\r\n").unwrap() + 4;
@@ -323,7 +323,7 @@ fn a_body_that_cannot_be_told_from_what_follows_hides_no_refusal() {
     });
 }
 
-/// A chain of errors is printed with what each has to say: none may repeat what it holds.
+/// A chain of errors is printed as the texts of all of them: none may repeat the next.
 #[test]
 fn what_an_opening_error_is_made_of_is_printed_once() {
     let _watchdog = watchdog!();

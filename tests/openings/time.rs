@@ -1,5 +1,5 @@
-//! The time of an opening handshake, on every adapter that has a clock: timers run by default, a refusal ends, and a
-//! client that was too slow is told so.
+//! The time of an opening handshake, on every adapter that has a clock: timers run by default, a refusal ends,
+//! and a client that was too slow is told so.
 
 use std::future::Future;
 use std::io::{self, Read, Write};
@@ -47,7 +47,7 @@ fn is_late<T>(result: &Result<T, Error>, timeout: Timeout) -> bool {
     matches!(result, Err(Error::Protocol(ProtocolError::TimedOut(late))) if *late == timeout)
 }
 
-/// What came of it and how long it took on tokio's clock, which stands still where anything can be done.
+/// The result, and how long it took on tokio's clock, which is stopped while anything can be done.
 async fn timed<T>(future: impl Future<Output = T>) -> (T, Duration) {
     let began = Instant::now();
     let output = tokio::time::timeout(seconds(3600), future).await.expect("it waits for ever");
@@ -105,7 +105,7 @@ async fn a_server_that_says_nothing_of_timers_has_those_of_servers() {
     }
 }
 
-/// Who says that there are none means it, whichever way that is said.
+/// Without timers there is no limit, whichever way that is set.
 #[tokio::test(start_paused = true)]
 async fn no_timers_are_none() {
     let _watchdog = watchdog!();
@@ -127,7 +127,7 @@ async fn a_client_that_says_nothing_of_timers_has_those_of_clients() {
     }
 }
 
-/// A transport that blocks until its limit, as far as it is told one, and notes the limits.
+/// A transport that blocks until the limit that it was given, and notes the limits.
 #[derive(Default)]
 struct Noting {
     limits: Vec<Option<Duration>>,
@@ -174,7 +174,7 @@ fn blocking_sockets_have_the_same_timers() {
     between(first(&noting), seconds(29), seconds(30));
 }
 
-// A refusal ends, whether or not its client reads it or goes.
+// A refusal ends, whether its client reads it, does not, or leaves.
 
 /// What a client sends, why the server refuses it, and the status.
 const REFUSED: [(&str, u16); 3] = [(BAD, 400), (PLAIN, 426), (REQUEST, 404)];
@@ -251,7 +251,7 @@ async fn on_tokio_a_client_that_does_not_read_its_refusal_is_left_in_time() {
     let _watchdog = watchdog!();
     for (options, most) in [(any_origin(), 10), (any_origin().without_timeouts(), 5)] {
         for (sends, status) in REFUSED {
-            // The buffer holds nothing of the response while the client has not read.
+            // The pipe holds nothing of the response until the client reads.
             let (ours, mut peer) = duplex(8);
             let send = async {
                 let _ = peer.write_all(sends.as_bytes()).await;
@@ -328,7 +328,7 @@ fn on_blocking_sockets_the_writes_of_an_opening_have_their_time_too() {
     assert!(is_late(&result, Timeout::OpeningHandshake), "{result:?}");
 }
 
-/// After the opening handshake no limit of it is left on the socket.
+/// After the opening handshake its limit is not left on the socket.
 #[test]
 fn on_blocking_sockets_the_limits_of_the_opening_end_with_it() {
     let _watchdog = watchdog!();
@@ -460,7 +460,7 @@ fn req_9112_9_5_1_on_blocking_sockets_and_on_futures_io_a_client_that_is_too_slo
     }
 }
 
-/// A client that is too slow and does not read either costs no more than a moment.
+/// A client that is slow and does not read either takes only a moment.
 #[tokio::test(start_paused = true)]
 async fn a_408_that_nobody_reads_is_not_waited_for() {
     let _watchdog = watchdog!();

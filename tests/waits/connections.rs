@@ -21,7 +21,7 @@ fn socket(stream: DuplexStream, connections: &Connections) -> WebSocket<DuplexSt
     WebSocket::new(Tokio::new(stream), Server, config, Buffers::DEFAULT, &[]).with_connections(connections)
 }
 
-/// Takes what comes until the end of the stream, and answers a Close if `answers`.
+/// Receives until the end of the stream, and answers a Close if `answers`.
 async fn peer(mut stream: DuplexStream, answers: bool) -> Vec<u8> {
     let (mut got, mut buf) = (Vec::new(), [0; 64]);
     while let Ok(count @ 1..) = stream.read(&mut buf).await {
@@ -110,7 +110,8 @@ async fn who_does_not_answer_is_dropped_after_the_time() {
     assert_eq!(late.await.unwrap(), Some((1006, false)));
 }
 
-/// The options let each connection enter: who was told of the 101, and who has read no more than its first octet.
+/// The options let each connection enter: who was told of the 101, and who has read no more than its first
+/// octet.
 #[tokio::test(start_paused = true)]
 async fn who_is_let_in_or_being_let_in_is_told_as_well() {
     let _watchdog = watchdog!();

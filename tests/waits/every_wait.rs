@@ -213,7 +213,7 @@ async fn a_peer_that_does_not_read_is_dropped_wherever_that_is_waited_for() {
                 // Where input is read as well, the Close is tried for as long as any other.
                 let most = if what == "feed and receive" { after + 5 } else { after };
                 assert!(took >= seconds(after) && took <= seconds(most + 1), "{what}: {took:?}");
-                // The end is told once, here as well, and then it is over.
+                // The end is reported once, here as well, and then it is over.
                 let _ = timeout(seconds(10), socket.recv()).await.expect(what);
                 assert!(matches!(timeout(seconds(10), socket.recv()).await, Ok(Ok(None))), "{what}");
                 assert!(socket.closed().is_some_and(|closed| !closed.clean), "{what}");
@@ -281,7 +281,7 @@ async fn a_close_behind_output_that_is_stuck_ends_in_time() {
     }
 }
 
-/// Text that is none, and a compressed message that is none: found while it is taken, not at its header.
+/// Text that is not UTF-8, and broken compressed data: found when it is taken, not at its header.
 #[tokio::test(start_paused = true)]
 async fn a_failure_found_while_a_message_is_taken_ends_in_time_behind_stuck_output() {
     let _watchdog = watchdog!();
@@ -378,7 +378,7 @@ async fn a_slow_reader_lives_and_one_that_stops_does_not() {
     }
 }
 
-/// A Ping behind output that waits is not answered in time; the time is from when the transport took it.
+/// A Ping after output that waits is not answered in time. The time counts from when the transport took it.
 #[tokio::test(start_paused = true)]
 async fn the_time_for_a_pong_runs_from_when_the_transport_took_the_ping() {
     let _watchdog = watchdog!();
@@ -551,7 +551,7 @@ async fn the_peers_close_is_known_at_once() {
         assert_eq!(told(socket.received_close()), Some(expected.clone()));
         assert_eq!(told(socket.endpoint().received_close()), Some(expected.clone()));
         assert_eq!(socket.closed(), None);
-        // To ask for what happens already is no error.
+        // Asking for what happens already is not an error.
         socket.start_close(CloseCode::NORMAL).await.unwrap();
         drop(peer);
         assert!(matches!(socket.recv().await, Ok(None)));
@@ -598,7 +598,7 @@ async fn a_flush_of_a_half_succeeds_where_everything_was_written() {
     assert!(sender.flush().await.is_err());
 }
 
-/// The sending half can wait for the end; the transport is dropped once nobody needs it.
+/// The sending half can wait for the end. The transport is dropped when nobody needs it.
 #[tokio::test(start_paused = true)]
 async fn a_sender_can_wait_for_the_end_and_the_transport_is_free_then() {
     let _watchdog = watchdog!();
@@ -628,7 +628,7 @@ async fn a_sender_can_wait_for_the_end_and_the_transport_is_free_then() {
     assert_eq!(timeout(seconds(1), waiting).await.expect("it is woken").unwrap(), None);
 }
 
-/// Scaled down, for what blocks: a tenth of a second for each.
+/// Shorter for what blocks: a tenth of a second for each.
 fn short() -> Timeouts {
     let mut timeouts = Timeouts::SERVER;
     timeouts.ping_interval = Some(Duration::from_millis(200));
@@ -705,7 +705,7 @@ fn blocking_waits_end_as_well() {
 fn blocking_closes_failures_and_trickles_end_as_well() {
     let _watchdog = watchdog!();
     const HUGE: usize = 32 << 20;
-    // A Close behind output that is stuck.
+    // A Close after output that is stuck.
     let (ours, peer) = streams();
     let error = within(seconds(5), "close", move || {
         let mut timeouts = short();
@@ -788,8 +788,8 @@ fn blocking_halves_know_the_end_at_once() {
     assert_eq!(receiver.received_close().map(|close| close.reason().to_owned()).as_deref(), Some("bye"));
 }
 
-/// Whoever drives the engine may hold a message that found the queue full, and read nothing while it waits for room:
-/// a peer that takes a little now and then lives, one that takes nothing does not.
+/// A caller of the engine may hold a message that found the queue full, and read nothing while it waits for
+/// room. A peer that takes a little now and then stays connected, one that takes nothing does not.
 #[test]
 fn a_full_queue_is_a_wait_for_the_transport() {
     let _watchdog = watchdog!();
@@ -826,7 +826,7 @@ fn a_full_queue_is_a_wait_for_the_transport() {
     }
 }
 
-/// A transport whose writes fail, while what the peer said before can still be read.
+/// A transport whose writes fail, but what the peer said before can still be read.
 struct Reset(DuplexStream);
 
 impl tokio::io::AsyncRead for Reset {
@@ -860,7 +860,7 @@ impl tokio::io::AsyncWrite for Reset {
     }
 }
 
-/// A server that says why it goes and is gone: the client, which was sending, finds out.
+/// A server says why it closes, and is gone. The client, which was sending, finds out.
 #[tokio::test(start_paused = true)]
 async fn the_reason_behind_a_failed_send_is_not_lost() {
     let _watchdog = watchdog!();

@@ -1,4 +1,4 @@
-//! Waiting and time: every wait has an end, and no connection holds up the others.
+//! Waiting and time: every wait has an end, and no connection delays the others.
 
 #[macro_use]
 #[path = "../common/watchdog.rs"]

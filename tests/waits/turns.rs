@@ -233,7 +233,7 @@ fn a_flood_does_not_stop_the_clock() {
     }
 }
 
-/// The engine says so by itself, to whoever drives it.
+/// The engine itself says so, to everyone who drives it.
 #[test]
 fn the_engine_asks_for_others_to_have_their_turn() {
     for (what, input) in floods() {

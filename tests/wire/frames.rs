@@ -217,7 +217,7 @@ fn a_length_that_does_not_fit_its_form_is_written_in_one_that_does() {
     }
 }
 
-/// An intermediary must pass on what it does not understand as it is; the wire layer can express all of it.
+/// An intermediary must pass on unchanged what it does not understand. The wire layer can express all of it.
 #[test]
 fn req_6455_5_4_11_req_6455_5_4_12_the_wire_layer_forwards_any_header_unchanged() {
     for first in 0..=u8::MAX {
@@ -276,7 +276,7 @@ fn req_6455_4_2_2_35_a_server_may_send_at_once() {
     assert_eq!(see_all(Side::Client, &wire), [text("welcome")]);
 }
 
-/// The handshake says how far it read; what is left of the same read belongs to the engine, as it is.
+/// The handshake says how far it read. What is left of the same read is for the engine, unchanged.
 #[test]
 fn req_6455_4_2_2_36_req_6455_4_1_60_frames_glued_to_the_opening_handshake_are_not_lost() {
     for side in BOTH {
@@ -304,7 +304,7 @@ fn too_small_a_buffer_changes_nothing_and_is_told_what_is_needed() {
                 assert!(out.iter().all(|octet| *octet == 0xEE), "out is unchanged");
             }
             let wire = encode(&mut conn, payload, true);
-            // The key of the first frame: none was drawn in vain.
+            // The key of the first frame: none was drawn before.
             assert_eq!(wire, encode(&mut connection(side, Config::new()), payload, true));
         }
     }

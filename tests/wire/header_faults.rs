@@ -1,4 +1,4 @@
-//! A header is refused at the octet that is wrong: nothing behind it is waited for, not even the masking key.
+//! A header is refused at the wrong octet: nothing after it is waited for, not even the masking key.
 
 use crate::common;
 
@@ -8,7 +8,7 @@ use sockless::{AnyRole, Config, Limits, ProtocolError, ReadyState, Side};
 
 type Error = ProtocolError;
 
-/// What came before, the first octet, the second without its mask bit, and the octets of a longer length.
+/// Earlier frames, the first octet, the second without its mask bit, and the octets of a longer length.
 struct Case {
     before: Vec<(u8, Vec<u8>)>,
     header: Vec<u8>,
@@ -41,7 +41,7 @@ impl Case {
         (before, header)
     }
 
-    /// It fails at the last octet of the header, over every cut and whatever follows, and not before.
+    /// It fails at the last octet of the header and not before, over every cut and whatever follows.
     fn check(&self, config: Config) {
         for side in BOTH {
             let (before, header) = self.wire(side);

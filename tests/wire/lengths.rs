@@ -1,7 +1,8 @@
-//! Lengths beyond 32 bits, in every place that holds one: RFC 6455 section 5.2 gives a frame 63 bits, whatever the
-//! machine's address has.
+//! Lengths beyond 32 bits, in every place that has one: RFC 6455 section 5.2 gives a frame 63 bits, whatever an
+//! address of this machine has.
 //!
-//! They go to their last octet: what neither masks nor checks text costs nothing by the octet.
+//! Payloads are received to their last octet: without masking and without a check of text, an octet costs
+//! nothing.
 
 use crate::common;
 
@@ -58,7 +59,7 @@ fn req_t_lim_1_limits_of_more_than_32_bits_pass_what_they_say_and_not_one_more()
                 (config(u64::MAX, max), ProtocolError::MessageTooBig),
             ];
             for (config, error) in configs {
-                // None of it is taken for a limit of max modulo 2^32, which some of the lengths pass.
+                // No length is taken modulo 2^32, which would make some of them fit the limit.
                 for len in [5, 6, 70_000, u64::from(u32::MAX), max - 1, max] {
                     let (conn, seen) = receive(side, config, &header(BINARY, key_to(side), len.min(max)));
                     assert_eq!((conn.reader().frame_remaining(), seen), (len.min(max), vec![]), "{side:?}");
@@ -87,7 +88,7 @@ fn req_t_lim_1_a_sum_beyond_32_bits_is_held_against_the_limit() {
         assert_eq!((conn.reader().frame_remaining(), seen.len()), (1 << 32, 1));
         fails(side, config(u64::MAX, LONG - 1), &wire, ProtocolError::MessageTooBig, 1009);
 
-        // The largest limit is none: no sum is beyond it, and none wraps.
+        // The largest limit means no limit: no sum exceeds it, and none wraps.
         let mut wire = to(side, BINARY_PART, b"12345");
         wire.extend(header(END, key_to(side), u64::MAX >> 1));
         let (conn, seen) = receive(side, config(u64::MAX, u64::MAX), &wire);
@@ -95,7 +96,7 @@ fn req_t_lim_1_a_sum_beyond_32_bits_is_held_against_the_limit() {
     }
 }
 
-/// Feeds `reader` the payload of a frame whose header came, and checks every count on the way.
+/// Gives `reader` the payload of a frame after its header, and checks every count on the way.
 fn feed_payload(reader: &mut Reader, buffer: &mut [u8], len: u64, first: bool, fin: bool) {
     let mut mailbox = Mailbox::new();
     let mut left = len;
@@ -139,7 +140,7 @@ fn req_t_lim_1_a_frame_of_more_than_32_bits_is_received_to_its_last_octet() {
 #[test]
 fn req_t_lim_1_fragments_sum_up_beyond_32_bits_to_the_last_octet() {
     let mut buffer = vec![0; PIECE];
-    // Three fragments, none of which is beyond 32 bits; then with one octet too many.
+    // Three fragments, each below 32 bits; then with one octet too many.
     let size = u64::from(u32::MAX);
     for (max, result) in [(3 * size, Ok(())), (3 * size - 1, Err(ProtocolError::MessageTooBig))] {
         let mut reader = Reader::new(Side::Client, limits(size, max));
@@ -165,7 +166,7 @@ fn req_t_lim_1_a_frame_of_more_than_32_bits_is_sent_to_its_last_octet() {
         let mut left = LONG;
         while left > 0 {
             assert_eq!(writer.frame_remaining(), left);
-            // Nothing goes between.
+            // Nothing may be sent in between.
             assert_eq!(writer.encode("x".into(), true, &mut [0; 64]), Err(SendError::FrameInProgress));
             let count = piece_of(left);
             if count < PIECE {
@@ -286,7 +287,7 @@ fn req_t_lim_1_what_a_message_inflates_to_is_counted_beyond_32_bits() {
     let last = deflate(&[0; 5], Flush::Message);
 
     let mut out = vec![0; 1 << 20];
-    // A limit whose low 32 bits are zero is not taken for none left; so much input at once allows for more.
+    // A remaining limit whose low 32 bits are zero is not taken for 0. So much input at once is allowed.
     let mut inflater = Inflater::new(&Params::DEFAULT, Side::Client, limits(u64::MAX, 1 << 32));
     let begin = [first.clone(), more.repeat(100)].concat();
     let mut input = &begin[..];

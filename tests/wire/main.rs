@@ -1,4 +1,4 @@
-//! What one frame is: its header, its length, its mask, its text, and what a reader and a writer make of it.
+//! One frame: its header, its length, its mask, its text, and what a reader and a writer do with it.
 
 #[global_allocator]
 static ALLOCATOR: common::counting::Counting = common::counting::Counting;

@@ -56,7 +56,7 @@ const EVERYTHING: [(u8, &[u8]); 10] = [
 fn assert_everything(side: Side) -> Vec<Wire> {
     let wire = everything_sent_by(side);
     let expected = EVERYTHING.map(|(first, payload)| (first, payload.to_vec()));
-    // `sent_by` asserts that each frame is masked, or that none is.
+    // `sent_by` checks that each frame is masked, or that none is.
     assert_eq!(sent_by(side, &wire), expected);
     parse(&wire)
 }
@@ -116,7 +116,7 @@ fn req_6455_5_3_2_every_frame_draws_a_fresh_key() {
     assert_eq!(writer.encode("c".into(), true, &mut out), Err(SendError::Entropy(EntropyError)));
 }
 
-/// No call takes a key, and none is drawn before there is a payload to mask.
+/// No method takes a key, and no key is drawn before there is a payload to mask.
 #[test]
 fn req_6455_10_3_1_the_key_is_drawn_after_the_payload_was_handed_over() {
     let reads = Cell::new(0);
@@ -145,7 +145,7 @@ fn lengths() -> impl Iterator<Item = usize> {
     (0..=580).chain(636..=644).chain(764..=772).chain([1023, 1024, 1025, 4095, 4096, 4103, 16384])
 }
 
-/// At every octet of the key and every alignment of a vector, with whatever features.
+/// At every octet of the key and every alignment of a vector, with any features.
 #[test]
 fn req_6455_5_3_4_every_kernel_equals_the_byte_loop() {
     const GUARD: u8 = 0xA5;

@@ -137,7 +137,7 @@ fn fragment<R: Frame>(
     out
 }
 
-/// Writes `plan`; gives the bytes and what the other end has to see.
+/// Writes `plan`. Returns the bytes, and what the other end must see.
 fn write<R: Frame>(role: R, plan: &Plan) -> (Vec<u8>, Vec<Seen>) {
     let mut conn = Connection::new(role, Config::new());
     let (mut wire, mut expected) = (Vec::new(), Vec::new());

@@ -1,4 +1,4 @@
-//! Masks against the rule, and text that is none, where that is tolerated, and what stays strict.
+//! Masks that are against the rule, and text that is not UTF-8: what is tolerated, and what is always refused.
 
 use crate::common;
 use crate::compressed;
@@ -21,7 +21,7 @@ fn config(one: Tolerance) -> Config {
     Config::new().with_limits(tolerant(one))
 }
 
-/// What `side` may put up with, and the error otherwise.
+/// What `side` can tolerate, and the error if it does not.
 fn of_masks(side: Side) -> (Tolerance, ProtocolError) {
     match side {
         Side::Server => (Tolerance::UnmaskedByClient, ProtocolError::MissingMask),
@@ -120,7 +120,7 @@ fn limits_and_rules_hold_whatever_is_masked() {
     }
 }
 
-/// Texts that are none, in several frames, with a text and octets after them.
+/// Text that is not UTF-8, in several frames, with a text and octets after it.
 const NO_TEXT: [&[u8]; 6] =
     [b"\xFF", b"caf\xE9", b"\xC3\x28", b"Hello \xE2\x82", b"\xED\xA0\x80", b"\x80\x80\x80\x80"];
 

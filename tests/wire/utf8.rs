@@ -136,7 +136,7 @@ fn req_t_utf8_2_an_incomplete_character_at_the_end_of_a_message_fails_with_1007(
         both_fail(&[(TEXT, bad)], INVALID, 1007);
         both_fail(&[(TEXT_PART, bad), (END, b"")], INVALID, 1007);
         both_fail(&[(TEXT_PART, b"ok"), (MORE, bad), (MORE, b""), (END, b"")], INVALID, 1007);
-        // The end of a fragment, or of what came so far, decides nothing.
+        // The end of a fragment, or of what was received so far, decides nothing.
         for side in BOTH {
             let seen = see_all(side, &to(side, TEXT_PART, bad));
             assert_eq!(seen, [part(MessageKind::Text, true, bad, false)]);
@@ -182,7 +182,7 @@ fn req_t_utf8_4_raw_octets_sent_as_text_are_checked() {
         let mut conn = connection(Side::Client, Config::new());
         conn.writer().begin(MessageKind::Text, true, bad.len() as u64).unwrap();
         assert_eq!(conn.writer().mask(&mut bad.to_vec()), Err(SendError::InvalidUtf8), "{bad:02x?}");
-        // Amid a message it is fine, and the next fragment goes on where it ended.
+        // Inside a message it is fine, and the next fragment goes on where it ended.
         let mut conn = connection(Side::Client, Config::new());
         conn.writer().begin(MessageKind::Text, false, bad.len() as u64).unwrap();
         assert_eq!(conn.writer().mask(&mut bad.to_vec()), Ok(()));
@@ -236,7 +236,7 @@ fn req_t_utf8_4_raw_octets_after_fragments_of_str_are_checked() {
     }
 }
 
-/// A proxy passes pieces on as they came, even where they cut characters.
+/// A proxy passes pieces on unchanged, even if they split characters.
 #[test]
 fn pieces_of_text_are_forwarded_as_they_came() {
     let message = "a€😀z";
@@ -327,7 +327,7 @@ fn the_check_agrees_with_the_standard_library_on_every_text_of_two_octets_and_ma
     }
 }
 
-/// Every octet that may follow every beginning of a character, which is judged with what came before.
+/// Every octet after every beginning of a character, checked together with what was received before.
 fn goes_on(check: Utf8Check, begun: &mut Vec<u8>) {
     for octet in 0..=u8::MAX {
         begun.push(octet);
@@ -335,7 +335,7 @@ fn goes_on(check: Utf8Check, begun: &mut Vec<u8>) {
         let result = check.push(&[octet]).map(|()| check.is_complete());
         assert_eq!(result, oracle(begun), "{begun:02x?}");
         if begun.len() < 4 {
-            // The same behind what is checked in another way.
+            // The same after a text that is checked in another way.
             let long = [b"many octets: ".as_slice(), begun].concat();
             let mut check = Utf8Check::new();
             assert_eq!(check.push(&long).map(|()| check.is_complete()), result, "{begun:02x?}");
@@ -397,7 +397,8 @@ fn req_t_utf8_1_reads_of_any_length_bring_the_same_text_and_fail_at_the_same_oct
                 let came = pieces.last().map_or(0, |(end, _)| *end);
                 let fails = oracle(&octets) != Ok(true);
                 assert_eq!(result, if fails { Err(INVALID) } else { Ok(()) }, "{octet:02x} at {at} in {len}");
-                // The first octet that no text could hold there, or the one that ends the message too early.
+                // The index of the first octet that no text can have there, or of the one that ends the message
+                // too early.
                 let decides = (1..octets.len()).find(|end| oracle(&octets[..*end]).is_err());
                 let decides = decides.unwrap_or(octets.len()) - 1;
                 let failed_at = came..came + len;
@@ -407,7 +408,7 @@ fn req_t_utf8_1_reads_of_any_length_bring_the_same_text_and_fail_at_the_same_oct
     }
 }
 
-/// What comes of `octets` as one whole text message in one read.
+/// The result of `octets` as one whole text message in one read.
 fn whole_message(octets: &[u8]) -> Result<(), ProtocolError> {
     let mut wire = to(Side::Server, TEXT, octets);
     let mut conn = connection(Side::Server, Config::new());
@@ -422,8 +423,7 @@ fn whole_message(octets: &[u8]) -> Result<(), ProtocolError> {
     }
 }
 
-/// The kernels differ by length, and vectors begin anywhere: at every length and place, with whatever
-/// features.
+/// The loops differ by length, and vectors begin anywhere: at every length and place, with any features.
 #[test]
 fn req_t_utf8_1_one_octet_or_character_is_judged_at_every_place_of_texts_of_every_length() {
     let parts: [&[u8]; 12] = [

@@ -11,7 +11,7 @@ use sockless::{
     Client, CloseCode, Config, ControlPayload, EntropyError, Event, Message, MessageKind, Payload, Server,
 };
 
-/// Reads what it was given, and keeps what is written.
+/// Reads its input, and keeps what is written.
 struct Arrays<'i> {
     incoming: &'i [u8],
     written: [u8; 512],
@@ -126,7 +126,7 @@ macro_rules! adapter {
             let mut socket = WebSocket::new(Arrays::new(frames), Server, Config::new(), buffers);
             let message = socket.recv_message(&mut assembler)$($wait)*.ok()?;
             let hello = message == Some(Message::Text("Hello"));
-            // What fits no buffer goes in pieces.
+            // What does not fit a buffer is sent in pieces.
             socket.send(&[7; 300])$($wait)*.ok()?;
             let closed = socket.close(CloseCode::NORMAL)$($wait)*.ok()??;
             Some(hello && closed.clean)

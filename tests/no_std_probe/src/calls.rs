@@ -1,8 +1,9 @@
 //! What the probe calls: something of every public part, for each feature set.
 //!
-//! Extend this with the crate: a part that is not called here is not proved. Each function answers whether the library did
-//! what it should, `None` and `Some(false)` being failures. Inputs come from `probe_main` through `black_box`, so that
-//! nothing is folded away, and the probe itself indexes nothing: it must not bring panics of its own.
+//! Extend this with the crate: a part that is not called here is not proved. Each function returns whether the
+//! library did what it should; `None` and `Some(false)` are failures. Inputs come from `probe_main` through
+//! `black_box`, so that the compiler removes nothing. The probe itself indexes nothing: it must not add panics
+//! of its own.
 
 use sockless::frame::{FrameHeader, Masker, MaskingKey, Opcode};
 use sockless::message::SliceAssembler;
@@ -116,7 +117,7 @@ fn ends<R: Role>(connection: &mut Connection<R>) -> bool {
     matches!(connection.poll_transmit(&mut out), Ok(8)) && connection.transport() != TransportAction::Open
 }
 
-/// Time goes in as a number.
+/// Time is passed as a number.
 fn deadlines(zero: usize) -> bool {
     let mut connection = Connection::new(Server, Config::new());
     let result = connection.handle_timeout(Timestamp::from_micros(zero as u64));
