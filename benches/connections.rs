@@ -1,8 +1,8 @@
 //! What a connection costs in memory: `cargo bench --bench connections -- [SIMULATED] [REAL]`.
 //!
-//! A million states of the engine in one process, counted by the allocator; and ten thousand connections over
-//! loopback to servers on tokio and mio, by what the system says is resident. Those have their clients in a
-//! process of their own, which is not counted, and neither is what the kernel holds for sockets.
+//! First a million states of the engine in one process, counted by the allocator. Then ten thousand connections
+//! over loopback to servers on tokio and mio, by the resident memory that the system reports. Their clients are
+//! in another process, which is not counted. What the kernel keeps for sockets is not counted either.
 
 use std::error::Error;
 use std::hint::black_box;
@@ -31,7 +31,7 @@ mod opening;
 static ALLOCATOR: Counting = Counting;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    // Cargo adds options of its own.
+    // Cargo adds its own options.
     let arguments: Vec<_> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
     let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
     match arguments.as_slice() {
@@ -57,7 +57,7 @@ fn row(what: &str, count: usize, bytes: isize, took: Option<Duration>) {
     println!("{what:<58}{count:>12}{bytes:>12}{nanos:>12}");
 }
 
-/// Prints what `f` came to hold, and how long it took.
+/// Prints how much memory the result of `f` holds, and how long it took.
 fn measured<T>(what: &str, count: usize, f: impl FnOnce() -> T) -> T {
     let from = Instant::now();
     let (bytes, _, result) = held(f);
@@ -80,7 +80,7 @@ fn simulate_connections(count: usize) {
         connections
     });
     measured("  and a Ping came, and was answered (more)", count, || {
-        // Masked with zeros: the octets are as they are.
+        // Masked with zeros, which changes nothing.
         let ping = [0x89, 0x84, 0, 0, 0, 0, b'p', b'i', b'n', b'g'];
         let mut out = [0; 16];
         for connection in &mut connections {
@@ -95,7 +95,7 @@ fn simulate_connections(count: usize) {
     measured("  and a keep-alive Ping was due, and sent (more)", count, || {
         let mut out = [0; 16];
         for connection in &mut connections {
-            // The Ping that came moves the deadline first.
+            // The Ping that was received changes the timer first.
             connection.handle_timeout(at(29)).expect("nothing is due");
             assert_eq!(connection.poll_timeout(), Wake::At(at(59)));
             connection.handle_timeout(at(59)).expect("only a Ping is due");
@@ -105,7 +105,7 @@ fn simulate_connections(count: usize) {
     black_box(connections);
 }
 
-/// Parked connections, and one that is awake.
+/// Parked connections, and one that is not.
 fn simulate_rest(count: usize) {
     println!("Parked: {} bytes, by size_of", size_of::<Parked>());
     let at = |seconds| Timestamp::from_duration(Duration::from_secs(seconds));
@@ -159,7 +159,7 @@ fn simulate_endpoints(count: usize) {
     black_box(endpoints);
 }
 
-/// Reads a frame, and writes what the engine has to say.
+/// Reads a frame, and writes the engine's output.
 fn echo(endpoint: &mut Endpoint<Server>, mut frame: &[u8]) {
     loop {
         match endpoint.poll(WriteSide::Ready).expect("the frame is right") {

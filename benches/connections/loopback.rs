@@ -1,4 +1,4 @@
-//! Connections over loopback: a server that is measured, and its clients in another process.
+//! Connections over loopback to a server that is measured. Its clients are in another process.
 
 use std::error::Error;
 use std::io::{BufRead, BufReader, Write};
@@ -21,18 +21,18 @@ use crate::row;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-/// Files that a process needs besides its connections.
+/// How many files a process needs besides its connections.
 const OTHER_FILES: u64 = 64;
-/// Opening handshakes at a time.
+/// How many opening handshakes run at the same time.
 const OPENING: usize = 64;
-/// One for all connections: what a task names in passing it keeps.
+/// One for all connections, because a task keeps everything that its function has on its stack across an await.
 static OPTIONS: ServerOptions<'static> = ServerOptions::new(OriginPolicy::Any);
-/// The same without timers, of which each connection keeps one on tokio.
+/// The same without timers. On tokio each connection keeps one timer.
 static UNTIMED: ServerOptions<'static> = ServerOptions::new(OriginPolicy::Any).without_timeouts();
 /// For one server and its clients.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Measures servers, each in a process of its own, so that none finds memory that another left.
+/// Measures servers, each in its own process, so that none reuses memory of another.
 pub fn measure(wanted: usize) -> Result<()> {
     if !cfg!(target_os = "linux") {
         println!("what is resident is read from /proc, which only Linux has");
@@ -52,7 +52,7 @@ pub fn measure(wanted: usize) -> Result<()> {
     Ok(())
 }
 
-/// A server that echoes, and prints what is resident for its clients.
+/// A server that echoes, and prints how much memory is resident for its clients.
 pub fn serve(how: &str, count: usize) -> Result<()> {
     if how == "mio" {
         return serve_on_mio(count);
@@ -67,7 +67,7 @@ pub fn serve(how: &str, count: usize) -> Result<()> {
         let before = resident()?;
         for _ in 0..count {
             let (stream, _) = listener.accept().await?;
-            // A task that named what it takes would keep that as well.
+            // A task that gave this a name would keep it as well.
             match timed {
                 true => tokio::spawn(welcome::<true>(stream)),
                 false => tokio::spawn(welcome::<false>(stream)),
@@ -83,7 +83,7 @@ pub fn serve(how: &str, count: usize) -> Result<()> {
     Builder::new_current_thread().enable_all().build()?.block_on(async { timeout(PATIENCE, serving).await? })
 }
 
-/// The same, as a loop over the engine, where connections that wait are parked: the example's.
+/// The same as a loop over the engine, with parked connections: that of the example.
 fn serve_on_mio(count: usize) -> Result<()> {
     let listener = mio::net::TcpListener::bind("127.0.0.1:0".parse()?)?;
     let url = format!("ws://{}", listener.local_addr()?);
@@ -102,7 +102,7 @@ fn serve_on_mio(count: usize) -> Result<()> {
         clients.tell("talk")?;
         clients.hear("talked").await?;
         row("  idle, after a message of 100 octets came and went back", count, resident()? - before, None);
-        // The loop has no end of its own; the clients end with their input.
+        // The loop never ends. The clients end with their input.
         std::process::exit(0)
     })
 }
@@ -116,7 +116,7 @@ async fn welcome<const TIMED: bool>(stream: TcpStream) {
     let _ = echo(socket).await;
 }
 
-/// Waits in `recv`, where a server holds neither buffers nor an endpoint.
+/// Waits in `recv`, where an idle connection of a server has neither buffers nor an endpoint.
 async fn echo(mut socket: Socket) -> Result<()> {
     while let Some((message, mut outgoing)) = socket.recv_with().await? {
         outgoing.feed(message).await?;
@@ -151,7 +151,7 @@ pub fn connect_many(url: &str, count: usize) -> Result<()> {
     })
 }
 
-/// The clients' process, as the server sees it.
+/// The handle of the clients' process.
 struct Clients {
     child: Child,
     words: tokio::sync::mpsc::UnboundedReceiver<String>,
@@ -183,7 +183,7 @@ impl Clients {
         Ok(writeln!(input, "{word}")?)
     }
 
-    /// The end of its input ends it.
+    /// The process ends when its input ends.
     fn end(mut self) -> Result<()> {
         drop(self.child.stdin.take());
         self.child.wait()?;
@@ -191,7 +191,7 @@ impl Clients {
     }
 }
 
-/// This program in another process.
+/// Starts this program in another process.
 fn this(arguments: &[&str]) -> Result<Command> {
     let mut command = Command::new(std::env::current_exe()?);
     command.args(arguments);

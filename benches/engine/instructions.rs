@@ -1,7 +1,7 @@
-//! How many instructions it takes, counted by Valgrind. Do not run it by itself: `instructions.py` sets what
-//! makes the counts the same everywhere, and compares them with `instructions.json`.
+//! Counts instructions with Valgrind. Do not run it by itself: `instructions.py` makes the counts reproducible,
+//! and compares them with `instructions.json`.
 //!
-//! A case is known as `function.id`. Each is checked in its setup, which is not counted.
+//! A case is named `function.id`. Each is checked in its setup, which is not counted.
 
 use std::env;
 
@@ -32,7 +32,7 @@ fn ready<W: Workload>(workload: W) -> Ready<W> {
     Box::new((workload, state))
 }
 
-/// What is dropped is not counted.
+/// Dropping is not counted.
 fn run<W: Workload>(mut ready: Ready<W>) -> Ready<W> {
     let (workload, state) = &mut *ready;
     workload.run(state);
@@ -92,7 +92,7 @@ fn endpoint_echoes(ready: Ready<Echo>) -> Ready<Echo> {
     run(ready)
 }
 
-// A receiver's share of a message that was encoded once.
+// What one receiver costs, for a message that was encoded once.
 #[library_benchmark(setup = ready)]
 #[bench::binary_1024(broadcast::prepared(Binary, 1024, count()))]
 fn broadcasts(ready: Ready<Broadcast>) -> Ready<Broadcast> {
@@ -126,7 +126,7 @@ library_benchmark_group!(
     ]
 );
 
-// The environment of a case is empty but for these.
+// These are all environment variables of a case.
 main!(
     config = LibraryBenchmarkConfig::default()
         .pass_through_envs([COUNT, "GLIBC_TUNABLES"])

@@ -1,8 +1,8 @@
-//! How long it takes: `cargo bench --bench time -- [FILTER]`.
+//! Measures time: `cargo bench --bench time -- [FILTER]`.
 //!
-//! A row is the time of a run of many frames, and what that makes of frames (items) and of payload a second. A
-//! run of short frames has a thousand of them: its microseconds are nanoseconds a frame. Each case is checked
-//! before it is measured; with `--test` that is all.
+//! A row is the time of a run of many frames, with frames (items) and payload octets in a second. A run of
+//! short frames has a thousand of them, so its microseconds are nanoseconds a frame. Each case is checked
+//! before it is measured; with `--test` it is only checked.
 
 use divan::counter::{BytesCount, ItemsCount};
 use divan::Bencher;
@@ -15,7 +15,7 @@ fn main() {
 const SHORT_AND_LONG: [usize; 2] = [16, 1 << 10];
 const LENGTHS: [usize; 7] = [0, 16, 125, 126, 1 << 10, 16 << 10, 1 << 20];
 
-/// As many frames of this length as fit 64 KiB, so that memory is not what is measured.
+/// As many frames of this length as fit 64 KiB, so that the speed of memory does not matter.
 fn frames(len: usize) -> usize {
     ((64 << 10) / (len + 14)).clamp(1, 1000)
 }

@@ -1,5 +1,5 @@
-//! Compiles the parser of uWebSockets, which is in no package registry, where that is asked for: with the
-//! feature `uwebsockets`, from the sources in the folder that the variable `UWEBSOCKETS` names.
+//! Compiles the parser of uWebSockets, which is in no package registry. Only with the feature `uwebsockets`,
+//! from the sources in the folder that the variable `UWEBSOCKETS` names.
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");

@@ -8,7 +8,7 @@ use sockless::{Config, Server};
 use crate::payload::Kind;
 use crate::Workload;
 
-/// A message, and to how many it goes.
+/// A message, and how many endpoints it is sent to.
 pub struct Broadcast {
     kind: Kind,
     payload: Vec<u8>,
@@ -20,7 +20,7 @@ pub fn prepared(kind: Kind, len: usize, endpoints: usize) -> Broadcast {
     Broadcast { kind, payload: kind.octets(len), endpoints }
 }
 
-/// Who receives it, and what the last one was sent.
+/// The receivers, and what was written for the last one.
 pub struct State {
     endpoints: Vec<Endpoint<Server>>,
     written: usize,
@@ -60,7 +60,7 @@ impl Workload for Broadcast {
     fn ready(&self) -> State {
         let endpoint = || Endpoint::new(Server, Config::new(), Buffers::DEFAULT, &[]);
         let mut endpoints: Vec<_> = std::iter::repeat_with(endpoint).take(self.endpoints).collect();
-        // Their buffers come to their size.
+        // Lets the buffers grow first.
         self.send(&mut endpoints, |_| {});
         State { endpoints, written: 0 }
     }

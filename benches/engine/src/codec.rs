@@ -1,6 +1,6 @@
-//! Compression: the codec of the crate, and zlib-rs alone on the same messages, to see what is added to it.
+//! Compression: the codec of the crate, and zlib-rs alone on the same messages, to see what the crate adds.
 //!
-//! Contexts are kept from message to message, at the level that is the crate's default.
+//! Contexts are kept from message to message, at the default level of the crate.
 
 use std::hint::black_box;
 
@@ -11,10 +11,10 @@ use zlib_rs::{Deflate, DeflateConfig, DeflateFlush, Inflate, InflateFlush};
 use crate::payload::records;
 use crate::Workload;
 
-/// What a compressed message ends with, and leaves out (RFC 7692 section 7.2.1).
+/// The tail that a compressed message leaves out (RFC 7692 section 7.2.1).
 const TAIL: [u8; 4] = [0, 0, 0xFF, 0xFF];
 
-/// Octets of room at least, as an endpoint has: zlib is slow in a little.
+/// The least room in octets, as in an endpoint: zlib is slow with less.
 const ROOM: usize = 16 << 10;
 
 /// Messages, and the payloads that they compress to.
@@ -36,7 +36,7 @@ impl Messages {
         Self { plain, compressed }
     }
 
-    /// Octets of the messages that a run turns.
+    /// How many octets of messages one run processes.
     fn as_bytes(&self) -> usize {
         self.plain[1..].iter().map(Vec::len).sum()
     }
@@ -61,7 +61,7 @@ pub struct State<C> {
 
 impl<C> State<C> {
     fn new(codec: C, messages: &Messages) -> Self {
-        // zlib says by what is left of the room that it is done.
+        // zlib shows that it is done by leaving some of the room.
         let longest = messages.plain.iter().map(Vec::len).max().unwrap_or(0);
         let least = Deflater::bound(longest) + TAIL.len() + 1;
         Self { codec, out: vec![0; least.max(ROOM)], written: 0 }
@@ -73,10 +73,10 @@ pub trait Codec: Sized {
     /// At the beginning of a stream.
     fn begin() -> Self;
 
-    /// Whether it compresses, or the reverse.
+    /// Whether it compresses or decompresses.
     const COMPRESSES: bool;
 
-    /// Turns a message into `out`; the length of what came out.
+    /// Processes a message into `out`, and returns the length of the result.
     fn turn(&mut self, message: &[u8], out: &mut [u8]) -> usize;
 }
 
@@ -102,7 +102,7 @@ impl Codec for Inflater {
 
     #[inline(always)]
     fn turn(&mut self, mut message: &[u8], out: &mut [u8]) -> usize {
-        // Binary: zlib checks no text either.
+        // Binary, because zlib does not check text either.
         let result = self.inflate(MessageKind::Binary, &mut message, true, out).expect("it inflates");
         assert_eq!(result.status(), InflateStatus::MessageEnd);
         result.as_bytes().len()
@@ -176,11 +176,11 @@ pub fn zlib_inflate(len: usize, count: usize) -> Stream<Inflate> {
 
 impl<C: Codec> Stream<C> {
     fn new(len: usize, count: usize) -> Self {
-        // The first is for the context to be made.
+        // The first message creates the context.
         Self { messages: Messages::new(len, count + 1), codec: std::marker::PhantomData }
     }
 
-    /// What goes in, and what comes out.
+    /// The inputs and the outputs.
     fn ends(&self) -> (&[Vec<u8>], &[Vec<u8>]) {
         let Messages { plain, compressed } = &self.messages;
         if C::COMPRESSES {

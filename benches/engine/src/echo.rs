@@ -8,18 +8,18 @@ use sockless::{Client, Config, Server, Writer};
 use crate::payload::Kind;
 use crate::{Keys, Workload};
 
-/// Messages that are all alike, some in each read.
+/// Equal messages, several in each read.
 pub struct Echo {
-    /// What one read brings.
+    /// The bytes of one read.
     burst: Vec<u8>,
-    /// What has to be written for it.
+    /// The expected answer.
     answer: Vec<u8>,
     payload: usize,
     pipelined: usize,
     count: usize,
 }
 
-/// A server echoes `count` messages, of which `pipelined` come with each read.
+/// A server echoes `count` messages, `pipelined` of them in each read.
 pub fn server(kind: Kind, len: usize, pipelined: usize, count: usize) -> Echo {
     let payload = kind.octets(len);
     let (mut client, mut server) = (Writer::new(Client::new(Keys::new())), Writer::new(Server));
@@ -90,7 +90,7 @@ impl Workload for Echo {
     fn ready(&self) -> State {
         let endpoint = Endpoint::new(Server, Config::new(), Buffers::DEFAULT, &[]);
         let mut state = State { endpoint, written: 0 };
-        // Its buffers come to their size.
+        // Lets the buffers grow first.
         state.echo(&self.burst, |_| {});
         state.written = 0;
         state

@@ -137,7 +137,7 @@ impl Workload for Open {
     }
 
     fn check(&self, state: &mut State) {
-        // That the answer was accepted, the run has seen.
+        // The run has already checked that the answer was accepted.
         let request = String::from_utf8(state.out[..state.written].to_vec()).expect("a head is text");
         assert!(request.starts_with("GET /chat HTTP/1.1\r\nHost: example.com\r\n"), "{request}");
         state.accept(request.as_bytes());

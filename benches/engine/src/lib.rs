@@ -1,5 +1,4 @@
-//! What is measured: workloads through the public API, in memory, for the clock and for the counter of
-//! instructions alike.
+//! The measured workloads: through the public API, in memory, for the clock and for the instruction counter.
 
 pub mod broadcast;
 pub mod codec;
@@ -11,21 +10,21 @@ pub mod send;
 
 use sockless::{Entropy, EntropyError};
 
-/// The same work each time.
+/// A workload: the same work in each run.
 pub trait Workload {
-    /// What one run uses up, or changes.
+    /// What one run uses up or changes.
     type State;
 
-    /// Frames, messages or handshakes of a run.
+    /// How many frames, messages or handshakes a run has.
     fn count(&self) -> usize;
 
-    /// Octets of payload, or of heads, of a run.
+    /// How many octets of payload or of heads a run has.
     fn as_bytes(&self) -> usize;
 
-    /// What is not measured: makes everything ready for a run.
+    /// Prepares a run. Not measured.
     fn ready(&self) -> Self::State;
 
-    /// What is measured.
+    /// The run. Measured.
     fn run(&self, state: &mut Self::State);
 
     /// Panics if the run did not do what it should have.
@@ -40,7 +39,7 @@ pub fn checked<W: Workload>(workload: W) -> W {
     workload
 }
 
-/// Masking keys that cost little and are the same each time: for measurements only.
+/// Masking keys that cost little and are the same in each run. For measurements only.
 #[derive(Clone, Copy, Debug)]
 pub struct Keys(u32);
 

@@ -1,4 +1,4 @@
-//! Payloads: octets that are the same each time.
+//! Payloads: the same octets in each run.
 
 use sockless::Payload;
 
@@ -13,7 +13,7 @@ pub enum Kind {
     Mixed,
 }
 
-/// Scripts and symbols side by side, as a chat in many languages has them.
+/// Many scripts and symbols, as in an international chat.
 const SCRIPTS: &str = "Grüße, мир! Καλημέρα 世界 こんにちは 👋🏽 plain words between them, שלום, ça va? ";
 
 impl Kind {
@@ -41,7 +41,7 @@ impl Kind {
     }
 }
 
-/// Messages as an application sends them, about `len` octets each, no two the same.
+/// Messages as applications send them, about `len` octets each, all different.
 pub fn records(len: usize, count: usize) -> Vec<Vec<u8>> {
     let mut random = 1_u32;
     let mut next = |below: u32| {

@@ -8,17 +8,17 @@ use sockless::{Client, Config, Connection, Event, Input, Limits, Payload, Role, 
 use crate::payload::Kind;
 use crate::{Keys, Workload};
 
-/// Octets of a read, unless it is said otherwise: what an endpoint reads by default.
+/// The length of a read unless stated otherwise: the default of an endpoint.
 const READ: usize = 16 << 10;
 
-/// A stream of messages that are all alike, and who receives it.
+/// A stream of equal messages, and who receives it.
 pub struct Receive<R> {
     role: R,
     payload: Vec<u8>,
     count: usize,
     read: usize,
     stream: Vec<u8>,
-    /// Where the payload of each frame lies in the stream.
+    /// Where the payload of each frame is in the stream.
     payloads: Vec<Range<usize>>,
 }
 
@@ -79,7 +79,7 @@ impl<R: Role + Copy> Receive<R> {
     }
 }
 
-/// A connection, what it is given to read, and what came of it.
+/// A connection, its input, and what it reported.
 pub struct State<R> {
     connection: Connection<R>,
     stream: Vec<u8>,
@@ -119,7 +119,7 @@ impl<R: Role + Copy> Workload for Receive<R> {
 
     fn check(&self, state: &mut State<R>) {
         assert_eq!((state.messages, state.octets), (self.count, self.as_bytes()));
-        // It is unmasked where it stands.
+        // It is unmasked in place.
         let mut expected = self.payload.iter().cycle();
         for range in &self.payloads {
             assert!(state.stream[range.clone()].iter().eq(expected.by_ref().take(range.len())), "{range:?}");

@@ -8,7 +8,7 @@ use sockless::{Client, Role, Server, SystemEntropy, Writer};
 use crate::payload::Kind;
 use crate::{Keys, Workload};
 
-/// Messages that are all alike, and who sends them, written one over the other.
+/// Equal messages and their sender, each written over the one before.
 pub struct Send<R> {
     role: fn() -> R,
     kind: Kind,
@@ -28,7 +28,7 @@ pub fn client(kind: Kind, len: usize, count: usize) -> Send<Client<Keys>> {
     Send { role, kind, payload: kind.octets(len), fragments: 1, count }
 }
 
-/// A client sends with masking keys that nobody can predict.
+/// A client sends with unpredictable masking keys.
 pub fn unpredictable(kind: Kind, len: usize, count: usize) -> Send<Client<SystemEntropy>> {
     let role = || Client::new(SystemEntropy::new());
     Send { role, kind, payload: kind.octets(len), fragments: 1, count }
@@ -109,7 +109,7 @@ fn unframed(mut bytes: &mut [u8]) -> (Vec<u8>, usize) {
     (message, frames)
 }
 
-/// A server sends without a copy: a header, and the payload as it is.
+/// A server sends without a copy: a header, and the payload itself.
 pub struct Slices(Send<Server>);
 
 /// A server sends without a copy.

@@ -1,4 +1,4 @@
-//! Loads an echo server: so many connections, each with so many messages in flight.
+//! Puts load on an echo server: many connections, each with several messages in flight.
 
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
@@ -18,7 +18,7 @@ pub struct Load {
     pub connections: usize,
     /// Octets of a message.
     pub payload: usize,
-    /// Messages of one connection that were sent and have not come back.
+    /// How many messages of one connection are on their way.
     pub depth: usize,
     /// Text instead of binary messages.
     pub text: bool,
@@ -36,7 +36,7 @@ pub struct Options {
     seconds: f64,
 }
 
-/// Loads a server, and prints how many messages came back, after a quarter of the time to warm up.
+/// Puts load on a server, and prints how many messages came back. A quarter of the time is for warming up.
 pub fn run(options: &Options) -> Result {
     cores::pin(cores::CLIENT)?;
     let Options { address, connections, payload, depth, seconds } = *options;
@@ -57,11 +57,11 @@ pub struct Generator {
 }
 
 struct Shared {
-    /// One frame, as often as there are messages in flight.
+    /// One frame, repeated for all messages in flight.
     burst: Vec<u8>,
     frame: usize,
     depth: usize,
-    /// What comes back of one.
+    /// The echo of one.
     echo: Vec<u8>,
     header: usize,
     space: Vec<u8>,
@@ -70,12 +70,12 @@ struct Shared {
 
 struct Connection {
     stream: TcpStream,
-    /// Octets to be written, and where in a frame they begin.
+    /// How many octets must be written, and where in a frame they begin.
     unsent: usize,
     offset: usize,
-    /// Octets of echoes that came.
+    /// How many octets of echoes were received.
     received: u64,
-    /// When messages were sent, and how many, that have not come back.
+    /// When messages were sent that have not come back, and how many.
     sent: VecDeque<(Instant, usize)>,
 }
 
@@ -194,15 +194,15 @@ impl Connection {
             let came = self.check(&shared.space[..count], &shared.echo, shared.header)?;
             self.note(came, now, &mut shared.latency)?;
             completed += came;
-            // Less than there was room for: that was all.
+            // The read did not fill the buffer: there is no more.
             if count < shared.space.len() {
                 return Ok(completed);
             }
         }
     }
 
-    /// Holds what came against what was sent: the first message whole, of others the header. Returns how
-    /// many messages it completes.
+    /// Compares what was received with what was sent: the first message completely, the others by their
+    /// headers. Returns how many messages are complete now.
     fn check(&mut self, mut came: &[u8], echo: &[u8], header: usize) -> Result<usize> {
         let before = self.received / echo.len() as u64;
         while !came.is_empty() {

@@ -1,4 +1,4 @@
-//! The other end: as little of a WebSocket client as measures a server, so that its cost stays small.
+//! A minimal WebSocket client that measures a server, so that its own cost is small.
 
 pub mod load;
 
@@ -11,7 +11,7 @@ use crate::{Result, pacing};
 /// The masking key of every frame. A real client picks a new one for each; a server cannot tell.
 const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
-/// Nothing takes so long.
+/// Nothing may take longer than this.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Connects, and opens a WebSocket.
@@ -20,7 +20,7 @@ pub fn open(address: SocketAddr) -> Result<TcpStream> {
     stream.set_nodelay(true)?;
     pacing::off(&stream)?;
     stream.set_read_timeout(Some(PATIENCE))?;
-    // In one piece: wtx refuses a request that comes in two.
+    // In one piece: wtx refuses a request that arrives in two.
     stream.write_all(request(address).as_bytes())?;
     let mut response = Vec::new();
     let mut buffer = [0; 1024];

@@ -1,6 +1,6 @@
-//! What happens to each message that comes, and whether all of them came.
+//! Takes the messages of each contender, and checks that all were received.
 //
-// Owns: the text check for libraries that have none, and the verification that precedes every measurement.
+// Owns: the text check for libraries that have none, and the verification before every measurement.
 
 use std::cell::Cell;
 use std::hint::black_box;
@@ -12,14 +12,15 @@ use super::workload::{Content, Side, Workload};
 /// Takes the messages of one contender, whole or in pieces.
 #[derive(Debug)]
 pub struct Taker {
-    /// Whether there is more to do than to look: one question a piece, of which some contenders give many.
+    /// Whether there is more to do than to count. One branch for each piece, because some contenders give many
+    /// pieces.
     works: bool,
     text: Option<TextCheck>,
     verification: Option<Verification>,
 }
 
 impl Taker {
-    /// `checks_text` is whether the library does.
+    /// `checks_text`: whether the library checks it.
     pub fn new(workload: &Arc<Workload>, checks_text: bool, counter: Option<Counter>) -> Self {
         let text = (workload.case.content != Content::Binary && !checks_text).then(TextCheck::default);
         let verification = counter.map(|verified| {
@@ -67,7 +68,7 @@ struct Verification {
 }
 
 impl Verification {
-    /// Out of the way of those who are timed.
+    /// Never inlined into code that is timed.
     #[cold]
     #[inline(never)]
     fn push(&mut self, octets: &[u8], last: bool) {
@@ -86,7 +87,7 @@ impl Verification {
 /// The standard library's check, over pieces.
 #[derive(Debug, Default)]
 struct TextCheck {
-    /// The character that the last piece cut.
+    /// The incomplete character at the end of the last piece.
     carry: Vec<u8>,
 }
 

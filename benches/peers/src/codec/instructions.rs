@@ -1,8 +1,8 @@
-//! How many instructions a message takes, which does not depend on what else the machine does.
+//! How many instructions a message takes. That does not depend on what else the machine does.
 //!
-//! The program runs itself under callgrind, once with some messages and once with twice as many: the
-//! difference is free of everything that happens once. Callgrind counts `rep movsb` by the octet, so the C
-//! library is told to copy without it; and it knows no AVX-512, so that kernels fall back to AVX2.
+//! The program runs itself under callgrind, once with some messages and once with twice as many. The difference
+//! does not contain what happens only once. Callgrind counts `rep movsb` once for each octet, so the C library
+//! is told to copy without it. And it does not know AVX-512, so AVX2 is measured instead.
 
 use std::env;
 use std::process::Command;
@@ -11,7 +11,7 @@ use super::contenders::Contender;
 use super::workload::{Case, Reads};
 use crate::Result;
 
-/// No copy is as long as this.
+/// Longer than any copy.
 const NO_REP_MOVSB: &str = "glibc.cpu.x86_rep_movsb_threshold=1073741824";
 
 /// Instructions a message; `None` if the contender cannot do the case.

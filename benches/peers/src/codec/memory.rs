@@ -1,7 +1,7 @@
-//! What stands in for a socket: reads come out of the image at once and without end, writes go nowhere.
+//! Takes the place of a socket: reads come from the image, at once and without end; writes are discarded.
 //!
-//! A read costs one copy out of the image, as it would out of the kernel. A write costs nothing, copied or
-//! not: what it would cost in the kernel is the same for all.
+//! A read costs one copy, as from the kernel. A write costs nothing, because what the kernel would take is the
+//! same for all.
 
 use std::hint::black_box;
 use std::io;
@@ -13,12 +13,12 @@ use tokio::io::ReadBuf;
 
 use super::workload::{Reads, Workload};
 
-/// The reading side, endless: after the last frame comes the first.
+/// The reading side. It never ends: after the last frame comes the first.
 #[derive(Clone, Debug)]
 pub struct Source {
     workload: Arc<Workload>,
     at: usize,
-    /// The frame that `at` is in.
+    /// The frame in which `at` is.
     frame: usize,
 }
 
@@ -27,7 +27,7 @@ impl Source {
         Self { workload: Arc::clone(workload), at: 0, frame: 0 }
     }
 
-    /// What the next read brings, if there is room for `room` octets.
+    /// The bytes of the next read into `room` octets.
     #[inline]
     fn take(&mut self, room: usize) -> &[u8] {
         let image = self.workload.image;
@@ -54,7 +54,7 @@ impl Source {
     }
 }
 
-/// Where a verification finds what was written.
+/// Where the verification reads what was written.
 pub type Tape = Arc<Mutex<Vec<u8>>>;
 
 /// The writing side.
@@ -64,7 +64,7 @@ pub struct Wire {
 }
 
 impl Wire {
-    /// Nothing is kept without a tape.
+    /// Without a tape nothing is kept.
     pub fn new(tape: Option<Tape>) -> Self {
         Self { tape }
     }
@@ -79,7 +79,7 @@ impl Wire {
     }
 }
 
-/// Out of the way of those who are timed.
+/// Never inlined into code that is timed.
 #[cold]
 #[inline(never)]
 fn record(tape: &Tape, octets: &[u8]) {
@@ -208,11 +208,11 @@ impl wtx::stream::StreamWriter for Memory {
     }
 }
 
-/// Runs what never has to wait.
+/// Runs a future that never waits.
 ///
 /// # Panics
 ///
-/// If it does.
+/// If it waits.
 #[inline]
 pub fn now<F: Future>(future: F) -> F::Output {
     let mut future = std::pin::pin!(future);

@@ -40,7 +40,7 @@ pub struct Options {
     /// Counts instructions instead, with valgrind.
     #[arg(long)]
     instructions: bool,
-    /// Works on so many messages, once, and prints nothing: for profilers.
+    /// Processes so many messages, once, and prints nothing. For profilers.
     #[arg(long, num_args = 3, value_names = ["CASE", "CONTENDER", "MESSAGES"])]
     one: Option<Vec<String>>,
 }
@@ -60,7 +60,7 @@ const UNABLE: u8 = 3;
 
 /// Measures, and prints tables.
 pub fn run(options: &Options) -> Result {
-    // Some set timers, which never expire here.
+    // Some libraries set timers, which never expire here.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     let _guard = runtime.enter();
     if let Some(one) = &options.one {
@@ -106,7 +106,7 @@ impl Options {
         self.only.is_empty() || self.only.iter().any(|part| contender.name.contains(part))
     }
 
-    /// The cases that were asked for; else those named, or all.
+    /// The cases that were asked for. If none were, those in `names`, or all.
     fn cases_or(&self, names: &[&str]) -> Vec<Case> {
         let wanted = |case: &&Case| match (self.cases.as_slice(), names) {
             ([], []) => true,
@@ -128,7 +128,7 @@ fn work(one: &[String]) -> Result {
     Ok(())
 }
 
-/// Where callgrind counts: by its name.
+/// Callgrind counts inside this function, which it finds by its name.
 #[inline(never)]
 fn counted(lane: &mut Lane, messages: usize) {
     lane(messages);

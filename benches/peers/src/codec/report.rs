@@ -1,4 +1,4 @@
-//! What comes of it: Markdown for people, JSON for programs.
+//! The results: Markdown for people, JSON for programs.
 
 use std::fmt::{self, Write as _};
 
@@ -9,7 +9,7 @@ use super::timing::Outcome;
 use super::workload::{Case, Content, Side, Work};
 use crate::machine::Machine;
 
-/// One row: a case, and what each contender came to.
+/// One row: a case, and the result of each contender.
 pub struct Row {
     pub case: Case,
     pub outcomes: Vec<Outcome>,
@@ -63,7 +63,7 @@ impl Report<'_> {
         })
     }
 
-    /// The best of those who are not ours.
+    /// The best of the others.
     pub fn best_peer(&self, row: &Row) -> Option<(&Contender, f64)> {
         let peers = self.contenders.iter().zip(&row.outcomes).filter(|(contender, _)| !contender.ours);
         peers
@@ -155,7 +155,7 @@ fn check_added(row: &Row, contender: &Contender) -> bool {
     row.case.content != Content::Binary && !contender.checks_text
 }
 
-/// What has to be said of a figure.
+/// Remarks about a figure.
 fn mark(row: &Row, contender: &Contender) -> &'static str {
     match row.case.work {
         _ if check_added(row, contender) => "†",
@@ -180,7 +180,7 @@ impl fmt::Display for Cell<'_> {
     }
 }
 
-/// Nanoseconds with three digits or all before the point.
+/// Nanoseconds with three digits, or all digits before the point.
 pub struct Ns(pub f64);
 
 impl fmt::Display for Ns {

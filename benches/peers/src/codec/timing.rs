@@ -1,8 +1,8 @@
-//! How long a message takes: rounds that are interleaved across the contenders, of which the lowest counts.
+//! How long a message takes. The contenders take turns in many short rounds, and the lowest round counts.
 //!
-//! What counts is the time of this thread on a core, as nothing here waits. A machine that is shared still
-//! changes its speed from second to second: whatever one contender meets in a round, the others meet right
-//! after, and the lowest of many short rounds is what was least disturbed.
+//! Measured is the time of this thread on a core, because nothing here waits. A shared machine still changes
+//! its speed from second to second. What disturbs one contender in a round disturbs the others right after, and
+//! the lowest of many short rounds was disturbed least.
 
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -24,12 +24,12 @@ pub struct Plan {
     pub slice: Duration,
 }
 
-/// What one contender came to in one case.
+/// The result of one contender in one case.
 #[derive(Clone, Debug)]
 pub enum Outcome {
-    /// Nanoseconds a message: the lowest of the rounds, and the median of them.
+    /// Nanoseconds for each message: the lowest of the rounds, and their median.
     Time { lowest: f64, median: f64 },
-    /// It did not do the work as it should.
+    /// It did not do the work correctly.
     Failed(String),
     /// It cannot do the work.
     Unable,
@@ -45,7 +45,7 @@ impl Outcome {
     }
 }
 
-/// Measures one case, with the outcomes in the order of the contenders.
+/// Measures one case. The results are in the order of the contenders.
 pub fn measure(case: Case, contenders: &[Contender], plan: Plan) -> Vec<Outcome> {
     let workload = Arc::new(Workload::new(case));
     let mut outcomes = Vec::new();
@@ -61,7 +61,7 @@ pub fn measure(case: Case, contenders: &[Contender], plan: Plan) -> Vec<Outcome>
         });
     }
     for round in 0..plan.rounds {
-        // Nobody always comes after the same.
+        // The order changes, so that nobody always follows the same one.
         let first = round % entrants.len().max(1);
         let (later, sooner) = entrants.split_at_mut(first);
         sooner.iter_mut().chain(later).for_each(Entrant::round);
@@ -120,7 +120,7 @@ fn on_core() -> Duration {
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
-/// Whether the contender can do the case; an error if it does not do all of it, octet by octet.
+/// Whether the contender can do the case. An error if it does not do all of it correctly, octet by octet.
 fn verify(contender: &Contender, workload: &Arc<Workload>) -> Result<bool, String> {
     let messages = workload.payloads.len() + 3; // past the end of the image
     let tape = Tape::default();
@@ -150,7 +150,7 @@ thread_local! {
     static WHY: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// Runs `work`, and tells why it panicked if it did.
+/// Runs `work`, and returns the message if it panicked.
 fn quietly(work: impl FnOnce()) -> Result<(), String> {
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(|info| {

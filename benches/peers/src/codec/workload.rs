@@ -8,16 +8,16 @@
 pub enum Side {
     /// Receives masked frames, sends unmasked ones.
     Server,
-    /// The other way round.
+    /// Sends masked frames, receives unmasked ones.
     Client,
 }
 
 /// What the contender does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Work {
-    /// Takes messages out of the image.
+    /// Receives messages from the image.
     Receive(Side),
-    /// Puts messages on the wire.
+    /// Sends messages.
     Send(Side),
     /// Answers opening handshakes.
     Accept,
@@ -26,7 +26,7 @@ pub enum Work {
 /// What the payloads are made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Content {
-    /// Octets of any value.
+    /// Any octets.
     Binary,
     /// Text of one octet a character.
     Ascii,
@@ -37,7 +37,7 @@ pub enum Content {
 /// How much one read brings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reads {
-    /// As much as there is room for.
+    /// As much as fits the buffer.
     Full,
     /// At most so many octets.
     UpTo(usize),

@@ -1,4 +1,4 @@
-//! embedded-websocket: from one buffer of the caller to another, in pieces; text is left to its caller.
+//! embedded-websocket: from one buffer of the caller to another, in pieces. The caller must check text.
 
 use embedded_websocket::{
     EmptyRng, Error, WebSocket, WebSocketClient, WebSocketSendMessageType, WebSocketServer, WebSocketState,

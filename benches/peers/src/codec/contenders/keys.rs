@@ -1,5 +1,5 @@
-//! Masking keys for libraries that take them from their caller: from the generator that ours has, so that all
-//! of those pay the same.
+//! Masking keys for libraries whose caller must provide them: from the same generator as ours, so that all pay
+//! the same.
 
 use sockless::{Entropy, SystemEntropy};
 

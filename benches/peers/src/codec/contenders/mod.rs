@@ -1,6 +1,6 @@
 //! The contenders, and what each of them is measured on.
 //!
-//! A module a library. Each drives its library as its own documentation would, from and to memory.
+//! One module for each library. Each uses its library as its own documentation does, from memory to memory.
 
 mod embedded_websocket;
 mod fastwebsockets;
@@ -27,13 +27,13 @@ use super::check::{Counter, Taker};
 use super::memory::{Memory, Source, Tape, Wire};
 use super::workload::{Side, Work, Workload};
 
-/// Does the work of so many messages.
+/// Processes so many messages.
 pub type Lane = Box<dyn FnMut(usize)>;
 
-/// Octets of a read where the caller brings the buffer: what a thread would lend to all its connections.
+/// The length of a read if the caller brings the buffer: one that all connections of a thread would share.
 const READ: usize = 64 << 10;
 
-/// The buffer of such reads: of pages, so that how fast it is does not hang on where an allocator puts it.
+/// The buffer for such reads. It is aligned to pages, so that its speed does not depend on the allocator.
 #[repr(align(4096))]
 struct ReadBuffer([u8; READ]);
 
@@ -47,13 +47,13 @@ impl ReadBuffer {
 #[derive(Clone, Copy)]
 pub struct Contender {
     pub name: &'static str,
-    /// The package whose version is told.
+    /// The package whose version is printed.
     pub package: &'static str,
     /// Whether it is this crate.
     pub ours: bool,
-    /// Whether it checks that text is UTF-8. Where not, the measurement does it.
+    /// Whether it checks that text is UTF-8. If not, the measurement does.
     pub checks_text: bool,
-    /// Whether it gives whole messages, or pieces of those that came in several reads.
+    /// Whether it returns whole messages, or pieces of messages that came in several reads.
     pub assembles: bool,
     /// Whether the masking keys of its client are unpredictable, as RFC 6455 section 10.3 asks.
     pub draws_keys_well: bool,
@@ -63,7 +63,7 @@ pub struct Contender {
 }
 
 impl Contender {
-    /// Makes a connection, and what works on it. `None` if the library cannot do the case.
+    /// Makes a connection, and what drives it. `None` if the library cannot do the case.
     pub fn lane(&self, job: &Job) -> Option<Lane> {
         match job.workload.case.work {
             Work::Receive(side) => self.receive.map(|receive| receive(job, side)),
@@ -92,12 +92,12 @@ pub const CONTENDERS: &[Contender] = &[
     uwebsockets::CONTENDER,
 ];
 
-/// What a lane is made of.
+/// What a contender gets for one case.
 pub struct Job {
     pub workload: Arc<Workload>,
-    /// Where to count the messages that came, if they are to be verified.
+    /// Where to count received messages, if they are verified.
     pub counter: Option<Counter>,
-    /// Where to keep what was written, if it is to be verified.
+    /// Where to keep what was written, if it is verified.
     pub tape: Option<Tape>,
 }
 
@@ -129,13 +129,13 @@ impl Job {
         Cycle { items, at: 0 }
     }
 
-    /// Octets that hold any frame of the case.
+    /// How many octets any frame of the case takes at most.
     fn frame_buffer(&self) -> Vec<u8> {
         vec![0; self.workload.case.len + 64]
     }
 }
 
-/// Items without end.
+/// Repeats the items for ever.
 struct Cycle<T> {
     items: Vec<T>,
     at: usize,

@@ -1,4 +1,4 @@
-//! ratchet_rs. Text is left to its caller.
+//! ratchet_rs. The caller must check text.
 
 use bytes::BytesMut;
 use ratchet_rs::{NoExt, NoExtProvider, Role, SubprotocolRegistry, WebSocket, WebSocketConfig};

@@ -1,4 +1,4 @@
-//! websocket-sans-io: frames only; it gives pieces, and leaves messages, their order and text to its caller.
+//! websocket-sans-io: frames only. It returns pieces; messages, their order and text are left to the caller.
 
 use websocket_sans_io::{
     FrameInfo, Opcode, WebsocketFrameDecoder, WebsocketFrameEncoder, WebsocketFrameEvent,

@@ -1,4 +1,4 @@
-//! This crate without its buffers: `Connection`, and the opening handshake in storage of the caller.
+//! This crate without its buffers: `Connection`, and the opening handshake in the caller's storage.
 
 use sockless::handshake::server::{Handshake, Progress};
 use sockless::handshake::{HeadLimits, OriginPolicy};
@@ -25,7 +25,7 @@ pub const CONTENDER: Contender = Contender {
     accept: Some(accept),
 };
 
-/// Octets of a payload up to which a copy is cheaper than a second slice.
+/// Up to this payload length, a copy is cheaper than a second slice.
 const COPIED: usize = 256;
 
 fn receive<R: Role + 'static>(job: &Job, role: R) -> Lane {
@@ -33,7 +33,7 @@ fn receive<R: Role + 'static>(job: &Job, role: R) -> Lane {
     let mut source = job.source();
     let mut taker = job.taker(&CONTENDER);
     let mut buffer = ReadBuffer::new();
-    // Received, and not asked for yet.
+    // Received, but not asked for yet.
     let mut unread = 0..0;
     Box::new(move |messages| {
         let ReadBuffer(buffer) = &mut *buffer;
@@ -54,7 +54,7 @@ fn receive<R: Role + 'static>(job: &Job, role: R) -> Lane {
                         }
                     }
                     Ok(None) => {}
-                    // What alone may owe an answer, and does not come.
+                    // Only these may owe an answer, and the workload has none.
                     Ok(Some(_)) => panic!("more than messages"),
                     Err(error) => panic!("{error}"),
                 }
@@ -79,7 +79,7 @@ fn send_slices(job: &Job) -> Lane {
     })
 }
 
-/// A short payload is copied behind its header, as one that is to be masked is.
+/// A short payload is copied after its header, like one that must be masked.
 fn send<R: Role + 'static>(job: &Job, role: R) -> Lane {
     let mut connection = Connection::new(role, Config::new());
     let mut payloads = job.payloads();

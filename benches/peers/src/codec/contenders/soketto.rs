@@ -1,4 +1,4 @@
-//! soketto. Text is left to its caller.
+//! soketto. The caller must check text.
 
 use soketto::connection::{Builder, Mode, Receiver, Sender};
 use soketto::handshake::Server;

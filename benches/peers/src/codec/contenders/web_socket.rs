@@ -1,4 +1,4 @@
-//! web-socket, over a buffered stream. It gives fragments as they are, and leaves text to its caller.
+//! web-socket, over a buffered stream. It returns fragments unchanged, and the caller must check text.
 
 use tokio::io::BufReader;
 use web_socket::{DataType, Event, Stream, WebSocket};

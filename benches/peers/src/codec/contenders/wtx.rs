@@ -1,4 +1,4 @@
-//! wtx. It masks in place, so what is to be left as it is has to be copied first.
+//! wtx. It masks in place, so a payload that must not change has to be copied first.
 
 use wtx::collection::Vector;
 use wtx::rng::{Xorshift64, simple_seed};
@@ -30,7 +30,7 @@ pub const CONTENDER: Contender = Contender {
 type Socket<const IS_CLIENT: bool> = WebSocketOwned<(), Xorshift64, Memory, IS_CLIENT>;
 
 fn socket<const IS_CLIENT: bool>(job: &Job) -> Socket<IS_CLIENT> {
-    // No masking key of an xorshift is unpredictable; it has no other.
+    // It has only an xorshift generator, whose masking keys are predictable.
     let rng = Xorshift64::from(simple_seed());
     Socket::new((), false, rng, job.stream(), WebSocketBuffer::new())
 }

@@ -23,7 +23,7 @@ fn socket(job: &Job, side: Side) -> WebSocket<Memory> {
         Side::Server => Role::Server,
         Side::Client => Role::Client,
     };
-    // Its bounds are exclusive, and one mebibyte unless set.
+    // Its limits are exclusive, and one mebibyte by default.
     let options = Options::default().without_compression().with_utf8().with_limits(16 << 20, 32 << 20);
     WebSocket::from_stream(job.stream(), role, options).expect("a connection")
 }

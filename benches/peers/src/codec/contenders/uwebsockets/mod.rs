@@ -28,16 +28,17 @@ unsafe extern "C" {
     fn peers_uws_format(server: bool, to: *mut u8, from: *const u8, len: usize) -> usize;
 }
 
-/// Octets of a read, as it has them for all connections of a thread; its fastest kernel wants exactly so many.
+/// The length of a read: the one that it uses for all connections of a thread. Its fastest loop needs exactly
+/// this.
 const READ: usize = 512 << 10;
 
-/// What its parser may write to before and after what was read.
+/// How much its parser may write before and after the received octets.
 const PADDING: usize = 32;
 
 struct Receiver {
     side: Side,
     inner: *mut c_void,
-    /// Where messages go: `inner` points to it.
+    /// Receives the messages. `inner` points to it.
     taker: *mut Taker,
 }
 
@@ -49,7 +50,7 @@ impl Receiver {
         Self { side, inner, taker }
     }
 
-    /// Takes `len` octets, which stand behind the padding of the buffer.
+    /// Takes `len` octets, which follow the padding of the buffer.
     #[inline]
     fn consume(&mut self, buffer: &mut [u8], len: usize) {
         assert!(buffer.len() >= PADDING + len + PADDING);
@@ -82,7 +83,7 @@ unsafe extern "C" fn on_message(taker: *mut c_void, data: *const u8, len: usize)
 }
 
 fn receive(job: &Job, side: Side) -> Lane {
-    // It gives all messages of a read at once, so it gets no octet of one too many.
+    // It reports all messages of a read at once, so it must not get an octet too many.
     let message = job.workload.image.len() / job.workload.payloads.len();
     let mut source = job.source();
     let mut buffer = vec![0; PADDING + READ + PADDING];
