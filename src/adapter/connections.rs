@@ -1,6 +1,6 @@
 //! All connections of a server, so that they can be closed together.
 //
-// Owns: who is there, and what they are told.
+// Owns: which connections there are, and what they are told.
 // Must not know: any transport, or what a connection does when it is told.
 
 use alloc::string::String;
@@ -22,15 +22,15 @@ use crate::error::SendError;
 use crate::message::{Inbound, Outbound};
 use crate::role::Role;
 
-/// All open connections of a server, so that a server which ends can close them together.
+/// All open connections of a server, so that they can be closed together when the server ends.
 ///
-/// [`close_all`](Self::close_all) sends a Close to each of them, waits until they have ended, and drops those that have
-/// not ended in a given time. [`CloseCode::GOING_AWAY`] (1001) is the code for it (RFC 6455 section 7.4.1).
+/// [`close_all`](Self::close_all) sends a Close to each of them, waits until they have ended, and drops those
+/// that have not ended in time. The right code is [`CloseCode::GOING_AWAY`] (1001; RFC 6455 section 7.4.1).
 ///
-/// A clone is another handle of the same set. A connection enters the set by
-/// [`ServerOptions::with_connections`](super::ServerOptions::with_connections), or by `with_connections` of its socket.
-/// It leaves the set when its socket, or the receiving half of it, is dropped. The Close is sent where the connection
-/// receives (`recv` and the like), so each connection has to receive until that gives `None`.
+/// A clone is another handle of the same set. A connection enters the set with
+/// [`ServerOptions::with_connections`](super::ServerOptions::with_connections), or with `with_connections` of
+/// its socket. It leaves the set when its socket, or the receiving half of it, is dropped. The Close is sent by
+/// the methods that receive (`recv` and the like), so each connection must receive until they return `None`.
 ///
 /// ```
 /// use std::time::Duration;
@@ -51,21 +51,21 @@ pub struct Connections {
 struct Shared {
     told: AtomicU8,
     members: Mutex<Members>,
-    /// Somebody has left.
+    /// Signals that a connection has left.
     left: Condvar,
 }
 
 #[derive(Default)]
 struct Members {
-    /// By place; the vacant ones are those of `vacant`.
+    /// One slot for each connection. `vacant` has the indices of the free slots.
     wakers: Vec<Option<Arc<Wakers>>>,
     vacant: Vec<usize>,
     close: Option<(CloseCode, String)>,
-    /// Who waits until all have left.
+    /// Waits until all have left.
     waiter: Option<Waker>,
 }
 
-/// Whom to wake of one connection.
+/// The task to wake of one connection.
 type Wakers = Mutex<Option<Waker>>;
 
 const NOTHING: u8 = 0;
@@ -73,29 +73,30 @@ const CLOSE: u8 = 1;
 const DROP: u8 = 2;
 
 impl Connections {
-    /// Nobody.
+    /// An empty set.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// How many there are.
+    /// How many connections there are.
     pub fn len(&self) -> usize {
         lock(&self.shared.members).len()
     }
 
-    /// Whether there are none.
+    /// Whether there are no connections.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Sends every connection a Close with this code and reason, which is cut to the 123 octets that fit, and waits
-    /// until all have ended; once `within` is ready, those that are left are dropped. How many that were.
+    /// Sends every connection a Close with this code and reason, and waits until all have ended. A reason of
+    /// more than 123 octets is cut. When `within` is ready, the remaining connections are dropped. Returns how
+    /// many those were.
     ///
     /// Stop accepting first. Connections that enter later are closed as well.
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: the Closes are sent at the first poll; call it again to go on waiting.
+    /// Cancel safe: the Closes are sent at the first poll. Call it again to go on waiting.
     pub async fn close_all(&self, code: CloseCode, reason: &str, within: impl Future) -> usize {
         self.tell_close(code, reason);
         let mut within = pin!(within);
@@ -111,8 +112,8 @@ impl Connections {
         .await
     }
 
-    /// The same for servers that block, which wait for as long as `within`. A connection notices within half a second,
-    /// where its transport limits the time of a read.
+    /// Does the same for servers that block, and waits at most `within`. A connection notices within half a
+    /// second if its transport can limit the time of a read.
     pub fn close_all_blocking(&self, code: CloseCode, reason: &str, within: Duration) -> usize {
         self.tell_close(code, reason);
         let until = Instant::now().checked_add(within);
@@ -130,7 +131,7 @@ impl Connections {
         0
     }
 
-    /// Drops every connection at once. How many that were.
+    /// Drops every connection at once. Returns how many there were.
     pub fn drop_all(&self) -> usize {
         self.tell(DROP)
     }
@@ -152,7 +153,7 @@ impl Connections {
         wakers.len()
     }
 
-    /// One more.
+    /// Adds a connection.
     pub(super) fn enter(&self) -> Member {
         let wakers: Arc<Wakers> = Arc::default();
         let mut members = lock(&self.shared.members);
@@ -178,7 +179,7 @@ impl Members {
     }
 }
 
-/// One of the connections, while it is there.
+/// One connection of the set. It leaves when this is dropped.
 pub(super) struct Member {
     shared: Arc<Shared>,
     #[cfg(any(feature = "futures-io", feature = "tokio"))]
@@ -188,7 +189,7 @@ pub(super) struct Member {
     heard: u8,
 }
 
-/// What a connection is to do.
+/// What a connection must do.
 pub(super) enum Order {
     /// Send this Close.
     Close(CloseCode, String),
@@ -197,11 +198,11 @@ pub(super) enum Order {
 }
 
 impl Member {
-    /// What it is told now, if anything; later this task is woken.
+    /// What it is told now. If nothing, this task is woken later.
     #[cfg(any(feature = "futures-io", feature = "tokio"))]
     pub(super) fn poll(&mut self, cx: &Context<'_>) -> Option<Order> {
         {
-            // Before it is looked, so that nothing is told unheard between.
+            // Set the waker before looking, so that nothing told in between is missed.
             let mut waker = lock(&self.wakers);
             if !waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
                 *waker = Some(cx.waker().clone());
@@ -228,7 +229,7 @@ impl Member {
 }
 
 impl Order {
-    /// Does it.
+    /// Does what it was told.
     pub(super) fn obey<R: Role>(
         self,
         inbound: &mut Inbound,
@@ -256,7 +257,7 @@ impl Drop for Member {
         members.vacant.push(self.place);
         let waiter = if members.len() == 0 { members.waiter.take() } else { None };
         if members.len() == 0 {
-            // What a storm of connections took is given back.
+            // After a storm of connections, give the memory back.
             members.wakers = Vec::new();
             members.vacant = Vec::new();
         }
@@ -269,7 +270,7 @@ impl Drop for Member {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Nothing is left half done by a panic: none of what is done under the lock can.
+    // A panic cannot leave anything half done: nothing that is done under the lock panics.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

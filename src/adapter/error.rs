@@ -1,6 +1,6 @@
-//! What can go wrong on a real transport.
+//! Errors on a real transport.
 //
-// Owns: the sum of the errors below.
+// Owns: one error type for all that can fail below.
 // Must not know: any one transport.
 
 use core::fmt;
@@ -15,16 +15,16 @@ use crate::message::FeedError;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
-    /// The peer broke the protocol, a limit or a deadline, or vanished; it was told why where that was
-    /// possible.
+    /// The peer broke the protocol or a limit, a timer ran out, or the peer is gone. It was told why, if that
+    /// was possible.
     Protocol(ProtocolError),
-    /// The connection does not allow what was to be sent.
+    /// What should be sent is not allowed now.
     Send(SendError),
-    /// Too much output waits for the peer already.
+    /// Too much output waits for the peer.
     Full {
-        /// Bytes that wait.
+        /// How many bytes wait.
         queued: usize,
-        /// Bytes that may wait.
+        /// How many bytes may wait.
         cap: usize,
     },
     /// The opening handshake failed.
@@ -49,7 +49,7 @@ impl fmt::Display for Error {
 
 impl core::error::Error for Error {
     fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
-        // The text is that of what lies below, so the chain goes on behind that.
+        // The text is that of the inner error, so `source` skips it.
         match self {
             Self::Protocol(error) => error.source(),
             Self::Send(error) => error.source(),
@@ -95,7 +95,7 @@ impl From<io::Error> for Error {
     }
 }
 
-/// Two halves that are not of one WebSocket, given back by the attempt to put them together.
+/// Two halves that do not belong to one WebSocket, returned by the attempt to put them together.
 pub struct ReuniteError<A, B>(
     /// The receiving half.
     pub A,

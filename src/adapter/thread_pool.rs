@@ -1,7 +1,7 @@
 //! The buffers that the connections of one thread share.
 //
-// Owns: one set a thread.
-// Must not know: what stands in them.
+// Owns: one pool for each thread.
+// Must not know: what is in the buffers.
 
 use core::cell::RefCell;
 
@@ -11,7 +11,8 @@ std::thread_local! {
     static SPARE: RefCell<BufferPool> = const { RefCell::new(BufferPool::new()) };
 }
 
-/// Lends this thread's buffers. A thread that is ending has none: connections make their own then.
+/// Calls `work` with this thread's pool. A thread that is ending has none; connections allocate their own
+/// buffers then.
 #[inline]
 pub(crate) fn with(work: impl FnOnce(&mut BufferPool)) {
     let _ = SPARE.try_with(|pool| {
