@@ -1,6 +1,6 @@
 //! What is fuzzed: bodies that the fuzz targets and an ordinary test share.
 //!
-//! All assert that nothing depends on how the input is cut, and that nothing panics.
+//! All check that nothing depends on how the input is cut, and that nothing panics.
 
 #[path = "bodies/deflate.rs"]
 mod deflate;
@@ -89,7 +89,7 @@ pub fn server_handshake(data: &[u8]) {
     });
 }
 
-/// What is agreed on for compression, which is what the response says.
+/// What was agreed on for compression, as the response says.
 fn agreed_deflate(request: &server::Request<'_>) -> Option<sockless::deflate::Params> {
     let accept = request.accept(OriginPolicy::Any).expect("any origin will do").deflate(&Policy::TAKEOVER);
     let mut out = [0; 512];
@@ -129,11 +129,11 @@ pub fn client_handshake(data: &[u8]) {
     });
 }
 
-/// Small, so that inputs reach them.
+/// Small limits, so that inputs reach them.
 const LIMITS: HeadLimits =
     HeadLimits::DEFAULT.with_max_start_line(200).with_max_fields(20).with_max_field(300);
 
-/// What a handshake made of one chunk: how many bytes it took, and what it came to.
+/// What a handshake made of one chunk: how many bytes it took, and the result.
 enum Read {
     More(usize),
     End(usize, String),
@@ -147,7 +147,8 @@ struct Chunks<'d> {
 }
 
 impl Chunks<'_> {
-    /// Reads chunk by chunk; how many bytes were taken, and what it came to. A failure takes nothing that counts.
+    /// Reads chunk by chunk. Returns how many bytes were taken, and the result. After a failure the number does
+    /// not count.
     fn read(&self, mut read: impl FnMut(&[u8]) -> Read) -> (usize, String) {
         let mut taken = 0;
         for chunk in self.input.chunks(self.size) {
@@ -164,7 +165,8 @@ impl Chunks<'_> {
     }
 }
 
-/// The first byte chooses how the head in the rest is cut; whole, octet by octet, and so, it comes to the same.
+/// The first byte chooses how the head in the remainder is cut. Whole, in single octets, and cut like this, the
+/// result is the same.
 fn any_cut(data: &[u8], run: impl Fn(Chunks<'_>) -> (usize, String)) {
     let [cut, input @ ..] = data else { return };
     let whole = run(Chunks { input, size: input.len().max(1) });
@@ -177,7 +179,7 @@ fn fields(headers: Headers<'_>) -> Vec<(String, Vec<u8>)> {
     headers.iter().map(|(name, value)| (name.to_owned(), value.to_vec())).collect()
 }
 
-/// A failure is told again for whatever comes after it.
+/// A failure is reported again, whatever follows it.
 fn failure(error: HandshakeError, again: Result<(), HandshakeError>) -> String {
     assert_eq!(again, Err(error));
     format!("error {error:?}")
@@ -270,7 +272,7 @@ fn note(event: Event<'_>, payload: &[u8], items: &mut Vec<Item>) {
 }
 
 impl Seen {
-    /// The same, but that a message which was never complete may have been told to different lengths.
+    /// The same, except that an incomplete message may have been reported up to different lengths.
     fn agrees_with(&self, other: &Self) {
         assert_eq!(self.error, other.error);
         assert_eq!(self.owed, other.owed);

@@ -1,4 +1,4 @@
-//! The sending half of permessage-deflate: whatever is said, the peer gets it back.
+//! The sending half of permessage-deflate: the peer can always inflate what was compressed.
 
 use sockless::deflate::{Deflater, Flush, InflateStatus, Inflater, Params, Pool, Tuning, WindowBits};
 use sockless::{Limits, MessageKind, Side};
@@ -6,10 +6,10 @@ use sockless::{Limits, MessageKind, Side};
 use super::plain::Plain;
 use super::script::Script;
 
-/// Messages, compressed under some parameters: four bytes of those, then fragment by fragment what is done with it
-/// and its content.
+/// Messages, compressed with some parameters. Four bytes choose the parameters, then comes each fragment: what is done
+/// with it, and its content.
 ///
-/// What is made of them inflates to them, whatever room it gets, within the window that was agreed on.
+/// With any room, the result inflates to the messages, within the window that was agreed on.
 pub fn deflate(data: &[u8]) {
     let [flags, choice, memory, room, script @ ..] = data else { return };
     let mut params = Params::DEFAULT;
@@ -23,7 +23,7 @@ pub fn deflate(data: &[u8]) {
     };
     let messages = messages(Script(script));
     let compressed = setup.round_trip(&messages, Room::Bound);
-    // Each call costs, so that there is more room for large messages.
+    // Each call takes time, so large messages get more room.
     if compressed < 4000 {
         setup.round_trip(&messages, Room::Octets(1 + compressed / 400));
     }
@@ -39,20 +39,20 @@ struct Message {
 
 struct Fragment {
     octets: Vec<u8>,
-    /// How what comes before the next fragment is flushed.
+    /// How the octets before the next fragment are flushed.
     flush: Flush,
 }
 
 #[derive(Clone, Copy, PartialEq)]
 enum Then {
     Nothing,
-    /// It is not sent, and forgotten.
+    /// It is not sent, and the compressor must forget it.
     Lose,
-    /// The memory of an idle connection is given back.
+    /// The memory of an idle connection is freed.
     Release,
 }
 
-/// At most 40,000 octets, so that an input is done with in time.
+/// At most 40,000 octets, so that an input does not take too long.
 fn messages(mut script: Script<'_>) -> Vec<Message> {
     let (mut messages, mut fragments, mut said) = (Vec::new(), Vec::new(), Vec::new());
     while !script.is_empty() && said.len() < 40_000 {
@@ -108,7 +108,7 @@ impl Setup {
                 plain.octets.clear();
             }
             let compressed = compress(&mut deflater, message, room, |compressed, octets| {
-                // The window of a peer that missed a message is as good as any other.
+                // After a reset, a peer that missed a message can read the next one.
                 if !lost {
                     let before = plain.octets.len();
                     plain.read(compressed);
@@ -143,7 +143,7 @@ impl Setup {
     }
 }
 
-/// The compressed message; `flushed` gets each flush with its tail, and the octets that are in it.
+/// The compressed message. `flushed` gets each flush with its tail, and the octets in it.
 fn compress(
     deflater: &mut Deflater,
     message: &Message,
@@ -178,7 +178,7 @@ fn compress(
         match flush {
             Flush::None => continue,
             Flush::Fragment => {
-                // Up to an octet's end, which an empty block marks, unless there is nothing to flush.
+                // Up to a whole octet, marked by an empty block, unless there is nothing to flush.
                 assert_eq!(compressed.len() == at, pending.is_empty());
                 assert!(pending.is_empty() || compressed[at..].ends_with(&TAIL));
                 flushed(&compressed[at..], &pending);

@@ -1,4 +1,4 @@
-//! One end of a connection, driven as an adapter drives it, but over a wire that anything may happen to.
+//! One end of a connection, driven like by an adapter, but over a wire on which anything may happen.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -18,13 +18,13 @@ pub enum Unit {
 pub struct End<R> {
     pub endpoint: Endpoint<R>,
     pub unit: Unit,
-    /// Buffers that this end shares with others, if it does.
+    /// Buffers that this end shares with others. `None` if it has its own.
     pub spare: Option<Rc<RefCell<BufferPool>>>,
-    /// Whether it rests where it can.
+    /// Whether it is parked whenever possible.
     pub rests: bool,
-    /// All that was written.
+    /// Everything that was written.
     pub sent: Vec<u8>,
-    /// What the wire has brought, and how much of that was read.
+    /// What was received, and how much of it was read.
     pub wire: Vec<u8>,
     pub read: usize,
     /// Whether the peer has ended its direction of the wire.
@@ -34,7 +34,7 @@ pub struct End<R> {
     pub ended: bool,
     pub done: bool,
     pub fed: Vec<OwnedMessage>,
-    /// What was fed of a message in fragments.
+    /// What was queued of a message in fragments.
     pub feeding: Option<(MessageKind, Vec<u8>)>,
     pub taken: Vec<OwnedMessage>,
     /// What was taken of a message in pieces.
@@ -64,7 +64,7 @@ impl<R: Role> End<R> {
         }
     }
 
-    /// Does what is to be done, until it waits for the wire or has read `most` octets. Whether anything was done.
+    /// Works until it waits for the wire or has read `most` octets. Returns whether anything was done.
     pub fn turn(&mut self, most: usize, cuts: &mut Cuts) -> bool {
         self.acquire();
         let progress = self.work(most, cuts);
@@ -158,7 +158,7 @@ impl<R: Role> End<R> {
         }
     }
 
-    /// Feeds a message, or a fragment of one, and notes what the peer is to get.
+    /// Queues a message, or a fragment of one, and notes what the peer must receive.
     pub fn feed(&mut self, payload: Payload<'_>, whole: bool, fin: bool) {
         self.acquire();
         let outbound = self.endpoint.outbound();
@@ -177,7 +177,7 @@ impl<R: Role> End<R> {
         self.release();
     }
 
-    /// Only for a reason that holds.
+    /// It may only be refused for a good reason.
     pub fn refused(&self, error: FeedError, kind: MessageKind) {
         match error {
             FeedError::Full { queued, .. } => assert!(queued > 0),
@@ -189,7 +189,7 @@ impl<R: Role> End<R> {
         }
     }
 
-    /// Its frames: the first octet, and the payload without its mask.
+    /// Its frames: the first octet, and the unmasked payload.
     pub fn frames(&self) -> Vec<(u8, Vec<u8>)> {
         let mut frames = Vec::new();
         let mut rest = &self.sent[..];

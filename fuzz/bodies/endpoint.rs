@@ -15,7 +15,7 @@ use super::script::{Cuts, Script};
 
 type Key = fn(&mut [u8]) -> Result<(), EntropyError>;
 
-/// Every masking key.
+/// The masking key of all frames.
 pub const KEY: [u8; 4] = [0x5A, 0xA5, 0x3C, 0xC3];
 
 const ENTROPY: Key = |dest| {
@@ -23,11 +23,11 @@ const ENTROPY: Key = |dest| {
     Ok(())
 };
 
-/// What two ends say to each other: four bytes of parameters, then action by action.
+/// A conversation of two ends. Four bytes choose the parameters, then come the actions.
 ///
-/// All of it arrives, in order; where a bit of the wire was flipped, an end fails at most once and says so in one Close.
-/// Either depends neither on how messages are taken nor on how the wire is cut, nor on whether the two share their
-/// buffers and rest where they can.
+/// Everything arrives, in order. If a bit of the wire was flipped, an end fails at most once, and says so in one Close.
+/// The result does not depend on how messages are taken, how the wire is cut, whether the two share their buffers, or
+/// whether they are parked.
 pub fn endpoint(data: &[u8]) {
     let [flags, windows, tuning, buffers, script @ ..] = data else { return };
     let mut params = Params::DEFAULT;
@@ -104,7 +104,7 @@ impl Setup {
 struct Pair {
     server: End<Server>,
     client: End<Client<Key>>,
-    /// Bits of the wire that will flip: whether it is the server's, which octet, and the bit.
+    /// The bits of the wire to flip: whether in the server's output, which octet, and which bit.
     flips: Vec<(bool, usize, u8)>,
     flipped: bool,
     tuning: Tuning,
@@ -114,7 +114,7 @@ struct Pair {
 impl Pair {
     fn act(&mut self, mut script: Script<'_>) {
         let mut said = Vec::new();
-        // So that an input is done with in time.
+        // So that an input does not take too long.
         while !script.is_empty() && said.len() < 50_000 {
             let choice = script.number();
             let server = choice & 16 == 0;
@@ -200,7 +200,7 @@ impl Pair {
 }
 
 impl Pair {
-    /// What was written is on the wire, as the wire leaves it.
+    /// What was written is put on the wire, which may change it.
     fn carry(&mut self) {
         let flips = &self.flips;
         let mut carry = |server, sent: &[u8], wire: &mut Vec<u8>| {
@@ -259,7 +259,7 @@ impl Pair {
     }
 }
 
-/// The end failed once at most, and sent one Close at most, which says why.
+/// The end failed at most once, and sent at most one Close, which says why.
 fn settled<R: Role>(end: &End<R>) {
     let closed = end.endpoint.closed().expect("it is done");
     assert!(end.failures.len() <= 1, "{:?}", end.failures);
@@ -268,7 +268,7 @@ fn settled<R: Role>(end: &End<R>) {
     let frames = end.frames();
     let closes: Vec<_> = frames.iter().filter(|(first, _)| first & 0x0F == 8).collect();
     assert!(closes.len() <= 1, "{closes:?}");
-    // Pings are answered until the peer's Close comes (RFC 6455 section 5.5.2).
+    // Pings are answered until the peer's Close is received (RFC 6455 section 5.5.2).
     let after = frames.iter().skip_while(|(first, _)| first & 0x0F != 8).skip(1);
     assert!(after.clone().all(|(first, _)| *first == 0x8A), "{frames:?}");
     if closed.clean {
@@ -309,7 +309,7 @@ fn keeps_window<R: Role>(end: &End<R>, params: &Params, side: Side) {
     assert!(plain.farthest <= params.window_bits(side).window_size());
 }
 
-/// What one end was fed the other end gave, unless limits of its own were against it.
+/// What one end has queued, the other end has received, unless its limits refused it.
 fn arrived<R: Role, S: Role>(from: &End<R>, to: &End<S>, unlimited: bool) {
     let fed = &from.fed[..to.taken.len().min(from.fed.len())];
     assert!(fed == to.taken);
@@ -326,7 +326,7 @@ fn arrived<R: Role, S: Role>(from: &End<R>, to: &End<S>, unlimited: bool) {
     }
 }
 
-/// Another end makes the same of what one has read.
+/// Another end gets the same results from what one has read.
 fn replay<R: Role>(one: &End<R>, mut other: End<R>, seed: u8) {
     other.wire = one.wire[..one.read].to_vec();
     let mut cuts = Cuts::new(seed);

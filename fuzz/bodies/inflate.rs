@@ -1,4 +1,4 @@
-//! The receiving half of permessage-deflate: octets that anybody may have compressed.
+//! The receiving half of permessage-deflate: any octets, compressed or not.
 
 use sockless::deflate::{InflateStatus, Inflater, Params, Pool, WindowBits};
 use sockless::{Limits, MessageKind, ProtocolError, Side};
@@ -6,10 +6,10 @@ use zlib_rs::{Inflate, InflateError, InflateFlush, Status};
 
 use super::script::{Cuts, Script};
 
-/// Messages, inflated under some parameters: three bytes of those, then each message behind its length.
+/// Messages, inflated with some parameters. Three bytes choose the parameters, then comes each message after its length.
 ///
-/// What comes out depends neither on how the octets come nor on how much room they get, keeps the limits, and is what
-/// zlib-rs makes of the same octets.
+/// The result does not depend on how the octets are cut, nor on how much room they get. It keeps the limits, and is the
+/// same as with zlib-rs.
 pub fn inflate(data: &[u8]) {
     let [flags, choice, seed, messages @ ..] = data else { return };
     let window = WindowBits::new(8 + (choice & 7)).expect("it is 8 to 15");
@@ -27,13 +27,13 @@ pub fn inflate(data: &[u8]) {
     let (mut script, mut messages) = (Script(messages), Vec::new());
     while !script.is_empty() {
         let len = script.number();
-        // The longest length is that of all that is left.
+        // The longest length means: all that is left.
         messages.push(script.octets(if len == u8::MAX { usize::MAX } else { len.into() }));
     }
 
     let room = usize::try_from(limits.max_message_size).expect("it is small") + 1;
     let whole = setup.run(&messages, || (usize::MAX, room));
-    // Each call costs, and each octet, so that large messages are cut into fewer pieces in fewer ways.
+    // Each call and each octet takes time, so large messages are cut into fewer pieces, in fewer ways.
     let single = |len: usize| 1 + len / 400;
     let (step, small) = (single(data.len()), single(whole.as_bytes()));
     setup.agree(&whole, &setup.run(&messages, || (step, small)));
@@ -54,20 +54,20 @@ struct Setup {
     limits: Limits,
     kind: MessageKind,
     pooled: bool,
-    /// Whether the end of a message is told with its last octets, or after them.
+    /// Whether the end of a message is given with its last octets, or after them.
     end_apart: bool,
 }
 
-/// What was made of the messages.
+/// The results of the messages.
 struct Outcome {
     messages: Vec<Vec<u8>>,
-    /// What came of the message after those.
+    /// What was inflated of the message after those.
     begun: Vec<u8>,
     error: Option<ProtocolError>,
 }
 
 impl Setup {
-    /// Inflates the messages; `cut` says how many octets are given next, and how much room.
+    /// Inflates the messages. `cut` says how many octets are given next, and how much room.
     fn run(&self, messages: &[&[u8]], mut cut: impl FnMut() -> (usize, usize)) -> Outcome {
         let pool = Pool::new(1);
         let mut inflater = Inflater::new(&self.params, Side::Server, self.limits);
@@ -94,9 +94,10 @@ impl Setup {
                         Ok(inflated) => inflated,
                         Err(error) => {
                             self.stays_failed(&mut inflater, error);
-                            // Only a text that ends too early is known to be wrong after its context went back.
+                            // Only a text that ends too early is found to be wrong after its context was given
+                            // back.
                             assert!(error == ProtocolError::InvalidUtf8 || pool.idle() == (0, 0));
-                            // What was handed out may end within a character.
+                            // The returned octets may end inside a character.
                             let text = std::str::from_utf8(&outcome.begun);
                             let cut = text.map_or_else(|error| error.error_len().is_none(), |_| true);
                             assert!(self.kind == MessageKind::Binary || cut);
@@ -146,15 +147,15 @@ impl Setup {
         }
     }
 
-    /// No more than is allowed was handed out of a message of which so many octets were `given`.
+    /// Of a message of which so many octets were `given`, no more was returned than is allowed.
     fn keeps_limits(&self, octets: &[u8], given: usize) {
         let len = octets.len() as u64;
         assert!(len <= self.limits.max_message_size);
         assert!(len <= (given as u64) * u64::from(self.limits.max_expansion) + (1 << 20));
     }
 
-    /// The same, up to where it failed: what one call inflates goes with the error that the same call meets. Which error
-    /// that is depends on no cut.
+    /// The same, up to the failure: the octets that one call inflates are lost if the same call fails. Which
+    /// error is reported does not depend on the cut.
     fn agree(&self, one: &Outcome, other: &Outcome) {
         assert_eq!(one.error, other.error);
         assert_eq!(one.messages, other.messages);
@@ -163,7 +164,7 @@ impl Setup {
         assert!(one[..common] == other[..common]);
     }
 
-    /// What zlib-rs makes of the same octets.
+    /// The result of zlib-rs for the same octets.
     fn compare(&self, messages: &[&[u8]], outcome: &Outcome) {
         let mut plain = Plain::new(self.params.window_bits(Side::Server).window_size());
         for (at, message) in messages.iter().enumerate() {
@@ -201,7 +202,7 @@ impl Plain {
         Self { codec: Inflate::new(false, 15), inflated: Vec::new(), window }
     }
 
-    /// What it makes of a message, as far as it is looked at, and whether the message is valid.
+    /// The first octets of a message, and whether the message is valid.
     fn message(&mut self, mut rest: &[u8]) -> (Vec<u8>, bool) {
         let from = self.inflated.len();
         let mut out = [0; 4096];
@@ -211,14 +212,14 @@ impl Plain {
             self.inflated.extend_from_slice(&out[..len]);
             match result {
                 Err(_) => break false,
-                // A block with BFINAL: another stream follows, in the same window.
+                // A block with BFINAL: another stream follows, with the same window.
                 Ok(Status::StreamEnd) => {
                     self.codec = Inflate::new(false, 15);
                     let window = self.inflated.len().saturating_sub(self.window);
                     self.codec.set_dictionary(&self.inflated[window..]).expect("it waits for a dictionary");
                 }
                 Ok(_) if len < out.len() => {
-                    // With the octets that the sender cut off, a block ends: what follows is not taken.
+                    // The octets that the sender removed end a block. Nothing after it is taken.
                     let ending = [0x00, 0x00, 0xFF, 0xFF, 0x00];
                     let (result, consumed, len) = self.step(&ending, &mut out, InflateFlush::Block);
                     break rest.is_empty() && result.is_ok() && consumed == 4 && len == 0;

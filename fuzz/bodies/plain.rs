@@ -1,7 +1,7 @@
-//! A plain reading of RFC 1951, slow and strict: it shows what octets refer to, which a codec with a window of its own
-//! does not.
+//! A plain decoder of RFC 1951, slow and strict. It shows what octets refer to, which a codec with its own
+//! window does not.
 
-/// A peer that keeps all that it was told, and measures how far back it has to look.
+/// A peer that keeps everything it received, and measures how far back it has to look.
 #[derive(Default)]
 pub struct Plain {
     pub octets: Vec<u8>,
@@ -10,11 +10,11 @@ pub struct Plain {
 }
 
 impl Plain {
-    /// Reads whole blocks that no other stream follows.
+    /// Reads whole blocks, with no other stream after them.
     ///
     /// # Panics
     ///
-    /// If that is not what they are.
+    /// If they are not valid.
     pub fn read(&mut self, compressed: &[u8]) {
         let mut bits = Bits { octets: compressed, at: 0 };
         while bits.at < compressed.len() * 8 {
@@ -101,7 +101,7 @@ struct Bits<'d> {
 }
 
 impl Bits<'_> {
-    /// The next bits, the first the least.
+    /// The next bits, the least significant first.
     fn take(&mut self, count: usize) -> usize {
         (0..count).fold(0, |number, bit| {
             let next = usize::from(self.octets[self.at / 8] >> (self.at % 8)) & 1;
@@ -110,7 +110,8 @@ impl Bits<'_> {
         })
     }
 
-    /// The tables of section 3.2.5: each `step` symbols there is one more extra bit, but not for the first two times.
+    /// The tables of section 3.2.5: after each `step` symbols there is one more extra bit, but not the first
+    /// two times.
     fn extended(&mut self, symbol: usize, step: usize) -> usize {
         if symbol < 2 * step {
             return symbol;
@@ -120,7 +121,7 @@ impl Bits<'_> {
     }
 }
 
-/// A Huffman code, as section 3.2.2 makes it of the lengths.
+/// A Huffman code, made from its lengths (section 3.2.2).
 struct Code {
     /// How many codes there are of each length.
     counts: [usize; 16],

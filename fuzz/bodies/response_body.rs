@@ -23,7 +23,7 @@ pub fn response_body(data: &[u8]) {
     }
 }
 
-/// What came of the body, how it ended, and how many octets were taken; a failure takes nothing that counts.
+/// The body, how it ended, and how many octets were taken. After a failure the number does not count.
 fn read(mut reader: BodyReader, body: &[u8], size: usize) -> (Vec<u8>, String, usize) {
     let (mut came, mut taken) = (Vec::new(), 0);
     for mut chunk in body.chunks(size) {

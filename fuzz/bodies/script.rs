@@ -1,6 +1,6 @@
-//! How an input tells a body what to do: numbers, octets, and how things are cut.
+//! How an input says what to do: numbers, octets, and how things are cut.
 
-/// An input that is read from its front; past its end there are zeros.
+/// An input that is read from its front. After its end there are zeros.
 #[derive(Clone, Copy)]
 pub struct Script<'d>(pub &'d [u8]);
 
@@ -22,8 +22,8 @@ impl<'d> Script<'d> {
         octets
     }
 
-    /// Octets of one of four shapes, as the two upper bits of the first number say. What is said again comes from
-    /// the end of `said`, where it is put as well.
+    /// Octets of one of four kinds, chosen by the two upper bits of the first number. Repeated octets are taken
+    /// from the end of `said`, and all are appended to it.
     pub fn content(&mut self, said: &mut Vec<u8>) -> Vec<u8> {
         let choice = self.number();
         let len = usize::from(choice & 63);
@@ -45,7 +45,7 @@ impl<'d> Script<'d> {
     }
 }
 
-/// Numbers that look like chance and are the same each time.
+/// Numbers that look random, and are the same in each run.
 pub struct Cuts(u32);
 
 impl Cuts {
@@ -58,7 +58,7 @@ impl Cuts {
         (self.0 >> 16) as usize % bound
     }
 
-    /// Small ones mostly, 0 among them.
+    /// Usually small ones, also 0.
     pub fn cut(&mut self) -> usize {
         let bound = [2, 4, 20, 300, 5000][self.below(5)];
         self.below(bound)

@@ -1,13 +1,13 @@
-//! URIs as people have them, and references to others.
+//! URIs as people write them, and references to others.
 
 use sockless::handshake::client::{ClientRequest, Handshake};
 use sockless::handshake::server::{self, Progress};
 use sockless::handshake::{HeadLimits, Uri, UriBuf, UriError};
 
-/// A text and a reference, which the first byte parts.
+/// A text and a reference. The first byte says where one ends.
 ///
-/// Whatever is taken is one request, and comes to the same when it is printed and read again. Credentials reach no
-/// other host, and are never printed.
+/// Whatever is accepted is one request, and means the same when it is printed and read again. Credentials reach
+/// no other host, and are never printed.
 pub fn uri(data: &[u8]) {
     let [at, text @ ..] = data else { return };
     let text = String::from_utf8_lossy(text);
@@ -33,7 +33,7 @@ pub fn uri(data: &[u8]) {
     }
 }
 
-/// Printed and read again it is the same, and no other reading of it leads elsewhere.
+/// Printed and read again it is the same, and every other way to read it leads to the same place.
 fn settled(uri: &UriBuf) {
     let text = uri.to_string();
     let again = UriBuf::parse(&text).expect("it was taken before");
@@ -42,7 +42,7 @@ fn settled(uri: &UriBuf) {
     one_request(uri.as_uri());
     match Uri::parse(&text) {
         Ok(strict) => assert_eq!(strict, uri.as_uri()),
-        // Browsers send some octets as they are that RFC 3986 would have encoded, such as `|` and a lone `%`.
+        // Browsers leave some octets unchanged that RFC 3986 would have encoded, such as `|` and a lone `%`.
         Err(error) => assert_eq!(error, UriError::Resource),
     }
     if let Some(value) = uri.basic_authorization() {
@@ -50,12 +50,12 @@ fn settled(uri: &UriBuf) {
     }
 }
 
-/// A server reads one request out of what is sent for it.
+/// A server reads exactly one request from what is sent for it.
 fn one_request(uri: Uri<'_>) {
     let mut storage = [0; 1024];
     let client = Handshake::new(ClientRequest::new(uri), [0; 16], &mut storage, HeadLimits::DEFAULT);
     let mut out = vec![0; 2048];
-    // The texts of the fuzzer are short, but what is encoded grows.
+    // The texts of the fuzzer are short, but encoding makes them longer.
     let Ok(len) = client.write_request(&mut out) else { return };
     let mut storage = [0; 4096];
     let mut handshake = server::Handshake::new(&mut storage, HeadLimits::DEFAULT);
