@@ -1,20 +1,20 @@
-//! A parked connection: what is left of one that waits for the peer's next message.
+//! A parked connection: the small state of one that waits for the peer's next message.
 //
 // Owns: what such a connection keeps.
-// Must not know: where it is kept meanwhile, or who wakes it.
+// Must not know: where it is kept, or who wakes it.
 
 use crate::deadline::{Signs, Timeouts};
 use crate::frame::Rsv;
 use crate::time::{Timestamp, Wake};
 
-/// A parked connection: between messages in both directions, owing nothing, open. RFC 6455 has no word for
-/// it, though it is how most connections spend their time.
+/// A parked connection: it is open, between two messages in both directions, and owes nothing. Most connections
+/// spend most of their time like this.
 ///
-/// A server of a million connections keeps a `Parked` for each, and one [`Connection`](crate::Connection) for
-/// each thread (or one `message::Endpoint`, with its buffers), which [unparks](crate::Connection::unpark) one
-/// after the other. Nothing that the peer can see depends on it.
+/// A server with a million connections keeps a `Parked` for each, and one [`Connection`](crate::Connection) for
+/// each thread (or one `message::Endpoint`, with its buffers). That one [unparks](crate::Connection::unpark)
+/// the connections that have something to do, one after the other. The peer cannot see any difference.
 ///
-/// Whoever keeps it sees to it that a connection goes on in one place only.
+/// Take care that a connection goes on in one place only: do not unpark two copies.
 ///
 /// # Examples
 ///
@@ -49,12 +49,12 @@ pub struct Parked {
 }
 
 impl Parked {
-    /// At the first byte after the opening handshake.
+    /// A connection before its first byte after the opening handshake.
     pub const fn new() -> Self {
         Self { heard: None, pinged: None, awaits_pong: false, received: false, allowed_rsv: Rsv::NONE }
     }
 
-    /// The same, where an extension was negotiated. See
+    /// Sets the reserved bits that an extension uses. See
     /// [`Connection::with_allowed_rsv`](crate::Connection::with_allowed_rsv).
     #[must_use]
     pub const fn with_allowed_rsv(mut self, rsv: Rsv) -> Self {
@@ -62,8 +62,8 @@ impl Parked {
         self
     }
 
-    /// When to unpark the connection and to call `handle_timeout`, if nothing comes before: what the
-    /// connection itself would say, whose timeouts these are.
+    /// When to unpark the connection and to call `handle_timeout`, unless something is received first.
+    /// `timeouts` must be those of the connection.
     #[must_use]
     pub fn poll_timeout(&self, timeouts: &Timeouts) -> Wake {
         self.signs().poll_timeout(timeouts)

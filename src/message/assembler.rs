@@ -11,7 +11,7 @@ use crate::utf8::whole_text;
 
 /// Joins the pieces of messages in storage that the caller lends.
 ///
-/// A message that came in one piece is handed out as it is and needs no storage.
+/// A message that came in one piece is returned as it is, and needs no storage.
 pub struct SliceAssembler<'s> {
     storage: &'s mut [u8],
     len: usize,
@@ -19,19 +19,19 @@ pub struct SliceAssembler<'s> {
 }
 
 impl<'s> SliceAssembler<'s> {
-    /// Messages of more than one piece may be as long as `storage`.
+    /// `storage` holds messages of more than one piece: its length is the longest such message.
     pub fn new(storage: &'s mut [u8]) -> Self {
         Self { storage, len: 0, joining: false }
     }
 
-    /// Takes the next piece; gives the message once it is whole. Pieces of a message whose beginning it was
-    /// not given are passed over.
+    /// Takes the next piece. Returns the message once it is whole. If the beginning of a message was not given,
+    /// its other pieces are skipped.
     ///
     /// # Errors
     ///
-    /// [`ProtocolError::MessageTooBig`] if the message outgrows the storage, and
-    /// [`ProtocolError::ReservedBits`] for a piece that an extension has transformed. Fail the connection
-    /// with it ([`Reader::fail`](crate::Reader::fail)).
+    /// [`ProtocolError::MessageTooBig`] if the message does not fit the storage, and
+    /// [`ProtocolError::ReservedBits`] for a piece that an extension has transformed. Fail the connection with
+    /// it ([`Reader::fail`](crate::Reader::fail)).
     pub fn push<'a>(&'a mut self, data: Data<'a>) -> Result<Option<Message<'a>>, ProtocolError> {
         if data.is_first() && data.is_last() && data.rsv() == Rsv::NONE {
             self.joining = false;
@@ -43,8 +43,8 @@ impl<'s> SliceAssembler<'s> {
         }
     }
 
-    /// Keeps the next piece. Answers with the kind of the message that is now [joined](Self::joined), if one
-    /// is.
+    /// Stores the next piece. Returns the kind of the message if it is whole now; [`joined`](Self::joined) has
+    /// it.
     pub(crate) fn append(&mut self, data: Data<'_>) -> Result<Option<MessageKind>, ProtocolError> {
         if data.rsv() != Rsv::NONE {
             return Err(ProtocolError::ReservedBits);
@@ -57,7 +57,7 @@ impl<'s> SliceAssembler<'s> {
             return Ok(None);
         }
         let piece = data.as_bytes();
-        // In two steps, so that the lengths are seen to be equal and the copy holds no panic.
+        // In two steps, so that the compiler sees equal lengths and the copy has no panic.
         let spare = self.storage.get_mut(self.len..).and_then(|spare| spare.get_mut(..piece.len()));
         spare.ok_or(ProtocolError::MessageTooBig)?.copy_from_slice(piece);
         self.len = self.len.saturating_add(piece.len());
@@ -65,27 +65,27 @@ impl<'s> SliceAssembler<'s> {
         Ok(data.is_last().then_some(data.kind()))
     }
 
-    /// What was joined last, until the next piece is kept.
+    /// The last whole message, until the next piece is stored.
     pub(crate) fn joined(&self, kind: MessageKind) -> Result<Message<'_>, ProtocolError> {
         message(kind, self.storage.get(..self.len).unwrap_or(&[]))
     }
 }
 
-/// The message that came in this one piece.
+/// The message that consists of this one piece.
 pub(crate) fn whole(data: Data<'_>) -> Result<Message<'_>, ProtocolError> {
     match data.as_str() {
         Some(text) => Ok(Message::Text(text)),
-        // Text that is none came this far because it is tolerated.
+        // Text that is not UTF-8 gets here only if it is tolerated.
         None => Ok(Message::Binary(data.as_bytes())),
     }
 }
 
-/// The message of these octets, which the reader has checked. Text that is none came this far because it is
-/// tolerated ([`InvalidText`](crate::Tolerance::InvalidText)), and is handed out as octets.
+/// A message of octets that the reader has checked. Text that is not UTF-8 gets here only if it is tolerated
+/// ([`InvalidText`](crate::Tolerance::InvalidText)); it becomes a binary message.
 pub(super) fn message(kind: MessageKind, octets: &[u8]) -> Result<Message<'_>, ProtocolError> {
     match kind {
         MessageKind::Binary => Ok(Message::Binary(octets)),
-        // A cast from checked octets to `str` takes `unsafe` or this second look; only joined texts pay it.
+        // Without `unsafe` the octets are checked again to get a `str`. Only joined texts pay for that.
         MessageKind::Text => match whole_text(octets) {
             Ok(text) => Ok(Message::Text(text)),
             Err(_) => Ok(Message::Binary(octets)),

@@ -1,15 +1,15 @@
-//! How far inflating has come.
+//! The result of inflating.
 //
-// Owns: what one step of it reports, with the codec or without.
+// Owns: what one step reports, with the codec or without.
 // Must not know: what is inflated.
 
-/// What inflating came to.
+/// The result of one step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Inflated {
-    /// Something can be taken.
+    /// Something is ready to be taken.
     Ready,
-    /// More has to come first.
+    /// More must be received first.
     NeedsMore,
-    /// There is more to inflate in another turn.
+    /// There is more to inflate, in another turn.
     Paused,
 }

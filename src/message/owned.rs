@@ -1,6 +1,6 @@
 //! Whole messages on the heap.
 //
-// Owns: messages that outlive the buffer they came in.
+// Owns: messages that do not borrow from a buffer.
 // Must not know: connections.
 
 use alloc::string::String;
@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use super::Message;
 use crate::payload::{AsPayload, Payload};
 
-/// A whole message that owns its octets, for channels and `Stream`s.
+/// A whole message that owns its octets. For channels and `Stream`s.
 #[derive(Clone, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "RFC 6455 section 5.6 knows two kinds of data")]
 pub enum OwnedMessage {
@@ -33,7 +33,7 @@ impl OwnedMessage {
         self.as_message().as_text()
     }
 
-    /// The octets, of text as of bytes.
+    /// The octets, whether it is text or not.
     pub fn as_bytes(&self) -> &[u8] {
         self.as_message().as_bytes()
     }

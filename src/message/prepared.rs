@@ -14,9 +14,9 @@ use crate::payload::Payload;
 #[cfg(feature = "deflate")]
 use crate::role::Side;
 
-/// A message encoded once, to be sent by a server to any number of connections. Cloning shares the bytes.
+/// A message that is encoded once, for a server to send to any number of connections. Clones share the bytes.
 ///
-/// Only servers can send it: a client masks every frame with a key of its own.
+/// Only servers can send it, because a client masks every frame with another key.
 #[derive(Clone)]
 pub struct Prepared {
     kind: MessageKind,
@@ -37,11 +37,11 @@ impl Prepared {
         }
     }
 
-    /// Encodes the message, and compresses it once as well, for connections that have agreed on
-    /// permessage-deflate with a server's window of at least `window`; others get it as it is.
+    /// Encodes the message, and also compresses it once, for connections that have agreed on permessage-deflate
+    /// with a server's window of at least `window`. Other connections get it uncompressed.
     ///
-    /// It is compressed with an empty window. Where the server may take its context over, the context is
-    /// given up with it: messages of one connection alone compress better by themselves.
+    /// It is compressed with an empty window. If the server keeps its context on a connection, sending this
+    /// ends the context. So for one connection alone, normal messages compress better.
     ///
     /// # Errors
     ///
@@ -68,30 +68,31 @@ impl Prepared {
         Ok(prepared)
     }
 
-    /// Text or binary.
+    /// Whether it is text or binary.
     pub const fn kind(&self) -> MessageKind {
         self.kind
     }
 
-    /// The whole frame, as it goes on the wire where it is not compressed.
+    /// The whole frame, uncompressed.
     pub fn frame(&self) -> &[u8] {
         &self.frame
     }
 
-    /// The bytes that a parked server connection sends for it. Sending them does not change its state: whoever keeps the [`Parked`] need not
-    /// [unpark](crate::Connection::unpark) it to write these bytes. `None` where an extension may change them.
+    /// The bytes that a parked server connection sends for this message. Sending them does not change its
+    /// state, so you need not [unpark](crate::Connection::unpark) it for that. `None` if an extension may
+    /// change the bytes.
     pub fn frame_for_parked(&self, parked: &Parked) -> Option<&[u8]> {
         (parked.allowed_rsv() == Rsv::NONE).then_some(&*self.frame)
     }
 
-    /// The whole frame with compressed payload, and the window that it needs.
+    /// The whole compressed frame, and the window that it needs.
     #[cfg(feature = "deflate")]
     pub(super) fn deflated_frame(&self) -> Option<(WindowBits, &[u8])> {
         self.deflated.as_ref().map(|(window, frame)| (*window, &**frame))
     }
 }
 
-/// One whole frame of a server.
+/// A whole frame of a server.
 fn frame(kind: MessageKind, rsv: Rsv, octets: &[u8]) -> Arc<[u8]> {
     let header = FrameHeader { rsv, ..FrameHeader::new(true, kind.opcode(), octets.len() as u64, None) };
     let header = header.encode();

@@ -1,6 +1,6 @@
-//! The time of blocking transports, which is that of their reads.
+//! The clock of blocking transports, and the time limits of their reads and writes.
 //
-// Owns: the clock, and how long a read may take.
+// Owns: the clock, and how long a read or a write may take.
 // Must not know: which timers there are.
 
 use std::io;
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::BlockingTransport;
 use crate::time::{Timestamp, Wake};
 
-/// A clock that begins when it is first asked.
+/// A clock that starts when it is first asked.
 #[derive(Clone, Debug)]
 pub(super) struct Clock {
     began: Option<Instant>,
@@ -22,17 +22,17 @@ pub(super) struct Clock {
 /// How the next read is limited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Limited {
-    /// Not by us.
+    /// We do not limit it.
     Not,
-    /// Until then, or for less: the time is looked at again after that.
+    /// Until then or shorter; after that, look at the time again.
     Until(Timestamp),
-    /// A timer is to be moved first.
+    /// A timer must be handled first.
     Passed(Timestamp),
 }
 
-/// Limits below this are set exactly.
+/// Shorter limits than this are set exactly.
 const EXACT: Duration = Duration::from_millis(200);
-/// How long a write may take before it looks at the time and goes on waiting.
+/// How long a write may take before we look at the time and go on waiting.
 const WRITE_LIMIT: Duration = Duration::from_millis(100);
 
 impl Clock {
@@ -45,10 +45,10 @@ impl Clock {
         Timestamp::from_duration(began.elapsed())
     }
 
-    /// Limits the next read to what the timers allow. A transport that has no limits runs no timers.
+    /// Limits the next read to what the timers allow. If the transport cannot limit its reads, no timer runs.
     ///
-    /// A limit stands for as long as it is short enough, and is half of what is allowed, so that most reads
-    /// need no system call to set one.
+    /// A limit is kept while it is short enough, and a new one is half of what is allowed. So most reads need
+    /// no system call to set it.
     pub(super) fn limit_read(
         &mut self,
         stream: &mut impl BlockingTransport,
@@ -80,8 +80,8 @@ impl Clock {
         }
     }
 
-    /// Limits all writes from now on, so that one that waits can look at the timers. Whether they are limited:
-    /// a transport that has no limits runs no timers.
+    /// Limits all writes from now on, so that a waiting write can look at the timers. Returns whether they are
+    /// limited. If the transport cannot do that, no timer runs.
     pub(super) fn limit_writes(&mut self, stream: &mut impl BlockingTransport) -> io::Result<bool> {
         if !self.limits_writes {
             match stream.limit_write(Some(WRITE_LIMIT)) {
@@ -93,17 +93,17 @@ impl Clock {
         Ok(self.limits_writes)
     }
 
-    /// As [`was_limited`], of an operation that was called at `called`.
+    /// Whether an operation that was called at `called` failed because of our own limit ([`was_limited`]).
     pub(super) fn was_limited(&mut self, called: Timestamp, limit: Option<Duration>) -> bool {
         limit.is_some_and(|limit| was_limited(self.now().since(called), limit))
     }
 
-    /// How long a read may take now, if that is limited.
+    /// How long a read may take now. `None` if there is no limit.
     pub(super) const fn read_limit(&self) -> Option<Duration> {
         self.read_limit
     }
 
-    /// How long a write may take now, if that is limited.
+    /// How long a write may take now. `None` if there is no limit.
     pub(super) fn write_limit(&self) -> Option<Duration> {
         self.limits_writes.then_some(WRITE_LIMIT)
     }
@@ -114,9 +114,9 @@ fn part(of: Duration, parts: u32) -> Duration {
     of.checked_div(parts).unwrap_or(of)
 }
 
-/// Whether an operation that gave up after this time did so because of a limit of ours. One that gives up long
-/// before does not block at all, or has a shorter limit of its owner's: to call it again would be a busy wait.
+/// Whether an operation that failed after this time did so because of our own limit. If it failed long before,
+/// the transport does not block at all, or has a shorter limit of its own: calling again would be a busy loop.
 pub(super) fn was_limited(after: Duration, limit: Duration) -> bool {
-    // A model checker tries every order of events, and knows no time.
+    // A model checker tries every order of events, and has no time.
     cfg!(shuttle) || after >= part(limit, 2)
 }
