@@ -163,9 +163,9 @@ fn simulate_endpoints(count: usize) {
 fn echo(endpoint: &mut Endpoint<Server>, mut frame: &[u8]) {
     loop {
         match endpoint.poll(WriteSide::Ready).expect("the frame is right") {
-            Action::Take => {
+            Action::Take(ready) => {
                 let (inbound, outbound) = endpoint.split_mut();
-                let message = inbound.message().expect("it is right").expect("it is whole");
+                let message = inbound.message(ready).expect("it is right").expect("it is whole");
                 outbound.feed(message).expect("there is room");
             }
             Action::Write => {

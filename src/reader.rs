@@ -8,7 +8,7 @@ mod fast;
 mod header;
 
 #[cfg(feature = "alloc")]
-pub(crate) use self::fast::ShortMessage;
+pub(crate) use self::fast::{unmask, ShortMessage};
 
 use self::fast::short_below;
 use crate::close::{CloseCode, CloseFrame, CloseReason};

@@ -9,7 +9,7 @@ use sockless::handshake::server::{Handshake, Reject};
 use sockless::handshake::HeadLimits;
 use sockless::message::{
     Action, BufferPool, Buffers, Compressing, Endpoint, Fed, FeedError, Message, Outbound, OwnedMessage,
-    WriteSide,
+    Ready, WriteSide,
 };
 use sockless::{CloseCode, Config, Deadlines, Parked, Progress, Server, Timeouts, Timestamp, Wake};
 
@@ -352,7 +352,7 @@ impl Echo {
                 },
             };
             match action {
-                Action::Take => self.echo(stream),
+                Action::Take(ready) => self.echo(ready, stream),
                 Action::Write => match attempt(|| stream.write(self.endpoint.output())) {
                     Ok(Some(count)) => self.endpoint.wrote(count),
                     Ok(None) if write == WriteSide::Blocked || self.held.is_some() => {
@@ -391,10 +391,10 @@ impl Echo {
     }
 
     /// Queues the message that is ready. What one read brought is answered in one write.
-    fn echo(&mut self, stream: &mut TcpStream) {
+    fn echo(&mut self, ready: Ready, stream: &mut TcpStream) {
         let (inbound, outbound) = self.endpoint.split_mut();
         // A failure is reported by `poll` as well.
-        let Ok(Some(message)) = inbound.message() else { return };
+        let Ok(Some(message)) = inbound.message(ready) else { return };
         let mut compressing = Compressing::new();
         if feed(outbound, message, &mut compressing, stream).is_some() {
             self.held = Some((message.into(), compressing));

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use sockless::message::{Action, BufferPool, Endpoint, FeedError, OwnedMessage, WriteSide};
+use sockless::message::{Action, BufferPool, Endpoint, FeedError, OwnedMessage, Ready, WriteSide};
 use sockless::{MessageKind, Payload, ProtocolError, ReadyState, Role, SendError};
 
 use super::script::Cuts;
@@ -81,7 +81,7 @@ impl<R: Role> End<R> {
             };
             match polled {
                 Err(error) => self.failures.push(error),
-                Ok(Action::Take) => self.take(),
+                Ok(Action::Take(ready)) => self.take(ready),
                 Ok(Action::Write) => {
                     let output = self.endpoint.output();
                     assert!(!output.is_empty() && !self.ended);
@@ -135,13 +135,13 @@ impl<R: Role> End<R> {
         }
     }
 
-    fn take(&mut self) {
+    fn take(&mut self, ready: Ready) {
         match self.unit {
-            Unit::Message => match self.endpoint.message() {
+            Unit::Message => match self.endpoint.message(ready) {
                 Ok(message) => self.taken.push(message.expect("it was announced").into()),
                 Err(error) => self.failures.push(error),
             },
-            Unit::Piece => match self.endpoint.piece() {
+            Unit::Piece => match self.endpoint.piece(ready) {
                 Ok(piece) => {
                     let piece = piece.expect("it was announced");
                     assert_eq!(piece.is_first(), self.taking.is_none());

@@ -34,7 +34,7 @@ use crate::closing::Closed;
 use crate::connection::Config;
 use crate::error::ProtocolError;
 use crate::event::Data;
-use crate::message::{Action, Buffers, Endpoint, Message, Outbound, Prepared, WriteSide};
+use crate::message::{Action, Buffers, Endpoint, Message, Outbound, Prepared, Ready, WriteSide};
 use crate::payload::{AsPayload, ControlPayload};
 use crate::role::{Role, Server};
 use crate::time::Wake;
@@ -175,13 +175,11 @@ impl<S: BlockingTransport, R: Role> WebSocket<S, R> {
     ///
     /// As [`recv`](Self::recv).
     pub fn recv_with(&mut self) -> Result<Option<Incoming<'_, S, R>>, Error> {
-        if !self.ready(Endpoint::poll)? {
-            return Ok(None);
-        }
+        let Some(ready) = self.ready(Endpoint::poll)? else { return Ok(None) };
         let Self { stream, endpoint, clock, unflushed, .. } = self;
         let (inbound, outbound) = endpoint.split_mut();
         let mut outgoing = Outgoing { stream, outbound, clock, unflushed };
-        match inbound.message() {
+        match inbound.message(ready) {
             Ok(message) => Ok(message.map(|message| (message, outgoing))),
             Err(error) => {
                 outgoing.fail(error);
@@ -197,13 +195,11 @@ impl<S: BlockingTransport, R: Role> WebSocket<S, R> {
     ///
     /// As [`recv`](Self::recv).
     pub fn recv_piece(&mut self) -> Result<Option<Data<'_>>, Error> {
-        if !self.ready(Endpoint::poll_piece)? {
-            return Ok(None);
-        }
+        let Some(ready) = self.ready(Endpoint::poll_piece)? else { return Ok(None) };
         let Self { stream, endpoint, clock, unflushed, .. } = self;
         let (inbound, outbound) = endpoint.split_mut();
         let mut outgoing = Outgoing { stream, outbound, clock, unflushed };
-        match inbound.piece() {
+        match inbound.piece(ready) {
             Ok(piece) => Ok(piece),
             Err(error) => {
                 outgoing.fail(error);
@@ -320,20 +316,19 @@ impl<S: BlockingTransport, R: Role> WebSocket<S, R> {
         &mut self.endpoint
     }
 
-    /// Does what the endpoint asks for until something can be taken (`true`) or the connection has ended
-    /// (`false`).
+    /// Does what the endpoint asks for until something is ready, or the connection has ended (`None`).
     fn ready(
         &mut self,
-        poll: impl Fn(&mut Endpoint<R>, WriteSide) -> Result<Action, crate::ProtocolError>,
-    ) -> Result<bool, Error> {
+        poll: impl Fn(&mut Endpoint<R>, WriteSide) -> Result<Action, ProtocolError>,
+    ) -> Result<Option<Ready>, Error> {
         loop {
             if let Some(order) = self.member.as_mut().and_then(Member::order) {
                 let (inbound, outbound) = self.endpoint.split_mut();
                 order.obey(inbound, outbound)?;
             }
             match poll(&mut self.endpoint, WriteSide::Ready)? {
-                Action::Take => return Ok(true),
-                Action::Close => return Ok(false),
+                Action::Take(ready) => return Ok(Some(ready)),
+                Action::Close => return Ok(None),
                 Action::Write => match self.outgoing().write() {
                     Err(Error::Io(error)) if is_transient(&error) => return Err(error.into()),
                     // The peer does not read any more; what it sent before tells why.

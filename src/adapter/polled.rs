@@ -28,7 +28,7 @@ use futures_sink::Sink;
 
 use self::endpoint_slot::EndpointSlot;
 use self::outgoing::Link;
-use self::reading::{drive, Came, Part, Receive, Unit, Whole};
+use self::reading::{drive, NextAction, Receive};
 use super::connections::Member;
 use super::{Connections, Error};
 use crate::close::{CloseCode, CloseFrame};
@@ -36,7 +36,7 @@ use crate::closing::{Closed, ReadyState};
 use crate::connection::Config;
 use crate::error::SendError;
 use crate::event::Data;
-use crate::message::{Buffers, Endpoint, Message, OwnedMessage, Prepared};
+use crate::message::{Buffers, Directions, Endpoint, Inbound, Message, OwnedMessage, Prepared, Ready};
 use crate::payload::{AsPayload, ControlPayload};
 use crate::role::{Role, Server};
 use crate::time::Timestamp;
@@ -207,7 +207,11 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
     ///
     /// Cancel safe, as [`recv`](Self::recv).
     pub fn recv_with(&mut self) -> impl Future<Output = Result<Option<Incoming<'_, S, R>>, Error>> + '_ {
-        Receive::<S, R, Whole>::new(self)
+        Receive::new(
+            self,
+            |directions: &mut Directions<'_, R>, write| directions.poll(write),
+            Inbound::message,
+        )
     }
 
     /// The next piece of a message, for messages of any size in constant memory. The rest of a message of
@@ -221,7 +225,8 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
     ///
     /// Cancel safe, as [`recv`](Self::recv).
     pub async fn recv_piece(&mut self) -> Result<Option<Data<'_>>, Error> {
-        Ok(Receive::<S, R, Part>::new(self).await?.map(|(piece, _)| piece))
+        let next = |directions: &mut Directions<'_, R>, write| directions.poll_piece(write);
+        Ok(Receive::new(self, next, Inbound::piece).await?.map(|(piece, _)| piece))
     }
 
     /// Sends a message and everything queued before it.
@@ -368,7 +373,14 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
         self.parts.endpoint.awake()
     }
 
-    fn poll_take<U: Unit>(&mut self, cx: &mut Context<'_>) -> Poll<Result<Came<U::Found>, Error>> {
+    /// Does what is to be done until something is ready, or the connection has ended (`None`).
+    // By itself: what it needs is not set up for each message of one read.
+    #[inline(never)]
+    fn poll_ready(
+        &mut self,
+        cx: &mut Context<'_>,
+        next: impl NextAction<R>,
+    ) -> Poll<Result<Option<Ready>, Error>> {
         let Parts { link, endpoint, member, .. } = &mut *self.parts;
         if let Some(order) = member.as_mut().and_then(|member| member.poll(cx)) {
             let (inbound, outbound) = endpoint.awake().split_mut();
@@ -379,7 +391,7 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
         let mut write = Context::from_waker(cx.waker());
         let mut outgoing = Outgoing { link, outbound };
         let _ = outgoing.advance_started(&mut write);
-        let came = drive::<S, R, U>(inbound, &mut outgoing, &mut parked, cx, &mut write);
+        let came = drive(inbound, &mut outgoing, &mut parked, cx, &mut write, next);
         if came.is_pending() {
             endpoint.settle(parked);
         }
@@ -452,16 +464,16 @@ impl<S: PollTransport, R: Role> Stream for WebSocket<S, R> {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
-        let found = this.parts.endpoint.get_mut().and_then(|endpoint| {
-            let (inbound, outbound) = endpoint.split_mut();
-            Whole::find(outbound.side(), inbound)
-        });
+        let found = this.parts.endpoint.get_mut().and_then(Endpoint::ready);
         let came = match found {
-            Some(found) => Came::Found(found),
-            None => ready!(this.poll_take::<Whole>(cx))?,
+            Some(_) => found,
+            None => ready!(
+                this.poll_ready(cx, |directions: &mut Directions<'_, R>, write| directions.poll(write))
+            )?,
         };
+        let Some(ready) = came else { return Poll::Ready(None) };
         let (inbound, outbound) = this.parts.endpoint.awake().split_mut();
-        match came.take::<Whole>(inbound) {
+        match inbound.message(ready) {
             Ok(message) => Poll::Ready(message.map(|message| Ok(message.into()))),
             Err(error) => {
                 outbound.fail(error);

@@ -3,8 +3,8 @@
 // Owns: what one direction has to know of the other, and what is to be done next.
 // Must not know: where either lives, in one value or on two tasks; sockets, runtimes, clocks.
 
-use super::action::{Action, WriteSide};
-use super::inbound::{Inbound, Step, Unit};
+use super::action::{Action, Ready, WriteSide};
+use super::inbound::{Inbound, Step};
 use super::outbound::Outbound;
 use super::turn::Turn;
 use crate::error::ProtocolError;
@@ -29,38 +29,40 @@ impl<'e, R: Role> Directions<'e, R> {
         Self { inbound, outbound }
     }
 
-    /// What to do next towards a whole message. See [`Endpoint::poll`](super::Endpoint::poll).
+    /// What to do next towards a whole message. A message of which pieces were taken is passed over.
     ///
     /// # Errors
     ///
-    /// As there.
+    /// [`ProtocolError`], once, after its Close was written and the writing direction ended, if the transport
+    /// let us.
     #[inline]
     pub fn poll(&mut self, write: WriteSide) -> Result<Action, ProtocolError> {
-        if self.inbound.has_short(self.outbound.side()) {
-            return Ok(Action::Take);
+        match self.ready() {
+            Some(ready) => Ok(Action::Take(ready)),
+            None => self.work(true, write),
         }
-        self.work(Unit::Message, write)
     }
 
-    /// As [`poll`](Self::poll), where no short message was [found](Inbound::find_short).
-    #[cfg(any(feature = "futures-io", feature = "tokio"))]
-    #[inline]
-    pub(crate) fn poll_on(&mut self, write: WriteSide) -> Result<Action, ProtocolError> {
-        self.work(Unit::Message, write)
-    }
-
-    /// What to do next towards a piece of a message. See
-    /// [`Endpoint::poll_piece`](super::Endpoint::poll_piece).
+    /// What to do next towards a piece of a message, for messages of any size in constant memory.
     ///
     /// # Errors
     ///
-    /// As there.
+    /// [`ProtocolError`], once, after its Close was written and the writing direction ended, if the transport
+    /// let us.
     #[inline]
     pub fn poll_piece(&mut self, write: WriteSide) -> Result<Action, ProtocolError> {
-        if self.inbound.has_short(self.outbound.side()) {
-            return Ok(Action::Take);
+        match self.ready() {
+            Some(ready) => Ok(Action::Take(ready)),
+            None => self.work(false, write),
         }
-        self.work(Unit::Piece, write)
+    }
+
+    /// A message that can be taken at once, whole or as one piece, if that can be told at a glance: it is short, was
+    /// read already and stands next. `None` says nothing: ask [`poll`](Self::poll) or
+    /// [`poll_piece`](Self::poll_piece), which look for this first, and then do all else.
+    #[inline]
+    pub fn ready(&mut self) -> Option<Ready> {
+        self.inbound.ready(self.outbound.side())
     }
 
     /// The transport ended; [`poll`](Self::poll) reports it in its turn.
@@ -110,22 +112,22 @@ impl<'e, R: Role> Directions<'e, R> {
 
     /// Does what is to be done before anything can be taken or has to be waited for.
     #[inline(never)]
-    fn work(&mut self, unit: Unit, write: WriteSide) -> Result<Action, ProtocolError> {
-        if self.inbound.waits(unit) {
+    fn work(&mut self, whole: bool, write: WriteSide) -> Result<Action, ProtocolError> {
+        if self.inbound.waits(whole) {
             self.exchange();
             return self.act(write);
         }
-        self.work_on(unit, write)
+        self.work_on(whole, write)
     }
 
     /// As [`work`](Self::work), where there is something to do, or may be.
     #[inline(never)]
-    fn work_on(&mut self, unit: Unit, write: WriteSide) -> Result<Action, ProtocolError> {
+    fn work_on(&mut self, whole: bool, write: WriteSide) -> Result<Action, ProtocolError> {
         loop {
-            let step = self.inbound.work(unit);
+            let step = self.inbound.work(whole);
             self.exchange();
             match step {
-                Step::Ready => return Ok(Action::Take),
+                Step::Ready(ready) => return Ok(Action::Take(ready)),
                 Step::Read => return self.act(write),
                 Step::Owed if !self.inbound.turn().is_over() => self.outbound.queue_owed(),
                 Step::Owed | Step::Yield => return self.end_turn(),

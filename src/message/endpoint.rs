@@ -3,7 +3,7 @@
 // Owns: the order of reading, writing and closing, so that adapters hold no protocol logic.
 // Must not know: sockets, runtimes, clocks.
 
-use super::action::{Action, WriteSide};
+use super::action::{Action, Ready, WriteSide};
 #[cfg(feature = "deflate")]
 use super::deflation::Deflation;
 use super::directions::Directions;
@@ -114,21 +114,31 @@ impl<R: Role> Endpoint<R> {
     ///
     /// # Errors
     ///
-    /// As [`poll`](Self::poll).
+    /// [`ProtocolError`], once, after its Close was written and the writing direction ended, if the transport
+    /// let us.
     #[inline]
     pub fn poll_piece(&mut self, write: WriteSide) -> Result<Action, ProtocolError> {
         self.directions().poll_piece(write)
     }
 
-    /// The message that [`poll`](Self::poll) announced; `None` if it announced none.
+    /// A message that can be taken at once, whole or as one piece, if that can be told at a glance: it is short, was
+    /// read already and stands next. `None` says nothing: ask [`poll`](Self::poll) or
+    /// [`poll_piece`](Self::poll_piece), which look for this first, and then do all else.
+    #[inline]
+    pub fn ready(&mut self) -> Option<Ready> {
+        self.inbound.ready(self.outbound.side())
+    }
+
+    /// The message that is ready; `None`, and nothing is lost, if what is ready is not a whole message, or is
+    /// [out of date](Ready).
     ///
     /// # Errors
     ///
     /// [`ProtocolError`] if its text is not UTF-8: the connection has failed, and its Close waits in
     /// [`output`](Self::output).
     #[inline]
-    pub fn message(&mut self) -> Result<Option<Message<'_>>, ProtocolError> {
-        let message = self.inbound.message();
+    pub fn message(&mut self, ready: Ready) -> Result<Option<Message<'_>>, ProtocolError> {
+        let message = self.inbound.message(ready);
         if let Err(error) = message {
             self.outbound.fail(error);
             self.outbound.take_failure();
@@ -136,14 +146,16 @@ impl<R: Role> Endpoint<R> {
         message
     }
 
-    /// The piece that [`poll_piece`](Self::poll_piece) announced; `None` if it announced none.
+    /// The piece that is ready: all of a message where that is ready. `None`, and nothing is lost, if it is
+    /// [out of date](Ready).
     ///
     /// # Errors
     ///
-    /// As [`message`](Self::message).
+    /// [`ProtocolError`] if its text is not UTF-8: the connection has failed, and its Close waits in
+    /// [`output`](Self::output).
     #[inline]
-    pub fn piece(&mut self) -> Result<Option<Data<'_>>, ProtocolError> {
-        let piece = self.inbound.piece();
+    pub fn piece(&mut self, ready: Ready) -> Result<Option<Data<'_>>, ProtocolError> {
+        let piece = self.inbound.piece(ready);
         if let Err(error) = piece {
             self.outbound.fail(error);
             self.outbound.take_failure();

@@ -1,10 +1,11 @@
 //! The receiving direction of an endpoint: from what was read to messages.
 //
-// Owns: the read buffer, the reader, and what is ready to be taken.
+// Owns: the read buffer, the reader, and what is held of the next message.
 // Must not know: sockets, runtimes, clocks, or where the sending direction lives.
 
 use alloc::boxed::Box;
 
+use super::action::{Place, Ready};
 use super::assembler::{message, whole};
 use super::inflated::Inflated;
 #[cfg(feature = "deflate")]
@@ -21,7 +22,7 @@ use crate::frame::{FrameHeader, MessageKind, Rsv};
 use crate::input::Input;
 use crate::limits::Limits;
 use crate::mailbox::Mailbox;
-use crate::reader::{Next, Reader, ShortMessage};
+use crate::reader::{unmask, Next, Reader, ShortMessage};
 use crate::role::Side;
 use crate::utf8::{whole_text, InvalidUtf8};
 
@@ -30,12 +31,14 @@ pub struct Inbound {
     reader: Reader,
     read_buffer: ReadBuffer,
     inflation: Option<Box<Inflation>>,
-    unit: Unit,
-    joining: Option<MessageKind>,
+    held: Held,
+    /// Whether pieces of the message in progress were taken.
+    in_pieces: bool,
     /// Whether the last large message was text. That is checked once more where it was joined, so it is better
     /// read at once.
     text_came: bool,
-    ready: Ready,
+    /// Counts what was taken. What was ready before it is not ready any more.
+    taken: u32,
     /// Counts the messages of which more was awaited.
     awaited: u32,
     /// What the sending direction has to know of what came.
@@ -48,52 +51,27 @@ pub struct Inbound {
 #[cfg(feature = "deflate")]
 const PIECE: usize = 16 << 10;
 
-/// Whether the user takes whole messages or pieces.
+/// What is held of the next message, besides what the reader knows of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Unit {
-    /// Between messages, or joining one.
-    Message,
-    /// In a message of which pieces were taken.
-    Piece,
-}
-
-/// What is ready to be taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Ready {
+enum Held {
     Nothing,
-    /// Nothing, until there are so many bytes of a short message. What came of it stands unread in the read buffer.
-    Await(u16),
-    /// A short message stands unread in the read buffer, with its header, but unmasked.
-    Short(Short),
-    /// The payload of a whole message stands unread in the read buffer.
-    Whole,
-    /// A message was joined in the read buffer.
-    Joined(MessageKind),
-    /// The beginning of a message was joined in the read buffer; the rest is to come in pieces.
-    JoinedPart(MessageKind),
-    /// A piece of a message stands unread in the read buffer.
-    Piece,
-    /// A joined message was taken, and may be borrowed until the next call.
-    Taken,
-    /// A message, or a piece of one, was inflated.
-    Inflated,
-    /// It was taken, and may be borrowed until the next call.
-    InflatedTaken,
-}
-
-/// A message in one frame.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Short {
-    kind: MessageKind,
-    header_len: u8,
-    len: u16,
+    /// The beginning of a short message, unread in the read buffer. Nothing comes of it until there are so many bytes.
+    Begun(u16),
+    /// Its first fragments, joined in the read buffer.
+    Part(MessageKind),
+    /// All of it, joined in the read buffer.
+    Whole(MessageKind),
+    /// Compressed octets of it. The inflation knows how far they are inflated.
+    Compressed,
+    /// It was taken, or a piece of it was, and may be borrowed until the next call.
+    Lent,
 }
 
 /// How far [`Inbound::work`] came.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    /// Something is ready to be taken.
-    Ready,
+    /// This is ready to be taken.
+    Ready(Ready),
     /// A Pong is owed; there may be more to work through.
     Owed,
     /// There is more to work through in another turn.
@@ -108,10 +86,10 @@ impl Inbound {
             reader: Reader::new(side, limits),
             read_buffer: ReadBuffer::new(capacity, received),
             inflation: None,
-            unit: Unit::Message,
-            joining: None,
+            held: Held::Nothing,
+            in_pieces: false,
             text_came: false,
-            ready: Ready::Nothing,
+            taken: 0,
             awaited: 0,
             mailbox: Mailbox::new(),
             turn: Turn::NEW,
@@ -126,106 +104,141 @@ impl Inbound {
         self.reader.allow_rsv(Rsv::RSV1);
     }
 
-    /// The message that was announced; `None` if none was.
+    /// The message that is ready; `None`, and nothing is lost, if what is ready is not a whole message, or is
+    /// [out of date](Ready).
     ///
     /// # Errors
     ///
     /// [`ProtocolError`] if its text is not UTF-8: the connection has failed, which the sending direction is told
     /// by [`Outbound::fail`](super::Outbound::fail), or by [`Directions`](super::Directions) in its turn, which reports it then.
     #[inline]
-    pub fn message(&mut self) -> Result<Option<Message<'_>>, ProtocolError> {
-        if let Ready::Short(short) = self.ready {
-            return self.short(short).map(Some);
+    pub fn message(&mut self, ready: Ready) -> Result<Option<Message<'_>>, ProtocolError> {
+        if !self.may_take(&ready) {
+            return Ok(None);
         }
-        self.long_message()
+        let Place::Short { kind, header_len, len } = ready.place else { return self.long_message() };
+        let payload = unmask(self.read_buffer.take_front(header_len.wrapping_add(len)), header_len);
+        match kind {
+            MessageKind::Binary => Ok(Some(Message::Binary(payload))),
+            MessageKind::Text => {
+                whole_text(payload).map(|text| Some(Message::Text(text))).map_err(|InvalidUtf8| {
+                    self.reader.fail(ProtocolError::InvalidUtf8, &mut self.mailbox);
+                    ProtocolError::InvalidUtf8
+                })
+            }
+        }
     }
 
-    /// The message that was announced, if it is not a short one.
+    /// As [`message`](Self::message), where it is not a short one.
     #[inline(never)]
     fn long_message(&mut self) -> Result<Option<Message<'_>>, ProtocolError> {
-        let Self { reader, read_buffer, inflation, ready, unit, text_came, mailbox, .. } = self;
-        match core::mem::replace(ready, Ready::Nothing) {
-            Ready::Joined(kind) => {
-                *ready = Ready::Taken;
-                *text_came = kind == MessageKind::Text;
-                message(kind, read_buffer.message()).map(Some)
+        let held = self.held;
+        match held {
+            Held::Whole(kind) => {
+                self.held = Held::Lent;
+                self.text_came = kind == MessageKind::Text;
+                message(kind, self.read_buffer.message()).map(Some)
             }
-            Ready::Whole => {
-                let data = read_buffer.take(|input| reader.take_data(input, mailbox))?;
-                *text_came = data.kind() == MessageKind::Text;
-                whole(data).map(Some)
-            }
-            Ready::Inflated => {
-                let Some(inflation) = inflation.as_deref_mut().filter(|inflation| inflation.is_done()) else {
-                    *ready = Ready::Inflated;
+            Held::Compressed if !self.in_pieces => {
+                let Some(inflation) = self.inflation.as_deref_mut().filter(|inflation| inflation.is_done())
+                else {
                     return Ok(None);
                 };
-                *ready = Ready::InflatedTaken;
-                *unit = Unit::Message;
+                self.held = Held::Lent;
+                let (reader, mailbox) = (&mut self.reader, &mut self.mailbox);
                 inflation.message().map(Some).inspect_err(|error| reader.fail(*error, mailbox))
             }
-            other @ (Ready::Nothing
-            | Ready::Await(_)
-            | Ready::Short(_)
-            | Ready::Piece
-            | Ready::JoinedPart(_)
-            | Ready::Taken
-            | Ready::InflatedTaken) => {
-                *ready = other;
-                Ok(None)
+            Held::Nothing if self.data_stands_next() == Some(true) => {
+                let Self { reader, read_buffer, mailbox, .. } = self;
+                let data = read_buffer.take(|input| reader.take_data(input, mailbox))?;
+                self.text_came = data.kind() == MessageKind::Text;
+                whole(data).map(Some)
             }
+            _ => Ok(None),
         }
     }
 
-    /// The piece that was announced; `None` if none was.
+    /// The piece that is ready: all of a message where that is ready. `None`, and nothing is lost, if it is
+    /// [out of date](Ready).
     ///
     /// # Errors
     ///
-    /// As [`message`](Self::message).
+    /// [`ProtocolError`] if its text is not UTF-8. See [`message`](Self::message).
     #[inline]
-    pub fn piece(&mut self) -> Result<Option<Data<'_>>, ProtocolError> {
-        if let Ready::Short(short) = self.ready {
-            return self.short(short).map(|message| Some(whole_piece(message)));
+    pub fn piece(&mut self, ready: Ready) -> Result<Option<Data<'_>>, ProtocolError> {
+        match ready.place {
+            Place::Short { .. } => Ok(self.message(ready)?.map(whole_piece)),
+            Place::Long if self.may_take(&ready) => self.long_piece(),
+            Place::Long => Ok(None),
         }
-        self.long_piece()
     }
 
-    /// The piece that was announced, if it is not a short message.
+    /// As [`piece`](Self::piece), where it is not a short message.
     #[inline(never)]
     fn long_piece(&mut self) -> Result<Option<Data<'_>>, ProtocolError> {
-        let Self { reader, read_buffer, inflation, ready, unit, mailbox, .. } = self;
-        match *ready {
-            Ready::Nothing | Ready::Await(_) | Ready::Short(_) | Ready::Taken | Ready::InflatedTaken => {
-                Ok(None)
-            }
-            Ready::Inflated => {
-                *ready = Ready::InflatedTaken;
-                let Some(inflation) = inflation else { return Ok(None) };
-                *unit = if inflation.is_done() { Unit::Message } else { Unit::Piece };
+        let held = self.held;
+        let last = match held {
+            Held::Compressed => self.inflation.as_ref().is_some_and(|inflation| inflation.is_done()),
+            Held::Whole(_) => true,
+            _ => false,
+        };
+        match held {
+            Held::Compressed => {
+                let Some(inflation) = self.inflation.as_deref_mut() else { return Ok(None) };
+                if !last && inflation.inflated() == 0 {
+                    return Ok(None);
+                }
+                self.held = Held::Lent;
+                self.in_pieces = !last;
+                let (reader, read_buffer, mailbox) =
+                    (&mut self.reader, &mut self.read_buffer, &mut self.mailbox);
                 inflation.piece().map(Some).inspect_err(|error| {
                     read_buffer.clear_message();
                     reader.fail(*error, mailbox);
                 })
             }
-            Ready::Joined(kind) | Ready::JoinedPart(kind) => {
-                let last = matches!(*ready, Ready::Joined(_));
-                *ready = Ready::Taken;
-                *unit = if last { Unit::Message } else { Unit::Piece };
+            Held::Part(kind) | Held::Whole(kind) => {
+                self.held = Held::Lent;
+                self.in_pieces = !last;
                 Ok(Some(Data {
-                    piece: Piece::Bytes(read_buffer.message()),
+                    piece: Piece::Bytes(self.read_buffer.message()),
                     kind,
                     rsv: Rsv::NONE,
                     first: true,
                     last,
-                    frame_remaining: reader.frame_remaining(),
+                    frame_remaining: self.reader.frame_remaining(),
                 }))
             }
-            Ready::Whole | Ready::Piece => {
-                *ready = Ready::Nothing;
+            Held::Nothing if self.data_stands_next().is_some() => {
+                let Self { reader, read_buffer, mailbox, .. } = self;
                 let data = read_buffer.take(|input| reader.take_data(input, mailbox))?;
-                *unit = if data.is_last() { Unit::Message } else { Unit::Piece };
+                self.in_pieces = !data.is_last();
                 Ok(Some(data))
             }
+            Held::Nothing | Held::Begun(_) | Held::Lent => Ok(None),
+        }
+    }
+
+    /// Whether nothing was taken since this was ready. From now on it is not ready any more.
+    #[inline]
+    fn may_take(&mut self, ready: &Ready) -> bool {
+        if ready.number != self.taken {
+            return false;
+        }
+        self.taken = self.taken.wrapping_add(1);
+        self.turn.delivered();
+        true
+    }
+
+    /// Whether data that is not compressed stands next in the read buffer, and if so, whether it is a whole message.
+    fn data_stands_next(&mut self) -> Option<bool> {
+        if self.reader.needs_input() && self.reader.frame_remaining() == 0 {
+            return None;
+        }
+        let Self { reader, read_buffer, mailbox, .. } = self;
+        match read_buffer.take(|input| reader.advance(input, mailbox)) {
+            Ok(Some(Next::Data { whole, compressed: false })) => Some(whole),
+            _ => None,
         }
     }
 
@@ -270,15 +283,10 @@ impl Inbound {
         self.read_buffer.space(self.announced(), self.text_came)
     }
 
-    /// Space to read into, if there is some without a buffer from the pool.
-    #[cfg(any(feature = "futures-io", feature = "tokio"))]
+    /// Whether [`acquire`](Self::acquire) may take something of the pool. If not, it need not be called before a read.
     #[inline]
-    pub(crate) fn plain_space(&mut self) -> Option<&mut [u8]> {
-        if self.inflation.is_none() && self.read_buffer.has_space() {
-            Some(self.read_buffer.plain_space())
-        } else {
-            None
-        }
+    pub fn wants_buffer(&mut self) -> bool {
+        self.inflation.is_some() || !self.read_buffer.has_space()
     }
 
     /// `count` bytes were read into [`space`](Self::space).
@@ -320,94 +328,16 @@ impl Inbound {
         &mut self.turn
     }
 
-    /// Whether a short message is next among what was read, which can be taken: what [`poll`](Self::poll) and
-    /// [`poll_piece`](Self::poll_piece) would find, for most messages.
+    /// A short message that stands next in the read buffer, if one does. `side` is this end's, where that may be known
+    /// to the compiler.
     #[inline(always)]
-    pub(crate) fn has_short(&mut self, side: Side) -> bool {
-        let Some(short) = self.find_short(side) else { return false };
-        self.ready = Ready::Short(Short {
-            kind: short.kind,
-            header_len: short.header_len as u8,
-            len: short.len as u16,
-        });
-        true
-    }
-
-    /// As [`has_short`](Self::has_short), but what is found is not ready: it must be
-    /// [taken](Self::take_short) at once.
-    #[inline(always)]
-    pub(crate) fn find_short(&mut self, side: Side) -> Option<ShortMessage> {
-        if self.ready != Ready::Nothing || self.inflates() || self.turn.is_over() {
+    pub(super) fn ready(&mut self, side: Side) -> Option<Ready> {
+        if self.held != Held::Nothing || self.turn.is_over() {
             return None;
         }
-        let short = self.reader.unmask_short(side, self.read_buffer.some_unread()?)?;
-        self.turn.delivered();
-        Some(short)
-    }
-
-    /// As [`has_short`](Self::has_short), where that is not all there is to do.
-    #[inline(never)]
-    fn finds_short(&mut self) -> bool {
-        self.has_short(self.reader.side())
-    }
-
-    /// The short message that was found.
-    #[cfg(any(feature = "futures-io", feature = "tokio"))]
-    #[inline]
-    pub(crate) fn take_short(&mut self, short: ShortMessage) -> Result<Message<'_>, ProtocolError> {
-        self.take_whole(short.kind, short.header_len, short.len)
-    }
-
-    /// The short message that is ready.
-    #[inline]
-    fn short(&mut self, short: Short) -> Result<Message<'_>, ProtocolError> {
-        self.ready = Ready::Nothing;
-        self.take_whole(short.kind, usize::from(short.header_len), usize::from(short.len))
-    }
-
-    /// The message that stands unmasked in the read buffer, behind a header.
-    #[inline(always)]
-    fn take_whole(
-        &mut self,
-        kind: MessageKind,
-        header_len: usize,
-        len: usize,
-    ) -> Result<Message<'_>, ProtocolError> {
-        let octets = self.read_buffer.take_after(header_len, len);
-        match kind {
-            MessageKind::Binary => Ok(Message::Binary(octets)),
-            MessageKind::Text => whole_text(octets).map(Message::Text).map_err(|InvalidUtf8| {
-                self.reader.fail(ProtocolError::InvalidUtf8, &mut self.mailbox);
-                ProtocolError::InvalidUtf8
-            }),
-        }
-    }
-
-    /// Works towards a whole message or a piece, through what was read.
-    fn advance(&mut self, unit: Unit) -> Step {
-        self.settle();
-        if unit == Unit::Message {
-            // Announced as a piece and not taken: it may be more by now.
-            match self.ready {
-                Ready::Piece => self.ready = Ready::Nothing,
-                Ready::Inflated if !self.inflation.as_ref().is_some_and(|inflation| inflation.is_done()) => {
-                    self.ready = Ready::Nothing;
-                }
-                Ready::JoinedPart(kind) => {
-                    self.joining = Some(kind);
-                    self.ready = Ready::Nothing;
-                }
-                _ => {}
-            }
-        } else if self.ready == Ready::Nothing {
-            if let Some(kind) = self.joining.take() {
-                self.ready = Ready::JoinedPart(kind);
-            }
-        }
-        match self.ready {
-            Ready::Nothing => self.receive(unit),
-            _ => Step::Ready,
-        }
+        let short = self.reader.find_short(side, self.read_buffer.some_unread()?)?;
+        let ShortMessage { kind, header_len, len, .. } = short;
+        Some(Ready { number: self.taken, place: Place::Short { kind, header_len, len } })
     }
 
     #[cfg(feature = "deflate")]
@@ -448,14 +378,15 @@ impl Inbound {
         self.settle();
         self.reader.is_idle()
             && self.read_buffer.is_empty()
-            && (self.unit, self.joining, self.ready) == (Unit::Message, None, Ready::Nothing)
+            && (self.held, self.in_pieces) == (Held::Nothing, false)
             && self.inflation.as_ref().map_or(true, |inflation| inflation.is_idle())
     }
 
     /// Goes on before a message of another connection.
     pub(super) fn unpark(&mut self, allowed_rsv: Rsv) {
         self.read_buffer.restart();
-        (self.unit, self.joining, self.ready) = (Unit::Message, None, Ready::Nothing);
+        (self.held, self.in_pieces) = (Held::Nothing, false);
+        self.taken = self.taken.wrapping_add(1);
         // What nobody inflates is not allowed.
         let allowed_rsv = if self.inflation.is_some() { allowed_rsv } else { Rsv::NONE };
         self.reader.unpark(allowed_rsv);
@@ -464,34 +395,40 @@ impl Inbound {
         }
     }
 
-    /// Whether nothing follows from what was read, as far as that can be told at once.
+    /// Whether nothing follows from what was read, as far as that can be told at once. `whole` if messages are wanted,
+    /// not pieces.
     #[inline]
-    pub(super) fn waits(&mut self, unit: Unit) -> bool {
-        match self.ready {
-            Ready::Await(least) => self.still_awaits(least, unit),
-            Ready::Nothing => self.joining.is_none() && !self.inflates() && self.has_read_all(),
+    pub(super) fn waits(&mut self, whole: bool) -> bool {
+        match self.held {
+            Held::Begun(least) if whole && self.read_buffer.unread_len() < usize::from(least) => true,
+            Held::Begun(_) => {
+                self.held = Held::Nothing;
+                false
+            }
+            Held::Nothing => self.has_read_all(),
             _ => false,
         }
     }
 
     /// Works towards a whole message or a piece, where no short message was found.
     #[inline]
-    pub(super) fn work(&mut self, unit: Unit) -> Step {
+    pub(super) fn work(&mut self, whole: bool) -> Step {
         if self.turn.is_over() {
             return Step::Yield;
         }
-        self.advance(unit)
+        self.settle();
+        self.receive(whole)
     }
 
     /// Whether the message that stands next is one of which more must have come, which is all that every read
     /// of one that comes in many costs.
     #[inline(never)]
-    fn awaits(&mut self, unit: Unit) -> bool {
+    fn awaits(&mut self) -> bool {
         let capacity = self.read_buffer.capacity();
         let unread = self.read_buffer.unread();
-        let least = self.reader.awaits(unread).filter(|least| unit == Unit::Message && *least <= capacity);
+        let least = self.reader.awaits(unread).filter(|least| *least <= capacity);
         let Some(Ok(least)) = least.map(u16::try_from) else { return false };
-        self.ready = Ready::Await(least);
+        self.held = Held::Begun(least);
         self.awaited = self.awaited.wrapping_add(1);
         if usize::from(least) > FrameHeader::MAX_LEN {
             self.read_buffer.expect_frames(least.into());
@@ -509,35 +446,25 @@ impl Inbound {
         }
     }
 
-    /// Whether more still must have come.
-    #[inline]
-    fn still_awaits(&mut self, least: u16, unit: Unit) -> bool {
-        if self.read_buffer.unread_len() >= usize::from(least) || unit == Unit::Piece {
-            self.ready = Ready::Nothing;
-            return false;
-        }
-        true
-    }
-
     /// Nothing that stands unread is a message to be awaited any more.
     fn await_nothing(&mut self) {
-        if let Ready::Await(_) = self.ready {
-            self.ready = Ready::Nothing;
+        if let Held::Begun(_) = self.held {
+            self.held = Held::Nothing;
         }
     }
 
     /// Octets of a frame that have still to come, as far as its header tells.
     fn announced(&self) -> u64 {
-        match self.ready {
-            Ready::Await(least) => usize::from(least).saturating_sub(self.read_buffer.unread_len()) as u64,
+        match self.held {
+            Held::Begun(least) => usize::from(least).saturating_sub(self.read_buffer.unread_len()) as u64,
             _ => self.reader.frame_remaining(),
         }
     }
 
     /// How much came of the frame or the message that was begun and has not ended.
     pub(super) fn message_progress(&self) -> Option<MessageProgress> {
-        let mut progress = match self.ready {
-            Ready::Await(_) => {
+        let mut progress = match self.held {
+            Held::Begun(_) => {
                 let octets = self.read_buffer.unread_len() as u64;
                 MessageProgress { number: self.reader.message_number(), octets }
             }
@@ -545,12 +472,6 @@ impl Inbound {
         };
         progress.number = progress.number.wrapping_add(self.awaited);
         Some(progress)
-    }
-
-    /// Whether there is something to inflate.
-    #[inline]
-    fn inflates(&self) -> bool {
-        self.inflation.as_ref().is_some_and(|inflation| inflation.is_active())
     }
 
     /// Whether nothing follows from what was read.
@@ -561,32 +482,47 @@ impl Inbound {
 
     /// What was joined or inflated, and taken, is done with.
     fn settle(&mut self) {
-        match (self.ready, &mut self.inflation) {
-            (Ready::Taken, _) => self.read_buffer.clear_message(),
-            (Ready::InflatedTaken, Some(inflation)) => inflation.settle(),
-            _ => return,
+        if self.held != Held::Lent {
+            return;
         }
-        self.ready = Ready::Nothing;
+        self.held = Held::Nothing;
+        match self.inflation.as_deref_mut().filter(|inflation| inflation.is_active()) {
+            Some(inflation) => {
+                inflation.settle();
+                if inflation.is_active() {
+                    self.held = Held::Compressed;
+                }
+            }
+            None => self.read_buffer.clear_message(),
+        }
+    }
+
+    /// What is ready, if it is not a short message.
+    fn long(&self) -> Step {
+        Step::Ready(Ready { number: self.taken, place: Place::Long })
     }
 
     /// Works through what was read until something is ready, or nothing is left.
-    fn receive(&mut self, unit: Unit) -> Step {
+    fn receive(&mut self, whole: bool) -> Step {
         loop {
-            if self.inflates() {
-                match self.inflate(unit) {
-                    Inflated::Ready => return Step::Ready,
+            match self.held {
+                Held::Whole(_) => return self.long(),
+                Held::Part(_) if !whole => return self.long(),
+                Held::Compressed => match self.inflate(whole) {
+                    Inflated::Ready => return self.long(),
                     Inflated::NeedsMore => {}
                     Inflated::Paused => return Step::Yield,
-                }
+                },
+                _ => {}
             }
             if self.has_read_all() {
                 return Step::Read;
             }
             if self.reader.is_idle() {
-                if self.finds_short() {
-                    return Step::Ready;
+                if let Some(ready) = self.ready(self.reader.side()) {
+                    return Step::Ready(ready);
                 }
-                if self.awaits(unit) {
+                if whole && self.awaits() {
                     return Step::Read;
                 }
             }
@@ -594,15 +530,8 @@ impl Inbound {
                 return Step::Yield;
             }
             self.turn.spend(turn::FRAME);
-            if unit == Unit::Message {
-                match self.join_fragment() {
-                    None => {}
-                    Some(false) => continue,
-                    Some(true) => {
-                        self.turn.delivered();
-                        return Step::Ready;
-                    }
-                }
+            if whole && self.join_fragment() {
+                continue;
             }
             let mut input = Input::new(self.read_buffer.unread());
             let next = self.reader.advance(&mut input, &mut self.mailbox);
@@ -611,10 +540,8 @@ impl Inbound {
             match next {
                 Err(_) => {} // the mailbox has it
                 Ok(None) => return Step::Read,
-                Ok(Some(Next::Data { whole, compressed: false })) if whole || unit == Unit::Piece => {
-                    self.turn.delivered();
-                    self.ready = if unit == Unit::Piece { Ready::Piece } else { Ready::Whole };
-                    return Step::Ready;
+                Ok(Some(Next::Data { whole: all, compressed: false })) if all || !whole => {
+                    return self.long()
                 }
                 Ok(Some(Next::Data { compressed, .. })) => {
                     self.expect_frames(consumed);
@@ -625,12 +552,7 @@ impl Inbound {
                     match taken {
                         Err(_) => {} // the mailbox has it
                         Ok((kind, last)) if compressed => self.keep_compressed(consumed, kind, last),
-                        Ok((kind, last)) => {
-                            if self.keep(consumed, kind, last) {
-                                self.turn.delivered();
-                                return Step::Ready;
-                            }
-                        }
+                        Ok((kind, last)) => self.keep(consumed, kind, last),
                     }
                 }
                 // Each Ping of one read gets its Pong, while there is room (section 5.5.2).
@@ -642,41 +564,33 @@ impl Inbound {
         }
     }
 
-    /// Takes a whole short fragment at a glance, if one stands next. Whether the message is whole with it.
+    /// Takes a whole short fragment at a glance, if one stands next. Whether it did, or found what is wrong.
     #[inline(always)]
-    fn join_fragment(&mut self) -> Option<bool> {
+    fn join_fragment(&mut self) -> bool {
         let mut input = Input::new(self.read_buffer.unread());
-        let taken = self.reader.take_fragment(&mut input, &mut self.mailbox)?;
+        let Some(taken) = self.reader.take_fragment(&mut input, &mut self.mailbox) else { return false };
         let taken = taken.map(|data| (data.as_bytes().len(), data.kind(), data.is_last()));
         let consumed = input.consumed();
-        Some(match taken {
+        match taken {
             Ok((len, kind, last)) => {
                 self.read_buffer.consume(consumed.saturating_sub(len));
-                self.keep(len, kind, last)
+                self.keep(len, kind, last);
             }
-            Err(_) => {
-                self.read_buffer.consume(consumed);
-                false
-            }
-        })
+            Err(_) => self.read_buffer.consume(consumed),
+        }
+        true
     }
 
-    /// Keeps a piece of a message that is to be whole. Whether it is.
-    fn keep(&mut self, len: usize, kind: MessageKind, last: bool) -> bool {
-        if self.unit == Unit::Piece {
+    /// Keeps a piece of a message that is to be whole.
+    fn keep(&mut self, len: usize, kind: MessageKind, last: bool) {
+        if self.in_pieces {
             // The rest of a message whose beginning was taken in pieces.
             self.read_buffer.consume(len);
-            if last {
-                self.unit = Unit::Message;
-            }
-            return false;
+            self.in_pieces = !last;
+            return;
         }
         self.read_buffer.join(len);
-        self.joining = if last { None } else { Some(kind) };
-        if last {
-            self.ready = Ready::Joined(kind);
-        }
-        last
+        self.held = if last { Held::Whole(kind) } else { Held::Part(kind) };
     }
 
     /// Keeps compressed octets until they are inflated.
@@ -685,6 +599,7 @@ impl Inbound {
             Some(inflation) => {
                 self.read_buffer.join(len);
                 inflation.push(kind, last);
+                self.held = Held::Compressed;
             }
             // The reader allows RSV1 only where there is somebody to inflate.
             None => self.read_buffer.consume(len),
@@ -692,16 +607,16 @@ impl Inbound {
     }
 
     /// Inflates what came of a compressed message, as far as this turn goes.
-    fn inflate(&mut self, unit: Unit) -> Inflated {
+    fn inflate(&mut self, whole: bool) -> Inflated {
         let Some(inflation) = self.inflation.as_deref_mut() else { return Inflated::NeedsMore };
         // The rest of a message whose beginning was taken in pieces.
-        let skip = unit == Unit::Message && self.unit == Unit::Piece;
+        let skip = whole && self.in_pieces;
         loop {
             if self.turn.is_over() {
                 return Inflated::Paused;
             }
             let (most, before) = (self.turn.inflates(), inflation.inflated());
-            let mut result = inflation.run(&mut self.read_buffer, unit == Unit::Message && !skip, most);
+            let mut result = inflation.run(&mut self.read_buffer, whole && !skip, most);
             self.turn.inflated(inflation.inflated().saturating_sub(before));
             let done = inflation.is_done();
             if skip && result == Ok(Inflated::Ready) {
@@ -710,14 +625,13 @@ impl Inbound {
             match result {
                 Ok(Inflated::Ready) if skip => {
                     if done {
-                        self.unit = Unit::Message;
+                        (self.held, self.in_pieces) = (Held::Nothing, false);
                         return Inflated::NeedsMore;
                     }
                 }
                 Ok(inflated) => {
                     if inflated == Inflated::Ready {
                         self.turn.spend(turn::CODEC);
-                        self.ready = Ready::Inflated;
                     }
                     return inflated;
                 }
@@ -725,6 +639,7 @@ impl Inbound {
                     inflation.abandon();
                     self.read_buffer.clear_message();
                     self.reader.fail(error, &mut self.mailbox);
+                    self.held = Held::Nothing;
                     return Inflated::NeedsMore;
                 }
             }
@@ -742,4 +657,4 @@ fn whole_piece(message: Message<'_>) -> Data<'_> {
     Data { piece, kind: message.kind(), rsv: Rsv::NONE, first: true, last: true, frame_remaining: 0 }
 }
 
-debug_states!([] Inbound, |this| { reader: this.reader, read_buffer: this.read_buffer, inflates: this.inflation.is_some(), joining: this.joining, ready: this.ready });
+debug_states!([] Inbound, |this| { reader: this.reader, read_buffer: this.read_buffer, inflates: this.inflation.is_some(), held: this.held });

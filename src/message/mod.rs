@@ -41,7 +41,7 @@ mod turn;
 mod write_queue;
 
 #[cfg(feature = "alloc")]
-pub use action::{Action, WriteSide};
+pub use action::{Action, Ready, WriteSide};
 #[cfg(any(feature = "embedded-io", feature = "embedded-io-async"))]
 pub(crate) use assembler::whole;
 pub use assembler::SliceAssembler;

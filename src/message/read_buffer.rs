@@ -250,13 +250,13 @@ impl ReadBuffer {
         self.buf.get_mut(self.unread.start..self.unread.end)
     }
 
-    /// Consumes the next `skip` unread bytes and the `count` after them, and lends those.
+    /// Consumes the next `count` unread bytes and lends them.
     #[inline]
-    pub(crate) fn take_after(&mut self, skip: usize, count: usize) -> &[u8] {
-        let from = self.unread.start.wrapping_add(skip);
+    pub(crate) fn take_front(&mut self, count: usize) -> &mut [u8] {
+        let from = self.unread.start;
         let to = from.wrapping_add(count);
         self.unread.start = to.min(self.unread.end);
-        self.buf.get(from..to).unwrap_or_else(|| empty_mut())
+        self.buf.get_mut(from..to).unwrap_or_else(|| empty_mut())
     }
 
     /// The next `count` unread bytes are done with.

@@ -67,17 +67,13 @@ impl ShortFrame {
 }
 
 impl Reader {
-    /// Unmasks a whole short message at the front of `bytes` where it stands, of which nothing needs to be
-    /// remembered; `None`, and nothing is changed, if there is none. Its text is still to be checked.
+    /// A whole short message at the front of `bytes`, still masked, of which nothing needs to be remembered. Its text is
+    /// still to be checked.
     #[cfg(feature = "alloc")]
     #[inline(always)]
-    pub(crate) fn unmask_short(&self, side: Side, bytes: &mut [u8]) -> Option<ShortMessage> {
+    pub(crate) fn find_short(&self, side: Side, bytes: &[u8]) -> Option<ShortMessage> {
         let short = self.short_message_to(side, bytes)?;
-        let payload = bytes.get_mut(short.header_len..)?.get_mut(..short.len)?;
-        if side == Side::Server {
-            unmask(payload, short.key);
-        }
-        Some(short)
+        (bytes.len() >= short.header_len.wrapping_add(short.len)).then_some(short)
     }
 
     /// How many bytes there must be until something can be told of the frame that `bytes` begin, between
@@ -312,10 +308,24 @@ fn other_text(octets: &[u8]) -> Result<Piece<'_>, InvalidUtf8> {
     Ok(check_whole(octets)?.map_or(Piece::Short(octets), Piece::Str))
 }
 
-/// Unmasks a whole payload.
+/// The payload of a short frame, unmasked where it stands if its header, of so many bytes, has a masking key.
+#[cfg(feature = "alloc")]
+#[inline]
+pub(crate) fn unmask(frame: &mut [u8], header_len: usize) -> &mut [u8] {
+    let Some((header, payload)) = frame.split_at_mut_checked(header_len) else { return &mut [] };
+    // Without a key it ends where the length does.
+    if header_len > LEN_16_END {
+        if let Some(key) = header.last_chunk() {
+            apply(payload, MaskingKey(*key));
+        }
+    }
+    payload
+}
+
+/// By itself, so that not every caller has all lengths.
 #[cfg(feature = "alloc")]
 #[inline(never)]
-fn unmask(payload: &mut [u8], key: MaskingKey) {
+fn apply(payload: &mut [u8], key: MaskingKey) {
     Masker::new(key).apply(payload);
 }
 

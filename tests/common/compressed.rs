@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "each test crate uses its own part of this module")]
 
 use sockless::deflate::{Params, Pool, Tuning, WindowBits};
-use sockless::message::{Action, Buffers, Endpoint, OwnedMessage, WriteSide};
+use sockless::message::{Action, Buffers, Endpoint, OwnedMessage, Ready, WriteSide};
 use sockless::{
     AnyRole, Client, Config, EntropyError, MessageKind, Payload, ProtocolError, ReadyState, Role, Server,
     Side,
@@ -55,6 +55,29 @@ pub fn drain<R: Role>(endpoint: &mut Endpoint<R>) -> Vec<u8> {
     bytes
 }
 
+/// What `poll` or `poll_piece` says is ready.
+pub fn expect_ready(polled: Result<Action, ProtocolError>) -> Ready {
+    match polled {
+        Ok(Action::Take(ready)) => ready,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Gives `rest`, in chunks, until something is ready.
+pub fn next<R: Role>(
+    endpoint: &mut Endpoint<R>,
+    poll: fn(&mut Endpoint<R>, WriteSide) -> Result<Action, ProtocolError>,
+    rest: &mut &[u8],
+    chunk: usize,
+) -> Ready {
+    loop {
+        match poll(endpoint, WriteSide::Blocked) {
+            Ok(Action::Read) => give(endpoint, rest, chunk),
+            other => return expect_ready(other),
+        }
+    }
+}
+
 pub fn give<R: Role>(endpoint: &mut Endpoint<R>, rest: &mut &[u8], chunk: usize) {
     let space = endpoint.space();
     let count = rest.len().min(chunk).min(space.len());
@@ -72,7 +95,7 @@ pub fn receive<R: Role>(
     let mut failed = None;
     loop {
         match endpoint.poll(WriteSide::Blocked) {
-            Ok(Action::Take) => match endpoint.message() {
+            Ok(Action::Take(ready)) => match endpoint.message(ready) {
                 Ok(message) => messages.push(message.unwrap().into()),
                 Err(error) => failed = Some(error),
             },
@@ -109,7 +132,7 @@ pub fn receive_pieces<R: Role>(
     let (mut messages, mut message, mut largest, mut failed) = (Vec::new(), Vec::new(), 0, None);
     loop {
         match endpoint.poll_piece(WriteSide::Blocked) {
-            Ok(Action::Take) => match endpoint.piece() {
+            Ok(Action::Take(ready)) => match endpoint.piece(ready) {
                 Ok(piece) => {
                     let piece = piece.unwrap();
                     assert_eq!(piece.is_first(), message.is_empty() && piece.is_first());

@@ -152,10 +152,8 @@ fn a_text_of_which_a_piece_was_taken_is_passed_over_between_any_octets() {
             for chunk in [100, 5000, usize::MAX] {
                 let mut client = Pair::new(Params::DEFAULT).client;
                 let mut rest = &wire[..];
-                while client.poll_piece(WriteSide::Blocked) == Ok(Action::Read) {
-                    give(&mut client, &mut rest, chunk);
-                }
-                assert!(client.piece().unwrap().unwrap().is_first());
+                let ready = next(&mut client, Endpoint::poll_piece, &mut rest, chunk);
+                assert!(client.piece(ready).unwrap().unwrap().is_first());
                 let (messages, failed) = receive(&mut client, rest, chunk);
                 assert_eq!((messages, failed), (vec![text("next")], None), "level {level}, by {chunk}");
             }
@@ -258,7 +256,7 @@ fn req_t_pmd_3_a_bomb_is_stopped_at_the_limit() {
         let mut rest = &wire[..];
         let failed = loop {
             match client.poll_piece(WriteSide::Blocked) {
-                Ok(Action::Take) => taken += client.piece().unwrap().unwrap().as_bytes().len(),
+                Ok(Action::Take(ready)) => taken += client.piece(ready).unwrap().unwrap().as_bytes().len(),
                 Ok(Action::Read) if rest.is_empty() => break client.poll_piece(WriteSide::Ready),
                 Ok(_) => give(&mut client, &mut rest, chunk),
                 Err(error) => break Err(error),
@@ -390,20 +388,14 @@ fn pieces_and_whole_messages_can_be_taken_in_turn() {
     let wire = drain(&mut pair.server);
     let mut rest = &wire[..];
     // One piece of the first message is taken. The remainder is skipped, but its context is kept.
-    while pair.client.poll_piece(WriteSide::Blocked).unwrap() != Action::Take {
-        give(&mut pair.client, &mut rest, 50);
-    }
-    let piece = pair.client.piece().unwrap().unwrap();
+    let ready = next(&mut pair.client, Endpoint::poll_piece, &mut rest, 50);
+    let piece = pair.client.piece(ready).unwrap().unwrap();
     assert!(piece.is_first() && !piece.is_last() && long.as_bytes().starts_with(piece.as_bytes()));
-    while pair.client.poll(WriteSide::Blocked).unwrap() != Action::Take {
-        give(&mut pair.client, &mut rest, 50);
-    }
-    assert_eq!(pair.client.message().unwrap().map(OwnedMessage::from), Some(text("next")));
+    let ready = next(&mut pair.client, Endpoint::poll, &mut rest, 50);
+    assert_eq!(pair.client.message(ready).unwrap().map(OwnedMessage::from), Some(text("next")));
     // Announced as a piece, taken as a message.
-    while pair.client.poll_piece(WriteSide::Blocked).unwrap() != Action::Take {
-        give(&mut pair.client, &mut rest, 50);
-    }
-    assert_eq!(pair.client.message().unwrap(), None);
+    let ready = next(&mut pair.client, Endpoint::poll_piece, &mut rest, 50);
+    assert_eq!(pair.client.message(ready).unwrap(), None);
     assert_eq!(receive(&mut pair.client, rest, 50), (vec![text(&long), text("last")], None));
 }
 
@@ -430,10 +422,8 @@ fn req_7692_7_2_2_3_the_window_outlives_bfinal_in_whole_messages_and_in_pieces()
                 assert!(largest <= Buffers::DEFAULT.read);
                 // A piece is taken, and the rest passed over.
                 let (mut passing, mut rest) = (fresh(), &wire[..]);
-                while passing.poll_piece(WriteSide::Blocked).unwrap() != Action::Take {
-                    give(&mut passing, &mut rest, chunk);
-                }
-                assert!(said.starts_with(passing.piece().unwrap().unwrap().as_bytes()));
+                let ready = next(&mut passing, Endpoint::poll_piece, &mut rest, chunk);
+                assert!(said.starts_with(passing.piece(ready).unwrap().unwrap().as_bytes()));
                 let got = receive(&mut passing, rest, chunk);
                 assert!(got == (expected[1..].to_vec(), None), "{len}, {chunk}");
             }
@@ -573,7 +563,7 @@ fn bad_text_in_pieces_fails_once() {
     let (mut rest, mut failures) = (&wire[..], Vec::new());
     for _ in 0..50 {
         match client.poll_piece(WriteSide::Ready) {
-            Ok(Action::Take) => failures.extend(client.piece().err()),
+            Ok(Action::Take(ready)) => failures.extend(client.piece(ready).err()),
             Ok(Action::Read) if rest.is_empty() => break,
             Ok(Action::Read) => give(&mut client, &mut rest, 100),
             Ok(Action::Write) => {

@@ -35,7 +35,7 @@ fn carry<A: Role, B: Role>(from: &mut Endpoint<A>, to: &mut Endpoint<B>) -> u64 
     let mut octets = 0;
     loop {
         match to.poll_piece(WriteSide::Blocked).unwrap() {
-            Action::Take => octets += to.piece().unwrap().unwrap().as_bytes().len() as u64,
+            Action::Take(ready) => octets += to.piece(ready).unwrap().unwrap().as_bytes().len() as u64,
             Action::Read => {
                 let space = to.space();
                 let count = from.output().len().min(space.len());
@@ -178,7 +178,7 @@ fn carry_whole<A: Role, B: Role>(from: &mut Endpoint<A>, to: &mut Endpoint<B>) -
     let mut octets = 0;
     loop {
         match to.poll(WriteSide::Blocked).unwrap() {
-            Action::Take => octets += to.message().unwrap().unwrap().as_bytes().len(),
+            Action::Take(ready) => octets += to.message(ready).unwrap().unwrap().as_bytes().len(),
             Action::Read => {
                 let space = to.space();
                 let count = from.output().len().min(space.len());

@@ -247,7 +247,7 @@ fn fails(side: Side, limits: Limits, wire: &[u8], error: ProtocolError, code: u1
         let (mut rest, mut messages) = (wire, Vec::new());
         loop {
             match peer.poll(WriteSide::Blocked).unwrap() {
-                Action::Take => messages.extend(peer.message().unwrap().map(OwnedMessage::from)),
+                Action::Take(ready) => messages.extend(peer.message(ready).unwrap().map(OwnedMessage::from)),
                 Action::Read if rest.is_empty() => break,
                 Action::Read => give(&mut peer, &mut rest, chunk),
                 Action::Yield => {}
@@ -739,7 +739,7 @@ fn soketto_ratchet_wtx_the_defaults_are_a_bound() {
         let mut rest = &wire[..];
         loop {
             match peer.poll_piece(WriteSide::Blocked).unwrap() {
-                Action::Take => taken += peer.piece().unwrap().unwrap().as_bytes().len(),
+                Action::Take(ready) => taken += peer.piece(ready).unwrap().unwrap().as_bytes().len(),
                 Action::Read if rest.is_empty() => break,
                 Action::Read => give(&mut peer, &mut rest, usize::MAX),
                 Action::Yield => {}

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
+use super::compressed::expect_ready;
 use sockless::frame::MessageKind;
 use sockless::message::{
     Action, BufferPool, Buffers, Endpoint, FeedError, Message, OwnedMessage, Prepared, WriteSide,
@@ -52,7 +53,7 @@ fn feed(endpoint: &mut Endpoint<Server>, bytes: &[u8], chunk: usize) -> Vec<Owne
     let mut rest = bytes;
     loop {
         match endpoint.poll(WriteSide::Blocked).unwrap() {
-            Action::Take => messages.push(endpoint.message().unwrap().unwrap().into()),
+            Action::Take(ready) => messages.push(endpoint.message(ready).unwrap().unwrap().into()),
             Action::Read if rest.is_empty() => return messages,
             Action::Read => {
                 let space = endpoint.space();
@@ -101,8 +102,8 @@ fn a_message_that_came_whole_is_lent_out_of_the_read_buffer() {
     space[..bytes.len()].copy_from_slice(&bytes);
     let place = space.as_ptr() as usize + bytes.len() - 5;
     endpoint.filled(bytes.len());
-    assert_eq!(endpoint.poll(WriteSide::Ready), Ok(Action::Take));
-    let Some(Message::Text(text)) = endpoint.message().unwrap() else { panic!() };
+    let ready = expect_ready(endpoint.poll(WriteSide::Ready));
+    let Some(Message::Text(text)) = endpoint.message(ready).unwrap() else { panic!() };
     assert_eq!((text, text.as_ptr() as usize), ("Hello", place));
 }
 
@@ -115,8 +116,8 @@ fn pieces_come_in_constant_memory_and_the_rest_is_passed_over() {
     let (mut octets, mut largest) = (0, 0);
     while octets < 50_000 {
         match endpoint.poll_piece(WriteSide::Ready).unwrap() {
-            Action::Take => {
-                let piece = endpoint.piece().unwrap().unwrap();
+            Action::Take(ready) => {
+                let piece = endpoint.piece(ready).unwrap().unwrap();
                 assert_eq!(piece.is_first(), octets == 0);
                 octets += piece.as_bytes().len();
             }
@@ -146,8 +147,8 @@ fn a_message_that_was_joined_in_part_can_go_on_in_pieces_and_spoils_no_other() {
     let mut rest = &bytes[20..];
     loop {
         match endpoint.poll_piece(WriteSide::Ready).unwrap() {
-            Action::Take => {
-                let piece = endpoint.piece().unwrap().unwrap();
+            Action::Take(ready) => {
+                let piece = endpoint.piece(ready).unwrap().unwrap();
                 assert_eq!((piece.kind(), piece.is_first()), (MessageKind::Text, got.is_empty()));
                 got.extend_from_slice(piece.as_bytes());
                 if piece.is_last() {
@@ -177,14 +178,14 @@ fn what_was_announced_one_way_can_be_taken_the_other() {
     endpoint.space()[..bytes.len()].copy_from_slice(&bytes);
     endpoint.filled(bytes.len());
     // Joined, and taken as one piece.
-    assert_eq!(endpoint.poll(WriteSide::Ready), Ok(Action::Take));
-    assert_eq!(endpoint.poll_piece(WriteSide::Ready), Ok(Action::Take));
-    let piece = endpoint.piece().unwrap().unwrap();
+    expect_ready(endpoint.poll(WriteSide::Ready));
+    let ready = expect_ready(endpoint.poll_piece(WriteSide::Ready));
+    let piece = endpoint.piece(ready).unwrap().unwrap();
     assert_eq!((piece.as_bytes(), piece.is_first(), piece.is_last()), (&b"one two"[..], true, true));
     // Announced as a piece, and taken whole.
-    assert_eq!(endpoint.poll_piece(WriteSide::Ready), Ok(Action::Take));
-    assert_eq!(endpoint.poll(WriteSide::Ready), Ok(Action::Take));
-    assert_eq!(endpoint.message().unwrap(), Some(Message::Text("whole")));
+    expect_ready(endpoint.poll_piece(WriteSide::Ready));
+    let ready = expect_ready(endpoint.poll(WriteSide::Ready));
+    assert_eq!(endpoint.message(ready).unwrap(), Some(Message::Text("whole")));
     assert_eq!(endpoint.poll(WriteSide::Ready), Ok(Action::Read));
 }
 
@@ -203,21 +204,23 @@ fn what_was_announced_stays_the_same_until_it_is_taken() {
             endpoint.acquire(&mut spare);
             endpoint.space()[..bytes.len()].copy_from_slice(&bytes);
             endpoint.filled(bytes.len());
-            assert_eq!(endpoint.poll(WriteSide::Ready), Ok(Action::Take));
+            let before = expect_ready(endpoint.poll(WriteSide::Ready));
             // Asked for again, either way, and moved to storage of its own and back.
-            assert_eq!(endpoint.poll_piece(WriteSide::Ready), Ok(Action::Take));
-            assert_eq!(endpoint.poll(WriteSide::Blocked), Ok(Action::Take));
+            let piece = expect_ready(endpoint.poll_piece(WriteSide::Ready));
+            assert_eq!(expect_ready(endpoint.poll(WriteSide::Blocked)), before);
             endpoint.release(&mut spare);
             assert_eq!(endpoint.park(), None);
             endpoint.acquire(&mut spare);
             assert!(!endpoint.space().is_empty());
-            assert_eq!(endpoint.poll(WriteSide::Ready), Ok(Action::Take));
-            assert_eq!(endpoint.message().unwrap(), Some(message));
-            assert_eq!(endpoint.message().unwrap(), None, "it was taken");
-            assert_eq!(endpoint.poll_piece(WriteSide::Ready), Ok(Action::Take));
-            let piece = endpoint.piece().unwrap().unwrap();
+            let ready = expect_ready(endpoint.poll(WriteSide::Ready));
+            assert_eq!(endpoint.message(ready).unwrap(), Some(message));
+            assert_eq!(endpoint.message(before).unwrap(), None, "it was taken");
+            assert_eq!(endpoint.piece(piece).unwrap(), None, "it was taken");
+            let before = expect_ready(endpoint.poll(WriteSide::Ready));
+            let ready = expect_ready(endpoint.poll_piece(WriteSide::Ready));
+            let piece = endpoint.piece(ready).unwrap().unwrap();
             assert_eq!((piece.as_str(), piece.is_first(), piece.is_last()), (Some("next"), true, true));
-            assert_eq!(endpoint.piece().unwrap(), None, "it was taken");
+            assert_eq!(endpoint.piece(before).unwrap(), None, "it was taken");
         }
     }
 }
@@ -232,9 +235,9 @@ fn everything_one_read_brought_is_answered_before_anything_is_written() {
     endpoint.space()[..bytes.len()].copy_from_slice(&bytes);
     endpoint.filled(bytes.len());
     for _ in 0..10 {
-        assert_eq!(endpoint.poll(WriteSide::Ready), Ok(Action::Take));
+        let ready = expect_ready(endpoint.poll(WriteSide::Ready));
         let (inbound, outbound) = endpoint.split_mut();
-        let message = inbound.message().unwrap().unwrap();
+        let message = inbound.message(ready).unwrap().unwrap();
         outbound.feed(message).unwrap();
     }
     assert_eq!(endpoint.poll(WriteSide::Ready), Ok(Action::Write));
@@ -573,8 +576,8 @@ fn forwarded_pieces_cannot_make_text_that_is_not_utf_8() {
         for chunk in [&bytes[..8], &bytes[8..]] {
             endpoint.space()[..chunk.len()].copy_from_slice(chunk);
             endpoint.filled(chunk.len());
-            assert_eq!(endpoint.poll_piece(WriteSide::Ready), Ok(Action::Take));
-            let piece = endpoint.piece().unwrap().unwrap();
+            let ready = expect_ready(endpoint.poll_piece(WriteSide::Ready));
+            let piece = endpoint.piece(ready).unwrap().unwrap();
             send(Payload::forward(&piece).unwrap(), piece.is_last());
         }
     };

@@ -12,4 +12,5 @@ mod actions;
 mod messages;
 mod parked_endpoint;
 mod reads;
+mod ready;
 mod shared_buffers;

@@ -11,9 +11,9 @@ fn echo<R: Role>(endpoint: &mut Endpoint<R>, bytes: &[u8]) -> usize {
     let (mut rest, mut messages) = (bytes, 0);
     loop {
         match endpoint.poll(WriteSide::Ready).unwrap() {
-            Action::Take => {
+            Action::Take(ready) => {
                 let (inbound, outbound) = endpoint.split_mut();
-                let message = inbound.message().unwrap().unwrap();
+                let message = inbound.message(ready).unwrap().unwrap();
                 outbound.feed(message).unwrap();
                 messages += 1;
             }

@@ -4,7 +4,7 @@ use crate::common;
 use crate::compressed;
 
 use common::{to, BINARY_PART, CLOSE, END, MORE, PING, PONG, TEXT};
-use compressed::{drain, give, params, ALL, KEY};
+use compressed::{drain, expect_ready, give, params, ALL, KEY};
 use proptest::prelude::*;
 use sockless::deflate::{Params, Pool, WindowBits};
 use sockless::frame::Rsv;
@@ -52,16 +52,16 @@ impl Talk {
             let write = if blocked { WriteSide::Blocked } else { WriteSide::Ready };
             let next = if pieces { endpoint.poll_piece(write) } else { endpoint.poll(write) };
             match next {
-                Ok(Action::Take) if pieces => {
+                Ok(Action::Take(ready)) if pieces => {
                     // Where pieces are cut carries no meaning.
-                    match endpoint.piece().map(Option::unwrap) {
+                    match endpoint.piece(ready).map(Option::unwrap) {
                         Ok(piece) => self.pieces.extend_from_slice(piece.as_bytes()),
                         Err(error) => self.seen.push(format!("{error:?}")),
                     }
                 }
-                Ok(Action::Take) => {
+                Ok(Action::Take(ready)) => {
                     let (inbound, outbound) = endpoint.split_mut();
-                    match inbound.message() {
+                    match inbound.message(ready) {
                         Ok(message) => {
                             self.seen.push(format!("{message:?}"));
                             let echoed = outbound.feed(message.unwrap());
@@ -199,9 +199,9 @@ fn an_endpoint_is_at_rest_when_all_is_worked_through_and_written() {
     assert_eq!(endpoint.poll(WriteSide::Ready), Ok(Action::Read));
     assert_eq!(endpoint.park(), None, "in a header");
     give(&mut endpoint, &mut &bytes[3..], 99);
-    assert_eq!(endpoint.poll(WriteSide::Ready), Ok(Action::Take));
+    let ready = expect_ready(endpoint.poll(WriteSide::Ready));
     assert_eq!(endpoint.park(), None, "to be taken");
-    assert!(endpoint.message().unwrap().is_some());
+    assert!(endpoint.message(ready).unwrap().is_some());
     assert!(endpoint.park().is_some(), "taken");
     endpoint.outbound().feed("Hello").unwrap();
     assert_eq!(endpoint.park(), None, "queued");
@@ -236,8 +236,8 @@ fn a_context_that_remembers_messages_does_not_rest() {
         let (first, second) = bytes.split_at(if client { bytes.len() - half } else { half });
         for (bytes, rests) in [(first, false), (second, !client)] {
             give(&mut endpoint, &mut &bytes[..], 99);
-            assert_eq!(endpoint.poll(WriteSide::Ready), Ok(Action::Take));
-            assert!(endpoint.message().unwrap().is_some());
+            let ready = expect_ready(endpoint.poll(WriteSide::Ready));
+            assert!(endpoint.message(ready).unwrap().is_some());
             assert_eq!(endpoint.park().is_some(), rests);
         }
     }
@@ -289,9 +289,9 @@ fn a_connection_goes_on_in_the_place_of_one_that_was_given_up() {
                 endpoint.outbound().feed_fragment(Payload::text(&text), false).unwrap();
                 give(&mut endpoint, &mut &bytes[..count], usize::MAX);
                 for _ in 0..polls {
-                    if endpoint.poll(WriteSide::Blocked) == Ok(Action::Take) {
-                        assert!(endpoint.poll_piece(WriteSide::Blocked).is_ok());
-                        let _ = endpoint.piece();
+                    if let Ok(Action::Take(_)) = endpoint.poll(WriteSide::Blocked) {
+                        let piece = expect_ready(endpoint.poll_piece(WriteSide::Blocked));
+                        let _ = endpoint.piece(piece);
                     }
                 }
                 let rest = Parked::new().with_allowed_rsv(rsv);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use common::*;
 use proptest::prelude::*;
 use proptest::sample::Index;
-use sockless::message::{Action, BufferPool, Buffers, Endpoint, OwnedMessage, WriteSide};
+use sockless::message::{Action, BufferPool, Buffers, Endpoint, OwnedMessage, Ready, WriteSide};
 use sockless::{
     AnyRole, Config, Limits, MessageKind, ProtocolError, Server, Side, Timeout, Timeouts, Timestamp, Wake,
 };
@@ -56,8 +56,8 @@ impl Talk {
                 self.endpoint.poll(WriteSide::Ready)
             };
             match action {
-                Ok(Action::Take) if pieces => self.take_piece(),
-                Ok(Action::Take) => match self.endpoint.message() {
+                Ok(Action::Take(ready)) if pieces => self.take_piece(ready),
+                Ok(Action::Take(ready)) => match self.endpoint.message(ready) {
                     Ok(message) => self.messages.push(message.unwrap().into()),
                     Err(error) => self.fail(error),
                 },
@@ -88,8 +88,8 @@ impl Talk {
         }
     }
 
-    fn take_piece(&mut self) {
-        match self.endpoint.piece() {
+    fn take_piece(&mut self, ready: Ready) {
+        match self.endpoint.piece(ready) {
             Ok(piece) => {
                 let piece = piece.unwrap();
                 let (_, octets) = self.taken.get_or_insert_with(|| (piece.kind(), Vec::new()));
@@ -296,8 +296,8 @@ fn messages_of_one_length_are_not_moved_and_need_no_other_buffer() {
                         read += now;
                         endpoint.filled(now);
                     }
-                    Action::Take => {
-                        let message = endpoint.message().unwrap().unwrap();
+                    Action::Take(ready) => {
+                        let message = endpoint.message(ready).unwrap().unwrap();
                         let octets = message.as_bytes().as_ptr_range();
                         let end = first.len() + count * frame.len();
                         moved += usize::from(octets.end as usize + read != place + end);

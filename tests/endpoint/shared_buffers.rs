@@ -1,9 +1,10 @@
 //! Endpoints that share their buffers, and messages that are written without a copy: the result is the same,
 //! and an idle connection has no buffer.
 
-use crate::common;
+use crate::{common, compressed};
 
 use common::{counting, to, BINARY, BINARY_PART, END, MORE, PING, TEXT};
+use compressed::expect_ready;
 use proptest::prelude::*;
 use sockless::message::{Action, BufferPool, Buffers, Endpoint, FeedError, OwnedMessage, WriteSide};
 use sockless::{Config, Payload, Server, Side};
@@ -30,9 +31,9 @@ impl Talk {
         let mut read = false;
         loop {
             match self.endpoint.poll(WriteSide::Ready).unwrap() {
-                Action::Take => {
+                Action::Take(ready) => {
                     let (inbound, outbound) = self.endpoint.split_mut();
-                    let message = inbound.message().unwrap().unwrap();
+                    let message = inbound.message(ready).unwrap().unwrap();
                     outbound.feed(message).unwrap();
                     self.messages.push(message.into());
                 }
@@ -161,9 +162,9 @@ fn connections_that_wait_hold_no_buffer_and_little_of_what_is_incomplete() {
             let space = talk.endpoint.space();
             space[..frame.len()].copy_from_slice(&frame);
             talk.endpoint.filled(frame.len());
-            assert_eq!(talk.endpoint.poll(WriteSide::Ready).unwrap(), Action::Take);
+            let ready = expect_ready(talk.endpoint.poll(WriteSide::Ready));
             let (inbound, outbound) = talk.endpoint.split_mut();
-            let message = inbound.message().unwrap().unwrap();
+            let message = inbound.message(ready).unwrap().unwrap();
             outbound.feed(message).unwrap();
             let count = talk.endpoint.output().len();
             talk.endpoint.wrote(count);
@@ -189,8 +190,8 @@ fn connections_that_wait_hold_no_buffer_and_little_of_what_is_incomplete() {
         talk.endpoint.acquire(&mut spare);
         talk.endpoint.space()[..508].copy_from_slice(&frame[500..]);
         talk.endpoint.filled(508);
-        assert_eq!(talk.endpoint.poll(WriteSide::Ready).unwrap(), Action::Take);
-        assert_eq!(talk.endpoint.message().unwrap().unwrap().as_bytes(), &[3; 1000]);
+        let ready = expect_ready(talk.endpoint.poll(WriteSide::Ready));
+        assert_eq!(talk.endpoint.message(ready).unwrap().unwrap().as_bytes(), &[3; 1000]);
         talk.endpoint.release(&mut spare);
     }
 }
@@ -206,9 +207,9 @@ fn a_connection_that_is_woken_in_steady_state_allocates_nothing() {
         talk.endpoint.filled(frame.len());
         loop {
             match talk.endpoint.poll(WriteSide::Ready).unwrap() {
-                Action::Take => {
+                Action::Take(ready) => {
                     let (inbound, outbound) = talk.endpoint.split_mut();
-                    let message = inbound.message().unwrap().unwrap();
+                    let message = inbound.message(ready).unwrap().unwrap();
                     outbound.feed(message).unwrap();
                 }
                 Action::Yield => {}
@@ -238,8 +239,8 @@ fn receive_large(endpoint: &mut Endpoint<Server>, spare: &mut BufferPool, mut wi
                 endpoint.filled(count);
                 reads += 1;
             }
-            Action::Take => {
-                assert!(endpoint.message().unwrap().unwrap().as_bytes().len() > 60_000);
+            Action::Take(ready) => {
+                assert!(endpoint.message(ready).unwrap().unwrap().as_bytes().len() > 60_000);
                 assert!(wire.is_empty());
                 assert_eq!(endpoint.poll(WriteSide::Ready).unwrap(), Action::Read);
                 endpoint.release(spare);
@@ -310,8 +311,8 @@ fn after_a_large_message_and_small_ones_a_read_is_a_plain_one_again() {
         endpoint.acquire(spare);
         endpoint.space()[..small.len()].copy_from_slice(&small);
         endpoint.filled(small.len());
-        assert_eq!(endpoint.poll(WriteSide::Ready).unwrap(), Action::Take);
-        assert_eq!(endpoint.message().unwrap().unwrap().as_bytes(), [7; 100]);
+        let ready = expect_ready(endpoint.poll(WriteSide::Ready));
+        assert_eq!(endpoint.message(ready).unwrap().unwrap().as_bytes(), [7; 100]);
         assert_eq!(endpoint.poll(WriteSide::Ready).unwrap(), Action::Read);
         // As an adapter that reads until nothing is there.
         assert!(endpoint.space().len() >= 64 << 10);

@@ -366,8 +366,9 @@ fn messages(p: &mut Printed) {
         for (first, payload) in conversation {
             let mut bytes = &to(Side::Server, first, payload.as_bytes())[..];
             while !bytes.is_empty() {
-                if endpoint.poll(WriteSide::Blocked).unwrap() == Action::Take {
-                    p.show(&endpoint.message().unwrap().unwrap());
+                if let Action::Take(ready) = endpoint.poll(WriteSide::Blocked).unwrap() {
+                    p.show(&ready);
+                    p.show(&endpoint.message(ready).unwrap().unwrap());
                 }
                 let space = endpoint.space();
                 let count = space.len().min(bytes.len());
@@ -377,9 +378,12 @@ fn messages(p: &mut Printed) {
                 p.show(&endpoint);
             }
         }
-        let _ = endpoint.poll(WriteSide::Blocked).unwrap();
+        let action = endpoint.poll(WriteSide::Blocked).unwrap();
+        p.show(&action);
         p.show(&endpoint);
-        let _ = endpoint.message();
+        if let Action::Take(ready) = action {
+            let _ = endpoint.message(ready);
+        }
         endpoint.outbound().feed(SECRET.repeat(50).as_str()).unwrap();
         endpoint.outbound().ping(ControlPayload::new(SECRET.as_bytes()).unwrap()).unwrap();
         p.show(endpoint.outbound());
@@ -440,9 +444,9 @@ fn compression(p: &mut Printed) {
     let bytes = to(Side::Server, 0xC1, &out[..deflated.written]);
     endpoint.space()[..bytes.len()].copy_from_slice(&bytes);
     endpoint.filled(bytes.len());
-    assert_eq!(endpoint.poll(WriteSide::Blocked), Ok(Action::Take));
+    let Ok(Action::Take(ready)) = endpoint.poll(WriteSide::Blocked) else { panic!() };
     p.show(&endpoint);
-    p.show(&endpoint.message().unwrap().unwrap());
+    p.show(&endpoint.message(ready).unwrap().unwrap());
     endpoint.outbound().feed(text.as_str()).unwrap();
     p.show(&endpoint);
 }

@@ -242,10 +242,10 @@ impl Sloppy {
                 *failed = (forgets == Forgets::Reported).then(|| Error::from(*error));
             })?;
             match action {
-                Action::Take => {
+                Action::Take(ready) => {
                     let (inbound, _) = endpoint.split_mut();
                     // An error is reported by `poll`, after its Close.
-                    if let Ok(Some(message)) = inbound.message() {
+                    if let Ok(Some(message)) = inbound.message(ready) {
                         return Ok(Some(message.into()));
                     }
                 }

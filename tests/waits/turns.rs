@@ -243,8 +243,8 @@ fn the_engine_asks_for_others_to_have_their_turn() {
         let (mut at, mut read, mut yields, mut messages) = (0, 0, 0, 0);
         while read < 12 << 20 && yields < 20 {
             match endpoint.poll(WriteSide::Ready).unwrap() {
-                Action::Take => {
-                    let _ = endpoint.message().unwrap();
+                Action::Take(ready) => {
+                    let _ = endpoint.message(ready).unwrap();
                     messages += 1;
                 }
                 Action::Write => {

@@ -70,7 +70,7 @@ impl Case {
         let mut pieces = cut.iter();
         loop {
             match endpoint.poll(WriteSide::Blocked) {
-                Ok(Action::Take) => drop(endpoint.message().unwrap()),
+                Ok(Action::Take(ready)) => drop(endpoint.message(ready).unwrap()),
                 Ok(Action::Read) => {
                     let Some(piece) = pieces.next() else { break };
                     endpoint.space()[..piece.len()].copy_from_slice(piece);

@@ -229,8 +229,8 @@ fn req_t_lim_1_an_endpoint_hands_out_more_than_32_bits_in_pieces_and_reserves_no
                     let count = endpoint.space().len().min(piece_of(LONG - octets));
                     endpoint.filled(count);
                 }
-                Action::Take => {
-                    let data = endpoint.piece().unwrap().unwrap();
+                Action::Take(ready) => {
+                    let data = endpoint.piece(ready).unwrap().unwrap();
                     octets += data.as_bytes().len() as u64;
                     assert_eq!((data.frame_remaining(), data.is_last()), (LONG - octets, octets == LONG));
                     if data.is_last() {

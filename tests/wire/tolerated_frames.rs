@@ -141,8 +141,8 @@ fn pieces_of(endpoint: &mut compressed::Peer, mut rest: &[u8], chunk: usize) -> 
     let (mut messages, mut message) = (Vec::new(), Vec::new());
     loop {
         match endpoint.poll_piece(WriteSide::Blocked) {
-            Ok(Action::Take) => {
-                let piece = endpoint.piece().unwrap().unwrap();
+            Ok(Action::Take(ready)) => {
+                let piece = endpoint.piece(ready).unwrap().unwrap();
                 message.extend_from_slice(piece.as_bytes());
                 if piece.is_last() {
                     messages.push(std::mem::take(&mut message));

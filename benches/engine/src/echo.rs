@@ -49,9 +49,9 @@ impl State {
         let endpoint = &mut self.endpoint;
         loop {
             match endpoint.poll(WriteSide::Ready).expect("the frames are right") {
-                Action::Take => {
+                Action::Take(ready) => {
                     let (inbound, outbound) = endpoint.split_mut();
-                    let message = inbound.message().expect("it is right").expect("it is whole");
+                    let message = inbound.message(ready).expect("it is right").expect("it is whole");
                     outbound.feed(message).expect("there is room");
                 }
                 Action::Write => {

@@ -31,7 +31,7 @@ use sockless::deflate::{Policy, Pool, Tuning};
 use sockless::handshake::HeadLimits;
 use sockless::handshake::server::{Handshake, Reject};
 use sockless::message::{
-    Action, Buffers, Compressing, Endpoint, Fed, FeedError, Message, Outbound, OwnedMessage, WriteSide,
+    Action, Buffers, Compressing, Endpoint, Fed, FeedError, Message, Outbound, OwnedMessage, Ready, WriteSide,
 };
 use sockless::{CloseCode, Config, Server, Timeouts, Timestamp, Wake};
 
@@ -229,8 +229,8 @@ async fn converse(
             },
         };
         match action {
-            Action::Take => {
-                held = echo(&mut endpoint);
+            Action::Take(ready) => {
+                held = echo(&mut endpoint, ready);
                 continue;
             }
             Action::Write => {
@@ -323,10 +323,10 @@ fn take_in(endpoint: &mut Endpoint<Server>, mut octets: &[u8]) {
 }
 
 /// Queues the message that is ready; gives it back if it has to wait.
-fn echo(endpoint: &mut Endpoint<Server>) -> Option<(OwnedMessage, Compressing)> {
+fn echo(endpoint: &mut Endpoint<Server>, ready: Ready) -> Option<(OwnedMessage, Compressing)> {
     let (inbound, outbound) = endpoint.split_mut();
     // A failure is reported by `poll` as well.
-    let message = inbound.message().ok()??;
+    let message = inbound.message(ready).ok()??;
     let mut compressing = Compressing::new();
     feed(outbound, message, &mut compressing).map(|_| (message.into(), compressing))
 }

@@ -29,7 +29,7 @@ use crate::closing::Closed;
 use crate::error::SendError;
 use crate::event::Data;
 use crate::message::{
-    Action, Directions, Endpoint, FeedError, Inbound, Message, Outbound, Prepared, WriteSide,
+    Action, Directions, Endpoint, FeedError, Inbound, Message, Outbound, Prepared, Ready, WriteSide,
 };
 use crate::payload::{AsPayload, ControlPayload};
 use crate::role::{Role, Server};
@@ -170,11 +170,10 @@ impl<S: CloneTransport, R: Role> Receiver<S, R> {
     ///
     /// As [`WebSocket::recv`].
     pub fn recv(&mut self) -> Result<Option<Message<'_>>, Error> {
-        if !self.ready(|directions, write| directions.poll(write))? {
-            return Ok(None);
-        }
+        let ready = self.ready(|directions, write| directions.poll(write))?;
+        let Some(ready) = ready else { return Ok(None) };
         let Self { stream, inbound, chunk, shared, .. } = self;
-        inbound.message().map_err(|error| shared.fail(stream, chunk, error))
+        inbound.message(ready).map_err(|error| shared.fail(stream, chunk, error))
     }
 
     /// The next piece of a message, for messages of any size in constant memory.
@@ -183,11 +182,10 @@ impl<S: CloneTransport, R: Role> Receiver<S, R> {
     ///
     /// As [`WebSocket::recv_piece`].
     pub fn recv_piece(&mut self) -> Result<Option<Data<'_>>, Error> {
-        if !self.ready(|directions, write| directions.poll_piece(write))? {
-            return Ok(None);
-        }
+        let ready = self.ready(|directions, write| directions.poll_piece(write))?;
+        let Some(ready) = ready else { return Ok(None) };
         let Self { stream, inbound, chunk, shared, .. } = self;
-        inbound.piece().map_err(|error| shared.fail(stream, chunk, error))
+        inbound.piece(ready).map_err(|error| shared.fail(stream, chunk, error))
     }
 
     /// The peer's Close, as soon as it came, whether or not the transport has ended. Its reason is the peer's
@@ -264,12 +262,11 @@ impl<S: CloneTransport, R: Role> Receiver<S, R> {
         }
     }
 
-    /// Does what the endpoint asks for until something can be taken (`true`) or the connection has ended
-    /// (`false`).
+    /// Does what the endpoint asks for until something is ready, or the connection has ended (`None`).
     fn ready(
         &mut self,
         poll: fn(&mut Directions<'_, R>, WriteSide) -> Result<Action, crate::ProtocolError>,
-    ) -> Result<bool, Error> {
+    ) -> Result<Option<Ready>, Error> {
         let Self { stream, inbound, clock, chunk, shared, member, .. } = self;
         let mut write = WriteSide::Ready;
         loop {
@@ -290,10 +287,10 @@ impl<S: CloneTransport, R: Role> Receiver<S, R> {
                 (action, side, wake)
             };
             match action {
-                Ok(Action::Take) => return Ok(true),
+                Ok(Action::Take(ready)) => return Ok(Some(ready)),
                 Ok(Action::Close) => {
                     shared.written.notify_all();
-                    return Ok(false);
+                    return Ok(None);
                 }
                 Err(error) => {
                     shared.written.notify_all();

@@ -3,188 +3,51 @@
 // Owns: doing what the endpoint asks for, until it can hand something out.
 // Must not know: why it asks.
 
-use core::convert::Infallible;
 use core::future::Future;
-use core::marker::PhantomData;
 use core::pin::Pin;
 use core::task::{ready, Context, Poll};
 
 use super::{Outgoing, Parts, PollTransport, WebSocket};
 use crate::adapter::{thread_pool, Error};
 use crate::error::ProtocolError;
-use crate::event::Data;
-use crate::message::{Action, Directions, Inbound, Message, WriteSide};
+use crate::message::{Action, Directions, Endpoint, Inbound, Ready, WriteSide};
 use crate::parked::Parked;
-use crate::reader::ShortMessage;
-use crate::role::{Role, Side};
+use crate::role::Role;
 
-/// What is received: whole messages or pieces.
-pub(super) trait Unit {
-    type Taken<'i>;
-
-    /// One that was read already, is whole and short, and comes next.
-    type Found;
-
-    /// Finds that, if it is there, so that it is taken at once.
-    fn find(side: Side, inbound: &mut Inbound) -> Option<Self::Found>;
-
-    /// The one that was found.
-    fn take_found(found: Self::Found, inbound: &mut Inbound) -> Result<Self::Taken<'_>, ProtocolError>;
-
-    /// What to do next towards one, where none was found.
-    fn poll<R: Role>(directions: &mut Directions<'_, R>, write: WriteSide) -> Result<Action, ProtocolError>;
-
-    /// The one that was announced.
-    fn take(inbound: &mut Inbound) -> Result<Option<Self::Taken<'_>>, ProtocolError>;
+/// What to do next towards a message, or a piece of one: [`Directions::poll`] or [`Directions::poll_piece`].
+pub(super) trait NextAction<R>:
+    Fn(&mut Directions<'_, R>, WriteSide) -> Result<Action, ProtocolError>
+{
 }
 
-/// Messages.
-pub(super) enum Whole {}
-
-/// Pieces of messages.
-pub(super) enum Part {}
-
-impl Unit for Whole {
-    type Taken<'i> = Message<'i>;
-    type Found = ShortMessage;
-
-    #[inline(always)]
-    fn find(side: Side, inbound: &mut Inbound) -> Option<ShortMessage> {
-        inbound.find_short(side)
-    }
-
-    #[inline(always)]
-    fn take_found(found: ShortMessage, inbound: &mut Inbound) -> Result<Message<'_>, ProtocolError> {
-        inbound.take_short(found)
-    }
-
-    #[inline]
-    fn poll<R: Role>(directions: &mut Directions<'_, R>, write: WriteSide) -> Result<Action, ProtocolError> {
-        directions.poll_on(write)
-    }
-
-    #[inline]
-    fn take(inbound: &mut Inbound) -> Result<Option<Message<'_>>, ProtocolError> {
-        inbound.message()
-    }
-}
-
-impl Unit for Part {
-    type Taken<'i> = Data<'i>;
-    /// A piece is announced first.
-    type Found = Infallible;
-
-    #[inline(always)]
-    fn find(_: Side, _: &mut Inbound) -> Option<Infallible> {
-        None
-    }
-
-    #[inline(always)]
-    fn take_found(found: Infallible, _: &mut Inbound) -> Result<Data<'_>, ProtocolError> {
-        match found {}
-    }
-
-    #[inline]
-    fn poll<R: Role>(directions: &mut Directions<'_, R>, write: WriteSide) -> Result<Action, ProtocolError> {
-        directions.poll_piece(write)
-    }
-
-    #[inline]
-    fn take(inbound: &mut Inbound) -> Result<Option<Data<'_>>, ProtocolError> {
-        inbound.piece()
-    }
-}
-
-/// What driving came to.
-pub(super) enum Came<F> {
-    /// One that was found, and must be taken at once.
-    Found(F),
-    /// One that is announced.
-    Announced,
-    /// The end of the connection.
-    End,
-}
-
-impl<F> Came<F> {
-    /// What came, if it is not the end.
-    #[inline(always)]
-    pub(super) fn take<U: Unit<Found = F>>(
-        self,
-        inbound: &mut Inbound,
-    ) -> Result<Option<U::Taken<'_>>, ProtocolError> {
-        match self {
-            Self::Found(found) => U::take_found(found, inbound).map(Some),
-            Self::Announced => U::take(inbound),
-            Self::End => Ok(None),
-        }
-    }
-}
+impl<R, F> NextAction<R> for F where F: Fn(&mut Directions<'_, R>, WriteSide) -> Result<Action, ProtocolError> {}
 
 /// Receives one, with the sending direction.
 ///
 /// It is in each task that waits: as an `async fn` it would be several times as large.
-pub(super) struct Receive<'w, S, R, U> {
+pub(super) struct Receive<'w, S, R, N, T> {
     /// Until something came.
     socket: Option<&'w mut WebSocket<S, R>>,
     /// What came is wrong, which the peer is told.
     failing: Option<(Outgoing<'w, S, R>, ProtocolError)>,
-    unit: PhantomData<fn() -> U>,
+    next: N,
+    /// [`Inbound::message`] or [`Inbound::piece`].
+    take: T,
 }
 
-impl<'w, S, R, U> Receive<'w, S, R, U> {
+impl<'w, S, R, N, T> Receive<'w, S, R, N, T> {
     #[inline]
-    pub(super) fn new(socket: &'w mut WebSocket<S, R>) -> Self {
-        Self { socket: Some(socket), failing: None, unit: PhantomData }
-    }
-}
-
-impl<'w, S: PollTransport, R: Role, U: Unit> Receive<'w, S, R, U> {
-    /// What was read already, if that is all there is to do.
-    #[inline(always)]
-    fn find(&mut self) -> Option<(&'w mut WebSocket<S, R>, U::Found)> {
-        let (inbound, outbound) = self.socket.as_mut()?.parts.endpoint.get_mut()?.split_mut();
-        let found = U::find(outbound.side(), inbound)?;
-        Some((self.socket.take()?, found))
-    }
-
-    /// As [`poll`](Future::poll), where nothing was found.
-    // By itself: where it is not inlined, what it needs is not set up for each message of one read.
-    fn poll_long(&mut self, cx: &mut Context<'_>) -> Poll<<Self as Future>::Output> {
-        let Some(socket) = self.socket.take() else { return self.poll_fail(cx) };
-        match socket.poll_take::<U>(cx) {
-            Poll::Ready(Ok(came)) => self.give(socket, came, cx),
-            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-            Poll::Pending => {
-                self.socket = Some(socket);
-                Poll::Pending
-            }
-        }
-    }
-
-    /// Hands out what came.
-    #[inline(always)]
-    fn give(
-        &mut self,
-        socket: &'w mut WebSocket<S, R>,
-        came: Came<U::Found>,
-        cx: &mut Context<'_>,
-    ) -> Poll<<Self as Future>::Output> {
-        let Parts { link, endpoint, .. } = &mut *socket.parts;
-        let (inbound, outbound) = endpoint.awake().split_mut();
-        let outgoing = Outgoing { link, outbound };
-        match came.take::<U>(inbound) {
-            Ok(taken) => Poll::Ready(Ok(taken.map(|taken| (taken, outgoing)))),
-            Err(error) => {
-                outgoing.outbound.fail(error);
-                self.failing = Some((outgoing, error));
-                self.poll_fail(cx)
-            }
-        }
+    pub(super) fn new(socket: &'w mut WebSocket<S, R>, next: N, take: T) -> Self {
+        Self { socket: Some(socket), failing: None, next, take }
     }
 
     /// Tells the peer what is wrong.
     #[cold]
-    fn poll_fail(&mut self, cx: &mut Context<'_>) -> Poll<<Self as Future>::Output> {
+    fn poll_fail<X>(&mut self, cx: &mut Context<'_>) -> Poll<Result<X, Error>>
+    where
+        S: PollTransport,
+        R: Role,
+    {
         match &mut self.failing {
             Some((outgoing, error)) => outgoing.poll_fail(cx).map(|()| Err(Error::from(*error))),
             None => Poll::Pending,
@@ -192,40 +55,58 @@ impl<'w, S: PollTransport, R: Role, U: Unit> Receive<'w, S, R, U> {
     }
 }
 
-impl<'w, S: PollTransport, R: Role, U: Unit> Future for Receive<'w, S, R, U> {
-    type Output = Result<Option<(U::Taken<'w>, Outgoing<'w, S, R>)>, Error>;
+impl<'w, S, R, N, T, X> Future for Receive<'w, S, R, N, T>
+where
+    S: PollTransport,
+    R: Role,
+    N: NextAction<R> + Unpin,
+    T: Fn(&'w mut Inbound, Ready) -> Result<Option<X>, ProtocolError> + Unpin,
+{
+    type Output = Result<Option<(X, Outgoing<'w, S, R>)>, Error>;
 
     #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        match this.find() {
-            Some((socket, found)) => this.give(socket, Came::Found(found), cx),
-            None => this.poll_long(cx),
+        let Some(socket) = &mut this.socket else { return this.poll_fail(cx) };
+        let found = socket.parts.endpoint.get_mut().and_then(Endpoint::ready);
+        let came = if found.is_some() { found } else { ready!(socket.poll_ready(cx, &this.next))? };
+        let (Some(ready), Some(socket)) = (came, this.socket.take()) else { return Poll::Ready(Ok(None)) };
+        let Parts { link, endpoint, .. } = &mut *socket.parts;
+        let (inbound, outbound) = endpoint.awake().split_mut();
+        let outgoing = Outgoing { link, outbound };
+        match (this.take)(inbound, ready) {
+            Ok(taken) => Poll::Ready(Ok(taken.map(|taken| (taken, outgoing)))),
+            Err(error) => {
+                outgoing.outbound.fail(error);
+                this.failing = Some((outgoing, error));
+                this.poll_fail(cx)
+            }
         }
     }
 }
 
-/// Does what the endpoint asks for until something can be taken or the connection has ended, where nothing was
-/// [found](Unit::find). What is pending wakes `cx`, and `write_cx` where it is a write.
+/// Does what the endpoint asks for until something is ready, or the connection has ended (`None`). What is pending
+/// wakes `cx`, and `write_cx` where it is a write.
 ///
 /// An endpoint of which `parked` says what is to be kept has nothing to do but to read. At a wait this says so
 /// again, if it is known.
-pub(super) fn drive<S: PollTransport, R: Role, U: Unit>(
+pub(super) fn drive<S: PollTransport, R: Role>(
     inbound: &mut Inbound,
     outgoing: &mut Outgoing<'_, S, R>,
     parked: &mut Option<Parked>,
     cx: &mut Context<'_>,
     write_cx: &mut Context<'_>,
-) -> Poll<Result<Came<U::Found>, Error>> {
+    next: impl NextAction<R>,
+) -> Poll<Result<Option<Ready>, Error>> {
     let mut write = WriteSide::Ready;
     loop {
         let action = match parked {
             Some(_) => Action::Read,
-            None => U::poll(&mut Directions::new(inbound, outgoing.outbound), write)?,
+            None => next(&mut Directions::new(inbound, outgoing.outbound), write)?,
         };
         match action {
-            Action::Take => return Poll::Ready(Ok(Came::Announced)),
-            Action::Close => return Poll::Ready(Ok(Came::End)),
+            Action::Take(ready) => return Poll::Ready(Ok(Some(ready))),
+            Action::Close => return Poll::Ready(Ok(None)),
             Action::Write => match outgoing.poll_write_once(write_cx) {
                 // That was all, mostly.
                 Poll::Ready(Ok(())) => *parked = Directions::new(inbound, outgoing.outbound).park(),
@@ -252,21 +133,14 @@ pub(super) fn drive<S: PollTransport, R: Role, U: Unit>(
                 if write == WriteSide::Ready {
                     let _ = outgoing.link.poll_flush(write_cx);
                 }
-                let space = match inbound.plain_space() {
-                    Some(space) => space,
-                    None => {
-                        thread_pool::with(|pool| inbound.acquire(pool));
-                        inbound.space()
-                    }
-                };
-                match outgoing.link.stream.poll_read(cx, space) {
+                if inbound.wants_buffer() {
+                    thread_pool::with(|pool| inbound.acquire(pool));
+                }
+                match outgoing.link.stream.poll_read(cx, inbound.space()) {
                     Poll::Ready(Ok(0)) => Directions::new(inbound, outgoing.outbound).eof(),
                     Poll::Ready(Ok(count)) => {
                         inbound.filled(count);
                         outgoing.outbound.did_read();
-                        if let Some(found) = U::find(outgoing.outbound.side(), inbound) {
-                            return Poll::Ready(Ok(Came::Found(found)));
-                        }
                     }
                     Poll::Ready(Err(error)) => {
                         if Directions::new(inbound, outgoing.outbound).lost() {

@@ -21,7 +21,7 @@ use std::task::Wake;
 use futures_core::Stream;
 use futures_sink::Sink;
 
-use super::{drive, Came, EndpointSlot, Link, Outgoing, Part, Parts, PollTransport, Unit, WebSocket, Whole};
+use super::{drive, EndpointSlot, Link, NextAction, Outgoing, Parts, PollTransport, WebSocket};
 use crate::adapter::connections::Member;
 use crate::adapter::last_close::LastClose;
 use crate::adapter::sync::{Mutex, MutexGuard};
@@ -30,7 +30,7 @@ use crate::close::{CloseCode, CloseFrame};
 use crate::closing::{Closed, ReadyState};
 use crate::error::{ProtocolError, SendError};
 use crate::event::Data;
-use crate::message::{Compressing, Endpoint, Inbound, Message, Outbound, OwnedMessage, Prepared};
+use crate::message::{Compressing, Endpoint, Inbound, Message, Outbound, OwnedMessage, Prepared, Ready};
 use crate::payload::{AsPayload, ControlPayload};
 use crate::role::{Role, Server};
 
@@ -164,9 +164,10 @@ impl<S: PollTransport, R: Role> Receiver<S, R> {
     ///
     /// Cancel safe: dropped at any await, nothing received or queued is lost.
     pub async fn recv(&mut self) -> Result<Option<Message<'_>>, Error> {
-        let came = poll_fn(|cx| self.poll_take::<Whole>(cx)).await?;
+        let came = poll_fn(|cx| self.poll_ready(cx, |directions, write| directions.poll(write))).await?;
+        let Some(ready) = came else { return Ok(None) };
         let Self { inbound, shared, .. } = self;
-        match came.take::<Whole>(inbound) {
+        match inbound.message(ready) {
             Ok(message) => Ok(message),
             Err(error) => {
                 shared.fail(error).await;
@@ -185,9 +186,11 @@ impl<S: PollTransport, R: Role> Receiver<S, R> {
     ///
     /// Cancel safe, as [`recv`](Self::recv).
     pub async fn recv_piece(&mut self) -> Result<Option<Data<'_>>, Error> {
-        let came = poll_fn(|cx| self.poll_take::<Part>(cx)).await?;
+        let came =
+            poll_fn(|cx| self.poll_ready(cx, |directions, write| directions.poll_piece(write))).await?;
+        let Some(ready) = came else { return Ok(None) };
         let Self { inbound, shared, .. } = self;
-        match came.take::<Part>(inbound) {
+        match inbound.piece(ready) {
             Ok(piece) => Ok(piece),
             Err(error) => {
                 shared.fail(error).await;
@@ -268,7 +271,11 @@ impl<S: PollTransport, R: Role> Receiver<S, R> {
         Err(Box::new(ReuniteError(receiver, Sender { shared: strangers, reason: String::new() })))
     }
 
-    fn poll_take<U: Unit>(&mut self, cx: &mut Context<'_>) -> Poll<Result<Came<U::Found>, Error>> {
+    fn poll_ready(
+        &mut self,
+        cx: &mut Context<'_>,
+        next: impl NextAction<R>,
+    ) -> Poll<Result<Option<Ready>, Error>> {
         let Self { inbound, shared, member, .. } = self;
         wait(&shared.wakers.receiver, cx);
         if let Some(order) = member.as_mut().and_then(|member| member.poll(cx)) {
@@ -280,17 +287,12 @@ impl<S: PollTransport, R: Role> Receiver<S, R> {
         let came = {
             let both = &mut *lock(&shared.both);
             let Both { link: Some(link), outbound, close, .. } = both else {
-                return Poll::Ready(Ok(Came::End));
+                return Poll::Ready(Ok(None));
             };
             let mut outgoing = Outgoing { link, outbound };
             let mut write = Context::from_waker(&write_waker);
-            let came = match U::find(outgoing.outbound.side(), inbound) {
-                Some(found) => Poll::Ready(Ok(Came::Found(found))),
-                None => {
-                    let _ = outgoing.advance_started(&mut write);
-                    drive::<S, R, U>(inbound, &mut outgoing, &mut None, cx, &mut write)
-                }
-            };
+            let _ = outgoing.advance_started(&mut write);
+            let came = drive(inbound, &mut outgoing, &mut None, cx, &mut write, next);
             if came.is_pending() {
                 thread_pool::with(|pool| {
                     inbound.release(pool);
@@ -300,7 +302,7 @@ impl<S: PollTransport, R: Role> Receiver<S, R> {
             closes = LastClose::keep(close, inbound.received_close());
             came
         };
-        if closes || matches!(came, Poll::Ready(Ok(Came::End) | Err(_))) {
+        if closes || matches!(came, Poll::Ready(Ok(None) | Err(_))) {
             // The sender may be waiting for what does not come any more.
             wake(&shared.wakers.sender);
         }
@@ -559,10 +561,11 @@ impl<S: PollTransport + Unpin, R: Role + Unpin> Stream for Receiver<S, R> {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
-        let came = ready!(this.poll_take::<Whole>(cx))?;
+        let came = ready!(this.poll_ready(cx, |directions, write| directions.poll(write)))?;
+        let Some(ready) = came else { return Poll::Ready(None) };
         let write_waker = Waker::from(Arc::clone(&this.shared.wakers));
         let both = &mut *lock(&this.shared.both);
-        match came.take::<Whole>(&mut this.inbound) {
+        match this.inbound.message(ready) {
             Ok(message) => Poll::Ready(message.map(|message| Ok(message.into()))),
             Err(error) => {
                 // Written here as far as the transport takes it at once, and by the next poll otherwise.

@@ -200,10 +200,8 @@ fn rng() -> Option<bool> {
 fn whole_messages(frames: &[u8]) -> Option<bool> {
     use sockless::message::{Action, Buffers, Endpoint, Prepared, WriteSide};
     let mut endpoint = Endpoint::new(Server, Config::new(), Buffers::default().with_read(512), frames);
-    if endpoint.poll(WriteSide::Ready).ok()? != Action::Take {
-        return Some(false);
-    }
-    let hello = matches!(endpoint.message().ok()?, Some(Message::Text("Hello")));
+    let Action::Take(ready) = endpoint.poll(WriteSide::Ready).ok()? else { return Some(false) };
+    let hello = matches!(endpoint.message(ready).ok()?, Some(Message::Text("Hello")));
     endpoint.outbound().feed("Hello").ok()?;
     endpoint.outbound().feed_prepared(&Prepared::new("to all")).ok()?;
     while let Action::Write = endpoint.poll(WriteSide::Ready).ok()? {

@@ -167,9 +167,9 @@ impl Echo {
                 },
             };
             match action {
-                Action::Take => {
+                Action::Take(ready) => {
                     let (inbound, outbound) = endpoint.split_mut();
-                    if let Ok(Some(message)) = inbound.message() {
+                    if let Ok(Some(message)) = inbound.message(ready) {
                         // A long one is written from where it stands.
                         let fed = outbound.feed_through(message, |slices| {
                             let slices = slices.map(IoSlice::new);

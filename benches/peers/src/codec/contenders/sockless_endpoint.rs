@@ -32,8 +32,8 @@ fn receive<R: Role + 'static>(job: &Job, role: R) -> Lane {
         let mut left = messages;
         while left > 0 {
             match endpoint.poll(WriteSide::Ready).expect("no failure") {
-                Action::Take => {
-                    let message = endpoint.message().expect("no failure").expect("a message");
+                Action::Take(ready) => {
+                    let message = endpoint.message(ready).expect("no failure").expect("a message");
                     taker.message(message.as_bytes());
                     left -= 1;
                 }
