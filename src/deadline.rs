@@ -295,7 +295,7 @@ impl Deadlines {
     }
 
     /// How long is waited for what.
-    #[cfg(any(feature = "futures-io", feature = "tokio"))]
+    #[cfg(feature = "alloc")]
     pub(crate) fn timeouts(&self) -> Timeouts {
         self.lengths.timeouts()
     }
@@ -485,7 +485,7 @@ impl Lengths {
     }
 
     /// Timeouts of these lengths.
-    #[cfg(any(feature = "futures-io", feature = "tokio"))]
+    #[cfg(feature = "alloc")]
     fn timeouts(&self) -> Timeouts {
         let timeout = |length: Option<NonZeroU64>| length.map(|micros| Duration::from_micros(micros.get()));
         Timeouts {

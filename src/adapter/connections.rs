@@ -19,7 +19,7 @@ use std::time::Instant;
 use super::sync::{Condvar, Mutex, MutexGuard};
 use crate::close::{CloseCode, CloseFrame, CloseReason};
 use crate::error::SendError;
-use crate::message::{Inbound, Outbound};
+use crate::message::{Directions, Inbound, Outbound};
 use crate::role::Role;
 
 /// All open connections of a server, so that they can be closed together when the server ends.
@@ -240,8 +240,7 @@ impl Order {
                 outbound.close(CloseFrame::new(code, CloseReason::truncated(&reason)))
             }
             Self::Drop => {
-                outbound.abort();
-                inbound.abort();
+                Directions::new(inbound, outbound).abort();
                 Ok(())
             }
         }

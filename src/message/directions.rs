@@ -100,9 +100,16 @@ impl<'e, R: Role> Directions<'e, R> {
         self.outbound.handle_read_timeout(now, self.inbound.message_progress());
     }
 
-    /// What is to be kept of the connection, if it is idle.
+    /// Drops the connection: nothing more is sent or reported.
+    pub fn abort(&mut self) {
+        self.outbound.abort();
+        self.inbound.abort();
+    }
+
+    /// What is to be kept of the connection, if it is idle. See [`Endpoint::park`](super::Endpoint::park).
+    #[must_use]
     #[inline]
-    pub(crate) fn park(&mut self) -> Option<Parked> {
+    pub fn park(&mut self) -> Option<Parked> {
         if self.inbound.is_idle() {
             self.outbound.park()
         } else {

@@ -243,8 +243,7 @@ impl<R: Role> Endpoint<R> {
 
     /// Drops the connection: nothing more is sent or reported.
     pub fn abort(&mut self) {
-        self.outbound.abort();
-        self.inbound.abort();
+        self.directions().abort();
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout), if nothing else happens before.
@@ -294,19 +293,19 @@ impl<R: Role> Endpoint<R> {
         self.inbound.unpark(parked.allowed_rsv());
     }
 
-    /// What another endpoint has to be made with to go on with what is parked from this one; `None` if that
-    /// is not all, as where compression was agreed on.
-    #[cfg(any(feature = "futures-io", feature = "tokio"))]
-    pub(crate) fn settings(&self) -> Option<(Config, Buffers)> {
+    /// What another endpoint has to be made with, besides its role, to go on with what is [parked](Self::park) of
+    /// this one; `None` if that is not all, as where compression was agreed on.
+    #[must_use]
+    pub fn settings(&self) -> Option<(Config, Buffers)> {
         let (limits, read) = self.inbound.settings()?;
         let (timeouts, max_queued) = self.outbound.settings()?;
         Some((Config { limits, timeouts }, Buffers { read, max_queued }))
     }
 
-    /// Whether it has buffers for more than short messages.
-    #[cfg(any(feature = "futures-io", feature = "tokio"))]
-    #[inline]
-    pub(crate) fn is_large(&self) -> bool {
+    /// Whether it has a buffer for more than short messages. An endpoint that is kept for the next connection
+    /// should [release](Self::release) that, for others to use meanwhile.
+    #[must_use]
+    pub fn has_large_buffer(&self) -> bool {
         self.inbound.is_large() || self.outbound.is_large()
     }
 

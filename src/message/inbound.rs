@@ -346,13 +346,13 @@ impl Inbound {
     }
 
     /// Nobody takes anything any more.
-    pub(crate) fn abort(&mut self) {
+    pub(super) fn abort(&mut self) {
         let _ = self.reader.eof();
         self.await_nothing();
     }
 
     /// Frees the buffers that hold nothing.
-    pub(crate) fn shrink(&mut self) {
+    pub(super) fn shrink(&mut self) {
         self.settle();
         self.read_buffer.shrink();
         if let Some(inflation) = &mut self.inflation {
@@ -361,14 +361,11 @@ impl Inbound {
     }
 
     /// What it takes from a peer, and bytes of a read; `None` if it inflates.
-    #[cfg(any(feature = "futures-io", feature = "tokio"))]
     pub(super) fn settings(&self) -> Option<(Limits, usize)> {
         self.inflation.is_none().then(|| (self.reader.limits(), self.read_buffer.capacity()))
     }
 
     /// Whether its buffer is larger than one that nothing is in should be.
-    #[cfg(any(feature = "futures-io", feature = "tokio"))]
-    #[inline]
     pub(super) fn is_large(&self) -> bool {
         self.read_buffer.is_large()
     }

@@ -501,14 +501,11 @@ impl<R: Role> Outbound<R> {
     }
 
     /// How long it waits for what, and bytes that may wait; `None` if it compresses.
-    #[cfg(any(feature = "futures-io", feature = "tokio"))]
     pub(super) fn settings(&self) -> Option<(Timeouts, usize)> {
         self.deflation.is_none().then(|| (self.send_half.deadlines.timeouts(), self.write_queue.cap()))
     }
 
     /// Whether its buffer is larger than one that nothing is in should be.
-    #[cfg(any(feature = "futures-io", feature = "tokio"))]
-    #[inline]
     pub(super) fn is_large(&self) -> bool {
         self.write_queue.is_large()
     }

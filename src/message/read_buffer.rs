@@ -190,8 +190,6 @@ impl ReadBuffer {
     }
 
     /// Whether the buffer is one for large messages.
-    #[cfg(any(feature = "futures-io", feature = "tokio"))]
-    #[inline]
     pub(crate) fn is_large(&self) -> bool {
         self.buf.len() > self.capacity
     }

@@ -47,7 +47,6 @@ impl WriteQueue {
     }
 
     /// Bytes that may wait.
-    #[cfg(any(feature = "futures-io", feature = "tokio"))]
     pub(crate) const fn cap(&self) -> usize {
         self.cap
     }
@@ -255,8 +254,6 @@ impl WriteQueue {
     }
 
     /// Whether the storage is larger than an empty queue keeps.
-    #[cfg(any(feature = "futures-io", feature = "tokio"))]
-    #[inline]
     pub(crate) fn is_large(&self) -> bool {
         self.buf.len() > KEPT
     }

@@ -199,7 +199,7 @@ fn take<R: Role>(settings: &Arc<Settings>) -> Option<Box<Endpoint<R>>> {
 /// Leaves an endpoint, with its buffers, to the next connection of this thread that needs one. One is kept at most.
 #[inline]
 fn leave<R: Role>(settings: &Arc<Settings>, mut endpoint: Box<Endpoint<R>>) {
-    if endpoint.is_large() {
+    if endpoint.has_large_buffer() {
         thread_pool::with(|pool| endpoint.release(pool));
     }
     let Ok(endpoint) = R::to_server::<Boxed>(endpoint) else { return };
