@@ -1,4 +1,4 @@
-//! An endpoint of RFC 6455 with its buffers, still without a socket: what every adapter drives.
+//! An endpoint of RFC 6455 with its buffers, without a socket. Every adapter drives one.
 //
 // Owns: the order of reading, writing and closing, so that adapters hold no protocol logic.
 // Must not know: sockets, runtimes, clocks.
@@ -58,11 +58,42 @@ impl Default for Buffers {
     }
 }
 
-/// A connection with the buffers that whole messages need.
+/// A connection with the buffers that whole messages need, without a socket. Every adapter drives one.
 ///
-/// An adapter does what [`poll`](Self::poll) says, until it gets what its user asked for. Everything that one
-/// read brought is handed out before anything is written, and everything is written before the next wait for
-/// input.
+/// Do what [`poll`](Self::poll) says, until you have what you want. Everything that one read brought is returned before
+/// anything is written, and everything is written before the next wait for input.
+///
+/// ```
+/// use std::io::{Read, Write};
+/// use sockless::message::{Action, Buffers, Endpoint, WriteSide};
+/// use sockless::{Config, Server};
+///
+/// /// Echoes messages over a blocking transport until the connection ends.
+/// fn echo(mut stream: impl Read + Write) -> Result<(), Box<dyn std::error::Error>> {
+///     let mut endpoint = Endpoint::new(Server, Config::new(), Buffers::DEFAULT, &[]);
+///     loop {
+///         match endpoint.poll(WriteSide::Ready)? {
+///             Action::Take(ready) => {
+///                 let (inbound, outbound) = endpoint.split_mut();
+///                 if let Some(message) = inbound.message(ready)? {
+///                     outbound.feed(message).map_err(|refused| refused.error)?;
+///                 }
+///             }
+///             Action::Write => {
+///                 let count = stream.write(endpoint.output())?;
+///                 endpoint.wrote(count);
+///             }
+///             Action::Read => match stream.read(endpoint.space())? {
+///                 0 => endpoint.eof(),
+///                 count => endpoint.filled(count),
+///             },
+///             Action::ShutdownWrite => endpoint.write_ended(), // such a transport cannot end one direction
+///             Action::Yield => {} // no other connection waits for this thread
+///             Action::Close => return Ok(()),
+///         }
+///     }
+/// }
+/// ```
 pub struct Endpoint<R> {
     inbound: Inbound,
     outbound: Outbound<R>,

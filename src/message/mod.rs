@@ -1,4 +1,9 @@
-//! Whole messages (RFC 6455 section 6), and the buffers that hold them.
+//! Whole messages (RFC 6455 section 6), and what an adapter needs to receive and send them.
+//!
+//! - An application uses [`Message`], which borrows from the read buffer, `OwnedMessage`, which can be kept, and
+//!   `Prepared`, a message that is encoded once and sent to many connections.
+//! - An adapter drives an `Endpoint`: it has buffers for whole messages, and does everything but reading and writing.
+//! - Without an allocator, [`SliceAssembler`] joins the pieces of a message.
 //
 // Owns: assembling what came in pieces, queueing what is to be sent, and the order in which an adapter reads
 // and writes.
