@@ -1,6 +1,6 @@
-//! How a polled transport is read from, and written to meanwhile.
+//! Reads from a polled transport, and writes to it meanwhile.
 //
-// Owns: doing what the endpoint asks for, until it can hand something out.
+// Owns: doing what the endpoint asks for, until something is ready.
 // Must not know: why it asks.
 
 use core::future::Future;
@@ -14,7 +14,7 @@ use crate::message::{Action, Directions, Endpoint, Inbound, Ready, WriteSide};
 use crate::parked::Parked;
 use crate::role::Role;
 
-/// What to do next towards a message, or a piece of one: [`Directions::poll`] or [`Directions::poll_piece`].
+/// What to do next to get a message, or a piece of one: [`Directions::poll`] or [`Directions::poll_piece`].
 pub(super) trait NextAction<R>:
     Fn(&mut Directions<'_, R>, WriteSide) -> Result<Action, ProtocolError>
 {
@@ -22,13 +22,13 @@ pub(super) trait NextAction<R>:
 
 impl<R, F> NextAction<R> for F where F: Fn(&mut Directions<'_, R>, WriteSide) -> Result<Action, ProtocolError> {}
 
-/// Receives one, with the sending direction.
+/// Receives a message or a piece, and returns it with the sending direction.
 ///
-/// It is in each task that waits: as an `async fn` it would be several times as large.
+/// Every waiting task holds one of these. As an `async fn` it would be several times as large.
 pub(super) struct Receive<'w, S, R, N, T> {
-    /// Until something came.
+    /// `None` once something was received.
     socket: Option<&'w mut WebSocket<S, R>>,
-    /// What came is wrong, which the peer is told.
+    /// The message was invalid, and the Close that tells the peer is being written.
     failing: Option<(Outgoing<'w, S, R>, ProtocolError)>,
     next: N,
     /// [`Inbound::message`] or [`Inbound::piece`].
@@ -41,7 +41,7 @@ impl<'w, S, R, N, T> Receive<'w, S, R, N, T> {
         Self { socket: Some(socket), failing: None, next, take }
     }
 
-    /// Tells the peer what is wrong.
+    /// Writes the Close that tells the peer.
     #[cold]
     fn poll_fail<X>(&mut self, cx: &mut Context<'_>) -> Poll<Result<X, Error>>
     where
@@ -85,11 +85,11 @@ where
     }
 }
 
-/// Does what the endpoint asks for until something is ready, or the connection has ended (`None`). What is pending
-/// wakes `cx`, and `write_cx` where it is a write.
+/// Does what the endpoint asks for until something is ready, or the connection has ended (`None`). If something
+/// is pending, `cx` is woken, or `write_cx` if it is a write.
 ///
-/// An endpoint of which `parked` says what is to be kept has nothing to do but to read. At a wait this says so
-/// again, if it is known.
+/// `parked` is `Some` if the endpoint is known to be idle: then there is nothing to do but read. It is updated
+/// before `Pending` is returned.
 pub(super) fn drive<S: PollTransport, R: Role>(
     inbound: &mut Inbound,
     outgoing: &mut Outgoing<'_, S, R>,
@@ -108,9 +108,9 @@ pub(super) fn drive<S: PollTransport, R: Role>(
             Action::Take(ready) => return Poll::Ready(Ok(Some(ready))),
             Action::Close => return Poll::Ready(Ok(None)),
             Action::Write => match outgoing.poll_write_once(write_cx) {
-                // That was all, mostly.
+                // Usually that was everything.
                 Poll::Ready(Ok(())) => *parked = Directions::new(inbound, outgoing.outbound).park(),
-                // The peer does not read any more; what it sent before tells why.
+                // The peer does not read any more. What it has sent before tells why.
                 Poll::Ready(Err(_)) => outgoing.outbound.write_ended(),
                 Poll::Pending if write == WriteSide::Blocked => {
                     ready!(poll_deadlines(inbound, outgoing, write_cx));
@@ -119,7 +119,7 @@ pub(super) fn drive<S: PollTransport, R: Role>(
                 Poll::Pending => write = WriteSide::Blocked,
             },
             Action::ShutdownWrite => match outgoing.link.stream.poll_shutdown(write_cx) {
-                // A transport that has ended is as good.
+                // Ignore errors: a closed transport has the same effect.
                 Poll::Ready(_) => outgoing.outbound.write_ended(),
                 Poll::Pending if write == WriteSide::Blocked => {
                     ready!(poll_deadlines(inbound, outgoing, write_cx));
@@ -128,8 +128,8 @@ pub(super) fn drive<S: PollTransport, R: Role>(
                 Poll::Pending => write = WriteSide::Blocked,
             },
             Action::Read => {
-                // A write that waits must not be disturbed: a flush may take its wake-up. Whether the
-                // transport's own buffer is written out or not, there is nothing to do but read.
+                // Do not disturb a pending write: a flush may take over its wake-up. Whether or not the
+                // transport's own buffer was written out, there is nothing to do but read.
                 if write == WriteSide::Ready {
                     let _ = outgoing.link.poll_flush(write_cx);
                 }
@@ -157,7 +157,7 @@ pub(super) fn drive<S: PollTransport, R: Role>(
                 *parked = None;
             }
             Action::Yield => {
-                // A peer that always has more to send does not keep the deadlines from passing.
+                // A peer that always sends more must not keep the timers from running out.
                 let _ = poll_deadlines(inbound, outgoing, write_cx);
                 outgoing.link.stream.wake_later(cx);
                 return Poll::Pending;
@@ -166,7 +166,7 @@ pub(super) fn drive<S: PollTransport, R: Role>(
     }
 }
 
-/// Waits for the next deadline, and tells the time once it has passed.
+/// Waits for the next timer, and passes the time once it has run out.
 fn poll_deadlines<S: PollTransport, R: Role>(
     inbound: &mut Inbound,
     outgoing: &mut Outgoing<'_, S, R>,
