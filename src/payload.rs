@@ -91,6 +91,16 @@ impl<'a> Payload<'a> {
         matches!(self.form, Form::Deflated)
     }
 
+    /// The reserved bits of a frame that begins a message with it.
+    #[inline]
+    pub(crate) const fn rsv(&self) -> Rsv {
+        if self.is_deflated() {
+            Rsv::RSV1
+        } else {
+            Rsv::NONE
+        }
+    }
+
     /// Whether it is text that may begin or end in the middle of a character.
     #[inline]
     pub(crate) const fn is_cut(&self) -> bool {

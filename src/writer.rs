@@ -105,86 +105,31 @@ impl<R: Role> Writer<R> {
     /// [`SendError::InvalidUtf8`] (only where [`begin`](Self::begin) left a character of the message
     /// incomplete), [`SendError::CompressionNotNegotiated`], [`SendError::BufferTooSmall`] or
     /// [`SendError::Entropy`]; `out` and the state are then unchanged.
-    // A call would save and restore on every frame what only the drawing of new keys wants.
+    // Inlined, as what the caller knows of the payload decides most of it (bench: server_sends.binary_16,
+    // client_sends.binary_16).
     #[inline(always)]
     pub fn encode(&mut self, payload: Payload<'_>, fin: bool, out: &mut [u8]) -> Result<usize, SendError> {
         if fin && payload.is_plain() && self.is_ready() {
-            // A message by itself leaves everything as it is.
-            return self.whole_frame(plain(true, payload.kind()), payload.as_bytes(), out);
+            // A whole message where none is in progress leaves the state as it is (bench: server_sends.binary_16).
+            let first = first_byte(payload.kind(), true, Rsv::NONE);
+            return self.whole_frame(first, payload.as_bytes(), out);
         }
-        self.encode_in_stage(payload.as_bytes(), out, first_byte(&payload, fin), payload.is_cut())
+        self.encode_checked(payload, fin, out)
     }
 
-    /// As [`encode`](Self::encode), at any stage. `begun` is what the first byte is if it begins a message.
+    /// As [`encode`](Self::encode), with each rule checked, in whatever state the connection is.
     #[inline(never)]
-    fn encode_in_stage(
+    fn encode_checked(
         &mut self,
-        octets: &[u8],
+        payload: Payload<'_>,
+        fin: bool,
         out: &mut [u8],
-        begun: u8,
-        cut: bool,
     ) -> Result<usize, SendError> {
-        if !cut && Rsv::from_first_byte(begun) == Rsv::NONE {
-            if let Some(result) = self.encode_fragment(octets, out, begun) {
-                return Ok(result?);
-            }
-        }
-        self.encode_judged(octets, out, begun, cut)
-    }
-
-    /// As [`encode`](Self::encode) for a whole message, where this writer [is ready](Self::is_ready) and
-    /// types vouch for the payload.
-    #[cfg(feature = "alloc")]
-    #[inline(always)]
-    pub(crate) fn encode_ready(&mut self, payload: &Payload<'_>, out: &mut [u8]) -> Result<usize, SendError> {
-        self.whole_frame(plain(true, payload.kind()), payload.as_bytes(), out)
-    }
-
-    /// As [`encode_in_stage`](Self::encode_in_stage), at a glance, for what types vouch for, with nothing in
-    /// its way. `None` leaves everything to be judged rule by rule.
-    #[inline(always)]
-    fn encode_fragment(
-        &mut self,
-        octets: &[u8],
-        out: &mut [u8],
-        begun: u8,
-    ) -> Option<Result<usize, EntropyError>> {
-        if self.text.is_some() || self.stage.is_in_frame() || !self.is_open() {
-            return None;
-        }
-        let first = self.stage.next(begun)?;
-        let frame = self.room(octets.len(), out).ok()?;
-        let key = match self.role.masking_key() {
-            Ok(key) => key,
-            Err(error) => return Some(Err(error)),
-        };
-        self.stage.sent_frame(begun);
-        let written = frame.len();
-        match (key, octets.len()) {
-            (Some(key), ..=125) => put_masked(octets, frame, key, first),
-            (Some(key), _) => put_long_masked(octets, frame, key, first),
-            (None, ..=125) => put_plain(octets, frame, first),
-            (None, _) => put_long_plain(octets, frame, first),
-        }
-        Some(Ok(written))
-    }
-
-    /// As [`encode_in_stage`](Self::encode_in_stage), rule by rule.
-    #[cold]
-    #[inline(never)]
-    fn encode_judged(
-        &mut self,
-        octets: &[u8],
-        out: &mut [u8],
-        begun: u8,
-        cut: bool,
-    ) -> Result<usize, SendError> {
-        let first = self.data_frame(begun)?;
-        let text = self.continue_text(octets, begun, cut)?;
-        let written = self.whole_frame_apart(first, octets, out)?;
-        if let Some(text) = text {
-            self.text = text;
-        }
+        let begun = first_byte(payload.kind(), fin, payload.rsv());
+        let first = self.next_byte(begun)?;
+        let text = text_after(self.text, &payload, fin)?;
+        let written = self.whole_frame(first, payload.as_bytes(), out)?;
+        self.text = text;
         self.stage.sent_frame(begun);
         Ok(written)
     }
@@ -215,8 +160,8 @@ impl<R: Role> Writer<R> {
     ///
     /// As [`encode`](Self::encode), but for the buffer.
     pub fn begin(&mut self, kind: MessageKind, fin: bool, len: u64) -> Result<EncodedHeader, SendError> {
-        let begun = plain(fin, kind);
-        let first = self.data_frame(begun)?;
+        let begun = first_byte(kind, fin, Rsv::NONE);
+        let first = self.next_byte(begun)?;
         let text = match kind {
             // Fragments that were text by type end between characters.
             MessageKind::Text => Some(self.text.unwrap_or_default()),
@@ -226,11 +171,37 @@ impl<R: Role> Writer<R> {
         if ends && text.is_some_and(|text| !text.is_complete()) {
             return Err(SendError::InvalidUtf8);
         }
-        let header = self.header(first, len)?;
+        let key = self.role.masking_key()?;
+        if let Some(key) = key {
+            self.masker = Masker::new(key);
+        }
         self.text = if ends { None } else { text };
         self.stage.sent_frame(begun);
         self.set_frame_remaining(len);
-        Ok(header)
+        Ok(FrameHeader::begun_with(first, len, key).encode())
+    }
+
+    /// Begins the frame of a payload that is there in full, and returns its header. The caller writes the payload
+    /// behind it, masked if the header has a key: either as it is, or as the `deflated` octets that it was
+    /// compressed to.
+    #[inline]
+    pub(crate) fn begin_whole(
+        &mut self,
+        payload: Payload<'_>,
+        fin: bool,
+        deflated: Option<usize>,
+    ) -> Result<FrameHeader, SendError> {
+        let (rsv, len) = match deflated {
+            Some(len) => (Rsv::RSV1, len),
+            None => (payload.rsv(), payload.as_bytes().len()),
+        };
+        let begun = first_byte(payload.kind(), fin, rsv);
+        let first = self.next_byte(begun)?;
+        let text = text_after(self.text, &payload, fin)?;
+        let key = self.role.masking_key()?;
+        self.text = text;
+        self.stage.sent_frame(begun);
+        Ok(FrameHeader::begun_with(first, len as u64, key))
     }
 
     /// Turns the next piece of the begun frame's payload into wire bytes where it stands.
@@ -405,44 +376,6 @@ impl<R: Role> Writer<R> {
         }
     }
 
-    /// As [`begin`](Self::begin) for a payload that is complete and valid by type; its octets go through
-    /// [`mask_whole`](Self::mask_whole) at once.
-    #[cfg(feature = "alloc")]
-    #[inline]
-    pub(crate) fn begin_whole(
-        &mut self,
-        payload: Payload<'_>,
-        fin: bool,
-    ) -> Result<EncodedHeader, SendError> {
-        let len = payload.as_bytes().len() as u64;
-        if fin && payload.is_plain() && self.is_ready() {
-            return self.header(plain(true, payload.kind()), len);
-        }
-        self.begin_in_stage(payload.as_bytes(), first_byte(&payload, fin), payload.is_cut(), len)
-    }
-
-    /// As [`begin_whole`](Self::begin_whole), where the payload goes out in `len` compressed octets.
-    #[cfg(feature = "deflate")]
-    pub(crate) fn begin_deflated(
-        &mut self,
-        payload: Payload<'_>,
-        fin: bool,
-        len: usize,
-    ) -> Result<EncodedHeader, SendError> {
-        let begun = FrameHeader::first_byte(fin, Rsv::RSV1, payload.kind().opcode());
-        self.begin_in_stage(payload.as_bytes(), begun, payload.is_cut(), len as u64)
-    }
-
-    /// Lets a whole message pass that was encoded elsewhere.
-    #[cfg(feature = "alloc")]
-    #[inline]
-    pub(crate) fn pass_whole(&mut self) -> Result<(), SendError> {
-        if self.is_ready() {
-            return Ok(());
-        }
-        self.may_send().and(Err(SendError::MessageInProgress))
-    }
-
     /// Whether compression was negotiated.
     #[cfg(feature = "deflate")]
     pub(crate) const fn compresses(&self) -> bool {
@@ -453,15 +386,6 @@ impl<R: Role> Writer<R> {
     #[cfg(feature = "deflate")]
     pub(crate) fn message_is_deflated(&self) -> Option<bool> {
         self.stage.is_in_message().then(|| self.stage.rsv().contains(Rsv::RSV1))
-    }
-
-    /// Turns the whole payload of the frame begun last into wire bytes where it stands.
-    #[cfg(feature = "deflate")]
-    #[inline]
-    pub(crate) fn mask_whole(&mut self, octets: &mut [u8]) {
-        if self.role.side() == Side::Client {
-            self.masker.apply(octets);
-        }
     }
 
     /// Whether any message may begin that no extension has transformed: [`may_send`](Self::may_send), and none
@@ -482,10 +406,9 @@ impl<R: Role> Writer<R> {
         Ok(())
     }
 
-    /// The first byte of a data frame (section 5.4, and RFC 7692 section 6.1), which is `begun` if it begins
-    /// a message.
-    #[inline]
-    fn data_frame(&self, begun: u8) -> Result<u8, SendError> {
+    /// The first byte of the next data frame, if one may be sent now (section 5.4, and RFC 7692 section 6.1).
+    /// `begun` is that byte if the frame begins a message.
+    fn next_byte(&self, begun: u8) -> Result<u8, SendError> {
         self.may_send()?;
         if !self.allowed_rsv.contains(Rsv::from_first_byte(begun)) {
             return Err(SendError::CompressionNotNegotiated);
@@ -493,72 +416,23 @@ impl<R: Role> Writer<R> {
         self.stage.next(begun).ok_or(SendError::MessageInProgress)
     }
 
-    /// Begins the frame of a payload that is complete and valid, at any stage.
     #[inline(never)]
-    fn begin_in_stage(
-        &mut self,
-        octets: &[u8],
-        begun: u8,
-        cut: bool,
-        len: u64,
-    ) -> Result<EncodedHeader, SendError> {
-        let first = self.data_frame(begun)?;
-        let text = self.continue_text(octets, begun, cut)?;
-        let header = self.header(first, len)?;
-        if let Some(text) = text {
-            self.text = text;
-        }
-        self.stage.sent_frame(begun);
-        Ok(header)
-    }
-
-    /// What is to be noted of the text in progress once these octets of it were sent: nothing, where types
-    /// vouch for all of it.
-    #[inline]
-    fn continue_text(&self, octets: &[u8], begun: u8, cut: bool) -> Result<Option<TextState>, SendError> {
-        match self.text {
-            None if !cut => Ok(None),
-            text => check_text(text.unwrap_or_default(), octets, FrameHeader::is_last(begun)).map(Some),
-        }
-    }
-
-    /// Draws the masking key of a frame whose payload comes later, and builds the header.
-    #[inline]
-    fn header(&mut self, first: u8, len: u64) -> Result<EncodedHeader, SendError> {
-        let key = self.role.masking_key()?;
-        if let Some(key) = key {
-            self.masker = Masker::new(key);
-        }
-        Ok(FrameHeader::begun_with(first, len, key).encode())
-    }
-
     fn control_frame(&mut self, opcode: Opcode, octets: &[u8], out: &mut [u8]) -> Result<usize, SendError> {
-        self.whole_frame_apart(FrameHeader::first_byte(true, Rsv::NONE, opcode), octets, out)
-    }
-
-    #[inline(never)]
-    fn whole_frame_apart(&mut self, first: u8, octets: &[u8], out: &mut [u8]) -> Result<usize, SendError> {
-        self.whole_frame(first, octets, out)
+        self.whole_frame(FrameHeader::first_byte(true, Rsv::NONE, opcode), octets, out)
     }
 
     /// Writes one frame with its payload, which is copied and masked in one go.
     #[inline(always)]
     fn whole_frame(&mut self, first: u8, octets: &[u8], out: &mut [u8]) -> Result<usize, SendError> {
-        // Compiled apart, but for what calls others to draw keys: the header of a short one has one form, and
-        // a long one is all that its function has to hold in registers.
+        // Each branch asks for its room, so that a short frame knows the form of its header (bench:
+        // server_sends.binary_16, client_sends.binary_16).
         if octets.len() <= 125 {
             let frame = self.room(octets.len(), out)?;
-            match self.role.masking_key()? {
-                Some(key) => put_masked(octets, frame, key, first),
-                None => put_plain(octets, frame, first),
-            }
+            put(octets, frame, self.role.masking_key()?, first);
             Ok(frame.len())
         } else {
             let frame = self.room(octets.len(), out)?;
-            match self.role.masking_key()? {
-                Some(key) => put_long_masked(octets, frame, key, first),
-                None => put_long_plain(octets, frame, first),
-            }
+            put_long(octets, frame, self.role.masking_key()?, first);
             Ok(frame.len())
         }
     }
@@ -652,13 +526,8 @@ impl Writer<Server> {
     /// As [`encode`](Self::encode), but for the buffer.
     #[inline]
     pub fn frame<'p>(&mut self, payload: Payload<'p>, fin: bool) -> Result<Frame<'p>, SendError> {
-        let (octets, len) = (payload.as_bytes(), payload.as_bytes().len() as u64);
-        let header = if fin && payload.is_plain() && self.is_ready() {
-            FrameHeader::begun_with(plain(true, payload.kind()), len, None).encode()
-        } else {
-            self.begin_in_stage(octets, first_byte(&payload, fin), payload.is_cut(), len)?
-        };
-        Ok(Frame { header, payload: octets })
+        let header = self.begin_whole(payload, fin, None)?.encode();
+        Ok(Frame { header, payload: payload.as_bytes() })
     }
 }
 
@@ -680,54 +549,37 @@ impl Frame<'_> {
     }
 }
 
-/// The first byte of a frame with this payload that begins a message.
+/// The first byte of a frame that begins a message.
 #[inline]
-const fn first_byte(payload: &Payload<'_>, fin: bool) -> u8 {
-    if payload.is_deflated() {
-        FrameHeader::first_byte(fin, Rsv::RSV1, payload.kind().opcode())
-    } else {
-        plain(fin, payload.kind())
-    }
+const fn first_byte(kind: MessageKind, fin: bool, rsv: Rsv) -> u8 {
+    FrameHeader::first_byte(fin, rsv, kind.opcode())
 }
 
-/// The same, where no extension has transformed the payload.
-#[inline]
-const fn plain(fin: bool, kind: MessageKind) -> u8 {
-    FrameHeader::first_byte(fin, Rsv::NONE, kind.opcode())
-}
-
-/// Writes a client's frame to where there is room for it.
+/// Writes a frame to where there is just room for it.
 #[inline(always)]
-fn put_masked(octets: &[u8], frame: &mut [u8], key: MaskingKey, first: u8) {
-    let header = FrameHeader::begun_with(first, octets.len() as u64, Some(key));
-    if let Some(target) = header.write(frame).and_then(|rest| rest.get_mut(..octets.len())) {
-        key.copy(octets, target);
+fn put(octets: &[u8], frame: &mut [u8], key: Option<MaskingKey>, first: u8) {
+    let header = FrameHeader::begun_with(first, octets.len() as u64, key);
+    if let Some(target) = header.write(frame).and_then(|payload| payload.get_mut(..octets.len())) {
+        match key {
+            Some(key) => key.copy(octets, target),
+            None => copy(octets, target),
+        }
     }
 }
 
-/// Writes a server's frame to where there is room for it.
-#[inline(always)]
-fn put_plain(octets: &[u8], frame: &mut [u8], first: u8) {
-    let header = FrameHeader::begun_with(first, octets.len() as u64, None);
-    if let Some(target) = header.write(frame).and_then(|rest| rest.get_mut(..octets.len())) {
-        copy(octets, target);
+/// As [`put`], out of line, so that short frames do not save the registers of the loops in it.
+#[inline(never)]
+fn put_long(octets: &[u8], frame: &mut [u8], key: Option<MaskingKey>, first: u8) {
+    put(octets, frame, key, first);
+}
+
+/// Where the text in progress, if it is one that types do not vouch for, stands after this payload.
+fn text_after(text: TextState, payload: &Payload<'_>, fin: bool) -> Result<TextState, SendError> {
+    if text.is_none() && !payload.is_cut() {
+        return Ok(None);
     }
-}
-
-#[inline(never)]
-fn put_long_masked(octets: &[u8], frame: &mut [u8], key: MaskingKey, first: u8) {
-    put_masked(octets, frame, key, first);
-}
-
-#[inline(never)]
-fn put_long_plain(octets: &[u8], frame: &mut [u8], first: u8) {
-    put_plain(octets, frame, first);
-}
-
-/// Where a text stands after these octets.
-#[cold]
-fn check_text(mut text: Utf8Check, octets: &[u8], fin: bool) -> Result<TextState, SendError> {
-    match text.push(octets) {
+    let mut text = text.unwrap_or_default();
+    match text.push(payload.as_bytes()) {
         // Between characters, types vouch again.
         Ok(()) if text.is_complete() => Ok(None),
         Ok(()) if !fin => Ok(Some(text)),

@@ -10,7 +10,7 @@ use super::compressing::{Compressing, Work};
 use super::write_queue::WriteQueue;
 use crate::deflate::{Deflater, Flush, WindowBits};
 use crate::error::SendError;
-use crate::frame::EncodedHeader;
+use crate::frame::{EncodedHeader, FrameHeader, Masker};
 use crate::payload::Payload;
 use crate::role::Role;
 use crate::writer::Writer;
@@ -65,18 +65,18 @@ impl Deflation {
         let result = self.compress(write_queue, &mut input, end(fin)).and_then(|len| {
             if whole && self.is_not_shorter(len, payload) {
                 write_queue.truncate(queued);
-                let header = writer.begin_whole(payload, fin)?;
-                write_queue.push(header.as_bytes());
+                let header = writer.begin_whole(payload, fin, None)?;
+                write_queue.push(header.encode().as_bytes());
                 write_queue.push(payload.as_bytes());
                 return Ok(header);
             }
-            let header = writer.begin_deflated(payload, fin, len)?;
-            write_queue.close_gap(queued, header.as_bytes());
+            let header = writer.begin_whole(payload, fin, Some(len))?;
+            write_queue.close_gap(queued, header.encode().as_bytes());
             Ok(header)
         });
         match result {
             Ok(header) => {
-                writer.mask_whole(write_queue.since(queued.saturating_add(header.as_bytes().len())));
+                mask(&header, write_queue.since(queued.saturating_add(header.encode().as_bytes().len())));
                 Ok(())
             }
             Err(error) => {
@@ -128,15 +128,15 @@ impl Deflation {
         let header = if whole && self.is_not_shorter(octets.len(), payload) {
             octets.clear();
             octets.extend_from_slice(payload.as_bytes());
-            writer.begin_whole(payload, fin)
+            writer.begin_whole(payload, fin, None)
         } else {
-            writer.begin_deflated(payload, fin, octets.len())
+            writer.begin_whole(payload, fin, Some(octets.len()))
         };
         match header {
             Ok(header) => {
                 self.ahead = false;
-                writer.mask_whole(&mut octets);
-                Ok((header, octets))
+                mask(&header, &mut octets);
+                Ok((header.encode(), octets))
             }
             Err(error) => {
                 self.forget_ahead();
@@ -215,6 +215,13 @@ impl Deflation {
                 return Ok(len);
             }
         }
+    }
+}
+
+/// Masks a whole payload where it stands, if its header has a key.
+fn mask(header: &FrameHeader, octets: &mut [u8]) {
+    if let Some(key) = header.masking_key {
+        Masker::new(key).apply(octets);
     }
 }
 

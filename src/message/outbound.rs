@@ -599,7 +599,7 @@ impl<R: Role> Outbound<R> {
             return self.queue_judged(payload, true);
         }
         self.admit(octets.len())?;
-        let header = self.send_half.writer.begin_whole(payload, true)?;
+        let header = self.send_half.writer.begin_whole(payload, true, None)?.encode();
         self.write_queue.push(header.as_bytes());
         self.through(octets, write);
         Ok(())
@@ -636,7 +636,7 @@ impl<R: Role> Outbound<R> {
             && writer.is_ready();
         if glance {
             if let Some(room) = self.write_queue.room_for_short(payload.as_bytes().len()) {
-                let len = writer.encode_ready(&payload, room)?;
+                let len = writer.encode(payload, true, room)?;
                 self.write_queue.filled_short(len);
                 return Ok(());
             }
@@ -763,7 +763,10 @@ impl Outbound<Server> {
     /// The frame that is sent here, which counts as sent.
     fn pass<'m>(&mut self, message: &'m Prepared) -> Result<&'m [u8], FeedError> {
         self.demand_room(message.frame().len())?;
-        self.send_half.writer.pass_whole()?;
+        if !self.send_half.writer.is_ready() {
+            let is_open = self.send_half.writer.is_open();
+            return Err(if is_open { SendError::MessageInProgress } else { SendError::Closed }.into());
+        }
         #[cfg(feature = "deflate")]
         if let (Some(deflation), Some((window, frame))) = (&mut self.deflation, message.deflated_frame()) {
             if deflation.admits(&self.send_half.writer, window) {
