@@ -420,12 +420,12 @@ fn feed(
     compressing: &mut Compressing,
     stream: &mut TcpStream,
 ) -> Option<Action> {
-    let fed = outbound.feed_in_turns(message, compressing, |slices| {
+    let fed = outbound.feed_in_turns(message, true, compressing, |slices| {
         // Where nothing can be written, the next write tells why.
         let slices = slices.map(IoSlice::new);
         attempt(|| stream.write_vectored(&slices)).ok().flatten().unwrap_or(0)
     });
-    match fed.map_err(|refused| refused.error) {
+    match fed {
         Ok(Fed::Compressing) => Some(Action::Yield),
         Err(FeedError::Full { .. }) => Some(Action::Write),
         // The connection is ending: nobody waits for the echo.

@@ -172,7 +172,7 @@ impl<R: Role> End<R> {
                     self.fed.extend(self.feeding.take().map(owned));
                 }
             }
-            Err(refused) => self.refused(refused.error, payload.kind()),
+            Err(error) => self.refused(error, payload.kind()),
         }
         self.release();
     }

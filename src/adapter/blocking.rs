@@ -34,7 +34,9 @@ use crate::closing::Closed;
 use crate::connection::Config;
 use crate::error::ProtocolError;
 use crate::event::Data;
-use crate::message::{Action, Buffers, Endpoint, Message, Outbound, Prepared, Ready, WriteSide};
+use crate::message::{
+    Action, Buffers, Compressing, Endpoint, Fed, Message, Outbound, Prepared, Ready, WriteSide,
+};
 use crate::payload::{AsPayload, ControlPayload};
 use crate::role::{Role, Server};
 use crate::time::Wake;
@@ -417,14 +419,16 @@ impl<S: BlockingTransport, R: Role> Outgoing<'_, S, R> {
         self.make_room(payload.as_bytes().len())?;
         self.limit_writes()?;
         let Self { stream, outbound, unflushed, .. } = self;
-        let fed = outbound.feed_through(payload, |[queued, octets]| {
+        let mut compressing = Compressing::new();
+        let mut write = |slices: [&[u8]; 2]| {
             // Where nothing can be written, the next write tells why.
-            let slices = [IoSlice::new(queued), IoSlice::new(octets)];
+            let slices = slices.map(IoSlice::new);
             let count = retry(|| stream.write_vectored(&slices)).unwrap_or(0);
             **unflushed |= count > 0;
             count
-        });
-        fed.map_err(|refused| Error::from(refused.error))?;
+        };
+        // Nobody else is kept waiting: the thread serves one connection.
+        while outbound.feed_in_turns(payload, true, &mut compressing, &mut write)? == Fed::Compressing {}
         self.flush()
     }
 
@@ -436,7 +440,7 @@ impl<S: BlockingTransport, R: Role> Outgoing<'_, S, R> {
     pub fn feed(&mut self, message: impl AsPayload) -> Result<(), Error> {
         let payload = message.as_payload();
         self.make_room(payload.as_bytes().len())?;
-        self.outbound.feed(payload).map_err(|refused| refused.error.into())
+        Ok(self.outbound.feed(payload)?)
     }
 
     /// As [`WebSocket::send_fragment`].
@@ -447,7 +451,7 @@ impl<S: BlockingTransport, R: Role> Outgoing<'_, S, R> {
     pub fn send_fragment(&mut self, fragment: impl AsPayload, fin: bool) -> Result<(), Error> {
         let payload = fragment.as_payload();
         self.make_room(payload.as_bytes().len())?;
-        self.outbound.feed_fragment(payload, fin).map_err(|refused| Error::from(refused.error))?;
+        self.outbound.feed_fragment(payload, fin)?;
         self.flush()
     }
 

@@ -445,7 +445,7 @@ impl<S: PollTransport> WebSocket<S, Server> {
             if written < frame.len() {
                 let mut outgoing = self.outgoing();
                 outgoing.acquire();
-                outgoing.outbound.feed_prepared_at_once(message, |_| written)?;
+                outgoing.outbound.feed_prepared_through(message, |_| written)?;
                 *fed = true;
                 return outgoing.poll_flush(cx);
             }

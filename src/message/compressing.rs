@@ -16,6 +16,8 @@ use alloc::vec::Vec;
 pub struct Compressing {
     // It is in each task that sends, and mostly there is nothing.
     pub(super) work: Option<Box<Work>>,
+    /// Whether the message is queued however full the queue is.
+    pub(super) promised: bool,
 }
 
 /// What of a message was compressed ahead of its frame.
@@ -47,7 +49,18 @@ pub enum Fed {
 impl Compressing {
     /// Of which nothing is done.
     pub const fn new() -> Self {
-        Self { work: None }
+        Self { work: None, promised: false }
+    }
+
+    /// For a message that was promised room before its length was known, as a `Sink` promises it: it is queued
+    /// however full the queue is.
+    ///
+    /// Ask [`Outbound::has_room`](super::Outbound::has_room) for 0 octets before you promise room, and promise it to
+    /// one message at a time. Then no more than that message goes beyond the bound of the queue.
+    #[must_use]
+    pub const fn with_promised_room(mut self) -> Self {
+        self.promised = true;
+        self
     }
 }
 

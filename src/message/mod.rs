@@ -61,7 +61,7 @@ pub use endpoint::{Buffers, Endpoint};
 #[cfg(feature = "alloc")]
 pub use inbound::Inbound;
 #[cfg(feature = "alloc")]
-pub use outbound::Outbound;
+pub use outbound::{Outbound, LONG_PAYLOAD};
 #[cfg(feature = "alloc")]
 pub use owned::OwnedMessage;
 #[cfg(feature = "alloc")]
@@ -69,7 +69,7 @@ pub use prepared::Prepared;
 #[cfg(feature = "embedded-io-async")]
 pub(crate) use turn::Turn;
 #[cfg(feature = "alloc")]
-pub use write_queue::{FeedError, Refused};
+pub use write_queue::FeedError;
 
 use crate::frame::MessageKind;
 use crate::payload::{AsPayload, Payload};

@@ -10,8 +10,8 @@ use super::deflation::Deflation;
 #[cfg(not(feature = "deflate"))]
 use super::no_deflate::Deflation;
 use super::turn;
-use super::write_queue::{FeedError, Refused, WriteQueue};
-use super::{Action, BufferPool, Compressing, Fed, OwnedMessage, Prepared, WriteSide};
+use super::write_queue::{FeedError, WriteQueue};
+use super::{Action, BufferPool, Compressing, Fed, Prepared, WriteSide};
 use crate::close::CloseFrame;
 use crate::closing::{Closed, ReadyState, TransportAction};
 use crate::deadline::{Output, Timeouts};
@@ -71,38 +71,47 @@ impl<R: Role> Outbound<R> {
         self.send_half.writer.allow_rsv(Rsv::RSV1);
     }
 
-    /// Queues a whole message. Where it is to be compressed, room is asked for its length before that.
+    /// Queues a whole message. Where it is compressed, room is asked for its length before that.
     ///
     /// # Errors
     ///
-    /// [`Refused`] with the message, if the queue is full or the connection does not allow it.
+    /// [`FeedError::Full`] if the queue has no room for it, [`FeedError::Send`] if the connection does not allow it.
+    /// Nothing of it is queued then.
     #[inline]
-    pub fn feed<'p>(&mut self, message: impl Into<Payload<'p>>) -> Result<(), Refused<Payload<'p>>> {
-        let payload = message.into();
-        self.queue(payload, true).map_err(|error| Refused { message: payload, error })
+    pub fn feed(&mut self, message: impl AsPayload) -> Result<(), FeedError> {
+        let payload = message.as_payload();
+        // Most messages are short and go out as they are (bench: endpoint_echoes.binary_16_pipelined_16).
+        if self.deflation.is_none() && payload.is_plain() && self.send_half.writer.is_ready() {
+            if let Some(room) = self.write_queue.room_for_short(payload.as_bytes().len()) {
+                let len = self.send_half.writer.encode(payload, true, room)?;
+                self.write_queue.filled_short(len);
+                return Ok(());
+            }
+        }
+        self.feed_fragment(payload, true)
     }
 
-    /// Queues a whole message, but for what `write` writes at once of `[queued, payload]`: it returns how many
-    /// bytes, and 0 where it failed. A long payload that goes out as it is need not be copied then; others
-    /// are only queued, and `write` is not called.
+    /// Queues a fragment of a message, the last if `fin`. Fragments of a message have one kind.
     ///
     /// # Errors
     ///
     /// As [`feed`](Self::feed).
-    #[inline]
-    pub fn feed_through<'p>(
-        &mut self,
-        message: impl Into<Payload<'p>>,
-        write: impl FnOnce([&[u8]; 2]) -> usize,
-    ) -> Result<(), Refused<Payload<'p>>> {
-        let payload = message.into();
-        self.queue_through(payload, write).map_err(|error| Refused { message: payload, error })
+    pub fn feed_fragment(&mut self, fragment: impl AsPayload, fin: bool) -> Result<(), FeedError> {
+        let payload = fragment.as_payload();
+        self.demand_open()?;
+        self.demand_room(self.send_half.writer.encoded_len(payload.as_bytes().len()))?;
+        self.append(payload, fin)
     }
 
-    /// As [`feed_through`](Self::feed_through), but a long message that goes out compressed takes several turns:
-    /// compressing 8 MiB at once would keep all others waiting for tens of milliseconds. After
-    /// [`Fed::Compressing`] let others have their turn. Then feed the same message again, with the same
-    /// `compressing`.
+    /// Queues a message, or a fragment of one, with as little copying and waiting as its length allows. Adapters
+    /// send with it.
+    ///
+    /// - A payload of [`LONG_PAYLOAD`] octets or more that goes out as it is need not be copied. `write` is called with
+    ///   `[queued, payload]`, writes of that what the transport takes at once, and returns how many bytes; 0 where it
+    ///   failed. Only the rest is queued. For other messages `write` is not called.
+    /// - A long message that goes out compressed takes several turns: compressing 8 MiB at once would keep all others
+    ///   waiting for tens of milliseconds. After [`Fed::Compressing`] let others have their turn. Then feed the same
+    ///   message again, with the same `compressing`.
     ///
     /// Nothing of it is queued before all of it is compressed. Other messages can be queued meanwhile: they go out
     /// before it, and compressing it begins again if they are compressed as well.
@@ -114,7 +123,8 @@ impl<R: Role> Outbound<R> {
     ///
     /// let mut endpoint = Endpoint::new(Server, Config::new(), Buffers::DEFAULT, &[]);
     /// let mut compressing = Compressing::new();
-    /// while endpoint.outbound().feed_in_turns("a long text", &mut compressing, |_| 0)? == Fed::Compressing {
+    /// let text = "a long text";
+    /// while endpoint.outbound().feed_in_turns(text, true, &mut compressing, |_| 0)? == Fed::Compressing {
     ///     others_have_their_turn();
     /// }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -123,55 +133,46 @@ impl<R: Role> Outbound<R> {
     /// # Errors
     ///
     /// As [`feed`](Self::feed). Where the queue is full, feed it again with the same `compressing`, too.
-    pub fn feed_in_turns<'p>(
+    pub fn feed_in_turns(
         &mut self,
-        message: impl Into<Payload<'p>>,
+        fragment: impl AsPayload,
+        fin: bool,
         compressing: &mut Compressing,
         write: impl FnOnce([&[u8]; 2]) -> usize,
-    ) -> Result<Fed, Refused<Payload<'p>>> {
-        let payload = message.into();
-        self.queue_in_turns(payload, true, compressing, write)
-            .map_err(|error| Refused { message: payload, error })
-    }
-
-    /// Queues a message for which a `Sink` found room before it knew the length: the queue may outgrow its
-    /// cap by this one.
-    #[cfg(any(feature = "futures-io", feature = "tokio"))]
-    pub(crate) fn feed_promised(&mut self, message: &OwnedMessage) -> Result<(), FeedError> {
-        self.demand_room(0)?;
-        self.feed_started(message)
-    }
-
-    /// Queues a message that a `Sink` has taken, however full the queue has become since.
-    #[cfg(any(feature = "futures-io", feature = "tokio"))]
-    pub(crate) fn feed_started(&mut self, message: &OwnedMessage) -> Result<(), FeedError> {
-        self.append(message.as_payload(), true)
-    }
-
-    /// Queues a fragment of a message, the last if `fin`. Fragments of a message have one kind.
-    ///
-    /// # Errors
-    ///
-    /// As [`feed`](Self::feed).
-    pub fn feed_fragment<'p>(
-        &mut self,
-        fragment: impl Into<Payload<'p>>,
-        fin: bool,
-    ) -> Result<(), Refused<Payload<'p>>> {
-        let payload = fragment.into();
-        self.queue(payload, fin).map_err(|error| Refused { message: payload, error })
-    }
-
-    /// Queues a message that owns its octets, and gives it back if it is refused.
-    ///
-    /// # Errors
-    ///
-    /// As [`feed`](Self::feed).
-    pub fn feed_owned(&mut self, message: OwnedMessage) -> Result<(), Refused<OwnedMessage>> {
-        match self.queue(message.as_payload(), true) {
-            Ok(()) => Ok(()),
-            Err(error) => Err(Refused { message, error }),
+    ) -> Result<Fed, FeedError> {
+        let payload = fragment.as_payload();
+        let len = payload.as_bytes().len();
+        if len < LONG_PAYLOAD && !compressing.promised {
+            let fed = if fin { self.feed(payload) } else { self.feed_fragment(payload, fin) };
+            return fed.map(|()| Fed::Queued);
         }
+        self.demand_open()?;
+        if !compressing.promised {
+            self.demand_room(self.send_half.writer.encoded_len(len))?;
+        }
+        let SendHalf { writer, .. } = &mut self.send_half;
+        if let Some(deflation) = self.deflation.as_deref_mut() {
+            if deflation.takes_turns(writer, &payload, fin) {
+                let (octets, last) = deflation.advance(&payload, fin, compressing)?;
+                if !last {
+                    return Ok(Fed::Compressing);
+                }
+                self.spent = self.spent.saturating_add(turn::compressed(octets));
+                let (header, octets) = deflation.begin_ahead(writer, payload, fin, compressing)?;
+                self.write_queue.push(header.as_bytes());
+                self.push_through(&octets, write);
+                return Ok(Fed::Queued);
+            }
+        }
+        compressing.work = None;
+        if len < LONG_PAYLOAD || self.transforms(&payload, fin) {
+            self.append(payload, fin)?;
+        } else {
+            let header = self.send_half.writer.begin_whole(payload, fin, None)?.encode();
+            self.write_queue.push(header.as_bytes());
+            self.push_through(payload.as_bytes(), write);
+        }
+        Ok(Fed::Queued)
     }
 
     /// Whether a message of `len` octets would be taken now, as far as the queue is concerned.
@@ -535,160 +536,45 @@ impl<R: Role> Outbound<R> {
         }
     }
 
-    /// As [`feed_through`](Self::feed_through).
-    #[inline]
-    pub(crate) fn queue_through(
-        &mut self,
-        payload: Payload<'_>,
-        write: impl FnOnce([&[u8]; 2]) -> usize,
-    ) -> Result<(), FeedError> {
-        if self.queue_short(&payload) {
-            return Ok(());
+    /// Whether data may be sent. This is asked before room is, so that an error does not depend on how full the queue
+    /// is.
+    fn demand_open(&self) -> Result<(), FeedError> {
+        if self.send_half.writer.is_open() {
+            Ok(())
+        } else {
+            Err(SendError::Closed.into())
         }
-        if self.send_half.writer.side() == Side::Client {
-            return self.queue_masked(payload, true); // as it is, it goes nowhere
-        }
-        self.queue_long(payload, write)
-    }
-
-    /// As [`feed_in_turns`](Self::feed_in_turns), for fragments as well.
-    pub(crate) fn queue_in_turns(
-        &mut self,
-        payload: Payload<'_>,
-        fin: bool,
-        compressing: &mut Compressing,
-        write: impl FnOnce([&[u8]; 2]) -> usize,
-    ) -> Result<Fed, FeedError> {
-        if self.takes_turns(&payload, fin) {
-            self.admit(payload.as_bytes().len())?;
-            if let Some(deflation) = self.deflation.as_deref_mut() {
-                let (octets, last) = deflation.advance(&payload, fin, compressing)?;
-                if !last {
-                    return Ok(Fed::Compressing);
-                }
-                self.spent = self.spent.saturating_add(turn::compressed(octets));
-                let (header, octets) =
-                    deflation.begin_ahead(&mut self.send_half.writer, payload, fin, compressing)?;
-                self.write_queue.push(header.as_bytes());
-                self.through(&octets, write);
-                return Ok(Fed::Queued);
-            }
-        }
-        compressing.work = None;
-        let queued = if fin { self.queue_through(payload, write) } else { self.queue(payload, fin) };
-        queued.map(|()| Fed::Queued)
-    }
-
-    /// Whether it takes several turns to compress this payload, if the connection allows it at all.
-    pub(crate) fn takes_turns(&self, payload: &Payload<'_>, fin: bool) -> bool {
-        let SendHalf { writer, .. } = &self.send_half;
-        self.deflation
-            .as_deref()
-            .is_some_and(|deflation| writer.is_open() && deflation.takes_turns(writer, payload, fin))
-    }
-
-    /// As [`queue_through`](Self::queue_through), for any length.
-    #[inline(never)]
-    fn queue_long(
-        &mut self,
-        payload: Payload<'_>,
-        write: impl FnOnce([&[u8]; 2]) -> usize,
-    ) -> Result<(), FeedError> {
-        let octets = payload.as_bytes();
-        if octets.len() < LONG || self.transforms(&payload) {
-            return self.queue_judged(payload, true);
-        }
-        self.admit(octets.len())?;
-        let header = self.send_half.writer.begin_whole(payload, true, None)?.encode();
-        self.write_queue.push(header.as_bytes());
-        self.through(octets, write);
-        Ok(())
-    }
-
-    /// As [`feed`](Self::feed) and [`feed_fragment`](Self::feed_fragment).
-    #[inline]
-    pub(crate) fn queue(&mut self, payload: Payload<'_>, fin: bool) -> Result<(), FeedError> {
-        if fin && self.queue_short(&payload) {
-            return Ok(());
-        }
-        self.queue_masked(payload, fin)
-    }
-
-    /// Queues at a glance what most messages are: whole, short, sent as they are by a server, and with nothing
-    /// in the way. `false` leaves everything to be judged rule by rule.
-    #[inline]
-    pub(crate) fn queue_short(&mut self, payload: &Payload<'_>) -> bool {
-        self.send_half.writer.side() == Side::Server
-            && self.deflation.is_none()
-            && payload.is_plain()
-            && self.send_half.writer.is_ready()
-            && self.write_queue.push_short(payload.kind().opcode(), payload.as_bytes())
-    }
-
-    /// As [`queue`](Self::queue), with the short cut of clients.
-    #[inline]
-    fn queue_masked(&mut self, payload: Payload<'_>, fin: bool) -> Result<(), FeedError> {
-        let SendHalf { writer, .. } = &mut self.send_half;
-        let glance = fin
-            && writer.side() == Side::Client
-            && self.deflation.is_none()
-            && payload.is_plain()
-            && writer.is_ready();
-        if glance {
-            if let Some(room) = self.write_queue.room_for_short(payload.as_bytes().len()) {
-                let len = writer.encode(payload, true, room)?;
-                self.write_queue.filled_short(len);
-                return Ok(());
-            }
-        }
-        self.queue_judged(payload, fin)
-    }
-
-    /// As [`queue`](Self::queue), rule by rule.
-    #[inline(never)]
-    fn queue_judged(&mut self, payload: Payload<'_>, fin: bool) -> Result<(), FeedError> {
-        self.admit(payload.as_bytes().len())?;
-        self.append(payload, fin)
-    }
-
-    /// Whether a message of `len` octets may be queued.
-    #[inline]
-    fn admit(&mut self, len: usize) -> Result<(), FeedError> {
-        if !self.send_half.writer.is_open() {
-            return Err(SendError::Closed.into()); // however full the queue is
-        }
-        self.demand_room(self.send_half.writer.encoded_len(len))
     }
 
     /// Whether `len` bytes may be queued. Where not, the sender waits for the transport from now on, whether or
     /// not its driver says so.
-    #[inline]
     fn demand_room(&mut self, len: usize) -> Result<(), FeedError> {
         self.write_queue.admit(len).inspect_err(|_| self.blocked = true)
     }
 
     /// Whether the octets on the wire are not those of the payload.
-    fn transforms(&self, payload: &Payload<'_>) -> bool {
+    fn transforms(&self, payload: &Payload<'_>, fin: bool) -> bool {
         let writer = &self.send_half.writer;
         writer.side() == Side::Client
             || self
                 .deflation
                 .as_deref()
-                .is_some_and(|deflation| payload.is_deflated() || deflation.wants(writer, payload, true))
+                .is_some_and(|deflation| payload.is_deflated() || deflation.wants(writer, payload, fin))
     }
 
     /// Writes what is queued and `octets` after it; what is not written is queued.
-    fn through(&mut self, octets: &[u8], write: impl FnOnce([&[u8]; 2]) -> usize) {
+    #[inline]
+    fn push_through(&mut self, octets: &[u8], write: impl FnOnce([&[u8]; 2]) -> usize) {
         let queued = self.write_queue.queued();
         let written = write([self.write_queue.bytes(), octets]);
         self.write_queue.push(octets.get(written.saturating_sub(queued)..).unwrap_or(&[]));
-        self.write_queue.wrote(written.min(queued));
         if written > 0 {
+            self.write_queue.wrote(written.min(queued));
             self.send_half.deadlines.wrote();
         }
     }
 
-    #[inline]
+    /// Encodes a frame into the queue, compressed where that was agreed on. Room was asked for.
     fn append(&mut self, payload: Payload<'_>, fin: bool) -> Result<(), FeedError> {
         if let Some(deflation) = self.deflation.as_deref_mut() {
             if deflation.wants(&self.send_half.writer, &payload, fin) {
@@ -717,68 +603,42 @@ impl Outbound<Server> {
     ///
     /// # Errors
     ///
-    /// [`FeedError`].
+    /// [`FeedError::Full`] if the queue has no room for it, [`FeedError::Send`] if the connection does not allow it.
+    /// Nothing of it is queued then.
     pub fn feed_prepared(&mut self, message: &Prepared) -> Result<(), FeedError> {
-        let frame = self.pass(message)?;
-        self.write_queue.push(frame);
-        Ok(())
+        self.feed_prepared_through(message, |_| 0)
     }
 
-    /// The same, but for what `write` writes at once of a long one. See [`feed_through`](Self::feed_through).
+    /// Queues what `write` does not write at once of a message that was encoded once for many connections: it is called
+    /// with `[queued, frame]`, whatever their length, and returns how many bytes it has written; 0 where it failed.
     ///
     /// # Errors
     ///
-    /// [`FeedError`].
+    /// As [`feed_prepared`](Self::feed_prepared). Nothing was written then.
     pub fn feed_prepared_through(
         &mut self,
         message: &Prepared,
         write: impl FnOnce([&[u8]; 2]) -> usize,
     ) -> Result<(), FeedError> {
-        let frame = self.pass(message)?;
-        if frame.len() < LONG {
-            self.write_queue.push(frame);
-        } else {
-            self.through(frame, write);
-        }
-        Ok(())
-    }
-
-    /// The same, but for what `write` writes at once of a frame of any length, where nothing is queued: it
-    /// returns how many bytes, and 0 where it failed.
-    #[cfg(any(feature = "futures-io", feature = "tokio"))]
-    #[inline]
-    pub(crate) fn feed_prepared_at_once(
-        &mut self,
-        message: &Prepared,
-        write: impl FnOnce(&[u8]) -> usize,
-    ) -> Result<(), FeedError> {
-        let frame = self.pass(message)?;
-        let rest = frame.get(write(frame)..).unwrap_or(&[]);
-        if !rest.is_empty() {
-            self.write_queue.push(rest);
-        }
-        Ok(())
-    }
-
-    /// The frame that is sent here, which counts as sent.
-    fn pass<'m>(&mut self, message: &'m Prepared) -> Result<&'m [u8], FeedError> {
         self.demand_room(message.frame().len())?;
-        if !self.send_half.writer.is_ready() {
-            let is_open = self.send_half.writer.is_open();
-            return Err(if is_open { SendError::MessageInProgress } else { SendError::Closed }.into());
+        let SendHalf { writer, .. } = &self.send_half;
+        if !writer.is_ready() {
+            return self.demand_open().and(Err(SendError::MessageInProgress.into()));
         }
         #[cfg(feature = "deflate")]
         if let (Some(deflation), Some((window, frame))) = (&mut self.deflation, message.deflated_frame()) {
-            if deflation.admits(&self.send_half.writer, window) {
+            if deflation.admits(writer, window) {
                 deflation.passed();
-                return Ok(frame);
+                self.push_through(frame, write);
+                return Ok(());
             }
         }
-        Ok(message.frame())
+        self.push_through(message.frame(), write);
+        Ok(())
     }
 }
 
-/// Octets from which on it is cheaper to write a payload by itself than to copy it.
-const LONG: usize = 64 << 10;
+/// Octets from which on it takes less to write a payload by itself than to copy it into the queue.
+pub const LONG_PAYLOAD: usize = 64 << 10;
 
 debug_states!([R] Outbound<R>, |this| { send_half: this.send_half, write_queue: this.write_queue, deflates: this.deflation.is_some(), failure: this.failure });

@@ -8,7 +8,7 @@ use core::fmt;
 
 use super::bytes::{empty_mut, move_down};
 use crate::error::SendError;
-use crate::frame::{copy, FrameHeader, Opcode};
+use crate::frame::{copy, FrameHeader};
 
 /// Output that the transport has not taken yet.
 ///
@@ -103,20 +103,6 @@ impl WriteQueue {
             slot.copy_from_slice(bytes);
         }
         self.filled(bytes.len());
-    }
-
-    /// Appends a whole unmasked frame with a short payload. `false`, and nothing is done, if it is not short,
-    /// or if more room is to be made or asked for.
-    #[inline]
-    pub(crate) fn push_short(&mut self, opcode: Opcode, octets: &[u8]) -> bool {
-        let Some(room) = self.room_for_short(octets.len()) else { return false };
-        let (most, header) = (room.len(), FrameHeader::new(true, opcode, octets.len() as u64, None));
-        let Some(rest) = header.write(room) else { return false };
-        let written = most.wrapping_sub(rest.len()).wrapping_add(octets.len());
-        let Some(slot) = rest.get_mut(..octets.len()) else { return false };
-        copy(octets, slot);
-        self.filled_short(written);
-        true
     }
 
     /// Space for a whole frame with a short payload of so many octets; `None` if it is not short, or if more
@@ -345,24 +331,4 @@ impl From<SendError> for FeedError {
     }
 }
 
-/// A message that was not queued, given back with the reason.
-#[derive(Clone, Copy, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "a pair with names")]
-pub struct Refused<M> {
-    /// The message.
-    pub message: M,
-    /// Why it was refused.
-    pub error: FeedError,
-}
-
-impl<M> fmt::Display for Refused<M> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.error.fmt(f)
-    }
-}
-
-impl<M: fmt::Debug> core::error::Error for Refused<M> {}
-
 debug_states!([] WriteQueue, |this| { queued: this.end.saturating_sub(this.written), cap: this.cap, ended: this.ended, dropped: this.dropped });
-
-debug_states!([M] Refused<M>, |this| { error: this.error });

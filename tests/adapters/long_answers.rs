@@ -16,9 +16,7 @@ use common::codec::{self, WHOLE};
 use common::*;
 use futures_util::SinkExt;
 use sockless::deflate::{Deflater, Inflater, Params, Tuning};
-use sockless::message::{
-    Action, Buffers, Compressing, Endpoint, Fed, FeedError, OwnedMessage, Refused, WriteSide,
-};
+use sockless::message::{Action, Buffers, Compressing, Endpoint, Fed, FeedError, OwnedMessage, WriteSide};
 use sockless::polled::{PollTransport, Receiver, Sender, WebSocket};
 use sockless::{
     AnyRole, CloseCode, Config, ControlPayload, Entropy, Limits, MessageKind, Payload, SendError, Side,
@@ -451,6 +449,7 @@ fn whatever_comes_between_the_turns_each_message_is_whole() {
                         let at = usize::from(at % 2);
                         let fed = outbound.feed_in_turns(
                             long[at].as_str(),
+                            true,
                             &mut compressing[at],
                             |[queued, payload]| {
                                 let count = (queued.len() + payload.len()) / 3;
@@ -460,7 +459,7 @@ fn whatever_comes_between_the_turns_each_message_is_whole() {
                         );
                         match fed {
                             Ok(Fed::Queued) => expected.push(long[at].clone()),
-                            Ok(Fed::Compressing) | Err(Refused { error: FeedError::Full { .. }, .. }) => {}
+                            Ok(Fed::Compressing) | Err(FeedError::Full { .. }) => {}
                             Err(refused) => panic!("{what}: {refused}"),
                         }
                     }
@@ -505,14 +504,15 @@ fn a_close_ends_the_turns() {
         let text = prose("", 1 << 20);
         let mut endpoint = setting.endpoint();
         let mut compressing = Compressing::new();
-        let fed = endpoint.outbound().feed_in_turns(text.as_str(), &mut compressing, |_| 0);
+        let fed = endpoint.outbound().feed_in_turns(text.as_str(), true, &mut compressing, |_| 0);
         assert_eq!(fed, Ok(Fed::Compressing));
         let close = to(setting.side, CLOSE, &close_body(1001, b""));
         endpoint.space()[..close.len()].copy_from_slice(&close);
         endpoint.filled(close.len());
         assert_eq!(endpoint.poll(WriteSide::Ready), Ok(Action::Write));
-        let refused = endpoint.outbound().feed_in_turns(text.as_str(), &mut compressing, |_| 0).unwrap_err();
-        assert_eq!(refused.error, FeedError::Send(SendError::Closed));
+        let refused =
+            endpoint.outbound().feed_in_turns(text.as_str(), true, &mut compressing, |_| 0).unwrap_err();
+        assert_eq!(refused, FeedError::Send(SendError::Closed));
         assert_eq!(sent_by(setting.side, endpoint.output()), [(CLOSE, close_body(1001, b""))]);
     }
 }

@@ -296,7 +296,7 @@ fn req_t_pmd_8_a_frame_that_cannot_be_sent_leaves_no_trace() {
     let mut client = client.with_deflate(&Params::DEFAULT, ALL, None);
     client.outbound().feed("Hello, Hello").unwrap();
     let refused = client.outbound().feed("Hello, lost").unwrap_err();
-    assert_eq!(refused.error, SendError::Entropy(EntropyError).into());
+    assert_eq!(refused, SendError::Entropy(EntropyError).into());
     client.outbound().feed("Hello, lost and found").unwrap();
     let wire = drain(&mut client);
     let mut server = Pair::new(Params::DEFAULT).server;
@@ -445,7 +445,7 @@ fn a_close_amid_a_compressed_message_ends_normally() {
 #[test]
 fn what_was_not_agreed_on_is_neither_taken_nor_sent() {
     let mut plain = Endpoint::new(Server, Config::new(), Buffers::DEFAULT, &[]);
-    let error = plain.outbound().feed(Payload::deflated(MessageKind::Text, b"\x00")).unwrap_err().error;
+    let error = plain.outbound().feed(Payload::deflated(MessageKind::Text, b"\x00")).unwrap_err();
     assert_eq!(error, SendError::CompressionNotNegotiated.into());
     let (messages, failed) = receive(&mut plain, &from_hex("c1 81 00 00 00 00 00"), 100);
     assert_eq!((messages, failed), (vec![], Some(Error::ReservedBits)));

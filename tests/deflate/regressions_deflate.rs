@@ -81,7 +81,7 @@ fn sockudo_pr_14_what_was_refused_is_not_in_the_window() {
     let refused = "refused, and never to be referred to ".repeat(10);
     from.outbound().feed(LONG).unwrap();
     for _ in 0..3 {
-        let error = from.outbound().feed(refused.as_str()).unwrap_err().error;
+        let error = from.outbound().feed(refused.as_str()).unwrap_err();
         assert!(matches!(error, FeedError::Full { .. }), "{error:?}");
     }
     from.outbound().feed("never to be referred to").unwrap();

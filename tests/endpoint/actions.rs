@@ -6,7 +6,8 @@ use std::rc::Rc;
 use super::compressed::expect_ready;
 use sockless::frame::MessageKind;
 use sockless::message::{
-    Action, BufferPool, Buffers, Endpoint, FeedError, Message, OwnedMessage, Prepared, WriteSide,
+    Action, BufferPool, Buffers, Compressing, Endpoint, Fed, FeedError, Message, OwnedMessage, Prepared,
+    WriteSide,
 };
 use sockless::{
     AnyRole, Client, CloseCode, Config, ControlPayload, Entropy, EntropyError, Limits, Payload,
@@ -248,18 +249,18 @@ fn everything_one_read_brought_is_answered_before_anything_is_written() {
 }
 
 #[test]
-fn req_t_lim_3_a_full_queue_gives_the_message_back_and_loses_neither_pong_nor_close() {
+fn req_t_lim_3_a_full_queue_refuses_messages_and_loses_neither_pong_nor_close() {
     let mut endpoint = endpoint(Buffers::DEFAULT.with_max_queued(1000));
     let outbound = endpoint.outbound();
     for _ in 0..9 {
         outbound.feed(&[1; 100]).unwrap();
     }
     let queued = outbound.queued();
-    let refused = outbound.feed(&[2; 100]).unwrap_err();
-    assert_eq!(refused.error, FeedError::Full { queued, cap: 1000 });
-    assert_eq!(refused.message.as_bytes(), &[2; 100]);
-    let owned = OwnedMessage::from(vec![3; 100]);
-    assert_eq!(outbound.feed_owned(owned.clone()).unwrap_err().message, owned);
+    let full = Err(FeedError::Full { queued, cap: 1000 });
+    assert_eq!(outbound.feed(&[2; 100]), full);
+    assert_eq!(outbound.feed(&OwnedMessage::from(vec![3; 100])), full);
+    assert_eq!(outbound.feed_fragment(&[4; 100], false), full);
+    assert_eq!(outbound.feed_prepared(&Prepared::new(&[5; 100])), Err(FeedError::Full { queued, cap: 1000 }));
     // Pings are answered from their slot once there is room; a Close always finds room.
     let ping = {
         let mut out = [0; 64];
@@ -277,7 +278,7 @@ fn req_t_lim_3_a_full_queue_gives_the_message_back_and_loses_neither_pong_nor_cl
     // Pongs have filled the queue. The newest waits in its slot until there is room.
     let pongs = |bytes: &[u8]| bytes.windows(6).filter(|w| w == b"\x8A\x04late").count();
     assert!(pongs(&output) >= 1);
-    assert_eq!(endpoint.outbound().feed(&[0]).unwrap_err().error, FeedError::Send(SendError::Closed));
+    assert_eq!(endpoint.outbound().feed(&[0]).unwrap_err(), FeedError::Send(SendError::Closed));
 }
 
 #[test]
@@ -315,16 +316,16 @@ fn assert_queued_as_encoded<R: Role>(role: impl Fn() -> R) {
         let payload = Payload::binary(&octets[..len]);
         endpoint.outbound().feed(payload).unwrap();
         assert!(endpoint.output() == encode(payload, true), "{len} octets");
-        endpoint.outbound().feed_through(payload, |_| 0).unwrap();
+        assert_eq!(
+            endpoint.outbound().feed_in_turns(payload, true, &mut Compressing::new(), |_| 0),
+            Ok(Fed::Queued)
+        );
         assert!(endpoint.output() == encode(payload, true), "{len} octets");
     }
     // What ends a message is no message, however short.
     endpoint.outbound().feed_fragment("a", false).unwrap();
     assert!(endpoint.output() == encode("a".into(), false));
-    assert_eq!(
-        endpoint.outbound().feed(b"b").unwrap_err().error,
-        FeedError::Send(SendError::MessageInProgress)
-    );
+    assert_eq!(endpoint.outbound().feed(b"b").unwrap_err(), FeedError::Send(SendError::MessageInProgress));
     for message in ["b", "c"] {
         endpoint.outbound().feed(message).unwrap();
         assert!(endpoint.output() == encode(message.into(), true), "{message}");
@@ -348,7 +349,7 @@ fn without_a_key_no_message_is_queued_and_no_other_key_is_asked_for() {
     for message in ["first", "second", "third"] {
         works.set(false);
         let refused = endpoint.outbound().feed(message).unwrap_err();
-        assert_eq!(refused.error, FeedError::Send(SendError::Entropy(EntropyError)));
+        assert_eq!(refused, FeedError::Send(SendError::Entropy(EntropyError)));
         assert_eq!((draws.take(), endpoint.output()), (1, &*want));
         works.set(true);
         endpoint.outbound().feed(message).unwrap();
@@ -373,7 +374,7 @@ fn assert_cap_is_met<R: Role>(role: impl Fn() -> R, key: usize) {
         let header = key + if len > 125 { 4 } else { 2 };
         outbound.feed(&octets[..500 - key - 4 - header - len]).unwrap();
         let refused = outbound.feed(&octets[..=len]).unwrap_err();
-        assert_eq!(refused.error, FeedError::Full { queued: 500 - header - len, cap: 500 });
+        assert_eq!(refused, FeedError::Full { queued: 500 - header - len, cap: 500 });
         outbound.feed(&octets[..len]).unwrap();
         assert_eq!(outbound.queued(), 500);
     }
@@ -592,14 +593,14 @@ fn forwarded_pieces_cannot_make_text_that_is_not_utf_8() {
         match turn {
             // The first piece ends inside a character: neither can the message end there, nor other text follow.
             1 => {
-                assert_eq!(ended.outbound().feed_fragment(payload, true).unwrap_err().error, invalid);
+                assert_eq!(ended.outbound().feed_fragment(payload, true).unwrap_err(), invalid);
                 ended.outbound().feed_fragment(payload, false).unwrap();
-                assert_eq!(ended.outbound().feed_fragment("x", true).unwrap_err().error, invalid);
+                assert_eq!(ended.outbound().feed_fragment("x", true).unwrap_err(), invalid);
             }
             // The second begins inside one: no message can begin with it.
             _ => {
                 let mut fresh = endpoint(Buffers::DEFAULT);
-                assert_eq!(fresh.outbound().feed(payload).unwrap_err().error, invalid);
+                assert_eq!(fresh.outbound().feed(payload).unwrap_err(), invalid);
             }
         }
     });

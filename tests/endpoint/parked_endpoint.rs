@@ -65,7 +65,7 @@ impl Talk {
                         Ok(message) => {
                             self.seen.push(format!("{message:?}"));
                             let echoed = outbound.feed(message.unwrap());
-                            self.seen.push(format!("{:?}", echoed.map_err(|refused| refused.error)));
+                            self.seen.push(format!("{:?}", echoed));
                         }
                         Err(error) => self.seen.push(format!("{error:?}")),
                     }

@@ -6,7 +6,9 @@ use crate::{common, compressed};
 use common::{counting, to, BINARY, BINARY_PART, END, MORE, PING, TEXT};
 use compressed::expect_ready;
 use proptest::prelude::*;
-use sockless::message::{Action, BufferPool, Buffers, Endpoint, FeedError, OwnedMessage, WriteSide};
+use sockless::message::{
+    Action, BufferPool, Buffers, Compressing, Endpoint, Fed, FeedError, OwnedMessage, WriteSide,
+};
 use sockless::{Config, Payload, Server, Side};
 
 fn endpoint(buffers: Buffers) -> Endpoint<Server> {
@@ -121,12 +123,13 @@ proptest! {
         }
         copied.outbound().feed(Payload::binary(&payload)).unwrap();
         let mut wire = Vec::new();
-        through.outbound().feed_through(Payload::binary(&payload), |slices| {
+        let fed = through.outbound().feed_in_turns(Payload::binary(&payload), true, &mut Compressing::new(), |slices| {
             let all = slices.concat();
             let count = taken.index(all.len() + 1);
             wire.extend_from_slice(&all[..count]);
             count
-        }).unwrap();
+        });
+        prop_assert_eq!(fed, Ok(Fed::Queued));
         wire.extend_from_slice(through.output());
         prop_assert_eq!(&wire[..], copied.output());
     }
@@ -135,19 +138,19 @@ proptest! {
 #[test]
 fn a_message_written_through_is_refused_like_any_other() {
     let long = vec![0; 100_000];
+    let through = |endpoint: &mut Endpoint<Server>| {
+        let write = |_: [&[u8]; 2]| panic!("nothing may be written");
+        endpoint.outbound().feed_in_turns(&long, true, &mut Compressing::new(), write).unwrap_err()
+    };
     let mut full = endpoint(Buffers::DEFAULT.with_max_queued(10));
     full.outbound().feed("waits").unwrap();
-    let refused = full.outbound().feed_through(&long[..], |_| panic!("nothing may be written")).unwrap_err();
-    assert_eq!(refused.error, FeedError::Full { queued: 7, cap: 10 });
+    assert_eq!(through(&mut full), FeedError::Full { queued: 7, cap: 10 });
     let mut closing = endpoint(Buffers::DEFAULT);
     closing.outbound().close(sockless::CloseCode::NORMAL.into()).unwrap();
-    let refused =
-        closing.outbound().feed_through(&long[..], |_| panic!("nothing may be written")).unwrap_err();
-    assert_eq!(refused.error, FeedError::Send(sockless::SendError::Closed));
+    assert_eq!(through(&mut closing), FeedError::Send(sockless::SendError::Closed));
     let mut part = endpoint(Buffers::DEFAULT);
     part.outbound().feed_fragment("part", false).unwrap();
-    let refused = part.outbound().feed_through(&long[..], |_| panic!("nothing may be written")).unwrap_err();
-    assert_eq!(refused.error, FeedError::Send(sockless::SendError::MessageInProgress));
+    assert_eq!(through(&mut part), FeedError::Send(sockless::SendError::MessageInProgress));
 }
 
 #[test]

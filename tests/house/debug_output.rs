@@ -349,7 +349,7 @@ fn messages(p: &mut Printed) {
     let mut endpoint = endpoint.with_deflate(&Params::DEFAULT, Tuning::DEFAULT, None);
     let (long, mut compressing) = (SECRET.repeat(40_000), Compressing::new());
     loop {
-        let fed = endpoint.outbound().feed_in_turns(long.as_str(), &mut compressing, |_| 0).unwrap();
+        let fed = endpoint.outbound().feed_in_turns(long.as_str(), true, &mut compressing, |_| 0).unwrap();
         p.show(&compressing);
         p.show(&endpoint);
         if fed == Fed::Queued {
@@ -396,7 +396,6 @@ fn messages(p: &mut Printed) {
     let mut blocked = Endpoint::new(Client::new(Keys(1)), Config::new(), full, SECRET.as_bytes());
     blocked.outbound().feed(SECRET).unwrap();
     p.show(&blocked.outbound().feed(SECRET).unwrap_err());
-    p.show(&blocked.outbound().feed_owned(SECRET.to_owned().into()).unwrap_err());
     let (mut inbound, mut outbound) = blocked.into_split();
     p.show(&Directions::new(&mut inbound, &mut outbound));
     p.show(&inbound);

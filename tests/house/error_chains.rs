@@ -8,7 +8,7 @@ use std::io;
 use std::path::Path;
 
 use sockless::handshake::{server::Reject, BodyError, ComposeError, HandshakeError, UriError};
-use sockless::message::{FeedError, Refused};
+use sockless::message::FeedError;
 use sockless::{embedded_io, Error, OpeningError, ReuniteError};
 use sockless::{
     BufferTooSmall, CloseCode, EntropyError, ProtocolError, SendError, Timeout, Tolerance, Utf8Check,
@@ -71,7 +71,6 @@ fn errors() -> Vec<Named> {
         named(HandshakeError::HeadTooLarge),
         named(ReuniteError((), ())),
         named(FeedError::Full { queued: 1, cap: 2 }),
-        named(Refused { message: (), error: FeedError::Send(SendError::Closed) }),
         named(Error::from(FeedError::Full { queued: 1, cap: 2 })),
         named(Error::from(refused)),
         named(Error::from(io::Error::new(io::ErrorKind::InvalidData, lower()))),

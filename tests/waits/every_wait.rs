@@ -806,7 +806,7 @@ fn a_full_queue_is_a_wait_for_the_transport() {
                 assert!(!endpoint.output().is_empty());
                 endpoint.wrote(1000);
             }
-            if endpoint.outbound().feed_owned(held.clone()).is_ok() {
+            if endpoint.outbound().feed(&held).is_ok() {
                 panic!("the queue is full");
             }
             while endpoint.poll_timeout().is_due(at(second)) {

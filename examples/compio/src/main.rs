@@ -350,7 +350,7 @@ fn feed(
     message: Message<'_>,
     compressing: &mut Compressing,
 ) -> Option<Action> {
-    match outbound.feed_in_turns(message, compressing, |_| 0).map_err(|refused| refused.error) {
+    match outbound.feed_in_turns(message, true, compressing, |_| 0) {
         Ok(Fed::Compressing) => Some(Action::Yield),
         Err(FeedError::Full { .. }) => Some(Action::Write),
         // The connection is ending: nobody waits for the echo.

@@ -373,7 +373,7 @@ impl<S: CloneTransport, R: Role> Sender<S, R> {
     /// As [`send`](Self::send).
     pub fn feed(&mut self, message: impl AsPayload) -> Result<(), Error> {
         let payload = message.as_payload();
-        self.queue(|outbound| outbound.feed(payload).map_err(|refused| refused.error))
+        self.queue(|outbound| outbound.feed(payload))
     }
 
     /// Sends a fragment of a message, the last if `fin`: a message of any size in constant memory.
@@ -383,7 +383,7 @@ impl<S: CloneTransport, R: Role> Sender<S, R> {
     /// As [`send`](Self::send).
     pub fn send_fragment(&mut self, fragment: impl AsPayload, fin: bool) -> Result<(), Error> {
         let payload = fragment.as_payload();
-        self.queue(|outbound| outbound.feed_fragment(payload, fin).map_err(|refused| refused.error))?;
+        self.queue(|outbound| outbound.feed_fragment(payload, fin))?;
         self.flush()
     }
 

@@ -14,7 +14,7 @@ use super::PollTransport;
 use super::WebSocket;
 use crate::adapter::{thread_pool, Error};
 use crate::close::CloseFrame;
-use crate::message::{Compressing, Fed, FeedError, Message, Outbound, OwnedMessage, Prepared};
+use crate::message::{Compressing, Fed, FeedError, Message, Outbound, OwnedMessage, Prepared, LONG_PAYLOAD};
 use crate::payload::{AsPayload, ControlPayload, Payload};
 use crate::role::{Role, Server};
 use crate::time::{Timestamp, Wake};
@@ -58,11 +58,7 @@ impl<M: AsPayload, S: PollTransport, R: Role> Future for Feed<'_, '_, M, S, R> {
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { outgoing, message, compressing } = self.get_mut();
-        let payload = message.as_payload();
-        if outgoing.outbound.queue_short(&payload) {
-            return Poll::Ready(Ok(()));
-        }
-        outgoing.poll_feed(cx, payload, true, compressing)
+        outgoing.poll_feed(cx, message.as_payload(), true, compressing)
     }
 }
 
@@ -198,14 +194,7 @@ impl<'w, S: PollTransport, R: Role> Outgoing<'w, S, R> {
         loop {
             self.acquire();
             let Self { link, outbound } = self;
-            let vectored = link.stream.is_write_vectored();
-            let fed = outbound.queue_in_turns(payload, fin, compressing, |slices| {
-                if vectored {
-                    link.write_both(cx, slices)
-                } else {
-                    0
-                }
-            });
+            let fed = outbound.feed_in_turns(payload, fin, compressing, |slices| link.write_both(cx, slices));
             match fed {
                 Ok(Fed::Queued) => return Poll::Ready(Ok(())),
                 Ok(Fed::Compressing) => {
@@ -221,11 +210,14 @@ impl<'w, S: PollTransport, R: Role> Outgoing<'w, S, R> {
     /// Takes a message that the `Sink` found room for before it knew the length.
     pub(super) fn start_send(&mut self, message: OwnedMessage) -> Result<(), Error> {
         self.finish_started()?;
-        if self.outbound.takes_turns(&message.as_payload(), true) {
-            self.link.started = Some(Box::new((message, Compressing::new())));
-            return Ok(());
+        let mut compressing = Compressing::new();
+        if self.outbound.has_room(0) {
+            compressing = compressing.with_promised_room();
         }
-        Ok(self.outbound.feed_promised(&message)?)
+        if self.outbound.feed_in_turns(&message, true, &mut compressing, |_| 0)? == Fed::Compressing {
+            self.link.started = Some(Box::new((message, compressing)));
+        }
+        Ok(())
     }
 
     /// Compresses the next part of the message that the `Sink` was given. Ready once that message is queued.
@@ -256,10 +248,11 @@ impl<'w, S: PollTransport, R: Role> Outgoing<'w, S, R> {
     /// Compresses the rest of that message in one step and queues it. For callers that queue something at once, which
     /// must not be sent before it.
     pub(super) fn finish_started(&mut self) -> Result<(), Error> {
-        match self.link.started.take() {
-            Some(started) => Ok(self.outbound.feed_started(&started.0)?),
-            None => Ok(()),
+        if let Some(mut started) = self.link.started.take() {
+            let (message, compressing) = &mut *started;
+            while self.outbound.feed_in_turns(&*message, true, compressing, |_| 0)? == Fed::Compressing {}
         }
+        Ok(())
     }
 
     /// Waits for room in the queue.
@@ -359,10 +352,10 @@ impl<S: PollTransport> Outgoing<'_, S, Server> {
     ) -> Poll<Result<(), Error>> {
         ready!(self.poll_room(cx, message.frame().len()))?;
         let Self { link, outbound } = self;
-        let fed = if link.stream.is_write_vectored() {
-            outbound.feed_prepared_through(message, |slices| link.write_both(cx, slices))
-        } else {
+        let fed = if message.frame().len() < LONG_PAYLOAD {
             outbound.feed_prepared(message)
+        } else {
+            outbound.feed_prepared_through(message, |slices| link.write_both(cx, slices))
         };
         Poll::Ready(fed.map_err(Error::from))
     }
@@ -378,7 +371,7 @@ impl<S: PollTransport> Outgoing<'_, S, Server> {
             if self.outbound.output().is_empty() {
                 self.acquire();
                 let Self { link, outbound } = self;
-                outbound.feed_prepared_at_once(message, |frame| link.write(cx, frame))?;
+                outbound.feed_prepared_through(message, |[_, frame]| link.write(cx, frame))?;
             } else {
                 ready!(self.poll_feed_prepared(cx, message))?;
             }
@@ -423,8 +416,12 @@ impl<S: PollTransport> Link<S> {
         self.wrote(written)
     }
 
-    /// The same of two parts.
+    /// Writes what the transport takes at once of two parts, if it takes both in one operation: where it does not, it
+    /// is better to copy them together.
     fn write_both(&mut self, cx: &mut Context<'_>, [first, second]: [&[u8]; 2]) -> usize {
+        if !self.stream.is_write_vectored() {
+            return 0;
+        }
         let written = self.stream.poll_write_both(cx, first, second);
         self.wrote(written)
     }

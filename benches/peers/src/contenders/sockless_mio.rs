@@ -10,7 +10,9 @@ use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
 use sockless::handshake::server::{Handshake, Progress};
 use sockless::handshake::{HeadLimits, OriginPolicy};
-use sockless::message::{Action, BufferPool, Buffers, Endpoint, FeedError, OwnedMessage, Refused, WriteSide};
+use sockless::message::{
+    Action, BufferPool, Buffers, Compressing, Endpoint, FeedError, OwnedMessage, WriteSide,
+};
 use sockless::{Config, Parked, Server};
 
 use crate::Result;
@@ -157,7 +159,7 @@ impl Echo {
         let mut drained = false;
         loop {
             if let Some(message) = held.take() {
-                *held = keep(endpoint.outbound().feed_owned(message));
+                *held = is_full(endpoint.outbound().feed(&message)).then_some(message);
             }
             let action = match held {
                 Some(_) => Action::Write,
@@ -171,11 +173,11 @@ impl Echo {
                     let (inbound, outbound) = endpoint.split_mut();
                     if let Ok(Some(message)) = inbound.message(ready) {
                         // A long one is written from where it stands.
-                        let fed = outbound.feed_through(message, |slices| {
+                        let fed = outbound.feed_in_turns(message, true, &mut Compressing::new(), |slices| {
                             let slices = slices.map(IoSlice::new);
                             attempt(|| stream.write_vectored(&slices)).ok().flatten().unwrap_or(0)
                         });
-                        *held = keep(fed).map(|_| message.into());
+                        *held = is_full(fed.map(|_| ())).then(|| message.into());
                     }
                 }
                 Action::Write => match attempt(|| stream.write(endpoint.output())) {
@@ -213,12 +215,9 @@ impl Echo {
     }
 }
 
-/// The message that found no room.
-fn keep<M>(fed: Result<(), Refused<M>>) -> Option<M> {
-    match fed {
-        Err(Refused { message, error: FeedError::Full { .. } }) => Some(message),
-        _ => None,
-    }
+/// Whether the message found no room.
+fn is_full(fed: Result<(), FeedError>) -> bool {
+    matches!(fed, Err(FeedError::Full { .. }))
 }
 
 /// `None` if the socket would make us wait.
