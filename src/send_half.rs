@@ -38,7 +38,7 @@ pub(crate) struct Wait {
 
 impl<R> SendHalf<R> {
     /// Whether the transport ended, or is to be dropped.
-    #[cfg(any(feature = "futures-io", feature = "tokio"))]
+    #[cfg(feature = "alloc")]
     pub(crate) const fn has_ended(&self) -> bool {
         self.ended
     }

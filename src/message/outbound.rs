@@ -45,9 +45,9 @@ pub struct Outbound<R> {
 }
 
 impl<R> Outbound<R> {
-    /// Whether the connection has ended.
-    #[cfg(any(feature = "futures-io", feature = "tokio"))]
-    pub(crate) const fn is_over(&self) -> bool {
+    /// Whether the transport has ended, or is to be dropped: [`closed`](Self::closed) then tells how. It asks for no
+    /// [`Role`], so that a `Drop` of an adapter can call it.
+    pub const fn has_ended(&self) -> bool {
         self.send_half.has_ended()
     }
 }
@@ -236,7 +236,7 @@ impl<R: Role> Outbound<R> {
 
     /// Queues what is owed to the peer, as far as there is room.
     #[inline]
-    pub(crate) fn queue_owed(&mut self) {
+    pub(super) fn queue_owed(&mut self) {
         // Mostly nothing is owed, at whatever stage.
         if self.send_half.writer.owes() {
             self.transmit();
@@ -304,7 +304,7 @@ impl<R: Role> Outbound<R> {
 
     /// Which end of the connection this is.
     #[inline]
-    pub(crate) fn side(&self) -> Side {
+    pub fn side(&self) -> Side {
         self.send_half.writer.side()
     }
 
@@ -480,10 +480,10 @@ impl<R: Role> Outbound<R> {
         self.write_queue.acquire(&mut pool.output);
     }
 
-    /// Whether there is nothing to queue in.
-    #[cfg(any(feature = "futures-io", feature = "tokio"))]
+    /// Whether [`acquire`](Self::acquire) would take a buffer: there is none to queue in. Ask this first where it
+    /// takes time to get at the pool, as with a lock or a variable of the thread.
     #[inline]
-    pub(crate) fn wants_buffer(&self) -> bool {
+    pub fn wants_buffer(&self) -> bool {
         self.write_queue.is_bare()
     }
 

@@ -233,7 +233,6 @@ impl WriteQueue {
     }
 
     /// Whether there is no storage here.
-    #[cfg(any(feature = "futures-io", feature = "tokio"))]
     #[inline]
     pub(crate) fn is_bare(&self) -> bool {
         self.buf.is_empty()

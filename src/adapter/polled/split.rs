@@ -614,7 +614,7 @@ impl<S: PollTransport + Unpin, R: Role + Unpin> Sink<OwnedMessage> for Sender<S,
 impl<S, R> Both<S, R> {
     /// The transport, to be dropped outside of the lock, if nobody needs it any more.
     fn over(&mut self) -> Option<Link<S>> {
-        if self.deaf && self.outbound.is_over() {
+        if self.deaf && self.outbound.has_ended() {
             self.link.take()
         } else {
             None
