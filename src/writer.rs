@@ -325,7 +325,6 @@ impl<R: Role> Writer<R> {
 
     /// Whether [`poll_transmit`](Self::poll_transmit) has something to write: at once, or after the frame in
     /// progress. A loop over it ends where `poll_transmit` writes nothing.
-    #[inline]
     #[must_use]
     pub const fn wants_transmit(&self) -> bool {
         if self.stage.is_over() {
@@ -339,13 +338,11 @@ impl<R: Role> Writer<R> {
     }
 
     /// Whether anything is owed: whether it may still be written is not asked.
-    #[inline]
     pub(crate) const fn owes(&self) -> bool {
         self.keep_alive || !self.mailbox.is_empty()
     }
 
     /// The slots to which a [`Reader`](crate::Reader) adds what is owed.
-    #[inline]
     pub fn mailbox(&mut self) -> &mut Mailbox {
         &mut self.mailbox
     }
@@ -395,7 +392,6 @@ impl<R: Role> Writer<R> {
         self.stage.is_ready() && self.mailbox.close().is_none()
     }
 
-    #[inline]
     fn may_send(&self) -> Result<(), SendError> {
         if !self.is_open() {
             return Err(SendError::Closed);
@@ -543,14 +539,12 @@ pub struct Frame<'p> {
 
 impl Frame<'_> {
     /// Header and payload, in the order of the wire.
-    #[inline]
     pub fn as_slices(&self) -> [&[u8]; 2] {
         [self.header.as_bytes(), self.payload]
     }
 }
 
 /// The first byte of a frame that begins a message.
-#[inline]
 const fn first_byte(kind: MessageKind, fin: bool, rsv: Rsv) -> u8 {
     FrameHeader::first_byte(fin, rsv, kind.opcode())
 }

@@ -303,7 +303,6 @@ impl<R: Role> Outbound<R> {
     }
 
     /// Which end of the connection this is.
-    #[inline]
     pub fn side(&self) -> Side {
         self.send_half.writer.side()
     }
@@ -475,20 +474,17 @@ impl<R: Role> Outbound<R> {
     }
 
     /// Takes of `pool` what is needed to queue. See [`BufferPool`].
-    #[inline]
     pub fn acquire(&mut self, pool: &mut BufferPool) {
         self.write_queue.acquire(&mut pool.output);
     }
 
     /// Whether [`acquire`](Self::acquire) would take a buffer: there is none to queue in. Ask this first where it
     /// takes time to get at the pool, as with a lock or a variable of the thread.
-    #[inline]
     pub fn wants_buffer(&self) -> bool {
         self.write_queue.is_bare()
     }
 
     /// Gives back to `pool` what was acquired, if nothing is queued.
-    #[inline]
     pub fn release(&mut self, pool: &mut BufferPool) {
         self.write_queue.release(&mut pool.output);
     }

@@ -52,7 +52,6 @@ impl WriteQueue {
     }
 
     /// Whether a frame of `len` bytes may be queued. One frame always fits an empty queue.
-    #[inline]
     pub(crate) fn admit(&self, len: usize) -> Result<(), FeedError> {
         let queued = self.queued();
         if queued > 0 && queued.saturating_add(len) > self.cap {
@@ -62,7 +61,6 @@ impl WriteQueue {
     }
 
     /// Whether what is owed to the peer may be queued: it waits in its slots while the queue is at its cap.
-    #[inline]
     pub(crate) fn has_room(&self) -> bool {
         self.queued() < self.cap.max(1)
     }
@@ -233,7 +231,6 @@ impl WriteQueue {
     }
 
     /// Whether there is no storage here.
-    #[inline]
     pub(crate) fn is_bare(&self) -> bool {
         self.buf.is_empty()
     }
@@ -244,7 +241,6 @@ impl WriteQueue {
     }
 
     /// Takes the spare storage if there is none here.
-    #[inline]
     pub(crate) fn acquire(&mut self, spare: &mut Vec<u8>) {
         if self.buf.is_empty() {
             core::mem::swap(&mut self.buf, spare);
@@ -253,7 +249,6 @@ impl WriteQueue {
     }
 
     /// Gives the storage to `spare` if nothing waits.
-    #[inline]
     pub(crate) fn release(&mut self, spare: &mut Vec<u8>) {
         if self.queued() == 0 && !self.buf.is_empty() {
             let storage = core::mem::take(&mut self.buf);

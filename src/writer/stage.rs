@@ -25,32 +25,27 @@ impl Stage {
     /// Any message may begin.
     pub(super) const READY: Self = Self(0);
 
-    #[inline]
     pub(super) const fn is_ready(self) -> bool {
         self.0 == 0
     }
 
     /// Whether neither a Close was sent nor everything has ended.
-    #[inline]
     pub(super) const fn is_open(self) -> bool {
         self.0 & (CLOSE_SENT | OVER) == 0
     }
 
     /// Whether a Close was sent: no data follows it (section 5.5.1).
-    #[inline]
     pub(super) const fn is_close_sent(self) -> bool {
         self.0 & CLOSE_SENT != 0
     }
 
     /// Whether nothing at all follows, not even what was owed.
-    #[inline]
     pub(super) const fn is_over(self) -> bool {
         self.0 & OVER != 0
     }
 
     /// The first byte of the next frame of the message that `begun` begins: of that, no more than FIN is left
     /// if the message is in progress (section 5.4). `None` if another one is.
-    #[inline]
     pub(super) const fn next(self, begun: u8) -> Option<u8> {
         match self.0 & MESSAGE {
             0 => Some(begun),
@@ -60,18 +55,15 @@ impl Stage {
     }
 
     /// Whether a message is in progress.
-    #[inline]
     pub(super) const fn is_in_message(self) -> bool {
         self.0 & MESSAGE != 0
     }
 
     /// Whether a frame is in progress.
-    #[inline]
     pub(super) const fn is_in_frame(self) -> bool {
         self.0 & FRAME != 0
     }
 
-    #[inline]
     pub(super) fn set_in_frame(&mut self, in_frame: bool) {
         self.0 = (self.0 & !FRAME) | if in_frame { FRAME } else { 0 };
     }
@@ -83,7 +75,6 @@ impl Stage {
     }
 
     /// A frame of the message that `begun` begins was sent: the last of it, if that has FIN.
-    #[inline]
     pub(super) fn sent_frame(&mut self, begun: u8) {
         self.0 = (self.0 & !MESSAGE) | if FrameHeader::is_last(begun) { 0 } else { begun & MESSAGE };
     }
