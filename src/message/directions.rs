@@ -88,6 +88,12 @@ impl<'e, R: Role> Directions<'e, R> {
         })
     }
 
+    /// Drops the connection: nothing more is sent or reported. The adapter then drops the transport.
+    pub fn abort(&mut self) {
+        self.outbound.abort();
+        self.inbound.abort();
+    }
+
     /// When to call [`handle_timeout`](Self::handle_timeout), if nothing else happens before.
     #[must_use]
     pub fn poll_timeout(&self) -> Wake {

@@ -388,7 +388,7 @@ impl<R: Role> Outbound<R> {
     }
 
     /// The transport ended, with this error where neither Close nor failure came before.
-    pub(crate) fn eof(&mut self, error: Option<ProtocolError>) {
+    pub(super) fn eof(&mut self, error: Option<ProtocolError>) {
         self.send_half.eof(error);
         if let Some(error) = error {
             // Whoever ends without a Close hears nothing more.
@@ -467,7 +467,7 @@ impl<R: Role> Outbound<R> {
         self.write_queue.end();
     }
 
-    pub(crate) fn abort(&mut self) {
+    pub(super) fn abort(&mut self) {
         self.send_half.abort();
         self.write_queue.end();
         self.failure = None;
@@ -490,7 +490,7 @@ impl<R: Role> Outbound<R> {
     }
 
     /// Frees the buffers that hold nothing.
-    pub(crate) fn shrink(&mut self) {
+    pub(super) fn shrink(&mut self) {
         self.write_queue.shrink();
         if let Some(deflation) = &mut self.deflation {
             deflation.shrink();
