@@ -1,12 +1,10 @@
-//! How a connection ends: the closing handshake's state and what to do with the transport (RFC 6455 section
+//! What is told of the end of a connection: its state, what to do with the transport, and how it ended (RFC 6455 section
 //! 7).
 //
-// Owns: what both halves' facts mean together.
-// Must not know: the halves themselves, or any transport.
+// Owns: these values.
+// Must not know: what decides them.
 
-use crate::close::CloseCode;
 use crate::error::ProtocolError;
-use crate::role::Side;
 
 /// The state of a connection whose opening handshake is complete, by the RFC's names (section 7.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,85 +58,4 @@ pub enum Initiator {
     Local,
     /// The peer.
     Peer,
-}
-
-/// Reported where a Close had no code (section 7.1.5).
-const NO_STATUS_RECEIVED: u16 = 1005;
-/// Reported where no Close came (section 7.1.5).
-const ABNORMAL_CLOSURE: u16 = 1006;
-
-/// What both halves know about the end of their connection.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Ending {
-    pub(crate) side: Side,
-    /// The Close that came.
-    pub(crate) received: Option<Option<CloseCode>>,
-    /// Whether a Close was sent.
-    pub(crate) sent: bool,
-    /// Whether a Close was sent or is owed.
-    pub(crate) owed: bool,
-    /// Whether the Close that was sent came before the one received, or this endpoint dropped the transport.
-    pub(crate) local_first: bool,
-    /// Why the connection failed.
-    pub(crate) failure: Option<ProtocolError>,
-    /// Whether a frame was begun that can no longer be completed.
-    pub(crate) frame_abandoned: bool,
-    /// Whether the transport ended, or is to be dropped.
-    pub(crate) ended: bool,
-}
-
-impl Ending {
-    pub(crate) const fn ready_state(&self) -> ReadyState {
-        if self.ended {
-            ReadyState::Closed
-        } else if self.received.is_some() || self.owed || self.failure.is_some() {
-            ReadyState::Closing
-        } else {
-            ReadyState::Open
-        }
-    }
-
-    pub(crate) const fn transport(&self) -> TransportAction {
-        if self.ended {
-            return TransportAction::Close;
-        }
-        if self.failure.is_some() {
-            return if self.frame_abandoned {
-                TransportAction::Close
-            } else {
-                TransportAction::ShutdownWrite
-            };
-        }
-        match (self.received, self.owed, self.side) {
-            (Some(_), true, Side::Server) => TransportAction::ShutdownWrite,
-            (Some(_), true, Side::Client) => TransportAction::AwaitEof,
-            _ => TransportAction::Open,
-        }
-    }
-
-    pub(crate) fn closed(&self) -> Option<Closed> {
-        if !self.ended {
-            return None;
-        }
-        let status = match self.received {
-            Some(Some(code)) => code.value(),
-            Some(None) => NO_STATUS_RECEIVED,
-            None => ABNORMAL_CLOSURE,
-        };
-        let by = match (self.received, self.failure) {
-            (Some(_), _) if self.local_first => Some(Initiator::Local),
-            (Some(_), _) => Some(Initiator::Peer),
-            (None, Some(ProtocolError::UnexpectedEof)) if self.sent || self.local_first => {
-                Some(Initiator::Local)
-            }
-            (None, Some(ProtocolError::UnexpectedEof) | None) => None,
-            (None, Some(_)) => Some(Initiator::Local),
-        };
-        Some(Closed {
-            status,
-            clean: self.received.is_some() && self.sent && self.failure.is_none(),
-            by,
-            error: self.failure,
-        })
-    }
 }

@@ -5,12 +5,13 @@
 
 use crate::close::CloseFrame;
 use crate::closing::{Closed, ReadyState, TransportAction};
-use crate::deadline::{Deadlines, Output, Timeouts};
+use crate::deadline::{Output, Timeouts};
 use crate::error::{EntropyError, ProtocolError};
 use crate::event::Event;
 use crate::frame::Rsv;
 use crate::input::Input;
 use crate::limits::Limits;
+use crate::mailbox::Mailbox;
 use crate::parked::Parked;
 use crate::reader::Reader;
 use crate::role::Role;
@@ -94,15 +95,12 @@ impl<R: Role> Connection<R> {
         if input.remaining() == 0 {
             return Ok(None);
         }
-        let SendHalf { writer, deadlines, .. } = &mut self.send_half;
+        let SendHalf { writer, deadlines } = &mut self.send_half;
         deadlines.received();
         let side = writer.side();
         let event = self.reader.next_as(side, input, writer.mailbox());
-        match event {
-            Ok(Some(Event::Close(code))) => self.send_half.close_came(code),
-            Err(error) => self.send_half.failed(error),
-            Ok(None) if self.reader.has_swallowed_enough() => self.send_half.give_up(),
-            Ok(_) => {}
+        if !matches!(event, Ok(Some(Event::Data(_) | Event::Ping | Event::Pong))) {
+            writer.settle();
         }
         event
     }
@@ -110,7 +108,7 @@ impl<R: Role> Connection<R> {
     /// Fails the connection (section 7.1.7) for what an extension found in a message, and owes its Close.
     pub fn fail(&mut self, error: ProtocolError) {
         self.reader.fail(error, self.send_half.writer.mailbox());
-        self.send_half.failed(error);
+        self.send_half.writer.settle();
     }
 
     /// The transport ended: no byte will come. [`closed`](Self::closed) tells from now on how the connection
@@ -120,9 +118,9 @@ impl<R: Role> Connection<R> {
     ///
     /// [`ProtocolError::UnexpectedEof`], once, if no Close had come and the connection had not failed.
     pub fn eof(&mut self) -> Result<(), ProtocolError> {
-        let result = self.reader.eof();
-        self.send_half.eof(result.err());
-        result
+        // Both know what came before.
+        let _ = self.reader.eof();
+        self.send_half.eof()
     }
 
     /// Drops the connection by any means (section 7.1.1 allows it under attack): nothing more is sent or
@@ -131,6 +129,12 @@ impl<R: Role> Connection<R> {
         self.send_half.abort();
         // There is nobody left to tell.
         let _ = self.reader.eof();
+    }
+
+    /// The writing direction of the transport ended: because [`transport`](Self::transport) asked for it, or because
+    /// writing failed. `complete` if all that was to be written before was. If not, the connection does not end cleanly.
+    pub fn write_ended(&mut self, complete: bool) {
+        self.send_half.write_ended(complete);
     }
 
     /// Writes what is owed to the peer into `out`; 0 if nothing is. See [`Writer::poll_transmit`].
@@ -163,7 +167,7 @@ impl<R: Role> Connection<R> {
         &self.reader
     }
 
-    /// What to do with the transport once everything owed was written.
+    /// What to do with the transport once everything owed was written. The page of [`SendHalf`] has a table of it.
     #[must_use]
     pub fn transport(&self) -> TransportAction {
         self.send_half.transport()
@@ -202,7 +206,7 @@ impl<R: Role> Connection<R> {
 
     /// As [`poll_timeout`](Self::poll_timeout), where it is known what became of the output.
     pub(crate) fn poll_timeout_with(&self, output: Output) -> Wake {
-        self.send_half.poll_timeout(self.wait(output))
+        self.send_half.poll_timeout_in(self.wait(output))
     }
 
     /// As [`handle_timeout`](Self::handle_timeout), where it is known what became of the output.
@@ -211,9 +215,10 @@ impl<R: Role> Connection<R> {
         now: Timestamp,
         output: Output,
     ) -> Result<(), ProtocolError> {
-        let result = self.send_half.handle_timeout(now, self.wait(output));
+        let result = self.send_half.handle_timeout_in(now, self.wait(output));
         if let Err(error) = result {
-            self.reader.fail(error, self.send_half.writer.mailbox());
+            // It is known here already.
+            self.reader.fail(error, &mut Mailbox::new());
         }
         result
     }
@@ -241,10 +246,15 @@ impl<R: Role> Connection<R> {
         self.send_half.unpark(parked);
     }
 
-    /// The halves, for two tasks. Whoever has the reader passes what is owed on to the writer's
-    /// [`mailbox`](Writer::mailbox).
-    pub fn split(self) -> (Reader, Writer<R>, Deadlines) {
-        (self.reader, self.send_half.writer, self.send_half.deadlines)
+    /// The halves, for two tasks: the receiving one, and the sending one, which knows how the connection ends. The page of
+    /// [`SendHalf`] says how they work together, with an example. [`join`](Self::join) puts them together again.
+    pub fn split(self) -> (Reader, SendHalf<R>) {
+        (self.reader, self.send_half)
+    }
+
+    /// The halves of one connection in one value. Halves of two connections make no sense together, though nothing panics.
+    pub fn join(reader: Reader, send_half: SendHalf<R>) -> Self {
+        Self { reader, send_half }
     }
 
     /// The halves in place, for the layer that owns buffers beside them. What the reader meets, a Close or a

@@ -97,8 +97,9 @@
 //! adapter                             std, tokio, futures-io, embedded-io: read, write, report
 //!   -> handshake                      opens a connection; knows nothing of frames
 //!   -> message                        whole messages, buffers, the order of reading and writing
-//!     -> connection, send_half        both halves, closing handshake, timers; parked: an idle connection
-//!       -> reader, writer             the two halves; mailbox: two slots from one to the other
+//!     -> connection                   both halves; parked: an idle connection
+//!       -> reader                     received bytes to events; mailbox: what the other half has to know of them
+//!       -> send_half                  writer: messages to bytes; timers; close_state: how the connection ends
 //!         -> frame, close, utf8, ...  the wire format and values
 //! deflate                             compression: its terms, used by handshake; its codec, by message
 //! ```
@@ -106,7 +107,7 @@
 //! An arrow means "uses". A test refuses any other.
 //!
 //! - Replies that we owe the peer wait in two slots ([`Mailbox`]): the newest Pong and the first Close. So none is
-//!   lost, and they cannot pile up.
+//!   lost, and they cannot pile up. The page of [`SendHalf`] has a table of how a connection ends.
 //! - Roles are types. A [`Server`] has no source of randomness; a [`Client`] cannot send an unmasked frame.
 //! - There are two kinds of errors. [`ProtocolError`]: the peer did something wrong; it knows its close code.
 //!   [`SendError`] and [`BufferTooSmall`]: the caller of this crate did.
@@ -149,8 +150,9 @@
 //! | state | bytes |
 //! |---|---|
 //! | [`Reader`] | 216 |
-//! | [`Writer<Server>`](Writer) | 152 |
+//! | [`Writer<Server>`](Writer) | 168 |
 //! | [`Deadlines`] | 120 |
+//! | [`SendHalf<Server>`](SendHalf): a writer and its deadlines | 288 |
 //! | [`Connection<Server>`](Connection) | 504 |
 //! | [`Parked`]: a connection that waits | 24 |
 //! | [`Event`], [`Data`] | 40 |
@@ -232,6 +234,7 @@ macro_rules! debug_states {
 #[cfg(any(feature = "std", feature = "embedded-io", feature = "embedded-io-async"))]
 mod adapter;
 mod close;
+mod close_state;
 mod closing;
 mod connection;
 mod deadline;
@@ -276,6 +279,7 @@ pub use parked::Parked;
 pub use payload::{AsPayload, ControlPayload, Payload};
 pub use reader::Reader;
 pub use role::{AnyRole, Client, Entropy, Role, Server, Side};
+pub use send_half::SendHalf;
 pub use time::{Timestamp, Wake};
 pub use tolerance::{Tolerance, Tolerances, UnknownTolerance};
 pub use utf8::{InvalidUtf8, Utf8Check};

@@ -1,54 +1,47 @@
-//! What is owed to the peer: the newest Pong and the first Close.
+//! What the receiving half leaves for the sending one: the newest Pong that is owed, and the end.
 //
 // Owns: the two slots between a reader and a writer, in bounded memory.
-// Must not know: how replies are written, nor whether the writer has sent a Close already.
+// Must not know: how replies are written, or what the end leads to.
 
-use crate::close::CloseCode;
-use crate::error::ProtocolError;
+use crate::close_state::CloseEvent;
 
-/// The two slots that carry replies from a [`Reader`](crate::Reader) to a [`Writer`](crate::Writer).
+/// The two slots in which a [`Reader`](crate::Reader) leaves what a [`SendHalf`](crate::SendHalf) or a
+/// [`Writer`](crate::Writer) has to know: the Pong that is owed, and how the receiving direction ended, by the peer's Close or
+/// by a failure.
 ///
 /// A Pong that was not sent when the next Ping came is replaced, as RFC 6455 section 5.5.3 allows; it can
-/// never displace a Close. Where reader and writer live on two tasks, this value is the mailbox between them.
+/// never displace a Close. Where the halves live on two tasks, this value goes from one to the other.
 #[derive(Clone, Copy)]
 pub struct Mailbox {
     pong: [u8; 125],
     pong_len: u8,
-    close: Option<CloseReply>,
-}
-
-/// A Close that is owed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum CloseReply {
-    /// The answer to the peer's Close echoes its code (section 5.5.1).
-    Echo(Option<CloseCode>),
-    /// The connection failed; the code of the error is sent, if the peer can still be told (section 7.1.7).
-    Failure(ProtocolError),
+    /// How the receiving direction ended.
+    end: Option<CloseEvent>,
 }
 
 const NO_PONG: u8 = u8::MAX;
 
 impl Mailbox {
-    /// Nothing is owed.
+    /// Nothing is left.
     pub const fn new() -> Self {
-        Self { pong: [0; 125], pong_len: NO_PONG, close: None }
+        Self { pong: [0; 125], pong_len: NO_PONG, end: None }
     }
 
-    /// Whether nothing is owed.
+    /// Whether nothing is left.
     #[inline]
     pub const fn is_empty(&self) -> bool {
-        self.pong_len == NO_PONG && self.close.is_none()
+        self.pong_len == NO_PONG && self.end.is_none()
     }
 
-    /// Moves what `from` owes to here.
+    /// Moves what is in `from` to here.
     pub fn merge(&mut self, from: &mut Self) {
         if let Some(payload) = from.pong() {
             self.set_pong(payload);
         }
-        if let Some(close) = from.close {
-            self.set_close(close);
+        if let Some(end) = from.take_end() {
+            self.set_end(end);
         }
-        from.clear();
+        from.clear_pong();
     }
 
     pub(crate) const fn pong_is_due(&self) -> bool {
@@ -70,22 +63,20 @@ impl Mailbox {
         }
     }
 
-    pub(crate) const fn close(&self) -> Option<CloseReply> {
-        self.close
+    /// The end that the reader has met, once.
+    pub(crate) fn take_end(&mut self) -> Option<CloseEvent> {
+        self.end.take()
     }
 
-    /// Nothing is owed any more.
+    /// The reader has met the end. The first counts.
+    pub(crate) fn set_end(&mut self, end: CloseEvent) {
+        self.end.get_or_insert(end);
+    }
+
+    /// Nothing is left any more.
     pub(crate) fn clear(&mut self) {
         self.clear_pong();
-        self.clear_close();
-    }
-
-    pub(crate) fn clear_close(&mut self) {
-        self.close = None;
-    }
-
-    pub(crate) fn set_close(&mut self, close: CloseReply) {
-        self.close.get_or_insert(close);
+        self.end = None;
     }
 }
 
@@ -95,4 +86,4 @@ impl Default for Mailbox {
     }
 }
 
-debug_states!([] Mailbox, |this| { pong: this.pong_len, close: this.close });
+debug_states!([] Mailbox, |this| { pong: this.pong_len, end: this.end });

@@ -12,12 +12,13 @@ pub(crate) use self::fast::{unmask, ShortMessage};
 
 use self::fast::short_below;
 use crate::close::{CloseCode, CloseFrame, CloseReason};
+use crate::close_state::CloseEvent;
 use crate::error::ProtocolError;
 use crate::event::{Data, Event, MessageProgress, Piece};
 use crate::frame::{Masker, MaskingKey, MessageKind, Opcode, Rsv};
 use crate::input::Input;
 use crate::limits::Limits;
-use crate::mailbox::{CloseReply, Mailbox};
+use crate::mailbox::Mailbox;
 use crate::role::Side;
 use crate::tolerance::Tolerance;
 use crate::utf8::{is_short_ascii, whole_text, InvalidUtf8, Utf8Check};
@@ -277,7 +278,7 @@ impl Reader {
     pub fn fail(&mut self, error: ProtocolError, mailbox: &mut Mailbox) {
         if !matches!(self.state, State::Closed(_) | State::Failed(_)) {
             self.end(State::Failed(error));
-            mailbox.set_close(CloseReply::Failure(error));
+            mailbox.set_end(CloseEvent::Fail(error));
         }
     }
 
@@ -333,13 +334,6 @@ impl Reader {
             Some(code) => Some(CloseFrame::new(code, CloseReason::truncated(self.close_reason()))),
             None => Some(CloseFrame::EMPTY),
         }
-    }
-
-    /// Whether so much came after the end that the transport should be dropped: more than
-    /// [`MAX_SWALLOWED`](Self::MAX_SWALLOWED).
-    #[inline]
-    pub const fn has_swallowed_enough(&self) -> bool {
-        self.swallowed > Self::MAX_SWALLOWED
     }
 
     /// Counts the messages that were not taken at a glance.
@@ -591,6 +585,9 @@ impl Reader {
                 State::Closed(_) | State::Failed(_) => {
                     let octets = u32::try_from(input.take_all().len()).unwrap_or(u32::MAX);
                     self.swallowed = self.swallowed.saturating_add(octets);
+                    if self.swallowed > Self::MAX_SWALLOWED {
+                        mailbox.set_end(CloseEvent::GiveUp);
+                    }
                     return Ok(None);
                 }
             }

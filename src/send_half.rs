@@ -1,31 +1,108 @@
-//! How a connection is conducted to its end: the sending half, and what it must know of the receiving one.
+//! The sending half of a connection: what is sent, when, and how the connection ends.
 //
-// Owns: what both directions mean together, the closing handshake and the deadlines.
+// Owns: what the writer, its timers and the end of the connection mean together.
 // Must not know: where the reader lives, on this task or on another; buffers, sockets, or any clock.
 
 use crate::close::CloseCode;
-use crate::closing::{Closed, Ending, ReadyState, TransportAction};
+use crate::close_state::CloseEvent;
+use crate::closing::{Closed, ReadyState, TransportAction};
 use crate::deadline::{Deadlines, Output, Progress, TimeoutAction, Timeouts};
 use crate::error::{ProtocolError, Timeout};
 use crate::event::MessageProgress;
-use crate::mailbox::{CloseReply, Mailbox};
+use crate::mailbox::Mailbox;
 use crate::parked::Parked;
 use crate::role::Role;
 use crate::time::{Timestamp, Wake};
 use crate::writer::Writer;
 
-/// A writer, its timers, and the facts that decide what becomes of the transport.
+/// The sending half of a connection, for whoever [splits](crate::Connection::split) it: a [`Writer`], its timers, and how
+/// the connection ends.
+///
+/// The other half is a [`Reader`](crate::Reader). It can live on another task, as it knows nothing of this half. All that it
+/// leaves for this one goes into a [`Mailbox`], which [`accept`](Self::accept) takes: bring it after each read. Then do what
+/// a [`Connection`](crate::Connection) asks for as well: write what [`Writer::poll_transmit`] gives, and do what
+/// [`transport`](Self::transport) says.
+///
+/// # How a connection ends
+///
+/// What happens changes the state as this table says, for a [`Connection`](crate::Connection) as well. A test holds each
+/// cell. An empty one means that nothing changes: the first Close of each end and the first failure count. In `open`, messages
+/// can be sent; in `close sent`, they can still come.
+///
+/// | state | our Close is sent | the peer's Close comes | it fails | what is owed is sent | [`transport`](Self::transport) of a server | of a client | [`closed`](Self::closed) if the transport ends now | if we drop it |
+/// |---|---|---|---|---|---|---|---|---|
+/// | open | close sent | close received | failing |  | `Open` | `Open` | 1006, by nobody | 1006, by us |
+/// | close sent |  | both closed | failed |  | `Open` | `Open` | 1006, by us | 1006, by us |
+/// | close received |  |  |  | both closed | `ShutdownWrite` | `AwaitEof` | 1000, by the peer | 1000, by the peer |
+/// | both closed |  |  |  |  | `ShutdownWrite` | `AwaitEof` | 1000, clean, by us | 1000, clean, by us |
+/// | failing |  |  |  | failed | `ShutdownWrite` | `ShutdownWrite` | 1006, by us | 1006, by us |
+/// | failed |  |  |  |  | `ShutdownWrite` | `ShutdownWrite` | 1006, by us | 1006, by us |
+///
+/// "By" is who took the connection out of `open`. 1000 stands for the code of the peer's Close. A failure without a close
+/// code, such as the end of the transport, leads to `failed` at once. Once the transport has ended, or is to be dropped, its
+/// action is `Close` in every state.
+///
+/// # Examples
+///
+/// Two tasks on one connection, with a lock around the sending half:
+///
+/// ```
+/// use std::sync::Mutex;
+///
+/// use sockless::{
+///     CloseCode, Config, Connection, Event, Input, Mailbox, ProtocolError, Reader, SendHalf, Server, TransportAction,
+///     MAX_CONTROL_FRAME_LEN,
+/// };
+///
+/// /// The task that reads: takes what one read brought, and says what is to be done with the transport.
+/// fn took(
+///     reader: &mut Reader,
+///     send_half: &Mutex<SendHalf<Server>>,
+///     received: &mut [u8],
+///     mut write: impl FnMut(&[u8]),
+/// ) -> Result<TransportAction, ProtocolError> {
+///     let (mut input, mut mailbox) = (Input::new(received), Mailbox::new());
+///     let result = loop {
+///         match reader.next(&mut input, &mut mailbox) {
+///             Ok(Some(Event::Data(data))) => println!("{} octets came", data.as_bytes().len()),
+///             Ok(Some(_)) => {}
+///             Ok(None) => break Ok(()),
+///             Err(error) => break Err(error),
+///         }
+///     };
+///     // The lock is held for as long as the answers take, and not while anything is read.
+///     let mut send_half = send_half.lock().expect("no task panics");
+///     send_half.accept(&mut mailbox);
+///     let mut owed = [0; MAX_CONTROL_FRAME_LEN];
+///     while let Ok(len @ 1..) = send_half.writer().poll_transmit(&mut owed) {
+///         write(&owed[..len]);
+///     }
+///     result.map(|()| send_half.transport())
+/// }
+///
+/// let (mut reader, send_half) = Connection::new(Server, Config::new()).split();
+/// let send_half = Mutex::new(send_half);
+///
+/// // The task that sends.
+/// let mut out = [0; 64];
+/// let len = send_half.lock().unwrap().writer().encode("news".into(), true, &mut out)?;
+/// assert_eq!(out[..len], *b"\x81\x04news");
+///
+/// // The peer's Close comes. The answer goes out, then a server ends its direction of the transport.
+/// let (mut received, mut written) = (*b"\x88\x82\0\0\0\0\x03\xE8", Vec::new());
+/// let next = took(&mut reader, &send_half, &mut received, |bytes| written.extend_from_slice(bytes));
+/// assert_eq!((next, &written[..]), (Ok(TransportAction::ShutdownWrite), &b"\x88\x02\x03\xE8"[..]));
+///
+/// // The transport ends.
+/// let mut send_half = send_half.lock().unwrap();
+/// send_half.eof()?;
+/// assert!(send_half.closed().is_some_and(|closed| closed.clean && closed.status == 1000));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
-pub(crate) struct SendHalf<R> {
+pub struct SendHalf<R> {
     pub(crate) writer: Writer<R>,
     pub(crate) deadlines: Deadlines,
-    received: Option<Option<CloseCode>>,
-    failure: Option<ProtocolError>,
-    /// Whether this endpoint began the end: its Close went before the peer's, or it dropped the transport.
-    local_first: bool,
-    ended: bool,
-    /// Whether the transport is to be dropped at once, and what still waits for it with it.
-    gave_up: bool,
 }
 
 /// How somebody waits: what the deadlines have to know of it. See [`Progress`].
@@ -38,28 +115,19 @@ pub(crate) struct Wait {
 
 impl<R> SendHalf<R> {
     /// Whether the transport ended, or is to be dropped.
-    #[cfg(feature = "alloc")]
     pub(crate) const fn has_ended(&self) -> bool {
-        self.ended
+        self.writer.close_state.has_ended()
     }
 }
 
 impl<R: Role> SendHalf<R> {
     pub(crate) const fn new(role: R, timeouts: Timeouts) -> Self {
-        Self {
-            writer: Writer::new(role),
-            deadlines: Deadlines::new(timeouts),
-            received: None,
-            failure: None,
-            local_first: false,
-            ended: false,
-            gave_up: false,
-        }
+        Self { writer: Writer::new(role), deadlines: Deadlines::new(timeouts) }
     }
 
     /// What is to be kept of it, if it is idle as far as the sending half knows.
     pub(crate) fn park(&self) -> Option<Parked> {
-        if self.received.is_some() || self.failure.is_some() || self.ended || self.deadlines.ping_waits() {
+        if self.deadlines.ping_waits() {
             return None;
         }
         Some(Parked::from_parts(self.deadlines.signs(), self.writer.idle_rsv()?))
@@ -69,115 +137,117 @@ impl<R: Role> SendHalf<R> {
     pub(crate) fn unpark(&mut self, parked: Parked) {
         self.writer.unpark(parked.allowed_rsv());
         self.deadlines.unpark(parked.signs());
-        self.received = None;
-        self.failure = None;
-        self.local_first = false;
-        self.ended = false;
-        self.gave_up = false;
     }
 
-    /// The peer's Close came.
-    pub(crate) fn close_came(&mut self, code: Option<CloseCode>) {
-        if self.received.is_none() && self.failure.is_none() {
-            self.received = Some(code);
-            self.local_first = self.writer.sent_close().is_some();
-        }
+    /// Messages, Pings, and the Close that starts the closing handshake.
+    #[inline]
+    pub fn writer(&mut self) -> &mut Writer<R> {
+        &mut self.writer
     }
 
-    /// The reader has failed, and owes its Close.
-    pub(crate) fn failed(&mut self, error: ProtocolError) {
-        if self.received.is_none() {
-            self.failure.get_or_insert(error);
-        }
+    /// Takes what the reader left for this half, after each read, even if that is nothing: that the peer was heard from, the
+    /// Pong that is owed, and how the receiving direction ended. The first end counts. Nothing is left in `from`.
+    ///
+    /// Where this half [has failed](Self::failure) by itself, tell the reader: [`Reader::fail`](crate::Reader::fail).
+    pub fn accept(&mut self, from: &mut Mailbox) {
+        self.deadlines.received();
+        self.writer.accept(from);
     }
 
-    /// Takes what the receiving half left for this one: the Pong that is owed, the Close that came, the failure. The
-    /// first Close or failure counts. The failure, if it is news.
-    #[cfg(feature = "alloc")]
-    pub(crate) fn accept(&mut self, from: &mut Mailbox) -> Option<ProtocolError> {
-        let close = from.close();
-        from.clear_close();
-        self.writer.mailbox().merge(from);
-        let close = close.filter(|_| self.received.is_none() && self.failure.is_none())?;
-        self.writer.mailbox().set_close(close);
-        match close {
-            CloseReply::Echo(code) => {
-                self.close_came(code);
-                None
-            }
-            CloseReply::Failure(error) => {
-                self.failed(error);
-                Some(error)
-            }
-        }
+    /// Fails the connection (RFC 6455 section 7.1.7) for a reason that the reader does not know of. The Close that tells the
+    /// peer why is owed from now on. Nothing happens after the peer's Close or another failure.
+    pub fn fail(&mut self, error: ProtocolError) {
+        self.writer.close_state.on(CloseEvent::Fail(error));
     }
 
-    /// The transport ended, after a Close or a failure, or else with this error.
-    pub(crate) fn eof(&mut self, error: Option<ProtocolError>) {
-        self.ended = true;
-        if let Some(error) = error {
-            // After a Close the peer may have ended its direction only: the answer can still be written.
-            self.failed(error);
-            self.writer.abort();
-        }
+    /// The transport ended: no byte will come. [`closed`](Self::closed) tells from now on how the connection ended.
+    ///
+    /// # Errors
+    ///
+    /// [`ProtocolError::UnexpectedEof`], once, if no Close had come and the connection had not failed.
+    pub fn eof(&mut self) -> Result<(), ProtocolError> {
+        self.writer.close_state.on(CloseEvent::Eof).map_or(Ok(()), Err)
     }
 
-    /// The transport was dropped by this endpoint.
-    pub(crate) fn abort(&mut self) {
-        if !self.ended && self.received.is_none() {
-            self.local_first = true;
-        }
-        self.ended = true;
-        self.failed(ProtocolError::UnexpectedEof);
-        self.writer.abort();
+    /// Drops the connection by any means (section 7.1.1 allows it under attack): nothing more is sent.
+    pub fn abort(&mut self) {
+        self.writer.close_state.on(CloseEvent::Abort);
     }
 
-    /// The transport is to be dropped, whatever else the peer sends.
-    #[cold]
-    pub(crate) fn give_up(&mut self) {
-        self.ended = true;
-        self.gave_up = true;
+    /// The writing direction of the transport ended: because [`transport`](Self::transport) asked for it, or because
+    /// writing failed. `complete` if all that was to be written before was. If not, the connection does not end cleanly:
+    /// the Close is the last that is written, so it was not written either.
+    pub fn write_ended(&mut self, complete: bool) {
+        self.writer.close_state.on(CloseEvent::WriteEnded { complete });
+    }
+
+    /// Why the connection failed, if it did.
+    pub const fn failure(&self) -> Option<ProtocolError> {
+        self.writer.close_state.failure()
+    }
+
+    /// The Close that came, as its code, if one came (section 7.1.5).
+    pub const fn received_close(&self) -> Option<Option<CloseCode>> {
+        self.writer.close_state.received()
     }
 
     /// Whether the transport is to be dropped at once, and what still waits for it with it.
     #[cfg(any(feature = "alloc", feature = "embedded-io", feature = "embedded-io-async"))]
     pub(crate) const fn gave_up(&self) -> bool {
-        self.gave_up
+        self.writer.close_state.gave_up()
     }
 
     /// Whether no deadline runs any more. After the peer's end, what still waits for the transport has one.
     fn is_over(&self, wait: Wait) -> bool {
-        self.gave_up || (self.ended && !matches!(wait.output, Output::Queued | Output::Waits))
+        self.writer.close_state.gave_up()
+            || (self.has_ended() && !matches!(wait.output, Output::Queued | Output::Waits))
     }
 
-    /// Whether a Close was sent, owed or received, the connection has failed, or the transport ended.
-    #[cfg(feature = "alloc")]
-    #[inline]
-    pub(crate) const fn is_ending(&self) -> bool {
-        self.ended || self.received.is_some() || self.failure.is_some() || !self.writer.is_open()
+    /// What to do with the transport, once everything owed was written.
+    #[must_use]
+    pub fn transport(&self) -> TransportAction {
+        self.writer.close_state.transport(self.writer.side(), self.writer.frame_remaining() > 0)
     }
 
-    pub(crate) fn transport(&self) -> TransportAction {
-        self.ending().transport()
+    /// Open, closing or closed.
+    pub const fn ready_state(&self) -> ReadyState {
+        self.writer.close_state.ready_state()
     }
 
-    pub(crate) fn ready_state(&self) -> ReadyState {
-        self.ending().ready_state()
+    /// How the connection ended: `None` until it did.
+    pub const fn closed(&self) -> Option<Closed> {
+        self.writer.close_state.closed()
     }
 
-    pub(crate) fn closed(&self) -> Option<Closed> {
-        self.ending().closed()
+    /// When to call [`handle_timeout`](Self::handle_timeout), if nothing else happens before. `message` is the reader's
+    /// [`message_progress`](crate::Reader::message_progress).
+    #[must_use]
+    pub fn poll_timeout(&self, message: Option<MessageProgress>) -> Wake {
+        self.poll_timeout_in(Wait { message, output: Output::Unknown, only_writes: false })
     }
 
-    pub(crate) fn poll_timeout(&self, wait: Wait) -> Wake {
+    /// Tells the time. Owes a keep-alive Ping where one is due. Spurious calls are harmless.
+    ///
+    /// # Errors
+    ///
+    /// [`ProtocolError::TimedOut`], once, if a deadline has failed the connection: tell the reader. If it was the closing
+    /// handshake's, [`transport`](Self::transport) says `Close` from now on.
+    pub fn handle_timeout(
+        &mut self,
+        now: Timestamp,
+        message: Option<MessageProgress>,
+    ) -> Result<(), ProtocolError> {
+        self.handle_timeout_in(now, Wait { message, output: Output::Unknown, only_writes: false })
+    }
+
+    pub(crate) fn poll_timeout_in(&self, wait: Wait) -> Wake {
         if self.is_over(wait) {
             return Wake::Never;
         }
         self.deadlines.poll_timeout(self.progress(wait))
     }
 
-    /// Tells the time. An error is a failure that the reader must hear of.
-    pub(crate) fn handle_timeout(&mut self, now: Timestamp, wait: Wait) -> Result<(), ProtocolError> {
+    pub(crate) fn handle_timeout_in(&mut self, now: Timestamp, wait: Wait) -> Result<(), ProtocolError> {
         if self.is_over(wait) {
             return Ok(());
         }
@@ -188,18 +258,13 @@ impl<R: Role> SendHalf<R> {
                 Ok(())
             }
             Some(TimeoutAction::Fail(timeout)) => {
-                let error = ProtocolError::TimedOut(timeout);
+                let close_state = &mut self.writer.close_state;
                 // A complete closing handshake is clean even if the peer never ends the transport.
-                let over = self.received.is_some() || self.failure.is_some();
+                let failure = close_state.on(CloseEvent::Fail(ProtocolError::TimedOut(timeout)));
                 if timeout == Timeout::ClosingHandshake {
-                    self.give_up();
+                    close_state.on(CloseEvent::GiveUp);
                 }
-                if over {
-                    return Ok(());
-                }
-                self.failure = Some(error);
-                self.writer.mailbox().set_close(CloseReply::Failure(error));
-                Err(error)
+                failure.map_or(Ok(()), Err)
             }
         }
     }
@@ -213,19 +278,6 @@ impl<R: Role> SendHalf<R> {
             only_writes: wait.only_writes,
         }
     }
-
-    fn ending(&self) -> Ending {
-        Ending {
-            side: self.writer.side(),
-            received: self.received,
-            sent: self.writer.sent_close().is_some(),
-            owed: !self.writer.is_open(),
-            local_first: self.local_first,
-            failure: self.failure,
-            frame_abandoned: self.writer.frame_remaining() > 0,
-            ended: self.ended,
-        }
-    }
 }
 
-debug_states!([R] SendHalf<R>, |this| { writer: this.writer, received: this.received, failure: this.failure, local_first: this.local_first, ended: this.ended });
+debug_states!([R] SendHalf<R>, |this| { writer: this.writer });

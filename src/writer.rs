@@ -1,17 +1,18 @@
 //! Messages to bytes: the sending half of RFC 6455 sections 5 and 7.
 //
-// Owns: fragmentation, masking, the order of control frames, and whether a Close was sent.
-// Must not know: what was received, beyond the replies that it obliges us to; the transport; time.
+// Owns: fragmentation, masking, and the order of control frames.
+// Must not know: what was received, beyond the replies that it obliges us to; what a Close means for the transport; time.
 
 mod stage;
 
 use self::stage::Stage;
 use crate::close::{CloseCode, CloseFrame};
+use crate::close_state::{CloseEvent, CloseState};
 use crate::error::{BufferTooSmall, SendError};
 use crate::frame::{
     copy, EncodedHeader, FrameHeader, LengthForm, Masker, MaskingKey, MessageKind, Opcode, Rsv,
 };
-use crate::mailbox::{CloseReply, Mailbox};
+use crate::mailbox::Mailbox;
 use crate::payload::{ControlPayload, Payload};
 use crate::role::{Role, Server, Side};
 use crate::utf8::Utf8Check;
@@ -28,12 +29,12 @@ pub struct Writer<R> {
     role: R,
     frame_remaining: u64,
     stage: Stage,
-    /// The code of the Close that was sent, once one was.
-    sent: Option<CloseCode>,
     allowed_rsv: Rsv,
     masker: Masker,
     text: TextState,
     keep_alive: bool,
+    /// How the connection ends. It stands here, as it decides first of all what may be sent.
+    pub(crate) close_state: CloseState,
     mailbox: Mailbox,
 }
 
@@ -50,11 +51,11 @@ impl<R: Role> Writer<R> {
             role,
             frame_remaining: 0,
             stage: Stage::READY,
-            sent: None,
             allowed_rsv: Rsv::NONE,
             masker: Masker::new(MaskingKey([0; 4])),
             text: None,
             keep_alive: false,
+            close_state: CloseState::OPEN,
             mailbox: Mailbox::new(),
         }
     }
@@ -81,12 +82,11 @@ impl<R: Role> Writer<R> {
     pub(crate) fn unpark(&mut self, allowed_rsv: Rsv) {
         self.frame_remaining = 0;
         self.stage = Stage::READY;
-        self.sent = None;
         self.allowed_rsv = allowed_rsv;
         self.text = None;
         self.keep_alive = false;
-        self.mailbox.clear_pong();
-        self.mailbox.clear_close();
+        self.close_state = CloseState::OPEN;
+        self.mailbox.clear();
     }
 
     /// Which end of the connection this is.
@@ -289,8 +289,7 @@ impl<R: Role> Writer<R> {
         let rest = out.get_mut(first..).unwrap_or(&mut []);
         match self.control_frame(Opcode::CLOSE, body, rest) {
             Ok(second) => {
-                self.stage.sent_close();
-                self.sent = frame.code();
+                self.close_state.on(CloseEvent::LocalClose(frame.code()));
                 Ok(first.saturating_add(second))
             }
             Err(error) => {
@@ -327,24 +326,37 @@ impl<R: Role> Writer<R> {
     /// progress. A loop over it ends where `poll_transmit` writes nothing.
     #[must_use]
     pub const fn wants_transmit(&self) -> bool {
-        if self.stage.is_over() {
-            false
-        } else if self.stage.is_close_sent() {
-            // Pings are still answered, but not once the peer's Close came as well (section 5.5.2).
-            self.mailbox.pong_is_due() && self.mailbox.close().is_none()
-        } else {
-            self.owes()
-        }
+        (self.mailbox.pong_is_due() && self.close_state.allows_pongs())
+            || (self.keep_alive && self.is_open())
+            || self.close_state.owed().is_some()
     }
 
-    /// Whether anything is owed: whether it may still be written is not asked.
+    /// Whether [`poll_transmit`](Self::poll_transmit) may have something to write: what mostly is enough to know that it
+    /// has not.
+    #[inline]
     pub(crate) const fn owes(&self) -> bool {
-        self.keep_alive || !self.mailbox.is_empty()
+        self.keep_alive || self.mailbox.pong_is_due() || !self.is_open()
     }
 
-    /// The slots to which a [`Reader`](crate::Reader) adds what is owed.
-    pub fn mailbox(&mut self) -> &mut Mailbox {
+    /// Takes what a [`Reader`](crate::Reader) has left for this writer: the Pong that is owed, and how the receiving
+    /// direction ended. The first end counts. Nothing is left in `from`.
+    pub fn accept(&mut self, from: &mut Mailbox) {
+        self.mailbox.merge(from);
+        self.settle();
+    }
+
+    /// The slots for a [`Reader`](crate::Reader) that is used together with this writer. [`settle`](Self::settle) is to
+    /// follow wherever it may have met the end.
+    #[inline]
+    pub(crate) fn mailbox(&mut self) -> &mut Mailbox {
         &mut self.mailbox
+    }
+
+    /// Takes the end out of the mailbox, if the reader has met it.
+    pub(crate) fn settle(&mut self) {
+        if let Some(end) = self.mailbox.take_end() {
+            self.close_state.on(end);
+        }
     }
 
     /// Owes a Ping that keeps the connection alive, with an empty payload. A second one is not owed.
@@ -354,23 +366,18 @@ impl<R: Role> Writer<R> {
 
     /// Sends nothing more, whatever is owed.
     pub fn abort(&mut self) {
-        self.stage.end();
-        self.mailbox = Mailbox::new();
+        self.close_state.on(CloseEvent::Abort);
     }
 
     /// Whether data may still be sent.
     #[inline]
     pub const fn is_open(&self) -> bool {
-        self.stage.is_open() && self.mailbox.close().is_none()
+        self.close_state.is_open()
     }
 
     /// The Close that was sent, as its code: ours, an answer, or that of a failure.
     pub const fn sent_close(&self) -> Option<Option<CloseCode>> {
-        if self.stage.is_close_sent() {
-            Some(self.sent)
-        } else {
-            None
-        }
+        self.close_state.sent()
     }
 
     /// Whether compression was negotiated.
@@ -389,7 +396,7 @@ impl<R: Role> Writer<R> {
     /// in progress. There is no text to go on with then.
     #[inline]
     pub(crate) const fn is_ready(&self) -> bool {
-        self.stage.is_ready() && self.mailbox.close().is_none()
+        self.stage.is_ready() && self.is_open()
     }
 
     fn may_send(&self) -> Result<(), SendError> {
@@ -486,29 +493,12 @@ impl<R: Role> Writer<R> {
     }
 
     fn transmit_close(&mut self, out: &mut [u8]) -> Result<usize, SendError> {
-        let (code, failure) = match self.mailbox.close() {
-            None => return Ok(0),
-            Some(CloseReply::Echo(code)) => (code, false),
-            Some(CloseReply::Failure(error)) => (error.close_code(), true),
-        };
-        if self.stage.is_close_sent() {
-            return Ok(0); // A Close was sent: there is never a second one.
-        }
-        if failure && code.is_none() {
-            self.mailbox.clear_close();
-            self.stage.end();
-            return Ok(0);
-        }
+        let Some(code) = self.close_state.owed() else { return Ok(0) };
         let frame = code.map_or(CloseFrame::EMPTY, CloseFrame::code_only);
         let mut body = [0; 125];
         let body = close_body(frame, &mut body);
         let written = self.control_frame(Opcode::CLOSE, body, out)?;
-        self.mailbox.clear_close();
-        self.stage.sent_close();
-        self.sent = code;
-        if failure {
-            self.stage.end();
-        }
+        self.close_state.on(CloseEvent::LocalClose(code));
         Ok(written)
     }
 }
@@ -595,6 +585,6 @@ fn close_body<'o>(frame: CloseFrame<'_>, out: &'o mut [u8; 125]) -> &'o [u8] {
     out.get(..len).unwrap_or(&[])
 }
 
-debug_states!([R] Writer<R>, |this| { stage: this.stage, frame_remaining: this.frame_remaining, sent: this.sent, mailbox: this.mailbox });
+debug_states!([R] Writer<R>, |this| { stage: this.stage, frame_remaining: this.frame_remaining, close_state: this.close_state, mailbox: this.mailbox });
 
 debug_states!([] Frame<'_>, |this| { header: this.header, payload: this.payload.len() });

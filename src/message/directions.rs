@@ -68,30 +68,32 @@ impl<'e, R: Role> Directions<'e, R> {
     /// The transport ended; [`poll`](Self::poll) reports it in its turn.
     pub fn eof(&mut self) {
         self.exchange();
-        self.outbound.eof(self.inbound.eof());
+        self.inbound.eof();
+        // It is reported in its turn.
+        let _ = self.outbound.eof();
     }
 
     /// The transport failed. See [`Endpoint::lost`](super::Endpoint::lost).
     #[must_use]
     pub fn lost(&mut self) -> bool {
         self.exchange();
-        let unexpected = self.inbound.eof();
-        self.outbound.eof(unexpected);
+        self.inbound.eof();
+        let unexpected = self.outbound.eof().is_err();
         self.outbound.write_ended();
-        if unexpected.is_some() {
+        if unexpected {
             // The adapter's error says more.
             self.outbound.take_failure();
         }
         self.outbound.closed().is_some_and(|closed| match closed.error {
             None => !closed.clean,
-            Some(_) => unexpected.is_some(),
+            Some(_) => unexpected,
         })
     }
 
     /// Drops the connection: nothing more is sent or reported. The adapter then drops the transport.
     pub fn abort(&mut self) {
         self.outbound.abort();
-        self.inbound.abort();
+        self.inbound.eof();
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout), if nothing else happens before.
@@ -104,12 +106,6 @@ impl<'e, R: Role> Directions<'e, R> {
     pub fn handle_timeout(&mut self, now: Timestamp) {
         // A failure is heard of before the next read.
         self.outbound.handle_read_timeout(now, self.inbound.message_progress());
-    }
-
-    /// Drops the connection: nothing more is sent or reported.
-    pub fn abort(&mut self) {
-        self.outbound.abort();
-        self.inbound.abort();
     }
 
     /// What is to be kept of the connection, if it is idle. See [`Endpoint::park`](super::Endpoint::park).
@@ -169,11 +165,8 @@ impl<'e, R: Role> Directions<'e, R> {
     /// As [`act`](Self::act), where the connection is ending.
     #[inline(never)]
     fn act_at_end(&mut self, write: WriteSide) -> Result<Action, ProtocolError> {
-        if let Some(error) = self.outbound.unheard_failure() {
-            self.inbound.fail(error);
-        }
-        if self.inbound.has_swallowed_enough() {
-            self.outbound.give_up();
+        if let Some(error) = self.outbound.failure() {
+            self.inbound.fail(error); // a deadline may have passed
         }
         self.outbound.act_at_end(write)
     }

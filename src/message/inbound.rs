@@ -298,10 +298,10 @@ impl Inbound {
         self.turn.read(count);
     }
 
-    /// The transport ended: with this error where neither Close nor failure came before.
-    pub(super) fn eof(&mut self) -> Option<ProtocolError> {
+    /// The transport ended, or is dropped. The sending direction reports it.
+    pub(crate) fn eof(&mut self) {
         self.await_nothing();
-        self.reader.eof().err()
+        let _ = self.reader.eof();
     }
 
     /// The connection has failed for what was found elsewhere: by a deadline. Its Close is owed already.
@@ -309,11 +309,6 @@ impl Inbound {
     pub(super) fn fail(&mut self, error: ProtocolError) {
         self.reader.fail(error, &mut Mailbox::new());
         self.await_nothing();
-    }
-
-    /// Whether the peer sends on and on where nothing it sends means anything any more.
-    pub(super) fn has_swallowed_enough(&self) -> bool {
-        self.reader.has_swallowed_enough()
     }
 
     /// What the sending direction has to know of what came.
@@ -343,12 +338,6 @@ impl Inbound {
     #[cfg(feature = "deflate")]
     pub(super) fn limits(&self) -> Limits {
         self.reader.limits()
-    }
-
-    /// Nobody takes anything any more.
-    pub(super) fn abort(&mut self) {
-        let _ = self.reader.eof();
-        self.await_nothing();
     }
 
     /// Frees the buffers that hold nothing.

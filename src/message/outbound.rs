@@ -20,7 +20,7 @@ use crate::event::MessageProgress;
 use crate::frame::FrameHeader;
 #[cfg(feature = "deflate")]
 use crate::frame::Rsv;
-use crate::mailbox::{CloseReply, Mailbox};
+use crate::mailbox::Mailbox;
 use crate::parked::Parked;
 use crate::payload::{AsPayload, ControlPayload, Payload};
 use crate::role::{Role, Server, Side};
@@ -34,10 +34,6 @@ pub struct Outbound<R> {
     send_half: SendHalf<R>,
     write_queue: WriteQueue,
     deflation: Option<Box<Deflation>>,
-    /// A failure that was not reported.
-    failure: Option<ProtocolError>,
-    /// A failure that the receiving direction has not heard of.
-    unheard: Option<ProtocolError>,
     /// Whether the transport took nothing when it was asked last, or a message has found no room since.
     blocked: bool,
     /// What was done of this connection's turn, in its units, since the receiving direction was told.
@@ -58,8 +54,6 @@ impl<R: Role> Outbound<R> {
             send_half: SendHalf::new(role, timeouts),
             write_queue: WriteQueue::new(max_queued),
             deflation: None,
-            failure: None,
-            unheard: None,
             blocked: false,
             spent: 0,
         }
@@ -218,7 +212,7 @@ impl<R: Role> Outbound<R> {
     ///
     /// [`SendError::CloseCodeNotForServers`], or [`SendError::Entropy`].
     pub fn close(&mut self, frame: CloseFrame<'_>) -> Result<(), SendError> {
-        if self.send_half.is_ending() {
+        if self.is_ending() {
             return Ok(());
         }
         // A Pong that is owed goes first.
@@ -245,13 +239,11 @@ impl<R: Role> Outbound<R> {
 
     #[cold]
     fn transmit(&mut self) {
-        self.spent = self.spent.saturating_add(turn::FRAME);
         let mut frames = [0; MAX_CONTROL_FRAME_LEN];
         // Where the direction has ended, nothing is queued any more.
-        while self.send_half.writer.wants_transmit()
-            && self.write_queue.has_room()
-            && !self.write_queue.is_ended()
+        while self.send_half.writer.wants_transmit() && self.write_queue.has_room() && !self.write_has_ended()
         {
+            self.spent = self.spent.saturating_add(turn::FRAME);
             match self.send_half.writer.poll_transmit(&mut frames) {
                 Ok(len @ 1..) => self.write_queue.push(frames.get(..len).unwrap_or(&[])),
                 // Without a masking key nothing can be sent; what is owed stays owed.
@@ -262,7 +254,7 @@ impl<R: Role> Outbound<R> {
 
     /// The failure that is to be reported, once the peer was told of it.
     pub fn take_failure(&mut self) -> Option<ProtocolError> {
-        self.failure.take()
+        self.send_half.writer.close_state.take_failure()
     }
 
     /// The transport took the first `count` bytes of [`output`](Self::output).
@@ -274,7 +266,12 @@ impl<R: Role> Outbound<R> {
 
     /// The writing direction of the transport was ended.
     pub fn write_ended(&mut self) {
-        self.write_queue.end();
+        self.send_half.write_ended(self.write_queue.queued() == 0);
+        self.write_queue.free();
+    }
+
+    fn write_has_ended(&self) -> bool {
+        self.send_half.writer.close_state.write_ended()
     }
 
     /// Open, closing or closed.
@@ -286,8 +283,14 @@ impl<R: Role> Outbound<R> {
     pub fn closed(&self) -> Option<Closed> {
         let mut closed = self.send_half.closed()?;
         // A Close is the last that is written: where anything was not, neither was it.
-        closed.clean &= !self.write_queue.is_cut_off();
+        closed.clean &= !self.is_cut_off();
         Some(closed)
+    }
+
+    /// Whether the writing direction ended before everything was written. What is queued after that never is.
+    fn is_cut_off(&self) -> bool {
+        let close_state = &self.send_half.writer.close_state;
+        close_state.is_cut_off() || (close_state.write_ended() && self.write_queue.queued() > 0)
     }
 
     /// Whether everything that was queued went to the transport, where nothing waits any more.
@@ -296,7 +299,7 @@ impl<R: Role> Outbound<R> {
     ///
     /// [`SendError::Closed`] if the connection ended before; [`closed`](Self::closed) tells how.
     pub fn written(&self) -> Result<(), SendError> {
-        if self.write_queue.is_cut_off() {
+        if self.is_cut_off() {
             return Err(SendError::Closed);
         }
         Ok(())
@@ -317,33 +320,32 @@ impl<R: Role> Outbound<R> {
 
     #[cold]
     fn accept_more(&mut self, from: &mut Mailbox) {
-        if let Some(error) = self.send_half.accept(from) {
-            self.failure.get_or_insert(error);
-        }
+        self.send_half.writer.accept(from);
+        self.drop_if_given_up();
     }
 
     /// The connection has failed for this, which the receiving direction found in what was taken. Where the peer was
     /// told of a Close or a failure before, nothing changes.
-    #[cold]
     pub fn fail(&mut self, error: ProtocolError) {
-        let mut mailbox = Mailbox::new();
-        mailbox.set_close(CloseReply::Failure(error));
-        self.accept_more(&mut mailbox);
+        self.send_half.fail(error);
+    }
+
+    /// Why the connection has failed, if it has.
+    pub(super) fn failure(&self) -> Option<ProtocolError> {
+        self.send_half.failure()
     }
 
     /// Whether a Close was sent, owed or received, the connection has failed, or the transport ended.
     #[inline]
     pub(super) fn is_ending(&self) -> bool {
-        self.send_half.is_ending()
+        !self.send_half.writer.is_open()
     }
 
     /// What to do where nothing is to be taken, and the connection is not [ending](Self::is_ending).
     #[inline]
     pub(super) fn act(&mut self, write: WriteSide) -> Action {
         match write {
-            WriteSide::Ready if !self.write_queue.is_ended() && !self.output().is_empty() => {
-                return Action::Write
-            }
+            WriteSide::Ready if !self.write_has_ended() && !self.output().is_empty() => return Action::Write,
             WriteSide::Ready => {}
             WriteSide::Blocked => self.blocked = true,
         }
@@ -375,7 +377,7 @@ impl<R: Role> Outbound<R> {
     /// What the transport's writing direction needs, if it needs anything: [`Action::Write`] or
     /// [`Action::ShutdownWrite`].
     pub fn next_write(&mut self) -> Option<Action> {
-        if self.write_queue.is_ended() {
+        if self.write_has_ended() {
             return None;
         }
         if !self.output().is_empty() {
@@ -387,14 +389,14 @@ impl<R: Role> Outbound<R> {
         }
     }
 
-    /// The transport ended, with this error where neither Close nor failure came before.
-    pub(super) fn eof(&mut self, error: Option<ProtocolError>) {
-        self.send_half.eof(error);
-        if let Some(error) = error {
-            // Whoever ends without a Close hears nothing more.
-            self.write_queue.end();
-            self.failure.get_or_insert(error);
-        }
+    /// The transport ended.
+    ///
+    /// # Errors
+    ///
+    /// [`ProtocolError::UnexpectedEof`] if no Close had come and the connection had not failed.
+    pub(crate) fn eof(&mut self) -> Result<(), ProtocolError> {
+        // Whoever ends without a Close hears nothing more.
+        self.send_half.eof().inspect_err(|_| self.write_ended())
     }
 
     /// Something was read from the transport: the peer is there.
@@ -409,7 +411,7 @@ impl<R: Role> Outbound<R> {
     /// the connection is closing.
     #[must_use]
     pub fn poll_timeout(&self) -> Wake {
-        self.send_half.poll_timeout(Wait { message: None, output: Output::Waits, only_writes: true })
+        self.send_half.poll_timeout_in(Wait { message: None, output: Output::Waits, only_writes: true })
     }
 
     /// Tells the time during such a wait.
@@ -423,7 +425,7 @@ impl<R: Role> Outbound<R> {
 
     /// When to tell the time, where the peer is read from.
     pub(super) fn poll_read_timeout(&self, message: Option<MessageProgress>) -> Wake {
-        self.send_half.poll_timeout(Wait { message, output: self.progress(), only_writes: false })
+        self.send_half.poll_timeout_in(Wait { message, output: self.progress(), only_writes: false })
     }
 
     /// Tells the time, where the peer is read from.
@@ -433,21 +435,16 @@ impl<R: Role> Outbound<R> {
     }
 
     fn tell(&mut self, now: Timestamp, wait: Wait) -> Result<(), ProtocolError> {
-        let result = self.send_half.handle_timeout(now, wait);
-        if let Err(error) = result {
-            self.failure.get_or_insert(error);
-            self.unheard = Some(error);
-        }
-        if self.send_half.gave_up() {
-            self.write_queue.end(); // waiting any longer is what the deadline forbids
-        }
+        let result = self.send_half.handle_timeout_in(now, wait);
+        self.drop_if_given_up();
         result
     }
 
-    /// A failure that the reader is to be told.
-    #[inline]
-    pub(super) fn unheard_failure(&mut self) -> Option<ProtocolError> {
-        self.unheard.take()
+    /// Drops what waits, if the transport is to be dropped: waiting any longer is what that forbids.
+    fn drop_if_given_up(&mut self) {
+        if self.send_half.gave_up() {
+            self.write_ended();
+        }
     }
 
     fn progress(&self) -> Output {
@@ -460,17 +457,10 @@ impl<R: Role> Outbound<R> {
         }
     }
 
-    /// The peer sends on and on where nothing it sends means anything any more: the transport is dropped.
-    #[cold]
-    pub(super) fn give_up(&mut self) {
-        self.send_half.give_up();
-        self.write_queue.end();
-    }
-
-    pub(super) fn abort(&mut self) {
+    pub(crate) fn abort(&mut self) {
         self.send_half.abort();
-        self.write_queue.end();
-        self.failure = None;
+        self.write_ended();
+        self.take_failure();
     }
 
     /// Takes of `pool` what is needed to queue. See [`BufferPool`].
@@ -510,8 +500,7 @@ impl<R: Role> Outbound<R> {
     /// What is to be kept of the connection, if nothing is queued, owed, in progress or remembered.
     pub(super) fn park(&self) -> Option<Parked> {
         let idle = self.write_queue.queued() == 0
-            && !self.write_queue.is_ended()
-            && self.failure.is_none()
+            && !self.write_has_ended()
             && self.deflation.as_ref().map_or(true, |deflation| deflation.is_idle());
         if idle {
             self.send_half.park()
@@ -524,8 +513,6 @@ impl<R: Role> Outbound<R> {
     pub(super) fn unpark(&mut self, parked: Parked) {
         self.send_half.unpark(parked);
         self.write_queue.restart();
-        self.failure = None;
-        self.unheard = None;
         self.blocked = false;
         if let Some(deflation) = &mut self.deflation {
             deflation.restart();
@@ -637,4 +624,4 @@ impl Outbound<Server> {
 /// Octets from which on it takes less to write a payload by itself than to copy it into the queue.
 pub const LONG_PAYLOAD: usize = 64 << 10;
 
-debug_states!([R] Outbound<R>, |this| { send_half: this.send_half, write_queue: this.write_queue, deflates: this.deflation.is_some(), failure: this.failure });
+debug_states!([R] Outbound<R>, |this| { send_half: this.send_half, write_queue: this.write_queue, deflates: this.deflation.is_some() });

@@ -19,11 +19,8 @@ pub(crate) struct WriteQueue {
     written: usize,
     end: usize,
     cap: usize,
-    ended: bool,
     /// Whether the storage is not this queue's own.
     lent: bool,
-    /// Whether bytes were dropped at the end.
-    dropped: bool,
 }
 
 /// Storage of its own up to this size is kept when the queue runs empty.
@@ -37,7 +34,7 @@ const LEAST: usize = 512;
 
 impl WriteQueue {
     pub(crate) const fn new(cap: usize) -> Self {
-        Self { buf: Vec::new(), written: 0, end: 0, cap, ended: false, lent: false, dropped: false }
+        Self { buf: Vec::new(), written: 0, end: 0, cap, lent: false }
     }
 
     /// Bytes that wait.
@@ -205,29 +202,10 @@ impl WriteQueue {
         }
     }
 
-    /// The writing direction was ended.
-    pub(crate) fn end(&mut self) {
-        self.ended = true;
-        self.dropped |= self.queued() > 0;
-        self.free();
-    }
-
     /// Nothing waits, for another transport.
     pub(crate) fn restart(&mut self) {
         self.written = 0;
         self.end = 0;
-        self.ended = false;
-        self.dropped = false;
-    }
-
-    /// Whether the writing direction was ended.
-    pub(crate) const fn is_ended(&self) -> bool {
-        self.ended
-    }
-
-    /// Whether the writing direction was ended before everything was written.
-    pub(crate) fn is_cut_off(&self) -> bool {
-        self.ended && (self.dropped || self.queued() > 0)
     }
 
     /// Whether there is no storage here.
@@ -266,7 +244,8 @@ impl WriteQueue {
         }
     }
 
-    fn free(&mut self) {
+    /// Drops what waits, and frees the storage.
+    pub(crate) fn free(&mut self) {
         self.buf = Vec::new();
         self.lent = false;
         self.written = 0;
@@ -325,4 +304,4 @@ impl From<SendError> for FeedError {
     }
 }
 
-debug_states!([] WriteQueue, |this| { queued: this.end.saturating_sub(this.written), cap: this.cap, ended: this.ended, dropped: this.dropped });
+debug_states!([] WriteQueue, |this| { queued: this.end.saturating_sub(this.written), cap: this.cap });

@@ -5,10 +5,11 @@
 
 use super::{Next, Reader, State};
 use crate::close::CloseCode;
+use crate::close_state::CloseEvent;
 use crate::error::ProtocolError;
 use crate::frame::Opcode;
 use crate::input::Input;
-use crate::mailbox::{CloseReply, Mailbox};
+use crate::mailbox::Mailbox;
 use crate::role::Side;
 
 impl Reader {
@@ -41,7 +42,7 @@ impl Reader {
                 // here).
                 self.message = None;
                 self.state = State::Closed(code);
-                mailbox.set_close(CloseReply::Echo(code));
+                mailbox.set_end(CloseEvent::PeerClose(code));
                 Ok(Next::Close(code))
             }
         }

@@ -1,13 +1,13 @@
 //! What keeps the next data frame from being a message by itself, in one octet.
 //
-// Owns: which message is in progress, whether a frame is, and how the sending direction ends.
-// Must not know: payloads, or what is owed.
+// Owns: which message is in progress, and whether a frame is.
+// Must not know: payloads, what is owed, or the end of the connection.
 
 use crate::frame::FrameHeader;
 #[cfg(feature = "deflate")]
 use crate::frame::Rsv;
 
-/// Between messages, in the middle of one, or at the end: zero where any message may begin.
+/// Between messages or in the middle of one: zero where any message may begin.
 ///
 /// The bits of a message in progress are those that the first byte of its first frame has (RFC 6455 section
 /// 5.2): opcode and reserved bits.
@@ -18,8 +18,6 @@ pub(super) struct Stage(u8);
 const MESSAGE: u8 = 0x73;
 /// Some of the payload of a frame is still to come.
 const FRAME: u8 = 0x04;
-const CLOSE_SENT: u8 = 0x08;
-const OVER: u8 = 0x80;
 
 impl Stage {
     /// Any message may begin.
@@ -27,21 +25,6 @@ impl Stage {
 
     pub(super) const fn is_ready(self) -> bool {
         self.0 == 0
-    }
-
-    /// Whether neither a Close was sent nor everything has ended.
-    pub(super) const fn is_open(self) -> bool {
-        self.0 & (CLOSE_SENT | OVER) == 0
-    }
-
-    /// Whether a Close was sent: no data follows it (section 5.5.1).
-    pub(super) const fn is_close_sent(self) -> bool {
-        self.0 & CLOSE_SENT != 0
-    }
-
-    /// Whether nothing at all follows, not even what was owed.
-    pub(super) const fn is_over(self) -> bool {
-        self.0 & OVER != 0
     }
 
     /// The first byte of the next frame of the message that `begun` begins: of that, no more than FIN is left
@@ -77,13 +60,5 @@ impl Stage {
     /// A frame of the message that `begun` begins was sent: the last of it, if that has FIN.
     pub(super) fn sent_frame(&mut self, begun: u8) {
         self.0 = (self.0 & !MESSAGE) | if FrameHeader::is_last(begun) { 0 } else { begun & MESSAGE };
-    }
-
-    pub(super) fn sent_close(&mut self) {
-        self.0 |= CLOSE_SENT;
-    }
-
-    pub(super) fn end(&mut self) {
-        self.0 |= OVER;
     }
 }

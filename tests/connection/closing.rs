@@ -533,10 +533,10 @@ fn nothing_follows_a_failure_that_the_writer_was_told() {
             let mut conn = open(side);
             let (mut reader, mut mailbox) = (Reader::new(side, Limits::DEFAULT), Mailbox::new());
             reader.fail(error, &mut mailbox);
-            conn.writer().mailbox().merge(&mut mailbox);
+            conn.writer().accept(&mut mailbox);
             assert_eq!(owed(&mut conn), said);
             assert!(!conn.wants_transmit());
-            conn.writer().mailbox().merge(&mut pong());
+            conn.writer().accept(&mut pong());
             conn.writer().keep_alive();
             assert_eq!(owed(&mut conn), []);
             assert_nothing_can_be_sent(&mut conn);
@@ -551,7 +551,7 @@ fn the_mailbox_keeps_the_first_close() {
         let (mut conn, _) = receive(side, Config::new(), &to(side, CLOSE, &close_body(4000, b"")));
         let (mut reader, mut mailbox) = (Reader::new(side, Limits::DEFAULT), Mailbox::new());
         reader.fail(ProtocolError::TimedOut(Timeout::Idle), &mut mailbox);
-        conn.writer().mailbox().merge(&mut mailbox);
+        conn.writer().accept(&mut mailbox);
         assert_eq!(owed(&mut conn), [(CLOSE, close_body(4000, b""))]);
         assert_eq!(owed(&mut conn), []);
     }

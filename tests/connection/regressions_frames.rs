@@ -346,7 +346,7 @@ fn sockudo_26_109_splitting_loses_nothing() {
                     message.extend(octets);
                 }
             }
-            let (mut reader, mut writer, _) = conn.split();
+            let (mut reader, mut send_half) = conn.split();
             let mut bytes = wire[cut..].to_vec();
             let (mut input, mut mailbox, mut closed) = (Input::new(&mut bytes), Mailbox::new(), None);
             while let Some(event) = reader.next(&mut input, &mut mailbox).unwrap() {
@@ -359,10 +359,10 @@ fn sockudo_26_109_splitting_loses_nothing() {
             assert_eq!((&message[..], closed), ("spl€it".as_bytes(), CloseCode::new(4000)));
             assert_eq!(reader.close_reason(), "a reason");
             // What is owed reaches the writer through the mailbox.
-            writer.mailbox().merge(&mut mailbox);
+            send_half.accept(&mut mailbox);
             assert!(mailbox.is_empty());
             let mut out = [0; 262];
-            let len = writer.poll_transmit(&mut out).unwrap();
+            let len = send_half.writer().poll_transmit(&mut out).unwrap();
             let sent = sent_by(side, &out[..len]);
             assert_eq!(sent, [(PONG, b"?".to_vec()), (CLOSE, close_body(4000, b""))]);
         }

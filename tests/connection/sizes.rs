@@ -7,7 +7,8 @@ use std::mem::size_of;
 use common::Keys;
 use sockless::frame::Masker;
 use sockless::{
-    AnyRole, Client, Connection, Data, Deadlines, Event, Mailbox, Parked, Reader, Server, Utf8Check, Writer,
+    AnyRole, Client, Connection, Data, Deadlines, Event, Mailbox, Parked, Reader, SendHalf, Server,
+    Utf8Check, Writer,
 };
 
 macro_rules! sizes {
@@ -31,9 +32,10 @@ fn state_stays_small() {
         Mailbox: 130,
         Deadlines: 120,
         Reader: 216,
-        Writer<Server>: 152,
-        Writer<Client<Keys>>: 160,
-        Writer<AnyRole<Keys>>: 160,
+        Writer<Server>: 168,
+        Writer<Client<Keys>>: 176,
+        Writer<AnyRole<Keys>>: 176,
+        SendHalf<Server>: 288,
         Connection<Server>: 504,
         Connection<Client<Keys>>: 512,
         Parked: 24,

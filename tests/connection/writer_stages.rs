@@ -9,7 +9,7 @@ use common::*;
 use proptest::prelude::*;
 use sockless::frame::Rsv;
 use sockless::{
-    Client, CloseFrame, Connection, ControlPayload, Event, Input, Limits, MessageKind, Payload,
+    Client, CloseFrame, Connection, ControlPayload, Event, Input, Limits, Mailbox, MessageKind, Payload,
     ProtocolError, Reader, Role, SendError, Server, Side, Writer,
 };
 
@@ -211,11 +211,13 @@ fn step<R: Role + Clone>(writer: &mut Writer<R>, model: &mut Model, (what, which
         19 => {
             let owed = [Owed::Answer, Owed::Failure, Owed::Silence][usize::from(which) % 3];
             let mut reader = Reader::new(writer.side(), Limits::DEFAULT);
+            let mut mailbox = Mailbox::new();
             match owed {
                 Owed::Answer => hear(&mut reader, CLOSE, writer),
-                Owed::Failure => reader.fail(ProtocolError::ReservedBits, writer.mailbox()),
-                Owed::Silence => reader.fail(ProtocolError::UnexpectedEof, writer.mailbox()),
+                Owed::Failure => reader.fail(ProtocolError::ReservedBits, &mut mailbox),
+                Owed::Silence => reader.fail(ProtocolError::UnexpectedEof, &mut mailbox),
             }
+            writer.accept(&mut mailbox);
             model.owed.get_or_insert(owed);
         }
         20 => hear(&mut Reader::new(writer.side(), Limits::DEFAULT), PING, writer),
@@ -238,7 +240,9 @@ fn step<R: Role + Clone>(writer: &mut Writer<R>, model: &mut Model, (what, which
 /// An empty control frame comes from the peer.
 fn hear<R: Role>(reader: &mut Reader, first: u8, writer: &mut Writer<R>) {
     let mut bytes = to(writer.side(), first, b"");
-    let event = reader.next(&mut Input::new(&mut bytes), writer.mailbox());
+    let mut mailbox = Mailbox::new();
+    let event = reader.next(&mut Input::new(&mut bytes), &mut mailbox);
+    writer.accept(&mut mailbox);
     assert!(matches!(event, Ok(Some(Event::Ping | Event::Close(_)))), "{event:?}");
 }
 

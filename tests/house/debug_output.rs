@@ -313,7 +313,10 @@ fn engine(p: &mut Printed) {
         conn.recv(&mut Input::new(&mut part)).unwrap();
         p.show(&conn);
         p.show(conn.writer());
-        p.show(&*conn.writer().mailbox());
+        let (mut reader, mut mailbox) = (Reader::new(side, Limits::DEFAULT), Mailbox::new());
+        let mut ping = to(side, PING, SECRET.as_bytes());
+        reader.next(&mut Input::new(&mut ping), &mut mailbox).unwrap();
+        p.show(&mailbox);
         p.show(&Utf8Check::new());
         let closed = {
             let mut ended = common::connection(side, Config::new());
@@ -321,10 +324,10 @@ fn engine(p: &mut Printed) {
             ended.closed().unwrap()
         };
         p.show(&closed);
-        let (reader, writer, deadlines) = conn.split();
+        let (reader, send_half) = conn.split();
         p.show(&reader);
-        p.show(&writer);
-        p.show(&deadlines);
+        p.show(&send_half);
+        p.show(&Deadlines::new(Timeouts::SERVER));
     }
     let resting = Connection::new(Server, Config::new());
     p.show(&resting.park().unwrap());

@@ -105,6 +105,7 @@ fn the_memory_table_says_what_the_types_measure() {
     if cfg!(target_pointer_width = "64") {
         assert_eq!(row("Reader"), size_of::<sockless::Reader>());
         assert_eq!(row("Writer<Server>"), size_of::<sockless::Writer<sockless::Server>>());
+        assert_eq!(row("SendHalf<Server>"), size_of::<sockless::SendHalf<sockless::Server>>());
         assert_eq!(row("Deadlines"), size_of::<sockless::Deadlines>());
         assert_eq!(row("Connection<Server>"), size_of::<sockless::Connection<sockless::Server>>());
         assert_eq!(row("Parked"), size_of::<sockless::Parked>());

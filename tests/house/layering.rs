@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 /// What each room of the house may use. A room that is not listed may not exist.
-const MAY_USE: [(&str, &[&str]); 25] = [
+const MAY_USE: [(&str, &[&str]); 26] = [
     // The wire format, and values.
     ("time", &[]),
     ("tolerance", &[]),
@@ -20,20 +20,45 @@ const MAY_USE: [(&str, &[&str]); 25] = [
     ("role", &["error", "frame"]),
     ("event", &["close", "frame"]),
     ("payload", &["event", "frame"]),
-    ("mailbox", &["close", "error"]),
+    ("mailbox", &["close_state"]),
     ("deadline", &["error", "event", "time"]),
     ("parked", &["deadline", "frame", "time"]),
-    ("closing", &["close", "error", "role"]),
+    ("closing", &["error"]),
+    ("close_state", &["close", "closing", "error", "role"]),
     ("deflate", &["error", "event", "frame", "limits", "role", "tolerance", "utf8"]),
     // The two halves, and what they mean together.
     (
         "reader",
-        &["close", "error", "event", "frame", "input", "limits", "mailbox", "role", "tolerance", "utf8"],
+        &[
+            "close",
+            "close_state",
+            "error",
+            "event",
+            "frame",
+            "input",
+            "limits",
+            "mailbox",
+            "role",
+            "tolerance",
+            "utf8",
+        ],
     ),
-    ("writer", &["close", "error", "frame", "payload", "mailbox", "role", "utf8"]),
+    ("writer", &["close", "close_state", "error", "frame", "payload", "mailbox", "role", "utf8"]),
     (
         "send_half",
-        &["close", "closing", "deadline", "error", "event", "mailbox", "parked", "role", "time", "writer"],
+        &[
+            "close",
+            "close_state",
+            "closing",
+            "deadline",
+            "error",
+            "event",
+            "mailbox",
+            "parked",
+            "role",
+            "time",
+            "writer",
+        ],
     ),
     (
         "connection",
@@ -47,6 +72,7 @@ const MAY_USE: [(&str, &[&str]); 25] = [
             "frame",
             "input",
             "limits",
+            "mailbox",
             "reader",
             "parked",
             "role",

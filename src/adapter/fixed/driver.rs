@@ -57,8 +57,6 @@ pub(in crate::adapter) struct Driver<'b, R> {
     write_queue: FixedWriteQueue<'b>,
     /// Whether pieces of the current message were taken.
     in_pieces: bool,
-    /// A failure that is reported once the peer was told.
-    failure: Option<ProtocolError>,
     /// Whether output was given to the transport, and the result is not known yet.
     offered: bool,
     /// What this connection may still do in this turn.
@@ -82,7 +80,6 @@ impl<'b, R: Role> Driver<'b, R> {
             read_buffer,
             write_queue,
             in_pieces: false,
-            failure: None,
             offered: false,
             #[cfg(feature = "embedded-io-async")]
             turn: Turn::NEW,
@@ -121,7 +118,7 @@ impl<'b, R: Role> Driver<'b, R> {
         let (reader, send_half) = self.connection.halves_mut();
         (
             FixedInbound { reader, read_buffer: &mut self.read_buffer, in_pieces: &mut self.in_pieces },
-            FixedOutbound { send_half, write_queue: &mut self.write_queue, failure: &mut self.failure },
+            FixedOutbound { send_half, write_queue: &mut self.write_queue },
         )
     }
 
@@ -140,7 +137,7 @@ impl<'b, R: Role> Driver<'b, R> {
             self.connection.halves_mut().1.deadlines.wrote();
         }
         let result = self.write_queue.written(result);
-        self.write_queue.unless_lost(result)
+        self.split_mut().1.unless_lost(result)
     }
 
     /// Takes the result of flushing.
@@ -149,7 +146,7 @@ impl<'b, R: Role> Driver<'b, R> {
         result: Result<(), E>,
     ) -> Result<(), Error<E>> {
         let result = self.write_queue.flushed(result);
-        self.write_queue.unless_lost(result)
+        self.split_mut().1.unless_lost(result)
     }
 
     /// Space to read into, never empty.
@@ -164,10 +161,9 @@ impl<'b, R: Role> Driver<'b, R> {
     ) -> Result<(), Error<E>> {
         match result {
             Ok(0) => {
-                if let Err(error) = self.connection.eof() {
+                if self.connection.eof().is_err() {
                     // The peer has ended without a Close, so it will not read any more.
-                    self.write_queue.end();
-                    self.failure.get_or_insert(error);
+                    self.split_mut().1.end();
                 }
                 Ok(())
             }
@@ -181,9 +177,10 @@ impl<'b, R: Role> Driver<'b, R> {
             Err(error) if error.kind() == ErrorKind::Interrupted => Ok(()),
             Err(error) if error.kind() == ErrorKind::TimedOut => Err(Error::Io(error)),
             Err(error) => {
-                // `eof` returns the error that is being reported.
-                let _ = self.connection.eof();
-                self.write_queue.end();
+                if self.connection.eof().is_err() {
+                    self.split_mut().1.reported(); // this very error is the report
+                }
+                self.split_mut().1.end();
                 match self.closed() {
                     Some(closed) if closed.clean => Ok(()),
                     _ => Err(Error::Io(error)),
@@ -209,26 +206,28 @@ impl<'b, R: Role> Driver<'b, R> {
 
     /// Passes the time. If a timer has failed the connection, the next [`poll`](Self::poll) reports that.
     pub(in crate::adapter) fn handle_timeout(&mut self, now: Timestamp) {
-        if let Err(error) = self.connection.handle_timeout_with(now, self.progress()) {
-            self.failure.get_or_insert(error);
-        }
-        if self.connection.halves_mut().1.gave_up() {
-            self.write_queue.end(); // do not wait for the peer any longer
-        }
+        // A failure is reported in its turn.
+        let _ = self.connection.handle_timeout_with(now, self.progress());
+        self.drop_if_given_up();
     }
 
     pub(in crate::adapter) fn abort(&mut self) {
         self.connection.abort();
-        self.write_queue.end();
-        self.failure = None;
+        self.split_mut().1.end();
+        self.split_mut().1.reported();
+    }
+
+    /// Drops what waits, if the transport is to be dropped: waiting any longer is what that forbids.
+    fn drop_if_given_up(&mut self) {
+        let mut outbound = self.split_mut().1;
+        if outbound.send_half.gave_up() {
+            outbound.end();
+        }
     }
 
     /// How the connection ended. `None` before that.
     pub(in crate::adapter) fn closed(&self) -> Option<Closed> {
-        let mut closed = self.connection.closed()?;
-        // A Close is written last, so if anything was not written, the Close was not.
-        closed.clean &= !self.write_queue.is_cut_off();
-        Some(closed)
+        self.connection.closed()
     }
 
     pub(in crate::adapter) const fn connection(&self) -> &Connection<R> {
@@ -241,23 +240,16 @@ impl<'b, R: Role> Driver<'b, R> {
             let (inbound, mut outbound) = self.split_mut();
             let mailbox = outbound.send_half.writer.mailbox();
             let next = inbound.read_buffer.take(|input| inbound.reader.advance(input, mailbox));
+            outbound.send_half.writer.settle();
             match next {
                 // The error is returned once. Everything that follows is discarded.
-                Err(error) => {
-                    outbound.failed(error);
-                    continue;
-                }
-                Ok(Some(Next::Close(code))) => outbound.send_half.close_came(code),
+                Err(_) => continue,
                 // Answer each Ping of one read with its own Pong while there is room (section 5.5.2). Without a
                 // masking key it stays owed.
                 Ok(Some(Next::Ping)) => {
                     let _ = outbound.queue_owed();
                 }
-                Ok(None) if inbound.reader.has_swallowed_enough() => {
-                    // Whatever else is received has no meaning: the transport must be dropped.
-                    outbound.send_half.give_up();
-                    outbound.write_queue.end();
-                }
+                Ok(None) => self.drop_if_given_up(),
                 Ok(_) => {}
             }
             #[cfg(feature = "embedded-io-async")]
@@ -270,7 +262,7 @@ impl<'b, R: Role> Driver<'b, R> {
 
     /// Joins a piece. Returns the kind of the message if it is complete.
     fn join(&mut self, assembler: &mut SliceAssembler<'_>) -> Option<MessageKind> {
-        let (inbound, mut outbound) = self.split_mut();
+        let (inbound, outbound) = self.split_mut();
         let FixedInbound { reader, read_buffer, in_pieces } = inbound;
         let mailbox = outbound.send_half.writer.mailbox();
         let joined = read_buffer.take(|input| reader.take_data(input, mailbox)).and_then(|data| {
@@ -283,7 +275,7 @@ impl<'b, R: Role> Driver<'b, R> {
         });
         joined.unwrap_or_else(|error| {
             reader.fail(error, outbound.send_half.writer.mailbox());
-            outbound.failed(error);
+            outbound.send_half.writer.settle();
             None
         })
     }
@@ -293,7 +285,7 @@ impl<'b, R: Role> Driver<'b, R> {
         let stuck = self.connection.wants_transmit() && self.connection.writer().frame_remaining() > 0;
         if stuck && self.connection.transport() != TransportAction::Open {
             // Nobody will complete the frame that the Close waits for.
-            self.write_queue.end();
+            self.split_mut().1.end();
             self.connection.abort();
         }
         match self.split_mut().1.pending() {
@@ -304,10 +296,12 @@ impl<'b, R: Role> Driver<'b, R> {
             Ok(Some(Pending::Flush)) => return Ok(DriverAction::Flush),
             Ok(None) => {}
             // If there is a failure, report that one instead.
-            Err(error) if self.failure.is_none() => return Err(error.into()),
-            Err(_) => {}
+            Err(error) => {
+                let failure = self.connection.halves_mut().1.writer.close_state.take_failure();
+                return Err(failure.map_or(error.into(), Into::into));
+            }
         }
-        if let Some(error) = self.failure.take() {
+        if let Some(error) = self.connection.halves_mut().1.writer.close_state.take_failure() {
             return Err(error.into());
         }
         Ok(match self.connection.transport() {
@@ -320,7 +314,7 @@ impl<'b, R: Role> Driver<'b, R> {
             // The caller must close the transport: these traits cannot end one direction.
             TransportAction::ShutdownWrite | TransportAction::Close => {
                 self.connection.abort();
-                self.write_queue.end();
+                self.split_mut().1.end();
                 DriverAction::End
             }
         })
@@ -346,7 +340,8 @@ impl<'e> FixedInbound<'e, '_> {
                 let Self { reader, read_buffer, in_pieces } = self;
                 let data =
                     read_buffer.take(|input| reader.take_data(input, outbound.send_half.writer.mailbox()));
-                let data = data.inspect_err(|error| outbound.failed(*error))?;
+                outbound.send_half.writer.settle();
+                let data = data?;
                 *in_pieces = !data.is_last();
                 Some(Event::Data(data))
             }
@@ -375,11 +370,11 @@ impl<'e> FixedInbound<'e, '_> {
         };
         message.map(Some).inspect_err(|error| {
             reader.fail(*error, outbound.send_half.writer.mailbox());
-            outbound.failed(*error);
+            outbound.send_half.writer.settle();
         })
     }
 }
 
-debug_states!([R] Driver<'_, R>, |this| { connection: this.connection, read_buffer: this.read_buffer, write_queue: this.write_queue, failure: this.failure });
+debug_states!([R] Driver<'_, R>, |this| { connection: this.connection, read_buffer: this.read_buffer, write_queue: this.write_queue });
 
 debug_states!([] FixedInbound<'_, '_>, |this| { reader: this.reader, read_buffer: this.read_buffer });

@@ -7,7 +7,7 @@ use embedded_io::ErrorKind;
 
 use super::Error;
 use crate::close::CloseFrame;
-use crate::error::{ProtocolError, SendError};
+use crate::error::SendError;
 use crate::frame::{FrameHeader, MessageKind};
 use crate::payload::{ControlPayload, Payload};
 use crate::role::Role;
@@ -19,14 +19,11 @@ pub(in crate::adapter) struct FixedWriteQueue<'b> {
     start: usize,
     end: usize,
     unflushed: bool,
-    ended: bool,
-    /// Whether bytes that waited were dropped at the end.
-    dropped: bool,
 }
 
 impl<'b> FixedWriteQueue<'b> {
     pub(in crate::adapter) fn new(bytes: &'b mut [u8]) -> Self {
-        Self { bytes, start: 0, end: 0, unflushed: false, ended: false, dropped: false }
+        Self { bytes, start: 0, end: 0, unflushed: false }
     }
 
     /// The bytes that wait.
@@ -38,19 +35,9 @@ impl<'b> FixedWriteQueue<'b> {
         self.start >= self.end
     }
 
-    /// Fails if nothing can be written any more.
-    fn check(&self) -> Result<(), SendError> {
-        if self.ended {
-            return Err(SendError::Closed);
-        }
-        Ok(())
-    }
-
     /// What the transport must do next. `None` if nothing waits.
     pub(super) fn pending(&self) -> Option<Pending> {
-        if self.ended {
-            None
-        } else if !self.is_empty() {
+        if !self.is_empty() {
             Some(Pending::Write)
         } else if self.unflushed {
             Some(Pending::Flush)
@@ -71,17 +58,11 @@ impl<'b> FixedWriteQueue<'b> {
         Ok(written)
     }
 
-    /// Notes that nothing can be written any more.
-    pub(super) fn end(&mut self) {
-        self.dropped |= !self.ended && (!self.is_empty() || self.unflushed);
-        self.ended = true;
+    /// Drops what waits.
+    fn clear(&mut self) {
         self.start = 0;
         self.end = 0;
-    }
-
-    /// Whether bytes were dropped at the end.
-    pub(super) fn is_cut_off(&self) -> bool {
-        self.ended && (self.dropped || !self.is_empty())
+        self.unflushed = false;
     }
 
     /// Takes the result of writing [`bytes`](Self::bytes).
@@ -112,21 +93,6 @@ impl<'b> FixedWriteQueue<'b> {
             Err(error) => Err(Error::Io(error)),
         }
     }
-
-    /// Returns only errors after which writing can be tried again. Any other error ends the writing direction.
-    pub(super) fn unless_lost<E: embedded_io::Error>(
-        &mut self,
-        result: Result<(), Error<E>>,
-    ) -> Result<(), Error<E>> {
-        match result {
-            Err(Error::Io(error)) if error.kind() == ErrorKind::TimedOut => Err(Error::Io(error)),
-            Err(_) => {
-                self.end();
-                Ok(())
-            }
-            Ok(()) => Ok(()),
-        }
-    }
 }
 
 /// What the transport must do to write everything.
@@ -153,13 +119,12 @@ pub(in crate::adapter) enum Queued {
 pub(in crate::adapter) struct FixedOutbound<'e, 'b, R> {
     pub(super) send_half: &'e mut SendHalf<R>,
     pub(super) write_queue: &'e mut FixedWriteQueue<'b>,
-    pub(super) failure: &'e mut Option<ProtocolError>,
 }
 
 impl<R: Role> FixedOutbound<'_, '_, R> {
     /// Queues a message, or a fragment of one. If it does not fit an empty buffer, only its header is queued.
     pub(in crate::adapter) fn feed(&mut self, payload: Payload<'_>, fin: bool) -> Result<Queued, SendError> {
-        self.write_queue.check()?;
+        self.check()?;
         match self.write_queue.fill(|out| self.send_half.writer.encode(payload, fin, out)) {
             Err(SendError::BufferTooSmall(_)) if self.write_queue.is_empty() && !payload.is_deflated() => {
                 self.begin(payload.kind(), fin, payload.as_bytes().len() as u64)
@@ -175,7 +140,7 @@ impl<R: Role> FixedOutbound<'_, '_, R> {
         fin: bool,
         len: u64,
     ) -> Result<Queued, SendError> {
-        self.write_queue.check()?;
+        self.check()?;
         // Check the room before the writer begins the frame.
         if self.write_queue.bytes.len().saturating_sub(self.write_queue.end) < FrameHeader::MAX_LEN
             && !self.write_queue.is_empty()
@@ -197,7 +162,7 @@ impl<R: Role> FixedOutbound<'_, '_, R> {
     /// Queues as much payload of the current frame as fits. Returns how many octets. 0 if something must be
     /// written first.
     pub(in crate::adapter) fn payload(&mut self, octets: &[u8]) -> Result<usize, SendError> {
-        self.write_queue.check()?;
+        self.check()?;
         self.write_queue.fill(|out| {
             let count = octets.len().min(out.len());
             self.send_half.writer.mask_copy(octets.get(..count).unwrap_or(&[]), out)
@@ -211,21 +176,21 @@ impl<R: Role> FixedOutbound<'_, '_, R> {
 
     /// Queues a Ping.
     pub(in crate::adapter) fn ping(&mut self, payload: ControlPayload<'_>) -> Result<Queued, SendError> {
-        self.write_queue.check()?;
+        self.check()?;
         let result = self.write_queue.fill(|out| self.send_half.writer.ping(payload, out));
         self.whole(result)
     }
 
     /// Queues an unsolicited Pong.
     pub(in crate::adapter) fn pong(&mut self, payload: ControlPayload<'_>) -> Result<Queued, SendError> {
-        self.write_queue.check()?;
+        self.check()?;
         let result = self.write_queue.fill(|out| self.send_half.writer.pong(payload, out));
         self.whole(result)
     }
 
     /// Queues the Close that starts the closing handshake.
     pub(in crate::adapter) fn close(&mut self, frame: CloseFrame<'_>) -> Result<Queued, SendError> {
-        self.write_queue.check()?;
+        self.check()?;
         // The Pong that goes first is queued by itself, so an empty buffer always has room for each.
         self.queue_owed()?;
         let result = self.write_queue.fill(|out| self.send_half.writer.close(frame, out));
@@ -234,6 +199,9 @@ impl<R: Role> FixedOutbound<'_, '_, R> {
 
     /// What the transport must do next to write everything, including replies that are owed.
     pub(in crate::adapter) fn pending(&mut self) -> Result<Option<Pending>, SendError> {
+        if self.has_ended() {
+            return Ok(None);
+        }
         let owed = self.queue_owed();
         match self.write_queue.pending() {
             None => owed.map(|()| None),
@@ -268,23 +236,50 @@ impl<R: Role> FixedOutbound<'_, '_, R> {
         &mut self,
         result: Result<(), Error<E>>,
     ) -> Result<(), Error<E>> {
-        self.write_queue.unless_lost(result)
+        self.unless_lost(result)
     }
 
     /// Notes that a failure was reported: the peer was told, or cannot be.
     pub(in crate::adapter) fn reported(&mut self) {
-        *self.failure = None;
+        self.send_half.writer.close_state.take_failure();
     }
 
-    /// Stores a failure of the reader until the peer was told.
-    pub(super) fn failed(&mut self, error: ProtocolError) {
-        self.send_half.failed(error);
-        self.failure.get_or_insert(error);
+    /// Returns only errors after which writing can be tried again. Any other error ends the writing direction.
+    pub(super) fn unless_lost<E: embedded_io::Error>(
+        &mut self,
+        result: Result<(), Error<E>>,
+    ) -> Result<(), Error<E>> {
+        match result {
+            Err(Error::Io(error)) if error.kind() == ErrorKind::TimedOut => Err(Error::Io(error)),
+            Err(_) => {
+                self.end();
+                Ok(())
+            }
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// Nothing more can be written.
+    pub(super) fn end(&mut self) {
+        self.send_half.write_ended(self.write_queue.pending().is_none());
+        self.write_queue.clear();
+    }
+
+    fn has_ended(&self) -> bool {
+        self.send_half.writer.close_state.write_ended()
+    }
+
+    /// Whether anything can still be written.
+    fn check(&self) -> Result<(), SendError> {
+        if self.has_ended() {
+            return Err(SendError::Closed);
+        }
+        Ok(())
     }
 
     /// Queues the replies that are owed, if there is room.
     pub(super) fn queue_owed(&mut self) -> Result<(), SendError> {
-        if self.write_queue.ended {
+        if self.has_ended() {
             return Ok(());
         }
         while self.send_half.writer.wants_transmit()
@@ -302,6 +297,6 @@ impl<R: Role> FixedOutbound<'_, '_, R> {
     }
 }
 
-debug_states!([] FixedWriteQueue<'_>, |this| { queued: this.end.saturating_sub(this.start), capacity: this.bytes.len(), unflushed: this.unflushed, ended: this.ended, dropped: this.dropped });
+debug_states!([] FixedWriteQueue<'_>, |this| { queued: this.end.saturating_sub(this.start), capacity: this.bytes.len(), unflushed: this.unflushed });
 
-debug_states!([R] FixedOutbound<'_, '_, R>, |this| { send_half: this.send_half, write_queue: this.write_queue, failure: this.failure });
+debug_states!([R] FixedOutbound<'_, '_, R>, |this| { send_half: this.send_half, write_queue: this.write_queue });
