@@ -15,6 +15,7 @@ mod closing;
 mod control;
 mod deadlines;
 mod fragmentation;
+mod halves;
 mod limits;
 mod no_alloc;
 mod pair;

@@ -7,6 +7,7 @@ mod watchdog;
 #[path = "../common/mod.rs"]
 mod common;
 
+mod closing_table;
 mod debug_output;
 mod documentation;
 mod error_chains;
