@@ -150,7 +150,8 @@ pub struct Deadlines {
     lengths: Lengths,
     /// Whether any of them can run.
     any: bool,
-    /// Since when the opening handshake or, at the end, the closing one has been waited for.
+    waits_for: WaitsFor,
+    /// Since when.
     since: Option<Timestamp>,
     heard: Option<Timestamp>,
     /// From when the interval to the next Ping counts; where a Pong is waited for, that time.
@@ -163,10 +164,17 @@ pub struct Deadlines {
     received: bool,
     /// The transport took something.
     wrote: bool,
-    /// A Close was sent or came, or the connection failed; a deadline may have asked for that.
-    ending: bool,
-    /// None runs any more.
-    over: bool,
+}
+
+/// Which handshake there is a deadline for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum WaitsFor {
+    /// The opening one.
+    Opening,
+    /// The closing one. A deadline may have asked for it.
+    Closing,
+    /// None, and no deadline runs any more.
+    Over,
 }
 
 /// Where the last keep-alive Ping is.
@@ -217,6 +225,7 @@ impl Deadlines {
         Self {
             lengths: Lengths::new(&timeouts),
             any: timeouts.any(),
+            waits_for: WaitsFor::Opening,
             since: None,
             heard: None,
             pinged: None,
@@ -225,8 +234,6 @@ impl Deadlines {
             ping: Ping::Done,
             received: false,
             wrote: false,
-            ending: false,
-            over: false,
         }
     }
 
@@ -262,7 +269,7 @@ impl Deadlines {
     /// is gone does not end the transport either.
     #[must_use]
     pub fn handle_timeout(&mut self, now: Timestamp, progress: Progress) -> Option<TimeoutAction> {
-        if self.over {
+        if self.waits_for == WaitsFor::Over {
             return None;
         }
         self.arm(now, progress);
@@ -280,8 +287,10 @@ impl Deadlines {
         ];
         for (passed, timeout) in failures {
             if passed {
-                self.over = matches!(timeout, Timeout::OpeningHandshake | Timeout::ClosingHandshake);
-                self.ending = true;
+                self.waits_for = match timeout {
+                    Timeout::OpeningHandshake | Timeout::ClosingHandshake => WaitsFor::Over,
+                    _ => WaitsFor::Closing,
+                };
                 self.since = Some(now);
                 return Some(TimeoutAction::Fail(timeout));
             }
@@ -315,6 +324,7 @@ impl Deadlines {
 
     /// Goes on as those of an open connection.
     pub(crate) fn unpark(&mut self, signs: Signs) {
+        self.waits_for = WaitsFor::Opening;
         self.since = None;
         self.heard = signs.heard;
         self.pinged = signs.pinged;
@@ -323,13 +333,11 @@ impl Deadlines {
         self.ping = if signs.awaits_pong { Ping::Sent } else { Ping::Done };
         self.received = signs.received;
         self.wrote = false;
-        self.ending = false;
-        self.over = false;
     }
 
     fn arm(&mut self, now: Timestamp, progress: Progress) {
-        if progress.closing && !self.ending {
-            self.ending = true;
+        if progress.closing && self.waits_for == WaitsFor::Opening {
+            self.waits_for = WaitsFor::Closing;
             self.since = Some(now);
         }
         self.since.get_or_insert(now);
@@ -403,18 +411,23 @@ impl Deadlines {
     /// does not run.
     fn candidates(&self, progress: Progress) -> [Option<Wake>; 8] {
         let mut wakes = [None; 8];
-        if self.over {
-            return wakes;
-        }
         let [opening, closing, blocked, stalled, slow, idle, pong, ping] = &mut wakes;
         let t = &self.lengths;
-        if progress.closing || self.ending {
-            *closing = wake(if self.ending { self.since } else { None }, t.closing);
-            return wakes;
-        }
-        if !progress.open {
-            *opening = wake(self.since, t.opening);
-            return wakes;
+        match self.waits_for {
+            WaitsFor::Over => return wakes,
+            WaitsFor::Closing => {
+                *closing = wake(self.since, t.closing);
+                return wakes;
+            }
+            WaitsFor::Opening if progress.closing => {
+                *closing = wake(None, t.closing);
+                return wakes;
+            }
+            WaitsFor::Opening if !progress.open => {
+                *opening = wake(self.since, t.opening);
+                return wakes;
+            }
+            WaitsFor::Opening => {}
         }
         if progress.output == Output::Waits {
             // From when it took something, which is asked of the clock each time: whoever reads a little now and
