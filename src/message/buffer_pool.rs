@@ -5,7 +5,8 @@
 
 use alloc::vec::Vec;
 
-use super::read_buffer::PooledInput;
+/// Bytes of all buffers for large messages that are kept, and of one for output.
+pub(super) const MAX_POOLED: usize = 4 << 20;
 
 /// Buffers for endpoints that work one at a time, such as those of one thread: a connection that waits has
 /// none, however many there are.
@@ -16,7 +17,10 @@ use super::read_buffer::PooledInput;
 /// one size of a read ([`Buffers`](super::Buffers)). Buffers in which there were large messages are kept up to
 /// 4 MiB together, and so is one of output.
 pub struct BufferPool {
-    pub(super) input: PooledInput,
+    /// To read into, of the standard size.
+    standard: Vec<u8>,
+    /// To read into, larger ones.
+    large: [Vec<u8>; 3],
     pub(super) output: Vec<u8>,
     pub(super) inflated: Vec<u8>,
 }
@@ -24,7 +28,41 @@ pub struct BufferPool {
 impl BufferPool {
     /// No buffers yet.
     pub const fn new() -> Self {
-        Self { input: PooledInput::new(), output: Vec::new(), inflated: Vec::new() }
+        let large = [const { Vec::new() }; 3];
+        Self { standard: Vec::new(), large, output: Vec::new(), inflated: Vec::new() }
+    }
+
+    /// A buffer of `size` bytes, if that is the `standard` size; else one of as many or more. It is made if there is
+    /// none.
+    pub(super) fn take(&mut self, size: usize, standard: usize) -> Vec<u8> {
+        if size != standard {
+            self.take_large(size).unwrap_or_else(|| alloc::vec![0; size])
+        } else if self.standard.len() == standard {
+            core::mem::take(&mut self.standard)
+        } else {
+            alloc::vec![0; standard]
+        }
+    }
+
+    /// The smallest of the large buffers that have `size` bytes.
+    pub(super) fn take_large(&mut self, size: usize) -> Option<Vec<u8>> {
+        let fits = self.large.iter_mut().filter(|buf| buf.len() >= size);
+        fits.min_by_key(|buf| buf.len()).map(core::mem::take)
+    }
+
+    /// Keeps a buffer that has at least the `standard` size. A large one takes the place of a smaller one if there is
+    /// no other.
+    pub(super) fn keep(&mut self, buf: Vec<u8>, standard: usize) {
+        if buf.len() == standard {
+            self.standard = buf;
+        } else if buf.len() > standard {
+            let kept = self.large.iter().fold(buf.len(), |sum, buf| sum.saturating_add(buf.len()));
+            if let Some(slot) = self.large.iter_mut().min_by_key(|slot| slot.len()) {
+                if slot.len() < buf.len() && kept.saturating_sub(slot.len()) <= MAX_POOLED {
+                    *slot = buf;
+                }
+            }
+        }
     }
 }
 
@@ -34,4 +72,8 @@ impl Default for BufferPool {
     }
 }
 
-debug_states!([] BufferPool, |this| { input: this.input, output: this.output.capacity(), inflated: this.inflated.capacity() });
+debug_states!([] BufferPool, |this| {
+    standard: this.standard.len(),
+    output: this.output.len(),
+    inflated: this.inflated.len(),
+});

@@ -1,6 +1,6 @@
-//! Parts of a buffer that are told by where they stand.
+//! Helpers for ranges of bytes in a buffer.
 //
-// Owns: moving one, and what there is where none can be.
+// Owns: moving a range, and what stands for one that is out of bounds.
 // Must not know: what stands in them.
 
 use core::ops::Range;
@@ -14,8 +14,8 @@ pub(super) fn move_down(buf: &mut [u8], from: Range<usize>, to: usize) {
     }
 }
 
-/// What stands where a range is not one, which cannot be. A branch that is never taken costs less than a choice
-/// between two slices.
+/// An empty slice for a range that is out of bounds, which none is. It is a call so that the compiler makes a branch
+/// that is never taken: that costs less than a choice between two slices.
 #[cold]
 #[inline(never)]
 pub(super) fn empty_mut() -> &'static mut [u8] {

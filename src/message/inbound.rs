@@ -256,7 +256,7 @@ impl Inbound {
     #[inline]
     pub fn acquire(&mut self, pool: &mut BufferPool) {
         if !self.read_buffer.has_space() {
-            self.read_buffer.acquire(self.announced(), &mut pool.input);
+            self.read_buffer.acquire(self.announced(), pool);
         }
         if let Some(inflation) = &mut self.inflation {
             inflation.acquire(&mut pool.inflated);
@@ -268,7 +268,7 @@ impl Inbound {
     #[inline]
     pub fn release(&mut self, pool: &mut BufferPool) {
         self.settle();
-        self.read_buffer.release(&mut pool.input);
+        self.read_buffer.release(pool);
         if let Some(inflation) = &mut self.inflation {
             inflation.release(&mut pool.inflated);
         }
@@ -330,7 +330,7 @@ impl Inbound {
         if self.held != Held::Nothing || self.turn.is_over() {
             return None;
         }
-        let short = self.reader.find_short(side, self.read_buffer.some_unread()?)?;
+        let short = self.reader.find_short(side, self.read_buffer.unread())?;
         let ShortMessage { kind, header_len, len, .. } = short;
         Some(Ready { number: self.taken, place: Place::Short { kind, header_len, len } })
     }
@@ -343,7 +343,7 @@ impl Inbound {
     /// Frees the buffers that hold nothing.
     pub(super) fn shrink(&mut self) {
         self.settle();
-        self.read_buffer.shrink();
+        self.read_buffer.release(&mut BufferPool::new());
         if let Some(inflation) = &mut self.inflation {
             inflation.shrink();
         }
@@ -463,7 +463,7 @@ impl Inbound {
     /// Whether nothing follows from what was read.
     #[inline]
     fn has_read_all(&self) -> bool {
-        self.read_buffer.has_nothing_unread() && self.reader.needs_input()
+        self.read_buffer.unread_len() == 0 && self.reader.needs_input()
     }
 
     /// What was joined or inflated, and taken, is done with.

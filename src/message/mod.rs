@@ -40,6 +40,8 @@ mod owned;
 mod prepared;
 #[cfg(feature = "alloc")]
 mod read_buffer;
+#[cfg(feature = "alloc")]
+mod read_size;
 #[cfg(any(feature = "alloc", feature = "embedded-io-async"))]
 mod turn;
 #[cfg(feature = "alloc")]
