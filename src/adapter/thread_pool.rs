@@ -8,14 +8,14 @@ use core::cell::RefCell;
 use crate::message::BufferPool;
 
 std::thread_local! {
-    static SPARE: RefCell<BufferPool> = const { RefCell::new(BufferPool::new()) };
+    static POOL: RefCell<BufferPool> = const { RefCell::new(BufferPool::new()) };
 }
 
 /// Calls `work` with this thread's pool. A thread that is ending has none; connections allocate their own
 /// buffers then.
 #[inline]
 pub(crate) fn with(work: impl FnOnce(&mut BufferPool)) {
-    let _ = SPARE.try_with(|pool| {
+    let _ = POOL.try_with(|pool| {
         if let Ok(mut pool) = pool.try_borrow_mut() {
             work(&mut pool);
         }

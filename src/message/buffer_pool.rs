@@ -21,7 +21,9 @@ pub struct BufferPool {
     standard: Vec<u8>,
     /// To read into, larger ones.
     large: [Vec<u8>; 3],
+    /// To write from.
     pub(super) output: Vec<u8>,
+    /// To inflate into.
     pub(super) inflated: Vec<u8>,
 }
 
@@ -63,6 +65,13 @@ impl BufferPool {
                 }
             }
         }
+    }
+}
+
+/// Keeps the larger one of two buffers.
+pub(super) fn keep_larger(kept: &mut Vec<u8>, buf: Vec<u8>) {
+    if kept.len() < buf.len() && buf.len() <= MAX_POOLED {
+        *kept = buf;
     }
 }
 

@@ -190,8 +190,8 @@ impl Deflation {
         self.deflater.restart();
     }
 
-    /// Gives back what an idle connection does not need.
-    pub(super) fn shrink(&mut self) {
+    /// Gives back the memory of a context that holds nothing.
+    pub(super) fn release_context(&mut self) {
         self.deflater.release();
     }
 

@@ -301,7 +301,8 @@ impl<R: Role> Endpoint<R> {
         self.outbound.release(pool);
     }
 
-    /// Frees the buffers that hold nothing: an idle connection needs none.
+    /// Frees the buffers that hold nothing, or little of a message, which moves to storage of its own; and compression
+    /// contexts that remember nothing. An idle connection needs none of them.
     pub fn shrink(&mut self) {
         self.inbound.shrink();
         self.outbound.shrink();

@@ -259,7 +259,7 @@ impl Inbound {
             self.read_buffer.acquire(self.announced(), pool);
         }
         if let Some(inflation) = &mut self.inflation {
-            inflation.acquire(&mut pool.inflated);
+            inflation.acquire(pool);
         }
     }
 
@@ -270,7 +270,7 @@ impl Inbound {
         self.settle();
         self.read_buffer.release(pool);
         if let Some(inflation) = &mut self.inflation {
-            inflation.release(&mut pool.inflated);
+            inflation.release(pool);
         }
     }
 
@@ -342,10 +342,9 @@ impl Inbound {
 
     /// Frees the buffers that hold nothing.
     pub(super) fn shrink(&mut self) {
-        self.settle();
-        self.read_buffer.release(&mut BufferPool::new());
+        self.release(&mut BufferPool::new());
         if let Some(inflation) = &mut self.inflation {
-            inflation.shrink();
+            inflation.release_context();
         }
     }
 
@@ -474,7 +473,7 @@ impl Inbound {
         self.held = Held::Nothing;
         match self.inflation.as_deref_mut().filter(|inflation| inflation.is_active()) {
             Some(inflation) => {
-                inflation.settle();
+                inflation.clear_message();
                 if inflation.is_active() {
                     self.held = Held::Compressed;
                 }
@@ -622,7 +621,7 @@ impl Inbound {
                     return inflated;
                 }
                 Err(error) => {
-                    inflation.abandon();
+                    inflation.restart();
                     self.read_buffer.clear_message();
                     self.reader.fail(error, &mut self.mailbox);
                     self.held = Held::Nothing;

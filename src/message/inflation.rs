@@ -5,6 +5,7 @@
 
 use alloc::vec::Vec;
 
+use super::buffer_pool::{keep_larger, BufferPool};
 use super::inflated::Inflated;
 use super::read_buffer::ReadBuffer;
 use super::Message;
@@ -205,12 +206,12 @@ impl Inflation {
         if self.is_done() && !self.text.is_complete() {
             return Err(ProtocolError::InvalidUtf8);
         }
-        self.settle();
+        self.clear_message();
         Ok(())
     }
 
-    /// What was inflated is done with.
-    pub(super) fn settle(&mut self) {
+    /// What was inflated of the message is done with.
+    pub(super) fn clear_message(&mut self) {
         if self.state != InflationState::Done {
             self.inflater.remember(self.out.get(..self.filled).unwrap_or(&[]));
         }
@@ -227,26 +228,17 @@ impl Inflation {
         }
     }
 
-    /// The connection has failed: the message will never be whole.
-    pub(super) fn abandon(&mut self) {
-        self.state = InflationState::Done;
-        self.settle();
-    }
-
-    /// Takes the spare room if there is none here.
-    pub(super) fn acquire(&mut self, spare: &mut Vec<u8>) {
-        if self.out.is_empty() && spare.len() <= KEPT {
-            core::mem::swap(&mut self.out, spare);
+    /// Takes the room of `pool` if there is none here.
+    pub(super) fn acquire(&mut self, pool: &mut BufferPool) {
+        if self.out.is_empty() {
+            core::mem::swap(&mut self.out, &mut pool.inflated);
         }
     }
 
-    /// Gives the room to `spare` between messages.
-    pub(super) fn release(&mut self, spare: &mut Vec<u8>) {
+    /// Gives the room to `pool` between messages.
+    pub(super) fn release(&mut self, pool: &mut BufferPool) {
         if self.state == InflationState::Idle {
-            let room = core::mem::take(&mut self.out);
-            if room.len() > spare.len() {
-                *spare = room;
-            }
+            keep_larger(&mut pool.inflated, core::mem::take(&mut self.out));
         }
     }
 
@@ -255,16 +247,17 @@ impl Inflation {
         !self.is_active() && !self.inflater.keeps_context()
     }
 
-    /// Goes on at the beginning of another connection.
+    /// The message in progress, if there is one, will never be whole: the next one is of another connection, or there
+    /// is none.
     pub(super) fn restart(&mut self) {
-        self.abandon();
+        self.state = InflationState::Done;
+        self.clear_message();
         self.inflater.restart();
     }
 
-    /// Frees what an idle connection does not need.
-    pub(super) fn shrink(&mut self) {
+    /// Gives back the memory of a context that holds nothing.
+    pub(super) fn release_context(&mut self) {
         if self.state == InflationState::Idle {
-            self.out = Vec::new();
             self.inflater.release();
         }
     }

@@ -10,7 +10,7 @@ use super::compressing::Compressing;
 use super::inflated::Inflated;
 use super::read_buffer::ReadBuffer;
 use super::write_queue::WriteQueue;
-use super::Message;
+use super::{BufferPool, Message};
 use crate::error::{ProtocolError, SendError};
 use crate::event::Data;
 use crate::frame::{EncodedHeader, MessageKind};
@@ -62,23 +62,19 @@ impl Inflation {
         match *self {}
     }
 
-    pub(super) fn settle(&mut self) {
+    pub(super) fn clear_message(&mut self) {
         match *self {}
     }
 
-    pub(super) fn abandon(&mut self) {
+    pub(super) fn acquire(&mut self, _: &mut BufferPool) {
         match *self {}
     }
 
-    pub(super) fn acquire(&mut self, _: &mut Vec<u8>) {
+    pub(super) fn release(&mut self, _: &mut BufferPool) {
         match *self {}
     }
 
-    pub(super) fn release(&mut self, _: &mut Vec<u8>) {
-        match *self {}
-    }
-
-    pub(super) fn shrink(&mut self) {
+    pub(super) fn release_context(&mut self) {
         match *self {}
     }
 }
@@ -132,7 +128,7 @@ impl Deflation {
         match *self {}
     }
 
-    pub(super) fn shrink(&mut self) {
+    pub(super) fn release_context(&mut self) {
         match *self {}
     }
 }

@@ -267,7 +267,7 @@ impl<R: Role> Outbound<R> {
     /// The writing direction of the transport was ended.
     pub fn write_ended(&mut self) {
         self.send_half.write_ended(self.write_queue.queued() == 0);
-        self.write_queue.free();
+        drop(self.write_queue.take_storage());
     }
 
     fn write_has_ended(&self) -> bool {
@@ -465,7 +465,7 @@ impl<R: Role> Outbound<R> {
 
     /// Takes of `pool` what is needed to queue. See [`BufferPool`].
     pub fn acquire(&mut self, pool: &mut BufferPool) {
-        self.write_queue.acquire(&mut pool.output);
+        self.write_queue.acquire(pool);
     }
 
     /// Whether [`acquire`](Self::acquire) would take a buffer: there is none to queue in. Ask this first where it
@@ -476,14 +476,14 @@ impl<R: Role> Outbound<R> {
 
     /// Gives back to `pool` what was acquired, if nothing is queued.
     pub fn release(&mut self, pool: &mut BufferPool) {
-        self.write_queue.release(&mut pool.output);
+        self.write_queue.release(pool);
     }
 
     /// Frees the buffers that hold nothing.
     pub(super) fn shrink(&mut self) {
-        self.write_queue.shrink();
+        self.write_queue.release(&mut BufferPool::new());
         if let Some(deflation) = &mut self.deflation {
-            deflation.shrink();
+            deflation.release_context();
         }
     }
 

@@ -6,6 +6,7 @@
 use alloc::vec::Vec;
 use core::fmt;
 
+use super::buffer_pool::{keep_larger, BufferPool};
 use super::bytes::{empty_mut, move_down};
 use crate::error::SendError;
 use crate::frame::{copy, FrameHeader};
@@ -19,14 +20,12 @@ pub(crate) struct WriteQueue {
     written: usize,
     end: usize,
     cap: usize,
-    /// Whether the storage is not this queue's own.
-    lent: bool,
+    /// Whether the storage goes to a pool when it is not needed.
+    pooled: bool,
 }
 
 /// Storage of its own up to this size is kept when the queue runs empty.
 const KEPT: usize = 64 << 10;
-/// Spare storage up to this size is kept.
-const MOST_SPARE: usize = 4 << 20;
 /// Payloads up to this length are short: their headers have 2 or 4 bytes.
 const SHORT: usize = 0xFFFF;
 /// Storage begins with this size.
@@ -34,7 +33,7 @@ const LEAST: usize = 512;
 
 impl WriteQueue {
     pub(crate) const fn new(cap: usize) -> Self {
-        Self { buf: Vec::new(), written: 0, end: 0, cap, lent: false }
+        Self { buf: Vec::new(), written: 0, end: 0, cap, pooled: false }
     }
 
     /// Bytes that wait.
@@ -187,7 +186,7 @@ impl WriteQueue {
         }
         self.written = 0;
         self.end = 0;
-        if self.buf.len() > KEPT && !self.lent {
+        if self.buf.len() > KEPT && !self.pooled {
             self.buf = Vec::new();
         }
     }
@@ -218,38 +217,25 @@ impl WriteQueue {
         self.buf.len() > KEPT
     }
 
-    /// Takes the spare storage if there is none here.
-    pub(crate) fn acquire(&mut self, spare: &mut Vec<u8>) {
+    /// Takes the storage of `pool` if there is none here.
+    pub(crate) fn acquire(&mut self, pool: &mut BufferPool) {
         if self.buf.is_empty() {
-            core::mem::swap(&mut self.buf, spare);
-            self.lent = true;
+            core::mem::swap(&mut self.buf, &mut pool.output);
+            self.pooled = true;
         }
     }
 
-    /// Gives the storage to `spare` if nothing waits.
-    pub(crate) fn release(&mut self, spare: &mut Vec<u8>) {
+    /// Gives the storage to `pool` if nothing waits.
+    pub(crate) fn release(&mut self, pool: &mut BufferPool) {
         if self.queued() == 0 && !self.buf.is_empty() {
-            let storage = core::mem::take(&mut self.buf);
-            self.free();
-            if storage.len() > spare.len() && storage.len() <= MOST_SPARE {
-                *spare = storage;
-            }
+            keep_larger(&mut pool.output, self.take_storage());
         }
     }
 
-    /// Frees the storage if nothing waits.
-    pub(crate) fn shrink(&mut self) {
-        if self.queued() == 0 {
-            self.free();
-        }
-    }
-
-    /// Drops what waits, and frees the storage.
-    pub(crate) fn free(&mut self) {
-        self.buf = Vec::new();
-        self.lent = false;
-        self.written = 0;
-        self.end = 0;
+    /// Forgets what waits, and has no storage any more.
+    pub(crate) fn take_storage(&mut self) -> Vec<u8> {
+        (self.written, self.end, self.pooled) = (0, 0, false);
+        core::mem::take(&mut self.buf)
     }
 
     /// Moves what waits to the front.

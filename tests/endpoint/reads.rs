@@ -273,6 +273,17 @@ fn the_end_of_the_stream_amid_a_short_message_is_told_and_leaves_nothing_behind(
 }
 
 #[test]
+fn what_little_came_of_a_message_keeps_no_buffer() {
+    let wire = to(Side::Server, BINARY, b"Hello");
+    let mut talk = Talk::new(endpoint(Side::Server, Config::new(), 64 << 10));
+    talk.receive(&wire[..7], false, None);
+    let (held, _, ()) = counting::held(|| talk.endpoint.shrink());
+    assert_eq!(held, 7 - (64 << 10));
+    talk.receive(&wire[7..], false, None);
+    assert_eq!(talk.messages, [OwnedMessage::from(b"Hello".to_vec())]);
+}
+
+#[test]
 fn messages_of_one_length_are_not_moved_and_need_no_other_buffer() {
     // None of them divides a read.
     for len in [5_000_usize, 16_384, 20_000, 30_000, 40_000, 60_000] {
