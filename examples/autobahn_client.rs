@@ -39,7 +39,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 async fn open(url: &str) -> Result<Socket, Box<dyn Error>> {
-    let request = ClientRequest::new(Uri::parse(url)?).deflate(&[Offer::DEFAULT]);
+    let request = ClientRequest::new(Uri::parse(url)?).with_deflate(&[Offer::DEFAULT]);
     Ok(connect(request, &Settings::DEFAULT).await?)
 }
 

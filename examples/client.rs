@@ -93,14 +93,15 @@ async fn open(options: &Options) -> Result<Socket, Box<dyn Error>> {
         .map(|line| line.split_once(':').map(|(name, value)| (name, value.trim())))
         .collect::<Option<Vec<_>>>()
         .ok_or("a header is NAME: VALUE")?;
-    let mut request =
-        ClientRequest::new(Uri::parse(&options.url)?).subprotocols(&subprotocols)?.fields(&fields)?;
+    let mut request = ClientRequest::new(Uri::parse(&options.url)?)
+        .with_subprotocols(&subprotocols)?
+        .with_fields(&fields)?;
     if let Some(origin) = &options.origin {
-        request = request.origin(origin)?;
+        request = request.with_origin(origin)?;
     }
     match &options.offer {
-        Some(offer) => request = request.extensions(offer)?,
-        None if options.deflate || !options.no_deflate => request = request.deflate(&[Offer::DEFAULT]),
+        Some(offer) => request = request.with_extensions(offer)?,
+        None if options.deflate || !options.no_deflate => request = request.with_deflate(&[Offer::DEFAULT]),
         None => {}
     }
     Ok(connect(request, &Settings::DEFAULT).await?)

@@ -91,7 +91,8 @@ pub fn server_handshake(data: &[u8]) {
 
 /// What was agreed on for compression, as the response says.
 fn agreed_deflate(request: &server::Request<'_>) -> Option<sockless::deflate::Params> {
-    let accept = request.accept(OriginPolicy::Any).expect("any origin will do").deflate(&Policy::TAKEOVER);
+    let accept =
+        request.accept(OriginPolicy::Any).expect("any origin will do").with_deflate(&Policy::TAKEOVER);
     let mut out = [0; 512];
     let (len, session) = accept.write(&mut out).expect("there is room");
     let response = std::str::from_utf8(&out[..len]).expect("it is ASCII");
@@ -105,10 +106,10 @@ pub fn client_handshake(data: &[u8]) {
     any_cut(data, |chunks| {
         let uri = Uri::parse("ws://example.com/").expect("it is valid");
         let request = ClientRequest::new(uri)
-            .subprotocols(&["chat", "superchat"])
-            .and_then(|request| request.extensions("x-other"))
+            .with_subprotocols(&["chat", "superchat"])
+            .and_then(|request| request.with_extensions("x-other"))
             .expect("it is valid")
-            .deflate(&[Offer::DEFAULT]);
+            .with_deflate(&[Offer::DEFAULT]);
         let mut storage = [0; 1024];
         // The nonce of the example in RFC 6455 section 1.3.
         let mut handshake = client::Handshake::new(request, *b"the sample nonce", &mut storage, LIMITS);

@@ -104,7 +104,7 @@ async fn open(address: SocketAddr, compressed: bool) -> Result<Socket> {
     let url = format!("ws://{address}/");
     let mut request = ClientRequest::new(Uri::parse(&url)?);
     if compressed {
-        request = request.deflate(&[Offer::DEFAULT]);
+        request = request.with_deflate(&[Offer::DEFAULT]);
     }
     Ok(client(stream, request, &Settings::DEFAULT).await?)
 }

@@ -41,9 +41,9 @@ pub fn serve(
                 let mut out = vec![0; HEAD];
                 match request.accept(OriginPolicy::Any) {
                     Ok(accept) => {
-                        let mut accept = accept.choose_subprotocol(&supported);
+                        let mut accept = accept.with_supported_subprotocols(&supported);
                         if options.deflate {
-                            accept = accept.deflate(&Policy::TAKEOVER);
+                            accept = accept.with_deflate(&Policy::TAKEOVER);
                         }
                         let (len, session) = accept.write(&mut out).map_err(|error| error.to_string())?;
                         output.send(&out[..len]);
@@ -106,10 +106,11 @@ pub fn ask(
 ) -> Result<Opened, String> {
     let uri = Uri::parse(&options.url).map_err(|error| error.to_string())?;
     let offered: Vec<&str> = options.subprotocols.iter().map(String::as_str).collect();
-    let mut request = ClientRequest::new(uri).subprotocols(&offered).map_err(|error| error.to_string())?;
+    let mut request =
+        ClientRequest::new(uri).with_subprotocols(&offered).map_err(|error| error.to_string())?;
     match &options.offer {
-        Some(offer) => request = request.extensions(offer).map_err(|error| error.to_string())?,
-        None if options.deflate => request = request.deflate(&[Offer::DEFAULT]),
+        Some(offer) => request = request.with_extensions(offer).map_err(|error| error.to_string())?,
+        None if options.deflate => request = request.with_deflate(&[Offer::DEFAULT]),
         None => {}
     }
     let mut storage = vec![0; HEAD];

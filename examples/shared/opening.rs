@@ -49,7 +49,7 @@ fn answer(
     // Any page may use an echo; a server with users would say `SameHost`.
     let mut accept = request.accept(OriginPolicy::Any)?;
     if let Some(policy) = policy {
-        accept = accept.deflate(policy);
+        accept = accept.with_deflate(policy);
     }
     let session = written(response, |out| accept.write(out));
     Ok(Opening::Open(session, taken))

@@ -507,22 +507,22 @@ fn answer<A: Into<Answer>>(
         Ok(answer) => answer.map_or_else(Answer::new, Into::into),
         Err(refusal) => {
             let fields = borrowed(&refusal.fields);
-            let reject = Reject::new(refusal.status)?.fields(&fields)?.body(&refusal.body);
+            let reject = Reject::new(refusal.status)?.with_fields(&fields)?.with_body(&refusal.body);
             let response = written(|out| reject.write(out))?;
             return Ok(ServerStep::Refused { response, error: OpeningError::Refused(refusal.status) });
         }
     };
     let mut fields = borrowed(&answer.fields);
     fields.splice(..0, options.fields.iter().copied());
-    let accept = accept.fields(&fields)?;
+    let accept = accept.with_fields(&fields)?;
     let accept = match &answer.subprotocol {
-        Choice::OfOptions => accept.choose_subprotocol(options.subprotocols),
+        Choice::OfOptions => accept.with_supported_subprotocols(options.subprotocols),
         Choice::None => accept,
-        Choice::This(name) => accept.subprotocol(name)?,
+        Choice::This(name) => accept.with_subprotocol(name)?,
     };
     #[cfg(feature = "deflate")]
     let accept = match &options.deflate {
-        Some(deflate) => accept.deflate(&deflate.policy),
+        Some(deflate) => accept.with_deflate(&deflate.policy),
         None => accept,
     };
     let mut session = Negotiated::default();

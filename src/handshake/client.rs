@@ -91,7 +91,7 @@ impl<'c> ClientRequest<'c> {
     ///
     /// [`ComposeError::InvalidSubprotocol`] if a name is not a token or stands twice. Names that differ in case
     /// are different.
-    pub fn subprotocols(mut self, names: &'c [&'c str]) -> Result<Self, ComposeError> {
+    pub fn with_subprotocols(mut self, names: &'c [&'c str]) -> Result<Self, ComposeError> {
         for (at, name) in names.iter().enumerate() {
             if token(name.as_bytes()).is_none() || names.iter().take(at).any(|earlier| earlier == name) {
                 return Err(ComposeError::InvalidSubprotocol);
@@ -107,7 +107,7 @@ impl<'c> ClientRequest<'c> {
     ///
     /// [`ComposeError::InvalidValue`], or [`ComposeError::ReservedField`] if `Origin` was added as a field
     /// already.
-    pub fn origin(mut self, origin: &'c str) -> Result<Self, ComposeError> {
+    pub fn with_origin(mut self, origin: &'c str) -> Result<Self, ComposeError> {
         check_value(origin)?;
         if origin.is_empty() || !origin.is_ascii() {
             return Err(ComposeError::InvalidValue);
@@ -118,27 +118,27 @@ impl<'c> ClientRequest<'c> {
     }
 
     /// Offers permessage-deflate, the preferred parameters first: a server takes the first offer that it
-    /// supports (RFC 7692 section 5). These offers stand before [`extensions`](Self::extensions).
+    /// supports (RFC 7692 section 5). These offers stand before [`with_extensions`](Self::with_extensions).
     ///
     /// [`Negotiated::deflate`] tells whether the server accepted. The handshake fails if the answer fits none
     /// of the offers, or if it accepts another extension as well, which might use the same reserved bit.
     ///
     /// Offer only what can be decoded: once an offer is accepted, compressed messages may follow at once.
     #[must_use]
-    pub const fn deflate(mut self, offers: &'c [Offer]) -> Self {
+    pub const fn with_deflate(mut self, offers: &'c [Offer]) -> Self {
         self.deflate = offers;
         self
     }
 
     /// Offers extensions, the preferred first.
     ///
-    /// Elements with the name `permessage-deflate` are offers like those of [`deflate`](Self::deflate). An
+    /// Elements with the name `permessage-deflate` are offers like those of [`with_deflate`](Self::with_deflate). An
     /// invalid one is sent as it is, and then any valid answer is accepted.
     ///
     /// # Errors
     ///
     /// [`ComposeError::InvalidExtensions`] or [`ComposeError::InvalidValue`].
-    pub fn extensions(mut self, value: &'c str) -> Result<Self, ComposeError> {
+    pub fn with_extensions(mut self, value: &'c str) -> Result<Self, ComposeError> {
         check_value(value)?;
         check_extensions(value.as_bytes()).map_err(|_| ComposeError::InvalidExtensions)?;
         self.extensions = Some(value);
@@ -147,13 +147,13 @@ impl<'c> ClientRequest<'c> {
 
     /// Adds header fields, such as cookies or credentials. Up to four calls add up.
     ///
-    /// `Proxy-Authorization` is only allowed after [`absolute_form`](Self::absolute_form), where a proxy reads
+    /// `Proxy-Authorization` is only allowed after [`with_absolute_form`](Self::with_absolute_form), where a proxy reads
     /// this request. Through a tunnel it would reach the server.
     ///
     /// # Errors
     ///
     /// [`ComposeError`] if a field is invalid, or is one that the handshake writes itself.
-    pub fn fields(mut self, fields: &'c [(&'c str, &'c str)]) -> Result<Self, ComposeError> {
+    pub fn with_fields(mut self, fields: &'c [(&'c str, &'c str)]) -> Result<Self, ComposeError> {
         for (name, value) in fields {
             check_field(name, value)?;
             if name.eq_ignore_ascii_case("Proxy-Authorization") && !self.absolute_form {
@@ -168,14 +168,14 @@ impl<'c> ClientRequest<'c> {
     /// Whether the handshake fails if the server chooses none of the subprotocols. Browsers demand that; RFC
     /// 6455 does not.
     #[must_use]
-    pub const fn require_subprotocol(mut self, require: bool) -> Self {
+    pub const fn with_required_subprotocol(mut self, require: bool) -> Self {
         self.require_subprotocol = require;
         self
     }
 
     /// Whether the request target is the whole URI, `http://...`. Some plain proxies need it (section 4.1).
     #[must_use]
-    pub const fn absolute_form(mut self, absolute: bool) -> Self {
+    pub const fn with_absolute_form(mut self, absolute: bool) -> Self {
         self.absolute_form = absolute;
         self
     }

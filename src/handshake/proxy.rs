@@ -59,7 +59,7 @@ impl<'c> Tunnel<'c> {
     /// # Errors
     ///
     /// [`ComposeError::InvalidValue`].
-    pub fn authorization(mut self, value: &'c str) -> Result<Self, ComposeError> {
+    pub fn with_authorization(mut self, value: &'c str) -> Result<Self, ComposeError> {
         check_value(value)?;
         self.authorization = Some(value);
         Ok(self)

@@ -396,7 +396,7 @@ impl<'h, 'r> Accept<'h, 'r> {
     /// Chooses the client's first subprotocol that is in `supported`, or none. Names are compared with case.
     /// [`Negotiated::subprotocol`] is then the index in `supported`.
     #[must_use]
-    pub fn choose_subprotocol(mut self, supported: &[&'r str]) -> Self {
+    pub fn with_supported_subprotocols(mut self, supported: &[&'r str]) -> Self {
         for offered in self.subprotocols.iter() {
             if let Some(at) = supported.iter().position(|candidate| *candidate == offered) {
                 self.subprotocol = supported.get(at).copied();
@@ -413,7 +413,7 @@ impl<'h, 'r> Accept<'h, 'r> {
     ///
     /// [`ComposeError::UnofferedSubprotocol`] if the client does not offer it. The empty string is never
     /// offered.
-    pub fn subprotocol(mut self, name: &'r str) -> Result<Self, ComposeError> {
+    pub fn with_subprotocol(mut self, name: &'r str) -> Result<Self, ComposeError> {
         let at = self
             .subprotocols
             .iter()
@@ -428,17 +428,17 @@ impl<'h, 'r> Accept<'h, 'r> {
     /// sections 5 and 7).
     ///
     /// No other extension can be combined with it, because it might use the same reserved bit or depend on
-    /// frame boundaries. So this removes what [`extensions`](Self::extensions) set, even if no offer is
-    /// accepted, and a later `extensions` removes this.
+    /// frame boundaries. So this removes what [`with_extensions`](Self::with_extensions) set, even if no offer is
+    /// accepted, and a later `with_extensions` removes this.
     #[must_use]
-    pub fn deflate(mut self, policy: &Policy) -> Self {
+    pub fn with_deflate(mut self, policy: &Policy) -> Self {
         self.extensions = None;
         self.session.deflate = self.deflate_offers().find_map(|offer| policy.answer(&offer));
         self
     }
 
     /// Answers with these extensions, in the order in which they apply. This removes what
-    /// [`deflate`](Self::deflate) set.
+    /// [`with_deflate`](Self::with_deflate) set.
     ///
     /// The value may name `permessage-deflate`, but only alone, and with parameters that fit one of the
     /// client's offers (RFC 7692 section 5.1). [`Negotiated::deflate`] is set then.
@@ -447,7 +447,7 @@ impl<'h, 'r> Accept<'h, 'r> {
     ///
     /// [`ComposeError::InvalidExtensions`], or [`ComposeError::UnofferedExtension`] if the client does not
     /// offer an extension of that name.
-    pub fn extensions(mut self, value: &'r str) -> Result<Self, ComposeError> {
+    pub fn with_extensions(mut self, value: &'r str) -> Result<Self, ComposeError> {
         check_value(value)?;
         check_extensions(value.as_bytes()).map_err(|_| ComposeError::InvalidExtensions)?;
         let mut agreed = None;
@@ -483,7 +483,7 @@ impl<'h, 'r> Accept<'h, 'r> {
     /// # Errors
     ///
     /// [`ComposeError`] if a field is invalid, or is one that the handshake writes itself.
-    pub fn fields(mut self, fields: &'r [(&'r str, &'r str)]) -> Result<Self, ComposeError> {
+    pub fn with_fields(mut self, fields: &'r [(&'r str, &'r str)]) -> Result<Self, ComposeError> {
         for (name, value) in fields {
             check_field(name, value)?;
         }
@@ -592,7 +592,7 @@ impl<'r> Reject<'r> {
     /// # Errors
     ///
     /// [`ComposeError`] if a field is invalid, or is one that the response has itself.
-    pub fn fields(mut self, fields: &'r [(&'r str, &'r str)]) -> Result<Self, ComposeError> {
+    pub fn with_fields(mut self, fields: &'r [(&'r str, &'r str)]) -> Result<Self, ComposeError> {
         for (name, value) in fields {
             check_field(name, value)?;
         }
@@ -602,14 +602,14 @@ impl<'r> Reject<'r> {
 
     /// Sets a body. Say what it is with a `Content-Type`.
     #[must_use]
-    pub const fn body(mut self, body: &'r [u8]) -> Self {
+    pub const fn with_body(mut self, body: &'r [u8]) -> Self {
         self.body = body;
         self
     }
 
     /// Keeps the HTTP connection open for another request. Do not use it after a malformed one.
     #[must_use]
-    pub const fn keep_alive(mut self) -> Self {
+    pub const fn with_keep_alive(mut self) -> Self {
         self.keep_alive = true;
         self
     }

@@ -148,7 +148,7 @@ impl UriBuf {
     /// let value = uri.basic_authorization().unwrap_or_default();
     /// assert_eq!(value, "Basic YWxhZGRpbjpvcGVuIHNlc2FtZQ==");
     /// let fields = [("Authorization", value.as_str())];
-    /// let request = ClientRequest::new(uri.as_uri()).fields(&fields)?;
+    /// let request = ClientRequest::new(uri.as_uri()).with_fields(&fields)?;
     /// # let _ = request;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```

@@ -39,7 +39,7 @@ fn ends(sender: Side, params: Params, tuning: Tuning) -> (Peer, Peer) {
 
 /// The parameters that either side takes out of the same opening handshake: the client's, and the server's.
 fn negotiated(offer: Offer, policy: &Policy) -> (Params, Params) {
-    let offers = offered(plain().deflate(&[offer])).unwrap();
+    let offers = offered(plain().with_deflate(&[offer])).unwrap();
     let (element, server) = answer(&[&offers], policy);
     (agreed(&[offer], &element.unwrap()).unwrap(), server.unwrap())
 }

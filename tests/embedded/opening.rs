@@ -124,7 +124,7 @@ fn an_application_refuses_with_an_answer_of_its_own() {
     lend!(buffers, 16, 256);
     let error = go!(accept_with(&mut script, &same_host(), &mut [0; 512], buffers, |request| {
         assert_eq!(request.target(), "/chat");
-        Err::<(), _>(Reject::new(404).unwrap().body(b"no such room"))
+        Err::<(), _>(Reject::new(404).unwrap().with_body(b"no such room"))
     }));
     assert_eq!(error.unwrap_err(), Error::Opening(OpeningError::Refused(404)));
     let written = String::from_utf8(script.written).unwrap();
@@ -187,7 +187,7 @@ fn options_that_make_no_head_are_answered_by_500() {
     let mut script = Script::new(REQUEST.as_bytes(), 100);
     lend!(buffers, 16, Buffers::MIN_WRITE);
     let error = go!(accept_with(&mut script, &same_host(), &mut [0; 512], buffers, |_| {
-        Err::<(), _>(Reject::new(404).unwrap().body(&[b'x'; 500]))
+        Err::<(), _>(Reject::new(404).unwrap().with_body(&[b'x'; 500]))
     }));
     let error = error.unwrap_err();
     assert!(matches!(error, Error::Opening(OpeningError::Compose(ComposeError::BufferTooSmall(_)))));
@@ -260,9 +260,9 @@ fn a_client_that_offers_compression_asks_nothing_since_it_has_none() {
     let offers = [Offer::DEFAULT];
     let plain = request();
     for request in [
-        plain.deflate(&offers),
-        plain.extensions("permessage-deflate").unwrap(),
-        plain.extensions("x, permessage-deflate; client_max_window_bits").unwrap(),
+        plain.with_deflate(&offers),
+        plain.with_extensions("permessage-deflate").unwrap(),
+        plain.with_extensions("x, permessage-deflate; client_max_window_bits").unwrap(),
     ] {
         let mut script = Script::new(&[], 100);
         lend!(buffers, 16, 512);

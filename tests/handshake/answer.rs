@@ -49,9 +49,9 @@ fn req_t_upg_1_req_9110_7_8_7_lower_case_is_sent_and_any_case_is_taken() {
 fn req_6455_4_2_2_34_subprotocol_extensions_and_fields_stand_where_they_were_chosen() {
     on(&with("Sec-WebSocket-Extensions: x; a=1, y"), |request| {
         let accept = request.accept(OriginPolicy::Any).unwrap();
-        let accept = accept.subprotocol("superchat").unwrap().extensions("y, x; b").unwrap();
+        let accept = accept.with_subprotocol("superchat").unwrap().with_extensions("y, x; b").unwrap();
         let (response, session) =
-            written(&accept.fields(&[("Set-Cookie", "a=b"), ("Set-Cookie", "c=d")]).unwrap());
+            written(&accept.with_fields(&[("Set-Cookie", "a=b"), ("Set-Cookie", "c=d")]).unwrap());
         assert_eq!(field(&response, "Sec-WebSocket-Protocol"), Some("superchat"));
         assert_eq!(field(&response, "Sec-WebSocket-Extensions"), Some("y, x; b"));
         assert!(response.contains("\r\nSet-Cookie: a=b\r\nSet-Cookie: c=d\r\n"));
@@ -64,9 +64,9 @@ fn req_6455_4_2_2_22_req_6455_4_2_2_24_a_subprotocol_that_was_not_offered_cannot
     on(&head(LINES), |request| {
         let accept = request.accept(OriginPolicy::Any).unwrap();
         for name in ["other", "", "Chat", "chat, superchat"] {
-            assert_eq!(accept.subprotocol(name).unwrap_err(), ComposeError::UnofferedSubprotocol);
+            assert_eq!(accept.with_subprotocol(name).unwrap_err(), ComposeError::UnofferedSubprotocol);
         }
-        assert_eq!(accept.subprotocol("chat").unwrap().chosen_subprotocol(), Some("chat"));
+        assert_eq!(accept.with_subprotocol("chat").unwrap().chosen_subprotocol(), Some("chat"));
     });
 }
 
@@ -75,10 +75,10 @@ fn req_6455_4_2_2_23_req_7936_1_where_nothing_is_agreed_on_there_is_no_field() {
     on(&head(LINES), |request| {
         let accept = request.accept(OriginPolicy::Any).unwrap();
         // Names are compared with case, and the client's order decides.
-        let (response, session) = written(&accept.choose_subprotocol(&["Chat", "v2"]));
+        let (response, session) = written(&accept.with_supported_subprotocols(&["Chat", "v2"]));
         assert_eq!((field(&response, "Sec-WebSocket-Protocol"), session.subprotocol), (None, None));
         assert!(!response.contains("Sec-WebSocket-Protocol"));
-        let (response, session) = written(&accept.choose_subprotocol(&["v2", "superchat", "chat"]));
+        let (response, session) = written(&accept.with_supported_subprotocols(&["v2", "superchat", "chat"]));
         assert_eq!(
             (field(&response, "Sec-WebSocket-Protocol"), session.subprotocol),
             (Some("chat"), Some(2))
@@ -92,22 +92,23 @@ fn req_6455_4_2_2_25_req_6455_4_2_2_26_req_6455_9_2_the_extensions_come_from_the
     assert_eq!(field(&response, "Sec-WebSocket-Extensions"), None, "none is accepted unasked");
     on(&with("Sec-WebSocket-Extensions: x"), |request| {
         let accept = request.accept(OriginPolicy::Any).unwrap();
-        assert_eq!(accept.extensions("y").unwrap_err(), ComposeError::UnofferedExtension);
-        assert_eq!(accept.extensions("x, y").unwrap_err(), ComposeError::UnofferedExtension);
-        assert_eq!(accept.extensions("x, x").unwrap_err(), ComposeError::InvalidExtensions);
-        assert_eq!(accept.extensions("x; ").unwrap_err(), ComposeError::InvalidValue);
-        assert_eq!(accept.extensions("x;").unwrap_err(), ComposeError::InvalidExtensions);
+        assert_eq!(accept.with_extensions("y").unwrap_err(), ComposeError::UnofferedExtension);
+        assert_eq!(accept.with_extensions("x, y").unwrap_err(), ComposeError::UnofferedExtension);
+        assert_eq!(accept.with_extensions("x, x").unwrap_err(), ComposeError::InvalidExtensions);
+        assert_eq!(accept.with_extensions("x; ").unwrap_err(), ComposeError::InvalidValue);
+        assert_eq!(accept.with_extensions("x;").unwrap_err(), ComposeError::InvalidExtensions);
     });
     on(&head(LINES), |request| {
         let accept = request.accept(OriginPolicy::Any).unwrap();
-        assert_eq!(accept.extensions("x").unwrap_err(), ComposeError::UnofferedExtension);
+        assert_eq!(accept.with_extensions("x").unwrap_err(), ComposeError::UnofferedExtension);
     });
 }
 
 #[test]
 fn req_e_3433_a_server_writes_one_line_of_extensions() {
     on(&with("Sec-WebSocket-Extensions: x\r\nSec-WebSocket-Extensions: y"), |request| {
-        let (response, _) = written(&request.accept(OriginPolicy::Any).unwrap().extensions("x, y").unwrap());
+        let (response, _) =
+            written(&request.accept(OriginPolicy::Any).unwrap().with_extensions("x, y").unwrap());
         assert_eq!(field(&response, "Sec-WebSocket-Extensions"), Some("x, y"));
     });
 }
@@ -162,16 +163,16 @@ fn req_6455_4_2_2_11_origins_are_compared_in_lower_case() {
 fn req_6455_4_2_2_2_req_9110_11_6_1_1_a_401_names_a_challenge() {
     let reject = Reject::new(401).unwrap();
     assert_eq!(reject.write(&mut [0; 500]), Err(ComposeError::MissingAuthenticate));
-    let answer = rejection(&reject.fields(&[("WWW-Authenticate", "Basic realm=\"x\"")]).unwrap());
+    let answer = rejection(&reject.with_fields(&[("WWW-Authenticate", "Basic realm=\"x\"")]).unwrap());
     assert_eq!(field(&answer, "WWW-Authenticate"), Some("Basic realm=\"x\""));
 }
 
 #[test]
 fn req_6455_4_2_2_3_req_6455_4_2_2_21_an_application_may_redirect_or_say_that_there_is_nothing() {
-    let answer = rejection(&Reject::new(302).unwrap().fields(&[("Location", "wss://b/")]).unwrap());
+    let answer = rejection(&Reject::new(302).unwrap().with_fields(&[("Location", "wss://b/")]).unwrap());
     assert!(answer.starts_with("HTTP/1.1 302 "));
     assert_eq!(field(&answer, "Location"), Some("wss://b/"));
-    let answer = rejection(&Reject::new(404).unwrap().body(b"nothing here"));
+    let answer = rejection(&Reject::new(404).unwrap().with_body(b"nothing here"));
     assert!(answer.starts_with("HTTP/1.1 404 Not Found\r\n"));
     assert!(answer.ends_with("Content-Length: 12\r\n\r\nnothing here"));
     for status in [0, 100, 101, 200, 299, 600, 999] {
@@ -237,7 +238,7 @@ fn req_9110_7_8_5_an_expectation_is_refused() {
 #[test]
 fn req_9110_6_6_1_1_a_date_is_the_caller_s_to_add() {
     let date = "Sat, 21 Nov 2026 04:00:00 GMT";
-    let answer = rejection(&Reject::new(403).unwrap().fields(&[("Date", date)]).unwrap());
+    let answer = rejection(&Reject::new(403).unwrap().with_fields(&[("Date", date)]).unwrap());
     assert_eq!(field(&answer, "Date"), Some(date));
 }
 
@@ -248,7 +249,7 @@ fn req_9112_9_6_1_a_refusal_ends_the_connection_unless_it_is_kept() {
         let answer = rejection(&reject);
         assert!(field(&answer, "Connection").unwrap().ends_with("close"), "{answer}");
         assert_eq!(field(&answer, "Content-Length"), Some("0"));
-        let kept = rejection(&reject.keep_alive());
+        let kept = rejection(&reject.with_keep_alive());
         assert!(!kept.contains("close"), "{kept}");
     }
 }
@@ -276,17 +277,17 @@ fn nothing_that_a_caller_adds_can_make_another_line() {
         let accept = request.accept(OriginPolicy::Any).unwrap();
         let reject = Reject::new(400).unwrap();
         for value in bad_values {
-            assert_eq!(accept.fields(&[("X", value)]).unwrap_err(), ComposeError::InvalidValue);
-            assert_eq!(reject.fields(&[("X", value)]).unwrap_err(), ComposeError::InvalidValue);
-            assert!(accept.subprotocol(value).is_err() && accept.extensions(value).is_err());
+            assert_eq!(accept.with_fields(&[("X", value)]).unwrap_err(), ComposeError::InvalidValue);
+            assert_eq!(reject.with_fields(&[("X", value)]).unwrap_err(), ComposeError::InvalidValue);
+            assert!(accept.with_subprotocol(value).is_err() && accept.with_extensions(value).is_err());
         }
         for name in bad_names {
-            assert_eq!(accept.fields(&[(name, "v")]).unwrap_err(), ComposeError::InvalidName);
-            assert_eq!(reject.fields(&[(name, "v")]).unwrap_err(), ComposeError::InvalidName);
+            assert_eq!(accept.with_fields(&[(name, "v")]).unwrap_err(), ComposeError::InvalidName);
+            assert_eq!(reject.with_fields(&[(name, "v")]).unwrap_err(), ComposeError::InvalidName);
         }
         for name in reserved {
-            assert_eq!(accept.fields(&[(name, "v")]).unwrap_err(), ComposeError::ReservedField);
-            assert_eq!(reject.fields(&[(name, "v")]).unwrap_err(), ComposeError::ReservedField);
+            assert_eq!(accept.with_fields(&[(name, "v")]).unwrap_err(), ComposeError::ReservedField);
+            assert_eq!(reject.with_fields(&[(name, "v")]).unwrap_err(), ComposeError::ReservedField);
         }
     });
 }
@@ -420,8 +421,8 @@ fn fields_add_up() {
     let mut reject = Reject::new(403).unwrap();
     for (at, set) in sets.iter().enumerate() {
         // Nothing takes no place.
-        accept = accept.fields(&[]).unwrap().fields(set).unwrap().fields(&[]).unwrap();
-        reject = reject.fields(set).unwrap().fields(&[]).unwrap();
+        accept = accept.with_fields(&[]).unwrap().with_fields(set).unwrap().with_fields(&[]).unwrap();
+        reject = reject.with_fields(set).unwrap().with_fields(&[]).unwrap();
         let want: Vec<_> =
             all.iter().take(2 * at + 2).map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
         let mut out = [0; 1024];
@@ -430,11 +431,12 @@ fn fields_add_up() {
         assert_eq!(written_in(&rejection(&reject)), want);
     }
     // There is a limit, and it is reported.
-    assert_eq!(accept.fields(&[("Z", "z")]).unwrap_err(), ComposeError::TooManySets);
-    assert_eq!(reject.fields(&[("Z", "z")]).unwrap_err(), ComposeError::TooManySets);
+    assert_eq!(accept.with_fields(&[("Z", "z")]).unwrap_err(), ComposeError::TooManySets);
+    assert_eq!(reject.with_fields(&[("Z", "z")]).unwrap_err(), ComposeError::TooManySets);
     // A field that a rule asks for may be in any of the calls.
     let challenge = [("WWW-Authenticate", "Basic realm=\"x\"")];
-    let answer =
-        rejection(&Reject::new(401).unwrap().fields(&challenge).unwrap().fields(&[("X", "y")]).unwrap());
+    let answer = rejection(
+        &Reject::new(401).unwrap().with_fields(&challenge).unwrap().with_fields(&[("X", "y")]).unwrap(),
+    );
     assert!(answer.contains("\r\nWWW-Authenticate: Basic realm=\"x\"\r\nX: y\r\n"));
 }

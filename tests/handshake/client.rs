@@ -48,7 +48,9 @@ fn req_6455_4_1_1_an_invalid_uri_ends_before_anything_is_opened() {
 
 #[test]
 fn req_6455_4_1_21_an_independent_parser_takes_it() {
-    let head = written(request("ws://h/a?b").subprotocols(&["x", "y"]).unwrap().origin("http://o").unwrap());
+    let head = written(
+        request("ws://h/a?b").with_subprotocols(&["x", "y"]).unwrap().with_origin("http://o").unwrap(),
+    );
     let mut fields = [httparse::EMPTY_HEADER; 16];
     let mut parsed = httparse::Request::new(&mut fields);
     assert_eq!(parsed.parse(head.as_bytes()), Ok(httparse::Status::Complete(head.len())));
@@ -58,11 +60,11 @@ fn req_6455_4_1_21_an_independent_parser_takes_it() {
 #[test]
 fn req_6455_4_1_23_the_target_is_the_resource_name_or_the_whole_uri() {
     assert!(written(request("ws://h:81?x")).starts_with("GET /?x HTTP/1.1\r\n"));
-    assert!(written(request("ws://h:81/a").absolute_form(true)).starts_with("GET http://h:81/a HTTP/1.1\r\n"));
-    assert!(written(request("wss://h").absolute_form(true)).starts_with("GET https://h/ HTTP/1.1\r\n"));
-    assert!(
-        written(request("ws://[::1]?x").absolute_form(true)).starts_with("GET http://[::1]/?x HTTP/1.1\r\n")
-    );
+    assert!(written(request("ws://h:81/a").with_absolute_form(true))
+        .starts_with("GET http://h:81/a HTTP/1.1\r\n"));
+    assert!(written(request("wss://h").with_absolute_form(true)).starts_with("GET https://h/ HTTP/1.1\r\n"));
+    assert!(written(request("ws://[::1]?x").with_absolute_form(true))
+        .starts_with("GET http://[::1]/?x HTTP/1.1\r\n"));
 }
 
 #[test]
@@ -137,20 +139,20 @@ fn rfc_6455_section_1_3_and_4_1_a_nonce_gives_its_key_and_the_key_its_accept_val
 #[test]
 fn req_6455_4_1_30_req_6455_4_1_31_an_origin_is_sent_where_it_is_asked_for() {
     assert!(values(&written(request("ws://h")), "Origin").is_empty());
-    let head = written(request("ws://h").origin("https://example.com").unwrap());
+    let head = written(request("ws://h").with_origin("https://example.com").unwrap());
     assert_eq!(values(&head, "Origin"), ["https://example.com"]);
     // It is the ASCII serialization of an origin, which is never empty.
     for origin in ["", "http://\u{FC}.example"] {
-        assert_eq!(request("ws://h").origin(origin).unwrap_err(), ComposeError::InvalidValue);
+        assert_eq!(request("ws://h").with_origin(origin).unwrap_err(), ComposeError::InvalidValue);
     }
-    assert!(request("ws://h").origin("null").is_ok());
+    assert!(request("ws://h").with_origin("null").is_ok());
 }
 
 #[test]
 fn req_6455_4_1_34_req_9110_5_6_1_1_subprotocols_come_in_order_and_never_as_an_empty_list() {
-    let head = written(request("ws://h").subprotocols(&["b", "a"]).unwrap());
+    let head = written(request("ws://h").with_subprotocols(&["b", "a"]).unwrap());
     assert_eq!(values(&head, "Sec-WebSocket-Protocol"), ["b, a"]);
-    assert!(!written(request("ws://h").subprotocols(&[]).unwrap()).contains("Protocol"));
+    assert!(!written(request("ws://h").with_subprotocols(&[]).unwrap()).contains("Protocol"));
 }
 
 #[test]
@@ -160,28 +162,31 @@ fn req_6455_4_1_35_req_6455_4_1_36_subprotocols_are_tokens_and_unique() {
         let allowed = c.is_ascii_graphic() && !"()<>@,;:\\\"/[]?={}".contains(c);
         for name in [c.to_string(), format!("a{c}"), format!("{c}a")] {
             let offered = [name.as_str()];
-            let result = request("ws://h").subprotocols(&offered);
+            let result = request("ws://h").with_subprotocols(&offered);
             assert_eq!(result.err(), (!allowed).then_some(ComposeError::InvalidSubprotocol), "{name:?}");
         }
     }
     for name in ["", "a\r\nX: y"] {
-        assert_eq!(request("ws://h").subprotocols(&[name]).unwrap_err(), ComposeError::InvalidSubprotocol);
+        assert_eq!(
+            request("ws://h").with_subprotocols(&[name]).unwrap_err(),
+            ComposeError::InvalidSubprotocol
+        );
     }
     assert_eq!(
-        request("ws://h").subprotocols(&["a", "b", "a"]).unwrap_err(),
+        request("ws://h").with_subprotocols(&["a", "b", "a"]).unwrap_err(),
         ComposeError::InvalidSubprotocol
     );
-    assert!(request("ws://h").subprotocols(&["a", "A"]).is_ok());
+    assert!(request("ws://h").with_subprotocols(&["a", "A"]).is_ok());
 }
 
 #[test]
 fn req_6455_4_1_37_extensions_are_offered_where_they_are_asked_for() {
     assert!(!written(request("ws://h")).contains("Extensions"));
     let head =
-        written(request("ws://h").extensions("permessage-deflate; client_max_window_bits, x").unwrap());
+        written(request("ws://h").with_extensions("permessage-deflate; client_max_window_bits, x").unwrap());
     assert_eq!(values(&head, "Sec-WebSocket-Extensions"), ["permessage-deflate; client_max_window_bits, x"]);
     for value in ["", "a;", "a b", "a\r\nb", " a"] {
-        assert!(request("ws://h").extensions(value).is_err(), "{value:?}");
+        assert!(request("ws://h").with_extensions(value).is_err(), "{value:?}");
     }
 }
 
@@ -192,13 +197,13 @@ fn req_9110_5_6_1_1_req_9110_5_6_3_1_what_is_borne_in_a_list_is_never_sent() {
         [",", ",a", "a,", "a,,b", "a, ,b", "a; b =1", "a; b= 1", "a; b\t=1", "a; b=\t\"1\"", "c, a; d; b =1"]
     {
         assert_eq!(
-            request("ws://h").extensions(value).unwrap_err(),
+            request("ws://h").with_extensions(value).unwrap_err(),
             ComposeError::InvalidExtensions,
             "{value:?}"
         );
     }
     for value in ["a", "a,b", "a , b", "a;b ; c=1", "a; b=\"1\"; c=\"\\1\", d"] {
-        let head = written(request("ws://h").extensions(value).unwrap());
+        let head = written(request("ws://h").with_extensions(value).unwrap());
         assert_eq!(values(&head, "Sec-WebSocket-Extensions"), [value]);
     }
 }
@@ -206,7 +211,7 @@ fn req_9110_5_6_1_1_req_9110_5_6_3_1_what_is_borne_in_a_list_is_never_sent() {
 #[test]
 fn req_6455_4_1_38_other_fields_are_sent_as_they_are() {
     let fields = [("Cookie", "a=b; c=d"), ("Authorization", "Basic YTpi"), ("X-Case", "Kept")];
-    let head = written(request("ws://h").fields(&fields).unwrap());
+    let head = written(request("ws://h").with_fields(&fields).unwrap());
     for (name, value) in fields {
         assert_eq!(values(&head, name), [value]);
     }
@@ -230,7 +235,11 @@ fn req_6455_4_1_39_req_9112_2_2_2_req_9112_5_2_1_req_9110_10_1_1_1_no_field_can_
     ] {
         for name in [name, &name.to_lowercase(), &name.to_uppercase()] {
             let reserved = ComposeError::ReservedField;
-            assert_eq!(request("ws://h").fields(&[("X", "y"), (name, "x")]).unwrap_err(), reserved, "{name}");
+            assert_eq!(
+                request("ws://h").with_fields(&[("X", "y"), (name, "x")]).unwrap_err(),
+                reserved,
+                "{name}"
+            );
         }
     }
     let controls = ('\0'..='\x1F').chain(['\x7F']).filter(|c| *c != '\t').map(|c| format!("a{c}b"));
@@ -238,22 +247,22 @@ fn req_6455_4_1_39_req_9112_2_2_2_req_9112_5_2_1_req_9110_10_1_1_1_no_field_can_
     for value in controls.chain(more.map(String::from)) {
         let value = value.as_str();
         let invalid = ComposeError::InvalidValue;
-        assert_eq!(request("ws://h").fields(&[("X", value)]).unwrap_err(), invalid, "{value:?}");
-        assert_eq!(request("ws://h").origin(value).unwrap_err(), invalid, "{value:?}");
-        assert_eq!(request("ws://h").extensions(value).unwrap_err(), invalid, "{value:?}");
+        assert_eq!(request("ws://h").with_fields(&[("X", value)]).unwrap_err(), invalid, "{value:?}");
+        assert_eq!(request("ws://h").with_origin(value).unwrap_err(), invalid, "{value:?}");
+        assert_eq!(request("ws://h").with_extensions(value).unwrap_err(), invalid, "{value:?}");
     }
     for name in ["", " X", "X ", "X Y", "X:", "a\r\n", "\u{E9}", "X\0"] {
-        assert_eq!(request("ws://h").fields(&[(name, "v")]).unwrap_err(), ComposeError::InvalidName);
+        assert_eq!(request("ws://h").with_fields(&[(name, "v")]).unwrap_err(), ComposeError::InvalidName);
     }
     // There is only one `Origin`, in whatever way and order it was given.
-    let twice = request("ws://h").origin("http://a").unwrap().fields(&[("origin", "http://b")]);
+    let twice = request("ws://h").with_origin("http://a").unwrap().with_fields(&[("origin", "http://b")]);
     assert_eq!(twice.unwrap_err(), ComposeError::ReservedField);
-    let twice = request("ws://h").fields(&[("origin", "http://b")]).unwrap().origin("http://a");
+    let twice = request("ws://h").with_fields(&[("origin", "http://b")]).unwrap().with_origin("http://a");
     assert_eq!(twice.unwrap_err(), ComposeError::ReservedField);
-    let twice = request("ws://h").fields(&[("Origin", "http://a"), ("origin", "http://b")]);
+    let twice = request("ws://h").with_fields(&[("Origin", "http://a"), ("origin", "http://b")]);
     assert_eq!(twice.unwrap_err(), ComposeError::ReservedField);
     assert_eq!(
-        values(&written(request("ws://h").fields(&[("Origin", "http://a")]).unwrap()), "Origin"),
+        values(&written(request("ws://h").with_fields(&[("Origin", "http://a")]).unwrap()), "Origin"),
         ["http://a"]
     );
 }
@@ -261,15 +270,16 @@ fn req_6455_4_1_39_req_9112_2_2_2_req_9112_5_2_1_req_9110_10_1_1_1_no_field_can_
 #[test]
 fn req_t_proxy_1_the_proxy_s_credentials_are_for_the_proxy_that_reads_the_request() {
     let credentials = [("proxy-authorization", "Basic YTpi")];
-    assert_eq!(request("ws://h").fields(&credentials).unwrap_err(), ComposeError::ReservedField);
+    assert_eq!(request("ws://h").with_fields(&credentials).unwrap_err(), ComposeError::ReservedField);
     // Plain proxies need the whole URI as the target.
-    let head = written(request("ws://h").absolute_form(true).fields(&credentials).unwrap());
+    let head = written(request("ws://h").with_absolute_form(true).with_fields(&credentials).unwrap());
     assert_eq!(values(&head, "proxy-authorization"), ["Basic YTpi"]);
 }
 
 #[test]
 fn credentials_do_not_get_into_what_is_printed() {
-    let request = request("ws://h").fields(&[("Authorization", "Basic c2VjcmV0"), ("Cookie", "c2VjcmV0")]);
+    let request =
+        request("ws://h").with_fields(&[("Authorization", "Basic c2VjcmV0"), ("Cookie", "c2VjcmV0")]);
     let mut storage = [0; 16];
     let handshake = Handshake::new(request.unwrap(), NONCE, &mut storage, HeadLimits::DEFAULT);
     let printed = format!("{:?} {handshake:?}", request.unwrap());
@@ -344,24 +354,24 @@ proptest! {
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let fields: Vec<(&str, &str)> = field.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
         for uri in texts.iter().filter_map(|text| Uri::parse(text).ok()) {
-            let mut request = ClientRequest::new(uri).absolute_form(absolute);
+            let mut request = ClientRequest::new(uri).with_absolute_form(absolute);
             let mut count = 5;
-            if let Ok(more) = request.subprotocols(&names) {
+            if let Ok(more) = request.with_subprotocols(&names) {
                 request = more;
                 count += usize::from(!names.is_empty());
             }
             for step in [origin_first, !origin_first] {
                 let more = match &origin {
-                    Some(origin) if step => request.origin(origin),
+                    Some(origin) if step => request.with_origin(origin),
                     _ if step => continue,
-                    _ => request.fields(&fields),
+                    _ => request.with_fields(&fields),
                 };
                 if let Ok(more) = more {
                     request = more;
                     count += if step { 1 } else { fields.len() };
                 }
             }
-            if let Some(Ok(more)) = extensions.as_deref().map(|value| request.extensions(value)) {
+            if let Some(Ok(more)) = extensions.as_deref().map(|value| request.with_extensions(value)) {
                 request = more;
                 count += 1;
             }
@@ -397,12 +407,12 @@ proptest! {
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let fields: Vec<(&str, &str)> = fields.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
         let Ok(uri) = Uri::parse(&uri) else { return Ok(()) };
-        let mut built = ClientRequest::new(uri).subprotocols(&names).and_then(|built| built.fields(&fields));
+        let mut built = ClientRequest::new(uri).with_subprotocols(&names).and_then(|built| built.with_fields(&fields));
         if let Some(origin) = &origin {
-            built = built.and_then(|request| request.origin(origin));
+            built = built.and_then(|request| request.with_origin(origin));
         }
         if let Some(extensions) = &extensions {
-            built = built.and_then(|request| request.extensions(extensions));
+            built = built.and_then(|request| request.with_extensions(extensions));
         }
         let Ok(request) = built else { return Ok(()) };
 
@@ -446,20 +456,20 @@ fn fields_add_up() {
         names.iter().map(|name| [(name.as_str(), "a"), ("Cookie", "b")]).collect();
     let mut built = request("ws://h");
     for (at, set) in sets.iter().enumerate() {
-        built = built.fields(&[]).unwrap().fields(set).unwrap();
+        built = built.with_fields(&[]).unwrap().with_fields(set).unwrap();
         let head = written(built);
         for name in &names[..=at] {
             assert_eq!(values(&head, name), ["a"]);
         }
         assert_eq!(values(&head, "Cookie").len(), at + 1);
     }
-    assert_eq!(built.fields(&[("Z", "z")]).unwrap_err(), ComposeError::TooManySets);
+    assert_eq!(built.with_fields(&[("Z", "z")]).unwrap_err(), ComposeError::TooManySets);
     assert!(format!("{built:?}").contains("X-3") && !format!("{built:?}").contains("\"a\""));
     // There is only one `Origin`, whichever call gives it.
     let reserved = Some(ComposeError::ReservedField);
-    let page = request("ws://h").fields(&[("Origin", "http://a")]).unwrap();
-    assert_eq!(page.fields(&[("origin", "http://b")]).err(), reserved);
-    assert_eq!(page.fields(&[("X", "y")]).unwrap().origin("http://b").err(), reserved);
-    let page = request("ws://h").fields(&[("X", "y")]).unwrap().origin("http://b").unwrap();
-    assert_eq!(page.fields(&[("Y", "z"), ("ORIGIN", "http://b")]).err(), reserved);
+    let page = request("ws://h").with_fields(&[("Origin", "http://a")]).unwrap();
+    assert_eq!(page.with_fields(&[("origin", "http://b")]).err(), reserved);
+    assert_eq!(page.with_fields(&[("X", "y")]).unwrap().with_origin("http://b").err(), reserved);
+    let page = request("ws://h").with_fields(&[("X", "y")]).unwrap().with_origin("http://b").unwrap();
+    assert_eq!(page.with_fields(&[("Y", "z"), ("ORIGIN", "http://b")]).err(), reserved);
 }

@@ -67,8 +67,8 @@ fn a_server_shows_nothing_of_a_request() {
         let fields: Vec<(&str, &str)> =
             [("Set-Cookie", value.as_str()), (name.as_str(), value.as_str())].repeat(20);
         let protocol = format!("bearer.{}", long(len));
-        check("Accept", &accept.fields(&fields).unwrap().subprotocol(&protocol).unwrap());
-        let reject = Reject::new(403).unwrap().fields(&fields).unwrap().body(value.as_bytes());
+        check("Accept", &accept.with_fields(&fields).unwrap().with_subprotocol(&protocol).unwrap());
+        let reject = Reject::new(403).unwrap().with_fields(&fields).unwrap().with_body(value.as_bytes());
         check("Reject", &reject);
         let plain = head.replace("Upgrade: websocket", "X: y");
         let Ok(Progress::Http(plain)) = Request::parse(plain.as_bytes(), &HeadLimits::DEFAULT) else {
@@ -95,12 +95,12 @@ fn a_client_shows_nothing_of_what_it_asks_or_hears() {
         let (offers, origin, extensions) =
             ([Offer::DEFAULT; 30], format!("http://{}", "o".repeat(len)), format!("x; a={value}"));
         let request = ClientRequest::new(uri)
-            .subprotocols(&names)
-            .and_then(|request| request.fields(&fields))
-            .and_then(|request| request.origin(&origin))
-            .and_then(|request| request.extensions(&extensions))
+            .with_subprotocols(&names)
+            .and_then(|request| request.with_fields(&fields))
+            .and_then(|request| request.with_origin(&origin))
+            .and_then(|request| request.with_extensions(&extensions))
             .unwrap()
-            .deflate(&offers);
+            .with_deflate(&offers);
         check("ClientRequest", &request);
         let answer = |status: u16| {
             format!(
@@ -129,7 +129,8 @@ fn a_client_shows_nothing_of_what_it_asks_or_hears() {
             }
         }
         let mut storage = vec![0; 64 << 10];
-        let mut tunnel = Tunnel::new(uri, &mut storage, HeadLimits::DEFAULT).authorization(&value).unwrap();
+        let mut tunnel =
+            Tunnel::new(uri, &mut storage, HeadLimits::DEFAULT).with_authorization(&value).unwrap();
         let answer = format!("HTTP/1.1 407 x\r\nProxy-Authenticate: {value}\r\n\r\n");
         let (_, progress) = tunnel.recv(answer.as_bytes()).unwrap();
         check("TunnelProgress", &progress);

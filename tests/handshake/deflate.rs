@@ -75,7 +75,8 @@ fn is_refused(parameters: &str) {
     for offers in [&[Offer::DEFAULT][..], &[bare(), Offer::DEFAULT]] {
         assert_eq!(agreed(offers, &bad), Err(INVALID), "{bad}");
     }
-    let raw = plain().extensions("permessage-deflate; client_max_window_bits, permessage-deflate").unwrap();
+    let raw =
+        plain().with_extensions("permessage-deflate; client_max_window_bits, permessage-deflate").unwrap();
     assert_eq!(ask(raw, &[&bad]), Err(INVALID), "{bad}");
     assert_eq!(parse_deflate_answer(&bad), None, "{bad}");
 }
@@ -83,19 +84,19 @@ fn is_refused(parameters: &str) {
 #[test]
 fn req_7692_5_1_an_offer_is_the_name_with_its_parameters() {
     assert_eq!(offered(plain()), None);
-    assert_eq!(offered(plain().deflate(&[])), None);
-    assert_eq!(offered(plain().deflate(&[bare()])).unwrap(), "permessage-deflate");
+    assert_eq!(offered(plain().with_deflate(&[])), None);
+    assert_eq!(offered(plain().with_deflate(&[bare()])).unwrap(), "permessage-deflate");
     let usual = "permessage-deflate; client_max_window_bits";
-    assert_eq!(offered(plain().deflate(&[Offer::DEFAULT])).unwrap(), usual);
+    assert_eq!(offered(plain().with_deflate(&[Offer::DEFAULT])).unwrap(), usual);
     // Before what the caller wrote, in one line.
-    let both = plain().deflate(&[Offer::DEFAULT]).extensions("x; a=1, y").unwrap();
+    let both = plain().with_deflate(&[Offer::DEFAULT]).with_extensions("x; a=1, y").unwrap();
     assert_eq!(offered(both).unwrap(), format!("{usual}, x; a=1, y"));
 }
 
 #[test]
 fn req_7692_5_2_the_first_of_several_offers_that_can_be_taken_is_taken() {
     let small = offer(|offer| offer.server_max_window_bits = Some(bits(9)));
-    let line = offered(plain().deflate(&[small, bare()])).unwrap();
+    let line = offered(plain().with_deflate(&[small, bare()])).unwrap();
     assert_eq!(
         line,
         "permessage-deflate; server_max_window_bits=9; client_max_window_bits, permessage-deflate"
@@ -164,8 +165,8 @@ fn req_7692_5_4_req_7692_5_6_req_6455_9_1_9_it_is_not_accepted_together_with_ano
 
 #[test]
 fn req_7692_5_5_req_7692_5_7_a_client_fails_on_a_combination_with_another() {
-    let request = plain().deflate(&[Offer::DEFAULT]).extensions("x, y").unwrap();
-    let raw = plain().extensions("permessage-deflate, x, y").unwrap();
+    let request = plain().with_deflate(&[Offer::DEFAULT]).with_extensions("x, y").unwrap();
+    let raw = plain().with_extensions("permessage-deflate, x, y").unwrap();
     for request in [request, raw] {
         for values in [
             &["permessage-deflate, x"][..],
@@ -198,10 +199,10 @@ fn req_7692_5_8_where_nothing_is_accepted_there_is_no_element() {
 fn req_7692_5_9_an_acceptance_that_was_not_offered_or_stands_twice_fails() {
     let unoffered = Err(HandshakeError::UnofferedExtension);
     assert_eq!(ask(plain(), &["permessage-deflate"]), unoffered);
-    assert_eq!(ask(plain().deflate(&[]), &["permessage-deflate"]), unoffered);
-    assert_eq!(ask(plain().extensions("x").unwrap(), &["permessage-deflate"]), unoffered);
+    assert_eq!(ask(plain().with_deflate(&[]), &["permessage-deflate"]), unoffered);
+    assert_eq!(ask(plain().with_extensions("x").unwrap(), &["permessage-deflate"]), unoffered);
     let offers = [Offer::DEFAULT, bare()];
-    let request = plain().deflate(&offers);
+    let request = plain().with_deflate(&offers);
     for values in [
         &["permessage-deflate, permessage-deflate"][..],
         &["permessage-deflate", "permessage-deflate"],
@@ -226,7 +227,7 @@ fn req_7692_5_10_what_was_agreed_on_is_what_the_answer_says() {
     assert!(got.context_takeover(Side::Client) && got.context_takeover(Side::Server));
     assert_eq!((got.window_bits(Side::Client), got.window_bits(Side::Server)), (WindowBits::MAX, bits(10)));
     // What the server has negotiated is in its own answer, whoever wrote that.
-    let offers = [&*offered(plain().deflate(&[hint])).unwrap()];
+    let offers = [&*offered(plain().with_deflate(&[hint])).unwrap()];
     let own = element("server_max_window_bits=10; client_max_window_bits=9; server_no_context_takeover");
     let (line, session) = answer_by(&offers, &[Choice::Raw(&own)]).unwrap();
     assert_eq!((line.as_ref(), session.deflate), (Some(&own), agreed(&[hint], &own).ok()));
@@ -244,7 +245,7 @@ fn req_7692_5_10_what_was_agreed_on_is_what_the_answer_says() {
 
 #[test]
 fn req_6455_9_1_7_what_was_offered_is_not_used_until_it_was_accepted() {
-    assert_eq!(ask(plain().deflate(&[Offer::DEFAULT]), &[]), Ok(Negotiated::default()));
+    assert_eq!(ask(plain().with_deflate(&[Offer::DEFAULT]), &[]), Ok(Negotiated::default()));
     let keys = |key: &mut [u8]| -> Result<(), EntropyError> {
         key.fill(0);
         Ok(())
@@ -320,7 +321,10 @@ fn req_7692_5_1_1_a_client_fails_on_an_answer_that_it_cannot_go_on_with() {
         assert_eq!(agreed(&offers, &element(&parameters)), Err(INVALID), "{parameters}");
         // Another offer may admit it.
         agreed(&[demanding, Offer::DEFAULT], &element(&parameters)).unwrap();
-        let raw = plain().deflate(&offers).extensions("permessage-deflate; client_max_window_bits").unwrap();
+        let raw = plain()
+            .with_deflate(&offers)
+            .with_extensions("permessage-deflate; client_max_window_bits")
+            .unwrap();
         ask(raw, &[&element(&parameters)]).unwrap();
     }
 }
@@ -332,7 +336,7 @@ const CLIENT_TAKEOVER: &str = "permessage-deflate; client_no_context_takeover";
 fn req_7692_7_1_1_1_1_a_client_may_demand_that_the_server_keeps_no_context() {
     let mut demand = bare();
     demand.server_no_context_takeover = true;
-    assert_eq!(offered(plain().deflate(&[demand])).unwrap(), SERVER_TAKEOVER);
+    assert_eq!(offered(plain().with_deflate(&[demand])).unwrap(), SERVER_TAKEOVER);
 }
 
 #[test]
@@ -362,7 +366,7 @@ fn req_7692_7_1_1_1_4_a_server_may_say_unasked_that_it_keeps_no_context() {
 fn req_7692_7_1_1_2_1_a_client_may_hint_that_it_keeps_no_context() {
     let mut hint = bare();
     hint.client_no_context_takeover = true;
-    assert_eq!(offered(plain().deflate(&[hint])).unwrap(), CLIENT_TAKEOVER);
+    assert_eq!(offered(plain().with_deflate(&[hint])).unwrap(), CLIENT_TAKEOVER);
     // The server may ignore it.
     let got = agreed(&[hint], "permessage-deflate").unwrap();
     assert!(got.context_takeover(Side::Client));
@@ -387,7 +391,7 @@ fn req_7692_7_1_2_1_1_a_client_may_demand_any_window_of_the_server() {
     for most in 8..=15 {
         let mut demand = bare();
         demand.server_max_window_bits = Some(bits(most));
-        let line = offered(plain().deflate(&[demand])).unwrap();
+        let line = offered(plain().with_deflate(&[demand])).unwrap();
         assert_eq!(line, element(&format!("server_max_window_bits={most}")));
         // Tokens and quoted strings are the same value.
         let quoted = element(&format!("server_max_window_bits=\"{most}\""));
@@ -402,7 +406,7 @@ fn req_7692_7_1_2_1_2_whoever_accepts_that_demand_answers_with_as_much_or_less()
     for (demanded, answered) in (8..=15).flat_map(|most| (8..=15).map(move |own| (most, own))) {
         let demand = offer(|offer| offer.server_max_window_bits = Some(bits(demanded)));
         let own = policy(|policy| policy.server_max_window_bits = bits(answered));
-        let (element, _) = answer(&[&offered(plain().deflate(&[demand])).unwrap()], &own);
+        let (element, _) = answer(&[&offered(plain().with_deflate(&[demand])).unwrap()], &own);
         let want = format!("permessage-deflate; server_max_window_bits={}", demanded.min(answered));
         assert_eq!(element, Some(want));
         let value = format!("permessage-deflate; server_max_window_bits={answered}");
@@ -446,7 +450,7 @@ fn client_windows() -> impl Iterator<Item = (ClientWindow, String)> {
 fn req_7692_7_1_2_2_1_a_client_may_offer_its_window_with_and_without_a_value() {
     for (window, line) in client_windows() {
         let offer = offer(|offer| offer.client_max_window_bits = window);
-        assert_eq!(offered(plain().deflate(&[offer])), Some(line));
+        assert_eq!(offered(plain().with_deflate(&[offer])), Some(line));
     }
 }
 
@@ -514,7 +518,7 @@ fn req_7692_7_3_1_the_defaults_bound_no_window_below_1024_octets() {
     for policy in [Policy::DEFAULT, Policy::TAKEOVER] {
         assert!(policy.server_max_window_bits.window_size() >= 1024);
         assert!(policy.client_max_window_bits.window_size() >= 1024);
-        let (_, session) = answer(&[&offered(plain().deflate(&[Offer::DEFAULT])).unwrap()], &policy);
+        let (_, session) = answer(&[&offered(plain().with_deflate(&[Offer::DEFAULT])).unwrap()], &policy);
         let params = session.unwrap();
         assert!([Side::Server, Side::Client]
             .iter()
@@ -526,7 +530,7 @@ fn req_7692_7_3_1_the_defaults_bound_no_window_below_1024_octets() {
 
 #[test]
 fn a_raw_offer_is_held_against_the_answer() {
-    let raw = plain().extensions("x, permessage-deflate; server_max_window_bits=\"10\", y").unwrap();
+    let raw = plain().with_extensions("x, permessage-deflate; server_max_window_bits=\"10\", y").unwrap();
     let got = ask(raw, &[&element("server_max_window_bits=9")]).unwrap().deflate.unwrap();
     assert_eq!(got.window_bits(Side::Server), bits(9));
     for refused in ["server_max_window_bits=11", "server_max_window_bits=10; client_max_window_bits=10"] {
@@ -538,7 +542,7 @@ fn a_raw_offer_is_held_against_the_answer() {
 /// A raw offer that no server may accept says nothing that an answer could be held against, but an answer is an answer.
 #[test]
 fn an_invalid_raw_offer_binds_nobody() {
-    let raw = plain().extensions("permessage-deflate; foo; server_max_window_bits=7").unwrap();
+    let raw = plain().with_extensions("permessage-deflate; foo; server_max_window_bits=7").unwrap();
     for parameters in ["client_max_window_bits=9", "server_max_window_bits=15", "server_no_context_takeover"]
     {
         ask(raw, &[&element(parameters)]).unwrap();
@@ -645,7 +649,7 @@ proptest! {
     fn whatever_a_policy_answers_the_client_reads_and_admits(
         offers in proptest::collection::vec(any_offer(), 1..4), policy in any_policy(),
     ) {
-        let (element, session) = answer(&[&offered(plain().deflate(&offers)).unwrap()], &policy);
+        let (element, session) = answer(&[&offered(plain().with_deflate(&offers)).unwrap()], &policy);
         let taken = offers.iter().find_map(|offer| Some((offer, policy.answer(offer)?)));
         prop_assert_eq!(session, taken.map(|(_, answer)| answer));
         prop_assert_eq!(element.is_some(), session.is_some());
@@ -663,7 +667,7 @@ proptest! {
         value in any_value(), other in any_value(), offers in proptest::collection::vec(any_offer(), 0..3),
     ) {
         let alone = parse_deflate_answer(&value);
-        let request = plain().deflate(&offers).extensions("x, x-other").unwrap();
+        let request = plain().with_deflate(&offers).with_extensions("x, x-other").unwrap();
         match ask(request, &[&value]) {
             Ok(Negotiated { deflate: Some(params), .. }) => {
                 prop_assert_eq!(alone, Some(params));

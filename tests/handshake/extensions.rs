@@ -128,7 +128,7 @@ fn req_6455_9_2_1_an_extension_defined_elsewhere_can_be_negotiated_by_the_caller
     };
     let offer = request.extensions().iter().next().unwrap();
     assert!(offer.parameters().any(|parameter| parameter.name() == "level" && parameter.value_is("3")));
-    let accept = request.accept(OriginPolicy::Any).unwrap().extensions("x-mine; level=2").unwrap();
+    let accept = request.accept(OriginPolicy::Any).unwrap().with_extensions("x-mine; level=2").unwrap();
     let mut out = [0; 512];
     let (len, _) = accept.write(&mut out).unwrap();
     assert!(

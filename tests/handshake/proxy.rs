@@ -78,7 +78,8 @@ fn req_9110_9_3_6_3_any_2xx_opens_the_tunnel_and_nothing_else_does() {
 fn req_t_proxy_1_the_proxy_s_credentials_stay_with_the_proxy() {
     let uri = Uri::parse("ws://h").unwrap();
     let mut storage = [0; 16];
-    let tunnel = Tunnel::new(uri, &mut storage, HeadLimits::DEFAULT).authorization("Basic YTpi").unwrap();
+    let tunnel =
+        Tunnel::new(uri, &mut storage, HeadLimits::DEFAULT).with_authorization("Basic YTpi").unwrap();
     let mut out = [0; 512];
     let len = tunnel.write_request(&mut out).unwrap();
     assert!(String::from_utf8_lossy(&out[..len]).contains("\r\nProxy-Authorization: Basic YTpi\r\n"));
@@ -88,7 +89,7 @@ fn req_t_proxy_1_the_proxy_s_credentials_stay_with_the_proxy() {
     let len = handshake.write_request(&mut out).unwrap();
     assert!(!String::from_utf8_lossy(&out[..len]).contains("Authorization"));
     let mut storage = [0; 16];
-    assert!(Tunnel::new(uri, &mut storage, HeadLimits::DEFAULT).authorization("a\r\nb: c").is_err());
+    assert!(Tunnel::new(uri, &mut storage, HeadLimits::DEFAULT).with_authorization("a\r\nb: c").is_err());
 }
 
 /// A proxy may say something before its answer, as any server may (RFC 9110 section 15.2).
@@ -144,7 +145,7 @@ proptest! {
         let text = format!("wss://{authority}/");
         let Ok(uri) = Uri::parse(&text) else { return Ok(()) };
         let mut storage = [0; 16];
-        let tunnel = Tunnel::new(uri, &mut storage, HeadLimits::DEFAULT).authorization(&credentials);
+        let tunnel = Tunnel::new(uri, &mut storage, HeadLimits::DEFAULT).with_authorization(&credentials);
         let Ok(tunnel) = tunnel else { return Ok(()) };
         let mut out = [0; 512];
         let len = tunnel.write_request(&mut out).unwrap();

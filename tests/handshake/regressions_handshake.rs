@@ -154,13 +154,13 @@ fn cve_2026_1527_sockudo_78_nothing_that_is_passed_in_makes_another_line() {
     for byte in 0..=0x7F_u8 {
         let hostile = format!("x{}y", char::from(byte));
         let fields = [(hostile.as_str(), "v")];
-        if let Ok(accept) = accept.fields(&fields) {
+        if let Ok(accept) = accept.with_fields(&fields) {
             let (len, _) = accept.write(&mut out).unwrap();
             assert_eq!(lines(&out[..len]), plain + 1, "name {byte:#x}");
             assert!(byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte));
         }
         let fields = [("X", hostile.as_str())];
-        match accept.fields(&fields) {
+        match accept.with_fields(&fields) {
             Ok(accept) => {
                 let (len, _) = accept.write(&mut out).unwrap();
                 assert_eq!(lines(&out[..len]), plain + 1, "value {byte:#x}");
@@ -170,11 +170,11 @@ fn cve_2026_1527_sockudo_78_nothing_that_is_passed_in_makes_another_line() {
                 assert!(byte.is_ascii_control() && byte != b'\t', "{byte:#x}");
             }
         }
-        assert!(accept.subprotocol(&hostile).is_err(), "it was not offered");
+        assert!(accept.with_subprotocol(&hostile).is_err(), "it was not offered");
         // `x;y` is an extension that was offered, with a parameter.
-        assert_eq!(accept.extensions(&hostile).is_ok(), byte == b';', "{byte:#x}");
+        assert_eq!(accept.with_extensions(&hostile).is_ok(), byte == b';', "{byte:#x}");
         let reject = Reject::new(400).unwrap();
-        assert_eq!(reject.fields(&fields).is_err(), accept.fields(&fields).is_err());
+        assert_eq!(reject.with_fields(&fields).is_err(), accept.with_fields(&fields).is_err());
     }
 }
 
@@ -339,7 +339,7 @@ fn shiguredo_0005_leading_zeros_are_refused() {
 /// shiguredo_websocket 0015: an answer that accepts it twice was taken.
 #[test]
 fn shiguredo_0015_an_answer_accepts_it_once() {
-    let request = plain().deflate(&[Offer::DEFAULT, Offer::DEFAULT]);
+    let request = plain().with_deflate(&[Offer::DEFAULT, Offer::DEFAULT]);
     for values in [
         &["permessage-deflate, permessage-deflate"][..],
         &["permessage-deflate; client_max_window_bits=10, permessage-deflate; client_max_window_bits=9"],
@@ -355,7 +355,7 @@ fn shiguredo_0022_deflate_is_seen_in_every_line() {
     let (element, session) =
         answer(&["x", "y; a=1, permessage-deflate; foo", "permessage-deflate"], &Policy::TAKEOVER);
     assert_eq!((element.as_deref(), session), (Some("permessage-deflate"), Some(Params::DEFAULT)));
-    let request = plain().deflate(&[Offer::DEFAULT]).extensions("x").unwrap();
+    let request = plain().with_deflate(&[Offer::DEFAULT]).with_extensions("x").unwrap();
     assert_eq!(ask(request, &["x", "permessage-deflate"]), Err(HandshakeError::ConflictingExtensions));
 }
 

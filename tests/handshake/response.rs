@@ -49,9 +49,9 @@ enum Outcome {
 /// The offer of these tests: two subprotocols, three extensions.
 fn offer() -> ClientRequest<'static> {
     ClientRequest::new(Uri::parse("ws://server.example.com/chat").unwrap())
-        .subprotocols(&["chat", "superchat"])
+        .with_subprotocols(&["chat", "superchat"])
         .unwrap()
-        .extensions("permessage-deflate; client_max_window_bits, x-other, x-more")
+        .with_extensions("permessage-deflate; client_max_window_bits, x-other, x-more")
         .unwrap()
 }
 
@@ -409,15 +409,15 @@ fn req_9112_2_3_1_the_version_is_1_1_or_higher_with_major_1() {
 #[test]
 fn req_whatwg_2_a_client_may_require_a_subprotocol() {
     assert_eq!(
-        ask_with(offer().require_subprotocol(true), &head(LINES)),
+        ask_with(offer().with_required_subprotocol(true), &head(LINES)),
         Err(HandshakeError::SubprotocolRequired)
     );
     opens(&head(LINES));
     // If none is offered, none is required.
-    let plain = ClientRequest::new(Uri::parse("ws://h").unwrap()).require_subprotocol(true);
+    let plain = ClientRequest::new(Uri::parse("ws://h").unwrap()).with_required_subprotocol(true);
     assert!(matches!(ask_with(plain, &head(LINES)), Ok(Outcome::Open { subprotocol: None, .. })));
     assert!(matches!(
-        ask_with(offer().require_subprotocol(true), &with("Sec-WebSocket-Protocol: chat")),
+        ask_with(offer().with_required_subprotocol(true), &with("Sec-WebSocket-Protocol: chat")),
         Ok(Outcome::Open { .. })
     ));
 }

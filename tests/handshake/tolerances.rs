@@ -36,9 +36,9 @@ fn run(
     size: usize,
 ) -> Result<Outcome, HandshakeError> {
     let request = ClientRequest::new(Uri::parse("ws://server.example.com/chat").unwrap())
-        .subprotocols(&["chat"])
+        .with_subprotocols(&["chat"])
         .unwrap()
-        .extensions("x-other")
+        .with_extensions("x-other")
         .unwrap();
     run_for(request, bytes, cuts, limits, size)
 }
@@ -514,7 +514,7 @@ fn an_empty_list_in_a_response_is_no_list_where_that_is_tolerated() {
     }
     assert_eq!(ask(tolerances, instead(2, "Connection:")), Err(InvalidConnection));
     let request = ClientRequest::new(Uri::parse("ws://server.example.com/chat").unwrap());
-    let request = request.subprotocols(&["chat"]).unwrap().require_subprotocol(true);
+    let request = request.with_subprotocols(&["chat"]).unwrap().with_required_subprotocol(true);
     let response = instead(1, "Upgrade: websocket\r\nSec-WebSocket-Protocol:");
     let limits = HeadLimits::DEFAULT.with_tolerances(tolerances);
     assert_eq!(run_for(request, response.as_bytes(), [], limits, 2048), Err(SubprotocolRequired));

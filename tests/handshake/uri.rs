@@ -202,7 +202,7 @@ proptest! {
         if let Ok(uri) = Uri::parse(&text) {
             prop_assert!(text.is_ascii());
             let mut storage = [0; 16];
-            let request = ClientRequest::new(uri).absolute_form(absolute);
+            let request = ClientRequest::new(uri).with_absolute_form(absolute);
             let handshake = Handshake::new(request, [7; 16], &mut storage, HeadLimits::DEFAULT);
             let mut out = [0; 1024];
             let len = handshake.write_request(&mut out).unwrap();

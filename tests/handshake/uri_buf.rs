@@ -222,7 +222,7 @@ fn credentials_become_a_field_and_are_printed_nowhere() {
         String::from_utf8(out[..len].to_vec()).unwrap()
     };
     let plain = ClientRequest::new(uri.as_uri());
-    let head = written(plain.fields(&fields).unwrap());
+    let head = written(plain.with_fields(&fields).unwrap());
     assert!(head.starts_with("GET /x HTTP/1.1\r\nHost: h\r\n"));
     assert!(head.contains("\r\nAuthorization: Basic aHVudGVyOnNlY3JldA==\r\n"));
     assert!(!written(plain).contains("Authorization"));

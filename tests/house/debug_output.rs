@@ -492,10 +492,10 @@ fn server_handshake(p: &mut Printed) {
     let list = [SECRET; 300];
     p.show(&OriginPolicy::List(&list));
     let fields = [("Set-Cookie", SECRET); 60];
-    let accept = request.accept(OriginPolicy::Any).unwrap().choose_subprotocol(&[SECRET]);
+    let accept = request.accept(OriginPolicy::Any).unwrap().with_supported_subprotocols(&[SECRET]);
     p.show(&accept);
-    p.show(&accept.fields(&fields).unwrap());
-    p.show(&server::Reject::new(403).unwrap().fields(&fields).unwrap().body(SECRET.as_bytes()));
+    p.show(&accept.with_fields(&fields).unwrap());
+    p.show(&server::Reject::new(403).unwrap().with_fields(&fields).unwrap().with_body(SECRET.as_bytes()));
     p.show(&handshake);
     p.show(&Key::parse(key().as_bytes(), true).unwrap());
     p.show(&accept_value(&key()).unwrap());
@@ -527,11 +527,12 @@ fn client_handshake(p: &mut Printed) {
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let offers = [Offer::DEFAULT; 40];
     let bare = client::ClientRequest::new(uri);
-    p.show(&bare.fields(&many).unwrap());
-    let bare = bare.subprotocols(&names).unwrap().origin(origin).unwrap().fields(&fields).unwrap();
-    let request = bare.deflate(&offers[..1]).extensions(&extensions).unwrap();
+    p.show(&bare.with_fields(&many).unwrap());
+    let bare =
+        bare.with_subprotocols(&names).unwrap().with_origin(origin).unwrap().with_fields(&fields).unwrap();
+    let request = bare.with_deflate(&offers[..1]).with_extensions(&extensions).unwrap();
     p.show(&request);
-    p.show(&bare.deflate(&offers));
+    p.show(&bare.with_deflate(&offers));
     for (answer, done) in [
         (format!("HTTP/1.1 101 {SECRET}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {}\r\n\
             Sec-WebSocket-Protocol: {SECRET}3\r\nSec-WebSocket-Extensions: {SECRET}\r\nSet-Cookie: {SECRET}\r\n\r\n",
@@ -563,7 +564,7 @@ fn client_handshake(p: &mut Printed) {
     }
     let mut storage = vec![0; 10_000];
     let mut tunnel =
-        proxy::Tunnel::new(uri, &mut storage, HeadLimits::DEFAULT).authorization(SECRET).unwrap();
+        proxy::Tunnel::new(uri, &mut storage, HeadLimits::DEFAULT).with_authorization(SECRET).unwrap();
     p.show(&tunnel);
     let answer = format!("HTTP/1.1 407 {SECRET}\r\nProxy-Authenticate: {SECRET}\r\n\r\n{SECRET}");
     let (_, progress) = tunnel.recv(answer.as_bytes()).unwrap();

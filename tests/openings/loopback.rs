@@ -50,9 +50,9 @@ fn req_6455_4_1_6_without_a_proxy_the_client_connects_directly_and_both_agree() 
         (seen.unwrap(), socket.negotiated().subprotocol, socket.closed().unwrap())
     });
     let request = ClientRequest::new(Uri::parse(&url).unwrap())
-        .subprotocols(&["v1", "v2"])
+        .with_subprotocols(&["v1", "v2"])
         .unwrap()
-        .origin("http://example.com")
+        .with_origin("http://example.com")
         .unwrap();
     let mut socket = blocking::connect(request, &Settings::DEFAULT).unwrap();
     assert_eq!(socket.negotiated().subprotocol, Some(0));

@@ -323,7 +323,7 @@ fn on_blocking_sockets_the_writes_of_an_opening_have_their_time_too() {
         let value = "x".repeat(12 << 20);
         let fields = [("X-Long", value.as_str())];
         let settings = Settings::DEFAULT.with_timeouts(opening(Duration::from_millis(300)));
-        blocking::client(ours, request().fields(&fields).unwrap(), &settings).map(|_| ())
+        blocking::client(ours, request().with_fields(&fields).unwrap(), &settings).map(|_| ())
     });
     assert!(is_late(&result, Timeout::OpeningHandshake), "{result:?}");
 }

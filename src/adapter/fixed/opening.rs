@@ -340,12 +340,12 @@ fn answer<'r>(
     let answer = decide(request).map_err(|reject| (OpeningError::Refused(reject.status()), Some(reject)))?;
     let mut session = Negotiated::default();
     let chosen = match answer.subprotocol {
-        SubprotocolChoice::OfOptions => Ok(accept.choose_subprotocol(options.subprotocols)),
+        SubprotocolChoice::OfOptions => Ok(accept.with_supported_subprotocols(options.subprotocols)),
         SubprotocolChoice::None => Ok(accept),
-        SubprotocolChoice::This(name) => accept.subprotocol(name),
+        SubprotocolChoice::This(name) => accept.with_subprotocol(name),
     };
     let fields = answer.fields.unwrap_or(options.fields);
-    let written = chosen.and_then(|accept| accept.fields(fields)).and_then(|accept| {
+    let written = chosen.and_then(|accept| accept.with_fields(fields)).and_then(|accept| {
         write_queue.fill(|out| {
             let (len, agreed) = accept.write(out)?;
             session = agreed;

@@ -68,8 +68,8 @@ pub fn answer_by(
     let mut accept = request.accept(OriginPolicy::Any).unwrap();
     for choice in choices {
         accept = match choice {
-            Choice::By(policy) => accept.deflate(policy),
-            Choice::Raw(value) => accept.extensions(value)?,
+            Choice::By(policy) => accept.with_deflate(policy),
+            Choice::Raw(value) => accept.with_extensions(value)?,
         };
     }
     let mut out = [0; 1024];
@@ -118,5 +118,5 @@ fn ask_cut(request: ClientRequest<'_>, head: &str, size: usize) -> Result<Negoti
 
 /// What a client that made these offers agrees to.
 pub fn agreed(offers: &[Offer], value: &str) -> Result<Params, HandshakeError> {
-    ask(plain().deflate(offers), &[value]).map(|session| session.deflate.expect("it was accepted"))
+    ask(plain().with_deflate(offers), &[value]).map(|session| session.deflate.expect("it was accepted"))
 }

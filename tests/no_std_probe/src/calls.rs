@@ -135,10 +135,10 @@ mod handshake {
         let nonce = *b"the sample nonce";
         let uri = Uri::parse("ws://server.example.com/chat").ok()?;
         let request = client::ClientRequest::new(uri)
-            .subprotocols(&["chat", "superchat"])
-            .and_then(|request| request.origin("http://example.com"))
+            .with_subprotocols(&["chat", "superchat"])
+            .and_then(|request| request.with_origin("http://example.com"))
             .ok()?
-            .deflate(&[Offer::DEFAULT]);
+            .with_deflate(&[Offer::DEFAULT]);
         let (mut storage, mut request_bytes) = ([0; 512], [0; 512]);
         let mut client = client::Handshake::new(request, nonce, &mut storage, HeadLimits::default());
         let sent = client.write_request(&mut request_bytes).ok()?;
@@ -147,8 +147,8 @@ mod handshake {
         let mut server = server::Handshake::new(&mut storage, HeadLimits::default());
         let (_, progress) = server.recv(request_bytes.get(zero..sent)?).ok()?;
         let server::Progress::Request(request) = progress else { return None };
-        let accept = request.accept(OriginPolicy::Any).ok()?.choose_subprotocol(&["superchat"]);
-        let accept = accept.deflate(&Policy::DEFAULT);
+        let accept = request.accept(OriginPolicy::Any).ok()?.with_supported_subprotocols(&["superchat"]);
+        let accept = accept.with_deflate(&Policy::DEFAULT);
         let (written, session) = accept.write(&mut response_bytes).ok()?;
         let element = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
 
