@@ -60,10 +60,10 @@ pub fn reader(data: &[u8]) {
 pub fn server_handshake(data: &[u8]) {
     any_cut(data, |chunks| {
         let mut storage = [0; 1024];
-        let mut handshake = server::Handshake::new(&mut storage, LIMITS);
+        let mut handshake = server::ServerHandshake::new(&mut storage, LIMITS);
         chunks.read(|chunk| match handshake.recv(chunk) {
-            Ok((taken, server::Progress::NeedMore)) => Read::More(taken),
-            Ok((taken, server::Progress::Request(request))) => {
+            Ok((taken, server::ServerProgress::NeedMore)) => Read::More(taken),
+            Ok((taken, server::ServerProgress::Request(request))) => {
                 let subprotocols: Vec<_> = request.subprotocols().iter().collect();
                 let extensions: Vec<_> = request
                     .extensions()
@@ -80,7 +80,7 @@ pub fn server_handshake(data: &[u8]) {
                     (request.target(), request.host(), request.origin(), subprotocols, extensions, deflate);
                 Read::End(taken, format!("request {parts:?} {:?}", fields(request.headers())))
             }
-            Ok((taken, server::Progress::Http(request))) => {
+            Ok((taken, server::ServerProgress::Http(request))) => {
                 Read::End(taken, format!("http {} {}", request.method(), request.target()))
             }
             Ok((_, other)) => panic!("{other:?}"),
@@ -112,15 +112,15 @@ pub fn client_handshake(data: &[u8]) {
             .with_deflate(&[Offer::DEFAULT]);
         let mut storage = [0; 1024];
         // The nonce of the example in RFC 6455 section 1.3.
-        let mut handshake = client::Handshake::new(request, *b"the sample nonce", &mut storage, LIMITS);
+        let mut handshake = client::ClientHandshake::new(request, *b"the sample nonce", &mut storage, LIMITS);
         chunks.read(|chunk| match handshake.recv(chunk) {
-            Ok((taken, client::Progress::NeedMore)) => Read::More(taken),
-            Ok((taken, client::Progress::Accepted(accepted))) => {
+            Ok((taken, client::ClientProgress::NeedMore)) => Read::More(taken),
+            Ok((taken, client::ClientProgress::Accepted(accepted))) => {
                 assert!(accepted.negotiated().deflate.is_none() || accepted.extensions().iter().count() == 1);
                 let parts = (accepted.negotiated(), accepted.subprotocol(), fields(accepted.headers()));
                 Read::End(taken, format!("accepted {parts:?}"))
             }
-            Ok((taken, client::Progress::Rejected(rejected))) => {
+            Ok((taken, client::ClientProgress::Rejected(rejected))) => {
                 assert_ne!(rejected.status(), 101);
                 Read::End(taken, format!("rejected {} {:?}", rejected.status(), fields(rejected.headers())))
             }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Shutdown, SocketAddr};
 
 use mio::net::TcpStream;
 use sockless::deflate::{Params, Policy, Pool, Tuning};
-use sockless::handshake::server::{Handshake, Reject};
+use sockless::handshake::server::{Reject, ServerHandshake};
 use sockless::handshake::HeadLimits;
 use sockless::message::{
     Action, BufferPool, Buffers, Compressing, Endpoint, Fed, FeedError, Message, Outbound, OwnedMessage,
@@ -86,7 +86,7 @@ struct Begun<'h> {
     /// Which it is, counted from the first that was accepted.
     number: u64,
     /// From the first octet on: it takes storage.
-    handshake: Option<Handshake<'h>>,
+    handshake: Option<ServerHandshake<'h>>,
     deadlines: Deadlines,
 }
 
@@ -241,7 +241,7 @@ impl<'h> Connection<'h> {
     /// Goes on to this phase; the storage of a head is for the next connection then.
     fn enter(&mut self, next: Phase<'h>, shared: &mut Shared<'h>) {
         if let Phase::Opening(begun) = std::mem::replace(&mut self.phase, next) {
-            shared.heads.extend(begun.handshake.map(Handshake::into_storage));
+            shared.heads.extend(begun.handshake.map(ServerHandshake::into_storage));
         }
     }
 
@@ -277,7 +277,7 @@ impl<'h> Connection<'h> {
         let handshake = match &mut begun.handshake {
             Some(handshake) => handshake,
             none => match shared.heads.pop() {
-                Some(head) => none.insert(Handshake::new(head, HeadLimits::DEFAULT)),
+                Some(head) => none.insert(ServerHandshake::new(head, HeadLimits::DEFAULT)),
                 None => return,
             },
         };

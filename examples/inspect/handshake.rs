@@ -5,7 +5,7 @@ use base64::Engine as _;
 use serde_json::{json, Value};
 use sockless::deflate::{Offer, Policy};
 use sockless::handshake::client::{self, ClientRequest};
-use sockless::handshake::server::{self, Progress, Reject, Request};
+use sockless::handshake::server::{self, Reject, Request, ServerProgress};
 use sockless::handshake::{HandshakeError, Headers, OriginPolicy, Uri};
 use sockless::TransportAction;
 
@@ -25,7 +25,7 @@ pub fn serve(
     output: &mut Output,
 ) -> Result<Opened, String> {
     let mut storage = vec![0; HEAD];
-    let mut handshake = server::Handshake::new(&mut storage, options.head_limits());
+    let mut handshake = server::ServerHandshake::new(&mut storage, options.head_limits());
     let supported: Vec<&str> = options.subprotocols.iter().map(String::as_str).collect();
     for line in lines {
         let Line::Chunk(chunk) = line else {
@@ -35,8 +35,8 @@ pub fn serve(
             return Ok(None);
         };
         match handshake.recv(&chunk) {
-            Ok((_, Progress::NeedMore)) => {}
-            Ok((taken, Progress::Request(request))) => {
+            Ok((_, ServerProgress::NeedMore)) => {}
+            Ok((taken, ServerProgress::Request(request))) => {
                 explain_request(&request, output);
                 let mut out = vec![0; HEAD];
                 match request.accept(OriginPolicy::Any) {
@@ -55,7 +55,7 @@ pub fn serve(
                     }
                 }
             }
-            Ok((_, Progress::Http(_))) => {
+            Ok((_, ServerProgress::Http(_))) => {
                 let reject = Reject::for_plain_http();
                 output.error("NotWebSocket", None, Some(reject.status()));
                 send_rejection(&reject, output);
@@ -115,7 +115,7 @@ pub fn ask(
     }
     let mut storage = vec![0; HEAD];
     let nonce = nonce(&options.key)?;
-    let mut handshake = client::Handshake::new(request, nonce, &mut storage, options.head_limits());
+    let mut handshake = client::ClientHandshake::new(request, nonce, &mut storage, options.head_limits());
     let mut out = vec![0; HEAD];
     let len = handshake.write_request(&mut out).map_err(|error| error.to_string())?;
     output.send(&out[..len]);
@@ -127,12 +127,12 @@ pub fn ask(
             return Ok(None);
         };
         match handshake.recv(&chunk) {
-            Ok((_, client::Progress::NeedMore)) => {}
-            Ok((taken, client::Progress::Accepted(accepted))) => {
+            Ok((_, client::ClientProgress::NeedMore)) => {}
+            Ok((taken, client::ClientProgress::Accepted(accepted))) => {
                 explain_response(101, accepted.subprotocol(), accepted.headers(), output);
                 return Ok(Some((accepted.negotiated().deflate, chunk[taken..].to_vec())));
             }
-            Ok((_, client::Progress::Rejected(rejected))) => {
+            Ok((_, client::ClientProgress::Rejected(rejected))) => {
                 explain_response(rejected.status(), None, rejected.headers(), output);
                 output.error("Rejected", None, Some(rejected.status()));
                 output.transport(TransportAction::Close);

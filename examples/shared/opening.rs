@@ -1,7 +1,7 @@
 //! The server's side of the opening handshake for loops of their own: one decision, written once.
 
 use sockless::deflate::Policy;
-use sockless::handshake::server::{Handshake, Progress, Reject};
+use sockless::handshake::server::{Reject, ServerHandshake, ServerProgress};
 use sockless::handshake::{ComposeError, HandshakeError, Negotiated, OriginPolicy};
 
 /// What came of the octets that were received.
@@ -16,7 +16,7 @@ pub enum Opening {
 
 /// Gives what was received to the handshake, and appends the answer to `response`.
 pub fn open(
-    handshake: &mut Handshake<'_>,
+    handshake: &mut ServerHandshake<'_>,
     received: &[u8],
     policy: Option<&Policy>,
     response: &mut Vec<u8>,
@@ -33,14 +33,14 @@ pub fn open(
 }
 
 fn answer(
-    handshake: &mut Handshake<'_>,
+    handshake: &mut ServerHandshake<'_>,
     received: &[u8],
     policy: Option<&Policy>,
     response: &mut Vec<u8>,
 ) -> Result<Opening, HandshakeError> {
     let (taken, request) = match handshake.recv(received)? {
-        (taken, Progress::Request(request)) => (taken, request),
-        (_, Progress::NeedMore) => return Ok(Opening::NeedMore),
+        (taken, ServerProgress::Request(request)) => (taken, request),
+        (_, ServerProgress::NeedMore) => return Ok(Opening::NeedMore),
         _ => {
             refuse(&Reject::for_plain_http(), response);
             return Ok(Opening::Refused);

@@ -1,6 +1,6 @@
 //! The body of a response that did not open a WebSocket.
 
-use sockless::handshake::client::{ClientRequest, Handshake, Progress};
+use sockless::handshake::client::{ClientHandshake, ClientProgress, ClientRequest};
 use sockless::handshake::{BodyReader, HeadLimits, Uri};
 
 /// A whole response: what its head says, and what comes behind it.
@@ -12,8 +12,8 @@ pub fn response_body(data: &[u8]) {
     let max = [100, 0, 1, u64::MAX][usize::from(choice & 3)];
     let request = ClientRequest::new(Uri::parse("ws://h/").expect("it is valid"));
     let mut storage = [0; 1024];
-    let mut handshake = Handshake::new(request, [0; 16], &mut storage, HeadLimits::DEFAULT);
-    let Ok((taken, Progress::Rejected(rejected))) = handshake.recv(response) else { return };
+    let mut handshake = ClientHandshake::new(request, [0; 16], &mut storage, HeadLimits::DEFAULT);
+    let Ok((taken, ClientProgress::Rejected(rejected))) = handshake.recv(response) else { return };
     let Ok(reader) = BodyReader::new(method, rejected.status(), rejected.headers(), max) else { return };
     let body = &response[taken..];
     let whole = read(reader.clone(), body, body.len().max(1));

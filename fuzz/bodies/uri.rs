@@ -1,7 +1,7 @@
 //! URIs as people write them, and references to others.
 
-use sockless::handshake::client::{ClientRequest, Handshake};
-use sockless::handshake::server::{self, Progress};
+use sockless::handshake::client::{ClientHandshake, ClientRequest};
+use sockless::handshake::server::{self, ServerProgress};
 use sockless::handshake::{HeadLimits, Uri, UriBuf, UriError};
 
 /// A text and a reference. The first byte says where one ends.
@@ -53,14 +53,14 @@ fn settled(uri: &UriBuf) {
 /// A server reads exactly one request from what is sent for it.
 fn one_request(uri: Uri<'_>) {
     let mut storage = [0; 1024];
-    let client = Handshake::new(ClientRequest::new(uri), [0; 16], &mut storage, HeadLimits::DEFAULT);
+    let client = ClientHandshake::new(ClientRequest::new(uri), [0; 16], &mut storage, HeadLimits::DEFAULT);
     let mut out = vec![0; 2048];
     // The texts of the fuzzer are short, but encoding makes them longer.
     let Ok(len) = client.write_request(&mut out) else { return };
     let mut storage = [0; 4096];
-    let mut handshake = server::Handshake::new(&mut storage, HeadLimits::DEFAULT);
+    let mut handshake = server::ServerHandshake::new(&mut storage, HeadLimits::DEFAULT);
     match handshake.recv(&out[..len]) {
-        Ok((taken, Progress::Request(request))) => {
+        Ok((taken, ServerProgress::Request(request))) => {
             assert_eq!(taken, len);
             assert_eq!(request.target(), uri.resource_name().to_string());
             assert_eq!(request.headers().iter().count(), 5);

@@ -18,7 +18,7 @@ mod opening;
 
 #[cfg(all(feature = "handshake", feature = "rng"))]
 pub use opening::{
-    accept, accept_buffered, accept_or_http, accept_with, client, connect, ClientSocket, Opened, ServerSocket,
+    accept, accept_buffered, accept_or_http, accept_with, client, connect, ClientSocket, ServerSocket,
 };
 pub use split::{CloneTransport, Receiver, Sender};
 

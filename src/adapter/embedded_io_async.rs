@@ -8,14 +8,14 @@
 //! ```
 //! # #[cfg(feature = "handshake")] mod example {
 //! use embedded_io_async::{Read, Write};
-//! use sockless::embedded_io_async::{accept, Buffers, Error, ServerOptions};
+//! use sockless::embedded_io_async::{accept, FixedBuffers, Error, ServerOptions};
 //! use sockless::{handshake::OriginPolicy, Event, Payload};
 //!
 //! /// Echoes messages of any length.
 //! async fn serve<S: Read + Write>(
 //!     stream: &mut S, // kept, to be closed at the end
 //!     head: &mut [u8],
-//!     buffers: Buffers<'_>,
+//!     buffers: FixedBuffers<'_>,
 //! ) -> Result<(), Error<S::Error>> {
 //!     let options = ServerOptions::new(OriginPolicy::SameHost); // there is no default
 //!     let mut socket = accept(stream, &options, head, buffers).await?;
@@ -34,7 +34,7 @@
 //! ```
 //! # #[cfg(feature = "handshake")] mod example {
 //! use embedded_io_async::{Read, Write};
-//! use sockless::embedded_io_async::{client, Buffers, Error, Settings};
+//! use sockless::embedded_io_async::{client, FixedBuffers, Error, Settings};
 //! use sockless::handshake::{client::ClientRequest, Uri};
 //! use sockless::{CloseCode, Entropy};
 //!
@@ -43,7 +43,7 @@
 //!     stream: &mut S, // connected already
 //!     entropy: impl Entropy,
 //!     head: &mut [u8],
-//!     buffers: Buffers<'_>,
+//!     buffers: FixedBuffers<'_>,
 //! ) -> Result<(), Error<S::Error>> {
 //!     let uri = Uri::parse("ws://example.com/sensor").expect("it is valid");
 //!     let settings = Settings::DEFAULT;

@@ -28,12 +28,12 @@ use crate::MAX_CONTROL_FRAME_LEN;
 ///
 /// Any length works, because payload passes through both in pieces. If the read buffer holds a usual message,
 /// messages need not be joined. If the write buffer holds a usual frame, fewer writes are needed.
-pub struct Buffers<'b> {
+pub struct FixedBuffers<'b> {
     pub(super) read: FixedReadBuffer<'b>,
     pub(super) write: &'b mut [u8],
 }
 
-impl<'b> Buffers<'b> {
+impl<'b> FixedBuffers<'b> {
     /// The shortest write buffer: it holds one control frame, and the answers to most opening handshakes.
     pub const MIN_WRITE: usize = MAX_CONTROL_FRAME_LEN;
 
@@ -101,6 +101,6 @@ impl FixedReadBuffer<'_> {
     }
 }
 
-debug_states!([] Buffers<'_>, |this| { read: this.read, write: this.write.len() });
+debug_states!([] FixedBuffers<'_>, |this| { read: this.read, write: this.write.len() });
 
 debug_states!([] FixedReadBuffer<'_>, |this| { held: this.end.saturating_sub(this.start), capacity: this.bytes.len() });

@@ -41,7 +41,7 @@ use futures_io::{AsyncRead, AsyncWrite};
 use super::opening::Plain;
 use super::polled::{self, PollTransport};
 #[cfg(all(feature = "handshake", feature = "rng"))]
-use super::{Accepted, Answer, Error, Refusal, ServerOptions, Settings};
+use super::{Answer, Error, Opened, Refusal, ServerOptions, Settings};
 #[cfg(all(feature = "handshake", feature = "rng"))]
 use crate::entropy::SystemEntropy;
 #[cfg(all(feature = "handshake", feature = "rng"))]
@@ -223,7 +223,7 @@ pub async fn accept_or_http<S: AsyncRead + AsyncWrite + Unpin, A: Into<Answer>>(
     stream: S,
     options: &ServerOptions<'_>,
     decide: impl FnOnce(&Request<'_>) -> Result<A, Refusal>,
-) -> Result<Accepted<ServerSocket<S>, S>, Error> {
+) -> Result<Opened<ServerSocket<S>, S>, Error> {
     Box::pin(accept_buffered(stream, &[], options, decide)).await
 }
 
@@ -246,7 +246,7 @@ pub async fn accept_buffered<S: AsyncRead + AsyncWrite + Unpin, A: Into<Answer>>
     received: &[u8],
     options: &ServerOptions<'_>,
     decide: impl FnOnce(&Request<'_>) -> Result<A, Refusal>,
-) -> Result<Accepted<ServerSocket<S>, S>, Error> {
+) -> Result<Opened<ServerSocket<S>, S>, Error> {
     let opened = polled::open(FuturesIo::new(stream), received, options, decide, Plain::HandedBack);
     Ok(Box::pin(opened).await?.map_stream(FuturesIo::into_inner))
 }

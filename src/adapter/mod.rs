@@ -46,6 +46,6 @@ pub use error::{Error, ReuniteError};
 #[cfg(all(feature = "deflate", feature = "handshake", feature = "rng"))]
 pub use opening::ServerDeflate;
 #[cfg(all(feature = "std", feature = "handshake", feature = "rng"))]
-pub use opening::{Accepted, Answer, Refusal, ServerOptions, Settings};
+pub use opening::{Answer, Opened, Refusal, ServerOptions, Settings};
 #[cfg(all(feature = "std", feature = "handshake", feature = "rng"))]
 pub use opening_error::{ConnectStage, OpeningError, Rejection};

@@ -19,7 +19,7 @@ use crate::deflate::{Policy, Pool, Tuning};
 use crate::entropy::SystemEntropy;
 use crate::error::{ProtocolError, Timeout};
 use crate::handshake::client::{self, ClientRequest};
-use crate::handshake::server::{Handshake, PlainRequest, Progress, Reject, Request};
+use crate::handshake::server::{PlainRequest, Reject, Request, ServerHandshake, ServerProgress};
 use crate::handshake::{BodyReader, ComposeError, HandshakeError, HeadLimits, Negotiated, OriginPolicy};
 use crate::limits::Limits;
 use crate::message::{Buffers, Endpoint};
@@ -281,7 +281,7 @@ impl<'o> ServerOptions<'o> {
 ///
 /// Printed for debugging, it shows how many bytes were read, not which: they may hold credentials.
 #[non_exhaustive]
-pub enum Accepted<W, S> {
+pub enum Opened<W, S> {
     /// A WebSocket, which is open.
     WebSocket(W),
     /// HTTP: the transport, and the bytes that were read from it, head first.
@@ -296,12 +296,12 @@ pub enum Accepted<W, S> {
     },
 }
 
-impl<W, S> Accepted<W, S> {
+impl<W, S> Opened<W, S> {
     /// The same, with what `map` makes of the transport of plain HTTP.
-    pub fn map_stream<T>(self, map: impl FnOnce(S) -> T) -> Accepted<W, T> {
+    pub fn map_stream<T>(self, map: impl FnOnce(S) -> T) -> Opened<W, T> {
         match self {
-            Self::WebSocket(socket) => Accepted::WebSocket(socket),
-            Self::Http { stream, received } => Accepted::Http { stream: map(stream), received },
+            Self::WebSocket(socket) => Opened::WebSocket(socket),
+            Self::Http { stream, received } => Opened::Http { stream: map(stream), received },
         }
     }
 }
@@ -469,15 +469,15 @@ pub(super) enum ServerStep {
 
 /// Gives what was read to a server's handshake. Whoever decides about the request is asked once it is there.
 pub(super) fn serve<A: Into<Answer>>(
-    handshake: &mut Handshake<'_>,
+    handshake: &mut ServerHandshake<'_>,
     input: &[u8],
     options: &ServerOptions<'_>,
     decide: &mut Option<impl FnOnce(&Request<'_>) -> Result<A, Refusal>>,
 ) -> ServerStep {
     let result = match handshake.recv(input) {
-        Ok((_, Progress::NeedMore)) => return ServerStep::NeedMore,
-        Ok((taken, Progress::Http(request))) => return plain(&request, taken),
-        Ok((taken, Progress::Request(request))) => answer(&request, taken, options, decide),
+        Ok((_, ServerProgress::NeedMore)) => return ServerStep::NeedMore,
+        Ok((taken, ServerProgress::Http(request))) => return plain(&request, taken),
+        Ok((taken, ServerProgress::Request(request))) => answer(&request, taken, options, decide),
         Err(error) => Err(error.into()),
     };
     result.unwrap_or_else(|error| {
@@ -544,18 +544,18 @@ pub(super) enum ClientStep {
     NeedMore,
     /// The WebSocket is open. So many bytes of the input belonged to the response.
     Open { session: Negotiated, taken: usize },
-    /// The server answered otherwise: read on while [`Rejected::needs_more`].
-    Rejected(Rejected),
+    /// The server answered otherwise: read on while [`RefusalReader::needs_more`].
+    Rejected(RefusalReader),
 }
 
 /// A response that is no 101, whose body is being read.
-pub(super) struct Rejected {
+pub(super) struct RefusalReader {
     rejection: Box<Rejection>,
     /// None if nothing says where the body ends.
     body: Option<BodyReader>,
 }
 
-impl Rejected {
+impl RefusalReader {
     fn new(rejected: &client::Rejected<'_>, received: &[u8], settings: &Settings) -> Self {
         let (status, headers) = (rejected.status(), rejected.headers());
         let rejection = Rejection {
@@ -603,7 +603,7 @@ impl Rejected {
 }
 
 /// The request of a client's handshake.
-pub(super) fn request(handshake: &client::Handshake<'_>) -> Result<Vec<u8>, OpeningError> {
+pub(super) fn request(handshake: &client::ClientHandshake<'_>) -> Result<Vec<u8>, OpeningError> {
     if cfg!(not(feature = "deflate")) {
         handshake.check_without_codec()?;
     }
@@ -612,28 +612,28 @@ pub(super) fn request(handshake: &client::Handshake<'_>) -> Result<Vec<u8>, Open
 
 /// Gives what was read to a client's handshake.
 pub(super) fn ask(
-    handshake: &mut client::Handshake<'_>,
+    handshake: &mut client::ClientHandshake<'_>,
     input: &[u8],
     settings: &Settings,
 ) -> Result<ClientStep, OpeningError> {
     match handshake.recv(input)? {
-        (_, client::Progress::NeedMore) => Ok(ClientStep::NeedMore),
-        (taken, client::Progress::Accepted(accepted)) => {
+        (_, client::ClientProgress::NeedMore) => Ok(ClientStep::NeedMore),
+        (taken, client::ClientProgress::Accepted(accepted)) => {
             Ok(ClientStep::Open { session: accepted.negotiated(), taken })
         }
-        (taken, client::Progress::Rejected(rejected)) => {
+        (taken, client::ClientProgress::Rejected(rejected)) => {
             let rest = input.get(taken..).unwrap_or(&[]);
-            Ok(ClientStep::Rejected(Rejected::new(&rejected, rest, settings)))
+            Ok(ClientStep::Rejected(RefusalReader::new(&rejected, rest, settings)))
         }
     }
 }
 
 /// What ends a client's handshake before its head is whole: this error, unless the server's refusal is known by
 /// then.
-pub(super) fn cut_off(handshake: &client::Handshake<'_>, error: Error, settings: &Settings) -> Error {
+pub(super) fn cut_off(handshake: &client::ClientHandshake<'_>, error: Error, settings: &Settings) -> Error {
     let Some(rejected) = handshake.rejected() else { return error };
     // No body begins before the head is over.
-    Rejected { body: None, ..Rejected::new(&rejected, &[], settings) }.into_error().into()
+    RefusalReader { body: None, ..RefusalReader::new(&rejected, &[], settings) }.into_error().into()
 }
 
 /// A handshake for this request with a fresh nonce.
@@ -641,10 +641,10 @@ pub(super) fn client_handshake<'c>(
     request: ClientRequest<'c>,
     storage: &'c mut [u8],
     settings: &Settings,
-) -> Result<client::Handshake<'c>, OpeningError> {
+) -> Result<client::ClientHandshake<'c>, OpeningError> {
     let mut nonce = [0; 16];
     SystemEntropy::new().fill(&mut nonce).map_err(|_| OpeningError::Entropy)?;
-    Ok(client::Handshake::new(request, nonce, storage, settings.head_limits))
+    Ok(client::ClientHandshake::new(request, nonce, storage, settings.head_limits))
 }
 
 /// The endpoint of a server that has answered. `received` is what came after the request.
@@ -697,7 +697,7 @@ fn written(mut write: impl FnMut(&mut [u8]) -> Result<usize, ComposeError>) -> R
 
 debug_states!([] ServerOptions<'_>, |this| { origin: this.origin, subprotocols: this.subprotocols.len(), fields: this.fields.len() });
 
-impl<W, S> core::fmt::Debug for Accepted<W, S> {
+impl<W, S> core::fmt::Debug for Opened<W, S> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
             Self::WebSocket(_) => f.write_str("WebSocket(..)"),

@@ -11,7 +11,7 @@ mod reading;
 mod split;
 
 #[cfg(all(feature = "handshake", feature = "rng"))]
-pub use opening::{accept, accept_buffered, accept_or_http, accept_with, client, Opened};
+pub use opening::{accept, accept_buffered, accept_or_http, accept_with, client};
 #[cfg(all(feature = "handshake", feature = "rng"))]
 pub(in crate::adapter) use opening::{open, open_client, serve_only};
 pub use outgoing::{Feed, Incoming, Outgoing};

@@ -22,7 +22,7 @@ use ::tokio::time::{sleep_until, Instant, Sleep};
 use super::opening::{share, Plain};
 use super::polled::{self, PollTransport};
 #[cfg(all(feature = "handshake", feature = "rng"))]
-use super::{Accepted, Answer, ConnectStage, Error, OpeningError, Refusal, ServerOptions, Settings};
+use super::{Answer, ConnectStage, Error, Opened, OpeningError, Refusal, ServerOptions, Settings};
 #[cfg(all(feature = "handshake", feature = "rng"))]
 use crate::entropy::SystemEntropy;
 #[cfg(all(feature = "handshake", feature = "rng"))]
@@ -187,7 +187,7 @@ pub async fn accept_or_http<S: AsyncRead + AsyncWrite + Unpin, A: Into<Answer>>(
     stream: S,
     options: &ServerOptions<'_>,
     decide: impl FnOnce(&Request<'_>) -> Result<A, Refusal>,
-) -> Result<Accepted<ServerSocket<S>, S>, Error> {
+) -> Result<Opened<ServerSocket<S>, S>, Error> {
     Box::pin(accept_buffered(stream, &[], options, decide)).await
 }
 
@@ -210,7 +210,7 @@ pub async fn accept_buffered<S: AsyncRead + AsyncWrite + Unpin, A: Into<Answer>>
     received: &[u8],
     options: &ServerOptions<'_>,
     decide: impl FnOnce(&Request<'_>) -> Result<A, Refusal>,
-) -> Result<Accepted<ServerSocket<S>, S>, Error> {
+) -> Result<Opened<ServerSocket<S>, S>, Error> {
     let opened = polled::open(Tokio::new(stream), received, options, decide, Plain::HandedBack);
     Ok(Box::pin(opened).await?.map_stream(Tokio::into_inner))
 }

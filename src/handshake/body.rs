@@ -21,15 +21,15 @@ const MAX_SKIPPED: usize = 16 << 10;
 /// # Examples
 ///
 /// ```
-/// use sockless::handshake::client::{ClientRequest, Handshake, Progress};
+/// use sockless::handshake::client::{ClientRequest, ClientHandshake, ClientProgress};
 /// use sockless::handshake::{BodyReader, HeadLimits, Uri};
 ///
 /// let request = ClientRequest::new(Uri::parse("ws://example.com/")?);
 /// let mut storage = [0; 512];
-/// let mut handshake = Handshake::new(request, [0; 16], &mut storage, HeadLimits::DEFAULT);
+/// let mut handshake = ClientHandshake::new(request, [0; 16], &mut storage, HeadLimits::DEFAULT);
 /// let received = b"HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\n\r\ngone";
 /// let (taken, progress) = handshake.recv(received)?;
-/// let Progress::Rejected(rejected) = progress else { panic!("it is no 101") };
+/// let ClientProgress::Rejected(rejected) = progress else { panic!("it is no 101") };
 ///
 /// let mut body = BodyReader::new("GET", rejected.status(), rejected.headers(), 1 << 16)?;
 /// let (mut rest, mut came) = (&received[taken..], Vec::new());

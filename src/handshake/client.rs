@@ -1,16 +1,16 @@
 //! The client's side of the opening handshake (RFC 6455 section 4.1).
 //!
-//! Say what you ask for in a [`ClientRequest`]. Send what the [`Handshake`] writes, and give it the bytes that come
-//! back, until it says [`Accepted`](Progress::Accepted) or [`Rejected`](Progress::Rejected).
+//! Say what you ask for in a [`ClientRequest`]. Send what the [`ClientHandshake`] writes, and give it the bytes that come
+//! back, until it says [`Accepted`](ClientProgress::Accepted) or [`Rejected`](ClientProgress::Rejected).
 //!
 //! ```
-//! use sockless::handshake::client::{ClientRequest, Handshake, Progress};
+//! use sockless::handshake::client::{ClientRequest, ClientHandshake, ClientProgress};
 //! use sockless::handshake::{HeadLimits, Uri};
 //!
 //! let request = ClientRequest::new(Uri::parse("ws://example.com/chat")?);
 //! let nonce = *b"the sample nonce"; // of RFC 6455 section 1.3; a real one is unpredictable
 //! let mut storage = [0; HeadLimits::STORAGE];
-//! let mut handshake = Handshake::new(request, nonce, &mut storage, HeadLimits::DEFAULT);
+//! let mut handshake = ClientHandshake::new(request, nonce, &mut storage, HeadLimits::DEFAULT);
 //! let mut out = [0; 512];
 //! let len = handshake.write_request(&mut out)?;
 //! assert!(out[..len].starts_with(b"GET /chat HTTP/1.1\r\nHost: example.com\r\n")); // to be sent
@@ -18,8 +18,8 @@
 //! let received = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
 //!     Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n\x81\x02hi";
 //! match handshake.recv(received)? {
-//!     (taken, Progress::Accepted(_)) => assert_eq!(&received[taken..], b"\x81\x02hi"), // a first frame
-//!     (_, Progress::Rejected(rejected)) => panic!("status {}", rejected.status()),
+//!     (taken, ClientProgress::Accepted(_)) => assert_eq!(&received[taken..], b"\x81\x02hi"), // a first frame
+//!     (_, ClientProgress::Rejected(rejected)) => panic!("status {}", rejected.status()),
 //!     _ => panic!("read more, and call `recv` again"),
 //! }
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -296,7 +296,7 @@ fn write_host(head: &mut HeadWriter<'_>, uri: &Uri<'_>) {
 
 /// The opening handshake of one client, in storage that the caller lends.
 #[derive(Debug)]
-pub struct Handshake<'c> {
+pub struct ClientHandshake<'c> {
     request: ClientRequest<'c>,
     key: Key,
     response: ResponseReader<'c>,
@@ -305,7 +305,7 @@ pub struct Handshake<'c> {
 /// How far a client's handshake has come.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum Progress<'h> {
+pub enum ClientProgress<'h> {
     /// The head is not complete.
     NeedMore,
     /// The WebSocket is open.
@@ -317,7 +317,7 @@ pub enum Progress<'h> {
     Rejected(Rejected<'h>),
 }
 
-impl<'c> Handshake<'c> {
+impl<'c> ClientHandshake<'c> {
     /// Begins a handshake. `nonce` must be 16 unpredictable bytes, new for each connection and each retry.
     /// `storage` holds the head of the response: its length is the longest head that is accepted.
     pub fn new(
@@ -364,10 +364,10 @@ impl<'c> Handshake<'c> {
     ///
     /// [`HandshakeError`] if the response breaks a rule. Close the transport. Later calls return the same
     /// error.
-    pub fn recv(&mut self, input: &[u8]) -> Result<(usize, Progress<'_>), HandshakeError> {
+    pub fn recv(&mut self, input: &[u8]) -> Result<(usize, ClientProgress<'_>), HandshakeError> {
         let Self { request, key, response } = self;
         let (taken, progress) = response.recv(input, |response| judge(response, request, key))?;
-        Ok((taken, progress.unwrap_or(Progress::NeedMore)))
+        Ok((taken, progress.unwrap_or(ClientProgress::NeedMore)))
     }
 
     /// A rejection whose head is not complete, with the fields that were received so far. Use it when you stop
@@ -392,9 +392,9 @@ fn judge<'h>(
     response: Response<'h>,
     request: &ClientRequest<'_>,
     key: &Key,
-) -> Result<Progress<'h>, HandshakeError> {
+) -> Result<ClientProgress<'h>, HandshakeError> {
     if response.status != 101 {
-        return Ok(Progress::Rejected(Rejected::new(response)));
+        return Ok(ClientProgress::Rejected(Rejected::new(response)));
     }
     if !response.version.is_at_least_1_1() {
         return Err(HandshakeError::UnsupportedHttpVersion);
@@ -443,7 +443,7 @@ fn judge<'h>(
     if session.deflate.is_some() && extensions.iter().nth(1).is_some() {
         return Err(HandshakeError::ConflictingExtensions);
     }
-    Ok(Progress::Accepted(Accepted { session, subprotocol, extensions, headers: response.headers() }))
+    Ok(ClientProgress::Accepted(Accepted { session, subprotocol, extensions, headers: response.headers() }))
 }
 
 /// A response that opened the WebSocket.

@@ -14,19 +14,19 @@
 //! let request = client::ClientRequest::new(Uri::parse("ws://example.com/chat")?);
 //! let nonce = [7; 16]; // 16 unpredictable bytes in a real program
 //! let mut storage = [0; HeadLimits::STORAGE];
-//! let mut client = client::Handshake::new(request, nonce, &mut storage, HeadLimits::DEFAULT);
+//! let mut client = client::ClientHandshake::new(request, nonce, &mut storage, HeadLimits::DEFAULT);
 //! let mut wire = [0; 512];
 //! let len = client.write_request(&mut wire)?;
 //!
 //! // The server reads it and accepts.
 //! let mut storage = [0; HeadLimits::STORAGE];
-//! let mut server = server::Handshake::new(&mut storage, HeadLimits::DEFAULT);
-//! let (_, server::Progress::Request(request)) = server.recv(&wire[..len])? else { panic!() };
+//! let mut server = server::ServerHandshake::new(&mut storage, HeadLimits::DEFAULT);
+//! let (_, server::ServerProgress::Request(request)) = server.recv(&wire[..len])? else { panic!() };
 //! assert_eq!(request.target(), "/chat");
 //! let (len, _agreed) = request.accept(OriginPolicy::SameHost)?.write(&mut wire)?;
 //!
 //! // The client checks the answer. From now on both use a `Connection`.
-//! let (_, client::Progress::Accepted(accepted)) = client.recv(&wire[..len])? else { panic!() };
+//! let (_, client::ClientProgress::Accepted(accepted)) = client.recv(&wire[..len])? else { panic!() };
 //! assert_eq!(accepted.subprotocol(), None);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```

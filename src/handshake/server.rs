@@ -1,25 +1,25 @@
 //! The server's side of the opening handshake (RFC 6455 section 4.2).
 //!
-//! Give the received bytes to a [`Handshake`]. It returns a [`Request`], which you [accept](Request::accept) or
+//! Give the received bytes to a [`ServerHandshake`]. It returns a [`Request`], which you [accept](Request::accept) or
 //! refuse with a [`Reject`]. Send what these write.
 //!
 //! ```
-//! use sockless::handshake::server::{Handshake, Progress, Reject};
+//! use sockless::handshake::server::{ServerHandshake, ServerProgress, Reject};
 //! use sockless::handshake::{HeadLimits, OriginPolicy};
 //!
 //! /// Writes the answer to what was received into `out`. Returns its length, 0 if more must be read.
 //! fn answer(
-//!     handshake: &mut Handshake<'_>,
+//!     handshake: &mut ServerHandshake<'_>,
 //!     received: &[u8],
 //!     out: &mut [u8],
 //! ) -> Result<usize, sockless::handshake::ComposeError> {
 //!     let error = match handshake.recv(received) {
 //!         // Bytes that were not taken are the client's first frames.
-//!         Ok((_taken, Progress::Request(request))) => match request.accept(OriginPolicy::SameHost) {
+//!         Ok((_taken, ServerProgress::Request(request))) => match request.accept(OriginPolicy::SameHost) {
 //!             Ok(accept) => return Ok(accept.write(out)?.0),
 //!             Err(error) => error,
 //!         },
-//!         Ok((_, Progress::Http(_))) => return Reject::for_plain_http().write(out),
+//!         Ok((_, ServerProgress::Http(_))) => return Reject::for_plain_http().write(out),
 //!         Ok(_) => return Ok(0),
 //!         Err(error) => error,
 //!     };
@@ -27,7 +27,7 @@
 //! }
 //!
 //! let mut storage = [0; HeadLimits::STORAGE];
-//! let mut handshake = Handshake::new(&mut storage, HeadLimits::DEFAULT);
+//! let mut handshake = ServerHandshake::new(&mut storage, HeadLimits::DEFAULT);
 //! let mut out = [0; 512];
 //! assert_eq!(answer(&mut handshake, b"GET /chat HTTP/1.1\r\nHost: example.com\r\n", &mut out)?, 0);
 //! let remainder = b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
@@ -58,7 +58,7 @@ use crate::tolerance::Tolerance;
 /// The opening handshake of one server: reads a request, however the input is cut, in storage that the caller
 /// lends.
 #[derive(Debug)]
-pub struct Handshake<'s> {
+pub struct ServerHandshake<'s> {
     head: RequestHead<'s>,
     failed: Option<HandshakeError>,
 }
@@ -66,7 +66,7 @@ pub struct Handshake<'s> {
 /// How far a server's handshake has come.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum Progress<'h> {
+pub enum ServerProgress<'h> {
     /// The head is not complete.
     NeedMore,
     /// A valid request to open a WebSocket.
@@ -76,7 +76,7 @@ pub enum Progress<'h> {
     Http(PlainRequest<'h>),
 }
 
-impl<'s> Handshake<'s> {
+impl<'s> ServerHandshake<'s> {
     /// Begins a handshake. `storage` holds the head of the request: its length is the longest head that is
     /// accepted. [`HeadLimits::STORAGE`] is a sensible length.
     pub fn new(storage: &'s mut [u8], limits: HeadLimits) -> Self {
@@ -90,7 +90,7 @@ impl<'s> Handshake<'s> {
     ///
     /// [`HandshakeError`] if the request breaks a rule. Answer with [`Reject::for_error`] and close the
     /// transport. Later calls return the same error.
-    pub fn recv(&mut self, input: &[u8]) -> Result<(usize, Progress<'_>), HandshakeError> {
+    pub fn recv(&mut self, input: &[u8]) -> Result<(usize, ServerProgress<'_>), HandshakeError> {
         if let Some(error) = self.failed {
             return Err(error);
         }
@@ -102,7 +102,7 @@ impl<'s> Handshake<'s> {
             }
         };
         if !complete {
-            return Ok((taken, Progress::NeedMore));
+            return Ok((taken, ServerProgress::NeedMore));
         }
         let head = &self.head;
         let judge = |()| Request::judge(head.bytes(), head.head_index(), head.limits());
@@ -172,12 +172,12 @@ impl<'h> Request<'h> {
     /// Checks a complete head, with its blank line, that was read elsewhere, for example by an HTTP server.
     ///
     /// The head is borrowed, so nothing can be inserted into it: an absolute target with a query and no path is
-    /// refused. [`Handshake`] inserts the path.
+    /// refused. [`ServerHandshake`] inserts the path.
     ///
     /// # Errors
     ///
     /// [`HandshakeError`] if the request breaks a rule.
-    pub fn parse(head: &'h [u8], limits: &HeadLimits) -> Result<Progress<'h>, HandshakeError> {
+    pub fn parse(head: &'h [u8], limits: &HeadLimits) -> Result<ServerProgress<'h>, HandshakeError> {
         Self::judge(head, &HeadIndex::of_request(head, limits)?, limits)
     }
 
@@ -186,7 +186,7 @@ impl<'h> Request<'h> {
         head: &'h [u8],
         head_index: &HeadIndex,
         limits: &HeadLimits,
-    ) -> Result<Progress<'h>, HandshakeError> {
+    ) -> Result<ServerProgress<'h>, HandshakeError> {
         let field = |name| head_index.field(name, head);
         let line = http1::judged_request_line(head_index.start_line(head))?;
         let headers = head_index.headers(head);
@@ -204,7 +204,7 @@ impl<'h> Request<'h> {
         body(&field(Name::ContentLength), &field(Name::TransferEncoding), asks)?;
         if !asks {
             host(&field(Name::Host), line.version.minor)?;
-            return Ok(Progress::Http(PlainRequest {
+            return Ok(ServerProgress::Http(PlainRequest {
                 head,
                 method: line.method.as_str(),
                 target: line.target.as_str(),
@@ -244,7 +244,7 @@ impl<'h> Request<'h> {
             return Err(HandshakeError::InvalidSubprotocols);
         }
         let extensions = Extensions::of(field(Name::Extensions), limits.tolerances)?;
-        Ok(Progress::Request(Request {
+        Ok(ServerProgress::Request(Request {
             head,
             target,
             // RFC 9112 section 3.2.2: the authority of an absolute target is used instead of `Host`.

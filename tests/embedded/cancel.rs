@@ -1,6 +1,6 @@
 // What a dropped future loses: nothing.
 
-use sockless::embedded_io_async::{Buffers, Error, WebSocket};
+use sockless::embedded_io_async::{FixedBuffers, Error, WebSocket};
 use sockless::message::SliceAssembler;
 use sockless::{CloseCode, Config, ControlPayload, Event, ProtocolError, Server, Side};
 
@@ -9,8 +9,8 @@ use crate::script::{poll_times, run, Script};
 
 macro_rules! server {
     ($socket:ident, $script:expr, $read:expr) => {
-        let (mut read, mut write) = (vec![0; $read], [0; Buffers::MIN_WRITE]);
-        let buffers = Buffers::new(&mut read, &mut write).unwrap();
+        let (mut read, mut write) = (vec![0; $read], [0; FixedBuffers::MIN_WRITE]);
+        let buffers = FixedBuffers::new(&mut read, &mut write).unwrap();
         let mut $socket = WebSocket::new($script, Server, Config::new(), buffers);
     };
 }

@@ -1,6 +1,6 @@
 // The opening handshake of both adapters alike: `adapter` is one of the two, `go!` brings an operation to an end.
 
-use adapter::{accept, accept_with, client, Answer, Buffers, Error, OpeningError, ServerOptions, Settings};
+use adapter::{accept, accept_with, client, Answer, FixedBuffers, Error, OpeningError, ServerOptions, Settings};
 use embedded_io::ErrorKind;
 use sockless::deflate::Offer;
 use sockless::handshake::client::ClientRequest;
@@ -24,7 +24,7 @@ const RESPONSE: &str = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r
 macro_rules! lend {
     ($buffers:ident, $read:expr, $write:expr) => {
         let (mut read, mut write) = (vec![0; $read], vec![0; $write]);
-        let $buffers = Buffers::new(&mut read, &mut write).unwrap();
+        let $buffers = FixedBuffers::new(&mut read, &mut write).unwrap();
     };
 }
 
@@ -32,7 +32,7 @@ macro_rules! lend {
 macro_rules! refused {
     ($request:expr, $options:expr, $storage:expr) => {{
         let mut script = Script::new($request, 7);
-        lend!(buffers, 16, Buffers::MIN_WRITE);
+        lend!(buffers, 16, FixedBuffers::MIN_WRITE);
         let error = go!(accept(&mut script, $options, &mut vec![0; $storage], buffers)).unwrap_err();
         assert_eq!(script.flushed, script.written.len());
         (error, String::from_utf8(script.written).unwrap())
@@ -77,7 +77,7 @@ fn the_end_of_the_stream_at_any_byte_of_the_request_is_an_error() {
     }
     let mut script = Script::new(&REQUEST.as_bytes()[..20], 7);
     script.end = Some(ErrorKind::TimedOut);
-    lend!(buffers, 16, Buffers::MIN_WRITE);
+    lend!(buffers, 16, FixedBuffers::MIN_WRITE);
     let error = go!(accept(&mut script, &same_host(), &mut [0; 512], buffers)).unwrap_err();
     assert_eq!(error, Error::Io(ErrorKind::TimedOut));
 }
@@ -185,7 +185,7 @@ fn options_that_make_no_head_are_answered_by_500() {
 
     // A refusal that does not fit.
     let mut script = Script::new(REQUEST.as_bytes(), 100);
-    lend!(buffers, 16, Buffers::MIN_WRITE);
+    lend!(buffers, 16, FixedBuffers::MIN_WRITE);
     let error = go!(accept_with(&mut script, &same_host(), &mut [0; 512], buffers, |_| {
         Err::<(), _>(Reject::new(404).unwrap().with_body(&[b'x'; 500]))
     }));
@@ -281,7 +281,7 @@ fn a_client_without_nonce_or_room_asks_nothing() {
     let socket = go!(client(&mut script, request(), none, &Settings::DEFAULT, &mut [0; 512], buffers));
     assert_eq!(socket.map(|_| ()), Err(Error::Opening(OpeningError::Entropy)));
 
-    lend!(buffers, 16, Buffers::MIN_WRITE);
+    lend!(buffers, 16, FixedBuffers::MIN_WRITE);
     let socket = go!(client(&mut script, request(), Keys(1), &Settings::DEFAULT, &mut [0; 512], buffers));
     let error = socket.unwrap_err();
     assert!(matches!(error, Error::Opening(OpeningError::Compose(ComposeError::BufferTooSmall(_)))));

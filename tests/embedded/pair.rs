@@ -9,7 +9,7 @@ use std::thread;
 
 use embedded_io::{ErrorKind, ErrorType};
 use futures_util::task::noop_waker_ref;
-use sockless::embedded_io::Buffers;
+use sockless::embedded_io::FixedBuffers;
 use sockless::handshake::client::ClientRequest;
 use sockless::handshake::{OriginPolicy, Uri};
 use sockless::message::SliceAssembler;
@@ -144,7 +144,7 @@ macro_rules! both_sides {
     ($adapter:ident, $($async:ident)?, ($($wait:tt)*), $serve:ident, $ask:ident) => {
         $($async)? fn $serve(stream: End) -> Closed {
             let (mut read, mut write) = ([0; 512], [0; 256]);
-            let buffers = Buffers::new(&mut read, &mut write).unwrap();
+            let buffers = FixedBuffers::new(&mut read, &mut write).unwrap();
             let options = $adapter::ServerOptions::new(OriginPolicy::Any);
             let mut storage = [0; 512];
             let mut socket = $adapter::accept(stream, &options, &mut storage, buffers)$($wait)*.unwrap();
@@ -159,7 +159,7 @@ macro_rules! both_sides {
 
         $($async)? fn $ask(stream: End) -> Closed {
             let (mut read, mut write) = ([0; 100], [0; 256]);
-            let buffers = Buffers::new(&mut read, &mut write).unwrap();
+            let buffers = FixedBuffers::new(&mut read, &mut write).unwrap();
             let request = ClientRequest::new(Uri::parse("ws://h/echo").unwrap());
             let (mut storage, settings) = (vec![0; 1 << 16], $adapter::Settings::DEFAULT);
             let socket = $adapter::client(stream, request, keys, &settings, &mut storage, buffers)$($wait)*;

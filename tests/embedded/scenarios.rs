@@ -1,6 +1,6 @@
 // Scenarios for both adapters: `adapter` is one of the two, `go!` runs one of its operations to the end.
 
-use adapter::{Buffers, Error, WebSocket};
+use adapter::{FixedBuffers, Error, WebSocket};
 use embedded_io::ErrorKind;
 use sockless::message::SliceAssembler;
 use sockless::{
@@ -21,16 +21,16 @@ macro_rules! server {
         server!($socket, $script, $read, Config::new())
     };
     ($socket:ident, $script:expr, $read:expr, $config:expr) => {
-        let (mut read, mut write) = (vec![0; $read], [0; Buffers::MIN_WRITE]);
-        let buffers = Buffers::new(&mut read, &mut write).unwrap();
+        let (mut read, mut write) = (vec![0; $read], [0; FixedBuffers::MIN_WRITE]);
+        let buffers = FixedBuffers::new(&mut read, &mut write).unwrap();
         let mut $socket = WebSocket::new($script, Server, $config, buffers);
     };
 }
 
 macro_rules! client {
     ($socket:ident, $script:expr, $read:expr) => {
-        let (mut read, mut write) = (vec![0; $read], [0; Buffers::MIN_WRITE]);
-        let buffers = Buffers::new(&mut read, &mut write).unwrap();
+        let (mut read, mut write) = (vec![0; $read], [0; FixedBuffers::MIN_WRITE]);
+        let buffers = FixedBuffers::new(&mut read, &mut write).unwrap();
         let mut $socket = WebSocket::new($script, Client::new(Keys(1)), Config::new(), buffers);
     };
 }
@@ -81,11 +81,11 @@ fn everything() -> Heard {
 
 #[test]
 fn buffers_that_cannot_work_are_refused() {
-    let mut write = [0; Buffers::MIN_WRITE];
-    assert_eq!(Buffers::new(&mut [], &mut write).unwrap_err().required, 1);
-    let short = Buffers::new(&mut [0], &mut write[1..]).unwrap_err();
-    assert_eq!(short.required, Buffers::MIN_WRITE);
-    assert!(Buffers::new(&mut [0], &mut write).is_ok());
+    let mut write = [0; FixedBuffers::MIN_WRITE];
+    assert_eq!(FixedBuffers::new(&mut [], &mut write).unwrap_err().required, 1);
+    let short = FixedBuffers::new(&mut [0], &mut write[1..]).unwrap_err();
+    assert_eq!(short.required, FixedBuffers::MIN_WRITE);
+    assert!(FixedBuffers::new(&mut [0], &mut write).is_ok());
 }
 
 #[test]
@@ -390,7 +390,7 @@ fn fragments_streams_and_control_frames_share_the_buffer_in_order() {
 
 #[test]
 fn a_header_that_does_not_fit_behind_what_waits_is_not_lost() {
-    for waiting in 100..=Buffers::MIN_WRITE - 2 {
+    for waiting in 100..=FixedBuffers::MIN_WRITE - 2 {
         server!(socket, Script::new(&[], 1000), 16);
         let (first, second) = (vec![1; waiting], vec![2; 70_000]);
         go!(socket.outgoing().feed(first.as_slice())).unwrap();
@@ -443,8 +443,8 @@ fn what_is_owed_waits_for_the_frame_in_progress_and_no_longer() {
     // An incomplete frame does not keep a connection that is over.
     for side in [Side::Server, Side::Client] {
         let input = to(side, CLOSE, &[]);
-        let (mut read, mut write) = (vec![0; 64], [0; Buffers::MIN_WRITE]);
-        let buffers = Buffers::new(&mut read, &mut write).unwrap();
+        let (mut read, mut write) = (vec![0; 64], [0; FixedBuffers::MIN_WRITE]);
+        let buffers = FixedBuffers::new(&mut read, &mut write).unwrap();
         let role = match side {
             Side::Server => sockless::AnyRole::Server,
             Side::Client => sockless::AnyRole::Client(Keys(1)),
@@ -609,8 +609,8 @@ fn a_client_does_not_wait_for_ever_for_the_server_to_end() {
     timeouts.closing = Some(Duration::from_secs(5));
     let mut script = Script::new(&to(Side::Client, CLOSE, &close_body(1000, b"")), 1000);
     script.end = Some(ErrorKind::TimedOut);
-    let (mut read, mut write) = ([0; 64], [0; Buffers::MIN_WRITE]);
-    let buffers = Buffers::new(&mut read, &mut write).unwrap();
+    let (mut read, mut write) = ([0; 64], [0; FixedBuffers::MIN_WRITE]);
+    let buffers = FixedBuffers::new(&mut read, &mut write).unwrap();
     let config = Config::new().with_timeouts(timeouts);
     let mut socket = WebSocket::new(script, Client::new(Keys(1)), config, buffers);
     assert_eq!(go!(socket.recv()), Ok(Some(Event::Close(CloseCode::new(1000)))));
@@ -652,8 +652,8 @@ fn without_a_masking_key_nothing_is_sent_and_nothing_is_lost() {
             Ok(())
         }
     };
-    let (mut read, mut write) = ([0; 64], [0; Buffers::MIN_WRITE]);
-    let buffers = Buffers::new(&mut read, &mut write).unwrap();
+    let (mut read, mut write) = ([0; 64], [0; FixedBuffers::MIN_WRITE]);
+    let buffers = FixedBuffers::new(&mut read, &mut write).unwrap();
     let script = Script::new(&to(Side::Client, PING, b"p"), 1000);
     let mut socket = WebSocket::new(script, Client::new(entropy), Config::new(), buffers);
     let no_key = || Error::Send(SendError::Entropy(EntropyError));
@@ -679,9 +679,9 @@ fn a_connection_that_was_dropped_says_nothing_more() {
 #[test]
 fn what_was_received_with_the_opening_handshake_comes_first() {
     let mut read = to(Side::Server, TEXT, b"early");
-    let (len, mut write) = (read.len(), [0; Buffers::MIN_WRITE]);
+    let (len, mut write) = (read.len(), [0; FixedBuffers::MIN_WRITE]);
     read.extend_from_slice(&[0; 64]);
-    let buffers = Buffers::new(&mut read, &mut write).unwrap().with_received(len);
+    let buffers = FixedBuffers::new(&mut read, &mut write).unwrap().with_received(len);
     let script = Script::new(&to(Side::Server, MORE, b""), 1000);
     let mut socket = WebSocket::new(script, Server, Config::new(), buffers);
     assert!(matches!(go!(socket.recv()), Ok(Some(Event::Data(data))) if data.as_str() == Some("early")));

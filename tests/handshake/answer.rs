@@ -5,13 +5,13 @@ use crate::opening;
 use opening::{
     accepted, field, head, refused, rejection, replaced, serve, with, without, Outcome, ACCEPT, LINES,
 };
-use sockless::handshake::server::{Accept, Progress, Reject, Request};
+use sockless::handshake::server::{Accept, Reject, Request, ServerProgress};
 use sockless::handshake::{ComposeError, HandshakeError, HeadLimits, Negotiated, OriginPolicy};
 
 /// Runs `check` on the request in `head`.
 fn on(head: &str, check: impl FnOnce(&Request<'_>)) {
     match Request::parse(head.as_bytes(), &HeadLimits::DEFAULT).unwrap() {
-        Progress::Request(request) => check(&request),
+        ServerProgress::Request(request) => check(&request),
         other => panic!("{other:?}"),
     }
 }
@@ -198,7 +198,7 @@ fn req_9110_7_8_1_req_9110_7_8_6_without_our_protocol_in_upgrade_there_is_never_
     for head in [without("Upgrade"), replaced("Upgrade: h2c, foo"), replaced("Upgrade: ")] {
         // The head is handed back, so that the caller may serve HTTP.
         assert_eq!(serve(&head), Outcome::Http("GET".into(), "/chat".into()));
-        let Ok(Progress::Http(plain)) = Request::parse(head.as_bytes(), &HeadLimits::DEFAULT) else {
+        let Ok(ServerProgress::Http(plain)) = Request::parse(head.as_bytes(), &HeadLimits::DEFAULT) else {
             panic!()
         };
         assert_eq!((plain.head(), plain.minor_version()), (head.as_bytes(), 1));
@@ -401,7 +401,8 @@ fn req_6455_10_7_4_every_failure_has_a_name_of_its_own_and_a_server_s_has_a_stat
 #[test]
 fn fields_add_up() {
     let request = head(LINES);
-    let Ok(Progress::Request(request)) = Request::parse(request.as_bytes(), &HeadLimits::DEFAULT) else {
+    let Ok(ServerProgress::Request(request)) = Request::parse(request.as_bytes(), &HeadLimits::DEFAULT)
+    else {
         panic!()
     };
     let sets: Vec<[(String, String); 2]> = (0..4)

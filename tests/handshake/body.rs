@@ -1,7 +1,7 @@
 //! The body of a response that is no 101: where it ends, in any split of the input, and never beyond its bound.
 
 use proptest::prelude::*;
-use sockless::handshake::client::{ClientRequest, Handshake, Progress};
+use sockless::handshake::client::{ClientHandshake, ClientProgress, ClientRequest};
 use sockless::handshake::{BodyError, BodyReader, HeadLimits, Uri};
 
 /// The result of a response.
@@ -37,10 +37,10 @@ fn read_with(
     let head = format!("HTTP/1.1 {status} x\r\n{fields}\r\n");
     let mut storage = vec![0; 4096];
     let request = ClientRequest::new(Uri::parse("ws://a/").unwrap());
-    let mut handshake = Handshake::new(request, [0; 16], &mut storage, HeadLimits::DEFAULT);
+    let mut handshake = ClientHandshake::new(request, [0; 16], &mut storage, HeadLimits::DEFAULT);
     let (taken, progress) = handshake.recv(head.as_bytes()).unwrap();
     assert_eq!(taken, head.len());
-    let Progress::Rejected(rejected) = progress else { panic!("not rejected") };
+    let ClientProgress::Rejected(rejected) = progress else { panic!("not rejected") };
     let mut came = Came { body: Vec::new(), end: Open, taken: 0 };
     let mut reader = match BodyReader::new(method, status, rejected.headers(), max) {
         Ok(reader) => reader,

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
-use sockless::handshake::client::{ClientRequest, Handshake, Progress};
+use sockless::handshake::client::{ClientHandshake, ClientProgress, ClientRequest};
 use sockless::handshake::{encode_nonce, ComposeError, HandshakeError, HeadLimits, Uri};
 
 /// The nonce of RFC 6455 section 1.3.
@@ -15,7 +15,7 @@ fn request(uri: &str) -> ClientRequest<'_> {
 
 fn written(request: ClientRequest<'_>) -> String {
     let mut storage = [0; 16];
-    let handshake = Handshake::new(request, NONCE, &mut storage, HeadLimits::DEFAULT);
+    let handshake = ClientHandshake::new(request, NONCE, &mut storage, HeadLimits::DEFAULT);
     let mut out = [0; 2048];
     let len = handshake.write_request(&mut out).unwrap();
     String::from_utf8(out[..len].to_vec()).unwrap()
@@ -99,7 +99,7 @@ fn req_6455_4_1_28_req_6455_4_1_29_the_key_is_the_nonce_and_each_nonce_gives_ano
     for n in 0..=255 {
         let nonce: [u8; 16] = core::array::from_fn(|i| if n == 0 { i as u8 + 1 } else { n });
         let mut storage = [0; 16];
-        let handshake = Handshake::new(request("ws://h"), nonce, &mut storage, HeadLimits::DEFAULT);
+        let handshake = ClientHandshake::new(request("ws://h"), nonce, &mut storage, HeadLimits::DEFAULT);
         let mut out = [0; 512];
         let len = handshake.write_request(&mut out).unwrap();
         let head = String::from_utf8(out[..len].to_vec()).unwrap();
@@ -119,7 +119,8 @@ fn rfc_6455_section_1_3_and_4_1_a_nonce_gives_its_key_and_the_key_its_accept_val
     for (nonce, key, _) in pairs {
         for (_, other_key, accept) in pairs {
             let mut storage = [0; 512];
-            let mut handshake = Handshake::new(request("ws://h"), nonce, &mut storage, HeadLimits::DEFAULT);
+            let mut handshake =
+                ClientHandshake::new(request("ws://h"), nonce, &mut storage, HeadLimits::DEFAULT);
             let mut out = [0; 512];
             let len = handshake.write_request(&mut out).unwrap();
             assert_eq!(values(core::str::from_utf8(&out[..len]).unwrap(), "Sec-WebSocket-Key"), [key]);
@@ -128,7 +129,7 @@ fn rfc_6455_section_1_3_and_4_1_a_nonce_gives_its_key_and_the_key_its_accept_val
                  Sec-WebSocket-Accept: {accept}\r\n\r\n"
             );
             match handshake.recv(response.as_bytes()) {
-                Ok((_, Progress::Accepted(_))) => assert_eq!(key, other_key),
+                Ok((_, ClientProgress::Accepted(_))) => assert_eq!(key, other_key),
                 Err(HandshakeError::InvalidAccept) => assert_ne!(key, other_key),
                 other => panic!("{other:?}"),
             }
@@ -281,7 +282,7 @@ fn credentials_do_not_get_into_what_is_printed() {
     let request =
         request("ws://h").with_fields(&[("Authorization", "Basic c2VjcmV0"), ("Cookie", "c2VjcmV0")]);
     let mut storage = [0; 16];
-    let handshake = Handshake::new(request.unwrap(), NONCE, &mut storage, HeadLimits::DEFAULT);
+    let handshake = ClientHandshake::new(request.unwrap(), NONCE, &mut storage, HeadLimits::DEFAULT);
     let printed = format!("{:?} {handshake:?}", request.unwrap());
     assert!(printed.contains("Authorization") && !printed.contains("c2VjcmV0"), "{printed}");
 }
@@ -290,22 +291,22 @@ fn credentials_do_not_get_into_what_is_printed() {
 fn req_6455_4_1_13_req_6455_4_1_40_there_is_nothing_to_send_with_before_the_response() {
     // Frames are sent through a connection, and only a successful handshake gives what makes one.
     let mut storage = [0; 512];
-    let mut handshake = Handshake::new(request("ws://h"), NONCE, &mut storage, HeadLimits::DEFAULT);
+    let mut handshake = ClientHandshake::new(request("ws://h"), NONCE, &mut storage, HeadLimits::DEFAULT);
     let part = b"HTTP/1.1 101 x\r\nUpgrade: websock";
-    let Ok((taken, Progress::NeedMore)) = handshake.recv(part) else { panic!() };
+    let Ok((taken, ClientProgress::NeedMore)) = handshake.recv(part) else { panic!() };
     assert_eq!(taken, part.len());
     assert_eq!(handshake.eof(), Err(HandshakeError::UnexpectedEof));
     // An interim response opens nothing either.
     let mut storage = [0; 512];
-    let mut handshake = Handshake::new(request("ws://h"), NONCE, &mut storage, HeadLimits::DEFAULT);
-    assert!(matches!(handshake.recv(b"HTTP/1.1 103 x\r\n\r\n"), Ok((18, Progress::NeedMore))));
+    let mut handshake = ClientHandshake::new(request("ws://h"), NONCE, &mut storage, HeadLimits::DEFAULT);
+    assert!(matches!(handshake.recv(b"HTTP/1.1 103 x\r\n\r\n"), Ok((18, ClientProgress::NeedMore))));
 }
 
 #[test]
 fn a_buffer_that_is_too_small_is_left_as_it_is() {
     let full = written(request("ws://h")).len();
     let mut storage = [0; 16];
-    let handshake = Handshake::new(request("ws://h"), NONCE, &mut storage, HeadLimits::DEFAULT);
+    let handshake = ClientHandshake::new(request("ws://h"), NONCE, &mut storage, HeadLimits::DEFAULT);
     for size in 0..full {
         let mut out = vec![0xAA; size];
         assert_eq!(handshake.write_request(&mut out).unwrap_err().required, full);
@@ -417,7 +418,7 @@ proptest! {
         let Ok(request) = built else { return Ok(()) };
 
         let mut storage = [0; 16];
-        let handshake = Handshake::new(request, nonce, &mut storage, HeadLimits::DEFAULT);
+        let handshake = ClientHandshake::new(request, nonce, &mut storage, HeadLimits::DEFAULT);
         let mut out = [0; 2048];
         let len = handshake.write_request(&mut out).unwrap();
         let mut parsed = [httparse::EMPTY_HEADER; 32];

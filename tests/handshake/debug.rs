@@ -7,7 +7,7 @@ use std::fmt::Debug;
 use sockless::deflate::Offer;
 use sockless::handshake::client::{self, ClientRequest};
 use sockless::handshake::proxy::{Tunnel, TunnelProgress};
-use sockless::handshake::server::{self, Progress, Reject, Request};
+use sockless::handshake::server::{self, Reject, Request, ServerProgress};
 use sockless::handshake::{HeadLimits, OriginPolicy, Uri, UriBuf};
 
 /// Stands wherever a credential, a token or a buffer could.
@@ -46,13 +46,13 @@ fn a_server_shows_nothing_of_a_request() {
         ];
         let head = opening::head(&lines);
         let mut storage = vec![0; 64 << 10];
-        let mut handshake = server::Handshake::new(&mut storage, HeadLimits::DEFAULT);
+        let mut handshake = server::ServerHandshake::new(&mut storage, HeadLimits::DEFAULT);
         handshake.recv(&head.as_bytes()[..head.len() - 9]).unwrap();
-        check("server::Handshake", &handshake);
+        check("server::ServerHandshake", &handshake);
         let rest = &head.as_bytes()[head.len() - 9..];
         let (_, progress) = handshake.recv(rest).unwrap();
-        check("server::Progress", &progress);
-        let Progress::Request(request) = progress else { panic!() };
+        check("server::ServerProgress", &progress);
+        let ServerProgress::Request(request) = progress else { panic!() };
         check("Request", &request);
         check("Headers", &request.headers());
         check("Tokens", &request.subprotocols());
@@ -71,7 +71,7 @@ fn a_server_shows_nothing_of_a_request() {
         let reject = Reject::new(403).unwrap().with_fields(&fields).unwrap().with_body(value.as_bytes());
         check("Reject", &reject);
         let plain = head.replace("Upgrade: websocket", "X: y");
-        let Ok(Progress::Http(plain)) = Request::parse(plain.as_bytes(), &HeadLimits::DEFAULT) else {
+        let Ok(ServerProgress::Http(plain)) = Request::parse(plain.as_bytes(), &HeadLimits::DEFAULT) else {
             panic!()
         };
         check("PlainRequest", &plain);
@@ -112,19 +112,20 @@ fn a_client_shows_nothing_of_what_it_asks_or_hears() {
         for status in [101, 401] {
             let mut storage = vec![0; 64 << 10];
             let limits = HeadLimits::DEFAULT;
-            let mut handshake = client::Handshake::new(request, *b"the sample nonce", &mut storage, limits);
+            let mut handshake =
+                client::ClientHandshake::new(request, *b"the sample nonce", &mut storage, limits);
             let answer = answer(status);
             let (front, rest) = answer.as_bytes().split_at(answer.len() - 9);
             handshake.recv(front).unwrap();
-            check("client::Handshake", &handshake);
+            check("client::ClientHandshake", &handshake);
             let (_, progress) = handshake.recv(rest).unwrap();
-            check("client::Progress", &progress);
+            check("client::ClientProgress", &progress);
             match progress {
-                client::Progress::Accepted(accepted) => {
+                client::ClientProgress::Accepted(accepted) => {
                     check("Accepted", &accepted);
                     assert_eq!(accepted.subprotocol(), Some(names[0]));
                 }
-                client::Progress::Rejected(rejected) => check("Rejected", &rejected),
+                client::ClientProgress::Rejected(rejected) => check("Rejected", &rejected),
                 other => panic!("{other:?}"),
             }
         }

@@ -3,7 +3,7 @@
 use crate::opening;
 
 use opening::{accepted, head, refused, with, LINES};
-use sockless::handshake::server::{Progress, Request};
+use sockless::handshake::server::{Request, ServerProgress};
 use sockless::handshake::{HeadLimits, OriginPolicy};
 
 type Parsed = Vec<(String, Vec<(String, Option<String>)>)>;
@@ -12,7 +12,7 @@ type Parsed = Vec<(String, Vec<(String, Option<String>)>)>;
 fn parse(values: &[&str]) -> Parsed {
     let lines = values.iter().map(|value| format!("Sec-WebSocket-Extensions: {value}"));
     let head = head(LINES.into_iter().map(str::to_owned).chain(lines));
-    let Ok(Progress::Request(request)) = Request::parse(head.as_bytes(), &HeadLimits::DEFAULT) else {
+    let Ok(ServerProgress::Request(request)) = Request::parse(head.as_bytes(), &HeadLimits::DEFAULT) else {
         panic!("{head}")
     };
     let extensions = request.extensions();
@@ -123,7 +123,7 @@ fn req_6455_9_1_none_one_several_req_t_ext_1_req_iana_ext_1_unknown_offers_are_c
 #[test]
 fn req_6455_9_2_1_an_extension_defined_elsewhere_can_be_negotiated_by_the_caller() {
     let head = with("Sec-WebSocket-Extensions: x-mine; level=3");
-    let Ok(Progress::Request(request)) = Request::parse(head.as_bytes(), &HeadLimits::DEFAULT) else {
+    let Ok(ServerProgress::Request(request)) = Request::parse(head.as_bytes(), &HeadLimits::DEFAULT) else {
         panic!()
     };
     let offer = request.extensions().iter().next().unwrap();

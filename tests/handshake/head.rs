@@ -4,13 +4,13 @@ use crate::opening;
 
 use opening::{head, replaced, serve_in, with, without, Outcome, LINES};
 use proptest::prelude::*;
-use sockless::handshake::server::{Handshake, Progress, Request};
+use sockless::handshake::server::{Request, ServerHandshake, ServerProgress};
 use sockless::handshake::{HandshakeError, HeadLimits};
 
 /// The first octet at which the head is refused, and why, when it comes octet by octet.
 fn refused_at(head: &[u8], limits: HeadLimits) -> Option<(usize, HandshakeError)> {
     let mut storage = vec![0; 1 << 16];
-    let mut handshake = Handshake::new(&mut storage, limits);
+    let mut handshake = ServerHandshake::new(&mut storage, limits);
     for (at, byte) in head.iter().enumerate() {
         match handshake.recv(&[*byte]) {
             Ok((1, _)) => {}
@@ -119,13 +119,13 @@ fn req_9110_5_5_2_a_head_that_another_server_has_read_is_judged_as_strictly() {
 fn the_end_of_the_transport_does_not_hide_a_failure() {
     for bad in [replaced("Sec-WebSocket-Key: short"), "GET /\n".to_owned()] {
         let mut storage = [0; 4096];
-        let mut handshake = Handshake::new(&mut storage, HeadLimits::DEFAULT);
+        let mut handshake = ServerHandshake::new(&mut storage, HeadLimits::DEFAULT);
         assert_eq!(handshake.eof(), Err(HandshakeError::UnexpectedEof));
         let error = handshake.recv(bad.as_bytes()).map(|_| ()).unwrap_err();
         assert_eq!(handshake.eof(), Err(error));
     }
     let mut storage = [0; 4096];
-    let mut handshake = Handshake::new(&mut storage, HeadLimits::DEFAULT);
+    let mut handshake = ServerHandshake::new(&mut storage, HeadLimits::DEFAULT);
     handshake.recv(head(LINES).as_bytes()).unwrap();
     assert_eq!(handshake.eof(), Ok(()));
 }
@@ -134,22 +134,22 @@ fn the_end_of_the_transport_does_not_hide_a_failure() {
 /// count.
 fn run(head: &[u8], cuts: &[usize], limits: HeadLimits, size: usize) -> (String, usize) {
     let mut storage = vec![0; size];
-    let mut handshake = Handshake::new(&mut storage, limits);
+    let mut handshake = ServerHandshake::new(&mut storage, limits);
     let (mut rest, mut taken) = (head, 0);
     let mut cuts = cuts.iter().copied().chain(std::iter::repeat(usize::MAX));
     while !rest.is_empty() {
         let (chunk, after) = rest.split_at(cuts.next().unwrap().clamp(1, rest.len()));
         match handshake.recv(chunk) {
-            Ok((more, Progress::NeedMore)) => {
+            Ok((more, ServerProgress::NeedMore)) => {
                 assert_eq!(more, chunk.len());
                 taken += more;
             }
-            Ok((more, Progress::Request(request))) => {
+            Ok((more, ServerProgress::Request(request))) => {
                 let fields: Vec<_> = request.headers().iter().collect();
                 let parts = (request.target(), request.host(), request.origin(), request.head());
                 return (format!("request {parts:?} {fields:?}"), taken + more);
             }
-            Ok((more, Progress::Http(plain))) => {
+            Ok((more, ServerProgress::Http(plain))) => {
                 let fields: Vec<_> = plain.headers().iter().collect();
                 let parts = (plain.method(), plain.target(), plain.minor_version(), plain.head());
                 return (format!("plain {parts:?} {fields:?}"), taken + more);
@@ -218,14 +218,14 @@ proptest! {
     #[test]
     fn what_is_well_formed_is_so_for_httparse_too_with_the_same_parts(head in any_head()) {
         let mut storage = [0; 4096];
-        let mut handshake = Handshake::new(&mut storage, HeadLimits::DEFAULT);
+        let mut handshake = ServerHandshake::new(&mut storage, HeadLimits::DEFAULT);
         let (method, target, fields, taken) = match handshake.recv(&head) {
-            Ok((taken, Progress::Http(plain))) => {
+            Ok((taken, ServerProgress::Http(plain))) => {
                 // httparse knows the versions 1.0 and 1.1 alone.
                 prop_assume!(plain.minor_version() < 2);
                 (plain.method().to_owned(), Some(plain.target().to_owned()), plain.headers(), taken)
             }
-            Ok((taken, Progress::Request(request))) => {
+            Ok((taken, ServerProgress::Request(request))) => {
                 prop_assume!(request.head().windows(10).any(|w| w == b" HTTP/1.1\r"));
                 ("GET".to_owned(), None, request.headers(), taken)
             }
@@ -250,9 +250,9 @@ fn the_storage_can_be_lent_to_one_connection_after_the_other() {
     let mut storage = vec![0; HeadLimits::STORAGE];
     let mut lent = &mut storage[..];
     for request in [head(LINES), with("X-More: than the first"), without("Origin"), head(LINES)] {
-        let mut handshake = Handshake::new(lent, HeadLimits::DEFAULT);
+        let mut handshake = ServerHandshake::new(lent, HeadLimits::DEFAULT);
         let (taken, progress) = handshake.recv(request.as_bytes()).unwrap();
-        assert!(taken == request.len() && matches!(progress, Progress::Request(_)));
+        assert!(taken == request.len() && matches!(progress, ServerProgress::Request(_)));
         lent = handshake.into_storage();
         assert_eq!(lent.len(), HeadLimits::STORAGE);
     }

@@ -9,7 +9,7 @@ use opening::{
 };
 use proptest::prelude::*;
 use sockless::handshake::client::{self, ClientRequest};
-use sockless::handshake::server::Handshake;
+use sockless::handshake::server::ServerHandshake;
 use sockless::handshake::{HandshakeError, HeadLimits, Uri};
 
 /// A response, judged by a client.
@@ -17,7 +17,7 @@ fn response(head: &str) -> Result<(), HandshakeError> {
     let mut storage = [0; 4096];
     let request = ClientRequest::new(Uri::parse("ws://h/").unwrap());
     let mut handshake =
-        client::Handshake::new(request, *b"the sample nonce", &mut storage, HeadLimits::DEFAULT);
+        client::ClientHandshake::new(request, *b"the sample nonce", &mut storage, HeadLimits::DEFAULT);
     handshake.recv(head.as_bytes()).map(|_| ())
 }
 
@@ -201,7 +201,7 @@ fn req_9110_5_3_2_req_9112_8_1_nothing_is_decided_before_the_blank_line() {
     for end in 0..request.len() {
         assert_eq!(serve(&request[..end]), Outcome::More);
         let mut storage = [0; 4096];
-        let mut handshake = Handshake::new(&mut storage, HeadLimits::DEFAULT);
+        let mut handshake = ServerHandshake::new(&mut storage, HeadLimits::DEFAULT);
         handshake.recv(&request.as_bytes()[..end]).unwrap();
         assert_eq!(handshake.eof(), Err(HandshakeError::UnexpectedEof));
     }
@@ -210,7 +210,7 @@ fn req_9110_5_3_2_req_9112_8_1_nothing_is_decided_before_the_blank_line() {
 #[test]
 fn req_9112_9_5_1_a_slow_head_is_known_to_be_incomplete() {
     let mut storage = [0; 4096];
-    let mut handshake = Handshake::new(&mut storage, HeadLimits::DEFAULT);
+    let mut handshake = ServerHandshake::new(&mut storage, HeadLimits::DEFAULT);
     handshake.recv(b"GET / HTTP/1.1\r\nHost: a\r\nX:").unwrap();
     // The caller has the clock, and answers 408.
     assert_eq!(handshake.eof(), Err(HandshakeError::UnexpectedEof));

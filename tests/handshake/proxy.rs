@@ -1,7 +1,7 @@
 //! The tunnel through an HTTP proxy (RFC 9110 section 9.3.6).
 
 use proptest::prelude::*;
-use sockless::handshake::client::{ClientRequest, Handshake};
+use sockless::handshake::client::{ClientHandshake, ClientRequest};
 use sockless::handshake::proxy::{Tunnel, TunnelProgress};
 use sockless::handshake::{HandshakeError, HeadLimits, Uri};
 
@@ -85,7 +85,7 @@ fn req_t_proxy_1_the_proxy_s_credentials_stay_with_the_proxy() {
     assert!(String::from_utf8_lossy(&out[..len]).contains("\r\nProxy-Authorization: Basic YTpi\r\n"));
     assert!(!format!("{tunnel:?}").contains("YTpi"));
     let mut other = [0; 16];
-    let handshake = Handshake::new(ClientRequest::new(uri), [7; 16], &mut other, HeadLimits::DEFAULT);
+    let handshake = ClientHandshake::new(ClientRequest::new(uri), [7; 16], &mut other, HeadLimits::DEFAULT);
     let len = handshake.write_request(&mut out).unwrap();
     assert!(!String::from_utf8_lossy(&out[..len]).contains("Authorization"));
     let mut storage = [0; 16];

@@ -12,7 +12,7 @@ use opening::{
     KEY, LINES,
 };
 use sockless::deflate::{Offer, Params, Policy};
-use sockless::handshake::server::{Handshake, Progress, Reject, Request};
+use sockless::handshake::server::{Reject, Request, ServerHandshake, ServerProgress};
 use sockless::handshake::{ComposeError, HandshakeError, HeadLimits, OriginPolicy};
 
 /// The shortest of several runs, in nanoseconds.
@@ -37,7 +37,7 @@ fn cve_2023_43669_a_large_head_in_small_reads_passes_and_one_octet_more_does_not
     let large = head(LINES.into_iter().chain([format!("X: {}", "y".repeat(64 << 10)).as_str()]));
     for (size, fits) in [(large.len(), true), (large.len() - 1, false)] {
         let mut storage = vec![0; size];
-        let mut handshake = Handshake::new(&mut storage, HeadLimits::DEFAULT);
+        let mut handshake = ServerHandshake::new(&mut storage, HeadLimits::DEFAULT);
         let refused = large.bytes().position(|byte| handshake.recv(&[byte]).is_err());
         assert_eq!(refused, (!fits).then_some(size));
         assert_eq!(handshake.eof(), if fits { Ok(()) } else { Err(HandshakeError::HeadTooLarge) });
@@ -144,7 +144,8 @@ fn nsp_550_an_extension_may_have_any_token_for_its_name() {
 #[test]
 fn cve_2026_1527_sockudo_78_nothing_that_is_passed_in_makes_another_line() {
     let request = with("Sec-WebSocket-Extensions: x");
-    let Ok(Progress::Request(request)) = Request::parse(request.as_bytes(), &HeadLimits::DEFAULT) else {
+    let Ok(ServerProgress::Request(request)) = Request::parse(request.as_bytes(), &HeadLimits::DEFAULT)
+    else {
         panic!()
     };
     let accept = request.accept(OriginPolicy::Any).unwrap();
@@ -379,11 +380,11 @@ fn shiguredo_0004_a_refusal_for_the_version_names_ours() {
 fn shiguredo_0007_what_comes_while_the_application_decides_is_left_to_the_caller() {
     let request = head(LINES);
     let mut storage = [0; 4096];
-    let mut handshake = Handshake::new(&mut storage, HeadLimits::DEFAULT);
-    assert!(matches!(handshake.recv(request.as_bytes()), Ok((_, Progress::Request(_)))));
+    let mut handshake = ServerHandshake::new(&mut storage, HeadLimits::DEFAULT);
+    assert!(matches!(handshake.recv(request.as_bytes()), Ok((_, ServerProgress::Request(_)))));
     // The request stays the same, and nothing that follows is taken.
     for _ in 0..3 {
-        let Ok((0, Progress::Request(request))) = handshake.recv(b"\x81\x80\0\0\0\0") else { panic!() };
+        let Ok((0, ServerProgress::Request(request))) = handshake.recv(b"\x81\x80\0\0\0\0") else { panic!() };
         assert_eq!(request.target(), "/chat");
     }
 }

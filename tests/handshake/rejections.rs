@@ -1,7 +1,7 @@
 //! A server's refusal is reported, whatever follows its status line, and a client checks that line at once.
 
 use proptest::prelude::*;
-use sockless::handshake::client::{ClientRequest, Handshake, Progress};
+use sockless::handshake::client::{ClientHandshake, ClientProgress, ClientRequest};
 use sockless::handshake::proxy::{Tunnel, TunnelProgress};
 use sockless::handshake::{HandshakeError, HeadLimits, Uri};
 use sockless::{Tolerance, Tolerances};
@@ -27,7 +27,7 @@ fn run(
     size: usize,
 ) -> Result<Option<Refusal>, HandshakeError> {
     let mut storage = vec![0; size];
-    let mut handshake = Handshake::new(request(), *b"the sample nonce", &mut storage, limits);
+    let mut handshake = ClientHandshake::new(request(), *b"the sample nonce", &mut storage, limits);
     let mut cuts = cuts.into_iter().chain(std::iter::repeat(usize::MAX));
     let mut taken = 0;
     while !bytes.is_empty() {
@@ -36,8 +36,8 @@ fn run(
         let (more, progress) = handshake.recv(chunk)?;
         taken += more;
         match progress {
-            Progress::NeedMore => assert_eq!(more, chunk.len()),
-            Progress::Rejected(rejected) => {
+            ClientProgress::NeedMore => assert_eq!(more, chunk.len()),
+            ClientProgress::Rejected(rejected) => {
                 let fields = rejected.headers().iter().map(|(n, v)| (n.to_owned(), v.to_vec())).collect();
                 let (status, truncated) = (rejected.status(), rejected.is_truncated());
                 return Ok(Some(Refusal { status, fields, truncated, taken }));
@@ -196,7 +196,7 @@ fn a_refusal_whose_head_never_ends_is_known_to_whoever_waits_no_longer() {
     ] {
         for size in [1, 3, bytes.len()] {
             let mut storage = [0; 256];
-            let mut handshake = Handshake::new(request(), [7; 16], &mut storage, HeadLimits::DEFAULT);
+            let mut handshake = ClientHandshake::new(request(), [7; 16], &mut storage, HeadLimits::DEFAULT);
             for chunk in bytes.chunks(size) {
                 handshake.recv(chunk).unwrap();
             }
@@ -237,11 +237,11 @@ fn a_proxy_s_refusal_is_told_as_well_and_its_consent_stays_strict() {
 /// At which octet a client refuses the answer of a server, and why.
 fn refused_at(bytes: &[u8], limits: HeadLimits) -> Option<(usize, HandshakeError)> {
     let mut storage = [0; 256];
-    let mut handshake = Handshake::new(request(), [7; 16], &mut storage, limits);
+    let mut handshake = ClientHandshake::new(request(), [7; 16], &mut storage, limits);
     for (at, octet) in bytes.iter().enumerate() {
         if let Err(error) = handshake.recv(&[*octet]) {
             let mut storage = [0; 256];
-            let mut whole = Handshake::new(request(), [7; 16], &mut storage, limits);
+            let mut whole = ClientHandshake::new(request(), [7; 16], &mut storage, limits);
             assert_eq!(whole.recv(bytes).map(|_| ()), Err(error), "whole: {}", bytes.escape_ascii());
             return Some((at, error));
         }

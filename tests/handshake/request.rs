@@ -3,7 +3,7 @@
 use crate::opening;
 
 use opening::{accepted, field, head, refused, replaced, serve, with, without, Outcome, ACCEPT, KEY, LINES};
-use sockless::handshake::server::{Handshake, Progress};
+use sockless::handshake::server::{ServerHandshake, ServerProgress};
 use sockless::handshake::{accept_value, encode_nonce, HandshakeError, HeadLimits, Key};
 
 #[test]
@@ -63,7 +63,7 @@ fn req_e_3150_bits_that_encode_nothing_are_never_sent_and_borne_unless_told_othe
 #[test]
 fn req_6455_4_2_1_1_whatever_breaks_a_rule_is_answered_by_a_status_and_stays_refused() {
     let mut storage = [0; 4096];
-    let mut handshake = Handshake::new(&mut storage, HeadLimits::DEFAULT);
+    let mut handshake = ServerHandshake::new(&mut storage, HeadLimits::DEFAULT);
     let bad = replaced("Sec-WebSocket-Key: short");
     assert!(matches!(handshake.recv(bad.as_bytes()), Err(HandshakeError::InvalidKey)));
     assert!(matches!(handshake.recv(head(LINES).as_bytes()), Err(HandshakeError::InvalidKey)));
@@ -302,7 +302,7 @@ fn the_bytes_after_the_blank_line_are_left() {
     let request = head(LINES);
     let all = format!("{request}\u{1}\u{2}frames");
     let mut storage = [0; 4096];
-    let mut handshake = Handshake::new(&mut storage, HeadLimits::DEFAULT);
-    let Ok((taken, Progress::Request(_))) = handshake.recv(all.as_bytes()) else { panic!() };
+    let mut handshake = ServerHandshake::new(&mut storage, HeadLimits::DEFAULT);
+    let Ok((taken, ServerProgress::Request(_))) = handshake.recv(all.as_bytes()) else { panic!() };
     assert_eq!(taken, request.len());
 }

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use proptest::sample::Index;
 use sockless::deflate::Params;
-use sockless::handshake::client::{ClientRequest, Handshake, Progress};
+use sockless::handshake::client::{ClientHandshake, ClientProgress, ClientRequest};
 use sockless::handshake::{accept_value, HandshakeError, HeadLimits, Uri};
 use sockless::{Client, Config, Connection, EntropyError, Event, Input, Tolerances};
 
@@ -77,7 +77,7 @@ fn run_in(
     limits: HeadLimits,
 ) -> Result<Outcome, HandshakeError> {
     let mut storage = vec![0; storage];
-    let mut handshake = Handshake::new(request, *b"the sample nonce", &mut storage, limits);
+    let mut handshake = ClientHandshake::new(request, *b"the sample nonce", &mut storage, limits);
     let mut taken = 0;
     while !bytes.is_empty() {
         let (chunk, rest) = bytes.split_at(sizes.next().unwrap().min(bytes.len()));
@@ -85,8 +85,8 @@ fn run_in(
         let (more, progress) = handshake.recv(chunk)?;
         taken += more;
         match progress {
-            Progress::NeedMore => assert_eq!(more, chunk.len()),
-            Progress::Accepted(accepted) => {
+            ClientProgress::NeedMore => assert_eq!(more, chunk.len()),
+            ClientProgress::Accepted(accepted) => {
                 let cookies =
                     accepted.headers().get_all("set-cookie").map(|v| String::from_utf8_lossy(v).into());
                 return Ok(Outcome::Open {
@@ -98,7 +98,7 @@ fn run_in(
                     taken,
                 });
             }
-            Progress::Rejected(rejected) => {
+            ClientProgress::Rejected(rejected) => {
                 return Ok(Outcome::Rejected {
                     status: rejected.status(),
                     versions: rejected.versions().map(str::to_owned).collect(),
@@ -444,14 +444,16 @@ fn req_whatwg_3_no_failure_of_the_opening_has_a_code_for_the_wire() {
 #[test]
 fn a_failure_stays_a_failure() {
     let mut storage = [0; 4096];
-    let mut handshake = Handshake::new(offer(), *b"the sample nonce", &mut storage, HeadLimits::DEFAULT);
+    let mut handshake =
+        ClientHandshake::new(offer(), *b"the sample nonce", &mut storage, HeadLimits::DEFAULT);
     let bad = replaced(1, "Upgrade: h2c");
     assert!(matches!(handshake.recv(bad.as_bytes()), Err(HandshakeError::InvalidUpgrade)));
     assert!(matches!(handshake.recv(head(LINES).as_bytes()), Err(HandshakeError::InvalidUpgrade)));
     // Also when the transport ends, whether the head was complete or not.
     assert_eq!(handshake.eof(), Err(HandshakeError::InvalidUpgrade));
     let mut storage = [0; 4096];
-    let mut handshake = Handshake::new(offer(), *b"the sample nonce", &mut storage, HeadLimits::DEFAULT);
+    let mut handshake =
+        ClientHandshake::new(offer(), *b"the sample nonce", &mut storage, HeadLimits::DEFAULT);
     assert!(handshake.recv(b"HTTP/1.1\0").is_err());
     assert_eq!(handshake.eof(), Err(HandshakeError::MalformedStartLine));
 }
@@ -466,7 +468,8 @@ fn the_end_of_the_transport_is_fine_after_the_final_response_alone() {
         (head(LINES), Ok(())),
     ] {
         let mut storage = [0; 4096];
-        let mut handshake = Handshake::new(offer(), *b"the sample nonce", &mut storage, HeadLimits::DEFAULT);
+        let mut handshake =
+            ClientHandshake::new(offer(), *b"the sample nonce", &mut storage, HeadLimits::DEFAULT);
         handshake.recv(bytes.as_bytes()).unwrap();
         assert_eq!(handshake.eof(), want, "{bytes}");
     }
@@ -479,12 +482,12 @@ fn a_response_may_be_as_large_as_its_limits() {
     let glued = format!("{response}{}", "frames".repeat(100));
     let run = |size: usize, limits: HeadLimits, chunk: usize| {
         let mut storage = vec![0; size];
-        let mut handshake = Handshake::new(offer(), *b"the sample nonce", &mut storage, limits);
+        let mut handshake = ClientHandshake::new(offer(), *b"the sample nonce", &mut storage, limits);
         let mut taken = 0;
         for chunk in glued.as_bytes().chunks(chunk) {
             let (more, progress) = handshake.recv(chunk)?;
             taken += more;
-            if !matches!(progress, Progress::NeedMore) {
+            if !matches!(progress, ClientProgress::NeedMore) {
                 return Ok(taken);
             }
         }

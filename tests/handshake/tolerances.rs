@@ -4,7 +4,7 @@ use crate::opening;
 
 use opening::{head, replaced, serve_in, with, Outcome as Served};
 use proptest::prelude::*;
-use sockless::handshake::client::{ClientRequest, Handshake, Progress};
+use sockless::handshake::client::{ClientHandshake, ClientProgress, ClientRequest};
 use sockless::handshake::{HandshakeError, HeadLimits, Uri};
 use sockless::{Tolerance, Tolerances};
 
@@ -51,7 +51,7 @@ fn run_for(
     size: usize,
 ) -> Result<Outcome, HandshakeError> {
     let mut storage = vec![0; size];
-    let mut handshake = Handshake::new(request, *b"the sample nonce", &mut storage, limits);
+    let mut handshake = ClientHandshake::new(request, *b"the sample nonce", &mut storage, limits);
     let mut cuts = cuts.into_iter().chain(std::iter::repeat(usize::MAX));
     let mut taken = 0;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -61,8 +61,8 @@ fn run_for(
         let (more, progress) = handshake.recv(chunk)?;
         taken += more;
         match progress {
-            Progress::NeedMore => assert_eq!(more, chunk.len()),
-            Progress::Accepted(accepted) => {
+            ClientProgress::NeedMore => assert_eq!(more, chunk.len()),
+            ClientProgress::Accepted(accepted) => {
                 return Ok(Outcome::Open {
                     subprotocol: accepted.subprotocol().map(str::to_owned),
                     extensions: accepted.extensions().iter().map(|e| e.name().to_owned()).collect(),
@@ -70,7 +70,7 @@ fn run_for(
                     taken,
                 })
             }
-            Progress::Rejected(rejected) => {
+            ClientProgress::Rejected(rejected) => {
                 return Ok(Outcome::Rejected {
                     status: rejected.status(),
                     fields: rejected.headers().iter().map(|(n, v)| (n.to_owned(), text(v))).collect(),

@@ -1,7 +1,7 @@
 //! `ws:` and `wss:` URIs (RFC 6455 section 3, RFC 3986, RFC 8307).
 
 use proptest::prelude::*;
-use sockless::handshake::client::{ClientRequest, Handshake};
+use sockless::handshake::client::{ClientHandshake, ClientRequest};
 use sockless::handshake::{HeadLimits, Uri, UriError};
 
 fn uri(text: &str) -> Uri<'_> {
@@ -203,7 +203,7 @@ proptest! {
             prop_assert!(text.is_ascii());
             let mut storage = [0; 16];
             let request = ClientRequest::new(uri).with_absolute_form(absolute);
-            let handshake = Handshake::new(request, [7; 16], &mut storage, HeadLimits::DEFAULT);
+            let handshake = ClientHandshake::new(request, [7; 16], &mut storage, HeadLimits::DEFAULT);
             let mut out = [0; 1024];
             let len = handshake.write_request(&mut out).unwrap();
             let mut fields = [httparse::EMPTY_HEADER; 16];

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use base64::Engine as _;
 use proptest::prelude::*;
 use serde_json::Value;
-use sockless::handshake::client::{ClientRequest, Handshake};
+use sockless::handshake::client::{ClientHandshake, ClientRequest};
 use sockless::handshake::{HeadLimits, Uri, UriBuf, UriError};
 
 fn uri(text: &str) -> UriBuf {
@@ -217,8 +217,9 @@ fn credentials_become_a_field_and_are_printed_nowhere() {
     let fields = [("Authorization", value.as_str())];
     let written = |request: ClientRequest<'_>| {
         let mut out = [0; 512];
-        let len =
-            Handshake::new(request, [7; 16], &mut [], HeadLimits::DEFAULT).write_request(&mut out).unwrap();
+        let len = ClientHandshake::new(request, [7; 16], &mut [], HeadLimits::DEFAULT)
+            .write_request(&mut out)
+            .unwrap();
         String::from_utf8(out[..len].to_vec()).unwrap()
     };
     let plain = ClientRequest::new(uri.as_uri());
@@ -331,7 +332,7 @@ fn an_encoded_resource_is_sent_untouched() {
 
 fn written(uri: Uri<'_>) -> String {
     let mut out = vec![0; 4096];
-    let handshake = Handshake::new(ClientRequest::new(uri), [7; 16], &mut [], HeadLimits::DEFAULT);
+    let handshake = ClientHandshake::new(ClientRequest::new(uri), [7; 16], &mut [], HeadLimits::DEFAULT);
     let len = handshake.write_request(&mut out).unwrap();
     String::from_utf8(out[..len].to_vec()).unwrap()
 }

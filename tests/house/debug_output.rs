@@ -234,7 +234,7 @@ fn values(p: &mut Printed) {
     p.show(&Timeout::Idle);
     p.show(&SendError::Closed);
     p.show(&EntropyError);
-    p.show(&embedded::Buffers::new(&mut [], &mut []).unwrap_err());
+    p.show(&embedded::FixedBuffers::new(&mut [], &mut []).unwrap_err());
     p.show(&Utf8Check::new().push(b"\xFF").unwrap_err());
     p.show(&MessageKind::Text);
     p.show(&Opcode::TEXT);
@@ -473,13 +473,13 @@ fn key() -> String {
 fn server_handshake(p: &mut Printed) {
     let head = request("Upgrade: websocket\r\n");
     let mut storage = vec![0; 10_000];
-    let mut handshake = server::Handshake::new(&mut storage, HeadLimits::DEFAULT);
+    let mut handshake = server::ServerHandshake::new(&mut storage, HeadLimits::DEFAULT);
     let (_, progress) = handshake.recv(&head.as_bytes()[..300]).unwrap();
     p.show(&progress);
     p.show(&handshake);
     let (_, progress) = handshake.recv(&head.as_bytes()[300..]).unwrap();
     p.show(&progress);
-    let server::Progress::Request(request) = progress else { panic!("{progress:?}") };
+    let server::ServerProgress::Request(request) = progress else { panic!("{progress:?}") };
     p.show(&request);
     p.show(&request.headers());
     p.show(&request.subprotocols());
@@ -502,10 +502,10 @@ fn server_handshake(p: &mut Printed) {
 
     let plain = self::request("");
     let mut storage = vec![0; 10_000];
-    let mut handshake = server::Handshake::new(&mut storage, HeadLimits::DEFAULT);
+    let mut handshake = server::ServerHandshake::new(&mut storage, HeadLimits::DEFAULT);
     let (_, progress) = handshake.recv(plain.as_bytes()).unwrap();
     p.show(&progress);
-    let server::Progress::Http(plain) = progress else { panic!("{progress:?}") };
+    let server::ServerProgress::Http(plain) = progress else { panic!("{progress:?}") };
     p.show(&plain);
     p.show(&plain.headers());
 }
@@ -541,17 +541,17 @@ fn client_handshake(p: &mut Printed) {
     ] {
         let mut storage = vec![0; 10_000];
         let nonce: [u8; 16] = SECRET.as_bytes().try_into().unwrap();
-        let mut handshake = client::Handshake::new(request, nonce, &mut storage, HeadLimits::DEFAULT);
+        let mut handshake = client::ClientHandshake::new(request, nonce, &mut storage, HeadLimits::DEFAULT);
         p.show(&handshake.recv(&answer.as_bytes()[..60]).unwrap().1);
         p.show(&handshake);
         let (_, progress) = handshake.recv(&answer.as_bytes()[60..]).unwrap();
         p.show(&progress);
         match progress {
-            client::Progress::Accepted(accepted) if done == 101 => {
+            client::ClientProgress::Accepted(accepted) if done == 101 => {
                 p.show(&accepted);
                 p.show(&accepted.extensions());
             }
-            client::Progress::Rejected(rejected) => {
+            client::ClientProgress::Rejected(rejected) => {
                 p.show(&rejected);
                 p.show(&rejected.headers());
                 let mut body = BodyReader::new("GET", 401, rejected.headers(), 1000).unwrap();
@@ -719,8 +719,8 @@ fn embedded(p: &mut Printed) {
     let (mut read, mut write) = (vec![0; 400], vec![0; 400]);
     read[..SECRET.len()].copy_from_slice(SECRET.as_bytes());
     write[..SECRET.len()].copy_from_slice(SECRET.as_bytes());
-    p.show(&embedded::Buffers::new(&mut read, &mut write).unwrap().with_received(SECRET.len()));
-    let buffers = embedded::Buffers::new(&mut read, &mut write).unwrap();
+    p.show(&embedded::FixedBuffers::new(&mut read, &mut write).unwrap().with_received(SECRET.len()));
+    let buffers = embedded::FixedBuffers::new(&mut read, &mut write).unwrap();
     let mut socket = embedded::WebSocket::new(Pipe::new(coming()), Server, Config::new(), buffers);
     for _ in 0..4 {
         let (event, mut outgoing) = socket.recv_with().unwrap().unwrap();
@@ -729,7 +729,7 @@ fn embedded(p: &mut Printed) {
         p.show(&outgoing);
         p.show(&socket);
     }
-    let buffers = polling::Buffers::new(&mut read, &mut write).unwrap();
+    let buffers = polling::FixedBuffers::new(&mut read, &mut write).unwrap();
     let mut socket = polling::WebSocket::new(Pipe::new(coming()), Server, Config::new(), buffers);
     for _ in 0..4 {
         let (event, mut outgoing) = ready(socket.recv_with()).unwrap().unwrap();
@@ -763,13 +763,13 @@ fn std_adapter(p: &mut Printed) {
     let plain = Pipe::new(request(""));
     let accepted =
         blocking::accept_or_http(plain, &adapter::ServerOptions::new(OriginPolicy::Any), |_| Ok(())).unwrap();
-    assert!(matches!(accepted, adapter::Accepted::Http { .. }));
+    assert!(matches!(accepted, adapter::Opened::Http { .. }));
     p.show(&accepted);
     let mut opening = request("Upgrade: websocket\r\n").into_bytes();
     opening.extend(coming());
     let accepted = blocking::accept_or_http(Pipe::new(opening), &options, |_| Ok(())).unwrap();
     p.show(&accepted);
-    let adapter::Accepted::WebSocket(mut socket) = accepted else { panic!() };
+    let adapter::Opened::WebSocket(mut socket) = accepted else { panic!() };
     for _ in 0..2 {
         let (message, mut outgoing) = socket.recv_with().unwrap().unwrap();
         p.show(&message);

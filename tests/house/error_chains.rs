@@ -52,7 +52,7 @@ fn named<E: StdError + 'static>(error: E) -> Named {
 }
 
 fn too_small() -> BufferTooSmall {
-    embedded_io::Buffers::new(&mut [], &mut []).unwrap_err()
+    embedded_io::FixedBuffers::new(&mut [], &mut []).unwrap_err()
 }
 
 fn errors() -> Vec<Named> {

@@ -25,8 +25,8 @@ enum Answer {
 const RUNS: [(usize, usize, Answer); 4] = [
     (4096, 8192, Answer::Feed),
     (4096, 8192, Answer::Send),
-    (16, blocking::Buffers::MIN_WRITE, Answer::Feed),
-    (1, blocking::Buffers::MIN_WRITE, Answer::Send),
+    (16, blocking::FixedBuffers::MIN_WRITE, Answer::Feed),
+    (1, blocking::FixedBuffers::MIN_WRITE, Answer::Send),
 ];
 
 /// What joins a message.
@@ -179,14 +179,14 @@ fn note_misuse(outcome: &mut Outcome, stream: &EmbeddedWire) {
 /// All cases of the suite in each of the runs.
 fn passes_the_kit(
     watchdog: Watchdog,
-    echo: impl Fn(&Wire, blocking::Buffers<'_>, SliceAssembler<'_>, Answer) -> Outcome,
+    echo: impl Fn(&Wire, blocking::FixedBuffers<'_>, SliceAssembler<'_>, Answer) -> Outcome,
 ) {
     let mut storage = vec![0; STORAGE];
     for (read, write, answer) in RUNS {
         let (mut read_buffer, mut write_buffer) = (vec![0; read], vec![0; write]);
         let report = conformance::run(&mut |wire: Wire| {
             watchdog.next_case();
-            let buffers = blocking::Buffers::new(&mut read_buffer, &mut write_buffer).unwrap();
+            let buffers = blocking::FixedBuffers::new(&mut read_buffer, &mut write_buffer).unwrap();
             echo(&wire, buffers, SliceAssembler::new(&mut storage), answer)
         });
         assert!(report.is_ok(), "{read} bytes to read into, {write} to write from, {answer:?}: {report}");
@@ -218,7 +218,7 @@ fn missing(payload: Payload<'_>, remaining: u64) -> &[u8] {
 
 fn blocking_echo(
     wire: &Wire,
-    buffers: blocking::Buffers<'_>,
+    buffers: blocking::FixedBuffers<'_>,
     mut assembler: SliceAssembler<'_>,
     answer: Answer,
 ) -> Outcome {
@@ -277,7 +277,7 @@ async fn feed_interrupted(
 
 fn asynchronous_echo(
     wire: &Wire,
-    buffers: asynchronous::Buffers<'_>,
+    buffers: asynchronous::FixedBuffers<'_>,
     mut assembler: SliceAssembler<'_>,
     answer: Answer,
 ) -> Outcome {

@@ -11,7 +11,7 @@ use sockless::futures_io::FuturesIo;
 use sockless::handshake::server::Request;
 use sockless::handshake::{ComposeError, OriginPolicy};
 use sockless::{
-    blocking, futures_io, polled, tokio as on_tokio, Accepted, Answer, Error, OpeningError, Refusal,
+    blocking, futures_io, polled, tokio as on_tokio, Answer, Error, Opened, OpeningError, Refusal,
     ServerOptions,
 };
 
@@ -48,13 +48,13 @@ fn serve(
     macro_rules! served {
         ($accepted:expr, $back:expr $(, $wait:tt)*) => {
             match $accepted? {
-                Accepted::WebSocket(mut socket) => {
+                Opened::WebSocket(mut socket) => {
                     let subprotocol = socket.negotiated().subprotocol;
                     let message = socket.recv()$(.$wait)*?.expect("a message").as_bytes().to_vec();
                     socket.send(message.as_slice())$(.$wait)*?;
                     Ok(Served::Echoed(subprotocol))
                 }
-                Accepted::Http { stream, received } => Ok(Served::Http($back(stream), received)),
+                Opened::Http { stream, received } => Ok(Served::Http($back(stream), received)),
                 other => panic!("{other:?}"),
             }
         };
@@ -326,7 +326,7 @@ fn what_is_printed_shows_no_value() {
     let _watchdog = watchdog!();
     let answer = Answer::new().with_field("Set-Cookie", "id=secret").with_subprotocol("secret");
     let refusal = Refusal::new(401).with_field("Set-Cookie", "id=secret").with_body("secret");
-    let http: Accepted<(), ()> = Accepted::Http { stream: (), received: b"Cookie: secret".to_vec() };
+    let http: Opened<(), ()> = Opened::Http { stream: (), received: b"Cookie: secret".to_vec() };
     let options = any_origin().with_fields(&[("Set-Cookie", "id=secret")]);
     let printed = format!("{answer:?} {refusal:?} {http:?} {options:?}");
     assert!(!printed.contains("secret") && printed.contains("401"), "{printed}");

@@ -9,8 +9,8 @@ use sockless::handshake::client::ClientRequest;
 use sockless::handshake::server::Request;
 use sockless::handshake::{HandshakeError, OriginPolicy, Uri};
 use sockless::message::{Buffers, OwnedMessage};
-use sockless::{Accepted, Error, OpeningError, Refusal, ServerOptions, Settings};
 use sockless::{CloseCode, Message};
+use sockless::{Error, Opened, OpeningError, Refusal, ServerOptions, Settings};
 
 fn listener() -> (TcpListener, String) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -133,7 +133,7 @@ fn one_port_serves_http_and_websocket() {
     let server = thread::spawn(move || {
         let (stream, _) = listener.accept().unwrap();
         match blocking::accept_or_http(stream, &open(), |_| Ok(())).unwrap() {
-            Accepted::Http { mut stream, received } => {
+            Opened::Http { mut stream, received } => {
                 assert!(received.starts_with(b"GET /index.html HTTP/1.1\r\n"));
                 stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi").unwrap();
             }

@@ -341,7 +341,7 @@ fn on_blocking_sockets_the_limits_of_the_opening_end_with_it() {
         let (ours, mut peer) = streams();
         peer.write_all(PLAIN.as_bytes()).unwrap();
         let opened = blocking::accept_or_http(ours, &options, |_| Ok(())).unwrap();
-        let sockless::Accepted::Http { stream, .. } = opened else { panic!("it is plain HTTP") };
+        let sockless::Opened::Http { stream, .. } = opened else { panic!("it is plain HTTP") };
         assert_eq!((stream.read_timeout().unwrap(), stream.write_timeout().unwrap()), (None, None));
     }
 }

@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use sockless::handshake::client::{self, ClientRequest};
-use sockless::handshake::server::{self, Progress};
+use sockless::handshake::server::{self, ServerProgress};
 use sockless::handshake::{HeadLimits, OriginPolicy, Uri};
 
 use crate::Workload;
@@ -56,9 +56,9 @@ impl State {
     }
 
     fn accept(&mut self, request: &[u8]) {
-        let mut handshake = server::Handshake::new(&mut self.storage, HeadLimits::default());
+        let mut handshake = server::ServerHandshake::new(&mut self.storage, HeadLimits::default());
         let (taken, progress) = handshake.recv(request).expect("the request is right");
-        let Progress::Request(request) = progress else { panic!("{taken} bytes are no whole request") };
+        let ServerProgress::Request(request) = progress else { panic!("{taken} bytes are no whole request") };
         let accept = request.accept(OriginPolicy::SameHost).expect("the origin is the host's");
         (self.written, _) = accept.write(&mut self.out).expect("there is room");
     }
@@ -128,11 +128,15 @@ impl Workload for Open {
         for _ in 0..self.count {
             let uri = Uri::parse(black_box(REQUEST_TARGET)).expect("it is a URI");
             let request = ClientRequest::new(uri);
-            let mut handshake =
-                client::Handshake::new(request, black_box(NONCE), &mut state.storage, HeadLimits::default());
+            let mut handshake = client::ClientHandshake::new(
+                request,
+                black_box(NONCE),
+                &mut state.storage,
+                HeadLimits::default(),
+            );
             state.written = handshake.write_request(&mut state.out).expect("there is room");
             let progress = handshake.recv(black_box(&self.answer));
-            assert!(matches!(progress, Ok((_, client::Progress::Accepted(_)))), "{progress:?}");
+            assert!(matches!(progress, Ok((_, client::ClientProgress::Accepted(_)))), "{progress:?}");
         }
     }
 

@@ -29,7 +29,7 @@ use futures_util::future::{Fuse, FutureExt};
 use log::{announce, log};
 use sockless::deflate::{Policy, Pool, Tuning};
 use sockless::handshake::HeadLimits;
-use sockless::handshake::server::{Handshake, Reject};
+use sockless::handshake::server::{Reject, ServerHandshake};
 use sockless::message::{
     Action, Buffers, Compressing, Endpoint, Fed, FeedError, Message, Outbound, OwnedMessage, Ready, WriteSide,
 };
@@ -160,7 +160,7 @@ async fn open(
     pool: &Pool,
 ) -> io::Result<Option<Endpoint<Server>>> {
     let mut head = vec![0; HeadLimits::STORAGE];
-    let mut handshake = Handshake::new(&mut head, HeadLimits::DEFAULT);
+    let mut handshake = ServerHandshake::new(&mut head, HeadLimits::DEFAULT);
     let mut input = Vec::with_capacity(READ);
     loop {
         input = read(stream, input).await?;

@@ -15,7 +15,7 @@ use board::Uart;
 use cortex_m_rt::entry;
 #[cfg(feature = "handshake")]
 use sockless::embedded_io::{accept, ServerOptions};
-use sockless::embedded_io::{Buffers, Error, WebSocket};
+use sockless::embedded_io::{Error, FixedBuffers, WebSocket};
 #[cfg(feature = "handshake")]
 use sockless::handshake::OriginPolicy;
 use sockless::{Event, Payload, Server};
@@ -32,7 +32,7 @@ fn main() -> ! {
     static mut HEAD: [u8; 1024] = [0; 1024];
     static mut READ: [u8; 512] = [0; 512];
     static mut WRITE: [u8; 512] = [0; 512];
-    if let Ok(buffers) = Buffers::new(READ, WRITE) {
+    if let Ok(buffers) = FixedBuffers::new(READ, WRITE) {
         // Whatever went wrong, the peer was told.
         let _ = open(Uart::new(), HEAD, buffers).and_then(echo);
     }
@@ -40,12 +40,12 @@ fn main() -> ! {
 }
 
 #[cfg(feature = "handshake")]
-fn open<'b>(uart: Uart, head: &mut [u8], buffers: Buffers<'b>) -> Result<Socket<'b>, Error<Infallible>> {
+fn open<'b>(uart: Uart, head: &mut [u8], buffers: FixedBuffers<'b>) -> Result<Socket<'b>, Error<Infallible>> {
     accept(uart, &ServerOptions::new(OriginPolicy::SameHost), head, buffers)
 }
 
 #[cfg(not(feature = "handshake"))]
-fn open<'b>(uart: Uart, _: &mut [u8], buffers: Buffers<'b>) -> Result<Socket<'b>, Error<Infallible>> {
+fn open<'b>(uart: Uart, _: &mut [u8], buffers: FixedBuffers<'b>) -> Result<Socket<'b>, Error<Infallible>> {
     Ok(WebSocket::new(uart, Server, sockless::Config::new(), buffers))
 }
 

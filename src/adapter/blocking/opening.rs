@@ -18,15 +18,12 @@ use crate::adapter::opening::{
     too_late, until_end, ClientStep, Plain, ServerStep, LATE, MAX_DRAINED, SHORT_PARTING,
 };
 use crate::adapter::{
-    Accepted, Answer, ConnectStage, Connections, Error, OpeningError, Refusal, ServerOptions, Settings,
+    Answer, ConnectStage, Connections, Error, Opened, OpeningError, Refusal, ServerOptions, Settings,
 };
 use crate::entropy::SystemEntropy;
 use crate::handshake::client::ClientRequest;
-use crate::handshake::server::{Handshake, Request};
+use crate::handshake::server::{Request, ServerHandshake};
 use crate::role::{Client, Server};
-
-/// What [`accept_or_http`] came to on such a transport.
-pub type Opened<S> = Accepted<ServerSocket<S>, S>;
 
 /// A server's WebSocket, on TCP unless said otherwise.
 pub type ServerSocket<S = TcpStream> = WebSocket<S, Server>;
@@ -65,8 +62,8 @@ pub fn accept_with<S: BlockingTransport, A: Into<Answer>>(
     decide: impl FnOnce(&Request<'_>) -> Result<A, Refusal>,
 ) -> Result<ServerSocket<S>, Error> {
     match open(stream, &[], options, decide, Plain::Refused)? {
-        Accepted::WebSocket(socket) => Ok(socket),
-        Accepted::Http { .. } => Err(OpeningError::NotWebSocket.into()),
+        Opened::WebSocket(socket) => Ok(socket),
+        Opened::Http { .. } => Err(OpeningError::NotWebSocket.into()),
     }
 }
 
@@ -82,7 +79,7 @@ pub fn accept_or_http<S: BlockingTransport, A: Into<Answer>>(
     stream: S,
     options: &ServerOptions<'_>,
     decide: impl FnOnce(&Request<'_>) -> Result<A, Refusal>,
-) -> Result<Opened<S>, Error> {
+) -> Result<Opened<ServerSocket<S>, S>, Error> {
     open(stream, &[], options, decide, Plain::HandedBack)
 }
 
@@ -100,7 +97,7 @@ pub fn accept_buffered<S: BlockingTransport, A: Into<Answer>>(
     received: &[u8],
     options: &ServerOptions<'_>,
     decide: impl FnOnce(&Request<'_>) -> Result<A, Refusal>,
-) -> Result<Opened<S>, Error> {
+) -> Result<Opened<ServerSocket<S>, S>, Error> {
     open(stream, received, options, decide, Plain::HandedBack)
 }
 
@@ -110,13 +107,13 @@ fn open<S: BlockingTransport, A: Into<Answer>>(
     options: &ServerOptions<'_>,
     decide: impl FnOnce(&Request<'_>) -> Result<A, Refusal>,
     plain: Plain,
-) -> Result<Opened<S>, Error> {
+) -> Result<Opened<ServerSocket<S>, S>, Error> {
     let settings = options.settings;
     let mut storage = alloc::vec![0; settings.head_size];
-    let mut handshake = Handshake::new(&mut storage, settings.head_limits);
+    let mut handshake = ServerHandshake::new(&mut storage, settings.head_limits);
     let mut decide = Some(decide);
     let mut buf = alloc::vec![0; settings.buffers.read.max(1)];
-    let mut timed = Timed::new(&mut stream, settings.server_config().timeouts.opening);
+    let mut timed = TimedStream::new(&mut stream, settings.server_config().timeouts.opening);
     loop {
         let input = match core::mem::take(&mut received) {
             [] => match timed.read(&mut buf) {
@@ -139,7 +136,7 @@ fn open<S: BlockingTransport, A: Into<Answer>>(
                 let rest = input.get(taken..).unwrap_or(&[]);
                 let socket = WebSocket::with_endpoint(stream, server_endpoint(&session, options, rest));
                 let socket = socket.with_member(member);
-                return Ok(Accepted::WebSocket(socket.with_session(session)));
+                return Ok(Opened::WebSocket(socket.with_session(session)));
             }
             ServerStep::Http { mut head, response, taken } => {
                 head.extend_from_slice(input.get(taken..).unwrap_or(&[]));
@@ -147,7 +144,7 @@ fn open<S: BlockingTransport, A: Into<Answer>>(
                     Plain::Refused => timed.refuse(&response),
                     Plain::HandedBack => timed.end()?,
                 }
-                return Ok(Accepted::Http { stream, received: head });
+                return Ok(Opened::Http { stream, received: head });
             }
             ServerStep::Refused { response, error } => {
                 timed.refuse(&response);
@@ -181,7 +178,7 @@ fn open_client<S: BlockingTransport>(
 ) -> Result<ClientSocket<S>, Error> {
     let mut storage = alloc::vec![0; settings.head_size];
     let mut handshake = client_handshake(request_for, &mut storage, settings)?;
-    let mut timed = Timed::new(&mut stream, limit);
+    let mut timed = TimedStream::new(&mut stream, limit);
     timed.write(&request(&handshake)?)?;
     let mut buf = alloc::vec![0; settings.buffers.read.max(1)];
     loop {
@@ -272,14 +269,14 @@ fn resolve((host, port): (&str, u16), limit: Option<Duration>) -> Result<Vec<Soc
 }
 
 /// The transport of an opening handshake, and when its time is up.
-struct Timed<'s, S> {
+struct TimedStream<'s, S> {
     stream: &'s mut S,
     until: Option<Instant>,
     /// Whether reads or writes were limited.
     limited: bool,
 }
 
-impl<'s, S: BlockingTransport> Timed<'s, S> {
+impl<'s, S: BlockingTransport> TimedStream<'s, S> {
     /// From now on.
     fn new(stream: &'s mut S, limit: Option<Duration>) -> Self {
         // A time that the clock cannot express never comes.

@@ -9,10 +9,10 @@ macro_rules! opening {
         mod opening {
             use $io::{Read, Write};
 
-            use super::{Answer, Buffers, Error, ServerOptions, Settings, WebSocket};
+            use super::{Answer, FixedBuffers, Error, ServerOptions, Settings, WebSocket};
             use crate::adapter::fixed::{client_handshake, cut_off, nonce, Driver, Opening, OpeningStep};
             use crate::handshake::client::ClientRequest;
-            use crate::handshake::server::{Handshake, Reject, Request};
+            use crate::handshake::server::{ServerHandshake, Reject, Request};
             use crate::handshake::Negotiated;
             use crate::role::{Client, Entropy, Server};
 
@@ -35,7 +35,7 @@ macro_rules! opening {
                 stream: S,
                 options: &ServerOptions<'_>,
                 storage: &mut [u8],
-                buffers: Buffers<'b>,
+                buffers: FixedBuffers<'b>,
             ) -> Result<WebSocket<'b, S, Server>, Error<S::Error>> {
                 accept_with(stream, options, storage, buffers, |_| Ok(()))$($await)*
             }
@@ -55,10 +55,10 @@ macro_rules! opening {
                 mut stream: S,
                 options: &ServerOptions<'_>,
                 storage: &mut [u8],
-                buffers: Buffers<'b>,
+                buffers: FixedBuffers<'b>,
                 decide: impl FnOnce(&Request<'_>) -> Result<A, Reject<'r>>,
             ) -> Result<WebSocket<'b, S, Server>, Error<S::Error>> {
-                let mut handshake = Handshake::new(storage, options.settings.head_limits);
+                let mut handshake = ServerHandshake::new(storage, options.settings.head_limits);
                 let mut decide = Some(decide);
                 let mut opening = Opening::new(buffers);
                 run(&mut stream, &mut opening, |opening| {
@@ -90,7 +90,7 @@ macro_rules! opening {
                 mut entropy: E,
                 settings: &Settings,
                 storage: &mut [u8],
-                buffers: Buffers<'b>,
+                buffers: FixedBuffers<'b>,
             ) -> Result<WebSocket<'b, S, Client<E>>, Error<S::Error>> {
                 let mut handshake = client_handshake(request, nonce(&mut entropy)?, storage, settings);
                 let mut opening = Opening::new(buffers);

@@ -14,7 +14,7 @@ macro_rules! socket {
         #[cfg(feature = "handshake")]
         pub use opening::{accept, accept_with, client};
 
-        pub use crate::adapter::fixed::{Buffers, Error};
+        pub use crate::adapter::fixed::{FixedBuffers, Error};
 
         use $io::{Read, Write};
 
@@ -56,7 +56,7 @@ macro_rules! socket {
 
         impl<'b, S: Read + Write, R: Role> WebSocket<'b, S, R> {
             /// A WebSocket whose opening handshake was done elsewhere.
-            pub fn new(stream: S, role: R, config: Config, buffers: Buffers<'b>) -> Self {
+            pub fn new(stream: S, role: R, config: Config, buffers: FixedBuffers<'b>) -> Self {
                 Self {
                     stream,
                     #[cfg(feature = "handshake")]

@@ -6,7 +6,7 @@
 use embedded_io::ErrorKind;
 
 use super::write_queue::{FixedWriteQueue, Pending};
-use super::{Buffers, Error, FixedOutbound, FixedReadBuffer};
+use super::{Error, FixedBuffers, FixedOutbound, FixedReadBuffer};
 use crate::closing::{Closed, TransportAction};
 use crate::connection::{Config, Connection};
 use crate::deadline::Output;
@@ -65,7 +65,7 @@ pub(in crate::adapter) struct Driver<'b, R> {
 }
 
 impl<'b, R: Role> Driver<'b, R> {
-    pub(in crate::adapter) fn new(role: R, config: Config, buffers: Buffers<'b>) -> Self {
+    pub(in crate::adapter) fn new(role: R, config: Config, buffers: FixedBuffers<'b>) -> Self {
         Self::opened(role, config, buffers.read, FixedWriteQueue::new(buffers.write))
     }
 

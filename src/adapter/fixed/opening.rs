@@ -8,11 +8,11 @@ use core::fmt;
 use embedded_io::ErrorKind;
 
 use super::write_queue::{FixedWriteQueue, Pending};
-use super::{Buffers, Driver, Error, FixedReadBuffer, OpeningError};
+use super::{Driver, Error, FixedBuffers, FixedReadBuffer, OpeningError};
 use crate::connection::Config;
 use crate::deadline::Timeouts;
 use crate::handshake::client::{self, ClientRequest};
-use crate::handshake::server::{Handshake, Progress, Reject, Request};
+use crate::handshake::server::{Reject, Request, ServerHandshake, ServerProgress};
 use crate::handshake::{HandshakeError, HeadLimits, Negotiated, OriginPolicy};
 use crate::limits::Limits;
 use crate::role::{Entropy, Role};
@@ -206,7 +206,7 @@ pub(in crate::adapter) struct Opening<'b> {
 
 impl<'b> Opening<'b> {
     /// A handshake before its first byte.
-    pub(in crate::adapter) fn new(buffers: Buffers<'b>) -> Self {
+    pub(in crate::adapter) fn new(buffers: FixedBuffers<'b>) -> Self {
         Self { read_buffer: buffers.read, write_queue: FixedWriteQueue::new(buffers.write), outcome: None }
     }
 
@@ -224,14 +224,14 @@ impl<'b> Opening<'b> {
     /// Gives what was read to a server's handshake.
     pub(in crate::adapter) fn serve<'r>(
         &mut self,
-        handshake: &mut Handshake<'_>,
+        handshake: &mut ServerHandshake<'_>,
         options: &ServerOptions<'_>,
         decide: impl FnOnce(&Request<'_>) -> Result<Answer<'r>, Reject<'r>>,
     ) {
         let (error, reject) = match handshake.recv(self.read_buffer.unread()) {
-            Ok((taken, Progress::NeedMore)) => return self.read_buffer.consume(taken),
-            Ok((_, Progress::Http(_))) => (OpeningError::NotWebSocket, Some(Reject::for_plain_http())),
-            Ok((taken, Progress::Request(request))) => {
+            Ok((taken, ServerProgress::NeedMore)) => return self.read_buffer.consume(taken),
+            Ok((_, ServerProgress::Http(_))) => (OpeningError::NotWebSocket, Some(Reject::for_plain_http())),
+            Ok((taken, ServerProgress::Request(request))) => {
                 self.read_buffer.consume(taken);
                 match answer(&request, options, decide, &mut self.write_queue) {
                     Ok(session) => return self.outcome = Some(Ok(session)),
@@ -254,7 +254,7 @@ impl<'b> Opening<'b> {
     /// Queues the request of a client.
     pub(in crate::adapter) fn request(
         &mut self,
-        handshake: &client::Handshake<'_>,
+        handshake: &client::ClientHandshake<'_>,
     ) -> Result<(), OpeningError> {
         handshake.check_without_codec()?;
         match self.write_queue.fill(|out| handshake.write_request(out)) {
@@ -264,14 +264,16 @@ impl<'b> Opening<'b> {
     }
 
     /// Gives what was read to a client's handshake.
-    pub(in crate::adapter) fn ask(&mut self, handshake: &mut client::Handshake<'_>) {
+    pub(in crate::adapter) fn ask(&mut self, handshake: &mut client::ClientHandshake<'_>) {
         self.outcome = Some(match handshake.recv(self.read_buffer.unread()) {
-            Ok((taken, client::Progress::NeedMore)) => return self.read_buffer.consume(taken),
-            Ok((taken, client::Progress::Accepted(accepted))) => {
+            Ok((taken, client::ClientProgress::NeedMore)) => return self.read_buffer.consume(taken),
+            Ok((taken, client::ClientProgress::Accepted(accepted))) => {
                 self.read_buffer.consume(taken);
                 Ok(accepted.negotiated())
             }
-            Ok((_, client::Progress::Rejected(rejected))) => Err(OpeningError::Rejected(rejected.status())),
+            Ok((_, client::ClientProgress::Rejected(rejected))) => {
+                Err(OpeningError::Rejected(rejected.status()))
+            }
             Err(error) => Err(error.into()),
         });
     }
@@ -361,7 +363,7 @@ fn answer<'r>(
 
 /// The error for a client whose handshake ends before the head is complete: `error`, or the server's refusal if
 /// its status is known.
-pub(in crate::adapter) fn cut_off<E>(handshake: &client::Handshake<'_>, error: Error<E>) -> Error<E> {
+pub(in crate::adapter) fn cut_off<E>(handshake: &client::ClientHandshake<'_>, error: Error<E>) -> Error<E> {
     match handshake.rejected() {
         Some(rejected) => OpeningError::Rejected(rejected.status()).into(),
         None => error,
@@ -381,8 +383,8 @@ pub(in crate::adapter) fn client_handshake<'c>(
     nonce: [u8; 16],
     storage: &'c mut [u8],
     settings: &Settings,
-) -> client::Handshake<'c> {
-    client::Handshake::new(request, nonce, storage, settings.head_limits)
+) -> client::ClientHandshake<'c> {
+    client::ClientHandshake::new(request, nonce, storage, settings.head_limits)
 }
 
 debug_states!([] ServerOptions<'_>, |this| { origin: this.origin, subprotocols: this.subprotocols.len(), fields: this.fields.len() });

@@ -14,18 +14,15 @@ use crate::adapter::opening::{
     ask, client_endpoint, client_handshake, cut_off, parting_time, request, serve, server_endpoint, too_late,
     until_end, ClientStep, Plain, ServerStep, LATE, MAX_DRAINED, SHORT_PARTING,
 };
-use crate::adapter::{Accepted, Answer, Connections, Error, OpeningError, Refusal, ServerOptions, Settings};
+use crate::adapter::{Answer, Connections, Error, Opened, OpeningError, Refusal, ServerOptions, Settings};
 use crate::entropy::SystemEntropy;
 use crate::handshake::client::ClientRequest;
-use crate::handshake::server::{Handshake, Request};
+use crate::handshake::server::{Request, ServerHandshake};
 use crate::role::{Client, Server};
 use crate::time::Timestamp;
 
 /// Bytes of a read, at most: most heads are shorter.
 const READ: usize = 4096;
-
-/// What [`accept_or_http`] came to on such a transport.
-pub type Opened<S> = Accepted<WebSocket<S, Server>, S>;
 
 /// Accepts a WebSocket. Plain HTTP requests are answered with 426.
 ///
@@ -83,7 +80,7 @@ pub async fn accept_or_http<S: PollTransport, A: Into<Answer>>(
     stream: S,
     options: &ServerOptions<'_>,
     decide: impl FnOnce(&Request<'_>) -> Result<A, Refusal>,
-) -> Result<Opened<S>, Error> {
+) -> Result<Opened<WebSocket<S, Server>, S>, Error> {
     Box::pin(open(stream, &[], options, decide, Plain::HandedBack)).await
 }
 
@@ -105,7 +102,7 @@ pub async fn accept_buffered<S: PollTransport, A: Into<Answer>>(
     received: &[u8],
     options: &ServerOptions<'_>,
     decide: impl FnOnce(&Request<'_>) -> Result<A, Refusal>,
-) -> Result<Opened<S>, Error> {
+) -> Result<Opened<WebSocket<S, Server>, S>, Error> {
     Box::pin(open(stream, received, options, decide, Plain::HandedBack)).await
 }
 
@@ -119,8 +116,8 @@ pub(in crate::adapter) async fn serve_only<S: PollTransport, A: Into<Answer>>(
     decide: impl FnOnce(&Request<'_>) -> Result<A, Refusal>,
 ) -> Result<WebSocket<S, Server>, Error> {
     match open(stream, &[], options, decide, Plain::Refused).await? {
-        Accepted::WebSocket(socket) => Ok(socket),
-        Accepted::Http { .. } => Err(OpeningError::NotWebSocket.into()),
+        Opened::WebSocket(socket) => Ok(socket),
+        Opened::Http { .. } => Err(OpeningError::NotWebSocket.into()),
     }
 }
 
@@ -130,13 +127,13 @@ pub(in crate::adapter) async fn open<S: PollTransport, A: Into<Answer>>(
     options: &ServerOptions<'_>,
     decide: impl FnOnce(&Request<'_>) -> Result<A, Refusal>,
     plain: Plain,
-) -> Result<Opened<S>, Error> {
+) -> Result<Opened<WebSocket<S, Server>, S>, Error> {
     let settings = options.settings;
     let mut storage = alloc::vec![0; settings.head_size];
-    let mut handshake = Handshake::new(&mut storage, settings.head_limits);
+    let mut handshake = ServerHandshake::new(&mut storage, settings.head_limits);
     let mut decide = Some(decide);
     let mut buf = alloc::vec![0; settings.buffers.read.clamp(1, READ)];
-    let mut timed = Timed::new(&mut stream, settings.server_config().timeouts.opening);
+    let mut timed = TimedTransport::new(&mut stream, settings.server_config().timeouts.opening);
     loop {
         let input = match core::mem::take(&mut received) {
             [] => match timed.read(&mut buf).await {
@@ -158,14 +155,14 @@ pub(in crate::adapter) async fn open<S: PollTransport, A: Into<Answer>>(
                 let rest = input.get(taken..).unwrap_or(&[]);
                 let socket = WebSocket::with_endpoint(stream, server_endpoint(&session, options, rest));
                 let socket = socket.with_member(member);
-                return Ok(Accepted::WebSocket(socket.with_session(session)));
+                return Ok(Opened::WebSocket(socket.with_session(session)));
             }
             ServerStep::Http { mut head, response, taken } => {
                 head.extend_from_slice(input.get(taken..).unwrap_or(&[]));
                 if plain == Plain::Refused {
                     timed.refuse(&response).await;
                 }
-                return Ok(Accepted::Http { stream, received: head });
+                return Ok(Opened::Http { stream, received: head });
             }
             ServerStep::Refused { response, error } => {
                 timed.refuse(&response).await;
@@ -204,7 +201,7 @@ pub(in crate::adapter) async fn open_client<S: PollTransport>(
 ) -> Result<WebSocket<S, Client<SystemEntropy>>, Error> {
     let mut storage = alloc::vec![0; settings.head_size];
     let mut handshake = client_handshake(request_for, &mut storage, settings)?;
-    let mut timed = Timed::new(&mut stream, limit);
+    let mut timed = TimedTransport::new(&mut stream, limit);
     timed.write(&request(&handshake)?).await?;
     let mut buf = alloc::vec![0; settings.buffers.read.clamp(1, READ)];
     loop {
@@ -231,12 +228,12 @@ pub(in crate::adapter) async fn open_client<S: PollTransport>(
 }
 
 /// The transport of an opening handshake, and when its time is up.
-struct Timed<'s, S> {
+struct TimedTransport<'s, S> {
     stream: &'s mut S,
     until: Option<Timestamp>,
 }
 
-impl<'s, S: PollTransport> Timed<'s, S> {
+impl<'s, S: PollTransport> TimedTransport<'s, S> {
     /// From now on.
     fn new(stream: &'s mut S, limit: Option<Duration>) -> Self {
         let until = limit.and_then(|limit| Some(stream.now()?.after(limit)));

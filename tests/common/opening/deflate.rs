@@ -2,7 +2,7 @@
 
 use sockless::deflate::{ClientWindow, Offer, Params, Policy, WindowBits};
 use sockless::handshake::client::{self, ClientRequest};
-use sockless::handshake::server::{Progress, Request};
+use sockless::handshake::server::{Request, ServerProgress};
 use sockless::handshake::{ComposeError, HandshakeError, HeadLimits, Negotiated, OriginPolicy, Uri};
 
 use super::{field, head, ACCEPT, LINES};
@@ -62,7 +62,7 @@ pub fn answer_by(
     let lines = offers.iter().map(|value| format!("{NAME}: {value}"));
     let request = head(LINES.into_iter().map(str::to_owned).chain(lines));
     let request = match Request::parse(request.as_bytes(), &HeadLimits::DEFAULT) {
-        Ok(Progress::Request(request)) => request,
+        Ok(ServerProgress::Request(request)) => request,
         other => panic!("{other:?} for {offers:?}"),
     };
     let mut accept = request.accept(OriginPolicy::Any).unwrap();
@@ -87,7 +87,7 @@ pub fn plain() -> ClientRequest<'static> {
 /// The extensions that this request offers.
 pub fn offered(request: ClientRequest<'_>) -> Option<String> {
     let mut out = [0; 1024];
-    let handshake = client::Handshake::new(request, *b"the sample nonce", &mut [], HeadLimits::DEFAULT);
+    let handshake = client::ClientHandshake::new(request, *b"the sample nonce", &mut [], HeadLimits::DEFAULT);
     let len = handshake.write_request(&mut out).unwrap();
     field(std::str::from_utf8(&out[..len]).unwrap(), NAME).map(str::to_owned)
 }
@@ -107,9 +107,9 @@ pub fn ask(request: ClientRequest<'_>, values: &[&str]) -> Result<Negotiated, Ha
 fn ask_cut(request: ClientRequest<'_>, head: &str, size: usize) -> Result<Negotiated, HandshakeError> {
     let mut storage = vec![0; head.len()];
     let mut handshake =
-        client::Handshake::new(request, *b"the sample nonce", &mut storage, HeadLimits::DEFAULT);
+        client::ClientHandshake::new(request, *b"the sample nonce", &mut storage, HeadLimits::DEFAULT);
     for chunk in head.as_bytes().chunks(size) {
-        if let (_, client::Progress::Accepted(accepted)) = handshake.recv(chunk)? {
+        if let (_, client::ClientProgress::Accepted(accepted)) = handshake.recv(chunk)? {
             return Ok(accepted.negotiated());
         }
     }

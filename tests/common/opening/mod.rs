@@ -4,7 +4,7 @@
 
 pub mod deflate;
 
-use sockless::handshake::server::{Handshake, Progress, Reject, Request};
+use sockless::handshake::server::{Reject, Request, ServerHandshake, ServerProgress};
 use sockless::handshake::{HandshakeError, HeadLimits, OriginPolicy};
 
 /// The key and the accept value of RFC 6455 section 1.3.
@@ -90,15 +90,15 @@ pub fn serve_bytes(head: &[u8]) -> Outcome {
 
 pub fn serve_in(head: &[u8], chunk: usize, limits: HeadLimits, size: usize) -> Outcome {
     let mut storage = vec![0; size];
-    let mut handshake = Handshake::new(&mut storage, limits);
+    let mut handshake = ServerHandshake::new(&mut storage, limits);
     let mut taken = 0;
     for chunk in head.chunks(chunk.max(1)) {
         match handshake.recv(chunk) {
-            Ok((more, Progress::NeedMore)) => taken += more,
-            Ok((more, Progress::Request(request))) => {
+            Ok((more, ServerProgress::NeedMore)) => taken += more,
+            Ok((more, ServerProgress::Request(request))) => {
                 return Outcome::Accepted(Box::new(see(&request, taken + more)));
             }
-            Ok((_, Progress::Http(plain))) => {
+            Ok((_, ServerProgress::Http(plain))) => {
                 return Outcome::Http(plain.method().into(), plain.target().into());
             }
             Ok((_, other)) => panic!("{other:?}"),

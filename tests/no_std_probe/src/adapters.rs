@@ -94,7 +94,7 @@ macro_rules! adapter {
     ($adapter:ident, $($async:ident)?, ($($wait:tt)*)) => {
         #[cfg(feature = "handshake")]
         use sockless::$adapter::{accept, client, ServerOptions, Settings};
-        use sockless::$adapter::{Buffers, WebSocket};
+        use sockless::$adapter::{FixedBuffers, WebSocket};
 
         /// Every operation of the adapter.
         pub $($async)? fn all(frames: &[u8], zero: usize) -> Option<bool> {
@@ -107,8 +107,8 @@ macro_rules! adapter {
         }
 
         $($async)? fn echo(frames: &[u8]) -> Option<bool> {
-            let (mut read, mut write) = ([0; 16], [0; Buffers::MIN_WRITE]);
-            let buffers = Buffers::new(&mut read, &mut write).ok()?;
+            let (mut read, mut write) = ([0; 16], [0; FixedBuffers::MIN_WRITE]);
+            let buffers = FixedBuffers::new(&mut read, &mut write).ok()?;
             let mut socket = WebSocket::new(Arrays::new(frames), Server, Config::new(), buffers);
             while let Some((event, mut outgoing)) = socket.recv_with()$($wait)*.ok()? {
                 let Event::Data(data) = event else { continue };
@@ -120,8 +120,8 @@ macro_rules! adapter {
         }
 
         $($async)? fn whole(frames: &[u8]) -> Option<bool> {
-            let (mut read, mut write, mut storage) = ([0; 3], [0; Buffers::MIN_WRITE], [0; 16]);
-            let buffers = Buffers::new(&mut read, &mut write).ok()?;
+            let (mut read, mut write, mut storage) = ([0; 3], [0; FixedBuffers::MIN_WRITE], [0; 16]);
+            let buffers = FixedBuffers::new(&mut read, &mut write).ok()?;
             let mut assembler = SliceAssembler::new(&mut storage);
             let mut socket = WebSocket::new(Arrays::new(frames), Server, Config::new(), buffers);
             let message = socket.recv_message(&mut assembler)$($wait)*.ok()?;
@@ -133,8 +133,8 @@ macro_rules! adapter {
         }
 
         $($async)? fn talks_first(zero: usize) -> Option<bool> {
-            let (mut read, mut write) = ([0; 16], [0; Buffers::MIN_WRITE]);
-            let buffers = Buffers::new(&mut read, &mut write).ok()?;
+            let (mut read, mut write) = ([0; 16], [0; FixedBuffers::MIN_WRITE]);
+            let buffers = FixedBuffers::new(&mut read, &mut write).ok()?;
             let stream = Arrays::new(b"\x83\x00".get(zero..)?);
             let mut socket = WebSocket::new(stream, Client::new(keys), Config::new(), buffers);
             socket.ping(ControlPayload::new(b"there?")?)$($wait)*.ok()?;
@@ -150,13 +150,13 @@ macro_rules! adapter {
             const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
                 Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
             let (mut read, mut write, mut storage) = ([0; 64], [0; 256], [0; 512]);
-            let buffers = Buffers::new(&mut read, &mut write).ok()?;
+            let buffers = FixedBuffers::new(&mut read, &mut write).ok()?;
             let mut stream = Arrays::new(REQUEST.get(zero..)?);
             let options = ServerOptions::new(OriginPolicy::SameHost);
             let accepted = accept(&mut stream, &options, &mut storage, buffers)$($wait)*.is_ok();
 
             let response = stream.written();
-            let buffers = Buffers::new(&mut read, &mut write).ok()?;
+            let buffers = FixedBuffers::new(&mut read, &mut write).ok()?;
             let mut stream = Arrays::new(response);
             let request = ClientRequest::new(Uri::parse("ws://h/").ok()?);
             let sample = |dest: &mut [u8]| -> Result<(), EntropyError> {

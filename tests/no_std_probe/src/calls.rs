@@ -140,20 +140,20 @@ mod handshake {
             .ok()?
             .with_deflate(&[Offer::DEFAULT]);
         let (mut storage, mut request_bytes) = ([0; 512], [0; 512]);
-        let mut client = client::Handshake::new(request, nonce, &mut storage, HeadLimits::default());
+        let mut client = client::ClientHandshake::new(request, nonce, &mut storage, HeadLimits::default());
         let sent = client.write_request(&mut request_bytes).ok()?;
 
         let (mut storage, mut response_bytes) = ([0; 512], [0; 512]);
-        let mut server = server::Handshake::new(&mut storage, HeadLimits::default());
+        let mut server = server::ServerHandshake::new(&mut storage, HeadLimits::default());
         let (_, progress) = server.recv(request_bytes.get(zero..sent)?).ok()?;
-        let server::Progress::Request(request) = progress else { return None };
+        let server::ServerProgress::Request(request) = progress else { return None };
         let accept = request.accept(OriginPolicy::Any).ok()?.with_supported_subprotocols(&["superchat"]);
         let accept = accept.with_deflate(&Policy::DEFAULT);
         let (written, session) = accept.write(&mut response_bytes).ok()?;
         let element = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
 
         let (_, progress) = client.recv(response_bytes.get(..written)?).ok()?;
-        let client::Progress::Accepted(accepted) = progress else { return None };
+        let client::ClientProgress::Accepted(accepted) = progress else { return None };
         Some(
             accepted.subprotocol() == Some("superchat")
                 && session.deflate.is_some()
@@ -166,7 +166,7 @@ mod handshake {
     /// A request that has lost its first letter.
     fn refuses(request: &[u8]) -> Option<bool> {
         let (mut storage, mut response) = ([0; 512], [0; 512]);
-        let mut server = server::Handshake::new(&mut storage, HeadLimits::default());
+        let mut server = server::ServerHandshake::new(&mut storage, HeadLimits::default());
         let error = server.recv(request).err()?;
         let written = server::Reject::for_error(error)?.write(&mut response).ok()?;
         Some(response.get(..written)?.starts_with(b"HTTP/1.1 4"))

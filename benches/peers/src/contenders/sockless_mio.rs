@@ -8,7 +8,7 @@ use std::net::{Shutdown, TcpListener as StdListener};
 
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
-use sockless::handshake::server::{Handshake, Progress};
+use sockless::handshake::server::{ServerHandshake, ServerProgress};
 use sockless::handshake::{HeadLimits, OriginPolicy};
 use sockless::message::{
     Action, BufferPool, Buffers, Compressing, Endpoint, FeedError, OwnedMessage, WriteSide,
@@ -123,11 +123,11 @@ fn open(stream: &mut TcpStream, request: &mut Vec<u8>) -> Result<Option<Vec<u8>>
         }
         request.extend_from_slice(&scratch[..count]);
         let mut head = [0; HeadLimits::STORAGE];
-        let mut handshake = Handshake::new(&mut head, HeadLimits::DEFAULT);
+        let mut handshake = ServerHandshake::new(&mut head, HeadLimits::DEFAULT);
         let (taken, progress) = handshake.recv(request)?;
         match progress {
-            Progress::NeedMore => {}
-            Progress::Request(accepted) => {
+            ServerProgress::NeedMore => {}
+            ServerProgress::Request(accepted) => {
                 let (len, _) = accepted.accept(OriginPolicy::Any)?.write(&mut scratch)?;
                 // Shorter than any socket's buffer.
                 stream.write_all(&scratch[..len])?;

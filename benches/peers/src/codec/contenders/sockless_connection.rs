@@ -1,6 +1,6 @@
 //! This crate without its buffers: `Connection`, and the opening handshake in the caller's storage.
 
-use sockless::handshake::server::{Handshake, Progress};
+use sockless::handshake::server::{ServerHandshake, ServerProgress};
 use sockless::handshake::{HeadLimits, OriginPolicy};
 use sockless::{Client, Config, Connection, Event, Input, Payload, Role, Server, SystemEntropy};
 
@@ -103,9 +103,9 @@ fn accept(job: &Job) -> Lane {
     Box::new(move |messages| {
         for _ in 0..messages {
             let read = source.clone().read(&mut buffer);
-            let mut handshake = Handshake::new(&mut storage, HeadLimits::DEFAULT);
+            let mut handshake = ServerHandshake::new(&mut storage, HeadLimits::DEFAULT);
             let (_, progress) = handshake.recv(&buffer[..read]).expect("a request");
-            let Progress::Request(request) = progress else { panic!("{progress:?}") };
+            let ServerProgress::Request(request) = progress else { panic!("{progress:?}") };
             let accept = request.accept(OriginPolicy::SameHost).expect("the same host");
             let (len, _) = accept.write(&mut response).expect("a response");
             wire.write(&response[..len]);
