@@ -22,11 +22,15 @@ pub use opening::{
 };
 pub use split::{CloneTransport, Receiver, Sender};
 
+#[cfg(feature = "handshake")]
+use alloc::string::String;
 use std::io::{self, IoSlice, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
 use self::clock::{Clock, Limited};
+#[cfg(feature = "handshake")]
+use super::agreed::Agreed;
 use super::connections::Member;
 use super::{thread_pool, Connections, Error};
 use crate::close::CloseFrame;
@@ -106,7 +110,7 @@ impl BlockingTransport for std::os::unix::net::UnixStream {
 pub struct WebSocket<S, R> {
     stream: S,
     #[cfg(feature = "handshake")]
-    session: crate::handshake::Negotiated,
+    agreed: Agreed,
     endpoint: Endpoint<R>,
     clock: Clock,
     unflushed: bool,
@@ -125,7 +129,7 @@ impl<S: BlockingTransport, R: Role> WebSocket<S, R> {
         Self {
             stream,
             #[cfg(feature = "handshake")]
-            session: crate::handshake::Negotiated::default(),
+            agreed: Agreed::default(),
             endpoint,
             clock: Clock::new(),
             unflushed: false,
@@ -136,8 +140,23 @@ impl<S: BlockingTransport, R: Role> WebSocket<S, R> {
     /// With what the opening handshake agreed on.
     #[cfg(feature = "handshake")]
     #[must_use]
-    pub const fn with_session(mut self, session: crate::handshake::Negotiated) -> Self {
-        self.session = session;
+    pub fn with_negotiated(mut self, negotiated: crate::handshake::Negotiated) -> Self {
+        self.agreed.negotiated = negotiated;
+        self
+    }
+
+    /// With this subprotocol, which the opening handshake agreed on.
+    #[cfg(feature = "handshake")]
+    #[must_use]
+    pub fn with_subprotocol(mut self, name: impl Into<String>) -> Self {
+        self.agreed.subprotocol = Some(name.into().into());
+        self
+    }
+
+    /// With what the opening handshake agreed on.
+    #[cfg(all(feature = "handshake", feature = "rng"))]
+    fn with_agreed(mut self, agreed: Agreed) -> Self {
+        self.agreed = agreed;
         self
     }
 
@@ -153,10 +172,16 @@ impl<S: BlockingTransport, R: Role> WebSocket<S, R> {
         self
     }
 
-    /// What the opening handshake agreed on.
+    /// The subprotocol that the opening handshake agreed on, if it did.
+    #[cfg(feature = "handshake")]
+    pub fn subprotocol(&self) -> Option<&str> {
+        self.agreed.subprotocol()
+    }
+
+    /// What the opening handshake agreed on beside it.
     #[cfg(feature = "handshake")]
     pub const fn negotiated(&self) -> crate::handshake::Negotiated {
-        self.session
+        self.agreed.negotiated
     }
 
     /// The next message; `None` once the connection has ended, of which [`closed`](Self::closed) tells how.

@@ -15,7 +15,7 @@ pub use error::Error;
 #[cfg(feature = "handshake")]
 pub use error::OpeningError;
 #[cfg(feature = "handshake")]
-pub(super) use opening::{client_handshake, cut_off, nonce, Opening, OpeningStep};
+pub(super) use opening::{client_handshake, cut_off, nonce, FixedAgreed, Opening, OpeningStep};
 #[cfg(feature = "handshake")]
 pub use opening::{Answer, ServerOptions, Settings};
 pub(super) use write_queue::{FixedOutbound, Pending, Queued};
@@ -34,7 +34,8 @@ pub struct FixedBuffers<'b> {
 }
 
 impl<'b> FixedBuffers<'b> {
-    /// The shortest write buffer: it holds one control frame, and the answers to most opening handshakes.
+    /// The shortest write buffer: it holds one control frame, and the answers to most opening handshakes. If a
+    /// subprotocol is agreed on, the end of the write buffer keeps its name. Then the buffer must be longer by that name.
     pub const MIN_WRITE: usize = MAX_CONTROL_FRAME_LEN;
 
     /// Lends these two buffers.

@@ -6,6 +6,8 @@
 // belongs below them. For those with an allocator that is `message::Endpoint`; for those in buffers that the
 // caller lends, a driver of their own.
 
+#[cfg(all(feature = "std", feature = "handshake"))]
+mod agreed;
 #[cfg(feature = "std")]
 pub mod blocking;
 #[cfg(feature = "conformance")]

@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
+use super::agreed::Agreed;
 use super::error::Error;
 use super::opening_error::{OpeningError, Rejection};
 use super::Connections;
@@ -342,7 +343,6 @@ impl Answer {
     }
 
     /// With this subprotocol, which must be one that the client offers, whatever the options say.
-    /// [`Negotiated::subprotocol`] is then its place in the client's list.
     #[must_use]
     pub fn with_subprotocol(mut self, name: impl Into<String>) -> Self {
         self.subprotocol = Choice::This(name.into());
@@ -460,7 +460,7 @@ pub(super) enum ServerStep {
     /// Read more.
     NeedMore,
     /// Write `response`, and the WebSocket is open. So many bytes of the input belonged to the request.
-    Open { response: Vec<u8>, session: Negotiated, taken: usize },
+    Open { response: Vec<u8>, agreed: Agreed, taken: usize },
     /// Hand the head on, or write `response`.
     Http { head: Vec<u8>, response: Vec<u8>, taken: usize },
     /// Write `response`, if there is one, and end.
@@ -525,13 +525,14 @@ fn answer<A: Into<Answer>>(
         Some(deflate) => accept.with_deflate(&deflate.policy),
         None => accept,
     };
-    let mut session = Negotiated::default();
+    let mut negotiated = Negotiated::default();
     let response = written(|out| {
         let (len, agreed) = accept.write(out)?;
-        session = agreed;
+        negotiated = agreed;
         Ok(len)
     })?;
-    Ok(ServerStep::Open { response, session, taken })
+    let agreed = Agreed { negotiated, subprotocol: accept.chosen_subprotocol().map(Box::from) };
+    Ok(ServerStep::Open { response, agreed, taken })
 }
 
 fn borrowed(fields: &[(String, String)]) -> Vec<(&str, &str)> {
@@ -543,7 +544,7 @@ pub(super) enum ClientStep {
     /// Read more.
     NeedMore,
     /// The WebSocket is open. So many bytes of the input belonged to the response.
-    Open { session: Negotiated, taken: usize },
+    Open { agreed: Agreed, taken: usize },
     /// The server answered otherwise: read on while [`RefusalReader::needs_more`].
     Rejected(RefusalReader),
 }
@@ -619,7 +620,9 @@ pub(super) fn ask(
     match handshake.recv(input)? {
         (_, client::ClientProgress::NeedMore) => Ok(ClientStep::NeedMore),
         (taken, client::ClientProgress::Accepted(accepted)) => {
-            Ok(ClientStep::Open { session: accepted.negotiated(), taken })
+            let subprotocol = accepted.subprotocol().map(Box::from);
+            let agreed = Agreed { negotiated: accepted.negotiated(), subprotocol };
+            Ok(ClientStep::Open { agreed, taken })
         }
         (taken, client::ClientProgress::Rejected(rejected)) => {
             let rest = input.get(taken..).unwrap_or(&[]);
@@ -649,34 +652,34 @@ pub(super) fn client_handshake<'c>(
 
 /// The endpoint of a server that has answered. `received` is what came after the request.
 pub(super) fn server_endpoint(
-    session: &Negotiated,
+    agreed: &Agreed,
     options: &ServerOptions<'_>,
     received: &[u8],
 ) -> Endpoint<Server> {
     let settings = &options.settings;
     let endpoint = Endpoint::new(Server, settings.server_config(), settings.buffers, received);
     #[cfg(feature = "deflate")]
-    if let Some(params) = &session.deflate {
+    if let Some(params) = &agreed.negotiated.deflate {
         let pool = options.deflate.as_ref().map(|deflate| deflate.pool);
         return endpoint.with_deflate(params, settings.tuning, pool);
     }
-    let _ = session;
+    let _ = agreed;
     endpoint
 }
 
 /// The endpoint of a client that was accepted. `received` is what came after the response.
 pub(super) fn client_endpoint(
-    session: &Negotiated,
+    agreed: &Agreed,
     settings: &Settings,
     received: &[u8],
 ) -> Endpoint<Client<SystemEntropy>> {
     let role = Client::new(SystemEntropy::new());
     let endpoint = Endpoint::new(role, settings.client_config(), settings.buffers, received);
     #[cfg(feature = "deflate")]
-    if let Some(params) = &session.deflate {
+    if let Some(params) = &agreed.negotiated.deflate {
         return endpoint.with_deflate(params, settings.tuning, None);
     }
-    let _ = session;
+    let _ = agreed;
     endpoint
 }
 

@@ -18,6 +18,8 @@ pub use outgoing::{Feed, Incoming, Outgoing};
 pub use split::{Receiver, Sender};
 
 use alloc::boxed::Box;
+#[cfg(feature = "handshake")]
+use alloc::string::String;
 use core::future::{poll_fn, Future};
 use core::pin::Pin;
 use core::task::{ready, Context, Poll};
@@ -29,6 +31,8 @@ use futures_sink::Sink;
 use self::endpoint_slot::EndpointSlot;
 use self::outgoing::Link;
 use self::reading::{drive, NextAction, Receive};
+#[cfg(feature = "handshake")]
+use super::agreed::Agreed;
 use super::connections::Member;
 use super::{Connections, Error};
 use crate::close::{CloseCode, CloseFrame};
@@ -131,7 +135,7 @@ pub struct WebSocket<S, R> {
 struct Parts<S, R> {
     link: Link<S>,
     #[cfg(feature = "handshake")]
-    session: crate::handshake::Negotiated,
+    agreed: Agreed,
     endpoint: EndpointSlot<R>,
     /// Its place among the connections that are closed together.
     member: Option<Box<Member>>,
@@ -148,7 +152,7 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
         let parts = Parts {
             link: Link::new(stream),
             #[cfg(feature = "handshake")]
-            session: crate::handshake::Negotiated::default(),
+            agreed: Agreed::default(),
             endpoint: EndpointSlot::new(endpoint),
             member: None,
         };
@@ -158,8 +162,23 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
     /// With what the opening handshake agreed on.
     #[cfg(feature = "handshake")]
     #[must_use]
-    pub fn with_session(mut self, session: crate::handshake::Negotiated) -> Self {
-        self.parts.session = session;
+    pub fn with_negotiated(mut self, negotiated: crate::handshake::Negotiated) -> Self {
+        self.parts.agreed.negotiated = negotiated;
+        self
+    }
+
+    /// With this subprotocol, which the opening handshake agreed on.
+    #[cfg(feature = "handshake")]
+    #[must_use]
+    pub fn with_subprotocol(mut self, name: impl Into<String>) -> Self {
+        self.parts.agreed.subprotocol = Some(name.into().into());
+        self
+    }
+
+    /// With what the opening handshake agreed on.
+    #[cfg(all(feature = "handshake", feature = "rng"))]
+    fn with_agreed(mut self, agreed: Agreed) -> Self {
+        self.parts.agreed = agreed;
         self
     }
 
@@ -175,10 +194,16 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
         self
     }
 
-    /// What the opening handshake agreed on.
+    /// The subprotocol that the opening handshake agreed on, if it did.
+    #[cfg(feature = "handshake")]
+    pub fn subprotocol(&self) -> Option<&str> {
+        self.parts.agreed.subprotocol()
+    }
+
+    /// What the opening handshake agreed on beside it.
     #[cfg(feature = "handshake")]
     pub fn negotiated(&self) -> crate::handshake::Negotiated {
-        self.parts.session
+        self.parts.agreed.negotiated
     }
 
     /// The next message; `None` once the connection has ended, of which [`closed`](Self::closed) tells how.

@@ -217,11 +217,6 @@ impl<'c> ClientRequest<'c> {
         })
     }
 
-    /// The index of a subprotocol in the offer.
-    fn place_of(&self, name: &str) -> Option<u16> {
-        u16::try_from(self.subprotocols.iter().position(|offered| *offered == name)?).ok()
-    }
-
     /// Writes all offers of extensions in one line.
     fn write_extensions(&self, head: &mut HeadWriter<'_>) {
         if self.deflate.is_empty() && self.extensions.is_none() {
@@ -420,11 +415,7 @@ fn judge<'h>(
             return Err(HandshakeError::SubprotocolRequired);
         }
         None => None,
-        Some(name) => {
-            let name = token(name).ok_or(unoffered)?;
-            session.subprotocol = Some(request.place_of(name).ok_or(unoffered)?);
-            Some(name)
-        }
+        Some(name) => Some(token(name).filter(|name| request.subprotocols.contains(name)).ok_or(unoffered)?),
     };
     // In a response, too, several lines are one list (erratum 3433).
     let extensions = Extensions::of(response.field(Name::Extensions), response.tolerances)?;

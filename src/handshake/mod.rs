@@ -87,15 +87,13 @@ impl fmt::Debug for Brief<'_> {
     }
 }
 
-/// What an opening handshake agreed on, and all of it that the engine needs. It borrows nothing.
+/// What an opening handshake agreed on, as far as the engine needs it. It borrows nothing. The subprotocol is not part
+/// of it, since it changes no frame: [`Accept`](server::Accept) and [`Accepted`](client::Accepted) give its name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Negotiated {
-    /// The index of the subprotocol. For a client: in the list that it offered. For a server: see
-    /// [`Accept`](server::Accept).
-    pub subprotocol: Option<u16>,
-    /// What was agreed on for permessage-deflate (RFC 7692). If `None`, no message may be compressed, whatever
-    /// was offered (RFC 6455 section 9.1).
+    /// What was agreed on for permessage-deflate (RFC 7692), if it was. Without it no message may be
+    /// compressed, whatever was offered (RFC 6455 section 9.1).
     pub deflate: Option<crate::deflate::Params>,
 }
 

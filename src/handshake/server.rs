@@ -374,7 +374,8 @@ pub struct Accept<'h, 'r> {
     key: &'h [u8; 24],
     subprotocols: Tokens<'h>,
     offers: Extensions<'h>,
-    subprotocol: Option<&'r str>,
+    /// The one that is chosen, as the client spells it.
+    subprotocol: Option<&'h str>,
     session: Negotiated,
     extensions: Option<&'r str>,
     fields: AddedFields<'r>,
@@ -394,33 +395,21 @@ impl fmt::Debug for Accept<'_, '_> {
 
 impl<'h, 'r> Accept<'h, 'r> {
     /// Chooses the client's first subprotocol that is in `supported`, or none. Names are compared with case.
-    /// [`Negotiated::subprotocol`] is then the index in `supported`.
     #[must_use]
-    pub fn with_supported_subprotocols(mut self, supported: &[&'r str]) -> Self {
-        for offered in self.subprotocols.iter() {
-            if let Some(at) = supported.iter().position(|candidate| *candidate == offered) {
-                self.subprotocol = supported.get(at).copied();
-                self.session.subprotocol = u16::try_from(at).ok();
-                break;
-            }
-        }
+    pub fn with_supported_subprotocols(mut self, supported: &[&str]) -> Self {
+        self.subprotocol = self.subprotocols.iter().find(|offered| supported.contains(offered));
         self
     }
 
-    /// Chooses this subprotocol. [`Negotiated::subprotocol`] is then its index in the client's list.
+    /// Chooses this subprotocol.
     ///
     /// # Errors
     ///
     /// [`ComposeError::UnofferedSubprotocol`] if the client does not offer it. The empty string is never
     /// offered.
-    pub fn with_subprotocol(mut self, name: &'r str) -> Result<Self, ComposeError> {
-        let at = self
-            .subprotocols
-            .iter()
-            .position(|offered| offered == name)
-            .ok_or(ComposeError::UnofferedSubprotocol)?;
-        self.subprotocol = Some(name);
-        self.session.subprotocol = u16::try_from(at).ok();
+    pub fn with_subprotocol(mut self, name: &str) -> Result<Self, ComposeError> {
+        let offered = self.subprotocols.iter().find(|offered| *offered == name);
+        self.subprotocol = Some(offered.ok_or(ComposeError::UnofferedSubprotocol)?);
         Ok(self)
     }
 
@@ -492,7 +481,7 @@ impl<'h, 'r> Accept<'h, 'r> {
     }
 
     /// The subprotocol chosen.
-    pub const fn chosen_subprotocol(&self) -> Option<&'r str> {
+    pub const fn chosen_subprotocol(&self) -> Option<&'h str> {
         self.subprotocol
     }
 

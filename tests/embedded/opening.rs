@@ -56,7 +56,7 @@ fn a_server_accepts_whatever_the_buffers_and_leaves_the_frames_behind_the_head()
             .with_settings(Settings::DEFAULT.with_config(Config::new().with_limits(limits)));
         let mut script = Script::new(&input, grain);
         let mut socket = go!(accept(&mut script, &options, &mut [0; 512], buffers)).unwrap();
-        assert_eq!(socket.negotiated().subprotocol, Some(1));
+        assert_eq!(socket.subprotocol(), Some("b"));
         let mut heard = Vec::new();
         while let Some(Event::Data(data)) = go!(socket.recv()).unwrap() {
             heard.extend_from_slice(data.as_bytes());
@@ -131,14 +131,14 @@ fn an_application_refuses_with_an_answer_of_its_own() {
     assert!(written.starts_with("HTTP/1.1 404 Not Found\r\n") && written.ends_with("\r\n\r\nno such room"));
 }
 
-/// The head of the answer that such a decision makes, and the place of the subprotocol.
+/// The head of the answer that such a decision makes, and the name of the subprotocol.
 macro_rules! decided {
     ($answer:expr) => {{
         let mut script = Script::new(REQUEST.as_bytes(), 1);
         lend!(buffers, 16, 512);
         let options = same_host().with_subprotocols(&["b"]).with_fields(&[("X-Of", "options")]);
         let socket = go!(accept_with(&mut script, &options, &mut [0; 512], buffers, |_| Ok($answer)));
-        let result = socket.map(|socket| socket.negotiated().subprotocol);
+        let result = socket.map(|socket| socket.subprotocol().map(str::to_owned));
         (result, String::from_utf8(script.written).unwrap())
     }};
 }
@@ -146,16 +146,16 @@ macro_rules! decided {
 #[test]
 fn an_application_adds_fields_and_chooses_the_subprotocol() {
     let cookies = [("Set-Cookie", "a=b"), ("Set-Cookie", "c=d")];
-    let (place, head) = decided!(());
+    let (name, head) = decided!(());
     assert!(head.contains("X-Of: options\r\n") && head.contains("Sec-WebSocket-Protocol: b\r\n"), "{head}");
-    assert_eq!(place.unwrap(), Some(0));
-    let (place, head) = decided!(Answer::new().with_fields(&cookies).with_subprotocol("a"));
+    assert_eq!(name.unwrap().as_deref(), Some("b"));
+    let (name, head) = decided!(Answer::new().with_fields(&cookies).with_subprotocol("a"));
     assert!(head.contains("Set-Cookie: a=b\r\nSet-Cookie: c=d\r\n") && !head.contains("X-Of"), "{head}");
     assert!(head.contains("Sec-WebSocket-Protocol: a\r\n"), "{head}");
-    assert_eq!(place.unwrap(), Some(1));
-    let (place, head) = decided!(Answer::new().without_subprotocol());
+    assert_eq!(name.unwrap().as_deref(), Some("a"));
+    let (name, head) = decided!(Answer::new().without_subprotocol());
     assert!(head.contains("X-Of: options\r\n") && !head.contains("Sec-WebSocket-Protocol"), "{head}");
-    assert_eq!(place.unwrap(), None);
+    assert_eq!(name.unwrap(), None);
     let printed = format!("{:?}", Answer::new().with_fields(&cookies));
     assert!(!printed.contains("a=b"), "{printed}");
     // What is invalid is our mistake.

@@ -31,7 +31,6 @@ enum Outcome {
     More,
     Open {
         subprotocol: Option<String>,
-        place: Option<u16>,
         extensions: Vec<String>,
         deflate: Option<Params>,
         cookies: Vec<String>,
@@ -91,7 +90,6 @@ fn run_in(
                     accepted.headers().get_all("set-cookie").map(|v| String::from_utf8_lossy(v).into());
                 return Ok(Outcome::Open {
                     subprotocol: accepted.subprotocol().map(str::to_owned),
-                    place: accepted.negotiated().subprotocol,
                     extensions: accepted.extensions().iter().map(|e| e.name().to_owned()).collect(),
                     deflate: accepted.negotiated().deflate,
                     cookies: cookies.collect(),
@@ -315,15 +313,11 @@ fn req_6455_4_1_57_whatever_else_breaks_a_rule_fails() {
 #[test]
 fn req_6455_4_1_58_what_was_agreed_on_is_known() {
     let lines = "Sec-WebSocket-Protocol: superchat\r\nSec-WebSocket-Extensions: permessage-deflate";
-    let Ok(Outcome::Open { subprotocol, place, extensions, deflate, .. }) = ask(&with(lines)) else {
-        panic!()
-    };
-    assert_eq!((subprotocol.as_deref(), place), (Some("superchat"), Some(1)));
+    let Ok(Outcome::Open { subprotocol, extensions, deflate, .. }) = ask(&with(lines)) else { panic!() };
+    assert_eq!(subprotocol.as_deref(), Some("superchat"));
     assert_eq!(extensions, ["permessage-deflate"]);
     assert_eq!(deflate, Some(Params::DEFAULT));
-    let Ok(Outcome::Open { subprotocol: None, place: None, extensions, .. }) = ask(&head(LINES)) else {
-        panic!()
-    };
+    let Ok(Outcome::Open { subprotocol: None, extensions, .. }) = ask(&head(LINES)) else { panic!() };
     assert!(extensions.is_empty());
 }
 

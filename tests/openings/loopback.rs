@@ -47,7 +47,7 @@ fn req_6455_4_1_6_without_a_proxy_the_client_connects_directly_and_both_agree() 
         while let Some((message, mut outgoing)) = socket.recv_with().unwrap() {
             outgoing.feed(message).unwrap();
         }
-        (seen.unwrap(), socket.negotiated().subprotocol, socket.closed().unwrap())
+        (seen.unwrap(), socket.subprotocol().map(str::to_owned), socket.closed().unwrap())
     });
     let request = ClientRequest::new(Uri::parse(&url).unwrap())
         .with_subprotocols(&["v1", "v2"])
@@ -55,7 +55,7 @@ fn req_6455_4_1_6_without_a_proxy_the_client_connects_directly_and_both_agree() 
         .with_origin("http://example.com")
         .unwrap();
     let mut socket = blocking::connect(request, &Settings::DEFAULT).unwrap();
-    assert_eq!(socket.negotiated().subprotocol, Some(0));
+    assert_eq!(socket.subprotocol(), Some("v1"));
     for size in [0, 1, 125, 126, 65_535, 65_536, 3 << 20] {
         let octets: Vec<u8> = (0..=250).cycle().take(size).collect();
         socket.send(&octets[..]).unwrap();
@@ -65,7 +65,7 @@ fn req_6455_4_1_6_without_a_proxy_the_client_connects_directly_and_both_agree() 
     assert!(closed.clean);
     let ((target, origin), subprotocol, closed) = server.join().unwrap();
     assert_eq!((target.as_str(), origin.as_deref()), ("/chat?room=1", Some("http://example.com")));
-    assert_eq!((subprotocol, closed.status, closed.clean), (Some(1), 1000, true));
+    assert_eq!((subprotocol.as_deref(), closed.status, closed.clean), (Some("v1"), 1000, true));
 }
 
 #[test]

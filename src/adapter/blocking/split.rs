@@ -20,6 +20,8 @@ use std::time::Duration;
 
 use super::clock::{Clock, Limited};
 use super::{is_transient, BlockingTransport, WebSocket, WAKE_INTERVAL};
+#[cfg(feature = "handshake")]
+use crate::adapter::agreed::Agreed;
 use crate::adapter::connections::Member;
 use crate::adapter::last_close::LastClose;
 use crate::adapter::sync::{Condvar, Mutex, MutexGuard};
@@ -114,7 +116,7 @@ struct Shared<R> {
     /// Something was written, or nobody writes any more.
     written: Condvar,
     #[cfg(feature = "handshake")]
-    session: crate::handshake::Negotiated,
+    agreed: Agreed,
 }
 
 /// What both halves use.
@@ -147,7 +149,7 @@ impl<S: CloneTransport, R: Role> WebSocket<S, R> {
             both: Mutex::new(Both { outbound, writing: false, close: None, deaf: false }),
             written: Condvar::new(),
             #[cfg(feature = "handshake")]
-            session: self.session,
+            agreed: self.agreed,
         });
         let receiver = Receiver {
             stream: self.stream,
@@ -204,10 +206,16 @@ impl<S: CloneTransport, R: Role> Receiver<S, R> {
         self.inbound.close_reason()
     }
 
-    /// What the opening handshake agreed on.
+    /// The subprotocol that the opening handshake agreed on, if it did.
+    #[cfg(feature = "handshake")]
+    pub fn subprotocol(&self) -> Option<&str> {
+        self.shared.agreed.subprotocol()
+    }
+
+    /// What the opening handshake agreed on beside it.
     #[cfg(feature = "handshake")]
     pub fn negotiated(&self) -> crate::handshake::Negotiated {
-        self.shared.session
+        self.shared.agreed.negotiated
     }
 
     /// The WebSocket whose halves these are, with the time limits of the transport's reads and writes lifted.
@@ -230,14 +238,14 @@ impl<S: CloneTransport, R: Role> Receiver<S, R> {
             Ok(Shared {
                 both,
                 #[cfg(feature = "handshake")]
-                session,
+                agreed,
                 ..
             }) => {
                 let both = both.into_inner().unwrap_or_else(PoisonError::into_inner);
                 Ok(WebSocket {
                     stream,
                     #[cfg(feature = "handshake")]
-                    session,
+                    agreed,
                     endpoint: Endpoint::from_split(inbound, both.outbound),
                     clock,
                     unflushed: true,

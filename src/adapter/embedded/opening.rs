@@ -10,10 +10,9 @@ macro_rules! opening {
             use $io::{Read, Write};
 
             use super::{Answer, FixedBuffers, Error, ServerOptions, Settings, WebSocket};
-            use crate::adapter::fixed::{client_handshake, cut_off, nonce, Driver, Opening, OpeningStep};
+            use crate::adapter::fixed::{client_handshake, cut_off, nonce, Driver, FixedAgreed, Opening, OpeningStep};
             use crate::handshake::client::ClientRequest;
             use crate::handshake::server::{ServerHandshake, Reject, Request};
-            use crate::handshake::Negotiated;
             use crate::role::{Client, Entropy, Server};
 
             /// Accepts a WebSocket on a transport. `storage` holds the head of the request, and is free again
@@ -102,8 +101,8 @@ macro_rules! opening {
             }
 
             impl<'b, S, R> WebSocket<'b, S, R> {
-                fn opened(stream: S, (driver, session): (Driver<'b, R>, Negotiated)) -> Self {
-                    Self { stream, session, driver }
+                fn opened(stream: S, (driver, agreed): (Driver<'b, R>, FixedAgreed<'b>)) -> Self {
+                    Self { stream, agreed, driver }
                 }
             }
 

@@ -50,7 +50,7 @@ macro_rules! socket {
         pub struct WebSocket<'b, S, R> {
             stream: S,
             #[cfg(feature = "handshake")]
-            session: crate::handshake::Negotiated,
+            agreed: crate::adapter::fixed::FixedAgreed<'b>,
             driver: Driver<'b, R>,
         }
 
@@ -60,15 +60,21 @@ macro_rules! socket {
                 Self {
                     stream,
                     #[cfg(feature = "handshake")]
-                    session: crate::handshake::Negotiated::default(),
+                    agreed: crate::adapter::fixed::FixedAgreed::default(),
                     driver: Driver::new(role, config, buffers),
                 }
             }
 
-            /// What the opening handshake agreed on.
+            /// The subprotocol that the opening handshake agreed on, if it did.
+            #[cfg(feature = "handshake")]
+            pub const fn subprotocol(&self) -> Option<&str> {
+                self.agreed.subprotocol
+            }
+
+            /// What the opening handshake agreed on beside it.
             #[cfg(feature = "handshake")]
             pub const fn negotiated(&self) -> crate::handshake::Negotiated {
-                self.session
+                self.agreed.negotiated
             }
 
             /// Returns what the peer did next: a piece of a message, a Ping, a Pong, or a Close. `None` if

@@ -13,7 +13,7 @@ use crate::connection::Config;
 use crate::deadline::Timeouts;
 use crate::handshake::client::{self, ClientRequest};
 use crate::handshake::server::{Reject, Request, ServerHandshake, ServerProgress};
-use crate::handshake::{HandshakeError, HeadLimits, Negotiated, OriginPolicy};
+use crate::handshake::{ComposeError, HandshakeError, HeadLimits, Negotiated, OriginPolicy};
 use crate::limits::Limits;
 use crate::role::{Entropy, Role};
 use crate::tolerance::Tolerances;
@@ -150,7 +150,6 @@ impl<'a> Answer<'a> {
     }
 
     /// Chooses this subprotocol, whatever the options say. The client must offer it.
-    /// [`Negotiated::subprotocol`] is then its index in the client's list.
     #[must_use]
     pub const fn with_subprotocol(mut self, name: &'a str) -> Self {
         self.subprotocol = SubprotocolChoice::This(name);
@@ -181,6 +180,14 @@ impl fmt::Debug for Answer<'_> {
     }
 }
 
+/// What an opening handshake agreed on.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::adapter) struct FixedAgreed<'b> {
+    pub(in crate::adapter) negotiated: Negotiated,
+    /// It stands in the end of the write buffer.
+    pub(in crate::adapter) subprotocol: Option<&'b str>,
+}
+
 /// What an adapter must do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::adapter) enum OpeningStep {
@@ -201,7 +208,7 @@ pub(in crate::adapter) enum OpeningStep {
 pub(in crate::adapter) struct Opening<'b> {
     read_buffer: FixedReadBuffer<'b>,
     write_queue: FixedWriteQueue<'b>,
-    outcome: Option<Result<Negotiated, OpeningError>>,
+    outcome: Option<Result<FixedAgreed<'b>, OpeningError>>,
 }
 
 impl<'b> Opening<'b> {
@@ -234,7 +241,7 @@ impl<'b> Opening<'b> {
             Ok((taken, ServerProgress::Request(request))) => {
                 self.read_buffer.consume(taken);
                 match answer(&request, options, decide, &mut self.write_queue) {
-                    Ok(session) => return self.outcome = Some(Ok(session)),
+                    Ok(agreed) => return self.outcome = Some(Ok(agreed)),
                     Err(refusal) => refusal,
                 }
             }
@@ -269,7 +276,10 @@ impl<'b> Opening<'b> {
             Ok((taken, client::ClientProgress::NeedMore)) => return self.read_buffer.consume(taken),
             Ok((taken, client::ClientProgress::Accepted(accepted))) => {
                 self.read_buffer.consume(taken);
-                Ok(accepted.negotiated())
+                let negotiated = accepted.negotiated();
+                let kept = accepted.subprotocol().map(|name| self.write_queue.keep(name)).transpose();
+                kept.map(|subprotocol| FixedAgreed { negotiated, subprotocol })
+                    .map_err(|error| OpeningError::Compose(error.into()))
             }
             Ok((_, client::ClientProgress::Rejected(rejected))) => {
                 Err(OpeningError::Rejected(rejected.status()))
@@ -325,22 +335,21 @@ impl<'b> Opening<'b> {
         self,
         role: R,
         config: Config,
-    ) -> Result<(Driver<'b, R>, Negotiated), OpeningError> {
-        let session = self.outcome.unwrap_or(Err(HandshakeError::UnexpectedEof.into()))?;
-        Ok((Driver::opened(role, config, self.read_buffer, self.write_queue), session))
+    ) -> Result<(Driver<'b, R>, FixedAgreed<'b>), OpeningError> {
+        let agreed = self.outcome.unwrap_or(Err(HandshakeError::UnexpectedEof.into()))?;
+        Ok((Driver::opened(role, config, self.read_buffer, self.write_queue), agreed))
     }
 }
 
 /// Queues the answer that opens the WebSocket. Or returns the error, and the answer that tells the client.
-fn answer<'r>(
+fn answer<'b, 'r>(
     request: &Request<'_>,
     options: &ServerOptions<'_>,
     decide: impl FnOnce(&Request<'_>) -> Result<Answer<'r>, Reject<'r>>,
-    write_queue: &mut FixedWriteQueue<'_>,
-) -> Result<Negotiated, (OpeningError, Option<Reject<'r>>)> {
+    write_queue: &mut FixedWriteQueue<'b>,
+) -> Result<FixedAgreed<'b>, (OpeningError, Option<Reject<'r>>)> {
     let accept = request.accept(options.origin).map_err(|error| (error.into(), Reject::for_error(error)))?;
     let answer = decide(request).map_err(|reject| (OpeningError::Refused(reject.status()), Some(reject)))?;
-    let mut session = Negotiated::default();
     let chosen = match answer.subprotocol {
         SubprotocolChoice::OfOptions => Ok(accept.with_supported_subprotocols(options.subprotocols)),
         SubprotocolChoice::None => Ok(accept),
@@ -348,14 +357,17 @@ fn answer<'r>(
     };
     let fields = answer.fields.unwrap_or(options.fields);
     let written = chosen.and_then(|accept| accept.with_fields(fields)).and_then(|accept| {
+        let subprotocol = accept.chosen_subprotocol().map(|name| write_queue.keep(name)).transpose()?;
+        let mut negotiated = Negotiated::default();
         write_queue.fill(|out| {
             let (len, agreed) = accept.write(out)?;
-            session = agreed;
-            Ok(len)
-        })
+            negotiated = agreed;
+            Ok::<_, ComposeError>(len)
+        })?;
+        Ok(FixedAgreed { negotiated, subprotocol })
     });
     match written {
-        Ok(_) => Ok(session),
+        Ok(agreed) => Ok(agreed),
         // Our own options are invalid.
         Err(error) => Err((error.into(), Reject::new(500).ok())),
     }

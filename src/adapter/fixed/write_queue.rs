@@ -6,7 +6,11 @@
 use embedded_io::ErrorKind;
 
 use super::Error;
+#[cfg(feature = "handshake")]
+use super::FixedBuffers;
 use crate::close::CloseFrame;
+#[cfg(feature = "handshake")]
+use crate::error::BufferTooSmall;
 use crate::error::SendError;
 use crate::frame::{FrameHeader, MessageKind};
 use crate::payload::{ControlPayload, Payload};
@@ -56,6 +60,18 @@ impl<'b> FixedWriteQueue<'b> {
         let written = write(self.bytes.get_mut(self.end..).unwrap_or(&mut []))?;
         self.end = self.end.saturating_add(written).min(self.bytes.len());
         Ok(written)
+    }
+
+    /// Copies a text into the end of the buffer, where it stays. Fails if the rest of the buffer would be too short.
+    #[cfg(feature = "handshake")]
+    pub(super) fn keep(&mut self, text: &str) -> Result<&'b str, BufferTooSmall> {
+        let left = self.bytes.len().checked_sub(text.len()).filter(|left| *left >= FixedBuffers::MIN_WRITE);
+        let required = text.len().saturating_add(FixedBuffers::MIN_WRITE);
+        let left = left.ok_or(BufferTooSmall::new(required))?;
+        let (bytes, kept) = core::mem::take(&mut self.bytes).split_at_mut_checked(left).unwrap_or_default();
+        self.bytes = bytes;
+        kept.iter_mut().zip(text.bytes()).for_each(|(to, from)| *to = from);
+        Ok(core::str::from_utf8(kept).unwrap_or_default())
     }
 
     /// Drops what waits.

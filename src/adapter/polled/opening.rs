@@ -147,15 +147,15 @@ pub(in crate::adapter) async fn open<S: PollTransport, A: Into<Answer>>(
         };
         match serve(&mut handshake, input, options, &mut decide) {
             ServerStep::NeedMore => {}
-            ServerStep::Open { response, session, taken } => {
+            ServerStep::Open { response, agreed, taken } => {
                 // Before the client knows that it is open: whoever closes all connections from now on closes this
                 // one as well.
                 let member = options.connections.map(Connections::enter);
                 timed.write(&response).await?;
                 let rest = input.get(taken..).unwrap_or(&[]);
-                let socket = WebSocket::with_endpoint(stream, server_endpoint(&session, options, rest));
+                let socket = WebSocket::with_endpoint(stream, server_endpoint(&agreed, options, rest));
                 let socket = socket.with_member(member);
-                return Ok(Opened::WebSocket(socket.with_session(session)));
+                return Ok(Opened::WebSocket(socket.with_agreed(agreed)));
             }
             ServerStep::Http { mut head, response, taken } => {
                 head.extend_from_slice(input.get(taken..).unwrap_or(&[]));
@@ -209,10 +209,10 @@ pub(in crate::adapter) async fn open_client<S: PollTransport>(
         let received = received.map_err(|error| cut_off(&handshake, error, settings))?;
         match ask(&mut handshake, received, settings)? {
             ClientStep::NeedMore => {}
-            ClientStep::Open { session, taken } => {
+            ClientStep::Open { agreed, taken } => {
                 let rest = received.get(taken..).unwrap_or(&[]);
-                let socket = WebSocket::with_endpoint(stream, client_endpoint(&session, settings, rest));
-                return Ok(socket.with_session(session));
+                let socket = WebSocket::with_endpoint(stream, client_endpoint(&agreed, settings, rest));
+                return Ok(socket.with_agreed(agreed));
             }
             ClientStep::Rejected(mut rejected) => {
                 timed.part(Duration::ZERO);

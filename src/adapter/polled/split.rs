@@ -22,6 +22,8 @@ use futures_core::Stream;
 use futures_sink::Sink;
 
 use super::{drive, EndpointSlot, Link, NextAction, Outgoing, Parts, PollTransport, WebSocket};
+#[cfg(feature = "handshake")]
+use crate::adapter::agreed::Agreed;
 use crate::adapter::connections::Member;
 use crate::adapter::last_close::LastClose;
 use crate::adapter::sync::{Mutex, MutexGuard};
@@ -42,7 +44,7 @@ pub struct Receiver<S, R> {
     left: Leaves<S, R>,
     member: Option<Box<Member>>,
     #[cfg(feature = "handshake")]
-    session: crate::handshake::Negotiated,
+    agreed: Agreed,
 }
 
 /// Tells the sending half when the receiving one is dropped.
@@ -147,7 +149,7 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
             shared: Arc::clone(&shared),
             member: parts.member,
             #[cfg(feature = "handshake")]
-            session: parts.session,
+            agreed: parts.agreed,
         };
         (receiver, Sender { shared, reason: String::new() })
     }
@@ -215,10 +217,16 @@ impl<S: PollTransport, R: Role> Receiver<S, R> {
         self.inbound.close_reason()
     }
 
-    /// What the opening handshake agreed on.
+    /// The subprotocol that the opening handshake agreed on, if it did.
+    #[cfg(feature = "handshake")]
+    pub fn subprotocol(&self) -> Option<&str> {
+        self.agreed.subprotocol()
+    }
+
+    /// What the opening handshake agreed on beside it.
     #[cfg(feature = "handshake")]
     pub const fn negotiated(&self) -> crate::handshake::Negotiated {
-        self.session
+        self.agreed.negotiated
     }
 
     /// The WebSocket whose halves these are.
@@ -237,7 +245,7 @@ impl<S: PollTransport, R: Role> Receiver<S, R> {
             left,
             member,
             #[cfg(feature = "handshake")]
-            session,
+            agreed,
         } = self;
         left.disarm();
         // There are no other halves than these two, and the transport is there while the receiving one is.
@@ -249,7 +257,7 @@ impl<S: PollTransport, R: Role> Receiver<S, R> {
                         let parts = Parts {
                             link,
                             #[cfg(feature = "handshake")]
-                            session,
+                            agreed,
                             endpoint: EndpointSlot::new(Endpoint::from_split(inbound, outbound)),
                             member,
                         };
@@ -266,7 +274,7 @@ impl<S: PollTransport, R: Role> Receiver<S, R> {
             left: Leaves(Some(Arc::clone(&strangers))),
             member,
             #[cfg(feature = "handshake")]
-            session,
+            agreed,
         };
         Err(Box::new(ReuniteError(receiver, Sender { shared: strangers, reason: String::new() })))
     }
