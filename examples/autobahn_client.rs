@@ -7,11 +7,8 @@ use std::env;
 use std::error::Error;
 
 use sockless::deflate::Offer;
-use sockless::handshake::client::ClientRequest;
-use sockless::handshake::Uri;
 use sockless::tokio::{connect, WebSocket};
-use sockless::Settings;
-use sockless::{Client, CloseCode, Message, SystemEntropy};
+use sockless::{Client, ClientConfig, CloseCode, Message, SystemEntropy};
 use tokio::net::TcpStream;
 
 use log::log;
@@ -39,8 +36,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 async fn open(url: &str) -> Result<Socket, Box<dyn Error>> {
-    let request = ClientRequest::new(Uri::parse(url)?).with_deflate(&[Offer::DEFAULT]);
-    Ok(connect(request, &Settings::DEFAULT).await?)
+    Ok(connect(url, &ClientConfig::new().with_deflate(Offer::DEFAULT)).await?)
 }
 
 async fn case_count(url: &str) -> Result<u32, Box<dyn Error>> {

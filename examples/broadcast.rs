@@ -19,12 +19,12 @@ use std::time::Duration;
 use clap::Parser;
 use compression::Compression;
 use log::{announce, log};
-use sockless::deflate::{Policy, Pool, Tuning};
+use sockless::deflate::{Policy, Tuning};
 use sockless::handshake::OriginPolicy;
 use sockless::message::{Buffers, FeedError, Prepared};
 use sockless::tokio::{accept, WebSocket};
-use sockless::{CloseCode, CloseFrame, CloseReason, Closed, Limits, Message, SendError, Server};
-use sockless::{Connections, Error, ServerOptions, Settings};
+use sockless::{CloseCode, CloseFrame, CloseReason, Closed, Message, SendError, Server};
+use sockless::{Connections, Error, ServerConfig};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{broadcast, Notify};
 use tokio::time::timeout;
@@ -81,30 +81,26 @@ const MAX_MESSAGE: u64 = 64 << 10;
 #[derive(Clone)]
 pub struct Room {
     sender: broadcast::Sender<Prepared>,
-    queue: usize,
     grace: Duration,
-    policy: Option<Policy>,
-    tuning: Tuning,
-    pool: Pool,
+    config: Arc<ServerConfig>,
     connections: Connections,
 }
 
 impl Room {
     pub fn new(queue: usize, grace: Duration, policy: Option<Policy>) -> Self {
-        Self {
-            sender: broadcast::Sender::new(RING),
-            queue,
-            grace,
-            policy,
-            tuning: Tuning::DEFAULT,
-            pool: Pool::default(),
-            connections: Connections::new(),
-        }
+        let connections = Connections::new();
+        // Any page may join; a server with users would say `SameHost`.
+        let mut config = ServerConfig::new(OriginPolicy::Any)
+            .with_max_message_size(MAX_MESSAGE)
+            .with_buffers(Buffers::DEFAULT.with_max_queued(queue))
+            .with_connections(&connections);
+        config.deflate = policy;
+        Self { sender: broadcast::Sender::new(RING), grace, config: Arc::new(config), connections }
     }
 
     /// Compresses in this way, if at all.
-    pub const fn with_tuning(mut self, tuning: Tuning) -> Self {
-        self.tuning = tuning;
+    pub fn with_tuning(mut self, tuning: Tuning) -> Self {
+        Arc::make_mut(&mut self.config).tuning = tuning;
         self
     }
 
@@ -136,17 +132,7 @@ impl Room {
 
     async fn serve(&self, stream: TcpStream) -> Result<(), Error> {
         stream.set_nodelay(true)?;
-        let settings = Settings::DEFAULT
-            .with_limits(Limits::DEFAULT.with_max_message_size(MAX_MESSAGE))
-            .with_buffers(Buffers::DEFAULT.with_max_queued(self.queue))
-            .with_tuning(self.tuning);
-        // Any page may join; a server with users would say `SameHost`.
-        let options = ServerOptions::new(OriginPolicy::Any).with_settings(settings);
-        let mut options = options.with_connections(&self.connections);
-        if let Some(policy) = self.policy {
-            options = options.with_deflate(policy, &self.pool);
-        }
-        let socket = accept(stream, &options).await?;
+        let socket = accept(stream, &self.config).await?;
         self.talk(socket).await
     }
 
@@ -178,8 +164,8 @@ impl Room {
 
     /// Says it to everybody.
     fn publish(&self, message: Message<'_>) -> Result<(), SendError> {
-        let message = match self.policy {
-            Some(policy) => Prepared::deflated(message, policy.server_max_window_bits, self.tuning)?,
+        let message = match self.config.deflate {
+            Some(policy) => Prepared::deflated(message, policy.server_max_window_bits, self.config.tuning)?,
             None => Prepared::new(message),
         };
         // Nobody may be there any more.

@@ -14,8 +14,7 @@ use sockless::deflate::Offer;
 use sockless::handshake::client::ClientRequest;
 use sockless::handshake::Uri;
 use sockless::tokio::{connect, WebSocket};
-use sockless::Settings;
-use sockless::{Client, CloseCode, CloseFrame, CloseReason, Message, Payload, SystemEntropy};
+use sockless::{Client, ClientConfig, CloseCode, CloseFrame, CloseReason, Message, Payload, SystemEntropy};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines, Stdin};
 use tokio::net::TcpStream;
 
@@ -86,25 +85,24 @@ async fn run(options: &Options) -> Result<bool, Box<dyn Error>> {
 }
 
 async fn open(options: &Options) -> Result<Socket, Box<dyn Error>> {
-    let subprotocols: Vec<&str> = options.subprotocols.iter().map(String::as_str).collect();
-    let fields = options
-        .headers
-        .iter()
-        .map(|line| line.split_once(':').map(|(name, value)| (name, value.trim())))
-        .collect::<Option<Vec<_>>>()
-        .ok_or("a header is NAME: VALUE")?;
-    let mut request = ClientRequest::new(Uri::parse(&options.url)?)
-        .with_subprotocols(&subprotocols)?
-        .with_fields(&fields)?;
-    if let Some(origin) = &options.origin {
-        request = request.with_origin(origin)?;
+    let mut config = ClientConfig::new();
+    for name in &options.subprotocols {
+        config = config.with_subprotocol(name);
     }
+    for line in &options.headers {
+        let (name, value) = line.split_once(':').ok_or("a header is NAME: VALUE")?;
+        config = config.with_field(name, value.trim());
+    }
+    if let Some(origin) = &options.origin {
+        config = config.with_origin(origin);
+    }
+    let mut request = ClientRequest::new(Uri::parse(&options.url)?);
     match &options.offer {
         Some(offer) => request = request.with_extensions(offer)?,
-        None if options.deflate || !options.no_deflate => request = request.with_deflate(&[Offer::DEFAULT]),
+        None if options.deflate || !options.no_deflate => config = config.with_deflate(Offer::DEFAULT),
         None => {}
     }
-    Ok(connect(request, &Settings::DEFAULT).await?)
+    Ok(connect(request, &config).await?)
 }
 
 async fn echo(socket: &mut Socket) -> Result<(), Box<dyn Error>> {

@@ -6,11 +6,10 @@ use std::time::Duration;
 use clap::Parser;
 use compression::Compression;
 use log::{announce, log};
-use sockless::deflate::{Policy, Pool};
 use sockless::handshake::OriginPolicy;
 use sockless::tokio::accept;
 use sockless::CloseCode;
-use sockless::{Connections, Error, ServerOptions, Settings};
+use sockless::{Connections, Error, ServerConfig};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 
@@ -44,11 +43,12 @@ pub async fn run() -> std::io::Result<()> {
     let options = Options::parse();
     let listener = TcpListener::bind(&options.listen).await?;
     announce(listener.local_addr())?;
-    let (policy, tuning) = (options.compression.policy(), options.compression.tuning());
-    let settings = Settings::DEFAULT.with_tuning(tuning);
-    // Connections that keep no context between messages take theirs from here.
-    let pool = Pool::default();
     let connections = Connections::new();
+    // Any page may use an echo; a server with users would say `SameHost`.
+    let config = ServerConfig::new(OriginPolicy::Any).with_connections(&connections);
+    let mut config = config.with_tuning(options.compression.tuning());
+    config.deflate = options.compression.policy();
+    let config = Arc::new(config);
     let signal = Arc::new(Notify::new());
     let signalled = Arc::clone(&signal);
     signals::on_signal(move || signalled.notify_one())?;
@@ -66,9 +66,9 @@ pub async fn run() -> std::io::Result<()> {
                 continue;
             }
         };
-        let (pool, connections) = (pool.clone(), connections.clone());
+        let config = Arc::clone(&config);
         tokio::spawn(async move {
-            if let Err(error) = serve(stream, settings, policy, &pool, &connections).await {
+            if let Err(error) = serve(stream, &config).await {
                 log(format_args!("{peer}: {error}"));
             }
         });
@@ -78,21 +78,9 @@ pub async fn run() -> std::io::Result<()> {
     Ok(())
 }
 
-async fn serve(
-    stream: TcpStream,
-    settings: Settings,
-    policy: Option<Policy>,
-    pool: &Pool,
-    connections: &Connections,
-) -> Result<(), Error> {
+async fn serve(stream: TcpStream, config: &ServerConfig) -> Result<(), Error> {
     stream.set_nodelay(true)?;
-    // Any page may use an echo; a server with users would say `SameHost`.
-    let options = ServerOptions::new(OriginPolicy::Any).with_settings(settings);
-    let mut options = options.with_connections(connections);
-    if let Some(policy) = policy {
-        options = options.with_deflate(policy, pool);
-    }
-    let mut socket = accept(stream, &options).await?;
+    let mut socket = accept(stream, config).await?;
     // What one read brought is answered in one write: `feed` queues, and the next wait for input writes.
     while let Some((message, mut outgoing)) = socket.recv_with().await? {
         outgoing.feed(message).await?;

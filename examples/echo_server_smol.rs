@@ -1,5 +1,6 @@
 //! An echo server on smol: `cargo run --release --example echo_server_smol -- --listen 127.0.0.1:9001`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser;
@@ -8,11 +9,10 @@ use log::{announce, log};
 use smol::future::or;
 use smol::net::{TcpListener, TcpStream};
 use smol::Timer;
-use sockless::deflate::{Policy, Pool};
 use sockless::futures_io::FuturesIo;
 use sockless::handshake::OriginPolicy;
 use sockless::CloseCode;
-use sockless::{polled, Connections, Error, ServerOptions, Settings};
+use sockless::{polled, Connections, Error, ServerConfig};
 
 #[path = "shared/compression.rs"]
 mod compression;
@@ -39,11 +39,12 @@ pub fn main() -> std::io::Result<()> {
     smol::block_on(async {
         let listener = TcpListener::bind(&options.listen).await?;
         announce(listener.local_addr())?;
-        let (policy, tuning) = (options.compression.policy(), options.compression.tuning());
-        let settings = Settings::DEFAULT.with_tuning(tuning);
-        // Connections that keep no context between messages take theirs from here.
-        let pool = Pool::default();
         let connections = Connections::new();
+        // Any page may use an echo; a server with users would say `SameHost`.
+        let config = ServerConfig::new(OriginPolicy::Any).with_connections(&connections);
+        let mut config = config.with_tuning(options.compression.tuning());
+        config.deflate = options.compression.policy();
+        let config = Arc::new(config);
         let (signal, signalled) = smol::channel::bounded::<()>(1);
         signals::on_signal(move || {
             let _ = signal.try_send(()); // there is room for one
@@ -64,9 +65,9 @@ pub fn main() -> std::io::Result<()> {
                     continue;
                 }
             };
-            let (pool, connections) = (pool.clone(), connections.clone());
+            let config = Arc::clone(&config);
             let connection = smol::spawn(async move {
-                if let Err(error) = serve(stream, settings, policy, &pool, &connections).await {
+                if let Err(error) = serve(stream, &config).await {
                     log(format_args!("{peer}: {error}"));
                 }
             });
@@ -78,23 +79,11 @@ pub fn main() -> std::io::Result<()> {
     })
 }
 
-async fn serve(
-    stream: TcpStream,
-    settings: Settings,
-    policy: Option<Policy>,
-    pool: &Pool,
-    connections: &Connections,
-) -> Result<(), Error> {
+async fn serve(stream: TcpStream, config: &ServerConfig) -> Result<(), Error> {
     stream.set_nodelay(true)?;
-    // Any page may use an echo; a server with users would say `SameHost`.
-    let options = ServerOptions::new(OriginPolicy::Any).with_settings(settings);
-    let mut options = options.with_connections(connections);
-    if let Some(policy) = policy {
-        options = options.with_deflate(policy, pool);
-    }
     // The traits know no clock: the transport is given the runtime's.
     let stream = FuturesIo::new(stream).with_timer(Timer::at);
-    let mut socket = polled::accept(stream, &options).await?;
+    let mut socket = polled::accept(stream, config).await?;
     // What one read brought is answered in one write: `feed` queues, and the next wait for input writes.
     while let Some((message, mut outgoing)) = socket.recv_with().await? {
         outgoing.feed(message).await?;

@@ -10,10 +10,9 @@ use clap::Parser;
 use compression::Compression;
 use log::{announce, log};
 use sockless::blocking::accept;
-use sockless::deflate::{Policy, Pool};
 use sockless::handshake::OriginPolicy;
 use sockless::CloseCode;
-use sockless::{Connections, Error, ServerOptions, Settings};
+use sockless::{Connections, Error, ServerConfig};
 
 #[path = "shared/compression.rs"]
 mod compression;
@@ -42,12 +41,13 @@ pub fn main() -> std::io::Result<()> {
     let options = Options::parse();
     let listener = TcpListener::bind(&options.listen)?;
     announce(listener.local_addr())?;
-    let (policy, tuning) = (options.compression.policy(), options.compression.tuning());
-    let settings = Settings::DEFAULT.with_tuning(tuning);
     let places = Places::new(options.max_connections);
-    // Connections that keep no context between messages take theirs from here.
-    let pool = Pool::default();
     let connections = Connections::new();
+    // Any page may use an echo; a server with users would say `SameHost`.
+    let config = ServerConfig::new(OriginPolicy::Any).with_connections(&connections);
+    let mut config = config.with_tuning(options.compression.tuning());
+    config.deflate = options.compression.policy();
+    let config = Arc::new(config);
     let (address, stopped) = (listener.local_addr()?, Arc::clone(&places));
     signals::on_signal(move || {
         stopped.stop();
@@ -64,10 +64,10 @@ pub fn main() -> std::io::Result<()> {
                 continue;
             }
         };
-        let (pool, connections) = (pool.clone(), connections.clone());
+        let config = Arc::clone(&config);
         let serving = thread::Builder::new().spawn(move || {
             let _place = place;
-            if let Err(error) = serve(stream, settings, policy, &pool, &connections) {
+            if let Err(error) = serve(stream, &config) {
                 log(format_args!("{peer}: {error}"));
             }
         });
@@ -82,21 +82,9 @@ pub fn main() -> std::io::Result<()> {
     Ok(())
 }
 
-fn serve(
-    stream: TcpStream,
-    settings: Settings,
-    policy: Option<Policy>,
-    pool: &Pool,
-    connections: &Connections,
-) -> Result<(), Error> {
+fn serve(stream: TcpStream, config: &ServerConfig) -> Result<(), Error> {
     stream.set_nodelay(true)?;
-    // Any page may use an echo; a server with users would say `SameHost`.
-    let options = ServerOptions::new(OriginPolicy::Any).with_settings(settings);
-    let mut options = options.with_connections(connections);
-    if let Some(policy) = policy {
-        options = options.with_deflate(policy, pool);
-    }
-    let mut socket = accept(stream, &options)?;
+    let mut socket = accept(stream, config)?;
     // What one read brought is answered in one write: `feed` queues, and the next wait for input writes.
     while let Some((message, mut outgoing)) = socket.recv_with()? {
         outgoing.feed(message)?;

@@ -1,5 +1,5 @@
 //! The smallest server: it sends back what it receives. `cargo run --example hello_server`, and then `hello_client`.
-use sockless::{blocking, handshake::OriginPolicy, Error, ServerOptions};
+use sockless::{blocking, handshake::OriginPolicy, Error, ServerConfig};
 use std::{io, net, thread, time::Duration};
 
 fn main() -> io::Result<()> {
@@ -12,7 +12,7 @@ fn main() -> io::Result<()> {
 }
 
 fn echo(stream: net::TcpStream) -> Result<(), Error> {
-    let mut socket = blocking::accept(stream, &ServerOptions::new(OriginPolicy::SameHost))?;
+    let mut socket = blocking::accept(stream, &ServerConfig::new(OriginPolicy::SameHost))?;
     while let Some((message, mut outgoing)) = socket.recv_with()? {
         outgoing.send(message)?;
     }

@@ -9,12 +9,10 @@
 //!
 //! ```no_run
 //! # #[cfg(all(feature = "std", feature = "handshake", feature = "rng"))] mod example {
-//! use sockless::handshake::{client::ClientRequest, Uri};
-//! use sockless::{blocking, CloseCode, Settings};
+//! use sockless::{blocking, ClientConfig, CloseCode};
 //!
-//! fn hello() -> Result<(), Box<dyn std::error::Error>> {
-//!     let request = ClientRequest::new(Uri::parse("ws://127.0.0.1:9001/")?);
-//!     let mut socket = blocking::connect(request, &Settings::DEFAULT)?;
+//! fn hello() -> Result<(), sockless::Error> {
+//!     let mut socket = blocking::connect("ws://127.0.0.1:9001/", &ClientConfig::new())?;
 //!     socket.send("Hello")?;
 //!     if let Some(message) = socket.recv()? {
 //!         println!("{}", message.as_text().unwrap_or("(bytes)"));
@@ -29,12 +27,12 @@
 //!
 //! ```no_run
 //! # #[cfg(feature = "tokio")] mod example {
-//! use sockless::{tokio::accept, Error, ServerOptions};
+//! use sockless::{tokio::accept, Error, ServerConfig};
 //! use sockless::handshake::OriginPolicy;
 //!
 //! async fn echo(stream: tokio::net::TcpStream) -> Result<(), Error> {
-//!     let options = ServerOptions::new(OriginPolicy::SameHost); // a choice without a default
-//!     let mut socket = accept(stream, &options).await?;
+//!     let config = ServerConfig::new(OriginPolicy::SameHost); // a choice without a default
+//!     let mut socket = accept(stream, &config).await?;
 //!     while let Some((message, mut outgoing)) = socket.recv_with().await? {
 //!         outgoing.feed(message).await?; // written before the next wait for input
 //!     }

@@ -11,7 +11,7 @@ use sockless::handshake::client::ClientRequest;
 use sockless::handshake::{HeadLimits, OriginPolicy, Uri};
 use sockless::tokio::{accept, connect, WebSocket};
 use sockless::{Client, Payload, Server, SystemEntropy};
-use sockless::{ServerOptions, Settings};
+use sockless::{ClientConfig, ServerConfig};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Builder;
 use tokio::time::timeout;
@@ -26,9 +26,9 @@ const OTHER_FILES: u64 = 64;
 /// How many opening handshakes run at the same time.
 const OPENING: usize = 64;
 /// One for all connections, because a task keeps everything that its function has on its stack across an await.
-static OPTIONS: ServerOptions<'static> = ServerOptions::new(OriginPolicy::Any);
+static OPTIONS: ServerConfig = ServerConfig::new(OriginPolicy::Any);
 /// The same without timers. On tokio each connection keeps one timer.
-static UNTIMED: ServerOptions<'static> = ServerOptions::new(OriginPolicy::Any).without_timeouts();
+static UNTIMED: ServerConfig = ServerConfig::new(OriginPolicy::Any).without_timeouts();
 /// For one server and its clients.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -133,7 +133,7 @@ pub fn connect_many(url: &str, count: usize) -> Result<()> {
         while sockets.len() < count {
             while opening.len() < OPENING && sockets.len() + opening.len() < count {
                 let uri = Uri::parse(url)?;
-                opening.push(async move { connect(ClientRequest::new(uri), &Settings::DEFAULT).await });
+                opening.push(async move { connect(ClientRequest::new(uri), &ClientConfig::new()).await });
             }
             if let Some(socket) = opening.next().await {
                 sockets.push(socket?);

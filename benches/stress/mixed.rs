@@ -9,7 +9,7 @@ use sockless::deflate::Offer;
 use sockless::handshake::client::ClientRequest;
 use sockless::handshake::Uri;
 use sockless::tokio::{client, WebSocket};
-use sockless::Settings;
+use sockless::ClientConfig;
 use sockless::{Client, CloseCode, Message, Payload, SystemEntropy};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -106,7 +106,7 @@ async fn open(address: SocketAddr, compressed: bool) -> Result<Socket> {
     if compressed {
         request = request.with_deflate(&[Offer::DEFAULT]);
     }
-    Ok(client(stream, request, &Settings::DEFAULT).await?)
+    Ok(client(stream, request, &ClientConfig::new()).await?)
 }
 
 /// Some messages, whose echoes must be what was sent, in order.

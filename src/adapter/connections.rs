@@ -28,7 +28,7 @@ use crate::role::Role;
 /// that have not ended in time. The right code is [`CloseCode::GOING_AWAY`] (1001; RFC 6455 section 7.4.1).
 ///
 /// A clone is another handle of the same set. A connection enters the set with
-/// [`ServerOptions::with_connections`](super::ServerOptions::with_connections), or with `with_connections` of
+/// [`ServerConfig::with_connections`](super::ServerConfig::with_connections), or with `with_connections` of
 /// its socket. It leaves the set when its socket, or the receiving half of it, is dropped. The Close is sent by
 /// the methods that receive (`recv` and the like), so each connection must receive until they return `None`.
 ///

@@ -8,7 +8,7 @@
 //! ```
 //! # #[cfg(feature = "handshake")] mod example {
 //! use embedded_io_async::{Read, Write};
-//! use sockless::embedded_io_async::{accept, FixedBuffers, Error, ServerOptions};
+//! use sockless::embedded_io_async::{accept, Error, FixedBuffers, ServerConfig};
 //! use sockless::{handshake::OriginPolicy, Event, Payload};
 //!
 //! /// Echoes messages of any length.
@@ -17,8 +17,8 @@
 //!     head: &mut [u8],
 //!     buffers: FixedBuffers<'_>,
 //! ) -> Result<(), Error<S::Error>> {
-//!     let options = ServerOptions::new(OriginPolicy::SameHost); // there is no default
-//!     let mut socket = accept(stream, &options, head, buffers).await?;
+//!     let config = ServerConfig::new(OriginPolicy::SameHost); // there is no default
+//!     let mut socket = accept(stream, &config, head, buffers).await?;
 //!     while let Some((event, mut outgoing)) = socket.recv_with().await? {
 //!         let Event::Data(data) = event else { continue };
 //!         let Some(payload) = Payload::forward(&data) else { continue };
@@ -34,8 +34,7 @@
 //! ```
 //! # #[cfg(feature = "handshake")] mod example {
 //! use embedded_io_async::{Read, Write};
-//! use sockless::embedded_io_async::{client, FixedBuffers, Error, Settings};
-//! use sockless::handshake::{client::ClientRequest, Uri};
+//! use sockless::embedded_io_async::{client, ClientConfig, Error, FixedBuffers};
 //! use sockless::{CloseCode, Entropy};
 //!
 //! /// Sends one message, and closes.
@@ -45,9 +44,8 @@
 //!     head: &mut [u8],
 //!     buffers: FixedBuffers<'_>,
 //! ) -> Result<(), Error<S::Error>> {
-//!     let uri = Uri::parse("ws://example.com/sensor").expect("it is valid");
-//!     let settings = Settings::DEFAULT;
-//!     let mut socket = client(stream, ClientRequest::new(uri), entropy, &settings, head, buffers).await?;
+//!     let (url, config) = ("ws://example.com/sensor", ClientConfig::new());
+//!     let mut socket = client(stream, url, entropy, &config, head, buffers).await?;
 //!     socket.send("21 degrees").await?;
 //!     socket.close(CloseCode::NORMAL).await?;
 //!     Ok(())

@@ -1,7 +1,7 @@
 //! The engine for adapters without an allocator: a [`Connection`](crate::Connection) in buffers that the caller
 //! lends.
 //
-// Owns: buffers, options, errors, and the order of the work.
+// Owns: buffers, errors, and the order of the work.
 // Must not know: any one transport.
 
 mod driver;
@@ -13,11 +13,7 @@ mod write_queue;
 pub(super) use driver::{Driver, DriverAction, DriverReady};
 pub use error::Error;
 #[cfg(feature = "handshake")]
-pub use error::OpeningError;
-#[cfg(feature = "handshake")]
 pub(super) use opening::{client_handshake, cut_off, nonce, FixedAgreed, Opening, OpeningStep};
-#[cfg(feature = "handshake")]
-pub use opening::{Answer, ServerOptions, Settings};
 pub(super) use write_queue::{FixedOutbound, Pending, Queued};
 
 use crate::error::BufferTooSmall;

@@ -8,12 +8,12 @@
 //!
 //! ```no_run
 //! use smol::{net::TcpStream, Timer};
-//! use sockless::{futures_io::FuturesIo, polled, Error, ServerOptions};
+//! use sockless::{futures_io::FuturesIo, polled, Error, ServerConfig};
 //! use sockless::handshake::OriginPolicy;
 //!
 //! async fn echo(stream: TcpStream) -> Result<(), Error> {
-//!     let options = ServerOptions::new(OriginPolicy::SameHost);
-//!     let mut socket = polled::accept(FuturesIo::new(stream).with_timer(Timer::at), &options).await?;
+//!     let config = ServerConfig::new(OriginPolicy::SameHost);
+//!     let mut socket = polled::accept(FuturesIo::new(stream).with_timer(Timer::at), &config).await?;
 //!     while let Some((message, mut outgoing)) = socket.recv_with().await? {
 //!         outgoing.feed(message).await?;
 //!     }
@@ -41,7 +41,7 @@ use futures_io::{AsyncRead, AsyncWrite};
 use super::opening::Plain;
 use super::polled::{self, PollTransport};
 #[cfg(all(feature = "handshake", feature = "rng"))]
-use super::{Answer, Error, Opened, Refusal, ServerOptions, Settings};
+use super::{Answer, ClientConfig, Error, Opened, OpeningError, Refusal, ServerConfig};
 #[cfg(all(feature = "handshake", feature = "rng"))]
 use crate::entropy::SystemEntropy;
 #[cfg(all(feature = "handshake", feature = "rng"))]
@@ -182,9 +182,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PollTransport for FuturesIo<S> {
 #[cfg(all(feature = "handshake", feature = "rng"))]
 pub async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
-    options: &ServerOptions<'_>,
+    config: &ServerConfig,
 ) -> Result<ServerSocket<S>, Error> {
-    Box::pin(polled::serve_only(FuturesIo::new(stream), options, |_| Ok(()))).await
+    Box::pin(polled::serve_only(FuturesIo::new(stream), config, |_| Ok(()))).await
 }
 
 /// As [`accept`], where the application looks at the request, and refuses it or adds to the [`Answer`]; `Ok(())`
@@ -198,12 +198,12 @@ pub async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
 ///
 /// Not cancel safe: dropped, the transport is dropped with it.
 #[cfg(all(feature = "handshake", feature = "rng"))]
-pub async fn accept_with<S: AsyncRead + AsyncWrite + Unpin, A: Into<Answer>>(
+pub async fn accept_with<'a, S: AsyncRead + AsyncWrite + Unpin, A: Into<Answer<'a>>>(
     stream: S,
-    options: &ServerOptions<'_>,
+    config: &ServerConfig,
     decide: impl FnOnce(&Request<'_>) -> Result<A, Refusal>,
 ) -> Result<ServerSocket<S>, Error> {
-    Box::pin(polled::serve_only(FuturesIo::new(stream), options, decide)).await
+    Box::pin(polled::serve_only(FuturesIo::new(stream), config, decide)).await
 }
 
 /// As [`accept_with`], where a plain HTTP request is handed back, so that one port can serve both.
@@ -219,12 +219,12 @@ pub async fn accept_with<S: AsyncRead + AsyncWrite + Unpin, A: Into<Answer>>(
 ///
 /// Not cancel safe: dropped, the transport is dropped with it.
 #[cfg(all(feature = "handshake", feature = "rng"))]
-pub async fn accept_or_http<S: AsyncRead + AsyncWrite + Unpin, A: Into<Answer>>(
+pub async fn accept_or_http<'a, S: AsyncRead + AsyncWrite + Unpin, A: Into<Answer<'a>>>(
     stream: S,
-    options: &ServerOptions<'_>,
+    config: &ServerConfig,
     decide: impl FnOnce(&Request<'_>) -> Result<A, Refusal>,
 ) -> Result<Opened<ServerSocket<S>, S>, Error> {
-    Box::pin(accept_buffered(stream, &[], options, decide)).await
+    Box::pin(accept_buffered(stream, &[], config, decide)).await
 }
 
 /// As [`accept_or_http`], on a transport of which something was read already: `received` is what comes first.
@@ -241,13 +241,13 @@ pub async fn accept_or_http<S: AsyncRead + AsyncWrite + Unpin, A: Into<Answer>>(
 ///
 /// Not cancel safe: dropped, the transport is dropped with it.
 #[cfg(all(feature = "handshake", feature = "rng"))]
-pub async fn accept_buffered<S: AsyncRead + AsyncWrite + Unpin, A: Into<Answer>>(
+pub async fn accept_buffered<'a, S: AsyncRead + AsyncWrite + Unpin, A: Into<Answer<'a>>>(
     stream: S,
     received: &[u8],
-    options: &ServerOptions<'_>,
+    config: &ServerConfig,
     decide: impl FnOnce(&Request<'_>) -> Result<A, Refusal>,
 ) -> Result<Opened<ServerSocket<S>, S>, Error> {
-    let opened = polled::open(FuturesIo::new(stream), received, options, decide, Plain::HandedBack);
+    let opened = polled::open(FuturesIo::new(stream), received, config, decide, Plain::HandedBack);
     Ok(Box::pin(opened).await?.map_stream(FuturesIo::into_inner))
 }
 
@@ -262,12 +262,13 @@ pub async fn accept_buffered<S: AsyncRead + AsyncWrite + Unpin, A: Into<Answer>>
 ///
 /// Not cancel safe: dropped, the transport is dropped with it.
 #[cfg(all(feature = "handshake", feature = "rng"))]
-pub async fn client<S: AsyncRead + AsyncWrite + Unpin>(
+pub async fn client<'c, S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
-    request: ClientRequest<'_>,
-    settings: &Settings,
+    request: impl TryInto<ClientRequest<'c>, Error: Into<OpeningError>>,
+    config: &ClientConfig,
 ) -> Result<ClientSocket<S>, Error> {
-    Box::pin(polled::open_client(FuturesIo::new(stream), request, settings, None)).await
+    let request = request.try_into().map_err(Into::<OpeningError>::into)?;
+    Box::pin(polled::open_client(FuturesIo::new(stream), request, config, None)).await
 }
 
 debug_states!([S] FuturesIo<S>, |this| { has_timer: this.timer.is_some() });

@@ -8,8 +8,18 @@
 
 #[cfg(all(feature = "std", feature = "handshake"))]
 mod agreed;
+#[cfg(all(
+    feature = "handshake",
+    any(all(feature = "std", feature = "rng"), feature = "embedded-io", feature = "embedded-io-async")
+))]
+mod answer;
 #[cfg(feature = "std")]
 pub mod blocking;
+#[cfg(all(
+    feature = "handshake",
+    any(all(feature = "std", feature = "rng"), feature = "embedded-io", feature = "embedded-io-async")
+))]
+mod config;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 #[cfg(feature = "std")]
@@ -30,7 +40,10 @@ pub mod futures_io;
 mod last_close;
 #[cfg(all(feature = "std", feature = "handshake", feature = "rng"))]
 mod opening;
-#[cfg(all(feature = "std", feature = "handshake", feature = "rng"))]
+#[cfg(all(
+    feature = "handshake",
+    any(all(feature = "std", feature = "rng"), feature = "embedded-io", feature = "embedded-io-async")
+))]
 mod opening_error;
 #[cfg(any(feature = "futures-io", feature = "tokio"))]
 pub mod polled;
@@ -41,13 +54,24 @@ mod thread_pool;
 #[cfg(feature = "tokio")]
 pub mod tokio;
 
+#[cfg(all(
+    feature = "handshake",
+    any(all(feature = "std", feature = "rng"), feature = "embedded-io", feature = "embedded-io-async")
+))]
+pub use answer::Answer;
+#[cfg(all(
+    feature = "handshake",
+    any(all(feature = "std", feature = "rng"), feature = "embedded-io", feature = "embedded-io-async")
+))]
+pub use config::{ClientConfig, ServerConfig};
 #[cfg(feature = "std")]
 pub use connections::Connections;
 #[cfg(feature = "std")]
 pub use error::{Error, ReuniteError};
-#[cfg(all(feature = "deflate", feature = "handshake", feature = "rng"))]
-pub use opening::ServerDeflate;
 #[cfg(all(feature = "std", feature = "handshake", feature = "rng"))]
-pub use opening::{Answer, Opened, Refusal, ServerOptions, Settings};
-#[cfg(all(feature = "std", feature = "handshake", feature = "rng"))]
+pub use opening::{Opened, Refusal};
+#[cfg(all(
+    feature = "handshake",
+    any(all(feature = "std", feature = "rng"), feature = "embedded-io", feature = "embedded-io-async")
+))]
 pub use opening_error::{ConnectStage, OpeningError, Rejection};

@@ -3,12 +3,16 @@
 // Owns: the error and what it reports of the server's answer.
 // Must not know: how the handshake is done, or any transport.
 
+#[cfg(feature = "std")]
 use alloc::boxed::Box;
+#[cfg(feature = "std")]
 use alloc::string::String;
+#[cfg(feature = "std")]
 use alloc::vec::Vec;
+use core::convert::Infallible;
 use core::fmt;
 
-use crate::handshake::{ComposeError, HandshakeError};
+use crate::handshake::{ComposeError, HandshakeError, UriError};
 
 /// Why an opening handshake failed, beyond the transport.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,10 +24,12 @@ pub enum OpeningError {
     Refused(u16),
     /// A plain HTTP request came, and was answered with 426.
     NotWebSocket,
-    /// The server answered otherwise. In a box, since what every operation may return holds it.
-    Rejected(Box<Rejection>),
-    /// Our own options would make an invalid head.
+    /// The server answered otherwise.
+    Rejected(Rejection),
+    /// Our own config or request would make an invalid head, or one that a buffer of firmware does not hold.
     Compose(ComposeError),
+    /// What was to be connected to is no URI.
+    InvalidUri(UriError),
     /// A `wss:` URI was to be opened without TLS.
     TlsRequired,
     /// The opening time was up while a client did this. Where it is up later, in the handshake itself, that is
@@ -41,6 +47,7 @@ impl fmt::Display for OpeningError {
             Self::NotWebSocket => f.write_str("the request does not ask for a WebSocket"),
             Self::Rejected(rejection) => rejection.fmt(f),
             Self::Compose(error) => error.fmt(f),
+            Self::InvalidUri(error) => error.fmt(f),
             Self::TlsRequired => f.write_str("a wss URI needs a transport with TLS"),
             Self::TimedOut(stage) => write!(f, "{stage} took too long"),
             Self::Entropy => f.write_str("there is no nonce to be had"),
@@ -57,6 +64,18 @@ impl From<HandshakeError> for OpeningError {
     }
 }
 
+impl From<UriError> for OpeningError {
+    fn from(error: UriError) -> Self {
+        Self::InvalidUri(error)
+    }
+}
+
+impl From<Infallible> for OpeningError {
+    fn from(never: Infallible) -> Self {
+        match never {}
+    }
+}
+
 impl From<ComposeError> for OpeningError {
     fn from(error: ComposeError) -> Self {
         Self::Compose(error)
@@ -65,24 +84,77 @@ impl From<ComposeError> for OpeningError {
 
 /// A server's answer that was no 101.
 ///
+/// Without `std` it has the status alone.
+///
 /// Printed for debugging, it shows neither the values of fields nor the body: they may be credentials.
 #[derive(Clone, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct Rejection {
+    /// In a box, since what every operation may return holds it.
+    #[cfg(feature = "std")]
+    response: Box<RejectedResponse>,
+    #[cfg(not(feature = "std"))]
+    status: u16,
+}
+
+/// What is known of such an answer.
+#[cfg(feature = "std")]
+#[derive(Clone, Default, PartialEq, Eq)]
+pub(super) struct RejectedResponse {
+    pub(super) status: u16,
+    pub(super) fields: Vec<(String, Vec<u8>)>,
+    pub(super) body: Vec<u8>,
+    pub(super) complete: bool,
+}
+
+impl Rejection {
+    /// With nothing but the status.
+    #[cfg(any(feature = "embedded-io", feature = "embedded-io-async"))]
+    pub(super) fn of_status(status: u16) -> Self {
+        #[cfg(feature = "std")]
+        return Box::new(RejectedResponse { status, ..RejectedResponse::default() }).into();
+        #[cfg(not(feature = "std"))]
+        Self { status }
+    }
+
     /// The status: from 200. Above 599 it is invalid, and to be treated as a 5xx (RFC 9110 section 15).
-    pub status: u16,
-    /// The header fields in order, such as `Location` or `WWW-Authenticate`.
-    pub fields: Vec<(String, Vec<u8>)>,
-    /// The body, without chunks, up to [`Settings::max_rejection_body`](super::Settings::max_rejection_body).
-    pub body: Vec<u8>,
-    /// Whether that is the whole body. It is not if it is longer than the bound, if the time was up or the
-    /// transport ended before, or if nothing says where it ends.
-    pub complete: bool,
+    pub fn status(&self) -> u16 {
+        #[cfg(feature = "std")]
+        return self.response.status;
+        #[cfg(not(feature = "std"))]
+        self.status
+    }
+
+    /// The header fields in order, such as `Location` or `WWW-Authenticate`. None in the adapters of firmware.
+    #[cfg(feature = "std")]
+    pub fn fields(&self) -> &[(String, Vec<u8>)] {
+        &self.response.fields
+    }
+
+    /// The body, without chunks, up to [`ClientConfig::max_rejection_body`](super::ClientConfig::max_rejection_body).
+    /// Empty in the adapters of firmware.
+    #[cfg(feature = "std")]
+    pub fn body(&self) -> &[u8] {
+        &self.response.body
+    }
+
+    /// Whether [`body`](Self::body) is the whole body. It is not if it is longer than the bound, if the time was up or
+    /// the transport ended before, or if nothing says where it ends.
+    #[cfg(feature = "std")]
+    pub fn is_complete(&self) -> bool {
+        self.response.complete
+    }
+}
+
+#[cfg(feature = "std")]
+impl From<Box<RejectedResponse>> for Rejection {
+    fn from(response: Box<RejectedResponse>) -> Self {
+        Self { response }
+    }
 }
 
 impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the server answered with status {}", self.status)
+        write!(f, "the server answered with status {}", self.status())
     }
 }
 
@@ -105,4 +177,4 @@ impl fmt::Display for ConnectStage {
     }
 }
 
-debug_states!([] Rejection, |this| { status: this.status, fields: this.fields.len(), body: this.body.len() });
+debug_states!([] Rejection, |this| { status: this.status() });

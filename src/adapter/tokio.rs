@@ -22,7 +22,7 @@ use ::tokio::time::{sleep_until, Instant, Sleep};
 use super::opening::{share, Plain};
 use super::polled::{self, PollTransport};
 #[cfg(all(feature = "handshake", feature = "rng"))]
-use super::{Answer, ConnectStage, Error, Opened, OpeningError, Refusal, ServerOptions, Settings};
+use super::{Answer, ClientConfig, ConnectStage, Error, Opened, OpeningError, Refusal, ServerConfig};
 #[cfg(all(feature = "handshake", feature = "rng"))]
 use crate::entropy::SystemEntropy;
 #[cfg(all(feature = "handshake", feature = "rng"))]
@@ -146,9 +146,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PollTransport for Tokio<S> {
 #[cfg(all(feature = "handshake", feature = "rng"))]
 pub async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
-    options: &ServerOptions<'_>,
+    config: &ServerConfig,
 ) -> Result<ServerSocket<S>, Error> {
-    Box::pin(polled::serve_only(Tokio::new(stream), options, |_| Ok(()))).await
+    Box::pin(polled::serve_only(Tokio::new(stream), config, |_| Ok(()))).await
 }
 
 /// As [`accept`], where the application looks at the request, and refuses it or adds to the [`Answer`]; `Ok(())`
@@ -162,12 +162,12 @@ pub async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
 ///
 /// Not cancel safe: dropped, the transport is dropped with it.
 #[cfg(all(feature = "handshake", feature = "rng"))]
-pub async fn accept_with<S: AsyncRead + AsyncWrite + Unpin, A: Into<Answer>>(
+pub async fn accept_with<'a, S: AsyncRead + AsyncWrite + Unpin, A: Into<Answer<'a>>>(
     stream: S,
-    options: &ServerOptions<'_>,
+    config: &ServerConfig,
     decide: impl FnOnce(&Request<'_>) -> Result<A, Refusal>,
 ) -> Result<ServerSocket<S>, Error> {
-    Box::pin(polled::serve_only(Tokio::new(stream), options, decide)).await
+    Box::pin(polled::serve_only(Tokio::new(stream), config, decide)).await
 }
 
 /// As [`accept_with`], where a plain HTTP request is handed back, so that one port can serve both.
@@ -183,12 +183,12 @@ pub async fn accept_with<S: AsyncRead + AsyncWrite + Unpin, A: Into<Answer>>(
 ///
 /// Not cancel safe: dropped, the transport is dropped with it.
 #[cfg(all(feature = "handshake", feature = "rng"))]
-pub async fn accept_or_http<S: AsyncRead + AsyncWrite + Unpin, A: Into<Answer>>(
+pub async fn accept_or_http<'a, S: AsyncRead + AsyncWrite + Unpin, A: Into<Answer<'a>>>(
     stream: S,
-    options: &ServerOptions<'_>,
+    config: &ServerConfig,
     decide: impl FnOnce(&Request<'_>) -> Result<A, Refusal>,
 ) -> Result<Opened<ServerSocket<S>, S>, Error> {
-    Box::pin(accept_buffered(stream, &[], options, decide)).await
+    Box::pin(accept_buffered(stream, &[], config, decide)).await
 }
 
 /// As [`accept_or_http`], on a transport of which something was read already: `received` is what comes first.
@@ -205,13 +205,13 @@ pub async fn accept_or_http<S: AsyncRead + AsyncWrite + Unpin, A: Into<Answer>>(
 ///
 /// Not cancel safe: dropped, the transport is dropped with it.
 #[cfg(all(feature = "handshake", feature = "rng"))]
-pub async fn accept_buffered<S: AsyncRead + AsyncWrite + Unpin, A: Into<Answer>>(
+pub async fn accept_buffered<'a, S: AsyncRead + AsyncWrite + Unpin, A: Into<Answer<'a>>>(
     stream: S,
     received: &[u8],
-    options: &ServerOptions<'_>,
+    config: &ServerConfig,
     decide: impl FnOnce(&Request<'_>) -> Result<A, Refusal>,
 ) -> Result<Opened<ServerSocket<S>, S>, Error> {
-    let opened = polled::open(Tokio::new(stream), received, options, decide, Plain::HandedBack);
+    let opened = polled::open(Tokio::new(stream), received, config, decide, Plain::HandedBack);
     Ok(Box::pin(opened).await?.map_stream(Tokio::into_inner))
 }
 
@@ -225,13 +225,14 @@ pub async fn accept_buffered<S: AsyncRead + AsyncWrite + Unpin, A: Into<Answer>>
 ///
 /// Not cancel safe: dropped, the transport is dropped with it.
 #[cfg(all(feature = "handshake", feature = "rng"))]
-pub async fn client<S: AsyncRead + AsyncWrite + Unpin>(
+pub async fn client<'c, S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
-    request: ClientRequest<'_>,
-    settings: &Settings,
+    request: impl TryInto<ClientRequest<'c>, Error: Into<OpeningError>>,
+    config: &ClientConfig,
 ) -> Result<ClientSocket<S>, Error> {
-    let limit = settings.client_config().timeouts.opening;
-    Box::pin(polled::open_client(Tokio::new(stream), request, settings, limit)).await
+    let request = request.try_into().map_err(Into::<OpeningError>::into)?;
+    let limit = config.timeouts.opening;
+    Box::pin(polled::open_client(Tokio::new(stream), request, config, limit)).await
 }
 
 /// Connects over TCP and opens a WebSocket. Addresses are tried one after the other.
@@ -248,17 +249,21 @@ pub async fn client<S: AsyncRead + AsyncWrite + Unpin>(
 ///
 /// Not cancel safe: dropped, the transport is dropped with it.
 #[cfg(all(feature = "handshake", feature = "rng"))]
-pub async fn connect(request: ClientRequest<'_>, settings: &Settings) -> Result<ClientSocket, Error> {
+pub async fn connect<'c>(
+    request: impl TryInto<ClientRequest<'c>, Error: Into<OpeningError>>,
+    config: &ClientConfig,
+) -> Result<ClientSocket, Error> {
+    let request = request.try_into().map_err(Into::<OpeningError>::into)?;
     if request.uri().is_secure() {
         return Err(OpeningError::TlsRequired.into());
     }
     // A time that the clock cannot express never comes.
-    let limit = settings.client_config().timeouts.opening;
+    let limit = config.timeouts.opening;
     let until = limit.and_then(|limit| Instant::now().checked_add(limit));
     let stream = Box::pin(connected(request.uri().address(), until)).await?;
     stream.set_nodelay(true)?;
     let left = until.map(|until| until.saturating_duration_since(Instant::now()));
-    Box::pin(polled::open_client(Tokio::new(stream), request, settings, left)).await
+    Box::pin(polled::open_client(Tokio::new(stream), request, config, left)).await
 }
 
 /// A connection to one of the addresses of this host.

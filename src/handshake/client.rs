@@ -48,8 +48,9 @@ use super::head_index::Name;
 use super::head_writer::{check_field, check_value, compose, AddedFields, ComposeError, HeadWriter};
 use super::http1::{self, token, Headers};
 use super::key::{encode_nonce, Key};
+use super::lists::{FieldSet, Names};
 use super::response::{Response, ResponseReader};
-use super::uri::Uri;
+use super::uri::{Uri, UriError};
 use super::{Brief, HeadLimits, Negotiated};
 use crate::deflate::{Offer, Params};
 use crate::error::BufferTooSmall;
@@ -61,7 +62,7 @@ use crate::tolerance::Tolerance;
 #[derive(Clone, Copy)]
 pub struct ClientRequest<'c> {
     uri: Uri<'c>,
-    subprotocols: &'c [&'c str],
+    subprotocols: Names<'c>,
     origin: Option<&'c str>,
     deflate: &'c [Offer],
     extensions: Option<&'c str>,
@@ -75,7 +76,7 @@ impl<'c> ClientRequest<'c> {
     pub const fn new(uri: Uri<'c>) -> Self {
         Self {
             uri,
-            subprotocols: &[],
+            subprotocols: Names::lent(&[]),
             origin: None,
             deflate: &[],
             extensions: None,
@@ -91,7 +92,11 @@ impl<'c> ClientRequest<'c> {
     ///
     /// [`ComposeError::InvalidSubprotocol`] if a name is not a token or stands twice. Names that differ in case
     /// are different.
-    pub fn with_subprotocols(mut self, names: &'c [&'c str]) -> Result<Self, ComposeError> {
+    pub fn with_subprotocols(self, names: &'c [&'c str]) -> Result<Self, ComposeError> {
+        self.with_names(Names::lent(names))
+    }
+
+    fn with_names(mut self, names: Names<'c>) -> Result<Self, ComposeError> {
         for (at, name) in names.iter().enumerate() {
             if token(name.as_bytes()).is_none() || names.iter().take(at).any(|earlier| earlier == name) {
                 return Err(ComposeError::InvalidSubprotocol);
@@ -153,14 +158,18 @@ impl<'c> ClientRequest<'c> {
     /// # Errors
     ///
     /// [`ComposeError`] if a field is invalid, or is one that the handshake writes itself.
-    pub fn with_fields(mut self, fields: &'c [(&'c str, &'c str)]) -> Result<Self, ComposeError> {
-        for (name, value) in fields {
+    pub fn with_fields(self, fields: &'c [(&'c str, &'c str)]) -> Result<Self, ComposeError> {
+        self.with_field_set(FieldSet::lent(fields))
+    }
+
+    pub(crate) fn with_field_set(mut self, fields: FieldSet<'c>) -> Result<Self, ComposeError> {
+        for (name, value) in fields.iter() {
             check_field(name, value)?;
             if name.eq_ignore_ascii_case("Proxy-Authorization") && !self.absolute_form {
                 return Err(ComposeError::ReservedField);
             }
         }
-        check_origins(self.fields.iter().chain(fields.iter().copied()), self.origin.is_some())?;
+        check_origins(self.fields.iter().chain(fields.iter()), self.origin.is_some())?;
         self.fields = self.fields.and(fields)?;
         Ok(self)
     }
@@ -178,6 +187,28 @@ impl<'c> ClientRequest<'c> {
     pub const fn with_absolute_form(mut self, absolute: bool) -> Self {
         self.absolute_form = absolute;
         self
+    }
+
+    /// With what it does not say itself: subprotocols and offers of compression where it has none, and further header
+    /// fields in any case.
+    #[cfg(any(
+        all(feature = "std", feature = "rng"),
+        feature = "embedded-io",
+        feature = "embedded-io-async"
+    ))]
+    pub(crate) fn with_defaults(
+        mut self,
+        subprotocols: Names<'c>,
+        fields: FieldSet<'c>,
+        deflate: &'c [Offer],
+    ) -> Result<Self, ComposeError> {
+        if self.subprotocols.iter().next().is_none() {
+            self = self.with_names(subprotocols)?;
+        }
+        if self.deflate.is_empty() && self.extensions.is_none() {
+            self.deflate = deflate;
+        }
+        self.with_field_set(fields)
     }
 
     /// Where the request goes.
@@ -205,9 +236,10 @@ impl<'c> ClientRequest<'c> {
             if let Some(origin) = self.origin {
                 head.field("Origin", origin);
             }
-            if let Some((first, rest)) = self.subprotocols.split_first() {
+            let mut names = self.subprotocols.iter();
+            if let Some(first) = names.next() {
                 head.text("Sec-WebSocket-Protocol: ").text(first);
-                for name in rest {
+                for name in names {
                     head.text(", ").text(name);
                 }
                 head.text("\r\n");
@@ -254,11 +286,43 @@ impl<'c> ClientRequest<'c> {
     }
 }
 
+impl<'c> From<Uri<'c>> for ClientRequest<'c> {
+    fn from(uri: Uri<'c>) -> Self {
+        Self::new(uri)
+    }
+}
+
+impl<'c> TryFrom<&'c str> for ClientRequest<'c> {
+    type Error = UriError;
+
+    /// For the URI that this text is.
+    fn try_from(uri: &'c str) -> Result<Self, UriError> {
+        Uri::parse(uri).map(Self::new)
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl<'c> TryFrom<&'c alloc::string::String> for ClientRequest<'c> {
+    type Error = UriError;
+
+    /// For the URI that this text is.
+    fn try_from(uri: &'c alloc::string::String) -> Result<Self, UriError> {
+        Uri::parse(uri).map(Self::new)
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl<'c> From<&'c super::UriBuf> for ClientRequest<'c> {
+    fn from(uri: &'c super::UriBuf) -> Self {
+        Self::new(uri.as_uri())
+    }
+}
+
 impl fmt::Debug for ClientRequest<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientRequest")
             .field("uri", &self.uri)
-            .field("subprotocols", &self.subprotocols.len())
+            .field("subprotocols", &self.subprotocols.iter().count())
             .field("origin", &self.origin.map(Brief))
             .field("deflate", &self.deflate.len())
             .field("has_extensions", &self.extensions.is_some())
@@ -411,11 +475,14 @@ fn judge<'h>(
     let tolerates_empty = response.tolerances.contains(Tolerance::EmptyLists);
     let chosen = response.field(Name::Subprotocol).single(unoffered)?;
     let subprotocol = match chosen.filter(|name| !(tolerates_empty && name.is_empty())) {
-        None if request.require_subprotocol && !request.subprotocols.is_empty() => {
+        None if request.require_subprotocol && request.subprotocols.iter().next().is_some() => {
             return Err(HandshakeError::SubprotocolRequired);
         }
         None => None,
-        Some(name) => Some(token(name).filter(|name| request.subprotocols.contains(name)).ok_or(unoffered)?),
+        Some(name) => {
+            let name = token(name).filter(|name| request.subprotocols.iter().any(|offered| offered == *name));
+            Some(name.ok_or(unoffered)?)
+        }
     };
     // In a response, too, several lines are one list (erratum 3433).
     let extensions = Extensions::of(response.field(Name::Extensions), response.tolerances)?;

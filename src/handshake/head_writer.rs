@@ -8,6 +8,7 @@ use core::fmt;
 
 use super::byte_class::is_text;
 use super::http1::token;
+use super::lists::FieldSet;
 use super::Brief;
 use crate::error::BufferTooSmall;
 
@@ -93,28 +94,27 @@ const MAX_SETS: usize = 4;
 #[derive(Clone, Copy)]
 pub(crate) struct AddedFields<'f> {
     /// Unused sets are empty.
-    sets: [&'f [(&'f str, &'f str)]; MAX_SETS],
+    sets: [FieldSet<'f>; MAX_SETS],
 }
 
 impl<'f> AddedFields<'f> {
     pub(crate) const fn new() -> Self {
-        Self { sets: [&[]; MAX_SETS] }
+        Self { sets: [FieldSet::lent(&[]); MAX_SETS] }
     }
 
     /// Adds a set that was checked.
-    pub(crate) fn and(mut self, set: &'f [(&'f str, &'f str)]) -> Result<Self, ComposeError> {
-        let free = self.sets.iter_mut().find(|free| free.is_empty());
-        match free {
-            Some(free) => *free = set,
-            None if set.is_empty() => {}
-            None => return Err(ComposeError::TooManySets),
+    pub(crate) fn and(mut self, set: FieldSet<'f>) -> Result<Self, ComposeError> {
+        if set.iter().next().is_none() {
+            return Ok(self);
         }
+        let free = self.sets.iter_mut().find(|free| free.iter().next().is_none());
+        *free.ok_or(ComposeError::TooManySets)? = set;
         Ok(self)
     }
 
     /// All fields, in order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&'f str, &'f str)> + '_ {
-        self.sets.iter().flat_map(|set| set.iter().copied())
+        self.sets.iter().flat_map(FieldSet::iter)
     }
 }
 
@@ -198,11 +198,8 @@ impl HeadWriter<'_> {
 
     /// Appends the lines of added fields.
     pub(crate) fn fields(&mut self, fields: &AddedFields<'_>) -> &mut Self {
-        // All sets after an empty one are empty.
-        for set in fields.sets.iter().take_while(|set| !set.is_empty()) {
-            for (name, value) in *set {
-                self.field(name, value);
-            }
+        for (name, value) in fields.iter() {
+            self.field(name, value);
         }
         self
     }

@@ -45,6 +45,7 @@ mod head_index;
 mod head_writer;
 mod http1;
 mod key;
+pub(crate) mod lists;
 mod origin;
 pub mod proxy;
 mod response;

@@ -50,6 +50,7 @@ use super::head_index::{HeadIndex, Name};
 use super::head_writer::{check_field, check_value, compose, AddedFields, ComposeError};
 use super::http1::{self, Headers, Text};
 use super::key::{self, AcceptValue};
+use super::lists::{FieldSet, Names};
 use super::rules::{body, host, split_target, version};
 use super::{Brief, HeadLimits, Negotiated, OriginPolicy};
 use crate::deflate::{Offer, Params, Policy};
@@ -396,8 +397,13 @@ impl fmt::Debug for Accept<'_, '_> {
 impl<'h, 'r> Accept<'h, 'r> {
     /// Chooses the client's first subprotocol that is in `supported`, or none. Names are compared with case.
     #[must_use]
-    pub fn with_supported_subprotocols(mut self, supported: &[&str]) -> Self {
-        self.subprotocol = self.subprotocols.iter().find(|offered| supported.contains(offered));
+    pub fn with_supported_subprotocols(self, supported: &[&str]) -> Self {
+        self.with_supported_names(Names::lent(supported))
+    }
+
+    pub(crate) fn with_supported_names(mut self, supported: Names<'_>) -> Self {
+        let mut offers = self.subprotocols.iter();
+        self.subprotocol = offers.find(|offered| supported.iter().any(|name| name == *offered));
         self
     }
 
@@ -472,8 +478,12 @@ impl<'h, 'r> Accept<'h, 'r> {
     /// # Errors
     ///
     /// [`ComposeError`] if a field is invalid, or is one that the handshake writes itself.
-    pub fn with_fields(mut self, fields: &'r [(&'r str, &'r str)]) -> Result<Self, ComposeError> {
-        for (name, value) in fields {
+    pub fn with_fields(self, fields: &'r [(&'r str, &'r str)]) -> Result<Self, ComposeError> {
+        self.with_field_set(FieldSet::lent(fields))
+    }
+
+    pub(crate) fn with_field_set(mut self, fields: FieldSet<'r>) -> Result<Self, ComposeError> {
+        for (name, value) in fields.iter() {
             check_field(name, value)?;
         }
         self.fields = self.fields.and(fields)?;
@@ -581,8 +591,12 @@ impl<'r> Reject<'r> {
     /// # Errors
     ///
     /// [`ComposeError`] if a field is invalid, or is one that the response has itself.
-    pub fn with_fields(mut self, fields: &'r [(&'r str, &'r str)]) -> Result<Self, ComposeError> {
-        for (name, value) in fields {
+    pub fn with_fields(self, fields: &'r [(&'r str, &'r str)]) -> Result<Self, ComposeError> {
+        self.with_field_set(FieldSet::lent(fields))
+    }
+
+    pub(crate) fn with_field_set(mut self, fields: FieldSet<'r>) -> Result<Self, ComposeError> {
+        for (name, value) in fields.iter() {
             check_field(name, value)?;
         }
         self.fields = self.fields.and(fields)?;

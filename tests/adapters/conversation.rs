@@ -11,8 +11,8 @@ use sockless::blocking::{self, BlockingTransport, WebSocket};
 use sockless::handshake::client::ClientRequest;
 use sockless::handshake::{accept_value, OriginPolicy, Uri};
 use sockless::message::OwnedMessage;
+use sockless::{ClientConfig, Error, ServerConfig};
 use sockless::{Closed, Role, Side};
-use sockless::{Error, ServerOptions, Settings};
 
 /// A transport that gives its input in pieces of these sizes, in turn, and keeps what is written.
 struct Cut {
@@ -94,7 +94,7 @@ const REQUEST: &str = "GET /chat HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nCo
 
 fn as_server(frames: &[u8], sizes: &[usize]) -> (Told, Vec<u8>) {
     let stream = Cut::new([REQUEST.as_bytes(), frames].concat(), sizes);
-    listen(blocking::accept(stream, &ServerOptions::new(OriginPolicy::Any)).unwrap())
+    listen(blocking::accept(stream, &ServerConfig::new(OriginPolicy::Any)).unwrap())
 }
 
 /// What a client writes is masked with random keys; how long it is stays the same.
@@ -102,7 +102,7 @@ fn as_client(frames: &[u8], sizes: &[usize]) -> (Told, usize) {
     let mut stream = Cut::new(Vec::new(), sizes);
     stream.frames = Some(frames.to_vec());
     let request = ClientRequest::new(Uri::parse("ws://a/chat").unwrap());
-    let (told, written) = listen(blocking::client(stream, request, &Settings::DEFAULT).unwrap());
+    let (told, written) = listen(blocking::client(stream, request, &ClientConfig::new()).unwrap());
     (told, written.len())
 }
 

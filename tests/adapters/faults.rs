@@ -15,10 +15,10 @@ use sockless::handshake::client::ClientRequest;
 use sockless::handshake::{OriginPolicy, Uri};
 use sockless::message::{Buffers, OwnedMessage};
 use sockless::tokio::{accept, client, Tokio, WebSocket};
+use sockless::{ClientConfig, Error, ServerConfig};
 use sockless::{
     CloseCode, Closed, Config, Initiator, ProtocolError, Role, SendError, Server, Side, Timeout, Timeouts,
 };
-use sockless::{Error, ServerOptions, Settings};
 use tokio::io::{duplex, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
@@ -237,8 +237,7 @@ fn lasted(took: Duration, want: Duration) {
 #[tokio::test(start_paused = true)]
 async fn an_opening_handshake_has_its_time_and_no_more() {
     let _watchdog = watchdog!();
-    let settings = Settings::DEFAULT.with_config(Config::new().with_timeouts(Timeouts::SERVER));
-    let options = ServerOptions::new(OriginPolicy::Any).with_settings(settings);
+    let options = ServerConfig::new(OriginPolicy::Any);
     let (ours, mut peer) = duplex(1 << 16);
     let (stream, alive) = noted(ours, None);
     // A byte a second gains nothing.
@@ -257,7 +256,7 @@ async fn an_opening_handshake_has_its_time_and_no_more() {
     assert!(alive.upgrade().is_none());
     assert!(rest(peer).await.starts_with(b"HTTP/1.1 408 "));
 
-    let settings = Settings::DEFAULT.with_config(Config::new().with_timeouts(Timeouts::CLIENT));
+    let settings = ClientConfig::new();
     let (ours, _silent) = duplex(1 << 16);
     let (stream, alive) = noted(ours, None);
     let request = ClientRequest::new(Uri::parse("ws://example.com/").unwrap());

@@ -12,7 +12,7 @@ use sockless::conformance::{self, Cut, Wire};
 use sockless::handshake::OriginPolicy;
 use sockless::message::{Buffers, OwnedMessage};
 use sockless::{Client, CloseCode, CloseFrame, CloseReason, Config, ProtocolError, Server, Side};
-use sockless::{Error, ServerOptions};
+use sockless::{Error, ServerConfig};
 
 /// What a transport does when it is read.
 #[derive(Clone, Debug)]
@@ -291,7 +291,7 @@ fn text_that_is_not_utf_8_fails_the_connection_and_the_peer_is_told_first() {
 #[test]
 fn a_refusal_reads_what_a_client_is_still_sending_within_a_bound() {
     let _watchdog = watchdog!();
-    let options = ServerOptions::new(OriginPolicy::Any);
+    let options = ServerConfig::new(OriginPolicy::Any);
     let steps = [bytes("GET / HTTP/1.1\r\nX Y: z\r\n\r\n"), bytes(vec![b'y'; 5000])];
     let mut script = Script::new(steps);
     let error = accept(&mut script, &options).unwrap_err();

@@ -1,12 +1,12 @@
 // The opening handshake of both adapters alike: `adapter` is one of the two, `go!` brings an operation to an end.
 
-use adapter::{accept, accept_with, client, Answer, FixedBuffers, Error, OpeningError, ServerOptions, Settings};
+use adapter::{accept, accept_with, client, Answer, FixedBuffers, Error, OpeningError, ServerConfig, ClientConfig};
 use embedded_io::ErrorKind;
 use sockless::deflate::Offer;
 use sockless::handshake::client::ClientRequest;
 use sockless::handshake::server::Reject;
 use sockless::handshake::{ComposeError, HandshakeError, HeadLimits, OriginPolicy, Uri};
-use sockless::{Config, EntropyError, Event, Limits};
+use sockless::{EntropyError, Event, Limits};
 
 use crate::common::{to, Keys, PING, TEXT};
 use crate::script::Script;
@@ -39,8 +39,8 @@ macro_rules! refused {
     }};
 }
 
-fn same_host() -> ServerOptions<'static> {
-    ServerOptions::new(OriginPolicy::SameHost)
+fn same_host() -> ServerConfig {
+    ServerConfig::new(OriginPolicy::SameHost)
 }
 
 #[test]
@@ -53,7 +53,7 @@ fn a_server_accepts_whatever_the_buffers_and_leaves_the_frames_behind_the_head()
         limits.max_message_size = 5;
         let options = same_host()
             .with_subprotocols(&["c", "b"])
-            .with_settings(Settings::DEFAULT.with_config(Config::new().with_limits(limits)));
+            .with_limits(limits);
         let mut script = Script::new(&input, grain);
         let mut socket = go!(accept(&mut script, &options, &mut [0; 512], buffers)).unwrap();
         assert_eq!(socket.subprotocol(), Some("b"));
@@ -110,9 +110,9 @@ fn every_refusal_is_written_through_the_smallest_buffer() {
     for (request, error, status) in cases {
         let mut limits = HeadLimits::DEFAULT;
         (limits.max_start_line, limits.max_fields) = (60, 20);
-        let options = same_host().with_settings(Settings::DEFAULT.with_head_limits(limits));
+        let options = same_host().with_head_limits(limits);
         let (met, written) = refused!(&request, &options, 512);
-        assert_eq!(met, Error::Opening(error), "{}", String::from_utf8_lossy(&request));
+        assert_eq!(met, Error::Opening(error.clone()), "{}", String::from_utf8_lossy(&request));
         assert!(written.starts_with(&format!("HTTP/1.1 {status} ")), "{error}: {written}");
         assert!(written.ends_with("\r\n\r\n"));
     }
@@ -212,7 +212,7 @@ fn a_client_opens_whatever_the_buffers_and_takes_the_frames_behind_the_head() {
     for (read, grain) in [(1, 1), (16, 3), (4096, 4096)] {
         let mut script = Script::new(&input, grain);
         lend!(buffers, read, 256);
-        let socket = go!(client(&mut script, request(), sample, &Settings::DEFAULT, &mut [0; 512], buffers));
+        let socket = go!(client(&mut script, request(), sample, &ClientConfig::new(), &mut [0; 512], buffers));
         let mut socket = socket.unwrap();
         let mut heard = Vec::new();
         while let Ok(Some(Event::Data(data))) = go!(socket.recv()) {
@@ -231,7 +231,7 @@ fn a_client_is_told_what_came_instead() {
         let mut script = Script::new(response, 9);
         script.end = end;
         lend!(buffers, 16, 256);
-        let socket = go!(client(&mut script, request(), sample, &Settings::DEFAULT, &mut [0; 512], buffers));
+        let socket = go!(client(&mut script, request(), sample, &ClientConfig::new(), &mut [0; 512], buffers));
         socket.map(|_| ()).unwrap_err()
     };
     let whole = [RESPONSE.as_bytes(), b"\r\n"].concat();
@@ -241,11 +241,15 @@ fn a_client_is_told_what_came_instead() {
         assert_eq!(ask(&whole[..cut], Some(ErrorKind::TimedOut)), Error::Io(ErrorKind::TimedOut));
     }
     let rejected = ask(b"HTTP/1.1 302 Found\r\nLocation: /\r\n\r\n", None);
-    assert_eq!(rejected, Error::Opening(OpeningError::Rejected(302)));
-    // Its status line is enough, however it ends.
+    assert!(matches!(&rejected, Error::Opening(OpeningError::Rejected(answer)) if answer.status() == 302));
+    // Its status line is enough, whatever ends it.
     for cut in [b"HTTP/1.1 403 x\r\n".as_slice(), b"HTTP/1.1 403 x\nX y", b"HTTP/1.1 403 x\r\nA: b\r\n"] {
         for error in [None, Some(ErrorKind::TimedOut)] {
-            assert_eq!(ask(cut, error), Error::Opening(OpeningError::Rejected(403)));
+            let met = ask(cut, error);
+            assert!(
+                matches!(&met, Error::Opening(OpeningError::Rejected(answer)) if answer.status() == 403),
+                "{met:?}"
+            );
         }
     }
     let wrong = ask(&whole.to_ascii_lowercase(), None);
@@ -266,7 +270,7 @@ fn a_client_that_offers_compression_asks_nothing_since_it_has_none() {
     ] {
         let mut script = Script::new(&[], 100);
         lend!(buffers, 16, 512);
-        let socket = go!(client(&mut script, request, sample, &Settings::DEFAULT, &mut [0; 512], buffers));
+        let socket = go!(client(&mut script, request, sample, &ClientConfig::new(), &mut [0; 512], buffers));
         let error = OpeningError::Compose(ComposeError::NoCodec);
         assert_eq!(socket.map(|_| ()), Err(Error::Opening(error)));
         assert_eq!(script.written, b"");
@@ -278,11 +282,11 @@ fn a_client_without_nonce_or_room_asks_nothing() {
     let mut script = Script::new(&[], 100);
     lend!(buffers, 16, 256);
     let none = |_: &mut [u8]| Err(EntropyError);
-    let socket = go!(client(&mut script, request(), none, &Settings::DEFAULT, &mut [0; 512], buffers));
+    let socket = go!(client(&mut script, request(), none, &ClientConfig::new(), &mut [0; 512], buffers));
     assert_eq!(socket.map(|_| ()), Err(Error::Opening(OpeningError::Entropy)));
 
     lend!(buffers, 16, FixedBuffers::MIN_WRITE);
-    let socket = go!(client(&mut script, request(), Keys(1), &Settings::DEFAULT, &mut [0; 512], buffers));
+    let socket = go!(client(&mut script, request(), Keys(1), &ClientConfig::new(), &mut [0; 512], buffers));
     let error = socket.unwrap_err();
     assert!(matches!(error, Error::Opening(OpeningError::Compose(ComposeError::BufferTooSmall(_)))));
     assert_eq!(script.written, b"");

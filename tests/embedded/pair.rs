@@ -145,7 +145,7 @@ macro_rules! both_sides {
         $($async)? fn $serve(stream: End) -> Closed {
             let (mut read, mut write) = ([0; 512], [0; 256]);
             let buffers = FixedBuffers::new(&mut read, &mut write).unwrap();
-            let options = $adapter::ServerOptions::new(OriginPolicy::Any);
+            let options = $adapter::ServerConfig::new(OriginPolicy::Any);
             let mut storage = [0; 512];
             let mut socket = $adapter::accept(stream, &options, &mut storage, buffers)$($wait)*.unwrap();
             while let Some((event, mut outgoing)) = socket.recv_with()$($wait)*.unwrap() {
@@ -161,7 +161,7 @@ macro_rules! both_sides {
             let (mut read, mut write) = ([0; 100], [0; 256]);
             let buffers = FixedBuffers::new(&mut read, &mut write).unwrap();
             let request = ClientRequest::new(Uri::parse("ws://h/echo").unwrap());
-            let (mut storage, settings) = (vec![0; 1 << 16], $adapter::Settings::DEFAULT);
+            let (mut storage, settings) = (vec![0; 1 << 16], $adapter::ClientConfig::new());
             let socket = $adapter::client(stream, request, keys, &settings, &mut storage, buffers)$($wait)*;
             let mut socket = socket.unwrap();
             let mut assembler = SliceAssembler::new(&mut storage);

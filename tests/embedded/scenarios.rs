@@ -527,7 +527,7 @@ fn a_failure_is_not_reported_while_its_close_waits_for_time() {
             }
             let timed_out = (Error::Io(ErrorKind::TimedOut), 0);
             let told = (Error::Protocol(ProtocolError::InvalidUtf8), 4);
-            assert_eq!(errors, [timed_out, timed_out, told], "grain {grain}, joins {joins}");
+            assert_eq!(errors, [timed_out.clone(), timed_out, told], "grain {grain}, joins {joins}");
             assert_eq!(socket.get_ref().written, b"\x88\x02\x03\xEF");
             assert_eq!(events, 0);
         }

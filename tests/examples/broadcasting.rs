@@ -13,7 +13,7 @@ use common::counting::held;
 use sockless::handshake::client::ClientRequest;
 use sockless::handshake::Uri;
 use sockless::tokio::{connect, WebSocket};
-use sockless::Settings;
+use sockless::ClientConfig;
 use sockless::{Client, Message, Payload, SystemEntropy};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
@@ -38,7 +38,7 @@ fn run(test: impl Future<Output = ()>) -> isize {
 }
 
 async fn join(url: &str) -> Socket {
-    connect(ClientRequest::new(Uri::parse(url).unwrap()), &Settings::DEFAULT).await.unwrap()
+    connect(ClientRequest::new(Uri::parse(url).unwrap()), &ClientConfig::new()).await.unwrap()
 }
 
 /// The number that a message carries.

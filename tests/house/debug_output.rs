@@ -258,8 +258,8 @@ fn values(p: &mut Printed) {
     p.show(&WriteSide::Ready);
     p.show(&FeedError::Full { queued: 1, cap: 2 });
     p.show(&Fed::Queued);
-    p.show(&adapter::Settings::DEFAULT);
-    p.show(&embedded::Settings::default());
+    let config = adapter::ClientConfig::new().with_subprotocol(SECRET).with_field(SECRET, SECRET);
+    p.show(&config.with_origin(SECRET));
 }
 
 /// A source of random bytes that prints what it holds.
@@ -707,14 +707,14 @@ fn coming() -> Vec<u8> {
 }
 
 fn embedded(p: &mut Printed) {
-    let options_fields = [(SECRET, SECRET); 40];
-    let names = [SECRET; 40];
-    let options = embedded::ServerOptions::new(OriginPolicy::List(&names))
-        .with_subprotocols(&names)
-        .with_fields(&options_fields);
+    let options_fields: &[_] = &[(SECRET, SECRET); 40];
+    let names: &[_] = &[SECRET; 40];
+    let options = embedded::ServerConfig::new(OriginPolicy::List(names))
+        .with_subprotocols(names)
+        .with_fields(options_fields);
     p.show(&options);
     p.show(&embedded::OpeningError::NotWebSocket);
-    p.show(&embedded::Answer::new().with_fields(&options_fields).with_subprotocol(SECRET));
+    p.show(&embedded::Answer::new().with_fields(options_fields).with_subprotocol(SECRET));
     p.show(&embedded::Error::<::embedded_io::ErrorKind>::WriteZero);
     let (mut read, mut write) = (vec![0; 400], vec![0; 400]);
     read[..SECRET.len()].copy_from_slice(SECRET.as_bytes());
@@ -751,18 +751,20 @@ fn std_adapter(p: &mut Printed) {
             .fold(adapter::Answer::new(), |all, _| all.with_field(SECRET, SECRET))
             .with_subprotocol(SECRET),
     );
-    let names = [SECRET; 40];
-    let fields = [(SECRET, SECRET); 40];
-    let pool = Pool::new(2);
-    let options = adapter::ServerOptions::new(OriginPolicy::Any)
-        .with_subprotocols(&names)
-        .with_fields(&fields)
-        .with_deflate(Policy::DEFAULT, &pool);
+    let names: &[_] = &[SECRET; 40];
+    let fields: &[_] = &[(SECRET, SECRET); 40];
+    let options = adapter::ServerConfig::new(OriginPolicy::List(names))
+        .with_subprotocols(names)
+        .with_subprotocol(SECRET)
+        .with_fields(fields)
+        .with_field(SECRET, SECRET)
+        .with_origin(SECRET)
+        .with_deflate(Policy::DEFAULT)
+        .with_pool(&Pool::new(2));
     p.show(&options);
-    p.show(&options.deflate.unwrap());
     let plain = Pipe::new(request(""));
     let accepted =
-        blocking::accept_or_http(plain, &adapter::ServerOptions::new(OriginPolicy::Any), |_| Ok(())).unwrap();
+        blocking::accept_or_http(plain, &adapter::ServerConfig::new(OriginPolicy::Any), |_| Ok(())).unwrap();
     assert!(matches!(accepted, adapter::Opened::Http { .. }));
     p.show(&accepted);
     let mut opening = request("Upgrade: websocket\r\n").into_bytes();
@@ -784,13 +786,13 @@ fn std_adapter(p: &mut Printed) {
     let answer = format!("HTTP/1.1 403 No\r\nSet-Cookie: {SECRET}\r\n\r\n{SECRET}");
     let uri = Uri::parse("ws://srv.example").unwrap();
     let error =
-        blocking::client(Pipe::new(answer), client::ClientRequest::new(uri), &adapter::Settings::DEFAULT);
+        blocking::client(Pipe::new(answer), client::ClientRequest::new(uri), &adapter::ClientConfig::new());
     let error = error.unwrap_err();
     p.show(&error);
     let adapter::Error::Opening(error) = error else { panic!("{error}") };
     p.show(&error);
     let adapter::OpeningError::Rejected(rejection) = error else { panic!("{error}") };
-    p.show(&*rejection);
+    p.show(&rejection);
 
     let mut halves = Vec::new();
     for _ in 0..2 {
@@ -814,8 +816,9 @@ fn polled_adapters(p: &mut Printed) {
     let mut sockets = Vec::new();
     for compresses in [false, true, false] {
         let pool = Pool::new(2);
-        let options = adapter::ServerOptions::new(OriginPolicy::Any);
-        let options = if compresses { options.with_deflate(Policy::DEFAULT, &pool) } else { options };
+        let options = adapter::ServerConfig::new(OriginPolicy::Any);
+        let options =
+            if compresses { options.with_deflate(Policy::DEFAULT).with_pool(&pool) } else { options };
         let mut stream = Pipe::new(request("Upgrade: websocket\r\n"));
         stream.input.extend(coming());
         p.show(&futures_io::FuturesIo::new(Pipe::new(SECRET)));

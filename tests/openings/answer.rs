@@ -12,7 +12,7 @@ use sockless::handshake::server::Request;
 use sockless::handshake::{ComposeError, OriginPolicy};
 use sockless::{
     blocking, futures_io, polled, tokio as on_tokio, Answer, Error, Opened, OpeningError, Refusal,
-    ServerOptions,
+    ServerConfig,
 };
 
 #[derive(Clone, Copy, Debug)]
@@ -35,14 +35,14 @@ enum Served {
     Http(TcpStream, Vec<u8>),
 }
 
-type Decide = fn(&Request<'_>) -> Result<Answer, Refusal>;
+type Decide = fn(&Request<'_>) -> Result<Answer<'static>, Refusal>;
 
 /// Serves what follows `received`.
 fn serve(
     adapter: Adapter,
     stream: TcpStream,
     received: &[u8],
-    options: &ServerOptions<'_>,
+    options: &ServerConfig,
     decide: Decide,
 ) -> Result<Served, Error> {
     macro_rules! served {
@@ -129,8 +129,8 @@ fn upgrade(path: &str) -> String {
 /// "Hello", masked as in RFC 6455 section 5.7.
 const FRAME: &[u8] = b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58";
 
-fn any_origin() -> ServerOptions<'static> {
-    ServerOptions::new(OriginPolicy::Any)
+fn any_origin() -> ServerConfig {
+    ServerConfig::new(OriginPolicy::Any)
 }
 
 // A connection that is kept.
@@ -238,7 +238,7 @@ fn a_server_that_read_the_upgrade_itself_hands_it_over() {
 fn decided(
     adapter: Adapter,
     path: &str,
-    options: ServerOptions<'static>,
+    options: ServerConfig,
     decide: Decide,
 ) -> (String, Result<Served, Error>) {
     let (ours, mut peer) = streams();
@@ -250,7 +250,7 @@ fn decided(
     (head, came(&server))
 }
 
-fn by_path(request: &Request<'_>) -> Result<Answer, Refusal> {
+fn by_path(request: &Request<'_>) -> Result<Answer<'static>, Refusal> {
     let cookie = format!("seen={}", request.target().len());
     match request.target() {
         "/plain" => Ok(().into()),
@@ -274,7 +274,7 @@ fn a_decision_adds_fields_and_chooses_the_subprotocol_by_path() {
             ("/v3", &["X-Version: 3"], Some("v3")),
             ("/none", &[], None),
         ] {
-            let (head, served) = decided(adapter, path, options, by_path);
+            let (head, served) = decided(adapter, path, options.clone(), by_path);
             assert!(head.starts_with("HTTP/1.1 101 "), "{adapter:?} {path}: {head}");
             for field in fields.iter().chain(&["X-Served-By: us"]) {
                 assert_eq!(

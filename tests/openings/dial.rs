@@ -8,27 +8,27 @@ use std::time::{Duration, Instant};
 
 use sockless::handshake::client::ClientRequest;
 use sockless::handshake::Uri;
-use sockless::{blocking, tokio as on_tokio, ConnectStage, Error, OpeningError, Settings};
+use sockless::{blocking, tokio as on_tokio, ClientConfig, ConnectStage, Error, OpeningError};
 use sockless::{ProtocolError, Timeout, Timeouts};
 use tokio::net::TcpSocket;
 
 /// Timers of which only that of the opening handshake runs.
-fn opening(limit: Duration) -> Settings {
+fn opening(limit: Duration) -> ClientConfig {
     let mut timeouts = Timeouts::NONE;
     timeouts.opening = Some(limit);
-    Settings::DEFAULT.with_timeouts(timeouts)
+    ClientConfig::new().with_timeouts(timeouts)
 }
 
 fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
 
-/// Connects with each adapter that can. Returns the result, and how long it took.
-fn dial(url: &str, settings: Settings) -> [(Result<(), Error>, Duration); 2] {
-    [false, true].map(|on_tokio| dial_on(on_tokio, url, settings))
+/// Dials by each adapter that can: what came of it, and how long it took.
+fn dial(url: &str, settings: ClientConfig) -> [(Result<(), Error>, Duration); 2] {
+    [false, true].map(|on_tokio| dial_on(on_tokio, url, settings.clone()))
 }
 
-fn dial_on(on_tokio: bool, url: &str, settings: Settings) -> (Result<(), Error>, Duration) {
+fn dial_on(on_tokio: bool, url: &str, settings: ClientConfig) -> (Result<(), Error>, Duration) {
     let url = url.to_owned();
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
@@ -121,7 +121,8 @@ fn a_name_is_dialled() {
             let _ = stream.unwrap().read(&mut head);
         }
     });
-    for settings in [opening(Duration::from_secs(5)), Settings::DEFAULT, Settings::DEFAULT.without_timeouts()]
+    for settings in
+        [opening(Duration::from_secs(5)), ClientConfig::new(), ClientConfig::new().without_timeouts()]
     {
         for (result, took) in dial(&format!("ws://localhost:{port}/"), settings) {
             // The server closed instead of answering: the client got this far.
@@ -138,7 +139,7 @@ fn a_refused_connection_is_no_timeout() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
-    for (result, took) in dial(&format!("ws://{address}/"), Settings::DEFAULT) {
+    for (result, took) in dial(&format!("ws://{address}/"), ClientConfig::new()) {
         let Err(Error::Io(error)) = result else { panic!("{result:?}") };
         assert_eq!(error.kind(), std::io::ErrorKind::ConnectionRefused);
         assert!(took < Duration::from_secs(1), "{took:?}");

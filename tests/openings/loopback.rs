@@ -9,8 +9,8 @@ use sockless::handshake::client::ClientRequest;
 use sockless::handshake::server::Request;
 use sockless::handshake::{HandshakeError, OriginPolicy, Uri};
 use sockless::message::{Buffers, OwnedMessage};
+use sockless::{ClientConfig, Error, Opened, OpeningError, Refusal, ServerConfig};
 use sockless::{CloseCode, Message};
-use sockless::{Error, Opened, OpeningError, Refusal, ServerOptions, Settings};
 
 fn listener() -> (TcpListener, String) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -18,8 +18,8 @@ fn listener() -> (TcpListener, String) {
     (listener, url)
 }
 
-fn open() -> ServerOptions<'static> {
-    ServerOptions::new(OriginPolicy::Any)
+fn open() -> ServerConfig {
+    ServerConfig::new(OriginPolicy::Any)
 }
 
 /// Sends `request` raw and returns everything that comes back.
@@ -54,7 +54,7 @@ fn req_6455_4_1_6_without_a_proxy_the_client_connects_directly_and_both_agree() 
         .unwrap()
         .with_origin("http://example.com")
         .unwrap();
-    let mut socket = blocking::connect(request, &Settings::DEFAULT).unwrap();
+    let mut socket = blocking::connect(request, &ClientConfig::new()).unwrap();
     assert_eq!(socket.subprotocol(), Some("v1"));
     for size in [0, 1, 125, 126, 65_535, 65_536, 3 << 20] {
         let octets: Vec<u8> = (0..=250).cycle().take(size).collect();
@@ -74,14 +74,14 @@ fn req_6455_4_1_8_a_connection_that_fails_fails_the_handshake() {
     let (listener, url) = listener();
     drop(listener);
     let request = ClientRequest::new(Uri::parse(&url).unwrap());
-    assert!(matches!(blocking::connect(request, &Settings::DEFAULT), Err(Error::Io(_))));
+    assert!(matches!(blocking::connect(request, &ClientConfig::new()), Err(Error::Io(_))));
 }
 
 #[test]
 fn a_secure_uri_is_never_opened_in_clear() {
     let _watchdog = watchdog!();
     let request = ClientRequest::new(Uri::parse("wss://127.0.0.1:9/").unwrap());
-    let error = blocking::connect(request, &Settings::DEFAULT).unwrap_err();
+    let error = blocking::connect(request, &ClientConfig::new()).unwrap_err();
     assert!(matches!(error, Error::Opening(OpeningError::TlsRequired)));
 }
 
@@ -96,12 +96,12 @@ fn a_refusal_reaches_the_client_with_status_fields_and_body() {
     });
     let request = ClientRequest::new(Uri::parse(&url).unwrap());
     let Err(Error::Opening(OpeningError::Rejected(rejection))) =
-        blocking::connect(request, &Settings::DEFAULT)
+        blocking::connect(request, &ClientConfig::new())
     else {
         panic!("not rejected")
     };
-    assert_eq!((rejection.status, rejection.body.as_slice()), (404, &b"gone"[..]));
-    assert!(rejection.fields.contains(&("X-Why".into(), b"no such room".to_vec())));
+    assert_eq!((rejection.status(), rejection.body()), (404, &b"gone"[..]));
+    assert!(rejection.fields().contains(&("X-Why".into(), b"no such room".to_vec())));
     assert!(matches!(server.join().unwrap(), Error::Opening(OpeningError::Refused(404))));
 }
 
@@ -182,10 +182,7 @@ fn a_message_of_any_size_streams_both_ways_in_constant_memory() {
     let server = thread::spawn(move || {
         // More than the limit for messages that are assembled would be a failure; streaming has a limit of its own.
         let limits = sockless::Limits::DEFAULT.with_max_message_size(u64::MAX);
-        let settings = Settings::DEFAULT
-            .with_config(sockless::Config::new().with_limits(limits))
-            .with_buffers(Buffers::DEFAULT.with_read(4096));
-        let options = open().with_settings(settings);
+        let options = open().with_limits(limits).with_buffers(Buffers::DEFAULT.with_read(4096));
         let mut socket = blocking::accept(listener.accept().unwrap().0, &options).unwrap();
         let (mut total, mut largest) = (0, 0);
         while let Some(piece) = socket.recv_piece().unwrap() {
@@ -195,7 +192,7 @@ fn a_message_of_any_size_streams_both_ways_in_constant_memory() {
         (total, largest)
     });
     let request = ClientRequest::new(Uri::parse(&url).unwrap());
-    let mut socket = blocking::connect(request, &Settings::DEFAULT).unwrap();
+    let mut socket = blocking::connect(request, &ClientConfig::new()).unwrap();
     let piece = vec![0x42; PIECE];
     for n in 1..=PIECES {
         socket.send_fragment(&piece[..], n == PIECES).unwrap();
@@ -225,9 +222,9 @@ async fn the_tokio_adapter_opens_refuses_and_closes_as_well() {
         }
     });
     let request = ClientRequest::new(Uri::parse(&url).unwrap());
-    let error = adapter::connect(request, &Settings::DEFAULT).await.unwrap_err();
-    assert!(matches!(error, Error::Opening(OpeningError::Rejected(rejection)) if rejection.status == 503));
-    let mut socket = adapter::connect(request, &Settings::DEFAULT).await.unwrap();
+    let error = adapter::connect(request, &ClientConfig::new()).await.unwrap_err();
+    assert!(matches!(error, Error::Opening(OpeningError::Rejected(rejection)) if rejection.status() == 503));
+    let mut socket = adapter::connect(request, &ClientConfig::new()).await.unwrap();
     let text = "za\u{17C}\u{F3}\u{142}\u{107} ".repeat(100_000);
     socket.send(text.as_str()).await.unwrap();
     assert_eq!(socket.recv().await.unwrap(), Some(Message::Text(&text)));

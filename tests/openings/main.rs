@@ -5,6 +5,7 @@
 mod watchdog;
 
 mod answer;
+mod config;
 mod dial;
 mod loopback;
 mod nonces;

@@ -13,7 +13,7 @@ use sockless::blocking::BlockingTransport;
 use sockless::handshake::client::ClientRequest;
 use sockless::handshake::Uri;
 use sockless::polled::PollTransport;
-use sockless::{blocking, futures_io, polled, tokio as on_tokio, Settings};
+use sockless::{blocking, futures_io, polled, tokio as on_tokio, ClientConfig};
 
 const COUNT: usize = 64;
 
@@ -157,7 +157,7 @@ fn connects(mut connect: impl FnMut(Taken)) {
 #[test]
 fn req_6455_4_1_29_each_connect_draws_a_nonce() {
     let _watchdog = watchdog!();
-    let settings = Settings::DEFAULT;
+    let settings = ClientConfig::new();
     connects(|stream| assert!(blocking::client(stream, request("ws://a/"), &settings).is_err()));
     connects(|stream| {
         let connect = on_tokio::client(stream, request("ws://a/"), &settings);
@@ -195,10 +195,11 @@ fn each_dial_draws_a_nonce() {
         let runtime = runtime();
         for _ in 0..COUNT {
             let result = if on_tokio {
-                let connect = on_tokio::connect(request(&url), &Settings::DEFAULT);
+                let config = ClientConfig::new();
+                let connect = on_tokio::connect(request(&url), &config);
                 runtime.block_on(connect).map(drop)
             } else {
-                blocking::connect(request(&url), &Settings::DEFAULT).map(drop)
+                blocking::connect(request(&url), &ClientConfig::new()).map(drop)
             };
             assert!(result.is_err(), "the server hung up");
         }

@@ -8,10 +8,12 @@ use std::time::{Duration, Instant};
 
 use sockless::futures_io::FuturesIo;
 use sockless::handshake::client::ClientRequest;
-use sockless::handshake::{ComposeError, HandshakeError, HeadLimits, Uri};
+use sockless::handshake::{ComposeError, HandshakeError, Uri};
 use sockless::message::Buffers;
 use sockless::Timeouts;
-use sockless::{blocking, polled, tokio as on_tokio, ConnectStage, Error, OpeningError, Rejection, Settings};
+use sockless::{
+    blocking, polled, tokio as on_tokio, ClientConfig, ConnectStage, Error, OpeningError, Rejection,
+};
 
 /// How each adapter opens a WebSocket on this socket.
 #[derive(Clone, Copy, Debug)]
@@ -42,7 +44,7 @@ fn request() -> ClientRequest<'static> {
     ClientRequest::new(Uri::parse("ws://a/").unwrap())
 }
 
-fn connect(adapter: Adapter, stream: TcpStream, settings: &Settings) -> Result<(), Error> {
+fn connect(adapter: Adapter, stream: TcpStream, settings: &ClientConfig) -> Result<(), Error> {
     let asynchronous = |stream| smol::Async::new(stream).unwrap();
     match adapter {
         Blocking => blocking::client(stream, request(), settings).map(drop),
@@ -64,13 +66,8 @@ fn connect(adapter: Adapter, stream: TcpStream, settings: &Settings) -> Result<(
     }
 }
 
-/// A server that answers with these pieces, a moment apart, and then ends or stays.
-fn rejected(
-    adapter: Adapter,
-    settings: Settings,
-    pieces: &[&[u8]],
-    ends: bool,
-) -> (Box<Rejection>, Duration) {
+/// A server that answers by these pieces, a moment apart, and then ends or stays.
+fn rejected(adapter: Adapter, settings: ClientConfig, pieces: &[&[u8]], ends: bool) -> (Rejection, Duration) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let (mut peer, _) = listener.accept().unwrap();
@@ -117,9 +114,9 @@ const UNTIL_END: &str =
 
 #[track_caller]
 fn is_whole(rejection: &Rejection, adapter: Adapter) {
-    assert_eq!((rejection.status, rejection.complete), (401, true));
-    assert_eq!(rejection.body.escape_ascii().to_string(), "say your name", "{adapter:?}");
-    let cookies: Vec<_> = rejection.fields.iter().filter(|(name, _)| name == "Set-Cookie").collect();
+    assert_eq!((rejection.status(), rejection.is_complete()), (401, true));
+    assert_eq!(rejection.body().escape_ascii().to_string(), "say your name", "{adapter:?}");
+    let cookies: Vec<_> = rejection.fields().iter().filter(|(name, _)| name == "Set-Cookie").collect();
     assert_eq!(cookies.len(), 2);
 }
 
@@ -152,14 +149,14 @@ fn a_refusal_is_read_whole_however_it_is_cut_and_no_longer_than_needed() {
         // A server that keeps the connection is not waited for.
         for response in [LENGTH, CHUNKED] {
             for pieces in cuts(response) {
-                let (rejection, took) = rejected(adapter, Settings::DEFAULT, &pieces, false);
+                let (rejection, took) = rejected(adapter, ClientConfig::new(), &pieces, false);
                 is_whole(&rejection, adapter);
                 assert!(took < Duration::from_secs(5), "{adapter:?}: {took:?}");
             }
         }
         for response in [LENGTH, CHUNKED, UNTIL_END] {
             for pieces in cuts(response) {
-                is_whole(&rejected(adapter, Settings::DEFAULT, &pieces, true).0, adapter);
+                is_whole(&rejected(adapter, ClientConfig::new(), &pieces, true).0, adapter);
             }
         }
     });
@@ -169,19 +166,19 @@ fn a_refusal_is_read_whole_however_it_is_cut_and_no_longer_than_needed() {
 fn a_refusal_is_read_whole_octet_by_octet() {
     let _watchdog = watchdog!();
     each(&ALL, |adapter| {
-        let settings = Settings::DEFAULT.with_buffers(Buffers::DEFAULT.with_read(1));
+        let settings = ClientConfig::new().with_buffers(Buffers::DEFAULT.with_read(1));
         for response in [LENGTH, CHUNKED] {
-            is_whole(&rejected(adapter, settings, &[response.as_bytes()], false).0, adapter);
+            is_whole(&rejected(adapter, settings.clone(), &[response.as_bytes()], false).0, adapter);
         }
         is_whole(&rejected(adapter, settings, &[UNTIL_END.as_bytes()], true).0, adapter);
     });
 }
 
 /// Timers of which only that of the opening handshake runs.
-fn short(millis: u64) -> Settings {
+fn short(millis: u64) -> ClientConfig {
     let mut timeouts = Timeouts::NONE;
     timeouts.opening = Some(Duration::from_millis(millis));
-    Settings::DEFAULT.with_timeouts(timeouts)
+    ClientConfig::new().with_timeouts(timeouts)
 }
 
 #[test]
@@ -192,23 +189,23 @@ fn a_refusal_whose_body_does_not_end_is_reported_in_time_with_what_came() {
         for (response, cut) in [(LENGTH, 3), (CHUNKED, 10), (UNTIL_END, 3)] {
             let sent = &response.as_bytes()[..body(response, cut)];
             let (rejection, took) = rejected(adapter, short(400), &[sent], false);
-            assert_eq!((rejection.status, rejection.body.as_slice()), (401, &b"say"[..]), "{adapter:?}");
-            assert!(!rejection.complete);
+            assert_eq!((rejection.status(), rejection.body()), (401, &b"say"[..]), "{adapter:?}");
+            assert!(!rejection.is_complete());
             assert!(
                 took >= Duration::from_millis(390) && took < Duration::from_secs(3),
                 "{adapter:?}: {took:?}"
             );
             // The end of the stream comes before that of the time.
             let (rejection, took) = rejected(adapter, short(10_000), &[sent], true);
-            assert_eq!((rejection.status, rejection.body.as_slice()), (401, &b"say"[..]), "{adapter:?}");
-            assert_eq!(rejection.complete, response == UNTIL_END);
+            assert_eq!((rejection.status(), rejection.body()), (401, &b"say"[..]), "{adapter:?}");
+            assert_eq!(rejection.is_complete(), response == UNTIL_END);
             assert!(took < Duration::from_secs(3), "{adapter:?}: {took:?}");
         }
         // Without timers it is a few seconds.
         let sent = &LENGTH.as_bytes()[..body(LENGTH, 3)];
-        let (rejection, took) = rejected(adapter, Settings::DEFAULT.without_timeouts(), &[sent], false);
-        assert_eq!((rejection.status, rejection.body.as_slice()), (401, &b"say"[..]), "{adapter:?}");
-        assert!(!rejection.complete);
+        let (rejection, took) = rejected(adapter, ClientConfig::new().without_timeouts(), &[sent], false);
+        assert_eq!((rejection.status(), rejection.body()), (401, &b"say"[..]), "{adapter:?}");
+        assert!(!rejection.is_complete());
         assert!(took < Duration::from_secs(8), "{adapter:?}: {took:?}");
     });
 }
@@ -226,10 +223,10 @@ fn a_refusal_with_a_sloppy_head_is_reported_with_its_fields_and_its_body() {
         let size = response.len().div_ceil(pieces);
         let pieces: Vec<&[u8]> = response.as_bytes().chunks(size).collect();
         each(&ALL, |adapter| {
-            let (rejection, _) = rejected(adapter, Settings::DEFAULT, &pieces, false);
-            assert_eq!((rejection.status, rejection.complete), (403, true), "{adapter:?}");
-            assert_eq!(rejection.body, b"gone");
-            let names: Vec<&str> = rejection.fields.iter().map(|(name, _)| name.as_str()).collect();
+            let (rejection, _) = rejected(adapter, ClientConfig::new(), &pieces, false);
+            assert_eq!((rejection.status(), rejection.is_complete()), (403, true), "{adapter:?}");
+            assert_eq!(rejection.body(), b"gone");
+            let names: Vec<&str> = rejection.fields().iter().map(|(name, _)| name.as_str()).collect();
             assert_eq!(names, ["Server", "Content-Length"]);
         });
     }
@@ -241,18 +238,18 @@ fn a_refusal_whose_head_does_not_end_is_reported_with_what_came() {
     let _watchdog = watchdog!();
     let head = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 7\r\nX: ";
     let check = |rejection: &Rejection, adapter| {
-        assert_eq!((rejection.status, rejection.complete), (503, false), "{adapter:?}");
-        assert_eq!(rejection.fields, [("Retry-After".to_owned(), b"7".to_vec())]);
-        assert!(rejection.body.is_empty(), "the rest of a head is no body");
+        assert_eq!((rejection.status(), rejection.is_complete()), (503, false), "{adapter:?}");
+        assert_eq!(rejection.fields(), [("Retry-After".to_owned(), b"7".to_vec())]);
+        assert!(rejection.body().is_empty(), "the rest of a head is no body");
     };
-    each(&ALL, |adapter| check(&rejected(adapter, Settings::DEFAULT, &[head], true).0, adapter));
+    each(&ALL, |adapter| check(&rejected(adapter, ClientConfig::new(), &[head], true).0, adapter));
     each(&ALL, |adapter| {
-        check(&rejected(adapter, Settings::DEFAULT, &[&head[..40], &head[40..]], true).0, adapter);
+        check(&rejected(adapter, ClientConfig::new(), &[&head[..40], &head[40..]], true).0, adapter);
     });
     each(&TIMED, |adapter| check(&rejected(adapter, short(300), &[head], false).0, adapter));
-    let small = Settings::DEFAULT.with_head(HeadLimits::DEFAULT, 256);
+    let small = ClientConfig::new().with_head_size(256);
     let long = [&head[..], &[b'x'; 2000], b"\r\nContent-Length: 4\r\n\r\ngone"].concat();
-    each(&ALL, |adapter| check(&rejected(adapter, small, &[&long], false).0, adapter));
+    each(&ALL, |adapter| check(&rejected(adapter, small.clone(), &[&long], false).0, adapter));
 }
 
 #[test]
@@ -265,14 +262,14 @@ fn a_body_is_kept_up_to_a_bound() {
                 vec![b'x'; len],
             ]
             .concat();
-            let (rejection, _) = rejected(adapter, Settings::DEFAULT, &[&response], false);
-            assert_eq!(rejection.body.len(), len.min(64 << 10), "{adapter:?}");
-            assert_eq!(rejection.complete, len == 64 << 10);
+            let (rejection, _) = rejected(adapter, ClientConfig::new(), &[&response], false);
+            assert_eq!(rejection.body().len(), len.min(64 << 10), "{adapter:?}");
+            assert_eq!(rejection.is_complete(), len == 64 << 10);
         }
         // A body without end is not read to its end.
         let response = [&b"HTTP/1.1 502 Bad Gateway\r\n\r\n"[..], &vec![b'x'; 100 << 10]].concat();
-        let (rejection, took) = rejected(adapter, Settings::DEFAULT, &[&response], false);
-        assert_eq!((rejection.body.len(), rejection.complete), (64 << 10, false), "{adapter:?}");
+        let (rejection, took) = rejected(adapter, ClientConfig::new(), &[&response], false);
+        assert_eq!((rejection.body().len(), rejection.is_complete()), (64 << 10, false), "{adapter:?}");
         assert!(took < Duration::from_secs(5), "{adapter:?}: {took:?}");
     });
 }
@@ -283,10 +280,10 @@ fn the_bound_of_a_body_is_a_setting() {
     each(&ALL, |adapter| {
         for (max, body) in [(0, ""), (3, "say"), (13, "say your name"), (14, "say your name")] {
             for response in [LENGTH, CHUNKED] {
-                let settings = Settings::DEFAULT.with_max_rejection_body(max);
+                let settings = ClientConfig::new().with_max_rejection_body(max);
                 let (rejection, _) = rejected(adapter, settings, &[response.as_bytes()], false);
                 assert_eq!(
-                    (rejection.body.as_slice(), rejection.complete),
+                    (rejection.body(), rejection.is_complete()),
                     (body.as_bytes(), max >= 13),
                     "{adapter:?}"
                 );
@@ -298,7 +295,7 @@ fn the_bound_of_a_body_is_a_setting() {
 #[test]
 fn a_rejection_that_is_printed_shows_no_value_and_no_body() {
     let _watchdog = watchdog!();
-    let (rejection, _) = rejected(Blocking, Settings::DEFAULT, &[LENGTH.as_bytes()], false);
+    let (rejection, _) = rejected(Blocking, ClientConfig::new(), &[LENGTH.as_bytes()], false);
     let printed = format!("{:?} {rejection}", OpeningError::Rejected(rejection.clone()));
     assert!(printed.contains("401") && !printed.contains("Basic") && !printed.contains("name"), "{printed}");
 }
@@ -309,16 +306,16 @@ fn a_body_that_cannot_be_told_from_what_follows_hides_no_refusal() {
     each(&ALL, |adapter| {
         for fields in ["Content-Length: 1\r\nContent-Length: 2\r\n", "Content-Length: x\r\n"] {
             let response = format!("HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\n{fields}\r\nbusy");
-            let (rejection, _) = rejected(adapter, Settings::DEFAULT, &[response.as_bytes()], false);
-            assert_eq!((rejection.status, rejection.body.as_slice()), (503, &b""[..]), "{adapter:?}");
-            assert_eq!(rejection.fields[0], ("Retry-After".to_owned(), b"5".to_vec()));
+            let (rejection, _) = rejected(adapter, ClientConfig::new(), &[response.as_bytes()], false);
+            assert_eq!((rejection.status(), rejection.body()), (503, &b""[..]), "{adapter:?}");
+            assert_eq!(rejection.fields()[0], ("Retry-After".to_owned(), b"5".to_vec()));
         }
         let response = b"HTTP/1.1 503 x\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbusy\r\nnonsense";
-        let (rejection, _) = rejected(adapter, Settings::DEFAULT, &[response], false);
-        assert_eq!((rejection.status, rejection.body.as_slice()), (503, &b"busy"[..]), "{adapter:?}");
+        let (rejection, _) = rejected(adapter, ClientConfig::new(), &[response], false);
+        assert_eq!((rejection.status(), rejection.body()), (503, &b"busy"[..]), "{adapter:?}");
         let response = b"HTTP/1.1 304 Not Modified\r\nContent-Length: 10\r\n\r\n";
-        let (rejection, took) = rejected(adapter, Settings::DEFAULT, &[response], false);
-        assert_eq!((rejection.status, rejection.body.as_slice()), (304, &b""[..]), "{adapter:?}");
+        let (rejection, took) = rejected(adapter, ClientConfig::new(), &[response], false);
+        assert_eq!((rejection.status(), rejection.body()), (304, &b""[..]), "{adapter:?}");
         assert!(took < Duration::from_secs(5), "{adapter:?}: {took:?}");
     });
 }
@@ -327,7 +324,7 @@ fn a_body_that_cannot_be_told_from_what_follows_hides_no_refusal() {
 #[test]
 fn what_an_opening_error_is_made_of_is_printed_once() {
     let _watchdog = watchdog!();
-    let (rejection, _) = rejected(Blocking, Settings::DEFAULT, &[LENGTH.as_bytes()], false);
+    let (rejection, _) = rejected(Blocking, ClientConfig::new(), &[LENGTH.as_bytes()], false);
     for error in [
         OpeningError::Handshake(HandshakeError::InvalidAccept),
         OpeningError::Refused(404),

@@ -13,9 +13,9 @@ use sockless::handshake::client::ClientRequest;
 use sockless::handshake::server::Request;
 use sockless::handshake::{HandshakeError, OriginPolicy, Uri};
 use sockless::message::Buffers;
-use sockless::{blocking, polled, tokio as on_tokio, Error, OpeningError, ServerOptions, Settings};
+use sockless::{blocking, polled, tokio as on_tokio, ClientConfig, Error, OpeningError, ServerConfig};
 use sockless::{blocking::BlockingTransport, Refusal};
-use sockless::{Config, Limits, ProtocolError, Timeout, Timeouts};
+use sockless::{Limits, ProtocolError, Timeout, Timeouts};
 use tokio::io::{duplex, AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::time::Instant;
 
@@ -28,8 +28,8 @@ const fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-fn any_origin() -> ServerOptions<'static> {
-    ServerOptions::new(OriginPolicy::Any)
+fn any_origin() -> ServerConfig {
+    ServerConfig::new(OriginPolicy::Any)
 }
 
 fn request() -> ClientRequest<'static> {
@@ -76,14 +76,12 @@ fn between(took: Duration, least: Duration, most: Duration) {
 // Timers by default.
 
 /// Every way to say something else of a server leaves its timers.
-fn servers() -> Vec<ServerOptions<'static>> {
-    let config = Config::new().with_limits(Limits::DEFAULT.with_max_message_size(1000));
+fn servers() -> Vec<ServerConfig> {
     vec![
         any_origin(),
         any_origin().with_subprotocols(&["a"]),
-        any_origin().with_settings(Settings::DEFAULT),
-        any_origin().with_settings(Settings::DEFAULT.with_buffers(Buffers::DEFAULT.with_read(4096))),
-        any_origin().with_settings(Settings::DEFAULT.with_config(config)),
+        any_origin().with_buffers(Buffers::DEFAULT.with_read(4096)),
+        any_origin().with_limits(Limits::DEFAULT.with_max_message_size(1000)),
     ]
 }
 
@@ -119,9 +117,9 @@ async fn no_timers_are_none() {
 #[tokio::test(start_paused = true)]
 async fn a_client_that_says_nothing_of_timers_has_those_of_clients() {
     let _watchdog = watchdog!();
-    for settings in [Settings::DEFAULT, Settings::DEFAULT.with_config(Config::new())] {
+    for config in [ClientConfig::new(), ClientConfig::new().with_limits(Limits::DEFAULT)] {
         let (ours, _silent) = duplex(1 << 16);
-        let (result, took) = timed(on_tokio::client(ours, request(), &settings)).await;
+        let (result, took) = timed(on_tokio::client(ours, request(), &config)).await;
         assert!(is_late(&result, Timeout::OpeningHandshake), "{result:?}");
         between(took, seconds(30), seconds(31));
     }
@@ -170,7 +168,7 @@ fn blocking_sockets_have_the_same_timers() {
         between(first(&noting), seconds(9), seconds(10));
     }
     let mut noting = Noting::default();
-    assert!(blocking::client(&mut noting, request(), &Settings::DEFAULT).is_err());
+    assert!(blocking::client(&mut noting, request(), &ClientConfig::new()).is_err());
     between(first(&noting), seconds(29), seconds(30));
 }
 
@@ -220,12 +218,7 @@ async fn on_tokio_a_refusal_ends_in_time_with_timers_and_without() {
     let _watchdog = watchdog!();
     let times = [
         (any_origin(), 10),
-        (
-            any_origin().with_settings(
-                Settings::DEFAULT.with_config(Config::new().with_timeouts(opening(seconds(3)))),
-            ),
-            3,
-        ),
+        (any_origin().with_timeouts(opening(seconds(3))), 3),
         (any_origin().without_timeouts(), 5),
         // Octet by octet.
         (any_origin().with_buffers(Buffers::DEFAULT.with_read(1)), 10),
@@ -274,9 +267,10 @@ fn on_blocking_sockets_a_refusal_ends_in_time_with_timers_and_without() {
     let short = || any_origin().with_timeouts(opening(Duration::from_millis(500)));
     let servers: Vec<thread::JoinHandle<()>> = [(short(), 4500), (any_origin().without_timeouts(), 9000)]
         .into_iter()
-        .flat_map(|(options, most)| REFUSED.map(|(sends, status)| (options, most, sends, status)))
+        .flat_map(|(options, most)| REFUSED.map(|(sends, status)| (options.clone(), most, sends, status)))
         .flat_map(|(options, most, sends, status)| {
             [false, true].map(|reads| {
+                let options = options.clone();
                 thread::spawn(move || {
                     let (ours, mut peer) = streams();
                     peer.write_all(sends.as_bytes()).unwrap();
@@ -312,8 +306,8 @@ fn on_blocking_sockets_the_writes_of_an_opening_have_their_time_too() {
     peer.write_all(REQUEST.as_bytes()).unwrap();
     let (result, took) = soon(move || {
         let value = "x".repeat(12 << 20);
-        let fields = [("X-Long", value.as_str())];
-        let options = any_origin().with_fields(&fields).with_timeouts(opening(Duration::from_millis(300)));
+        let options =
+            any_origin().with_field("X-Long", value).with_timeouts(opening(Duration::from_millis(300)));
         blocking::accept(ours, &options).map(|_| ())
     });
     assert!(is_late(&result, Timeout::OpeningHandshake), "{result:?}");
@@ -322,7 +316,7 @@ fn on_blocking_sockets_the_writes_of_an_opening_have_their_time_too() {
         let (ours, _peer) = streams();
         let value = "x".repeat(12 << 20);
         let fields = [("X-Long", value.as_str())];
-        let settings = Settings::DEFAULT.with_timeouts(opening(Duration::from_millis(300)));
+        let settings = ClientConfig::new().with_timeouts(opening(Duration::from_millis(300)));
         blocking::client(ours, request().with_fields(&fields).unwrap(), &settings).map(|_| ())
     });
     assert!(is_late(&result, Timeout::OpeningHandshake), "{result:?}");
@@ -437,6 +431,7 @@ fn req_9112_9_5_1_on_blocking_sockets_and_on_futures_io_a_client_that_is_too_slo
     let options = any_origin().with_timeouts(opening(Duration::from_millis(200)));
     for sends in SLOW {
         for on_smol in [false, true] {
+            let options = options.clone();
             let (ours, mut peer) = streams();
             peer.write_all(sends.as_bytes()).unwrap();
             let client = thread::spawn(move || {
@@ -475,7 +470,7 @@ async fn a_408_that_nobody_reads_is_not_waited_for() {
 async fn a_client_says_nothing_to_a_server_that_is_too_slow() {
     let _watchdog = watchdog!();
     let (ours, mut peer) = duplex(1 << 16);
-    let settings = Settings::DEFAULT.with_timeouts(opening(seconds(2)));
+    let settings = ClientConfig::new().with_timeouts(opening(seconds(2)));
     let (result, took) = timed(on_tokio::client(ours, request(), &settings)).await;
     assert!(is_late(&result, Timeout::OpeningHandshake), "{result:?}");
     between(took, seconds(2), seconds(8));

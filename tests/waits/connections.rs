@@ -11,7 +11,7 @@ use common::*;
 use sockless::handshake::OriginPolicy;
 use sockless::message::Buffers;
 use sockless::tokio::{accept, Tokio, WebSocket};
-use sockless::{blocking, Connections, ServerOptions};
+use sockless::{blocking, Connections, ServerConfig};
 use sockless::{CloseCode, Config, Server, Side, Timeouts};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::time::{sleep, timeout};
@@ -120,7 +120,7 @@ async fn who_is_let_in_or_being_let_in_is_told_as_well() {
         let (ours, mut theirs) = tokio::io::duplex(pipe);
         let server = connections.clone();
         let serving = tokio::spawn(async move {
-            let options = ServerOptions::new(OriginPolicy::Any).with_connections(&server);
+            let options = ServerConfig::new(OriginPolicy::Any).with_connections(&server);
             let mut socket = accept(ours, &options).await.unwrap();
             while let Ok(Some(_)) = socket.recv().await {}
             socket.closed()

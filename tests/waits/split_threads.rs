@@ -14,7 +14,7 @@ use sockless::{
     Client, CloseCode, Config, ControlPayload, EntropyError, ProtocolError, Role, SendError, Server, Timeout,
     Timeouts,
 };
-use sockless::{Error, ServerOptions, Settings};
+use sockless::{Error, ServerConfig};
 
 type Key = fn(&mut [u8]) -> Result<(), EntropyError>;
 
@@ -250,8 +250,8 @@ fn the_opening_handshake_has_a_deadline() {
     soon(|| {
         let (server, mut client) = streams();
         client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n").unwrap();
-        let settings = Settings::DEFAULT.with_config(timeouts(|t| t.opening = SHORT));
-        let options = ServerOptions::new(OriginPolicy::Any).with_settings(settings);
+        let times = timeouts(|t| t.opening = SHORT).timeouts;
+        let options = ServerConfig::new(OriginPolicy::Any).with_timeouts(times);
         let error = accept(server, &options).map(|_| ()).unwrap_err();
         assert!(
             matches!(error, Error::Protocol(ProtocolError::TimedOut(Timeout::OpeningHandshake))),

@@ -14,7 +14,7 @@ use core::panic::PanicInfo;
 use board::Uart;
 use cortex_m_rt::entry;
 #[cfg(feature = "handshake")]
-use sockless::embedded_io::{accept, ServerOptions};
+use sockless::embedded_io::{accept, ServerConfig};
 use sockless::embedded_io::{Error, FixedBuffers, WebSocket};
 #[cfg(feature = "handshake")]
 use sockless::handshake::OriginPolicy;
@@ -41,7 +41,7 @@ fn main() -> ! {
 
 #[cfg(feature = "handshake")]
 fn open<'b>(uart: Uart, head: &mut [u8], buffers: FixedBuffers<'b>) -> Result<Socket<'b>, Error<Infallible>> {
-    accept(uart, &ServerOptions::new(OriginPolicy::SameHost), head, buffers)
+    accept(uart, &ServerConfig::new(OriginPolicy::SameHost), head, buffers)
 }
 
 #[cfg(not(feature = "handshake"))]

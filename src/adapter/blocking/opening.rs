@@ -18,7 +18,7 @@ use crate::adapter::opening::{
     too_late, until_end, ClientStep, Plain, ServerStep, LATE, MAX_DRAINED, SHORT_PARTING,
 };
 use crate::adapter::{
-    Answer, ConnectStage, Connections, Error, Opened, OpeningError, Refusal, ServerOptions, Settings,
+    Answer, ClientConfig, ConnectStage, Connections, Error, Opened, OpeningError, Refusal, ServerConfig,
 };
 use crate::entropy::SystemEntropy;
 use crate::handshake::client::ClientRequest;
@@ -43,11 +43,8 @@ pub type ClientSocket<S = TcpStream> = WebSocket<S, Client<SystemEntropy>>;
 ///
 /// [`Error::Opening`] after the client was told, as far as it read that; [`Error::Protocol`] if it was too slow;
 /// [`Error::Io`] if the transport failed.
-pub fn accept<S: BlockingTransport>(
-    stream: S,
-    options: &ServerOptions<'_>,
-) -> Result<ServerSocket<S>, Error> {
-    accept_with(stream, options, |_| Ok(()))
+pub fn accept<S: BlockingTransport>(stream: S, config: &ServerConfig) -> Result<ServerSocket<S>, Error> {
+    accept_with(stream, config, |_| Ok(()))
 }
 
 /// As [`accept`], where the application looks at the request, and refuses it or adds to the [`Answer`]; `Ok(())`
@@ -56,12 +53,12 @@ pub fn accept<S: BlockingTransport>(
 /// # Errors
 ///
 /// As [`accept`].
-pub fn accept_with<S: BlockingTransport, A: Into<Answer>>(
+pub fn accept_with<'a, S: BlockingTransport, A: Into<Answer<'a>>>(
     stream: S,
-    options: &ServerOptions<'_>,
+    config: &ServerConfig,
     decide: impl FnOnce(&Request<'_>) -> Result<A, Refusal>,
 ) -> Result<ServerSocket<S>, Error> {
-    match open(stream, &[], options, decide, Plain::Refused)? {
+    match open(stream, &[], config, decide, Plain::Refused)? {
         Opened::WebSocket(socket) => Ok(socket),
         Opened::Http { .. } => Err(OpeningError::NotWebSocket.into()),
     }
@@ -75,12 +72,12 @@ pub fn accept_with<S: BlockingTransport, A: Into<Answer>>(
 /// # Errors
 ///
 /// As [`accept`].
-pub fn accept_or_http<S: BlockingTransport, A: Into<Answer>>(
+pub fn accept_or_http<'a, S: BlockingTransport, A: Into<Answer<'a>>>(
     stream: S,
-    options: &ServerOptions<'_>,
+    config: &ServerConfig,
     decide: impl FnOnce(&Request<'_>) -> Result<A, Refusal>,
 ) -> Result<Opened<ServerSocket<S>, S>, Error> {
-    open(stream, &[], options, decide, Plain::HandedBack)
+    open(stream, &[], config, decide, Plain::HandedBack)
 }
 
 /// As [`accept_or_http`], on a transport of which something was read already: `received` is what comes first.
@@ -92,28 +89,27 @@ pub fn accept_or_http<S: BlockingTransport, A: Into<Answer>>(
 /// # Errors
 ///
 /// As [`accept`].
-pub fn accept_buffered<S: BlockingTransport, A: Into<Answer>>(
+pub fn accept_buffered<'a, S: BlockingTransport, A: Into<Answer<'a>>>(
     stream: S,
     received: &[u8],
-    options: &ServerOptions<'_>,
+    config: &ServerConfig,
     decide: impl FnOnce(&Request<'_>) -> Result<A, Refusal>,
 ) -> Result<Opened<ServerSocket<S>, S>, Error> {
-    open(stream, received, options, decide, Plain::HandedBack)
+    open(stream, received, config, decide, Plain::HandedBack)
 }
 
-fn open<S: BlockingTransport, A: Into<Answer>>(
+fn open<'a, S: BlockingTransport, A: Into<Answer<'a>>>(
     mut stream: S,
     mut received: &[u8],
-    options: &ServerOptions<'_>,
+    config: &ServerConfig,
     decide: impl FnOnce(&Request<'_>) -> Result<A, Refusal>,
     plain: Plain,
 ) -> Result<Opened<ServerSocket<S>, S>, Error> {
-    let settings = options.settings;
-    let mut storage = alloc::vec![0; settings.head_size];
-    let mut handshake = ServerHandshake::new(&mut storage, settings.head_limits);
+    let mut storage = alloc::vec![0; config.head_size];
+    let mut handshake = ServerHandshake::new(&mut storage, config.head_limits);
     let mut decide = Some(decide);
-    let mut buf = alloc::vec![0; settings.buffers.read.max(1)];
-    let mut timed = TimedStream::new(&mut stream, settings.server_config().timeouts.opening);
+    let mut buf = alloc::vec![0; config.buffers.read.max(1)];
+    let mut timed = TimedStream::new(&mut stream, config.timeouts.opening);
     loop {
         let input = match core::mem::take(&mut received) {
             [] => match timed.read(&mut buf) {
@@ -125,16 +121,16 @@ fn open<S: BlockingTransport, A: Into<Answer>>(
             },
             received => received,
         };
-        match serve(&mut handshake, input, options, &mut decide) {
+        match serve(&mut handshake, input, config, &mut decide) {
             ServerStep::NeedMore => {}
             ServerStep::Open { response, agreed, taken } => {
                 // Before the client knows that it is open: whoever closes all connections from now on closes this
                 // one as well.
-                let member = options.connections.map(Connections::enter);
+                let member = config.connections().map(Connections::enter);
                 timed.write(&response)?;
                 timed.end()?;
                 let rest = input.get(taken..).unwrap_or(&[]);
-                let socket = WebSocket::with_endpoint(stream, server_endpoint(&agreed, options, rest));
+                let socket = WebSocket::with_endpoint(stream, server_endpoint(&agreed, config, rest));
                 let socket = socket.with_member(member);
                 return Ok(Opened::WebSocket(socket.with_agreed(agreed)));
             }
@@ -161,35 +157,36 @@ fn open<S: BlockingTransport, A: Into<Answer>>(
 ///
 /// [`Error::Opening`], with the server's answer if it was no 101, of which the body is read as well, as far as it
 /// comes in time; [`Error::Protocol`] if the server was too slow; [`Error::Io`] if the transport failed.
-pub fn client<S: BlockingTransport>(
+pub fn client<'c, S: BlockingTransport>(
     stream: S,
-    request_for: ClientRequest<'_>,
-    settings: &Settings,
+    request: impl TryInto<ClientRequest<'c>, Error: Into<OpeningError>>,
+    config: &ClientConfig,
 ) -> Result<ClientSocket<S>, Error> {
-    open_client(stream, request_for, settings, settings.client_config().timeouts.opening)
+    let request = request.try_into().map_err(Into::<OpeningError>::into)?;
+    open_client(stream, request, config, config.timeouts.opening)
 }
 
 /// As [`client`], with what is left of the opening time.
 fn open_client<S: BlockingTransport>(
     mut stream: S,
     request_for: ClientRequest<'_>,
-    settings: &Settings,
+    config: &ClientConfig,
     limit: Option<Duration>,
 ) -> Result<ClientSocket<S>, Error> {
-    let mut storage = alloc::vec![0; settings.head_size];
-    let mut handshake = client_handshake(request_for, &mut storage, settings)?;
+    let mut storage = alloc::vec![0; config.head_size];
+    let mut handshake = client_handshake(request_for, &mut storage, config)?;
     let mut timed = TimedStream::new(&mut stream, limit);
     timed.write(&request(&handshake)?)?;
-    let mut buf = alloc::vec![0; settings.buffers.read.max(1)];
+    let mut buf = alloc::vec![0; config.buffers.read.max(1)];
     loop {
         let received = timed.read(&mut buf).and_then(until_end);
-        let received = received.map_err(|error| cut_off(&handshake, error, settings))?;
-        match ask(&mut handshake, received, settings)? {
+        let received = received.map_err(|error| cut_off(&handshake, error, config))?;
+        match ask(&mut handshake, received, config)? {
             ClientStep::NeedMore => {}
             ClientStep::Open { agreed, taken } => {
                 timed.end()?;
                 let rest = received.get(taken..).unwrap_or(&[]);
-                let socket = WebSocket::with_endpoint(stream, client_endpoint(&agreed, settings, rest));
+                let socket = WebSocket::with_endpoint(stream, client_endpoint(&agreed, config, rest));
                 return Ok(socket.with_agreed(agreed));
             }
             ClientStep::Rejected(mut rejected) => {
@@ -215,12 +212,16 @@ fn open_client<S: BlockingTransport>(
 ///
 /// As [`client`]; [`OpeningError::TimedOut`] if the time was up before the handshake;
 /// [`OpeningError::TlsRequired`] for a `wss:` URI, which is never opened in clear.
-pub fn connect(request_for: ClientRequest<'_>, settings: &Settings) -> Result<ClientSocket, Error> {
-    let uri = request_for.uri();
+pub fn connect<'c>(
+    request: impl TryInto<ClientRequest<'c>, Error: Into<OpeningError>>,
+    config: &ClientConfig,
+) -> Result<ClientSocket, Error> {
+    let request = request.try_into().map_err(Into::<OpeningError>::into)?;
+    let uri = request.uri();
     if uri.is_secure() {
         return Err(OpeningError::TlsRequired.into());
     }
-    let (began, limit) = (Instant::now(), settings.client_config().timeouts.opening);
+    let (began, limit) = (Instant::now(), config.timeouts.opening);
     let left = || limit.map(|limit| limit.saturating_sub(began.elapsed()));
     let addresses = resolve(uri.address(), left())?;
     let mut failed = Error::from(io::Error::from(io::ErrorKind::AddrNotAvailable));
@@ -234,7 +235,7 @@ pub fn connect(request_for: ClientRequest<'_>, settings: &Settings) -> Result<Cl
         match connected {
             Ok(stream) => {
                 stream.set_nodelay(true)?;
-                return open_client(stream, request_for, settings, left());
+                return open_client(stream, request, config, left());
             }
             Err(error) => failed = error.into(),
         }

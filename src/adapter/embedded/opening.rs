@@ -9,7 +9,7 @@ macro_rules! opening {
         mod opening {
             use $io::{Read, Write};
 
-            use super::{Answer, FixedBuffers, Error, ServerOptions, Settings, WebSocket};
+            use super::{Answer, ClientConfig, Error, FixedBuffers, OpeningError, ServerConfig, WebSocket};
             use crate::adapter::fixed::{client_handshake, cut_off, nonce, Driver, FixedAgreed, Opening, OpeningStep};
             use crate::handshake::client::ClientRequest;
             use crate::handshake::server::{ServerHandshake, Reject, Request};
@@ -32,11 +32,11 @@ macro_rules! opening {
             )?
             pub $($async)? fn accept<'b, S: Read + Write>(
                 stream: S,
-                options: &ServerOptions<'_>,
+                config: &ServerConfig,
                 storage: &mut [u8],
                 buffers: FixedBuffers<'b>,
             ) -> Result<WebSocket<'b, S, Server>, Error<S::Error>> {
-                accept_with(stream, options, storage, buffers, |_| Ok(()))$($await)*
+                accept_with(stream, config, storage, buffers, |_| Ok(()))$($await)*
             }
 
             /// Accepts a WebSocket like [`accept`], but the application decides: it sees the request, and
@@ -52,12 +52,12 @@ macro_rules! opening {
             )?
             pub $($async)? fn accept_with<'b, 'r, S: Read + Write, A: Into<Answer<'r>>>(
                 mut stream: S,
-                options: &ServerOptions<'_>,
+                config: &ServerConfig,
                 storage: &mut [u8],
                 buffers: FixedBuffers<'b>,
                 decide: impl FnOnce(&Request<'_>) -> Result<A, Reject<'r>>,
             ) -> Result<WebSocket<'b, S, Server>, Error<S::Error>> {
-                let mut handshake = ServerHandshake::new(storage, options.settings.head_limits);
+                let mut handshake = ServerHandshake::new(storage, config.head_limits);
                 let mut decide = Some(decide);
                 let mut opening = Opening::new(buffers);
                 run(&mut stream, &mut opening, |opening| {
@@ -65,10 +65,10 @@ macro_rules! opening {
                         Some(decide) => decide(request).map(Into::into),
                         None => Ok(Answer::new()),
                     };
-                    opening.serve(&mut handshake, options, decide);
+                    opening.serve(&mut handshake, config, decide);
                 })
                 $($await)*?;
-                Ok(WebSocket::opened(stream, opening.open(Server, options.settings.config)?))
+                Ok(WebSocket::opened(stream, opening.open(Server, config.engine())?))
             }
 
             /// Opens a WebSocket on a transport that is connected already; use TLS if the URI asks for it. The
@@ -83,21 +83,22 @@ macro_rules! opening {
                 #[doc = $cancel_safety]
                 /// Not cancel safe: if it is dropped, the opening handshake is lost. Close the transport.
             )?
-            pub $($async)? fn client<'b, S: Read + Write, E: Entropy>(
+            pub $($async)? fn client<'b, 'c, S: Read + Write, E: Entropy>(
                 mut stream: S,
-                request: ClientRequest<'_>,
+                request: impl TryInto<ClientRequest<'c>, Error: Into<OpeningError>>,
                 mut entropy: E,
-                settings: &Settings,
+                config: &ClientConfig,
                 storage: &mut [u8],
                 buffers: FixedBuffers<'b>,
             ) -> Result<WebSocket<'b, S, Client<E>>, Error<S::Error>> {
-                let mut handshake = client_handshake(request, nonce(&mut entropy)?, storage, settings);
+                let request = request.try_into().map_err(Into::<OpeningError>::into)?;
+                let mut handshake = client_handshake(request, nonce(&mut entropy)?, storage, config)?;
                 let mut opening = Opening::new(buffers);
                 opening.request(&handshake)?;
                 let answered =
                     run(&mut stream, &mut opening, |opening| opening.ask(&mut handshake))$($await)*;
                 answered.map_err(|error| cut_off(&handshake, error))?;
-                Ok(WebSocket::opened(stream, opening.open(Client::new(entropy), settings.config)?))
+                Ok(WebSocket::opened(stream, opening.open(Client::new(entropy), config.engine())?))
             }
 
             impl<'b, S, R> WebSocket<'b, S, R> {

@@ -10,7 +10,7 @@ macro_rules! socket {
         crate::adapter::embedded::opening!([$($async)?] [$($await)*] [$($cancel_safety)?] $io);
 
         #[cfg(feature = "handshake")]
-        pub use crate::adapter::fixed::{Answer, OpeningError, ServerOptions, Settings};
+        pub use crate::adapter::{Answer, ClientConfig, OpeningError, ServerConfig};
         #[cfg(feature = "handshake")]
         pub use opening::{accept, accept_with, client};
 

@@ -5,12 +5,12 @@
 
 use core::fmt;
 
-use crate::error::{ProtocolError, SendError};
 #[cfg(feature = "handshake")]
-use crate::handshake::{ComposeError, HandshakeError};
+use crate::adapter::OpeningError;
+use crate::error::{ProtocolError, SendError};
 
 /// Why an operation on a WebSocket failed. `E` is the transport's own error.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error<E> {
     /// The peer broke the protocol or a limit, a timer ran out, or the peer is gone. It was told why, if that
@@ -71,55 +71,5 @@ impl<E> From<SendError> for Error<E> {
 impl<E> From<OpeningError> for Error<E> {
     fn from(error: OpeningError) -> Self {
         Self::Opening(error)
-    }
-}
-
-/// Why an opening handshake failed, apart from the transport.
-#[cfg(feature = "handshake")]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum OpeningError {
-    /// The peer broke a rule. A client was told with a status.
-    Handshake(HandshakeError),
-    /// The application refused the request. The client was told with this status.
-    Refused(u16),
-    /// A plain HTTP request was received, and answered with 426.
-    NotWebSocket,
-    /// The server answered with this status instead of 101.
-    Rejected(u16),
-    /// Our own options would make an invalid head, or one that is too long for the write buffer.
-    Compose(ComposeError),
-    /// No nonce could be drawn.
-    Entropy,
-}
-
-#[cfg(feature = "handshake")]
-impl fmt::Display for OpeningError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Handshake(error) => error.fmt(f),
-            Self::Refused(status) => write!(f, "the request was refused with status {status}"),
-            Self::NotWebSocket => f.write_str("the request does not ask for a WebSocket"),
-            Self::Rejected(status) => write!(f, "the server answered with status {status}"),
-            Self::Compose(error) => error.fmt(f),
-            Self::Entropy => f.write_str("there is no nonce to be had"),
-        }
-    }
-}
-
-#[cfg(feature = "handshake")]
-impl core::error::Error for OpeningError {}
-
-#[cfg(feature = "handshake")]
-impl From<HandshakeError> for OpeningError {
-    fn from(error: HandshakeError) -> Self {
-        Self::Handshake(error)
-    }
-}
-
-#[cfg(feature = "handshake")]
-impl From<ComposeError> for OpeningError {
-    fn from(error: ComposeError) -> Self {
-        Self::Compose(error)
     }
 }

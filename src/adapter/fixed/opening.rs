@@ -1,184 +1,19 @@
 //! The opening handshake in buffers that the caller lends. Both embedded adapters use it.
 //
-// Owns: options, and turning received bytes into an answer to write.
+// Owns: turning received bytes into an answer to write.
 // Must not know: any transport.
-
-use core::fmt;
 
 use embedded_io::ErrorKind;
 
 use super::write_queue::{FixedWriteQueue, Pending};
-use super::{Driver, Error, FixedBuffers, FixedReadBuffer, OpeningError};
+use super::{Driver, Error, FixedBuffers, FixedReadBuffer};
+use crate::adapter::opening_error::{OpeningError, Rejection};
+use crate::adapter::{Answer, ClientConfig, ServerConfig};
 use crate::connection::Config;
-use crate::deadline::Timeouts;
 use crate::handshake::client::{self, ClientRequest};
 use crate::handshake::server::{Reject, Request, ServerHandshake, ServerProgress};
-use crate::handshake::{ComposeError, HandshakeError, HeadLimits, Negotiated, OriginPolicy};
-use crate::limits::Limits;
+use crate::handshake::{ComposeError, HandshakeError, Negotiated};
 use crate::role::{Entropy, Role};
-use crate::tolerance::Tolerances;
-
-/// What both roles can set.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Settings {
-    /// Limits and timers of the connection. The adapters have no clock: timers only run if the caller passes
-    /// the time.
-    pub config: Config,
-    /// Limits for the head of the opening handshake, besides the length of its storage.
-    pub head_limits: HeadLimits,
-}
-
-impl Settings {
-    /// The defaults.
-    pub const DEFAULT: Self = Self { config: Config::new(), head_limits: HeadLimits::DEFAULT };
-
-    /// Sets limits and timers together.
-    #[must_use]
-    pub const fn with_config(mut self, config: Config) -> Self {
-        self.config = config;
-        self
-    }
-
-    /// Sets the limits.
-    #[must_use]
-    pub const fn with_limits(mut self, limits: Limits) -> Self {
-        self.config.limits = limits;
-        self
-    }
-
-    /// Sets the timers. They only run if the caller passes the time.
-    #[must_use]
-    pub const fn with_timeouts(mut self, timeouts: Timeouts) -> Self {
-        self.config.timeouts = timeouts;
-        self
-    }
-
-    /// Sets which deviations from the RFCs are tolerated, in heads and in frames.
-    #[must_use]
-    pub const fn with_tolerances(mut self, tolerances: Tolerances) -> Self {
-        self.head_limits.tolerances = tolerances;
-        self.config.limits.tolerances = tolerances;
-        self
-    }
-
-    /// Sets the limits for heads.
-    #[must_use]
-    pub const fn with_head_limits(mut self, limits: HeadLimits) -> Self {
-        self.head_limits = limits;
-        self
-    }
-}
-
-/// How a server answers requests to open a WebSocket.
-///
-/// `Debug` does not show the values of header fields.
-#[derive(Clone, Copy)]
-#[non_exhaustive]
-pub struct ServerOptions<'o> {
-    /// Which web pages may connect. There is no default.
-    pub origin: OriginPolicy<'o>,
-    /// The subprotocols that the server supports. The first one in the client's list that is among them is
-    /// chosen.
-    pub subprotocols: &'o [&'o str],
-    /// Header fields to add to the answer.
-    pub fields: &'o [(&'o str, &'o str)],
-    /// Limits and timers.
-    pub settings: Settings,
-}
-
-impl<'o> ServerOptions<'o> {
-    /// Options with this origin policy, and defaults.
-    pub const fn new(origin: OriginPolicy<'o>) -> Self {
-        Self { origin, subprotocols: &[], fields: &[], settings: Settings::DEFAULT }
-    }
-
-    /// Sets the subprotocols.
-    #[must_use]
-    pub const fn with_subprotocols(mut self, names: &'o [&'o str]) -> Self {
-        self.subprotocols = names;
-        self
-    }
-
-    /// Sets header fields to add to the answer.
-    #[must_use]
-    pub const fn with_fields(mut self, fields: &'o [(&'o str, &'o str)]) -> Self {
-        self.fields = fields;
-        self
-    }
-
-    /// Sets limits and timers.
-    #[must_use]
-    pub const fn with_settings(mut self, settings: Settings) -> Self {
-        self.settings = settings;
-        self
-    }
-}
-
-/// What an application adds to the answer that opens a WebSocket, after it has seen the request.
-///
-/// `()` adds nothing, so a decision may be `Ok(())`. If something here is invalid, the client gets a 500, and
-/// the handshake ends with [`OpeningError::Compose`].
-#[derive(Clone, Copy, Default)]
-pub struct Answer<'a> {
-    /// `None`: use those of the options.
-    fields: Option<&'a [(&'a str, &'a str)]>,
-    subprotocol: SubprotocolChoice<'a>,
-}
-
-/// How the subprotocol is chosen.
-#[derive(Clone, Copy, Debug, Default)]
-enum SubprotocolChoice<'a> {
-    /// By the options.
-    #[default]
-    OfOptions,
-    None,
-    This(&'a str),
-}
-
-impl<'a> Answer<'a> {
-    /// An answer as the options say.
-    pub const fn new() -> Self {
-        Self { fields: None, subprotocol: SubprotocolChoice::OfOptions }
-    }
-
-    /// Sets these header fields, such as `Set-Cookie`, instead of those of the options.
-    #[must_use]
-    pub const fn with_fields(mut self, fields: &'a [(&'a str, &'a str)]) -> Self {
-        self.fields = Some(fields);
-        self
-    }
-
-    /// Chooses this subprotocol, whatever the options say. The client must offer it.
-    #[must_use]
-    pub const fn with_subprotocol(mut self, name: &'a str) -> Self {
-        self.subprotocol = SubprotocolChoice::This(name);
-        self
-    }
-
-    /// Chooses no subprotocol, whatever the options say.
-    #[must_use]
-    pub const fn without_subprotocol(mut self) -> Self {
-        self.subprotocol = SubprotocolChoice::None;
-        self
-    }
-}
-
-impl From<()> for Answer<'_> {
-    fn from((): ()) -> Self {
-        Self::new()
-    }
-}
-
-impl fmt::Debug for Answer<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The values may be credentials.
-        f.debug_struct("Answer")
-            .field("fields", &self.fields.map(<[_]>::len))
-            .field("chooses_subprotocol", &!matches!(self.subprotocol, SubprotocolChoice::OfOptions))
-            .finish()
-    }
-}
 
 /// What an opening handshake agreed on.
 #[derive(Clone, Copy, Debug, Default)]
@@ -219,7 +54,7 @@ impl<'b> Opening<'b> {
 
     /// What to do next. An answer is written before its result is reported.
     pub(in crate::adapter) fn step(&self) -> OpeningStep {
-        match (self.write_queue.pending(), self.outcome) {
+        match (self.write_queue.pending(), &self.outcome) {
             (Some(Pending::Write), _) => OpeningStep::Write,
             (Some(Pending::Flush), _) => OpeningStep::Flush,
             (None, Some(_)) => OpeningStep::Done,
@@ -232,7 +67,7 @@ impl<'b> Opening<'b> {
     pub(in crate::adapter) fn serve<'r>(
         &mut self,
         handshake: &mut ServerHandshake<'_>,
-        options: &ServerOptions<'_>,
+        config: &ServerConfig,
         decide: impl FnOnce(&Request<'_>) -> Result<Answer<'r>, Reject<'r>>,
     ) {
         let (error, reject) = match handshake.recv(self.read_buffer.unread()) {
@@ -240,7 +75,7 @@ impl<'b> Opening<'b> {
             Ok((_, ServerProgress::Http(_))) => (OpeningError::NotWebSocket, Some(Reject::for_plain_http())),
             Ok((taken, ServerProgress::Request(request))) => {
                 self.read_buffer.consume(taken);
-                match answer(&request, options, decide, &mut self.write_queue) {
+                match answer(&request, config, decide, &mut self.write_queue) {
                     Ok(agreed) => return self.outcome = Some(Ok(agreed)),
                     Err(refusal) => refusal,
                 }
@@ -282,7 +117,7 @@ impl<'b> Opening<'b> {
                     .map_err(|error| OpeningError::Compose(error.into()))
             }
             Ok((_, client::ClientProgress::Rejected(rejected))) => {
-                Err(OpeningError::Rejected(rejected.status()))
+                Err(OpeningError::Rejected(Rejection::of_status(rejected.status())))
             }
             Err(error) => Err(error.into()),
         });
@@ -344,19 +179,14 @@ impl<'b> Opening<'b> {
 /// Queues the answer that opens the WebSocket. Or returns the error, and the answer that tells the client.
 fn answer<'b, 'r>(
     request: &Request<'_>,
-    options: &ServerOptions<'_>,
+    config: &ServerConfig,
     decide: impl FnOnce(&Request<'_>) -> Result<Answer<'r>, Reject<'r>>,
     write_queue: &mut FixedWriteQueue<'b>,
 ) -> Result<FixedAgreed<'b>, (OpeningError, Option<Reject<'r>>)> {
-    let accept = request.accept(options.origin).map_err(|error| (error.into(), Reject::for_error(error)))?;
+    let policy = config.policy_for(request.origin());
+    let accept = request.accept(policy).map_err(|error| (error.into(), Reject::for_error(error)))?;
     let answer = decide(request).map_err(|reject| (OpeningError::Refused(reject.status()), Some(reject)))?;
-    let chosen = match answer.subprotocol {
-        SubprotocolChoice::OfOptions => Ok(accept.with_supported_subprotocols(options.subprotocols)),
-        SubprotocolChoice::None => Ok(accept),
-        SubprotocolChoice::This(name) => accept.with_subprotocol(name),
-    };
-    let fields = answer.fields.unwrap_or(options.fields);
-    let written = chosen.and_then(|accept| accept.with_fields(fields)).and_then(|accept| {
+    let written = answer.apply(config, accept).and_then(|accept| {
         let subprotocol = accept.chosen_subprotocol().map(|name| write_queue.keep(name)).transpose()?;
         let mut negotiated = Negotiated::default();
         write_queue.fill(|out| {
@@ -368,7 +198,7 @@ fn answer<'b, 'r>(
     });
     match written {
         Ok(agreed) => Ok(agreed),
-        // Our own options are invalid.
+        // Our own config is invalid.
         Err(error) => Err((error.into(), Reject::new(500).ok())),
     }
 }
@@ -377,7 +207,7 @@ fn answer<'b, 'r>(
 /// its status is known.
 pub(in crate::adapter) fn cut_off<E>(handshake: &client::ClientHandshake<'_>, error: Error<E>) -> Error<E> {
     match handshake.rejected() {
-        Some(rejected) => OpeningError::Rejected(rejected.status()).into(),
+        Some(rejected) => OpeningError::Rejected(Rejection::of_status(rejected.status())).into(),
         None => error,
     }
 }
@@ -394,9 +224,7 @@ pub(in crate::adapter) fn client_handshake<'c>(
     request: ClientRequest<'c>,
     nonce: [u8; 16],
     storage: &'c mut [u8],
-    settings: &Settings,
-) -> client::ClientHandshake<'c> {
-    client::ClientHandshake::new(request, nonce, storage, settings.head_limits)
+    config: &'c ClientConfig,
+) -> Result<client::ClientHandshake<'c>, OpeningError> {
+    Ok(client::ClientHandshake::new(config.complete(request)?, nonce, storage, config.head_limits))
 }
-
-debug_states!([] ServerOptions<'_>, |this| { origin: this.origin, subprotocols: this.subprotocols.len(), fields: this.fields.len() });

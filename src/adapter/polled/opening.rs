@@ -14,7 +14,7 @@ use crate::adapter::opening::{
     ask, client_endpoint, client_handshake, cut_off, parting_time, request, serve, server_endpoint, too_late,
     until_end, ClientStep, Plain, ServerStep, LATE, MAX_DRAINED, SHORT_PARTING,
 };
-use crate::adapter::{Answer, Connections, Error, Opened, OpeningError, Refusal, ServerOptions, Settings};
+use crate::adapter::{Answer, ClientConfig, Connections, Error, Opened, OpeningError, Refusal, ServerConfig};
 use crate::entropy::SystemEntropy;
 use crate::handshake::client::ClientRequest;
 use crate::handshake::server::{Request, ServerHandshake};
@@ -41,9 +41,9 @@ const READ: usize = 4096;
 /// Not cancel safe: dropped, the transport is dropped with it.
 pub async fn accept<S: PollTransport>(
     stream: S,
-    options: &ServerOptions<'_>,
+    config: &ServerConfig,
 ) -> Result<WebSocket<S, Server>, Error> {
-    Box::pin(serve_only(stream, options, |_| Ok(()))).await
+    Box::pin(serve_only(stream, config, |_| Ok(()))).await
 }
 
 /// As [`accept`], where the application looks at the request, and refuses it or adds to the [`Answer`]; `Ok(())`
@@ -56,12 +56,12 @@ pub async fn accept<S: PollTransport>(
 /// # Cancel safety
 ///
 /// Not cancel safe: dropped, the transport is dropped with it.
-pub async fn accept_with<S: PollTransport, A: Into<Answer>>(
+pub async fn accept_with<'a, S: PollTransport, A: Into<Answer<'a>>>(
     stream: S,
-    options: &ServerOptions<'_>,
+    config: &ServerConfig,
     decide: impl FnOnce(&Request<'_>) -> Result<A, Refusal>,
 ) -> Result<WebSocket<S, Server>, Error> {
-    Box::pin(serve_only(stream, options, decide)).await
+    Box::pin(serve_only(stream, config, decide)).await
 }
 
 /// As [`accept_with`], where a plain HTTP request is handed back, so that one port can serve both.
@@ -76,12 +76,12 @@ pub async fn accept_with<S: PollTransport, A: Into<Answer>>(
 /// # Cancel safety
 ///
 /// Not cancel safe: dropped, the transport is dropped with it.
-pub async fn accept_or_http<S: PollTransport, A: Into<Answer>>(
+pub async fn accept_or_http<'a, S: PollTransport, A: Into<Answer<'a>>>(
     stream: S,
-    options: &ServerOptions<'_>,
+    config: &ServerConfig,
     decide: impl FnOnce(&Request<'_>) -> Result<A, Refusal>,
 ) -> Result<Opened<WebSocket<S, Server>, S>, Error> {
-    Box::pin(open(stream, &[], options, decide, Plain::HandedBack)).await
+    Box::pin(open(stream, &[], config, decide, Plain::HandedBack)).await
 }
 
 /// As [`accept_or_http`], on a transport of which something was read already: `received` is what comes first.
@@ -97,43 +97,42 @@ pub async fn accept_or_http<S: PollTransport, A: Into<Answer>>(
 /// # Cancel safety
 ///
 /// Not cancel safe: dropped, the transport is dropped with it.
-pub async fn accept_buffered<S: PollTransport, A: Into<Answer>>(
+pub async fn accept_buffered<'a, S: PollTransport, A: Into<Answer<'a>>>(
     stream: S,
     received: &[u8],
-    options: &ServerOptions<'_>,
+    config: &ServerConfig,
     decide: impl FnOnce(&Request<'_>) -> Result<A, Refusal>,
 ) -> Result<Opened<WebSocket<S, Server>, S>, Error> {
-    Box::pin(open(stream, received, options, decide, Plain::HandedBack)).await
+    Box::pin(open(stream, received, config, decide, Plain::HandedBack)).await
 }
 
 // An opening handshake is in a box of its own, so that the task which goes on with the socket is small: the
 // runtimes' functions put these there too, as each function between holds a transport as well.
 
 /// Where a plain HTTP request is refused.
-pub(in crate::adapter) async fn serve_only<S: PollTransport, A: Into<Answer>>(
+pub(in crate::adapter) async fn serve_only<'a, S: PollTransport, A: Into<Answer<'a>>>(
     stream: S,
-    options: &ServerOptions<'_>,
+    config: &ServerConfig,
     decide: impl FnOnce(&Request<'_>) -> Result<A, Refusal>,
 ) -> Result<WebSocket<S, Server>, Error> {
-    match open(stream, &[], options, decide, Plain::Refused).await? {
+    match open(stream, &[], config, decide, Plain::Refused).await? {
         Opened::WebSocket(socket) => Ok(socket),
         Opened::Http { .. } => Err(OpeningError::NotWebSocket.into()),
     }
 }
 
-pub(in crate::adapter) async fn open<S: PollTransport, A: Into<Answer>>(
+pub(in crate::adapter) async fn open<'a, S: PollTransport, A: Into<Answer<'a>>>(
     mut stream: S,
     mut received: &[u8],
-    options: &ServerOptions<'_>,
+    config: &ServerConfig,
     decide: impl FnOnce(&Request<'_>) -> Result<A, Refusal>,
     plain: Plain,
 ) -> Result<Opened<WebSocket<S, Server>, S>, Error> {
-    let settings = options.settings;
-    let mut storage = alloc::vec![0; settings.head_size];
-    let mut handshake = ServerHandshake::new(&mut storage, settings.head_limits);
+    let mut storage = alloc::vec![0; config.head_size];
+    let mut handshake = ServerHandshake::new(&mut storage, config.head_limits);
     let mut decide = Some(decide);
-    let mut buf = alloc::vec![0; settings.buffers.read.clamp(1, READ)];
-    let mut timed = TimedTransport::new(&mut stream, settings.server_config().timeouts.opening);
+    let mut buf = alloc::vec![0; config.buffers.read.clamp(1, READ)];
+    let mut timed = TimedTransport::new(&mut stream, config.timeouts.opening);
     loop {
         let input = match core::mem::take(&mut received) {
             [] => match timed.read(&mut buf).await {
@@ -145,15 +144,15 @@ pub(in crate::adapter) async fn open<S: PollTransport, A: Into<Answer>>(
             },
             received => received,
         };
-        match serve(&mut handshake, input, options, &mut decide) {
+        match serve(&mut handshake, input, config, &mut decide) {
             ServerStep::NeedMore => {}
             ServerStep::Open { response, agreed, taken } => {
                 // Before the client knows that it is open: whoever closes all connections from now on closes this
                 // one as well.
-                let member = options.connections.map(Connections::enter);
+                let member = config.connections().map(Connections::enter);
                 timed.write(&response).await?;
                 let rest = input.get(taken..).unwrap_or(&[]);
-                let socket = WebSocket::with_endpoint(stream, server_endpoint(&agreed, options, rest));
+                let socket = WebSocket::with_endpoint(stream, server_endpoint(&agreed, config, rest));
                 let socket = socket.with_member(member);
                 return Ok(Opened::WebSocket(socket.with_agreed(agreed)));
             }
@@ -183,35 +182,36 @@ pub(in crate::adapter) async fn open<S: PollTransport, A: Into<Answer>>(
 /// # Cancel safety
 ///
 /// Not cancel safe: dropped, the transport is dropped with it.
-pub async fn client<S: PollTransport>(
+pub async fn client<'c, S: PollTransport>(
     stream: S,
-    request_for: ClientRequest<'_>,
-    settings: &Settings,
+    request: impl TryInto<ClientRequest<'c>, Error: Into<OpeningError>>,
+    config: &ClientConfig,
 ) -> Result<WebSocket<S, Client<SystemEntropy>>, Error> {
-    let limit = settings.client_config().timeouts.opening;
-    Box::pin(open_client(stream, request_for, settings, limit)).await
+    let request = request.try_into().map_err(Into::<OpeningError>::into)?;
+    let limit = config.timeouts.opening;
+    Box::pin(open_client(stream, request, config, limit)).await
 }
 
 /// As [`client`], with what is left of the opening time.
 pub(in crate::adapter) async fn open_client<S: PollTransport>(
     mut stream: S,
     request_for: ClientRequest<'_>,
-    settings: &Settings,
+    config: &ClientConfig,
     limit: Option<Duration>,
 ) -> Result<WebSocket<S, Client<SystemEntropy>>, Error> {
-    let mut storage = alloc::vec![0; settings.head_size];
-    let mut handshake = client_handshake(request_for, &mut storage, settings)?;
+    let mut storage = alloc::vec![0; config.head_size];
+    let mut handshake = client_handshake(request_for, &mut storage, config)?;
     let mut timed = TimedTransport::new(&mut stream, limit);
     timed.write(&request(&handshake)?).await?;
-    let mut buf = alloc::vec![0; settings.buffers.read.clamp(1, READ)];
+    let mut buf = alloc::vec![0; config.buffers.read.clamp(1, READ)];
     loop {
         let received = timed.read(&mut buf).await.and_then(until_end);
-        let received = received.map_err(|error| cut_off(&handshake, error, settings))?;
-        match ask(&mut handshake, received, settings)? {
+        let received = received.map_err(|error| cut_off(&handshake, error, config))?;
+        match ask(&mut handshake, received, config)? {
             ClientStep::NeedMore => {}
             ClientStep::Open { agreed, taken } => {
                 let rest = received.get(taken..).unwrap_or(&[]);
-                let socket = WebSocket::with_endpoint(stream, client_endpoint(&agreed, settings, rest));
+                let socket = WebSocket::with_endpoint(stream, client_endpoint(&agreed, config, rest));
                 return Ok(socket.with_agreed(agreed));
             }
             ClientStep::Rejected(mut rejected) => {

@@ -93,7 +93,7 @@ fn keys(dest: &mut [u8]) -> Result<(), EntropyError> {
 macro_rules! adapter {
     ($adapter:ident, $($async:ident)?, ($($wait:tt)*)) => {
         #[cfg(feature = "handshake")]
-        use sockless::$adapter::{accept, client, ServerOptions, Settings};
+        use sockless::$adapter::{accept, client, ClientConfig, ServerConfig};
         use sockless::$adapter::{FixedBuffers, WebSocket};
 
         /// Every operation of the adapter.
@@ -152,7 +152,7 @@ macro_rules! adapter {
             let (mut read, mut write, mut storage) = ([0; 64], [0; 256], [0; 512]);
             let buffers = FixedBuffers::new(&mut read, &mut write).ok()?;
             let mut stream = Arrays::new(REQUEST.get(zero..)?);
-            let options = ServerOptions::new(OriginPolicy::SameHost);
+            let options = ServerConfig::new(OriginPolicy::SameHost);
             let accepted = accept(&mut stream, &options, &mut storage, buffers)$($wait)*.is_ok();
 
             let response = stream.written();
@@ -163,7 +163,7 @@ macro_rules! adapter {
                 dest.iter_mut().zip(b"the sample nonce").for_each(|(to, from)| *to = *from);
                 Ok(())
             };
-            let settings = Settings::DEFAULT;
+            let settings = ClientConfig::new();
             let opened = client(&mut stream, request, sample, &settings, &mut storage, buffers)$($wait)*;
             Some(accepted && opened.is_ok())
         }

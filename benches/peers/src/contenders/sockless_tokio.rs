@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 
-use sockless::ServerOptions;
+use sockless::ServerConfig;
 use sockless::handshake::OriginPolicy;
 use sockless::tokio::accept;
 
@@ -10,7 +10,7 @@ use super::runtime;
 use crate::Result;
 
 /// One for all connections: what a task names in passing it keeps. Without timers, which the others have not.
-static OPTIONS: ServerOptions<'static> = ServerOptions::new(OriginPolicy::Any).without_timeouts();
+static OPTIONS: ServerConfig = ServerConfig::new(OriginPolicy::Any).without_timeouts();
 
 pub fn serve(listener: TcpListener) -> Result {
     runtime::serve(listener, |stream| async {

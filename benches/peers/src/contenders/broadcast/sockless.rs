@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 
-use sockless::ServerOptions;
+use sockless::ServerConfig;
 use sockless::handshake::OriginPolicy;
 use sockless::message::Prepared;
 use sockless::tokio::accept;
@@ -13,7 +13,7 @@ use crate::Result;
 use crate::contenders::runtime;
 
 /// One for all connections: what a task names in passing it keeps. Without timers, which the others have not.
-static OPTIONS: ServerOptions<'static> = ServerOptions::new(OriginPolicy::Any).without_timeouts();
+static OPTIONS: ServerConfig = ServerConfig::new(OriginPolicy::Any).without_timeouts();
 
 pub fn serve(listener: TcpListener) -> Result {
     let sender = Sender::new(RING);
