@@ -107,31 +107,34 @@ impl HeadIndex {
         Self { start: 0, end: 0, lines: 0, places: [Span { start: 0, end: 0 }; Name::COUNT], repeated: 0 }
     }
 
-    /// Checks the lines of a complete request head, with its blank line.
-    pub(crate) fn of_request(head: &[u8], limits: &HeadLimits) -> Result<Self, HandshakeError> {
-        let mut lines = Lines::of(head);
+    /// Checks the lines of the request head at the front of these bytes. Returns the head, with its blank line, and
+    /// where its fields are. What comes behind the head is not looked at.
+    pub(crate) fn of_request<'h>(
+        bytes: &'h [u8],
+        limits: &HeadLimits,
+    ) -> Result<(&'h [u8], Self), HandshakeError> {
+        let mut lines = Lines::of(bytes);
         let line = lines.next().ok_or(HandshakeError::MalformedStartLine)?;
-        let mut at = head.len().saturating_sub(lines.rest().len());
-        // If the blank line is missing, the head was cut off. Do not take its last line end for it.
-        let fields = match lines.rest().strip_suffix(b"\r\n") {
-            Some(fields) if fields.is_empty() || fields.ends_with(b"\r\n") => fields,
-            _ => return Err(HandshakeError::MalformedHeader),
-        };
         if line.len() > limits.max_start_line {
             return Err(HandshakeError::TargetTooLong);
         }
         check_request_line(line, limits.tolerances)?;
+        let mut at = bytes.len().saturating_sub(lines.rest().len());
         let mut head_index = Self::new();
         head_index.begin_fields(at);
-        head_index.end_fields(head.len().saturating_sub(2));
-        for line in Lines::of(fields) {
+        for line in lines {
+            if line.is_empty() {
+                head_index.end_fields(at);
+                let head = bytes.get(..at.saturating_add(2)).unwrap_or(bytes);
+                return Ok((head, head_index));
+            }
             head_index.add_line(line, at, limits)?;
             if !is_text(line) {
                 return Err(HandshakeError::MalformedHeader);
             }
             at = at.saturating_add(line.len()).saturating_add(2);
         }
-        Ok(head_index)
+        Err(HandshakeError::MalformedHeader) // the blank line is not there
     }
 
     /// Whether the start line was not received yet.

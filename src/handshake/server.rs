@@ -172,14 +172,17 @@ fn path_of(target: &str) -> &str {
 impl<'h> Request<'h> {
     /// Checks a complete head, with its blank line, that was read elsewhere, for example by an HTTP server.
     ///
+    /// Bytes may follow the head: they are not looked at, and [`head`](Self::head) ends where they begin.
+    ///
     /// The head is borrowed, so nothing can be inserted into it: an absolute target with a query and no path is
     /// refused. [`ServerHandshake`] inserts the path.
     ///
     /// # Errors
     ///
     /// [`HandshakeError`] if the request breaks a rule.
-    pub fn parse(head: &'h [u8], limits: &HeadLimits) -> Result<ServerProgress<'h>, HandshakeError> {
-        Self::judge(head, &HeadIndex::of_request(head, limits)?, limits)
+    pub fn parse(bytes: &'h [u8], limits: &HeadLimits) -> Result<ServerProgress<'h>, HandshakeError> {
+        let (head, head_index) = HeadIndex::of_request(bytes, limits)?;
+        Self::judge(head, &head_index, limits)
     }
 
     /// Checks a request whose lines were checked.
