@@ -67,7 +67,7 @@ macro_rules! sends {
         theirs.read_exact(&mut written).await.unwrap();
         assert_eq!(written, $wire.repeat(4), "tokio: {}", stringify!($message));
 
-        assert_eq!(Prepared::new(&$message).frame(), $wire, "prepared: {}", stringify!($message));
+        assert_eq!(Prepared::new($message).frame(), $wire, "prepared: {}", stringify!($message));
     }};
 }
 
