@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use crate::deflate::{Deflater, Flush, Params, Tuning, WindowBits};
 use crate::frame::{FrameHeader, MessageKind, Rsv};
 use crate::parked::Parked;
-use crate::payload::Payload;
+use crate::payload::AsPayload;
 #[cfg(feature = "deflate")]
 use crate::role::Side;
 
@@ -27,8 +27,8 @@ pub struct Prepared {
 
 impl Prepared {
     /// Encodes the message.
-    pub fn new<'p>(message: impl Into<Payload<'p>>) -> Self {
-        let payload = message.into();
+    pub fn new(message: impl AsPayload) -> Self {
+        let payload = message.as_payload();
         Self {
             kind: payload.kind(),
             frame: frame(payload.kind(), Rsv::NONE, payload.as_bytes()),
@@ -47,12 +47,12 @@ impl Prepared {
     ///
     /// [`SendError::CompressionFailed`](crate::SendError::CompressionFailed), which is a defect of the codec.
     #[cfg(feature = "deflate")]
-    pub fn deflated<'p>(
-        message: impl Into<Payload<'p>>,
+    pub fn deflated(
+        message: impl AsPayload,
         window: WindowBits,
         tuning: Tuning,
     ) -> Result<Self, crate::SendError> {
-        let payload = message.into();
+        let payload = message.as_payload();
         let mut prepared = Self::new(payload);
         if payload.compression().unwrap_or(payload.as_bytes().len() >= tuning.threshold) {
             let params = Params { server_max_window_bits: Some(window), ..Params::DEFAULT };
