@@ -9,9 +9,16 @@ use std::io;
 #[cfg(all(feature = "handshake", feature = "rng"))]
 use super::opening_error::OpeningError;
 use crate::error::{ProtocolError, SendError};
+#[cfg(all(feature = "handshake", feature = "rng"))]
+use crate::handshake::{ComposeError, UriError};
 use crate::message::FeedError;
 
 /// Why an operation on a WebSocket failed.
+///
+/// A client that connects again and again wants to know whether another attempt may do better. It may after
+/// [`Io`](Self::Io) and [`Protocol`](Self::Protocol), and after a [`Rejected`](OpeningError::Rejected) with a status
+/// of 429 or from 500 on, or a [`TimedOut`](OpeningError::TimedOut). Everything else in [`Opening`](Self::Opening) comes again
+/// until the request, the URI or the server changes. Wait longer after each attempt that fails (RFC 6455 section 7.2.3).
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
@@ -86,6 +93,20 @@ impl From<FeedError> for Error {
 impl From<OpeningError> for Error {
     fn from(error: OpeningError) -> Self {
         Self::Opening(error)
+    }
+}
+
+#[cfg(all(feature = "handshake", feature = "rng"))]
+impl From<ComposeError> for Error {
+    fn from(error: ComposeError) -> Self {
+        Self::Opening(error.into())
+    }
+}
+
+#[cfg(all(feature = "handshake", feature = "rng"))]
+impl From<UriError> for Error {
+    fn from(error: UriError) -> Self {
+        Self::Opening(error.into())
     }
 }
 

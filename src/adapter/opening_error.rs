@@ -18,19 +18,20 @@ use crate::handshake::{ComposeError, HandshakeError, UriError};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OpeningError {
-    /// The peer broke a rule; a client was told by a status.
+    /// The peer broke a rule of the handshake. A server has answered with the status for it by then.
     Handshake(HandshakeError),
-    /// The application refused the request, and the client was told by this status.
+    /// At a server: the application refused the request, and the client was answered with this status.
     Refused(u16),
-    /// A plain HTTP request came, and was answered with 426.
+    /// At a server: a plain HTTP request came, and was answered with 426.
     NotWebSocket,
-    /// The server answered otherwise.
+    /// At a client: the server answered with another status than 101.
     Rejected(Rejection),
     /// Our own config or request would make an invalid head, or one that a buffer of firmware does not hold.
     Compose(ComposeError),
-    /// What was to be connected to is no URI.
+    /// At a client: the URI is invalid. No connection was made.
     InvalidUri(UriError),
-    /// A `wss:` URI was to be opened without TLS.
+    /// At a client: the URI is `wss:`, and no TLS is here. Set TLS up with a library for it, and give the stream
+    /// to `client`.
     TlsRequired,
     /// The opening time was up while a client did this. Where it is up later, in the handshake itself, that is
     /// [`Timeout::OpeningHandshake`](crate::Timeout::OpeningHandshake).
@@ -48,7 +49,9 @@ impl fmt::Display for OpeningError {
             Self::Rejected(rejection) => rejection.fmt(f),
             Self::Compose(error) => error.fmt(f),
             Self::InvalidUri(error) => error.fmt(f),
-            Self::TlsRequired => f.write_str("a wss URI needs a transport with TLS"),
+            Self::TlsRequired => f.write_str(
+                "a wss URI needs TLS, which connect has not: set TLS up, and give the stream to client",
+            ),
             Self::TimedOut(stage) => write!(f, "{stage} took too long"),
             Self::Entropy => f.write_str("there is no nonce to be had"),
         }

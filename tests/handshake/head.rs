@@ -119,12 +119,13 @@ fn what_comes_behind_a_head_that_another_server_has_read_is_no_part_of_it() {
     let plain = "GET /page HTTP/1.1\r\nHost: a\r\n\r\n";
     for rest in ["", "\r\n", "X: y\r\n\r\n", "\0", plain] {
         let bytes = [plain, rest].concat();
-        let Ok(Progress::Http(request)) = Request::parse(bytes.as_bytes(), &HeadLimits::DEFAULT) else {
+        let Ok(ServerProgress::Http(request)) = Request::parse(bytes.as_bytes(), &HeadLimits::DEFAULT) else {
             panic!("{rest:?}")
         };
         assert_eq!((request.head(), request.headers().iter().count()), (plain.as_bytes(), 1), "{rest:?}");
         let bytes = [&head(LINES), rest].concat();
-        let Ok(Progress::Request(request)) = Request::parse(bytes.as_bytes(), &HeadLimits::DEFAULT) else {
+        let Ok(ServerProgress::Request(request)) = Request::parse(bytes.as_bytes(), &HeadLimits::DEFAULT)
+        else {
             panic!("{rest:?}")
         };
         assert_eq!(request.head(), head(LINES).as_bytes(), "{rest:?}");

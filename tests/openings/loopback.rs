@@ -7,7 +7,7 @@ use std::thread;
 use sockless::blocking;
 use sockless::handshake::client::ClientRequest;
 use sockless::handshake::server::Request;
-use sockless::handshake::{HandshakeError, OriginPolicy, Uri};
+use sockless::handshake::{ComposeError, HandshakeError, OriginPolicy, Uri, UriError};
 use sockless::message::{Buffers, OwnedMessage};
 use sockless::{ClientConfig, Error, Opened, OpeningError, Refusal, ServerConfig};
 use sockless::{CloseCode, Message};
@@ -83,6 +83,23 @@ fn a_secure_uri_is_never_opened_in_clear() {
     let request = ClientRequest::new(Uri::parse("wss://127.0.0.1:9/").unwrap());
     let error = blocking::connect(request, &ClientConfig::new()).unwrap_err();
     assert!(matches!(error, Error::Opening(OpeningError::TlsRequired)));
+}
+
+#[test]
+fn one_error_holds_whatever_stops_a_client() {
+    let _watchdog = watchdog!();
+    fn open(url: &str, cookie: &str) -> Result<(), Error> {
+        let fields = [("Cookie", cookie)];
+        let request = ClientRequest::new(Uri::parse(url)?).with_fields(&fields)?;
+        blocking::connect(request, &ClientConfig::new()).map(drop)
+    }
+    let error = |url, cookie| match open(url, cookie) {
+        Err(Error::Opening(error)) => error,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(error("http://a/", "b"), OpeningError::InvalidUri(UriError::Scheme));
+    assert_eq!(error("ws://a/", "b\r\nc: d"), OpeningError::Compose(ComposeError::InvalidValue));
+    assert_eq!(error("wss://a/", "b"), OpeningError::TlsRequired);
 }
 
 #[test]

@@ -331,6 +331,7 @@ fn what_an_opening_error_is_made_of_is_printed_once() {
         OpeningError::NotWebSocket,
         OpeningError::Rejected(rejection),
         OpeningError::Compose(ComposeError::ReservedField),
+        OpeningError::Uri(UriError::Scheme),
         OpeningError::TlsRequired,
         OpeningError::TimedOut(ConnectStage::Resolving),
         OpeningError::TimedOut(ConnectStage::Connecting),
