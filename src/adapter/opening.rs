@@ -24,11 +24,40 @@ use crate::role::{Client, Entropy, Server};
 /// What a client on a port that serves HTTP and WebSocket wanted.
 ///
 /// Printed for debugging, it shows how many bytes were read, not which: they may hold credentials.
-#[non_exhaustive]
+///
+/// # Examples
+///
+/// A page at `/` and a WebSocket for everything that asks for one:
+///
+/// ```no_run
+/// use std::{io::Write, net::TcpStream};
+/// use sockless::handshake::{server::{ServerProgress, Request}, HeadLimits, OriginPolicy};
+/// use sockless::{blocking, Opened, Error, ServerConfig};
+///
+/// fn serve(stream: TcpStream) -> Result<(), Error> {
+///     let options = ServerConfig::new(OriginPolicy::SameHost);
+///     match blocking::accept_or_http(stream, &options, |_| Ok(()))? {
+///         Opened::WebSocket(mut socket) => socket.send("Hello"),
+///         Opened::Http { mut stream, received } => {
+///             let Ok(ServerProgress::Http(request)) = Request::parse(&received, &HeadLimits::DEFAULT) else {
+///                 return Ok(()); // it was one when it was handed back
+///             };
+///             let (status, body) = match request.target() {
+///                 "/" => ("200 OK", "<!doctype html><title>Hello</title>"),
+///                 _ => ("404 Not Found", ""),
+///             };
+///             write!(stream, "HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}", body.len())?;
+///             Ok(())
+///         }
+///     }
+/// }
+/// ```
+#[expect(clippy::exhaustive_enums, reason = "a request asks for a WebSocket or it does not")]
 pub enum Opened<W, S> {
     /// A WebSocket, which is open.
     WebSocket(W),
-    /// HTTP: the transport, and the bytes that were read from it, head first.
+    /// HTTP: the transport, and the bytes that were read from it: the whole head, and perhaps more.
+    /// [`Request::parse`](crate::handshake::server::Request::parse) reads the head.
     ///
     /// Whoever answers the request and keeps the connection gives it back for the next one, with what was read
     /// of that already: `accept_buffered`.

@@ -55,7 +55,6 @@ fn serve(
                     Ok(Served::Echoed(subprotocol))
                 }
                 Opened::Http { stream, received } => Ok(Served::Http($back(stream), received)),
-                other => panic!("{other:?}"),
             }
         };
     }

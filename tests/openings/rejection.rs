@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use sockless::futures_io::FuturesIo;
 use sockless::handshake::client::ClientRequest;
-use sockless::handshake::{ComposeError, HandshakeError, Uri};
+use sockless::handshake::{ComposeError, HandshakeError, Uri, UriError};
 use sockless::message::Buffers;
 use sockless::Timeouts;
 use sockless::{
@@ -331,7 +331,7 @@ fn what_an_opening_error_is_made_of_is_printed_once() {
         OpeningError::NotWebSocket,
         OpeningError::Rejected(rejection),
         OpeningError::Compose(ComposeError::ReservedField),
-        OpeningError::Uri(UriError::Scheme),
+        OpeningError::InvalidUri(UriError::Scheme),
         OpeningError::TlsRequired,
         OpeningError::TimedOut(ConnectStage::Resolving),
         OpeningError::TimedOut(ConnectStage::Connecting),
