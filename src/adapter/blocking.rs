@@ -1,4 +1,36 @@
-//! Blocking transports: anything that is [`Read`] and [`Write`].
+//! WebSockets on blocking sockets, over anything that is [`Read`] and [`Write`]: a thread for each connection.
+//!
+//! ```no_run
+//! use sockless::{blocking, handshake::OriginPolicy, Error, ServerConfig};
+//!
+//! fn echo(stream: std::net::TcpStream) -> Result<(), Error> {
+//!     let mut socket = blocking::accept(stream, &ServerConfig::new(OriginPolicy::SameHost))?;
+//!     while let Some((message, mut outgoing)) = socket.recv_with()? {
+//!         outgoing.send(message)?;
+//!     }
+//!     Ok(())
+//! }
+//! ```
+//!
+//! A client, which keeps what came (a [`Message`] lies in the buffer until the next call):
+//!
+//! ```no_run
+//! use sockless::{blocking, message::OwnedMessage, ClientConfig, CloseCode, Error};
+//!
+//! fn ask(url: &str, question: &str) -> Result<Vec<OwnedMessage>, Error> {
+//!     let mut socket = blocking::connect(url, &ClientConfig::new())?;
+//!     socket.send(question)?;
+//!     let mut answers = Vec::new();
+//!     while let Some(message) = socket.recv()? {
+//!         if message.as_text() == Some("that is all") {
+//!             socket.start_close(CloseCode::NORMAL)?;
+//!         } else {
+//!             answers.push(message.into_owned());
+//!         }
+//!     }
+//!     Ok(answers)
+//! }
+//! ```
 //!
 //! With a transport that does not block, or that has a time limit, every operation may fail with
 //! [`WouldBlock`](io::ErrorKind::WouldBlock) or [`TimedOut`](io::ErrorKind::TimedOut); call it again later,

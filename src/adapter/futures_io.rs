@@ -1,5 +1,5 @@
-//! The traits of `futures-io`, as smol and others have them: anything that is [`AsyncRead`] and
-//! [`AsyncWrite`].
+//! WebSockets on smol and other runtimes that have the traits of `futures-io`: over anything that is [`AsyncRead`] and
+//! [`AsyncWrite`]. Needs the feature `futures-io`. The methods of a WebSocket are on the page of [`polled::WebSocket`].
 //!
 //! The traits of `futures-io` have no clock, so **without [`FuturesIo::with_timer`] no timer runs**, whatever
 //! the settings say: not that of the opening handshake, no keep-alive, none for a peer that does not read. The
@@ -21,7 +21,20 @@
 //! }
 //! ```
 //!
-//! A client opens its own by [`polled::client`] in the same way.
+//! A client connects by itself, since each runtime does that in its own way:
+//!
+//! ```no_run
+//! use smol::{net::TcpStream, Timer};
+//! use sockless::{futures_io::FuturesIo, polled, ClientConfig, Error};
+//! use sockless::handshake::{client::ClientRequest, Uri};
+//!
+//! async fn tell(url: &str, what: &str) -> Result<(), Error> {
+//!     let uri = Uri::parse(url)?;
+//!     let stream = FuturesIo::new(TcpStream::connect(uri.address()).await?).with_timer(Timer::at);
+//!     let mut socket = polled::client(stream, ClientRequest::new(uri), &ClientConfig::new()).await?;
+//!     socket.send(what).await
+//! }
+//! ```
 //
 // Owns: the terms of `futures-io`, which know no clock.
 // Must not know: the protocol.
@@ -174,7 +187,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PollTransport for FuturesIo<S> {
 ///
 /// # Errors
 ///
-/// As [`polled::accept`].
+/// [`Error::Opening`] after the client was told, as far as it read that; [`Error::Protocol`] if it was too slow;
+/// [`Error::Io`] if the transport failed.
 ///
 /// # Cancel safety
 ///
@@ -187,12 +201,15 @@ pub async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
     Box::pin(polled::serve_only(FuturesIo::new(stream), config, |_| Ok(()))).await
 }
 
-/// As [`accept`], where the application looks at the request, and refuses it or adds to the [`Answer`]; `Ok(())`
-/// adds nothing.
+/// Accepts a WebSocket once `decide` has looked at the request.
+///
+/// `decide` refuses the request with a [`Refusal`], a 404 for example, or adds to the [`Answer`] that opens the
+/// WebSocket, a cookie for example. `Ok(())` adds nothing. All else is as for [`accept`].
 ///
 /// # Errors
 ///
-/// As [`accept`].
+/// [`Error::Opening`] after the client was told, as far as it read that; [`Error::Protocol`] if it was too slow;
+/// [`Error::Io`] if the transport failed.
 ///
 /// # Cancel safety
 ///
@@ -206,14 +223,16 @@ pub async fn accept_with<'a, S: AsyncRead + AsyncWrite + Unpin, A: Into<Answer<'
     Box::pin(polled::serve_only(FuturesIo::new(stream), config, decide)).await
 }
 
-/// As [`accept_with`], where a plain HTTP request is handed back, so that one port can serve both.
+/// Accepts a WebSocket, or hands a plain HTTP request back, so that one port can serve pages as well.
 ///
-/// That is the first request. Where the connection is kept after it, a later one may ask for a WebSocket too:
-/// [`accept_buffered`].
+/// `decide` sees only requests for a WebSocket, as for [`accept_with`]. [`Opened`] shows how to read the plain
+/// request. Where the connection is kept after the answer, the next request may ask for a WebSocket: give the
+/// stream to [`accept_buffered`] then.
 ///
 /// # Errors
 ///
-/// As [`accept`].
+/// [`Error::Opening`] after the client was told, as far as it read that; [`Error::Protocol`] if it was too slow;
+/// [`Error::Io`] if the transport failed.
 ///
 /// # Cancel safety
 ///
@@ -227,15 +246,16 @@ pub async fn accept_or_http<'a, S: AsyncRead + AsyncWrite + Unpin, A: Into<Answe
     Box::pin(accept_buffered(stream, &[], config, decide)).await
 }
 
-/// As [`accept_or_http`], on a transport of which something was read already: `received` is what comes first.
+/// Does what [`accept_or_http`] does, on a stream of which some bytes were read already: `received` comes first.
 ///
-/// This is for connections that are kept: a server that has answered a plain request gives the transport back for
-/// the next one, which may ask for a WebSocket. `received` is what it has read of that, perhaps nothing. Nothing
-/// of the request that was answered may be in it. The opening time begins anew.
+/// This is for connections that are kept: a server that has answered a plain request gives the stream back for the
+/// next one, which may ask for a WebSocket. `received` is what it has read of that, perhaps nothing. Nothing of the
+/// request that was answered may be in it. The opening time begins anew.
 ///
 /// # Errors
 ///
-/// As [`accept`].
+/// [`Error::Opening`] after the client was told, as far as it read that; [`Error::Protocol`] if it was too slow;
+/// [`Error::Io`] if the transport failed.
 ///
 /// # Cancel safety
 ///
@@ -256,7 +276,8 @@ pub async fn accept_buffered<'a, S: AsyncRead + AsyncWrite + Unpin, A: Into<Answ
 ///
 /// # Errors
 ///
-/// As [`polled::client`].
+/// [`Error::Opening`], with the server's answer if that was no 101; [`Error::Protocol`] if the server was too slow;
+/// [`Error::Io`] if the transport failed.
 ///
 /// # Cancel safety
 ///

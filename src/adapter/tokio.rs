@@ -1,4 +1,58 @@
-//! Tokio: anything that is [`AsyncRead`] and [`AsyncWrite`], with tokio's clock.
+//! WebSockets on tokio, over anything that is [`AsyncRead`] and [`AsyncWrite`]. Needs the feature `tokio`.
+//!
+//! [`accept`] and [`connect`] open a WebSocket. Its methods are on the page of [`polled::WebSocket`]:
+//! [`recv`](polled::WebSocket::recv), [`send`](polled::WebSocket::send), [`close`](polled::WebSocket::close),
+//! [`into_split`](polled::WebSocket::into_split) for two tasks. It is a `Stream` and a `Sink` as well. Timers run by
+//! tokio's clock: the opening handshake, keep-alive and the closing handshake end in time.
+//!
+//! # A server
+//!
+//! A task for each connection. `recv` and the news of a channel can be waited for together, since what `select!` drops
+//! loses nothing:
+//!
+//! ```no_run
+//! use sockless::{handshake::OriginPolicy, message::Prepared, tokio::accept, Error, ServerConfig};
+//! use tokio::{net::TcpListener, select, sync::broadcast};
+//!
+//! async fn chat(listener: TcpListener) -> Result<(), Error> {
+//!     let room = broadcast::Sender::new(64);
+//!     loop {
+//!         let (stream, _) = listener.accept().await?;
+//!         tokio::spawn(talk(stream, room.clone()));
+//!     }
+//! }
+//!
+//! async fn talk(stream: tokio::net::TcpStream, room: broadcast::Sender<Prepared>) -> Result<(), Error> {
+//!     let mut news = room.subscribe();
+//!     let mut socket = accept(stream, &ServerConfig::new(OriginPolicy::SameHost)).await?;
+//!     loop {
+//!         select! {
+//!             message = socket.recv() => match message? {
+//!                 Some(message) => drop(room.send(Prepared::new(message))),
+//!                 None => return Ok(()), // it was closed
+//!             },
+//!             said = news.recv() => match said {
+//!                 Ok(message) => socket.send_prepared(&message).await?,
+//!                 Err(_) => return Ok(()), // too slow for this room
+//!             },
+//!         }
+//!     }
+//! }
+//! ```
+//!
+//! # A client
+//!
+//! ```no_run
+//! use sockless::{tokio::connect, ClientConfig, CloseCode, Error};
+//!
+//! async fn ask(url: &str, question: &str) -> Result<Option<String>, Error> {
+//!     let mut socket = connect(url, &ClientConfig::new()).await?;
+//!     socket.send(question).await?;
+//!     let answer = socket.recv().await?.and_then(|message| message.as_text().map(String::from));
+//!     socket.close(CloseCode::NORMAL).await?;
+//!     Ok(answer)
+//! }
+//! ```
 //
 // Owns: the terms of tokio.
 // Must not know: the protocol.
@@ -31,14 +85,14 @@ use crate::handshake::{client::ClientRequest, server::Request};
 use crate::role::{Client, Server};
 use crate::time::Timestamp;
 
-/// A WebSocket on a tokio transport.
+/// A WebSocket on a tokio transport. Its methods are those of [`polled::WebSocket`].
 pub type WebSocket<S, R> = polled::WebSocket<Tokio<S>, R>;
 
-/// A server's WebSocket, on TCP unless said otherwise.
+/// A server's WebSocket, on TCP unless said otherwise. Its methods are those of [`polled::WebSocket`].
 #[cfg(all(feature = "handshake", feature = "rng"))]
 pub type ServerSocket<S = TcpStream> = WebSocket<S, Server>;
 
-/// A client's WebSocket, on TCP unless said otherwise.
+/// A client's WebSocket, on TCP unless said otherwise. Its methods are those of [`polled::WebSocket`].
 #[cfg(all(feature = "handshake", feature = "rng"))]
 pub type ClientSocket<S = TcpStream> = WebSocket<S, Client<SystemEntropy>>;
 
@@ -134,11 +188,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PollTransport for Tokio<S> {
     }
 }
 
-/// Accepts a WebSocket. See [`polled::accept`].
+/// Accepts a WebSocket on a stream that a listener has given. A plain HTTP request is answered with 426.
+///
+/// [`Timeouts::opening`](crate::Timeouts::opening) bounds the whole; a client that is too slow is answered with 408.
+/// After a refusal this waits until the client ends as well, or that time is up; [`polled::accept`] says how long.
 ///
 /// # Errors
 ///
-/// As [`polled::accept`].
+/// [`Error::Opening`] after the client was told, as far as it read that; [`Error::Protocol`] if it was too slow;
+/// [`Error::Io`] if the transport failed.
 ///
 /// # Cancel safety
 ///
@@ -151,12 +209,15 @@ pub async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
     Box::pin(polled::serve_only(Tokio::new(stream), config, |_| Ok(()))).await
 }
 
-/// As [`accept`], where the application looks at the request, and refuses it or adds to the [`Answer`]; `Ok(())`
-/// adds nothing.
+/// Accepts a WebSocket once `decide` has looked at the request.
+///
+/// `decide` refuses the request with a [`Refusal`], a 404 for example, or adds to the [`Answer`] that opens the
+/// WebSocket, a cookie for example. `Ok(())` adds nothing. All else is as for [`accept`].
 ///
 /// # Errors
 ///
-/// As [`accept`].
+/// [`Error::Opening`] after the client was told, as far as it read that; [`Error::Protocol`] if it was too slow;
+/// [`Error::Io`] if the transport failed.
 ///
 /// # Cancel safety
 ///
@@ -170,14 +231,16 @@ pub async fn accept_with<'a, S: AsyncRead + AsyncWrite + Unpin, A: Into<Answer<'
     Box::pin(polled::serve_only(Tokio::new(stream), config, decide)).await
 }
 
-/// As [`accept_with`], where a plain HTTP request is handed back, so that one port can serve both.
+/// Accepts a WebSocket, or hands a plain HTTP request back, so that one port can serve pages as well.
 ///
-/// That is the first request. Where the connection is kept after it, a later one may ask for a WebSocket too:
-/// [`accept_buffered`].
+/// `decide` sees only requests for a WebSocket, as for [`accept_with`]. [`Opened`] shows how to read the plain
+/// request. Where the connection is kept after the answer, the next request may ask for a WebSocket: give the
+/// stream to [`accept_buffered`] then.
 ///
 /// # Errors
 ///
-/// As [`accept`].
+/// [`Error::Opening`] after the client was told, as far as it read that; [`Error::Protocol`] if it was too slow;
+/// [`Error::Io`] if the transport failed.
 ///
 /// # Cancel safety
 ///
@@ -191,15 +254,16 @@ pub async fn accept_or_http<'a, S: AsyncRead + AsyncWrite + Unpin, A: Into<Answe
     Box::pin(accept_buffered(stream, &[], config, decide)).await
 }
 
-/// As [`accept_or_http`], on a transport of which something was read already: `received` is what comes first.
+/// Does what [`accept_or_http`] does, on a stream of which some bytes were read already: `received` comes first.
 ///
-/// This is for connections that are kept: a server that has answered a plain request gives the transport back for
-/// the next one, which may ask for a WebSocket. `received` is what it has read of that, perhaps nothing. Nothing
-/// of the request that was answered may be in it. The opening time begins anew.
+/// This is for connections that are kept: a server that has answered a plain request gives the stream back for the
+/// next one, which may ask for a WebSocket. `received` is what it has read of that, perhaps nothing. Nothing of the
+/// request that was answered may be in it. The opening time begins anew.
 ///
 /// # Errors
 ///
-/// As [`accept`].
+/// [`Error::Opening`] after the client was told, as far as it read that; [`Error::Protocol`] if it was too slow;
+/// [`Error::Io`] if the transport failed.
 ///
 /// # Cancel safety
 ///
@@ -219,7 +283,8 @@ pub async fn accept_buffered<'a, S: AsyncRead + AsyncWrite + Unpin, A: Into<Answ
 ///
 /// # Errors
 ///
-/// As [`polled::client`].
+/// [`Error::Opening`], with the server's answer if that was no 101; [`Error::Protocol`] if the server was too slow;
+/// [`Error::Io`] if the transport failed.
 ///
 /// # Cancel safety
 ///
@@ -242,8 +307,10 @@ pub async fn client<'c, S: AsyncRead + AsyncWrite + Unpin>(
 ///
 /// # Errors
 ///
-/// As [`client`]; [`OpeningError::TimedOut`] if the time was up before the handshake;
-/// [`OpeningError::TlsRequired`] for a `wss:` URI, which is never opened in clear.
+/// [`Error::Opening`], with the server's answer if that was no 101; [`Error::Protocol`] if the server was too slow;
+/// [`Error::Io`] if the transport failed, or no address could be
+/// reached; [`OpeningError::TimedOut`] if the time was up before the handshake; [`OpeningError::TlsRequired`] for a `wss:`
+/// URI, which is never opened in clear: set TLS up with a library for it, and give the stream to [`client`].
 ///
 /// # Cancel safety
 ///

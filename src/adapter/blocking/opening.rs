@@ -31,7 +31,7 @@ pub type ServerSocket<S = TcpStream> = WebSocket<S, Server>;
 /// A client's WebSocket, on TCP unless said otherwise.
 pub type ClientSocket<S = TcpStream> = WebSocket<S, Client<SystemEntropy>>;
 
-/// Accepts a WebSocket. Plain HTTP requests are answered with 426.
+/// Accepts a WebSocket on a stream that a listener has given. A plain HTTP request is answered with 426.
 ///
 /// Where the transport [limits](BlockingTransport::limit_read) its reads and writes,
 /// [`Timeouts::opening`](crate::Timeouts::opening) bounds the whole; a client that is too slow is answered with
@@ -47,12 +47,15 @@ pub fn accept<S: BlockingTransport>(stream: S, config: &ServerConfig) -> Result<
     accept_with(stream, config, |_| Ok(()))
 }
 
-/// As [`accept`], where the application looks at the request, and refuses it or adds to the [`Answer`]; `Ok(())`
-/// adds nothing.
+/// Accepts a WebSocket once `decide` has looked at the request.
+///
+/// `decide` refuses the request with a [`Refusal`], a 404 for example, or adds to the [`Answer`] that opens the
+/// WebSocket, a cookie for example. `Ok(())` adds nothing. All else is as for [`accept`].
 ///
 /// # Errors
 ///
-/// As [`accept`].
+/// [`Error::Opening`] after the client was told, as far as it read that; [`Error::Protocol`] if it was too slow;
+/// [`Error::Io`] if the transport failed.
 pub fn accept_with<'a, S: BlockingTransport, A: Into<Answer<'a>>>(
     stream: S,
     config: &ServerConfig,
@@ -64,14 +67,16 @@ pub fn accept_with<'a, S: BlockingTransport, A: Into<Answer<'a>>>(
     }
 }
 
-/// As [`accept_with`], where a plain HTTP request is handed back, so that one port can serve both.
+/// Accepts a WebSocket, or hands a plain HTTP request back, so that one port can serve pages as well.
 ///
-/// That is the first request. Where the connection is kept after it, a later one may ask for a WebSocket too:
-/// [`accept_buffered`].
+/// `decide` sees only requests for a WebSocket, as for [`accept_with`]. [`Opened`] shows how to read the plain
+/// request. Where the connection is kept after the answer, the next request may ask for a WebSocket: give the
+/// stream to [`accept_buffered`] then.
 ///
 /// # Errors
 ///
-/// As [`accept`].
+/// [`Error::Opening`] after the client was told, as far as it read that; [`Error::Protocol`] if it was too slow;
+/// [`Error::Io`] if the transport failed.
 pub fn accept_or_http<'a, S: BlockingTransport, A: Into<Answer<'a>>>(
     stream: S,
     config: &ServerConfig,
@@ -80,15 +85,16 @@ pub fn accept_or_http<'a, S: BlockingTransport, A: Into<Answer<'a>>>(
     open(stream, &[], config, decide, Plain::HandedBack)
 }
 
-/// As [`accept_or_http`], on a transport of which something was read already: `received` is what comes first.
+/// Does what [`accept_or_http`] does, on a stream of which some bytes were read already: `received` comes first.
 ///
-/// This is for connections that are kept: a server that has answered a plain request gives the transport back for
-/// the next one, which may ask for a WebSocket. `received` is what it has read of that, perhaps nothing. Nothing
-/// of the request that was answered may be in it. The opening time begins anew.
+/// This is for connections that are kept: a server that has answered a plain request gives the stream back for the
+/// next one, which may ask for a WebSocket. `received` is what it has read of that, perhaps nothing. Nothing of the
+/// request that was answered may be in it. The opening time begins anew.
 ///
 /// # Errors
 ///
-/// As [`accept`].
+/// [`Error::Opening`] after the client was told, as far as it read that; [`Error::Protocol`] if it was too slow;
+/// [`Error::Io`] if the transport failed.
 pub fn accept_buffered<'a, S: BlockingTransport, A: Into<Answer<'a>>>(
     stream: S,
     received: &[u8],

@@ -24,7 +24,7 @@ use crate::time::Timestamp;
 /// Bytes of a read, at most: most heads are shorter.
 const READ: usize = 4096;
 
-/// Accepts a WebSocket. Plain HTTP requests are answered with 426.
+/// Accepts a WebSocket on a stream that a listener has given. A plain HTTP request is answered with 426.
 ///
 /// Where the transport has a clock, [`Timeouts::opening`](crate::Timeouts::opening) bounds the whole; a client
 /// that is too slow is answered with 408. After a refusal this waits until the client ends as well, has sent 1
@@ -46,12 +46,15 @@ pub async fn accept<S: PollTransport>(
     Box::pin(serve_only(stream, config, |_| Ok(()))).await
 }
 
-/// As [`accept`], where the application looks at the request, and refuses it or adds to the [`Answer`]; `Ok(())`
-/// adds nothing.
+/// Accepts a WebSocket once `decide` has looked at the request.
+///
+/// `decide` refuses the request with a [`Refusal`], a 404 for example, or adds to the [`Answer`] that opens the
+/// WebSocket, a cookie for example. `Ok(())` adds nothing. All else is as for [`accept`].
 ///
 /// # Errors
 ///
-/// As [`accept`].
+/// [`Error::Opening`] after the client was told, as far as it read that; [`Error::Protocol`] if it was too slow;
+/// [`Error::Io`] if the transport failed.
 ///
 /// # Cancel safety
 ///
@@ -64,14 +67,16 @@ pub async fn accept_with<'a, S: PollTransport, A: Into<Answer<'a>>>(
     Box::pin(serve_only(stream, config, decide)).await
 }
 
-/// As [`accept_with`], where a plain HTTP request is handed back, so that one port can serve both.
+/// Accepts a WebSocket, or hands a plain HTTP request back, so that one port can serve pages as well.
 ///
-/// That is the first request. Where the connection is kept after it, a later one may ask for a WebSocket too:
-/// [`accept_buffered`].
+/// `decide` sees only requests for a WebSocket, as for [`accept_with`]. [`Opened`] shows how to read the plain
+/// request. Where the connection is kept after the answer, the next request may ask for a WebSocket: give the
+/// stream to [`accept_buffered`] then.
 ///
 /// # Errors
 ///
-/// As [`accept`].
+/// [`Error::Opening`] after the client was told, as far as it read that; [`Error::Protocol`] if it was too slow;
+/// [`Error::Io`] if the transport failed.
 ///
 /// # Cancel safety
 ///
@@ -84,15 +89,16 @@ pub async fn accept_or_http<'a, S: PollTransport, A: Into<Answer<'a>>>(
     Box::pin(open(stream, &[], config, decide, Plain::HandedBack)).await
 }
 
-/// As [`accept_or_http`], on a transport of which something was read already: `received` is what comes first.
+/// Does what [`accept_or_http`] does, on a stream of which some bytes were read already: `received` comes first.
 ///
-/// This is for connections that are kept: a server that has answered a plain request gives the transport back for
-/// the next one, which may ask for a WebSocket. `received` is what it has read of that, perhaps nothing. Nothing
-/// of the request that was answered may be in it. The opening time begins anew.
+/// This is for connections that are kept: a server that has answered a plain request gives the stream back for the
+/// next one, which may ask for a WebSocket. `received` is what it has read of that, perhaps nothing. Nothing of the
+/// request that was answered may be in it. The opening time begins anew.
 ///
 /// # Errors
 ///
-/// As [`accept`].
+/// [`Error::Opening`] after the client was told, as far as it read that; [`Error::Protocol`] if it was too slow;
+/// [`Error::Io`] if the transport failed.
 ///
 /// # Cancel safety
 ///
