@@ -74,7 +74,7 @@ pub enum HandshakeError {
     TooManyInterimResponses,
     /// The answer of a proxy breaks a rule (RFC 9110 section 9.3.6).
     InvalidProxyResponse,
-    /// The transport ended inside the head.
+    /// The transport ended before the head was complete, perhaps before anything came.
     UnexpectedEof,
 }
 
@@ -176,7 +176,7 @@ impl fmt::Display for HandshakeError {
             Self::InvalidVersion => "Sec-WebSocket-Version is malformed or repeated",
             Self::UnsupportedVersion => "Sec-WebSocket-Version is not 13",
             Self::InvalidOrigin => "Origin is repeated or not ASCII",
-            Self::OriginRefused => "the origin is not acceptable",
+            Self::OriginRefused => "the page that asks is not of an origin that the OriginPolicy accepts",
             Self::InvalidSubprotocols => "Sec-WebSocket-Protocol is malformed or repeats a name",
             Self::InvalidExtensions => "Sec-WebSocket-Extensions is malformed",
             Self::UnexpectedBody => "a request to upgrade has a body",
@@ -191,7 +191,7 @@ impl fmt::Display for HandshakeError {
             Self::ConflictingExtensions => "the server chose another extension besides permessage-deflate",
             Self::TooManyInterimResponses => "too many interim responses came",
             Self::InvalidProxyResponse => "the proxy did not open the tunnel",
-            Self::UnexpectedEof => "the transport ended inside the head",
+            Self::UnexpectedEof => "the connection ended before the head of the handshake was complete",
         })
     }
 }
