@@ -32,6 +32,10 @@
 //! }
 //! ```
 //!
+//! [`recv`](WebSocket::recv) waits for as long as the connection lives. Who wants to wait for a shorter time, or for
+//! something else as well, gives the receiving half a thread of its own ([`into_split`](WebSocket::into_split)). That
+//! thread passes the messages on through a channel, such as `std::sync::mpsc`, which has `recv_timeout`.
+//!
 //! With a transport that does not block, or that has a time limit, every operation may fail with
 //! [`WouldBlock`](io::ErrorKind::WouldBlock) or [`TimedOut`](io::ErrorKind::TimedOut); call it again later,
 //! nothing is lost.
