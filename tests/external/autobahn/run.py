@@ -28,7 +28,7 @@ sys.path.insert(0, str(HERE.parent / "support"))
 from loopback import accepts, echo_server, end_children_when_ended, free_port, process, tail, wait  # noqa: E402
 from summary import judge  # noqa: E402
 
-TARGET = HERE.parents[1] / "target" / "autobahn"
+TARGET = HERE.parents[2] / "target" / "autobahn"
 SUITE = "autobahntestsuite==25.10.1"
 
 # Cases in each group of this version of the suite.

@@ -25,7 +25,7 @@ sys.path.insert(0, str(HERE.parent / "support"))
 
 from loopback import echo_server, end, end_children_when_ended, tail  # noqa: E402
 
-TARGET = HERE.parents[1] / "target" / "interop"
+TARGET = HERE.parents[2] / "target" / "interop"
 WEBSOCKETS = "websockets==17.4"
 WS = "ws@8.23.0"
 SERVERS = ("echo_server", "echo_server_std")
@@ -63,7 +63,7 @@ SCRIPTS = {
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--examples", type=Path, default=HERE.parents[1] / "target" / "release" / "examples")
+    parser.add_argument("--examples", type=Path, default=HERE.parents[2] / "target" / "release" / "examples")
     parser.add_argument("--peer", choices=PEERS, action="append")
     parser.add_argument("--role", choices=["server", "client"])
     options = parser.parse_args()
