@@ -49,6 +49,54 @@ use crate::time::Timestamp;
 ///
 /// Each operation that is pending wakes the task of its last poll; reading, writing and sleeping are polled
 /// by the same task or by two (see [`WebSocket::into_split`]).
+///
+/// # Examples
+///
+/// A socket of a runtime that says when reading and writing may go on, here smol's. Without [`now`](Self::now) and
+/// [`poll_sleep`](Self::poll_sleep), as here, no timer runs.
+///
+/// ```no_run
+/// use std::io::{self, Read, Write};
+/// use std::net::{Shutdown, TcpStream};
+/// use std::task::{ready, Context, Poll};
+/// use sockless::polled::{self, PollTransport};
+///
+/// struct Socket(smol::Async<TcpStream>);
+///
+/// impl PollTransport for Socket {
+///     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+///         loop {
+///             match self.0.get_ref().read(buf) {
+///                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => ready!(self.0.poll_readable(cx))?,
+///                 read => return Poll::Ready(read),
+///             }
+///         }
+///     }
+///
+///     fn poll_write(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+///         loop {
+///             match self.0.get_ref().write(buf) {
+///                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => ready!(self.0.poll_writable(cx))?,
+///                 written => return Poll::Ready(written),
+///             }
+///         }
+///     }
+///
+///     fn poll_flush(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+///         Poll::Ready(Ok(())) // nothing is buffered here
+///     }
+///
+///     fn poll_shutdown(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+///         Poll::Ready(self.0.get_ref().shutdown(Shutdown::Write))
+///     }
+/// }
+///
+/// # async fn open(stream: TcpStream) -> Result<(), sockless::Error> {
+/// # let options = sockless::ServerOptions::new(sockless::handshake::OriginPolicy::Any);
+/// let mut socket = polled::accept(Socket(smol::Async::new(stream)?), &options).await?;
+/// # socket.send("Hello").await
+/// # }
+/// ```
 pub trait PollTransport {
     /// Reads into `buf`; 0 is the end of the stream.
     ///
