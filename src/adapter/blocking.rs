@@ -222,6 +222,9 @@ impl<S: BlockingTransport, R: Role> WebSocket<S, R> {
 
     /// The next message; `None` once the connection has ended, of which [`closed`](Self::closed) tells how.
     ///
+    /// The message is borrowed until the next call. [`Message::into_owned`] keeps it, and
+    /// [`recv_with`](Self::recv_with) answers while it is borrowed.
+    ///
     /// Pings are answered and what is queued is written before each wait for input.
     ///
     /// # Errors
@@ -231,12 +234,12 @@ impl<S: BlockingTransport, R: Role> WebSocket<S, R> {
         Ok(self.recv_with()?.map(|(message, _)| message))
     }
 
-    /// As [`recv`](Self::recv), with the sending direction, so that an answer can be queued or sent while the
-    /// message is still borrowed: no copy between the two.
+    /// The next message and the sending direction, so that an answer can be queued or sent while the message is
+    /// still borrowed: no copy between the two. `None` once the connection has ended.
     ///
     /// # Errors
     ///
-    /// As [`recv`](Self::recv).
+    /// [`Error::Protocol`], once, after the peer was told; [`Error::Io`] if the transport failed.
     pub fn recv_with(&mut self) -> Result<Option<Incoming<'_, S, R>>, Error> {
         let Some(ready) = self.ready(Endpoint::poll)? else { return Ok(None) };
         let Self { stream, endpoint, clock, unflushed, .. } = self;
@@ -256,7 +259,7 @@ impl<S: BlockingTransport, R: Role> WebSocket<S, R> {
     ///
     /// # Errors
     ///
-    /// As [`recv`](Self::recv).
+    /// [`Error::Protocol`], once, after the peer was told; [`Error::Io`] if the transport failed.
     pub fn recv_piece(&mut self) -> Result<Option<Data<'_>>, Error> {
         let Some(ready) = self.ready(Endpoint::poll_piece)? else { return Ok(None) };
         let Self { stream, endpoint, clock, unflushed, .. } = self;
@@ -275,7 +278,7 @@ impl<S: BlockingTransport, R: Role> WebSocket<S, R> {
     ///
     /// # Errors
     ///
-    /// As [`Outgoing::send`].
+    /// [`Error::Send`] if the connection does not allow it; [`Error::Io`] if the transport failed.
     pub fn send(&mut self, message: impl AsPayload) -> Result<(), Error> {
         self.outgoing().send(message)
     }
@@ -285,7 +288,7 @@ impl<S: BlockingTransport, R: Role> WebSocket<S, R> {
     ///
     /// # Errors
     ///
-    /// As [`Outgoing::feed`].
+    /// [`Error::Send`] if the connection does not allow it; [`Error::Io`] if the transport failed.
     pub fn feed(&mut self, message: impl AsPayload) -> Result<(), Error> {
         self.outgoing().feed(message)
     }
@@ -294,7 +297,7 @@ impl<S: BlockingTransport, R: Role> WebSocket<S, R> {
     ///
     /// # Errors
     ///
-    /// As [`Outgoing::send`].
+    /// [`Error::Send`] if the connection does not allow it; [`Error::Io`] if the transport failed.
     pub fn send_fragment(&mut self, fragment: impl AsPayload, fin: bool) -> Result<(), Error> {
         self.outgoing().send_fragment(fragment, fin)
     }
@@ -303,7 +306,7 @@ impl<S: BlockingTransport, R: Role> WebSocket<S, R> {
     ///
     /// # Errors
     ///
-    /// As [`Outgoing::send`].
+    /// [`Error::Send`] if the connection does not allow it; [`Error::Io`] if the transport failed.
     pub fn ping(&mut self, payload: ControlPayload<'_>) -> Result<(), Error> {
         self.outgoing().ping(payload)
     }
@@ -324,7 +327,8 @@ impl<S: BlockingTransport, R: Role> WebSocket<S, R> {
     ///
     /// # Errors
     ///
-    /// As [`flush`](Self::flush).
+    /// [`Error::Io`] if the transport failed; [`Error::Protocol`] if the peer took nothing for longer than a deadline
+    /// allows, or the connection failed for another reason before all was written; [`Error::Send`] if it ended before.
     pub fn start_close<'c>(&mut self, frame: impl Into<CloseFrame<'c>>) -> Result<(), Error> {
         self.outgoing().start_close(frame)
     }
@@ -334,7 +338,7 @@ impl<S: BlockingTransport, R: Role> WebSocket<S, R> {
     ///
     /// # Errors
     ///
-    /// As [`recv`](Self::recv).
+    /// [`Error::Protocol`], once, after the peer was told; [`Error::Io`] if the transport failed.
     pub fn close<'c>(&mut self, frame: impl Into<CloseFrame<'c>>) -> Result<Option<Closed>, Error> {
         match self.start_close(frame) {
             // A deadline that has passed is reported below.
@@ -450,7 +454,7 @@ impl<S: BlockingTransport> WebSocket<S, Server> {
     ///
     /// # Errors
     ///
-    /// As [`Outgoing::feed`].
+    /// [`Error::Send`] if the connection does not allow it; [`Error::Io`] if the transport failed.
     pub fn feed_prepared(&mut self, message: &Prepared) -> Result<(), Error> {
         let mut outgoing = self.outgoing();
         outgoing.make_room(message.frame().len())?;
@@ -470,7 +474,7 @@ pub struct Outgoing<'w, S, R> {
 }
 
 impl<S: BlockingTransport, R: Role> Outgoing<'_, S, R> {
-    /// As [`WebSocket::send`].
+    /// Sends a message and everything queued before it.
     ///
     /// # Errors
     ///
@@ -493,22 +497,23 @@ impl<S: BlockingTransport, R: Role> Outgoing<'_, S, R> {
         self.flush()
     }
 
-    /// As [`WebSocket::feed`]; writes first what does not fit the queue together with the message.
+    /// Queues a message, to be written with others before the next wait for input or by [`flush`](Self::flush). Writes
+    /// first what does not fit the queue together with the message.
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send).
+    /// [`Error::Send`] if the connection does not allow it; [`Error::Io`] if the transport failed.
     pub fn feed(&mut self, message: impl AsPayload) -> Result<(), Error> {
         let payload = message.as_payload();
         self.make_room(payload.as_bytes().len())?;
         Ok(self.outbound.feed(payload)?)
     }
 
-    /// As [`WebSocket::send_fragment`].
+    /// Sends a fragment of a message, the last if `fin`: a message of any size in constant memory.
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send).
+    /// [`Error::Send`] if the connection does not allow it; [`Error::Io`] if the transport failed.
     pub fn send_fragment(&mut self, fragment: impl AsPayload, fin: bool) -> Result<(), Error> {
         let payload = fragment.as_payload();
         self.make_room(payload.as_bytes().len())?;
@@ -516,32 +521,32 @@ impl<S: BlockingTransport, R: Role> Outgoing<'_, S, R> {
         self.flush()
     }
 
-    /// As [`WebSocket::ping`].
+    /// Sends a Ping.
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send).
+    /// [`Error::Send`] if the connection does not allow it; [`Error::Io`] if the transport failed.
     pub fn ping(&mut self, payload: ControlPayload<'_>) -> Result<(), Error> {
         self.make_room(payload.as_bytes().len())?;
         self.outbound.ping(payload)?;
         self.flush()
     }
 
-    /// As [`WebSocket::start_close`].
+    /// Sends a Close. Messages can still come. Where the connection is closing already, only what is queued is written.
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send).
+    /// [`Error::Send`] if the connection does not allow it; [`Error::Io`] if the transport failed.
     pub fn start_close<'c>(&mut self, frame: impl Into<CloseFrame<'c>>) -> Result<(), Error> {
         self.outbound.close(frame.into())?;
         self.flush()
     }
 
-    /// As [`WebSocket::flush`].
+    /// Writes everything that is queued.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`].
+    /// [`Error::Io`] if the transport failed.
     pub fn flush(&mut self) -> Result<(), Error> {
         while !self.outbound.output().is_empty() {
             self.write()?;
@@ -555,7 +560,7 @@ impl<S: BlockingTransport, R: Role> Outgoing<'_, S, R> {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`].
+    /// [`Error::Io`] if the transport failed.
     pub fn drain_to(&mut self, bytes: usize) -> Result<(), Error> {
         while self.outbound.output().len() > bytes {
             self.write()?;

@@ -1,4 +1,7 @@
-//! Transports that are polled: what all asynchronous runtimes have in common.
+//! The WebSocket of all asynchronous runtimes: [`WebSocket`] has its methods, whatever the runtime.
+//!
+//! [`tokio`](crate::tokio) and [`futures_io`](crate::futures_io) give it their streams. For another runtime, or a
+//! transport of your own, implement [`PollTransport`].
 //
 // Owns: polling, and which task is woken.
 // Must not know: the protocol, or any one runtime.
@@ -256,6 +259,9 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
 
     /// The next message; `None` once the connection has ended, of which [`closed`](Self::closed) tells how.
     ///
+    /// The message is borrowed until the next call. [`Message::into_owned`] keeps it, and
+    /// [`recv_with`](Self::recv_with) answers while it is borrowed.
+    ///
     /// Pings are answered and what is queued is written before each wait for input.
     ///
     /// # Errors
@@ -269,16 +275,16 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
         Ok(self.recv_with().await?.map(|(message, _)| message))
     }
 
-    /// As [`recv`](Self::recv), with the sending direction, so that an answer can be queued or sent while the
-    /// message is still borrowed: no copy between the two.
+    /// The next message and the sending direction, so that an answer can be queued or sent while the message is
+    /// still borrowed: no copy between the two. `None` once the connection has ended.
     ///
     /// # Errors
     ///
-    /// As [`recv`](Self::recv).
+    /// [`Error::Protocol`], once, after the peer was told; [`Error::Io`] if the transport failed.
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe, as [`recv`](Self::recv).
+    /// Cancel safe: dropped at any await, nothing received or queued is lost.
     pub fn recv_with(&mut self) -> impl Future<Output = Result<Option<Incoming<'_, S, R>>, Error>> + '_ {
         Receive::new(
             self,
@@ -292,11 +298,11 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
     ///
     /// # Errors
     ///
-    /// As [`recv`](Self::recv).
+    /// [`Error::Protocol`], once, after the peer was told; [`Error::Io`] if the transport failed.
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe, as [`recv`](Self::recv).
+    /// Cancel safe: dropped at any await, nothing received or queued is lost.
     pub async fn recv_piece(&mut self) -> Result<Option<Data<'_>>, Error> {
         let next = |directions: &mut Directions<'_, R>, write| directions.poll_piece(write);
         Ok(Receive::new(self, next, Inbound::piece).await?.map(|(piece, _)| piece))
@@ -306,11 +312,12 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
     ///
     /// # Errors
     ///
-    /// As [`Outgoing::send`].
+    /// [`Error::Send`] if the connection does not allow it; [`Error::Io`] if the transport failed.
     ///
     /// # Cancel safety
     ///
-    /// As [`Outgoing::send`].
+    /// Dropped while it waits for room, or while the message is compressed, nothing was queued; dropped later, the
+    /// message is queued whole and is written by the next operation. A frame is never cut.
     pub async fn send(&mut self, message: impl AsPayload) -> Result<(), Error> {
         self.outgoing().send(message).await
     }
@@ -322,11 +329,11 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
     ///
     /// # Errors
     ///
-    /// As [`Outgoing::send`].
+    /// [`Error::Send`] if the connection does not allow it; [`Error::Io`] if the transport failed.
     ///
     /// # Cancel safety
     ///
-    /// As [`Outgoing::feed`].
+    /// Cancel safe: dropped, the message was not queued.
     pub async fn feed(&mut self, message: impl AsPayload) -> Result<(), Error> {
         self.outgoing().feed(message).await
     }
@@ -335,11 +342,12 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
     ///
     /// # Errors
     ///
-    /// As [`Outgoing::send`].
+    /// [`Error::Send`] if the connection does not allow it; [`Error::Io`] if the transport failed.
     ///
     /// # Cancel safety
     ///
-    /// As [`Outgoing::send`], for the fragment.
+    /// Dropped while it waits for room, or while the fragment is compressed, nothing was queued; dropped later, the
+    /// fragment is queued whole and is written by the next operation. A frame is never cut.
     pub async fn send_fragment(&mut self, fragment: impl AsPayload, fin: bool) -> Result<(), Error> {
         self.outgoing().send_fragment(fragment, fin).await
     }
@@ -348,11 +356,12 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
     ///
     /// # Errors
     ///
-    /// As [`Outgoing::send`].
+    /// [`Error::Send`] if the connection does not allow it; [`Error::Io`] if the transport failed.
     ///
     /// # Cancel safety
     ///
-    /// As [`Outgoing::send`], for the Ping.
+    /// Dropped while it waits for room, nothing was queued; dropped later, the Ping is queued and is written by the
+    /// next operation.
     pub async fn ping(&mut self, payload: ControlPayload<'_>) -> Result<(), Error> {
         self.outgoing().ping(payload).await
     }
@@ -377,7 +386,8 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
     ///
     /// # Errors
     ///
-    /// As [`flush`](Self::flush).
+    /// [`Error::Io`] if the transport failed; [`Error::Protocol`] if the peer took nothing for longer than a deadline
+    /// allows, or the connection failed for another reason before all was written; [`Error::Send`] if it ended before.
     ///
     /// # Cancel safety
     ///
@@ -392,7 +402,7 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
     ///
     /// # Errors
     ///
-    /// As [`recv`](Self::recv).
+    /// [`Error::Protocol`], once, after the peer was told; [`Error::Io`] if the transport failed.
     ///
     /// # Cancel safety
     ///
@@ -477,11 +487,11 @@ impl<S: PollTransport> WebSocket<S, Server> {
     ///
     /// # Errors
     ///
-    /// As [`Outgoing::send`].
+    /// [`Error::Send`] if the connection does not allow it; [`Error::Io`] if the transport failed.
     ///
     /// # Cancel safety
     ///
-    /// As [`Outgoing::feed`].
+    /// Cancel safe: dropped, the message was not queued.
     pub async fn feed_prepared(&mut self, message: &Prepared) -> Result<(), Error> {
         let mut outgoing = self.outgoing();
         poll_fn(|cx| outgoing.poll_feed_prepared(cx, message)).await
@@ -492,11 +502,12 @@ impl<S: PollTransport> WebSocket<S, Server> {
     ///
     /// # Errors
     ///
-    /// As [`Outgoing::send`].
+    /// [`Error::Send`] if the connection does not allow it; [`Error::Io`] if the transport failed.
     ///
     /// # Cancel safety
     ///
-    /// As [`Outgoing::send`].
+    /// Dropped while it waits for room, or while the message is compressed, nothing was queued; dropped later, the
+    /// message is queued whole and is written by the next operation. A frame is never cut.
     pub async fn send_prepared(&mut self, message: &Prepared) -> Result<(), Error> {
         let mut fed = false;
         poll_fn(|cx| self.poll_send_prepared(cx, message, &mut fed)).await

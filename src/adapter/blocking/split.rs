@@ -170,7 +170,7 @@ impl<S: CloneTransport, R: Role> Receiver<S, R> {
     ///
     /// # Errors
     ///
-    /// As [`WebSocket::recv`].
+    /// [`Error::Protocol`], once, after the peer was told; [`Error::Io`] if the transport failed.
     pub fn recv(&mut self) -> Result<Option<Message<'_>>, Error> {
         let ready = self.ready(|directions, write| directions.poll(write))?;
         let Some(ready) = ready else { return Ok(None) };
@@ -182,7 +182,7 @@ impl<S: CloneTransport, R: Role> Receiver<S, R> {
     ///
     /// # Errors
     ///
-    /// As [`WebSocket::recv_piece`].
+    /// [`Error::Protocol`], once, after the peer was told; [`Error::Io`] if the transport failed.
     pub fn recv_piece(&mut self) -> Result<Option<Data<'_>>, Error> {
         let ready = self.ready(|directions, write| directions.poll_piece(write))?;
         let Some(ready) = ready else { return Ok(None) };
@@ -378,7 +378,7 @@ impl<S: CloneTransport, R: Role> Sender<S, R> {
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send).
+    /// [`Error::Send`] if the connection does not allow it; [`Error::Io`] if the transport failed.
     pub fn feed(&mut self, message: impl AsPayload) -> Result<(), Error> {
         let payload = message.as_payload();
         self.queue(|outbound| outbound.feed(payload))
@@ -388,7 +388,7 @@ impl<S: CloneTransport, R: Role> Sender<S, R> {
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send).
+    /// [`Error::Send`] if the connection does not allow it; [`Error::Io`] if the transport failed.
     pub fn send_fragment(&mut self, fragment: impl AsPayload, fin: bool) -> Result<(), Error> {
         let payload = fragment.as_payload();
         self.queue(|outbound| outbound.feed_fragment(payload, fin))?;
@@ -399,7 +399,7 @@ impl<S: CloneTransport, R: Role> Sender<S, R> {
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send).
+    /// [`Error::Send`] if the connection does not allow it; [`Error::Io`] if the transport failed.
     pub fn ping(&mut self, payload: ControlPayload<'_>) -> Result<(), Error> {
         self.queue(|outbound| outbound.ping(payload))?;
         self.flush()
@@ -410,7 +410,8 @@ impl<S: CloneTransport, R: Role> Sender<S, R> {
     ///
     /// # Errors
     ///
-    /// As [`flush`](Self::flush).
+    /// [`Error::Io`] if the transport failed; [`Error::Protocol`] if the peer took nothing for longer than a deadline
+    /// allows, or the connection failed for another reason before all was written; [`Error::Send`] if it ended before.
     pub fn start_close<'c>(&mut self, frame: impl Into<CloseFrame<'c>>) -> Result<(), Error> {
         self.shared.lock().outbound.close(frame.into())?;
         self.flush()
@@ -512,7 +513,7 @@ impl<S: CloneTransport> Sender<S, Server> {
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send).
+    /// [`Error::Send`] if the connection does not allow it; [`Error::Io`] if the transport failed.
     pub fn feed_prepared(&mut self, message: &Prepared) -> Result<(), Error> {
         self.queue(|outbound| outbound.feed_prepared(message))
     }

@@ -63,7 +63,7 @@ impl<M: AsPayload, S: PollTransport, R: Role> Future for Feed<'_, '_, M, S, R> {
 }
 
 impl<'w, S: PollTransport, R: Role> Outgoing<'w, S, R> {
-    /// As [`WebSocket::send`].
+    /// Sends a message and everything queued before it.
     ///
     /// # Errors
     ///
@@ -78,11 +78,12 @@ impl<'w, S: PollTransport, R: Role> Outgoing<'w, S, R> {
         self.flush().await
     }
 
-    /// As [`WebSocket::feed`].
+    /// Queues a message, to be written with others before the next wait for input or by [`flush`](Self::flush). Waits
+    /// only while the queue is full, and for turns of others while a long message is compressed.
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send).
+    /// [`Error::Send`] if the connection does not allow it; [`Error::Io`] if the transport failed.
     ///
     /// # Cancel safety
     ///
@@ -92,15 +93,16 @@ impl<'w, S: PollTransport, R: Role> Outgoing<'w, S, R> {
         Feed { outgoing: self, message, compressing: Compressing::new() }
     }
 
-    /// As [`WebSocket::send_fragment`].
+    /// Sends a fragment of a message, the last if `fin`: a message of any size in constant memory.
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send).
+    /// [`Error::Send`] if the connection does not allow it; [`Error::Io`] if the transport failed.
     ///
     /// # Cancel safety
     ///
-    /// As [`send`](Self::send), for the fragment.
+    /// Dropped while it waits for room, or while the fragment is compressed, nothing was queued; dropped later, the
+    /// fragment is queued whole and is written by the next operation. A frame is never cut.
     pub async fn send_fragment(&mut self, fragment: impl AsPayload, fin: bool) -> Result<(), Error> {
         let payload = fragment.as_payload();
         let mut compressing = Compressing::new();
@@ -108,26 +110,27 @@ impl<'w, S: PollTransport, R: Role> Outgoing<'w, S, R> {
         self.flush().await
     }
 
-    /// As [`WebSocket::ping`].
+    /// Sends a Ping.
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send).
+    /// [`Error::Send`] if the connection does not allow it; [`Error::Io`] if the transport failed.
     ///
     /// # Cancel safety
     ///
-    /// As [`send`](Self::send), for the Ping.
+    /// Dropped while it waits for room, nothing was queued; dropped later, the Ping is queued and is written by the
+    /// next operation.
     pub async fn ping(&mut self, payload: ControlPayload<'_>) -> Result<(), Error> {
         poll_fn(|cx| self.poll_room(cx, crate::MAX_CONTROL_FRAME_LEN)).await?;
         self.outbound.ping(payload)?;
         self.flush().await
     }
 
-    /// As [`WebSocket::start_close`].
+    /// Sends a Close. Messages can still come. Where the connection is closing already, only what is queued is written.
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send).
+    /// [`Error::Send`] if the connection does not allow it; [`Error::Io`] if the transport failed.
     ///
     /// # Cancel safety
     ///
@@ -138,11 +141,11 @@ impl<'w, S: PollTransport, R: Role> Outgoing<'w, S, R> {
         self.flush().await
     }
 
-    /// As [`WebSocket::flush`].
+    /// Writes everything that is queued.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`].
+    /// [`Error::Io`] if the transport failed.
     ///
     /// # Cancel safety
     ///
@@ -156,7 +159,7 @@ impl<'w, S: PollTransport, R: Role> Outgoing<'w, S, R> {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`].
+    /// [`Error::Io`] if the transport failed.
     ///
     /// # Cancel safety
     ///

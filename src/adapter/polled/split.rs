@@ -160,7 +160,7 @@ impl<S: PollTransport, R: Role> Receiver<S, R> {
     ///
     /// # Errors
     ///
-    /// As [`WebSocket::recv`].
+    /// [`Error::Protocol`], once, after the peer was told; [`Error::Io`] if the transport failed.
     ///
     /// # Cancel safety
     ///
@@ -182,11 +182,11 @@ impl<S: PollTransport, R: Role> Receiver<S, R> {
     ///
     /// # Errors
     ///
-    /// As [`WebSocket::recv_piece`].
+    /// [`Error::Protocol`], once, after the peer was told; [`Error::Io`] if the transport failed.
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe, as [`recv`](Self::recv).
+    /// Cancel safe: dropped at any await, nothing received or queued is lost.
     pub async fn recv_piece(&mut self) -> Result<Option<Data<'_>>, Error> {
         let came =
             poll_fn(|cx| self.poll_ready(cx, |directions, write| directions.poll_piece(write))).await?;
@@ -327,7 +327,8 @@ impl<S: PollTransport, R: Role> Sender<S, R> {
     ///
     /// # Cancel safety
     ///
-    /// As [`Outgoing::send`].
+    /// Dropped while it waits for room, or while the message is compressed, nothing was queued; dropped later, the
+    /// message is queued whole and is written by the next operation. A frame is never cut.
     pub async fn send(&mut self, message: impl AsPayload) -> Result<(), Error> {
         self.feed(message).await?;
         self.flush().await
@@ -339,7 +340,7 @@ impl<S: PollTransport, R: Role> Sender<S, R> {
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send).
+    /// [`Error::Send`] if the connection does not allow it; [`Error::Io`] if the transport failed.
     ///
     /// # Cancel safety
     ///
@@ -354,11 +355,12 @@ impl<S: PollTransport, R: Role> Sender<S, R> {
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send).
+    /// [`Error::Send`] if the connection does not allow it; [`Error::Io`] if the transport failed.
     ///
     /// # Cancel safety
     ///
-    /// As [`Outgoing::send`], for the fragment.
+    /// Dropped while it waits for room, or while the fragment is compressed, nothing was queued; dropped later, the
+    /// fragment is queued whole and is written by the next operation. A frame is never cut.
     pub async fn send_fragment(&mut self, fragment: impl AsPayload, fin: bool) -> Result<(), Error> {
         let payload = fragment.as_payload();
         let mut compressing = Compressing::new();
@@ -370,11 +372,12 @@ impl<S: PollTransport, R: Role> Sender<S, R> {
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send).
+    /// [`Error::Send`] if the connection does not allow it; [`Error::Io`] if the transport failed.
     ///
     /// # Cancel safety
     ///
-    /// As [`Outgoing::send`], for the Ping.
+    /// Dropped while it waits for room, nothing was queued; dropped later, the Ping is queued and is written by the
+    /// next operation.
     pub async fn ping(&mut self, payload: ControlPayload<'_>) -> Result<(), Error> {
         self.with(|outgoing, cx| {
             ready!(outgoing.poll_room(cx, crate::MAX_CONTROL_FRAME_LEN))?;
@@ -389,7 +392,8 @@ impl<S: PollTransport, R: Role> Sender<S, R> {
     ///
     /// # Errors
     ///
-    /// As [`flush`](Self::flush).
+    /// [`Error::Io`] if the transport failed; [`Error::Protocol`] if the peer took nothing for longer than a deadline
+    /// allows, or the connection failed for another reason before all was written; [`Error::Send`] if it ended before.
     ///
     /// # Cancel safety
     ///
@@ -450,11 +454,13 @@ impl<S: PollTransport, R: Role> Sender<S, R> {
         Some(both.close.as_ref()?.copy(&mut self.reason))
     }
 
-    /// As [`Outgoing::drain_to`].
+    /// Writes until at most `bytes` wait: the low watermark below which a producer goes on, where the bound of the queue
+    /// is the high one.
     ///
     /// # Errors
     ///
-    /// As [`flush`](Self::flush).
+    /// [`Error::Io`] if the transport failed; [`Error::Protocol`] if the peer took nothing for longer than a deadline
+    /// allows, or the connection failed for another reason before all was written; [`Error::Send`] if it ended before.
     ///
     /// # Cancel safety
     ///
@@ -523,11 +529,11 @@ impl<S: PollTransport> Sender<S, Server> {
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send).
+    /// [`Error::Send`] if the connection does not allow it; [`Error::Io`] if the transport failed.
     ///
     /// # Cancel safety
     ///
-    /// As [`feed`](Self::feed).
+    /// Cancel safe: dropped, the message was not queued.
     pub async fn feed_prepared(&mut self, message: &Prepared) -> Result<(), Error> {
         self.with(|outgoing, cx| outgoing.poll_feed_prepared(cx, message)).await
     }
@@ -536,11 +542,12 @@ impl<S: PollTransport> Sender<S, Server> {
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send).
+    /// [`Error::Send`] if the connection does not allow it; [`Error::Io`] if the transport failed.
     ///
     /// # Cancel safety
     ///
-    /// As [`Outgoing::send`].
+    /// Dropped while it waits for room, or while the message is compressed, nothing was queued; dropped later, the
+    /// message is queued whole and is written by the next operation. A frame is never cut.
     pub async fn send_prepared(&mut self, message: &Prepared) -> Result<(), Error> {
         let mut fed = false;
         self.with(|outgoing, cx| outgoing.poll_send_prepared(cx, message, &mut fed)).await
