@@ -315,6 +315,38 @@ pub async fn client<'c, S: AsyncRead + AsyncWrite + Unpin>(
 /// # Cancel safety
 ///
 /// Not cancel safe: dropped, the transport is dropped with it.
+///
+/// # Examples
+///
+/// A client that stays connected. It waits longer after each attempt that fails (RFC 6455 section 7.2.3), and gives up
+/// where another attempt would fail as well:
+///
+/// ```no_run
+/// use std::time::Duration;
+/// use sockless::handshake::{client::ClientRequest, Uri};
+/// use sockless::{tokio::connect, Error, OpeningError, Settings};
+///
+/// async fn listen(url: &str, mut heard: impl FnMut(&str)) -> Result<(), Error> {
+///     let request = ClientRequest::new(Uri::parse(url)?);
+///     let mut pause = Duration::from_millis(500);
+///     loop {
+///         match connect(request, &Settings::DEFAULT).await {
+///             Ok(mut socket) => {
+///                 pause = Duration::from_millis(500);
+///                 while let Ok(Some(message)) = socket.recv().await {
+///                     heard(message.as_text().unwrap_or_default());
+///                 }
+///             }
+///             Err(Error::Opening(OpeningError::TimedOut(_))) => {}
+///             Err(Error::Opening(OpeningError::Rejected(answer))) if answer.status >= 500 => {}
+///             Err(error @ Error::Opening(_)) => return Err(error),
+///             Err(_) => {} // the network, or the server, is not there
+///         }
+///         tokio::time::sleep(pause).await;
+///         pause = (pause * 2).min(Duration::from_secs(30));
+///     }
+/// }
+/// ```
 #[cfg(all(feature = "handshake", feature = "rng"))]
 pub async fn connect<'c>(
     request: impl TryInto<ClientRequest<'c>, Error: Into<OpeningError>>,
