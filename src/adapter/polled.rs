@@ -95,7 +95,7 @@ use crate::time::Timestamp;
 /// }
 ///
 /// # async fn open(stream: TcpStream) -> Result<(), sockless::Error> {
-/// # let options = sockless::ServerOptions::new(sockless::handshake::OriginPolicy::Any);
+/// # let options = sockless::ServerConfig::new(sockless::handshake::OriginPolicy::Any);
 /// let mut socket = polled::accept(Socket(smol::Async::new(stream)?), &options).await?;
 /// # socket.send("Hello").await
 /// # }

@@ -308,9 +308,8 @@ pub async fn client<'c, S: AsyncRead + AsyncWrite + Unpin>(
 /// # Errors
 ///
 /// [`Error::Opening`], with the server's answer if that was no 101; [`Error::Protocol`] if the server was too slow;
-/// [`Error::Io`] if the transport failed, or no address could be
-/// reached; [`OpeningError::TimedOut`] if the time was up before the handshake; [`OpeningError::TlsRequired`] for a `wss:`
-/// URI, which is never opened in clear: set TLS up with a library for it, and give the stream to [`client`].
+/// [`Error::Io`] if the transport failed, or no address could be reached; [`OpeningError::TimedOut`] if the time was up
+/// before the handshake; [`OpeningError::TlsRequired`] for a `wss:` URI, which is never opened in clear: set TLS up with a library for it, and give the stream to [`client`].
 ///
 /// # Cancel safety
 ///
@@ -323,14 +322,13 @@ pub async fn client<'c, S: AsyncRead + AsyncWrite + Unpin>(
 ///
 /// ```no_run
 /// use std::time::Duration;
-/// use sockless::handshake::{client::ClientRequest, Uri};
-/// use sockless::{tokio::connect, Error, OpeningError, Settings};
+/// use sockless::{tokio::connect, ClientConfig, Error, OpeningError};
 ///
 /// async fn listen(url: &str, mut heard: impl FnMut(&str)) -> Result<(), Error> {
-///     let request = ClientRequest::new(Uri::parse(url)?);
+///     let config = ClientConfig::new();
 ///     let mut pause = Duration::from_millis(500);
 ///     loop {
-///         match connect(request, &Settings::DEFAULT).await {
+///         match connect(url, &config).await {
 ///             Ok(mut socket) => {
 ///                 pause = Duration::from_millis(500);
 ///                 while let Ok(Some(message)) = socket.recv().await {
@@ -338,7 +336,7 @@ pub async fn client<'c, S: AsyncRead + AsyncWrite + Unpin>(
 ///                 }
 ///             }
 ///             Err(Error::Opening(OpeningError::TimedOut(_))) => {}
-///             Err(Error::Opening(OpeningError::Rejected(answer))) if answer.status >= 500 => {}
+///             Err(Error::Opening(OpeningError::Rejected(answer))) if answer.status() >= 500 => {}
 ///             Err(error @ Error::Opening(_)) => return Err(error),
 ///             Err(_) => {} // the network, or the server, is not there
 ///         }

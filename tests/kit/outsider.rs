@@ -11,7 +11,8 @@ use std::task::{ready, Context, Poll};
 
 use sockless::conformance::{self, interrupted, run_tasks, Outcome, Wire};
 use sockless::message::{
-    Action, BufferPool, Buffers, Directions, Endpoint, Inbound, Message, Outbound, WriteSide,
+    Action, BufferPool, Buffers, Compressing, Directions, Endpoint, Fed, Inbound, Message, Outbound, Ready,
+    WriteSide,
 };
 use sockless::{AsPayload, Closed, Config, Error, Server};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -36,11 +37,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
 
     /// The next message, and what answers it.
     async fn recv(&mut self) -> Result<Option<(Message<'_>, Answering<'_, S>)>, Error> {
-        if !poll_fn(|cx| self.poll_message(cx)).await? {
-            return Ok(None);
-        }
+        let Some(ready) = poll_fn(|cx| self.poll_message(cx)).await? else { return Ok(None) };
         let Self { stream, inbound, outbound, unflushed } = self;
-        match inbound.message() {
+        match inbound.message(ready) {
             Ok(message) => Ok(message.map(|message| (message, Answering { stream, outbound, unflushed }))),
             Err(error) => {
                 outbound.fail(error);
@@ -49,14 +48,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         }
     }
 
-    /// Works until a message is there (`true`) or the connection has ended.
-    fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, Error>> {
+    /// Works until a message is there or the connection has ended.
+    fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Ready>, Error>> {
         let Self { stream, inbound, outbound, unflushed } = self;
         let mut write = WriteSide::Ready;
         loop {
             match Directions::new(inbound, outbound).poll(write)? {
-                Action::Take => return Poll::Ready(Ok(true)),
-                Action::Close => return Poll::Ready(Ok(false)),
+                Action::Take(ready) => return Poll::Ready(Ok(Some(ready))),
+                Action::Close => return Poll::Ready(Ok(None)),
                 Action::Yield => {
                     cx.waker().wake_by_ref();
                     return Poll::Pending;
@@ -121,6 +120,7 @@ impl<S: AsyncWrite + Unpin> Answering<'_, S> {
     /// Sends a message, once there is room for it.
     async fn send(&mut self, message: impl AsPayload) -> Result<(), Error> {
         let payload = message.as_payload();
+        let mut compressing = Compressing::new();
         POOL.with_borrow_mut(|pool| self.outbound.acquire(pool));
         let Self { stream, outbound, unflushed } = self;
         poll_fn(|cx| {
@@ -128,7 +128,7 @@ impl<S: AsyncWrite + Unpin> Answering<'_, S> {
                 ready!(poll_write(cx, stream, outbound, unflushed))?;
             }
             // A long one goes out from where it stands, behind what is queued, as far as the transport takes it.
-            let fed = outbound.feed_through(payload, |[queued, payload]| {
+            let fed = outbound.feed_in_turns(payload, true, &mut compressing, |[queued, payload]| {
                 let parts = [std::io::IoSlice::new(queued), std::io::IoSlice::new(payload)];
                 match Pin::new(&mut **stream).poll_write_vectored(cx, &parts) {
                     Poll::Ready(Ok(count)) => {
@@ -138,7 +138,13 @@ impl<S: AsyncWrite + Unpin> Answering<'_, S> {
                     _ => 0,
                 }
             });
-            Poll::Ready(fed.map_err(|refused| Error::from(refused.error)))
+            match fed? {
+                Fed::Queued => Poll::Ready(Ok::<(), Error>(())),
+                Fed::Compressing => {
+                    cx.waker().wake_by_ref();
+                    Poll::Pending
+                }
+            }
         })
         .await?;
         poll_fn(|cx| {
