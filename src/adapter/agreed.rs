@@ -1,6 +1,7 @@
 //! What the opening handshake agreed on, as a socket with an allocator keeps it.
 //
-// Owns: the name of the subprotocol. Must not know: how it was agreed on.
+// Owns: the name of the subprotocol.
+// Must not know: how it was agreed on.
 
 use alloc::boxed::Box;
 

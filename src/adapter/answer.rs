@@ -1,6 +1,7 @@
 //! What an application adds to the answer that opens a WebSocket.
 //
-// Owns: what it says, and how that goes together with the config. Must not know: how an answer is written.
+// Owns: what it says, and how that goes together with the config.
+// Must not know: how an answer is written.
 
 #[cfg(feature = "alloc")]
 use alloc::borrow::Cow;
@@ -23,10 +24,10 @@ type Text<'a> = &'a str;
 
 /// What an application adds to the answer that opens a WebSocket, after it has seen the request.
 ///
-/// `()` is the answer that adds nothing, so that a decision may be `Ok(())`. What is invalid here is our mistake:
-/// the client gets a 500, and the handshake ends with [`OpeningError::Compose`](super::OpeningError::Compose).
+/// `()` adds nothing, so a decision may be `Ok(())`. If something here is invalid, the client gets a 500, and
+/// the handshake ends with [`OpeningError::Compose`](super::OpeningError::Compose).
 ///
-/// Printed for debugging, it shows no values of fields.
+/// `Debug` does not show the values of fields.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Answer<'a> {
     fields: &'a [(&'a str, &'a str)],
@@ -46,7 +47,7 @@ enum SubprotocolChoice<'a> {
 }
 
 impl<'a> Answer<'a> {
-    /// As the config says.
+    /// An answer as the config says.
     pub const fn new() -> Self {
         Self {
             fields: &[],
@@ -56,15 +57,14 @@ impl<'a> Answer<'a> {
         }
     }
 
-    /// With these header fields, such as `Set-Cookie`, behind those of the config, in place of those that were given so
-    /// before.
+    /// Sets these header fields, such as `Set-Cookie`, after those of the config. Another call replaces them.
     #[must_use]
     pub const fn with_fields(mut self, fields: &'a [(&'a str, &'a str)]) -> Self {
         self.fields = fields;
         self
     }
 
-    /// With one more header field, behind the others.
+    /// Adds a header field, after the others.
     #[cfg(feature = "alloc")]
     #[must_use]
     pub fn with_field(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
@@ -72,14 +72,14 @@ impl<'a> Answer<'a> {
         self
     }
 
-    /// With this subprotocol, which must be one that the client offers, whatever the config says.
+    /// Chooses this subprotocol, whatever the config says. The client must offer it.
     #[must_use]
     pub fn with_subprotocol(mut self, name: impl Into<Text<'a>>) -> Self {
         self.subprotocol = SubprotocolChoice::This(name.into());
         self
     }
 
-    /// Without a subprotocol, whatever the config says.
+    /// Chooses no subprotocol, whatever the config says.
     #[must_use]
     pub fn without_subprotocol(mut self) -> Self {
         self.subprotocol = SubprotocolChoice::None;

@@ -1,6 +1,7 @@
 //! What a server and a client set, before a connection is opened: with an allocator and without.
 //
-// Owns: the options and their defaults. Must not know: how a connection is opened, or any transport.
+// Owns: the options and their defaults.
+// Must not know: how a connection is opened, or any transport.
 
 #[cfg(feature = "alloc")]
 use alloc::string::String;
@@ -27,15 +28,15 @@ use crate::tolerance::Tolerances;
 
 /// How a server opens WebSockets, and what each of them may take.
 ///
-/// It borrows nothing, so it can be a `static`, or be made at run time and moved into tasks; a clone shares the pool of
-/// compression and the set of connections. The lists that a `static` has are given as a whole, by
-/// [`with_subprotocols`](Self::with_subprotocols) and [`with_fields`](Self::with_fields); texts that are known at run
-/// time are added one by one.
+/// It borrows nothing. So it can be a `static`, or be made at run time and moved into tasks. A clone shares the
+/// compression pool and the set of connections. Lists that are known when the program is compiled are set as a whole,
+/// with [`with_subprotocols`](Self::with_subprotocols) and [`with_fields`](Self::with_fields). Texts that are known only
+/// at run time are added one by one.
 ///
-/// Timers run unless [`without_timeouts`](Self::without_timeouts) turns them off, wherever there is a clock: on `std`,
-/// on tokio, and on `futures-io` with a timer. In the adapters of firmware they run where the caller tells the time.
+/// Timers run if the transport has a clock: on `std`, on tokio, and on `futures-io` with a timer. In the adapters for
+/// firmware they run if the caller tells the time. [`without_timeouts`](Self::without_timeouts) turns them off.
 ///
-/// Printed for debugging, it does not show the values of header fields.
+/// `Debug` does not show the values of header fields.
 ///
 /// ```
 /// use sockless::handshake::OriginPolicy;
@@ -94,14 +95,14 @@ pub struct ServerConfig {
 /// How a client opens WebSockets, and what each of them may take. What differs from one to the next stands in the
 /// [`ClientRequest`].
 ///
-/// It borrows nothing, so it can be a `static`, or be made at run time and moved into tasks. The lists that a `static`
-/// has are given as a whole, by [`with_subprotocols`](Self::with_subprotocols) and [`with_fields`](Self::with_fields);
-/// texts that are known at run time are added one by one.
+/// It borrows nothing. So it can be a `static`, or be made at run time and moved into tasks. Lists that are known when
+/// the program is compiled are set as a whole, with [`with_subprotocols`](Self::with_subprotocols) and
+/// [`with_fields`](Self::with_fields). Texts that are known only at run time are added one by one.
 ///
-/// Timers run unless [`without_timeouts`](Self::without_timeouts) turns them off, wherever there is a clock: on `std`,
-/// on tokio, and on `futures-io` with a timer. In the adapters of firmware they run where the caller tells the time.
+/// Timers run if the transport has a clock: on `std`, on tokio, and on `futures-io` with a timer. In the adapters for
+/// firmware they run if the caller tells the time. [`without_timeouts`](Self::without_timeouts) turns them off.
 ///
-/// Printed for debugging, it does not show the values of header fields.
+/// `Debug` does not show the values of header fields.
 ///
 /// ```
 /// use sockless::ClientConfig;
@@ -149,14 +150,14 @@ pub struct ClientConfig {
 macro_rules! common_options {
     ($config:ident) => {
         impl $config {
-            /// With other limits.
+            /// Sets the limits.
             #[must_use]
             pub const fn with_limits(mut self, limits: Limits) -> Self {
                 self.limits = limits;
                 self
             }
 
-            /// With another bound on messages, in octets, whether they come in one frame or in many.
+            /// Sets the largest message in octets, in one frame or in many.
             #[must_use]
             pub const fn with_max_message_size(mut self, octets: u64) -> Self {
                 self.limits.max_message_size = octets;
@@ -164,14 +165,14 @@ macro_rules! common_options {
                 self
             }
 
-            /// With other timers.
+            /// Sets all timers.
             #[must_use]
             pub const fn with_timeouts(mut self, timeouts: Timeouts) -> Self {
                 self.timeouts = timeouts;
                 self
             }
 
-            /// With a keep-alive Ping after a silence of `interval`, and so much time for a sign of life after it.
+            /// Sends a keep-alive Ping after a silence of `interval`, and waits so long for a sign of life after it.
             #[must_use]
             pub const fn with_keep_alive(mut self, interval: Duration, pong: Duration) -> Self {
                 self.timeouts.ping_interval = Some(interval);
@@ -179,13 +180,13 @@ macro_rules! common_options {
                 self
             }
 
-            /// Without timers: a peer that is silent, or that does not read, is waited for without end.
+            /// Turns all timers off: a peer that is silent, or that does not read, is waited for without end.
             #[must_use]
             pub const fn without_timeouts(self) -> Self {
                 self.with_timeouts(Timeouts::NONE)
             }
 
-            /// With other departures from the RFCs that are put up with, in heads and in frames.
+            /// Sets which deviations from the RFCs are tolerated, in heads and in frames.
             #[must_use]
             pub const fn with_tolerances(mut self, tolerances: Tolerances) -> Self {
                 self.head_limits.tolerances = tolerances;
@@ -193,14 +194,14 @@ macro_rules! common_options {
                 self
             }
 
-            /// With other bounds on heads.
+            /// Sets the limits for heads.
             #[must_use]
             pub const fn with_head_limits(mut self, limits: HeadLimits) -> Self {
                 self.head_limits = limits;
                 self
             }
 
-            /// With another bound on the bytes of a head.
+            /// Sets the largest head in bytes.
             #[cfg(feature = "std")]
             #[must_use]
             pub const fn with_head_size(mut self, bytes: usize) -> Self {
@@ -208,7 +209,7 @@ macro_rules! common_options {
                 self
             }
 
-            /// With other buffers.
+            /// Sets how much is buffered.
             #[cfg(feature = "std")]
             #[must_use]
             pub const fn with_buffers(mut self, buffers: Buffers) -> Self {
@@ -216,7 +217,7 @@ macro_rules! common_options {
                 self
             }
 
-            /// With another way of compressing, where that is agreed on.
+            /// Sets how messages are compressed, if that is agreed on.
             #[cfg(feature = "deflate")]
             #[must_use]
             pub const fn with_tuning(mut self, tuning: Tuning) -> Self {
@@ -224,14 +225,14 @@ macro_rules! common_options {
                 self
             }
 
-            /// With these subprotocols, in place of those that were given so before.
+            /// Sets the subprotocols of the program. Another call replaces them.
             #[must_use]
             pub const fn with_subprotocols(mut self, names: &'static [&'static str]) -> Self {
                 self.subprotocols = names;
                 self
             }
 
-            /// With one more subprotocol, behind the others.
+            /// Adds a subprotocol, after the others.
             #[cfg(feature = "alloc")]
             #[must_use]
             pub fn with_subprotocol(mut self, name: impl Into<String>) -> Self {
@@ -239,14 +240,14 @@ macro_rules! common_options {
                 self
             }
 
-            /// With these header fields in the head that is sent, in place of those that were given so before.
+            /// Sets header fields for the head that is sent. Another call replaces them.
             #[must_use]
             pub const fn with_fields(mut self, fields: &'static [(&'static str, &'static str)]) -> Self {
                 self.fields = fields;
                 self
             }
 
-            /// With one more header field in the head that is sent, behind the others.
+            /// Adds a header field to the head that is sent, after the others.
             #[cfg(feature = "alloc")]
             #[must_use]
             pub fn with_field(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
@@ -293,7 +294,7 @@ common_options!(ServerConfig);
 common_options!(ClientConfig);
 
 impl ServerConfig {
-    /// With this origin policy and the defaults: no subprotocol, no compression, the timers of
+    /// A config with this origin policy and the defaults: no subprotocol, no compression, the timers of
     /// [`Timeouts::SERVER`].
     pub const fn new(origin: OriginPolicy<'static>) -> Self {
         Self {
@@ -324,7 +325,7 @@ impl ServerConfig {
         }
     }
 
-    /// Pages of this origin may connect too, such as `https://example.com`, whatever the origin policy says.
+    /// Allows pages of this origin to connect too, such as `https://example.com`, whatever the origin policy says.
     #[cfg(feature = "alloc")]
     #[must_use]
     pub fn with_origin(mut self, origin: impl Into<String>) -> Self {
@@ -332,9 +333,9 @@ impl ServerConfig {
         self
     }
 
-    /// With permessage-deflate (RFC 7692) for clients whose offer the policy answers; [`Policy::DEFAULT`] is a good
-    /// one for many connections. Connections that keep no context between messages have theirs from a pool, which all
-    /// connections of this config and of its clones share.
+    /// Accepts permessage-deflate (RFC 7692) from clients whose offer this policy allows. [`Policy::DEFAULT`] is good for
+    /// many connections: it keeps no context between messages. Contexts come from a pool then, which all connections of
+    /// this config and of its clones share.
     #[cfg(feature = "deflate")]
     #[must_use]
     pub const fn with_deflate(mut self, policy: Policy) -> Self {
@@ -342,7 +343,7 @@ impl ServerConfig {
         self
     }
 
-    /// With this pool, for those who share it further, or bound it differently.
+    /// Sets the pool of contexts, if it is shared with others or has another size.
     #[cfg(feature = "deflate")]
     #[must_use]
     pub fn with_pool(mut self, pool: &Pool) -> Self {
@@ -350,7 +351,7 @@ impl ServerConfig {
         self
     }
 
-    /// With the connections that each WebSocket enters, so that all can be closed together.
+    /// Sets the connections that each WebSocket enters, so that all can be closed together.
     #[cfg(feature = "std")]
     #[must_use]
     pub fn with_connections(mut self, connections: &Connections) -> Self {
@@ -404,21 +405,21 @@ impl ClientConfig {
         }
     }
 
-    /// Says which page asks, as browsers must: by the ASCII serialization of its origin.
+    /// Sets the origin of the page that asks, as browsers do, in ASCII.
     #[cfg(feature = "alloc")]
     #[must_use]
     pub fn with_origin(self, origin: impl Into<String>) -> Self {
         self.with_field("Origin", origin)
     }
 
-    /// Offers permessage-deflate (RFC 7692) with these parameters; [`Offer::DEFAULT`] is what browsers offer.
+    /// Offers permessage-deflate (RFC 7692) with these parameters. [`Offer::DEFAULT`] is what browsers offer.
     #[must_use]
     pub const fn with_deflate(mut self, offer: Offer) -> Self {
         self.deflate = Some(offer);
         self
     }
 
-    /// With another bound on the body of a response that refuses; 0 where nobody looks at it.
+    /// Sets how many bytes of the body of a refusal are kept. 0 if nobody looks at it.
     #[cfg(feature = "std")]
     #[must_use]
     pub const fn with_max_rejection_body(mut self, bytes: usize) -> Self {
@@ -426,7 +427,7 @@ impl ClientConfig {
         self
     }
 
-    /// The request with what it does not say itself.
+    /// Adds to the request what it does not say itself.
     pub(super) fn complete<'c>(
         &'c self,
         request: ClientRequest<'c>,

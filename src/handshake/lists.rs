@@ -1,6 +1,7 @@
 //! Lists that a caller gives for a head: of texts that are lent, and behind them of texts that have an owner.
 //
-// Owns: going through both as one list. Must not know: what the texts mean.
+// Owns: going through both as one list.
+// Must not know: what the texts mean.
 
 #[cfg(feature = "alloc")]
 use alloc::string::String;

@@ -759,6 +759,7 @@ fn std_adapter(p: &mut Printed) {
         .with_fields(fields)
         .with_field(SECRET, SECRET)
         .with_origin(SECRET)
+        .with_origin("https://srv.example")
         .with_deflate(Policy::DEFAULT)
         .with_pool(&Pool::new(2));
     p.show(&options);

@@ -168,6 +168,7 @@ fn clones_of_a_config_share_its_pool() {
 
 #[test]
 fn shorthands_set_what_they_say() {
+    let _watchdog = watchdog!();
     let seconds = std::time::Duration::from_secs;
     let config = CHAT.clone().with_keep_alive(seconds(7), seconds(3));
     assert_eq!((config.limits.max_message_size, config.limits.max_frame_size), (1 << 20, 1 << 20));
