@@ -5,11 +5,12 @@
 
 use core::ops::Range;
 
-/// Moves the bytes in `from` to begin at `to`, which is not behind them; nothing if there is no such range.
+/// Moves the bytes in `from` to begin at `to`, which is not behind them. Nothing if they stand there already, or if there
+/// is no such range.
 // One function for all callers, so that the compiler sees that no bound can be missed.
 #[inline(never)]
 pub(super) fn move_down(buf: &mut [u8], from: Range<usize>, to: usize) {
-    if to <= from.start && from.start <= from.end && from.end <= buf.len() {
+    if to < from.start && from.start <= from.end && from.end <= buf.len() {
         buf.copy_within(from, to);
     }
 }
