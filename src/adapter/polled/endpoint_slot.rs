@@ -5,6 +5,11 @@
 //
 // Owns: where an endpoint goes when its connection is parked, and where the next one comes from.
 // Must not know: when a connection is parked, or what wakes it.
+//
+// What it is worth, for an idle connection on tokio with its timer (`cargo bench --bench connections`): 1.27 KiB. Where a
+// parked connection drops its endpoint and makes another when it wakes, which needs no type for each role, it is
+// 1.37 KiB. But then each echo of a short message takes 2,850 instructions instead of 1,530 from one wait to the next,
+// one allocation among them. A connection that keeps its endpoint takes 0.8 KiB more.
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
