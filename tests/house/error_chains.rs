@@ -78,6 +78,7 @@ fn errors() -> Vec<Named> {
         named(Error::from(OpeningError::NotWebSocket)),
         named(Error::from(OpeningError::from(HandshakeError::HeadTooLarge))),
         named(OpeningError::Refused(404)),
+        named(OpeningError::from(UriError::Host)),
         named(embedded_io::Error::<Lower>::WriteZero),
         named(embedded_io::Error::Io(lower())),
         named(embedded_io::Error::<Lower>::Opening(embedded_io::OpeningError::NotWebSocket)),
