@@ -76,7 +76,7 @@ impl Default for Buffers {
 ///             Action::Take(ready) => {
 ///                 let (inbound, outbound) = endpoint.split_mut();
 ///                 if let Some(message) = inbound.message(ready)? {
-///                     outbound.feed(message).map_err(|refused| refused.error)?;
+///                     outbound.feed(message)?;
 ///                 }
 ///             }
 ///             Action::Write => {
