@@ -150,15 +150,17 @@ impl<R: Role> Writer<R> {
     }
 
     /// Begins a frame of `len` octets and returns its header. The payload follows through
-    /// [`mask`](Self::mask) or [`mask_copy`](Self::mask_copy), in pieces of any size; until it is complete no
-    /// other frame can be sent.
+    /// [`mask`](Self::mask) or [`mask_copy`](Self::mask_copy), in pieces of any size. Until it is complete, no other
+    /// frame can be sent.
     ///
-    /// The header of a client names the masking key: do not let who chooses the payload see it before the
-    /// payload is there (section 10.3).
+    /// A client's header contains the masking key. Do not let anyone choose the payload after the header was sent:
+    /// who knows the key can choose what is on the wire (section 10.3).
     ///
     /// # Errors
     ///
-    /// As [`encode`](Self::encode), but for the buffer.
+    /// [`SendError::Closed`], [`SendError::MessageInProgress`], [`SendError::FrameInProgress`],
+    /// [`SendError::InvalidUtf8`] (only if a text would end here in the middle of a character) or
+    /// [`SendError::Entropy`]; the state is then unchanged.
     pub fn begin(&mut self, kind: MessageKind, fin: bool, len: u64) -> Result<EncodedHeader, SendError> {
         let begun = first_byte(kind, fin, Rsv::NONE);
         let first = self.next_byte(begun)?;
@@ -219,12 +221,12 @@ impl<R: Role> Writer<R> {
         Ok(())
     }
 
-    /// As [`mask`](Self::mask), from `piece` into `out`, leaving `piece` as it is. Returns how many octets
-    /// were written: all of `piece`.
+    /// Masks the next piece of the begun frame's payload like [`mask`](Self::mask), but from `piece` into `out`.
+    /// `piece` is not changed. Returns how many octets were written: all of `piece`.
     ///
     /// # Errors
     ///
-    /// As [`mask`](Self::mask), and [`SendError::BufferTooSmall`] if `out` is shorter than `piece`.
+    /// The errors of [`mask`](Self::mask), and [`SendError::BufferTooSmall`] if `out` is shorter than `piece`.
     pub fn mask_copy(&mut self, piece: &[u8], out: &mut [u8]) -> Result<usize, SendError> {
         let Some(target) = out.get_mut(..piece.len()) else {
             return Err(BufferTooSmall::new(piece.len()).into());
@@ -244,21 +246,23 @@ impl<R: Role> Writer<R> {
         self.frame_remaining
     }
 
-    /// Writes a Ping (section 5.5.2). Allowed until a Close was sent or came. Returns its length.
+    /// Writes a Ping (section 5.5.2). Allowed until a Close was sent or received. Returns its length.
     ///
     /// # Errors
     ///
-    /// As [`encode`](Self::encode).
+    /// [`SendError::Closed`], [`SendError::FrameInProgress`], [`SendError::BufferTooSmall`] or [`SendError::Entropy`];
+    /// `out` and the state are then unchanged.
     pub fn ping(&mut self, payload: ControlPayload<'_>, out: &mut [u8]) -> Result<usize, SendError> {
         self.may_send()?;
         self.control_frame(Opcode::PING, payload.as_bytes(), out)
     }
 
-    /// Writes a Pong that nobody asked for (section 5.5.3). Returns its length.
+    /// Writes an unsolicited Pong (section 5.5.3). Returns its length.
     ///
     /// # Errors
     ///
-    /// As [`encode`](Self::encode).
+    /// [`SendError::Closed`], [`SendError::FrameInProgress`], [`SendError::BufferTooSmall`] or [`SendError::Entropy`];
+    /// `out` and the state are then unchanged.
     pub fn pong(&mut self, payload: ControlPayload<'_>, out: &mut [u8]) -> Result<usize, SendError> {
         self.may_send()?;
         self.control_frame(Opcode::PONG, payload.as_bytes(), out)

@@ -89,7 +89,8 @@ impl<R: Role> Outbound<R> {
     ///
     /// # Errors
     ///
-    /// As [`feed`](Self::feed).
+    /// [`FeedError::Full`] if the queue has no room for it, [`FeedError::Send`] if the connection does not allow it.
+    /// Nothing of it is queued then.
     // Out of line, so that `feed` is short enough to be inlined (bench: endpoint_echoes.binary_16_pipelined_16).
     #[inline(never)]
     pub fn feed_fragment(&mut self, fragment: impl AsPayload, fin: bool) -> Result<(), FeedError> {
@@ -128,7 +129,8 @@ impl<R: Role> Outbound<R> {
     ///
     /// # Errors
     ///
-    /// As [`feed`](Self::feed). Where the queue is full, feed it again with the same `compressing`, too.
+    /// [`FeedError::Full`] if the queue has no room for it: feed it again later, with the same `compressing`.
+    /// [`FeedError::Send`] if the connection does not allow it.
     pub fn feed_in_turns(
         &mut self,
         fragment: impl AsPayload,
@@ -599,7 +601,8 @@ impl Outbound<Server> {
     ///
     /// # Errors
     ///
-    /// As [`feed_prepared`](Self::feed_prepared). Nothing was written then.
+    /// [`FeedError::Full`] if the queue has no room for it, [`FeedError::Send`] if the connection does not allow it.
+    /// Nothing of it is queued or written then.
     pub fn feed_prepared_through(
         &mut self,
         message: &Prepared,

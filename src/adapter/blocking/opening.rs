@@ -208,16 +208,16 @@ fn open_client<S: BlockingTransport>(
     }
 }
 
-/// Connects over TCP and opens a WebSocket. Addresses are tried one after the other.
+/// Connects over TCP and opens a WebSocket. The addresses of the host are tried one after the other.
 ///
-/// All of it is done within [`Timeouts::opening`](crate::Timeouts::opening): looking up the host, connecting,
-/// and the handshake. Each address has its share of the time that is left. The system's resolver cannot be
-/// interrupted: it is asked on a thread of its own, which ends when it answers, however late.
+/// [`Timeouts::opening`](crate::Timeouts::opening) limits all of it: looking up the host, connecting, and the handshake.
+/// Each address gets a share of the remaining time. The system's resolver cannot be interrupted, so it runs on a thread
+/// of its own, which ends when it has answered.
 ///
 /// # Errors
 ///
-/// As [`client`]; [`OpeningError::TimedOut`] if the time was up before the handshake;
-/// [`OpeningError::TlsRequired`] for a `wss:` URI, which is never opened in clear.
+/// The errors of [`client`]. Also [`Error::Opening`] with [`OpeningError::TimedOut`] if time was up before the
+/// handshake, and with [`OpeningError::TlsRequired`] for a `wss:` URI, which is never opened without TLS.
 pub fn connect<'c>(
     request: impl TryInto<ClientRequest<'c>, Error: Into<OpeningError>>,
     config: &ClientConfig,
