@@ -6,5 +6,4 @@ mod watchdog;
 
 mod adapters;
 mod lent_buffers;
-mod outsider;
 mod wires;
