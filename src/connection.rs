@@ -99,8 +99,11 @@ impl<R: Role> Connection<R> {
         deadlines.received();
         let side = writer.side();
         let event = self.reader.next_as(side, input, writer.mailbox());
-        if !matches!(event, Ok(Some(Event::Data(_) | Event::Ping | Event::Pong))) {
-            writer.settle();
+        match event {
+            Ok(Some(Event::Close(_))) | Err(_) => writer.settle(),
+            // The peer has sent on and on where nothing counts any more.
+            Ok(None) if writer.mailbox().has_end() => writer.settle(),
+            Ok(_) => {}
         }
         event
     }

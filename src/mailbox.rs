@@ -63,6 +63,11 @@ impl Mailbox {
         }
     }
 
+    /// Whether the reader has met the end since that was taken.
+    pub(crate) const fn has_end(&self) -> bool {
+        self.end.is_some()
+    }
+
     /// The end that the reader has met, once.
     pub(crate) fn take_end(&mut self) -> Option<CloseEvent> {
         self.end.take()

@@ -357,6 +357,7 @@ impl<R: Role> Writer<R> {
     }
 
     /// Takes the end out of the mailbox, if the reader has met it.
+    #[inline(never)]
     pub(crate) fn settle(&mut self) {
         if let Some(end) = self.mailbox.take_end() {
             self.close_state.on(end);
