@@ -110,7 +110,7 @@ const OTHERS: [(&str, &str); 2] = [
 ];
 
 /// Files whose tests are runs of thousands of cases: each case has a watchdog.
-const BY_CASE: [&str; 2] = ["kit/adapters", "kit/lent_buffers"];
+const BY_CASE: [&str; 3] = ["kit/adapters", "kit/lent_buffers", "kit/outsider"];
 
 #[test]
 fn every_test_that_waits_has_a_watchdog() {

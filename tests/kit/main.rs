@@ -6,4 +6,5 @@ mod watchdog;
 
 mod adapters;
 mod lent_buffers;
+mod outsider;
 mod wires;
