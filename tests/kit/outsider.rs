@@ -43,6 +43,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             Ok(message) => Ok(message.map(|message| (message, Answering { stream, outbound, unflushed }))),
             Err(error) => {
                 outbound.fail(error);
+                outbound.take_failure(); // it is reported here
                 Err(error.into())
             }
         }
