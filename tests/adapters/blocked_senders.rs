@@ -223,7 +223,7 @@ async fn wait(sender: &mut Polled, wait: Wait) -> Result<(), Error> {
             sender.feed(&MESSAGE).await?;
             sender.ping(ControlPayload::new(b"?").unwrap()).await
         }
-        Wait::Prepared => sender.send_prepared(&Prepared::new(&MESSAGE)).await,
+        Wait::Prepared => sender.send_prepared(&Prepared::new(MESSAGE)).await,
         Wait::Flush => {
             sender.feed(&MESSAGE).await?;
             sender.flush().await
@@ -374,7 +374,7 @@ fn wait_blocking(sender: &mut blocking::Sender<Wire, Server>, wait: Wait) -> Res
             sender.ping(ControlPayload::new(b"?").unwrap())
         }
         Wait::Prepared => {
-            sender.feed_prepared(&Prepared::new(&MESSAGE))?;
+            sender.feed_prepared(&Prepared::new(MESSAGE))?;
             sender.flush()
         }
         _ => {

@@ -268,7 +268,7 @@ fn req_7692_6_2_1_a_gibibyte_passes_through_16_kib() {
         let (mut sent, mut octets) = (0, 0);
         while sent < TOTAL {
             sent += fragment.len() as u64;
-            client.outbound().feed_fragment(&fragment, sent == TOTAL).unwrap();
+            client.outbound().feed_fragment(fragment, sent == TOTAL).unwrap();
             octets += carry(&mut client, &mut server);
         }
         octets

@@ -253,14 +253,14 @@ fn req_t_lim_3_a_full_queue_refuses_messages_and_loses_neither_pong_nor_close() 
     let mut endpoint = endpoint(Buffers::DEFAULT.with_max_queued(1000));
     let outbound = endpoint.outbound();
     for _ in 0..9 {
-        outbound.feed(&[1; 100]).unwrap();
+        outbound.feed([1; 100]).unwrap();
     }
     let queued = outbound.queued();
     let full = Err(FeedError::Full { queued, cap: 1000 });
-    assert_eq!(outbound.feed(&[2; 100]), full);
-    assert_eq!(outbound.feed(&OwnedMessage::from(vec![3; 100])), full);
-    assert_eq!(outbound.feed_fragment(&[4; 100], false), full);
-    assert_eq!(outbound.feed_prepared(&Prepared::new(&[5; 100])), Err(FeedError::Full { queued, cap: 1000 }));
+    assert_eq!(outbound.feed([2; 100]), full);
+    assert_eq!(outbound.feed(OwnedMessage::from(vec![3; 100])), full);
+    assert_eq!(outbound.feed_fragment([4; 100], false), full);
+    assert_eq!(outbound.feed_prepared(&Prepared::new([5; 100])), Err(FeedError::Full { queued, cap: 1000 }));
     // Pings are answered from their slot once there is room; a Close always finds room.
     let ping = {
         let mut out = [0; 64];
@@ -278,7 +278,7 @@ fn req_t_lim_3_a_full_queue_refuses_messages_and_loses_neither_pong_nor_close() 
     // Pongs have filled the queue. The newest waits in its slot until there is room.
     let pongs = |bytes: &[u8]| bytes.windows(6).filter(|w| w == b"\x8A\x04late").count();
     assert!(pongs(&output) >= 1);
-    assert_eq!(endpoint.outbound().feed(&[0]).unwrap_err(), FeedError::Send(SendError::Closed));
+    assert_eq!(endpoint.outbound().feed([0]).unwrap_err(), FeedError::Send(SendError::Closed));
 }
 
 #[test]
@@ -424,8 +424,8 @@ fn every_ping_of_one_read_is_answered_in_order() {
 #[test]
 fn a_message_larger_than_the_cap_is_taken_while_none_wait() {
     let mut endpoint = endpoint(Buffers::DEFAULT.with_max_queued(10));
-    endpoint.outbound().feed(&[0; 100]).unwrap();
-    assert!(endpoint.outbound().feed(&[0; 1]).is_err());
+    endpoint.outbound().feed([0; 100]).unwrap();
+    assert!(endpoint.outbound().feed([0; 1]).is_err());
 }
 
 #[test]

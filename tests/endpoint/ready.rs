@@ -255,7 +255,7 @@ fn what_is_wrong_with_a_text_is_found_when_it_is_taken_and_told_once() {
     for side in BOTH {
         let mut endpoint = endpoint(side, false);
         let bytes = to(side, TEXT, b"\xFF");
-        drop(ready(&mut endpoint, Endpoint::poll, &bytes));
+        let _ = ready(&mut endpoint, Endpoint::poll, &bytes);
         let ready = expect_ready(endpoint.poll(WriteSide::Blocked));
         assert_eq!(endpoint.message(ready), Err(ProtocolError::InvalidUtf8));
         assert_eq!(endpoint.poll(WriteSide::Ready), Ok(Action::Write));

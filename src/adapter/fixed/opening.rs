@@ -177,6 +177,7 @@ impl<'b> Opening<'b> {
 }
 
 /// Queues the answer that opens the WebSocket. Or returns the error, and the answer that tells the client.
+#[allow(clippy::result_large_err, reason = "there is one a connection, and no allocator for a box")]
 fn answer<'b, 'r>(
     request: &Request<'_>,
     config: &ServerConfig,
