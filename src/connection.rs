@@ -207,12 +207,12 @@ impl<R: Role> Connection<R> {
         self.handle_timeout_with(now, Output::Unknown)
     }
 
-    /// As [`poll_timeout`](Self::poll_timeout), where it is known what became of the output.
+    /// The same as [`poll_timeout`](Self::poll_timeout), for callers that know what became of the output.
     pub(crate) fn poll_timeout_with(&self, output: Output) -> Wake {
         self.send_half.poll_timeout_in(self.wait(output))
     }
 
-    /// As [`handle_timeout`](Self::handle_timeout), where it is known what became of the output.
+    /// The same as [`handle_timeout`](Self::handle_timeout), for callers that know what became of the output.
     pub(crate) fn handle_timeout_with(
         &mut self,
         now: Timestamp,

@@ -455,7 +455,7 @@ impl Deadlines {
 }
 
 impl Signs {
-    /// As [`Deadlines::poll_timeout`] of an open connection.
+    /// The same as [`Deadlines::poll_timeout`] of an open connection.
     pub(crate) fn poll_timeout(&self, timeouts: &Timeouts) -> Wake {
         self.candidates(&Lengths::new(timeouts)).into_iter().flatten().fold(Wake::Never, Wake::sooner)
     }

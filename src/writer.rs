@@ -117,7 +117,7 @@ impl<R: Role> Writer<R> {
         self.encode_checked(payload, fin, out)
     }
 
-    /// As [`encode`](Self::encode), with each rule checked, in whatever state the connection is.
+    /// The part of [`encode`](Self::encode) for everything but a whole message on an open connection: it checks each rule.
     #[inline(never)]
     fn encode_checked(
         &mut self,
@@ -335,8 +335,8 @@ impl<R: Role> Writer<R> {
             || self.close_state.owed().is_some()
     }
 
-    /// Whether [`poll_transmit`](Self::poll_transmit) may have something to write: what mostly is enough to know that it
-    /// has not.
+    /// Whether [`poll_transmit`](Self::poll_transmit) may have something to write. `false` is certain, and quicker to know
+    /// than by [`wants_transmit`](Self::wants_transmit).
     #[inline]
     pub(crate) const fn owes(&self) -> bool {
         self.keep_alive || self.mailbox.pong_is_due() || !self.is_open()
@@ -514,7 +514,8 @@ impl Writer<Server> {
     ///
     /// # Errors
     ///
-    /// As [`encode`](Self::encode), but for the buffer.
+    /// [`SendError`] if the frame is not allowed now: the connection is closing, a frame or a message of another kind is in
+    /// progress, or the text is invalid.
     #[inline]
     pub fn frame<'p>(&mut self, payload: Payload<'p>, fin: bool) -> Result<Frame<'p>, SendError> {
         let header = self.begin_whole(payload, fin, None)?.encode();
@@ -556,7 +557,7 @@ fn put(octets: &[u8], frame: &mut [u8], key: Option<MaskingKey>, first: u8) {
     }
 }
 
-/// As [`put`], out of line, so that short frames do not save the registers of the loops in it.
+/// The same as [`put`], but never inlined: its loops need registers, and saving them would slow down short frames.
 #[inline(never)]
 fn put_long(octets: &[u8], frame: &mut [u8], key: Option<MaskingKey>, first: u8) {
     put(octets, frame, key, first);

@@ -12,18 +12,19 @@ use crate::parked::Parked;
 use crate::role::Role;
 use crate::time::{Timestamp, Wake};
 
-/// Both directions of one [`Endpoint`](super::Endpoint), for whoever keeps them apart: on two tasks, say, with a lock
-/// around the sending one.
+/// Both directions of one [`Endpoint`](super::Endpoint) for one step of work. It is for adapters that keep the two apart,
+/// for example on two tasks, with a lock around the sending one.
 ///
-/// Neither direction knows the other. What the receiving one finds, it keeps until it is brought to the sending one,
-/// which happens here.
+/// Neither direction knows the other. The receiving one keeps what the sending one has to know: a Pong that is owed, the
+/// peer's Close, a failure. The functions here bring it over.
 pub struct Directions<'e, R> {
     inbound: &'e mut Inbound,
     outbound: &'e mut Outbound<R>,
 }
 
 impl<'e, R: Role> Directions<'e, R> {
-    /// Of one endpoint. Directions of two endpoints make no sense together, though nothing panics.
+    /// Takes the two directions of one endpoint. With those of two endpoints nothing panics, but answers go to the wrong
+    /// peer.
     #[inline]
     pub fn new(inbound: &'e mut Inbound, outbound: &'e mut Outbound<R>) -> Self {
         Self { inbound, outbound }
@@ -57,9 +58,9 @@ impl<'e, R: Role> Directions<'e, R> {
         }
     }
 
-    /// A message that can be taken at once, whole or as one piece, if that can be told at a glance: it is short, was
-    /// read already and stands next. `None` says nothing: ask [`poll`](Self::poll) or
-    /// [`poll_piece`](Self::poll_piece), which look for this first, and then do all else.
+    /// The next message, if it is short and all of it was read already. This is a quick look: where it gives `None`, a
+    /// message may still be there. Then call [`poll`](Self::poll) or [`poll_piece`](Self::poll_piece), which take this
+    /// look too, and then do all other work.
     #[inline]
     pub fn ready(&mut self) -> Option<Ready> {
         self.inbound.ready(self.outbound.side())
@@ -129,7 +130,7 @@ impl<'e, R: Role> Directions<'e, R> {
         self.work_on(whole, write)
     }
 
-    /// As [`work`](Self::work), where there is something to do, or may be.
+    /// The part of [`work`](Self::work) for when there may be something to do.
     #[inline(never)]
     fn work_on(&mut self, whole: bool, write: WriteSide) -> Result<Action, ProtocolError> {
         loop {
@@ -162,7 +163,7 @@ impl<'e, R: Role> Directions<'e, R> {
         Ok(self.outbound.act(write))
     }
 
-    /// As [`act`](Self::act), where the connection is ending.
+    /// The same as [`act`](Self::act) for a connection that is ending.
     #[inline(never)]
     fn act_at_end(&mut self, write: WriteSide) -> Result<Action, ProtocolError> {
         if let Some(error) = self.outbound.failure() {

@@ -129,7 +129,7 @@ impl Inbound {
         }
     }
 
-    /// As [`message`](Self::message), where it is not a short one.
+    /// The part of [`message`](Self::message) for messages that are not short.
     #[inline(never)]
     fn long_message(&mut self) -> Result<Option<Message<'_>>, ProtocolError> {
         let held = self.held;
@@ -173,7 +173,7 @@ impl Inbound {
         }
     }
 
-    /// As [`piece`](Self::piece), where it is not a short message.
+    /// The part of [`piece`](Self::piece) for everything but short messages.
     #[inline(never)]
     fn long_piece(&mut self) -> Result<Option<Data<'_>>, ProtocolError> {
         let held = self.held;

@@ -356,7 +356,7 @@ impl<R: Role> Outbound<R> {
         Action::Read
     }
 
-    /// As [`act`](Self::act), where it is ending.
+    /// The same as [`act`](Self::act) for a connection that is ending.
     pub(super) fn act_at_end(&mut self, write: WriteSide) -> Result<Action, ProtocolError> {
         self.blocked |= write == WriteSide::Blocked;
         let ended = self.send_half.transport() == TransportAction::Close;

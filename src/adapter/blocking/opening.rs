@@ -172,7 +172,7 @@ pub fn client<'c, S: BlockingTransport>(
     open_client(stream, request, config, config.timeouts.opening)
 }
 
-/// As [`client`], with what is left of the opening time.
+/// The same as [`client`], where a part of the opening time is used up already.
 fn open_client<S: BlockingTransport>(
     mut stream: S,
     request_for: ClientRequest<'_>,

@@ -62,7 +62,7 @@ impl<R: Role> EndpointSlot<R> {
         }
     }
 
-    /// As [`get`](Self::get), to change it.
+    /// The same as [`get`](Self::get), to change it.
     #[inline]
     pub(super) fn get_mut(&mut self) -> Option<&mut Endpoint<R>> {
         match &mut self.awake {

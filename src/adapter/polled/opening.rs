@@ -198,7 +198,7 @@ pub async fn client<'c, S: PollTransport>(
     Box::pin(open_client(stream, request, config, limit)).await
 }
 
-/// As [`client`], with what is left of the opening time.
+/// The same as [`client`], where a part of the opening time is used up already.
 pub(in crate::adapter) async fn open_client<S: PollTransport>(
     mut stream: S,
     request_for: ClientRequest<'_>,

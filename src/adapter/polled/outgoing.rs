@@ -347,7 +347,7 @@ impl<'w, S: PollTransport, R: Role> Outgoing<'w, S, R> {
 }
 
 impl<S: PollTransport> Outgoing<'_, S, Server> {
-    /// As [`poll_feed`](Self::poll_feed), for a message that was encoded once.
+    /// The same as [`poll_feed`](Self::poll_feed) for a message that was encoded once, for many connections.
     pub(super) fn poll_feed_prepared(
         &mut self,
         cx: &mut Context<'_>,
