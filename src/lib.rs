@@ -250,6 +250,8 @@ mod mailbox;
 pub mod message;
 mod parked;
 mod payload;
+#[cfg(feature = "handshake")]
+pub mod proxy;
 mod reader;
 mod role;
 mod send_half;

@@ -569,7 +569,7 @@ impl fmt::Debug for Rejected<'_> {
 }
 
 impl<'h> Rejected<'h> {
-    pub(super) fn new(response: Response<'h>) -> Self {
+    pub(crate) fn new(response: Response<'h>) -> Self {
         let Response { head, status, is_truncated, .. } = response;
         Self { head, status, headers: response.headers(), is_truncated }
     }

@@ -5,7 +5,8 @@
 //!
 //! - [`server`] reads a request, and writes the 101 that accepts it, or a refusal.
 //! - [`client`] writes the request, and checks the answer.
-//! - [`proxy`] asks an HTTP proxy for a tunnel, through which a client then connects.
+//!
+//! A client behind a proxy first asks it for a tunnel, with [`proxy`](crate::proxy).
 //!
 //! ```
 //! use sockless::handshake::{client, server, HeadLimits, OriginPolicy, Uri};
@@ -42,13 +43,12 @@ mod error;
 mod fields;
 mod head;
 mod head_index;
-mod head_writer;
+pub(crate) mod head_writer;
 mod http1;
 mod key;
 pub(crate) mod lists;
 mod origin;
-pub mod proxy;
-mod response;
+pub(crate) mod response;
 mod rules;
 mod scheme;
 pub mod server;

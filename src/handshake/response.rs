@@ -15,30 +15,30 @@ const MAX_INTERIM_RESPONSES: u8 = 8;
 
 /// A final response whose head is complete. Its HTTP major version is 1.
 #[derive(Clone, Copy)]
-pub(super) struct Response<'h> {
-    pub(super) head: &'h [u8],
-    pub(super) version: HttpVersion,
-    pub(super) status: u16,
-    pub(super) head_index: &'h HeadIndex,
-    pub(super) is_truncated: bool,
-    pub(super) tolerances: Tolerances,
+pub(crate) struct Response<'h> {
+    pub(crate) head: &'h [u8],
+    pub(crate) version: HttpVersion,
+    pub(crate) status: u16,
+    pub(crate) head_index: &'h HeadIndex,
+    pub(crate) is_truncated: bool,
+    pub(crate) tolerances: Tolerances,
 }
 
 impl<'h> Response<'h> {
     /// The fields with this name.
-    pub(super) fn field(&self, name: Name) -> Field<'h> {
+    pub(crate) fn field(&self, name: Name) -> Field<'h> {
         self.head_index.field(name, self.head)
     }
 
     /// All header fields.
-    pub(super) fn headers(&self) -> Headers<'h> {
+    pub(crate) fn headers(&self) -> Headers<'h> {
         self.head_index.headers(self.head)
     }
 }
 
 /// Collects responses up to the final one, which has a status of 101, or of 200 and above.
 #[derive(Debug)]
-pub(super) struct ResponseReader<'s> {
+pub(crate) struct ResponseReader<'s> {
     head: ResponseHead<'s>,
     interim: u8,
     failed: Option<HandshakeError>,
@@ -46,18 +46,18 @@ pub(super) struct ResponseReader<'s> {
 
 impl<'s> ResponseReader<'s> {
     /// A status of `refused_from` or above is a refusal.
-    pub(super) fn new(refused_from: u16, storage: &'s mut [u8], limits: &HeadLimits) -> Self {
+    pub(crate) fn new(refused_from: u16, storage: &'s mut [u8], limits: &HeadLimits) -> Self {
         Self { head: ResponseHead::new(refused_from, storage, limits), interim: 0, failed: None }
     }
 
     /// The response whose status line is a refusal, with the fields that were received so far.
-    pub(super) fn refusal(&self) -> Option<Response<'_>> {
+    pub(crate) fn refusal(&self) -> Option<Response<'_>> {
         parse(&self.head).ok().filter(|_| self.head.is_refusal())
     }
 
     /// Takes bytes up to the blank line of the final response, then calls `judge`. Returns how many it took,
     /// and what `judge` returned. After a failure it returns the same failure again.
-    pub(super) fn recv<'r, T: 'r>(
+    pub(crate) fn recv<'r, T: 'r>(
         &'r mut self,
         input: &[u8],
         judge: impl FnOnce(Response<'r>) -> Result<T, HandshakeError>,
@@ -78,7 +78,7 @@ impl<'s> ResponseReader<'s> {
     }
 
     /// The transport has ended.
-    pub(super) fn eof(&self) -> Result<(), HandshakeError> {
+    pub(crate) fn eof(&self) -> Result<(), HandshakeError> {
         match self.failed {
             Some(error) => Err(error),
             None if self.head.is_complete() => Ok(()),

@@ -6,9 +6,9 @@ use std::fmt::Debug;
 
 use sockless::deflate::Offer;
 use sockless::handshake::client::{self, ClientRequest};
-use sockless::handshake::proxy::{Tunnel, TunnelProgress};
 use sockless::handshake::server::{self, Reject, Request, ServerProgress};
 use sockless::handshake::{HeadLimits, OriginPolicy, Uri, UriBuf};
+use sockless::proxy::{Tunnel, TunnelProgress};
 
 /// Stands wherever a credential, a token or a buffer could.
 const SECRET: &str = "hunter2";

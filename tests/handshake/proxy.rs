@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 use sockless::handshake::client::{ClientHandshake, ClientRequest};
-use sockless::handshake::proxy::{Tunnel, TunnelProgress};
 use sockless::handshake::{HandshakeError, HeadLimits, Uri};
+use sockless::proxy::{Tunnel, TunnelProgress};
 
 fn tunnel(uri: &str) -> (Uri<'_>, String) {
     let uri = Uri::parse(uri).unwrap();

@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 use sockless::handshake::client::{ClientHandshake, ClientProgress, ClientRequest};
-use sockless::handshake::proxy::{Tunnel, TunnelProgress};
 use sockless::handshake::{HandshakeError, HeadLimits, Uri};
+use sockless::proxy::{Tunnel, TunnelProgress};
 use sockless::{Tolerance, Tolerances};
 
 /// A refusal, as a client tells it.

@@ -25,7 +25,7 @@ use sockless::frame::{FrameHeader, LengthForm, Masker, MaskingKey, Opcode, Rsv};
 use sockless::handshake::{
     accept_value, ComposeError, HandshakeError, HeadLimits, Key, Negotiated, OriginPolicy, Uri, UriError,
 };
-use sockless::handshake::{client, proxy, server, BodyError, BodyReader, UriBuf};
+use sockless::handshake::{client, server, BodyError, BodyReader, UriBuf};
 use sockless::message::{
     Action, BufferPool, Buffers, Compressing, Directions, Endpoint, Fed, FeedError, OwnedMessage, Prepared,
     SliceAssembler, WriteSide,

@@ -128,7 +128,8 @@ fn deadlines(zero: usize) -> bool {
 #[cfg(feature = "handshake")]
 mod handshake {
     use sockless::deflate::{Offer, Policy};
-    use sockless::handshake::{client, parse_deflate_answer, proxy, server, HeadLimits, OriginPolicy, Uri};
+    use sockless::handshake::{client, parse_deflate_answer, server, HeadLimits, OriginPolicy, Uri};
+    use sockless::proxy;
 
     /// RFC 6455 section 1.2 between our own two ends.
     pub fn both_sides(zero: usize) -> Option<bool> {

@@ -1,20 +1,15 @@
-//! A tunnel through an HTTP proxy (RFC 6455 section 4.1, RFC 9110 section 9.3.6), the client's side.
-//!
-//! Which proxy to use is decided before. A proxy auto-configuration script is asked with the `ws:` or `wss:` URI
-//! itself (6455-4.1-7). Where the server speaks HTTP/2 (RFC 8441 section 7), the tunnel comes first as well.
+//! A tunnel through an HTTP proxy (RFC 9110 section 9.3.6).
 //
 // Owns: the CONNECT request, and judging the answer.
 // Must not know: which proxy to ask, or what goes through the tunnel.
 
 use core::fmt;
 
-use super::client::Rejected;
-use super::error::HandshakeError;
-use super::head_writer::{check_value, compose, ComposeError};
-use super::response::ResponseReader;
-use super::uri::Uri;
-use super::HeadLimits;
 use crate::error::BufferTooSmall;
+use crate::handshake::client::Rejected;
+use crate::handshake::head_writer::{check_value, compose};
+use crate::handshake::response::ResponseReader;
+use crate::handshake::{ComposeError, HandshakeError, HeadLimits, Uri};
 
 /// Asks a proxy for a tunnel to the host and port of a URI.
 ///
