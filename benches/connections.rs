@@ -9,7 +9,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use counting::{held, Counting};
-use sockless::message::{Action, Buffers, Endpoint, WriteSide};
+use sockless::endpoint::{Action, Buffers, Endpoint, WriteSide};
 use sockless::{Config, Connection, Event, Input, Parked, Server, Timeouts, Timestamp, Wake};
 
 #[path = "../examples/echo_server_mio/connection.rs"]

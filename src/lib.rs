@@ -46,7 +46,7 @@
 //! | You write | Use |
 //! |---|---|
 //! | an application | an adapter: `tokio`, `futures_io`, `blocking`, `embedded_io`, `embedded_io_async` |
-//! | an adapter for another transport, with an allocator | [`message`]: whole messages and limited buffers, without a socket |
+//! | an adapter for another transport, with an allocator | `endpoint`: whole messages and limited buffers, without a socket |
 //! | a runtime or firmware of your own | [`Connection`], or [`Reader`] and [`Writer`]: the protocol, without buffers or an allocator |
 //! | a proxy, a test tool, another engine | [`frame`], [`CloseCode`], [`Utf8Check`], `handshake`: the wire format, valid or not |
 //!
@@ -232,11 +232,10 @@ macro_rules! debug_states {
 #[cfg(any(feature = "std", feature = "embedded-io", feature = "embedded-io-async"))]
 mod adapter;
 mod close;
-mod close_state;
-mod closing;
 mod connection;
-mod deadline;
 pub mod deflate;
+#[cfg(feature = "alloc")]
+pub mod endpoint;
 #[cfg(feature = "rng")]
 mod entropy;
 mod error;
@@ -246,26 +245,26 @@ pub mod frame;
 pub mod handshake;
 mod input;
 mod limits;
-mod mailbox;
 pub mod message;
-mod parked;
 mod payload;
 #[cfg(feature = "handshake")]
 pub mod proxy;
-mod reader;
 mod role;
-mod send_half;
 mod time;
 mod tolerance;
 mod utf8;
-mod writer;
 
 #[cfg(any(feature = "std", feature = "embedded-io", feature = "embedded-io-async"))]
 pub use adapter::*;
 pub use close::{CloseCode, CloseFrame, CloseReason};
-pub use closing::{Closed, Initiator, ReadyState, TransportAction};
+pub use connection::closing::{Closed, Initiator, ReadyState, TransportAction};
+pub use connection::deadline::{Deadlines, Output, Progress, TimeoutAction, Timeouts};
+pub use connection::mailbox::Mailbox;
+pub use connection::parked::Parked;
+pub use connection::reader::Reader;
+pub use connection::send_half::SendHalf;
+pub use connection::writer::{Frame, Writer, MAX_CONTROL_FRAME_LEN};
 pub use connection::{Config, Connection};
-pub use deadline::{Deadlines, Output, Progress, TimeoutAction, Timeouts};
 #[cfg(feature = "rng")]
 pub use entropy::SystemEntropy;
 pub use error::{BufferTooSmall, EntropyError, ProtocolError, SendError, Timeout};
@@ -273,17 +272,12 @@ pub use event::{Data, Event, MessageProgress};
 pub use frame::MessageKind;
 pub use input::Input;
 pub use limits::Limits;
-pub use mailbox::Mailbox;
 pub use message::Message;
-pub use parked::Parked;
 pub use payload::{AsPayload, ControlPayload, Payload};
-pub use reader::Reader;
 pub use role::{AnyRole, Client, Entropy, Role, Server, Side};
-pub use send_half::SendHalf;
 pub use time::{Timestamp, Wake};
 pub use tolerance::{Tolerance, Tolerances, UnknownTolerance};
 pub use utf8::{InvalidUtf8, Utf8Check};
-pub use writer::{Frame, Writer, MAX_CONTROL_FRAME_LEN};
 
 // The programs in the README compile.
 #[cfg(all(doctest, feature = "std", feature = "handshake", feature = "rng"))]

@@ -16,7 +16,8 @@ use shuttle::rand::{thread_rng, Rng};
 use shuttle::sync::{Condvar, Mutex};
 use shuttle::thread;
 use sockless::blocking::{self, BlockingTransport, CloneTransport};
-use sockless::message::{Buffers, Endpoint, OwnedMessage};
+use sockless::endpoint::{Buffers, Endpoint};
+use sockless::message::OwnedMessage;
 use sockless::polled::{PollTransport, WebSocket};
 use sockless::{CloseCode, Config, Server};
 

@@ -5,12 +5,12 @@ use std::net::{IpAddr, Shutdown, SocketAddr};
 
 use mio::net::TcpStream;
 use sockless::deflate::{Params, Policy, Pool, Tuning};
+use sockless::endpoint::{
+    Action, BufferPool, Buffers, Compressing, Endpoint, Fed, FeedError, Outbound, Ready, WriteSide,
+};
 use sockless::handshake::server::{Reject, ServerHandshake};
 use sockless::handshake::HeadLimits;
-use sockless::message::{
-    Action, BufferPool, Buffers, Compressing, Endpoint, Fed, FeedError, Message, Outbound, OwnedMessage,
-    Ready, WriteSide,
-};
+use sockless::message::{Message, OwnedMessage};
 use sockless::{CloseCode, Config, Deadlines, Parked, Progress, Server, Timeouts, Timestamp, Wake};
 
 use super::log::log;

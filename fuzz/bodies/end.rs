@@ -3,7 +3,8 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use sockless::message::{Action, BufferPool, Endpoint, FeedError, OwnedMessage, Ready, WriteSide};
+use sockless::endpoint::{Action, BufferPool, Endpoint, FeedError, Ready, WriteSide};
+use sockless::message::OwnedMessage;
 use sockless::{MessageKind, Payload, ProtocolError, ReadyState, Role, SendError};
 
 use super::script::Cuts;

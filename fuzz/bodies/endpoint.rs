@@ -3,7 +3,8 @@
 use std::rc::Rc;
 
 use sockless::deflate::{Params, Pool, Tuning, WindowBits};
-use sockless::message::{Buffers, Endpoint, Prepared};
+use sockless::endpoint::{Buffers, Endpoint};
+use sockless::message::Prepared;
 use sockless::{
     Client, CloseCode, CloseFrame, Config, ControlPayload, EntropyError, Limits, MessageKind, Payload,
     ProtocolError, ReadyState, Role, Server, Side,

@@ -70,13 +70,12 @@ use super::agreed::Agreed;
 use super::connections::Member;
 use super::{thread_pool, Connections, Error};
 use crate::close::CloseFrame;
-use crate::closing::Closed;
+use crate::connection::closing::Closed;
 use crate::connection::Config;
+use crate::endpoint::{Action, Buffers, Compressing, Endpoint, Fed, Outbound, Ready, WriteSide};
 use crate::error::ProtocolError;
 use crate::event::Data;
-use crate::message::{
-    Action, Buffers, Compressing, Endpoint, Fed, Message, Outbound, Prepared, Ready, WriteSide,
-};
+use crate::message::{Message, Prepared};
 use crate::payload::{AsPayload, ControlPayload};
 use crate::role::{Role, Server};
 use crate::time::Wake;

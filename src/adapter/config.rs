@@ -13,17 +13,17 @@ use std::sync::OnceLock;
 
 #[cfg(feature = "std")]
 use super::Connections;
+use crate::connection::deadline::Timeouts;
 use crate::connection::Config;
-use crate::deadline::Timeouts;
 use crate::deflate::Offer;
 #[cfg(feature = "deflate")]
 use crate::deflate::{Policy, Pool, Tuning};
+#[cfg(feature = "std")]
+use crate::endpoint::Buffers;
 use crate::handshake::client::ClientRequest;
 use crate::handshake::lists::{FieldSet, Names};
 use crate::handshake::{ComposeError, HeadLimits, OriginPolicy};
 use crate::limits::Limits;
-#[cfg(feature = "std")]
-use crate::message::Buffers;
 use crate::tolerance::Tolerances;
 
 /// How a server opens WebSockets, and what each of them may take.

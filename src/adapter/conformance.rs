@@ -8,7 +8,7 @@
 //! ```
 //! use sockless::conformance::{self, Outcome, Wire};
 //! use sockless::blocking::WebSocket;
-//! use sockless::message::Buffers;
+//! use sockless::endpoint::Buffers;
 //! use sockless::{Config, Server};
 //!
 //! let report = conformance::run(&mut |wire: Wire| {
@@ -53,7 +53,7 @@ use core::fmt;
 use std::io;
 
 use super::Error;
-use crate::closing::Closed;
+use crate::connection::closing::Closed;
 use crate::error::ProtocolError;
 use crate::message::OwnedMessage;
 use crate::payload::AsPayload;

@@ -18,8 +18,8 @@ use std::time::Instant;
 
 use super::sync::{Condvar, Mutex, MutexGuard};
 use crate::close::{CloseCode, CloseFrame, CloseReason};
+use crate::endpoint::{Directions, Inbound, Outbound};
 use crate::error::SendError;
-use crate::message::{Directions, Inbound, Outbound};
 use crate::role::Role;
 
 /// All open connections of a server, so that they can be closed together when the server ends.

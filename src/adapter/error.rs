@@ -8,10 +8,10 @@ use std::io;
 
 #[cfg(all(feature = "handshake", feature = "rng"))]
 use super::opening_error::OpeningError;
+use crate::endpoint::FeedError;
 use crate::error::{ProtocolError, SendError};
 #[cfg(all(feature = "handshake", feature = "rng"))]
 use crate::handshake::{ComposeError, UriError};
-use crate::message::FeedError;
 
 /// Why an operation on a WebSocket failed.
 ///

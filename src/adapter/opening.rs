@@ -12,13 +12,13 @@ use super::agreed::Agreed;
 use super::error::Error;
 use super::opening_error::{OpeningError, RejectedResponse};
 use super::{Answer, ClientConfig, ServerConfig};
+use crate::endpoint::Endpoint;
 use crate::entropy::SystemEntropy;
 use crate::error::{ProtocolError, Timeout};
 use crate::handshake::client::{self, ClientRequest};
 use crate::handshake::lists::FieldSet;
 use crate::handshake::server::{PlainRequest, Reject, Request, ServerHandshake, ServerProgress};
 use crate::handshake::{BodyReader, ComposeError, HandshakeError, Negotiated};
-use crate::message::Endpoint;
 use crate::role::{Client, Entropy, Server};
 
 /// What a client on a port that serves HTTP and WebSocket wanted.

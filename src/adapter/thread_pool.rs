@@ -5,7 +5,7 @@
 
 use core::cell::RefCell;
 
-use crate::message::BufferPool;
+use crate::endpoint::BufferPool;
 
 std::thread_local! {
     static POOL: RefCell<BufferPool> = const { RefCell::new(BufferPool::new()) };

@@ -82,7 +82,7 @@ pub(crate) fn whole(data: Data<'_>) -> Result<Message<'_>, ProtocolError> {
 
 /// A message of octets that the reader has checked. Text that is not UTF-8 gets here only if it is tolerated
 /// ([`InvalidText`](crate::Tolerance::InvalidText)); it becomes a binary message.
-pub(super) fn message(kind: MessageKind, octets: &[u8]) -> Result<Message<'_>, ProtocolError> {
+pub(crate) fn message(kind: MessageKind, octets: &[u8]) -> Result<Message<'_>, ProtocolError> {
     match kind {
         MessageKind::Binary => Ok(Message::Binary(octets)),
         // Without `unsafe` the octets are checked again to get a `str`. Only joined texts pay for that.

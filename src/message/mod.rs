@@ -1,77 +1,27 @@
-//! Whole messages (RFC 6455 section 6), and what an adapter needs to receive and send them.
+//! Whole messages (RFC 6455 section 6).
 //!
-//! - An application uses [`Message`], which borrows from the read buffer, `OwnedMessage`, which can be kept, and
-//!   `Prepared`, a message that is encoded once and sent to many connections.
-//! - An adapter drives an `Endpoint`: it has buffers for whole messages, and does everything but reading and writing.
+//! - [`Message`] borrows from the read buffer, `OwnedMessage` can be kept, and `Prepared` is a message that is encoded
+//!   once and sent to many connections.
 //! - Without an allocator, [`SliceAssembler`] joins the pieces of a message.
 //
-// Owns: assembling what came in pieces, queueing what is to be sent, and the order in which an adapter reads
-// and writes.
-// Must not know: sockets, runtimes, or the opening handshake.
+// Owns: what a message is, and joining one that came in pieces.
+// Must not know: connections, buffers that grow, or who sends.
 
-#[cfg(feature = "alloc")]
-mod action;
 mod assembler;
-#[cfg(feature = "alloc")]
-mod buffer_pool;
-#[cfg(feature = "alloc")]
-mod bytes;
-#[cfg(feature = "alloc")]
-mod compressing;
-#[cfg(feature = "deflate")]
-mod deflation;
-#[cfg(feature = "alloc")]
-mod directions;
-#[cfg(feature = "alloc")]
-mod endpoint;
-#[cfg(feature = "alloc")]
-mod inbound;
-#[cfg(feature = "alloc")]
-mod inflated;
-#[cfg(feature = "deflate")]
-mod inflation;
-#[cfg(all(feature = "alloc", not(feature = "deflate")))]
-mod no_deflate;
-#[cfg(feature = "alloc")]
-mod outbound;
 #[cfg(feature = "alloc")]
 mod owned;
 #[cfg(feature = "alloc")]
 mod prepared;
-#[cfg(feature = "alloc")]
-mod read_buffer;
-#[cfg(feature = "alloc")]
-mod read_size;
-#[cfg(any(feature = "alloc", feature = "embedded-io-async"))]
-mod turn;
-#[cfg(feature = "alloc")]
-mod write_queue;
 
 #[cfg(feature = "alloc")]
-pub use action::{Action, Ready, WriteSide};
-#[cfg(any(feature = "embedded-io", feature = "embedded-io-async"))]
+pub(crate) use assembler::message;
+#[cfg(any(feature = "alloc", feature = "embedded-io", feature = "embedded-io-async"))]
 pub(crate) use assembler::whole;
 pub use assembler::SliceAssembler;
-#[cfg(feature = "alloc")]
-pub use buffer_pool::BufferPool;
-#[cfg(feature = "alloc")]
-pub use compressing::{Compressing, Fed};
-#[cfg(feature = "alloc")]
-pub use directions::Directions;
-#[cfg(feature = "alloc")]
-pub use endpoint::{Buffers, Endpoint};
-#[cfg(feature = "alloc")]
-pub use inbound::Inbound;
-#[cfg(feature = "alloc")]
-pub use outbound::{Outbound, LONG_PAYLOAD};
 #[cfg(feature = "alloc")]
 pub use owned::OwnedMessage;
 #[cfg(feature = "alloc")]
 pub use prepared::Prepared;
-#[cfg(feature = "embedded-io-async")]
-pub(crate) use turn::Turn;
-#[cfg(feature = "alloc")]
-pub use write_queue::FeedError;
 
 use crate::frame::MessageKind;
 use crate::payload::{AsPayload, Payload};

@@ -6,10 +6,10 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use crate::connection::parked::Parked;
 #[cfg(feature = "deflate")]
 use crate::deflate::{Deflater, Flush, Params, Tuning, WindowBits};
 use crate::frame::{FrameHeader, MessageKind, Rsv};
-use crate::parked::Parked;
 use crate::payload::AsPayload;
 #[cfg(feature = "deflate")]
 use crate::role::Side;
@@ -87,7 +87,7 @@ impl Prepared {
 
     /// The whole compressed frame, and the window that it needs.
     #[cfg(feature = "deflate")]
-    pub(super) fn deflated_frame(&self) -> Option<(WindowBits, &[u8])> {
+    pub(crate) fn deflated_frame(&self) -> Option<(WindowBits, &[u8])> {
         self.deflated.as_ref().map(|(window, frame)| (*window, &**frame))
     }
 }

@@ -18,7 +18,8 @@ use std::time::Duration;
 
 use common::{close_body, to, BINARY, CLOSE, TEXT};
 use futures_util::Sink;
-use sockless::message::{Buffers, OwnedMessage, Prepared};
+use sockless::endpoint::Buffers;
+use sockless::message::{OwnedMessage, Prepared};
 use sockless::polled::{self, PollTransport};
 use sockless::{blocking, Error};
 use sockless::{Config, ControlPayload, Server, Side, Timeouts, Timestamp};

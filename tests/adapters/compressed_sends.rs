@@ -10,7 +10,8 @@ use common::codec::{self, WHOLE};
 use common::parse;
 use futures_util::SinkExt;
 use sockless::deflate::{Inflater, Params, Tuning};
-use sockless::message::{Buffers, Endpoint, OwnedMessage};
+use sockless::endpoint::{Buffers, Endpoint};
+use sockless::message::OwnedMessage;
 use sockless::{blocking, futures_io, tokio as tokio_io};
 use sockless::{Config, Limits, MessageKind, Payload, Server, Side};
 

@@ -11,9 +11,10 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use common::{to, CLOSE, PING, PONG, TEXT, TEXT_PART};
+use sockless::endpoint::Buffers;
 use sockless::handshake::client::ClientRequest;
 use sockless::handshake::{OriginPolicy, Uri};
-use sockless::message::{Buffers, OwnedMessage};
+use sockless::message::OwnedMessage;
 use sockless::tokio::{accept, client, Tokio, WebSocket};
 use sockless::{ClientConfig, Error, ServerConfig};
 use sockless::{

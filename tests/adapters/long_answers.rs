@@ -16,7 +16,8 @@ use common::codec::{self, WHOLE};
 use common::*;
 use futures_util::SinkExt;
 use sockless::deflate::{Deflater, Inflater, Params, Tuning};
-use sockless::message::{Action, Buffers, Compressing, Endpoint, Fed, FeedError, OwnedMessage, WriteSide};
+use sockless::endpoint::{Action, Buffers, Compressing, Endpoint, Fed, FeedError, WriteSide};
+use sockless::message::OwnedMessage;
 use sockless::polled::{PollTransport, Receiver, Sender, WebSocket};
 use sockless::{
     AnyRole, CloseCode, Config, ControlPayload, Entropy, Limits, MessageKind, Payload, SendError, Side,

@@ -14,7 +14,8 @@ use std::time::Duration;
 use common::{counting, to, Keys, BINARY, CLOSE, END, MORE, PING, PONG, TEXT, TEXT_PART};
 use futures_util::task::noop_waker;
 use proptest::prelude::*;
-use sockless::message::{Buffers, Prepared};
+use sockless::endpoint::Buffers;
+use sockless::message::Prepared;
 use sockless::polled::{PollTransport, WebSocket};
 use sockless::{
     AnyRole, CloseCode, Config, ControlPayload, Limits, ReadyState, Role, Server, Side, Timeouts, Timestamp,

@@ -6,7 +6,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use sockless::blocking::{self, BlockingTransport};
-use sockless::message::{Buffers, Message, OwnedMessage, Prepared};
+use sockless::endpoint::Buffers;
+use sockless::message::{Message, OwnedMessage, Prepared};
 use sockless::{tokio as on_tokio, AsPayload, CloseCode, CloseFrame, CloseReason, Config, Payload, Server};
 use tokio::io::AsyncReadExt;
 

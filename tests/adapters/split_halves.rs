@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use sockless::deflate::{Params, Tuning};
-use sockless::message::{Buffers, Endpoint, OwnedMessage, Prepared};
+use sockless::endpoint::{Buffers, Endpoint};
+use sockless::message::{OwnedMessage, Prepared};
 use sockless::tokio::{Tokio, WebSocket};
 use sockless::Error;
 use sockless::{

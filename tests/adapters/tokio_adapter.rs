@@ -8,7 +8,8 @@ use std::task::{Context, Poll};
 
 use futures_util::task::noop_waker;
 use futures_util::{SinkExt, StreamExt};
-use sockless::message::{Buffers, FeedError, OwnedMessage, Prepared};
+use sockless::endpoint::{Buffers, FeedError};
+use sockless::message::{OwnedMessage, Prepared};
 use sockless::tokio::{Tokio, WebSocket};
 use sockless::Error;
 use sockless::{

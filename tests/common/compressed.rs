@@ -3,7 +3,8 @@
 #![allow(dead_code, reason = "each test crate uses its own part of this module")]
 
 use sockless::deflate::{Params, Pool, Tuning, WindowBits};
-use sockless::message::{Action, Buffers, Endpoint, OwnedMessage, Ready, WriteSide};
+use sockless::endpoint::{Action, Buffers, Endpoint, Ready, WriteSide};
+use sockless::message::OwnedMessage;
 use sockless::{
     AnyRole, Client, Config, EntropyError, MessageKind, Payload, ProtocolError, ReadyState, Role, Server,
     Side,

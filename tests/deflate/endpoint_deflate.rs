@@ -8,7 +8,8 @@ use common::{parse, to, BOTH, CLOSE, END, MORE, PING, PONG, TEXT, TEXT_PART};
 use compressed::*;
 use proptest::prelude::*;
 use sockless::deflate::{Params, Pool, Tuning, WindowBits};
-use sockless::message::{Action, Buffers, Endpoint, OwnedMessage, Prepared, WriteSide};
+use sockless::endpoint::{Action, Buffers, Endpoint, WriteSide};
+use sockless::message::{OwnedMessage, Prepared};
 use sockless::{
     Client, CloseCode, CloseFrame, CloseReason, Config, ControlPayload, EntropyError, Limits, MessageKind,
     Payload, ProtocolError, SendError, Server,

@@ -10,7 +10,8 @@ use common::streams::{cut, Zlib};
 use common::{frame, KEY as MASK};
 use compressed::{params, receive, receive_pieces, text, ALL};
 use sockless::deflate::{Inflater, Offer, Params, Policy, Pool, WindowBits};
-use sockless::message::{Buffers, Endpoint, OwnedMessage};
+use sockless::endpoint::{Buffers, Endpoint};
+use sockless::message::OwnedMessage;
 use sockless::{Config, Limits, MessageKind, ProtocolError, Server, Side};
 
 /// A client's messages, as zlib makes them.

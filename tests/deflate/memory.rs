@@ -4,7 +4,7 @@ use crate::common;
 
 use common::counting::{allocations, held};
 use sockless::deflate::{Deflater, Flush, InflateStatus, Inflater, Params, Pool, Tuning, WindowBits};
-use sockless::message::{Action, Buffers, Endpoint, WriteSide};
+use sockless::endpoint::{Action, Buffers, Endpoint, WriteSide};
 use sockless::{Client, Config, EntropyError, Limits, MessageKind, Payload, Role, Server, Side};
 
 type Key = fn(&mut [u8]) -> Result<(), EntropyError>;

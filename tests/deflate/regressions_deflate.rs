@@ -16,8 +16,9 @@ use opening::deflate::{agreed, answer, answer_by, ask, bits, offer, offered, pla
 use sockless::deflate::{
     ClientWindow, Deflater, Flush, InflateStatus, Inflater, Offer, Params, Policy, Tuning,
 };
+use sockless::endpoint::{Action, Buffers, Endpoint, FeedError, WriteSide};
 use sockless::handshake::HandshakeError;
-use sockless::message::{Action, Buffers, Endpoint, FeedError, OwnedMessage, Prepared, WriteSide};
+use sockless::message::{OwnedMessage, Prepared};
 use sockless::{AnyRole, Config, ControlPayload, Limits, MessageKind, Payload, ProtocolError, Server, Side};
 
 /// What `from` says comes in at `to` as it was said. The wire of each message.

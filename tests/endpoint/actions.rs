@@ -4,11 +4,9 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use super::compressed::expect_ready;
+use sockless::endpoint::{Action, BufferPool, Buffers, Compressing, Endpoint, Fed, FeedError, WriteSide};
 use sockless::frame::MessageKind;
-use sockless::message::{
-    Action, BufferPool, Buffers, Compressing, Endpoint, Fed, FeedError, Message, OwnedMessage, Prepared,
-    WriteSide,
-};
+use sockless::message::{Message, OwnedMessage, Prepared};
 use sockless::{
     AnyRole, Client, CloseCode, Config, ControlPayload, Entropy, EntropyError, Limits, Payload,
     ProtocolError, ReadyState, Role, SendError, Server, Writer,

@@ -3,7 +3,8 @@
 use crate::common;
 
 use common::{counting, to, Keys, BINARY, BINARY_PART, END, MORE, PING, TEXT};
-use sockless::message::{Action, Buffers, Endpoint, Message, SliceAssembler, WriteSide};
+use sockless::endpoint::{Action, Buffers, Endpoint, WriteSide};
+use sockless::message::{Message, SliceAssembler};
 use sockless::{Client, Config, Input, Limits, ProtocolError, Role, Server, Side};
 
 /// Reads `bytes`, echoes every message, and writes everything. Returns how many messages were received.

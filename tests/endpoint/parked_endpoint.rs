@@ -7,8 +7,9 @@ use common::{to, BINARY_PART, CLOSE, END, MORE, PING, PONG, TEXT};
 use compressed::{drain, expect_ready, give, params, ALL, KEY};
 use proptest::prelude::*;
 use sockless::deflate::{Params, Pool, WindowBits};
+use sockless::endpoint::{Action, Buffers, Endpoint, WriteSide};
 use sockless::frame::Rsv;
-use sockless::message::{Action, Buffers, Endpoint, Prepared, WriteSide};
+use sockless::message::Prepared;
 use sockless::{
     Client, Config, Limits, Parked, Payload, ProtocolError, ReadyState, Server, Side, Timeouts, Timestamp,
 };

@@ -8,7 +8,8 @@ use std::time::Duration;
 use common::*;
 use proptest::prelude::*;
 use proptest::sample::Index;
-use sockless::message::{Action, BufferPool, Buffers, Endpoint, OwnedMessage, Ready, WriteSide};
+use sockless::endpoint::{Action, BufferPool, Buffers, Endpoint, Ready, WriteSide};
+use sockless::message::OwnedMessage;
 use sockless::{
     AnyRole, Config, Limits, MessageKind, ProtocolError, Server, Side, Timeout, Timeouts, Timestamp, Wake,
 };

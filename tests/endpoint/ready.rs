@@ -4,8 +4,9 @@ use super::common::{all_to, to, BINARY, BINARY_PART, BOTH, END, KEY, MORE, PING,
 use super::compressed::{self, drain, expect_ready, give, ALL};
 use proptest::prelude::*;
 use sockless::deflate::Params;
+use sockless::endpoint::{Action, Buffers, Endpoint, Ready, WriteSide};
 use sockless::frame::Rsv;
-use sockless::message::{Action, Buffers, Endpoint, OwnedMessage, Ready, WriteSide};
+use sockless::message::OwnedMessage;
 use sockless::{AnyRole, Config, MessageKind, Parked, ProtocolError, Side};
 
 type Peer = Endpoint<AnyRole<compressed::Key>>;

@@ -6,9 +6,8 @@ use crate::{common, compressed};
 use common::{counting, to, BINARY, BINARY_PART, END, MORE, PING, TEXT};
 use compressed::expect_ready;
 use proptest::prelude::*;
-use sockless::message::{
-    Action, BufferPool, Buffers, Compressing, Endpoint, Fed, FeedError, OwnedMessage, WriteSide,
-};
+use sockless::endpoint::{Action, BufferPool, Buffers, Compressing, Endpoint, Fed, FeedError, WriteSide};
+use sockless::message::OwnedMessage;
 use sockless::{Config, Payload, Server, Side};
 
 fn endpoint(buffers: Buffers) -> Endpoint<Server> {

@@ -111,7 +111,7 @@ fn table() -> Vec<String> {
 
 #[test]
 fn the_table_of_how_a_connection_ends_is_what_the_code_does() {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/send_half.rs");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/connection/send_half.rs");
     let text = fs::read_to_string(source).unwrap();
     let documented: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("/// |")).collect();
     let table = table();

@@ -21,15 +21,15 @@ use base64::prelude::{Engine, BASE64_STANDARD};
 use common::{to, Keys, BINARY, BINARY_PART, CLOSE, PING, PONG, TEXT, TEXT_PART};
 use futures_util::task::noop_waker;
 use sockless::deflate::{self, Deflater, Flush, Inflater, Offer, Params, Policy, Pool, Tuning, WindowBits};
+use sockless::endpoint::{
+    Action, BufferPool, Buffers, Compressing, Directions, Endpoint, Fed, FeedError, WriteSide,
+};
 use sockless::frame::{FrameHeader, LengthForm, Masker, MaskingKey, Opcode, Rsv};
 use sockless::handshake::{
     accept_value, ComposeError, HandshakeError, HeadLimits, Key, Negotiated, OriginPolicy, Uri, UriError,
 };
 use sockless::handshake::{client, server, BodyError, BodyReader, UriBuf};
-use sockless::message::{
-    Action, BufferPool, Buffers, Compressing, Directions, Endpoint, Fed, FeedError, OwnedMessage, Prepared,
-    SliceAssembler, WriteSide,
-};
+use sockless::message::{OwnedMessage, Prepared, SliceAssembler};
 use sockless::*;
 use sockless::{
     self as adapter, blocking, conformance, embedded_io as embedded, embedded_io_async as polling,

@@ -7,8 +7,8 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use sockless::endpoint::FeedError;
 use sockless::handshake::{server::Reject, BodyError, ComposeError, HandshakeError, UriError};
-use sockless::message::FeedError;
 use sockless::{embedded_io, Error, OpeningError, ReuniteError};
 use sockless::{
     BufferTooSmall, CloseCode, EntropyError, ProtocolError, SendError, Timeout, Tolerance, Utf8Check,

@@ -8,7 +8,8 @@ use std::future::poll_fn;
 use std::task::{Context, Poll, Waker};
 
 use sockless::conformance::{self, interrupted, run_tasks, Outcome, Report, Wire};
-use sockless::message::{Action, Buffers, Endpoint, OwnedMessage, WriteSide};
+use sockless::endpoint::{Action, Buffers, Endpoint, WriteSide};
+use sockless::message::OwnedMessage;
 use sockless::{blocking, futures_io, polled, tokio, Error};
 use sockless::{Config, Server};
 use wires::{FuturesWire, TokioWire};

@@ -10,10 +10,10 @@ use std::pin::Pin;
 use std::task::{ready, Context, Poll};
 
 use sockless::conformance::{self, interrupted, run_tasks, Outcome, Wire};
-use sockless::message::{
-    Action, BufferPool, Buffers, Compressing, Directions, Endpoint, Fed, Inbound, Message, Outbound, Ready,
-    WriteSide,
+use sockless::endpoint::{
+    Action, BufferPool, Buffers, Compressing, Directions, Endpoint, Fed, Inbound, Outbound, Ready, WriteSide,
 };
+use sockless::message::Message;
 use sockless::{AsPayload, Closed, Config, Error, Server};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use wires::TokioWire;

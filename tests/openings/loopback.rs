@@ -5,10 +5,11 @@ use std::net::{TcpListener, TcpStream};
 use std::thread;
 
 use sockless::blocking;
+use sockless::endpoint::Buffers;
 use sockless::handshake::client::ClientRequest;
 use sockless::handshake::server::{Request, ServerProgress};
 use sockless::handshake::{ComposeError, HandshakeError, HeadLimits, OriginPolicy, Uri, UriError};
-use sockless::message::{Buffers, OwnedMessage};
+use sockless::message::OwnedMessage;
 use sockless::{ClientConfig, Error, Opened, OpeningError, Refusal, ServerConfig};
 use sockless::{CloseCode, Message};
 

@@ -6,10 +6,10 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use sockless::endpoint::Buffers;
 use sockless::futures_io::FuturesIo;
 use sockless::handshake::client::ClientRequest;
 use sockless::handshake::{ComposeError, HandshakeError, Uri, UriError};
-use sockless::message::Buffers;
 use sockless::Timeouts;
 use sockless::{
     blocking, polled, tokio as on_tokio, ClientConfig, ConnectStage, Error, OpeningError, Rejection,

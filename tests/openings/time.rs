@@ -8,11 +8,11 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use sockless::endpoint::Buffers;
 use sockless::futures_io::FuturesIo;
 use sockless::handshake::client::ClientRequest;
 use sockless::handshake::server::Request;
 use sockless::handshake::{HandshakeError, OriginPolicy, Uri};
-use sockless::message::Buffers;
 use sockless::{blocking, polled, tokio as on_tokio, ClientConfig, Error, OpeningError, ServerConfig};
 use sockless::{blocking::BlockingTransport, Refusal};
 use sockless::{Limits, ProtocolError, Timeout, Timeouts};

@@ -8,8 +8,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use common::*;
+use sockless::endpoint::Buffers;
 use sockless::handshake::OriginPolicy;
-use sockless::message::Buffers;
 use sockless::tokio::{accept, Tokio, WebSocket};
 use sockless::{blocking, Connections, ServerConfig};
 use sockless::{CloseCode, Config, Server, Side, Timeouts};

@@ -13,7 +13,8 @@ use std::time::Duration;
 use common::*;
 use futures_util::SinkExt;
 use sockless::deflate::{Params, Tuning};
-use sockless::message::{Buffers, Endpoint, OwnedMessage, Prepared};
+use sockless::endpoint::{Buffers, Endpoint};
+use sockless::message::{OwnedMessage, Prepared};
 use sockless::tokio::{Tokio, WebSocket};
 use sockless::{blocking, polled, Error};
 use sockless::{

@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 
 use sockless::blocking::{accept, WebSocket};
 use sockless::deflate::{Params, Tuning};
+use sockless::endpoint::{Buffers, Endpoint};
 use sockless::handshake::OriginPolicy;
-use sockless::message::{Buffers, Endpoint, OwnedMessage};
+use sockless::message::OwnedMessage;
 use sockless::{
     Client, CloseCode, Config, ControlPayload, EntropyError, ProtocolError, Role, SendError, Server, Timeout,
     Timeouts,

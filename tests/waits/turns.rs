@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use common::*;
 use sockless::deflate::{Flush, Params, Tuning};
-use sockless::message::{Action, Buffers, Endpoint, WriteSide};
+use sockless::endpoint::{Action, Buffers, Endpoint, WriteSide};
 use sockless::polled::{PollTransport, WebSocket};
 use sockless::{Config, Server, Side, Timeouts, Timestamp};
 

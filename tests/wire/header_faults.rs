@@ -3,7 +3,7 @@
 use crate::common;
 
 use common::*;
-use sockless::message::{Action, Buffers, Endpoint, WriteSide};
+use sockless::endpoint::{Action, Buffers, Endpoint, WriteSide};
 use sockless::{AnyRole, Config, Limits, ProtocolError, ReadyState, Side};
 
 type Error = ProtocolError;

@@ -9,8 +9,8 @@ use crate::common;
 use common::counting::held;
 use common::*;
 use sockless::deflate::{Deflater, Flush, InflateStatus, Inflater, Params, Tuning};
+use sockless::endpoint::{Action, Buffers, Endpoint, WriteSide};
 use sockless::frame::{FrameHeader, LengthForm, MaskingKey, Opcode};
-use sockless::message::{Action, Buffers, Endpoint, WriteSide};
 use sockless::{
     Client, Config, Input, Limits, Mailbox, MessageKind, ProtocolError, Reader, SendError, Server, Side,
     Writer,

@@ -8,7 +8,8 @@ use common::*;
 use compressed::{peer, ALL};
 use proptest::prelude::*;
 use sockless::deflate::Params;
-use sockless::message::{Action, OwnedMessage, SliceAssembler, WriteSide};
+use sockless::endpoint::{Action, WriteSide};
+use sockless::message::{OwnedMessage, SliceAssembler};
 use sockless::{
     Config, Event, Input, Limits, Message, MessageKind, ProtocolError, Side, Tolerance, Tolerances,
 };

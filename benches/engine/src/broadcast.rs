@@ -2,7 +2,8 @@
 
 use std::hint::black_box;
 
-use sockless::message::{Action, Buffers, Endpoint, Prepared, WriteSide};
+use sockless::endpoint::{Action, Buffers, Endpoint, WriteSide};
+use sockless::message::Prepared;
 use sockless::{Config, Server};
 
 use crate::payload::Kind;

@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use sockless::message::{Action, Buffers, Endpoint, WriteSide};
+use sockless::endpoint::{Action, Buffers, Endpoint, WriteSide};
 use sockless::{Client, Config, Server, Writer};
 
 use crate::payload::Kind;

@@ -28,11 +28,12 @@ use compression::Compression;
 use futures_util::future::{Fuse, FutureExt};
 use log::{announce, log};
 use sockless::deflate::{Policy, Pool, Tuning};
+use sockless::endpoint::{
+    Action, Buffers, Compressing, Endpoint, Fed, FeedError, Outbound, Ready, WriteSide,
+};
 use sockless::handshake::HeadLimits;
 use sockless::handshake::server::{Reject, ServerHandshake};
-use sockless::message::{
-    Action, Buffers, Compressing, Endpoint, Fed, FeedError, Message, Outbound, OwnedMessage, Ready, WriteSide,
-};
+use sockless::message::{Message, OwnedMessage};
 use sockless::{CloseCode, Config, Server, Timeouts, Timestamp, Wake};
 
 #[path = "../../shared/compression.rs"]

@@ -27,12 +27,11 @@ use crate::adapter::last_close::LastClose;
 use crate::adapter::sync::{Condvar, Mutex, MutexGuard};
 use crate::adapter::{thread_pool, Error, ReuniteError};
 use crate::close::CloseFrame;
-use crate::closing::Closed;
+use crate::connection::closing::Closed;
+use crate::endpoint::{Action, Directions, Endpoint, FeedError, Inbound, Outbound, Ready, WriteSide};
 use crate::error::SendError;
 use crate::event::Data;
-use crate::message::{
-    Action, Directions, Endpoint, FeedError, Inbound, Message, Outbound, Prepared, Ready, WriteSide,
-};
+use crate::message::{Message, Prepared};
 use crate::payload::{AsPayload, ControlPayload};
 use crate::role::{Role, Server};
 use crate::time::Wake;

@@ -11,7 +11,7 @@ use std::io;
 
 use super::script::{Cut, End, Hold, Script};
 use super::Failure;
-use crate::closing::{Closed, Initiator, TransportAction};
+use crate::connection::closing::{Closed, Initiator, TransportAction};
 use crate::connection::{Config, Connection};
 use crate::error::ProtocolError;
 use crate::event::Event;

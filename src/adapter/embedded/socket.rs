@@ -20,7 +20,7 @@ macro_rules! socket {
 
         use crate::adapter::fixed::{DriverAction, Driver, FixedOutbound, Pending, Queued, DriverReady};
         use crate::close::CloseFrame;
-        use crate::closing::Closed;
+        use crate::connection::closing::Closed;
         use crate::connection::{Config, Connection};
         use crate::error::SendError;
         use crate::event::Event;

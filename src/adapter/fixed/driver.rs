@@ -7,16 +7,16 @@ use embedded_io::ErrorKind;
 
 use super::write_queue::{FixedWriteQueue, Pending};
 use super::{Error, FixedBuffers, FixedOutbound, FixedReadBuffer};
-use crate::closing::{Closed, TransportAction};
+use crate::connection::closing::{Closed, TransportAction};
+use crate::connection::deadline::Output;
+use crate::connection::reader::{Next, Reader};
+#[cfg(feature = "embedded-io-async")]
+use crate::connection::turn::Turn;
 use crate::connection::{Config, Connection};
-use crate::deadline::Output;
 use crate::error::ProtocolError;
 use crate::event::Event;
 use crate::frame::MessageKind;
-#[cfg(feature = "embedded-io-async")]
-use crate::message::Turn;
 use crate::message::{whole, Message, SliceAssembler};
-use crate::reader::{Next, Reader};
 use crate::role::Role;
 use crate::time::{Timestamp, Wake};
 

@@ -9,13 +9,13 @@ use super::Error;
 #[cfg(feature = "handshake")]
 use super::FixedBuffers;
 use crate::close::CloseFrame;
+use crate::connection::send_half::SendHalf;
 #[cfg(feature = "handshake")]
 use crate::error::BufferTooSmall;
 use crate::error::SendError;
 use crate::frame::{FrameHeader, MessageKind};
 use crate::payload::{ControlPayload, Payload};
 use crate::role::Role;
-use crate::send_half::SendHalf;
 
 /// The write buffer, and which part of it waits to be written.
 pub(in crate::adapter) struct FixedWriteQueue<'b> {

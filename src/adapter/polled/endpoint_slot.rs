@@ -16,9 +16,9 @@ use alloc::sync::Arc;
 use core::cell::RefCell;
 
 use crate::adapter::thread_pool;
+use crate::connection::parked::Parked;
 use crate::connection::Config;
-use crate::message::{Buffers, Endpoint};
-use crate::parked::Parked;
+use crate::endpoint::{Buffers, Endpoint};
 use crate::role::{Family, Role, Server};
 
 /// The endpoint of a connection, or its parked state.

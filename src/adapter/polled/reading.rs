@@ -9,9 +9,9 @@ use core::task::{ready, Context, Poll};
 
 use super::{Outgoing, Parts, PollTransport, WebSocket};
 use crate::adapter::{thread_pool, Error};
+use crate::connection::parked::Parked;
+use crate::endpoint::{Action, Directions, Endpoint, Inbound, Ready, WriteSide};
 use crate::error::ProtocolError;
-use crate::message::{Action, Directions, Endpoint, Inbound, Ready, WriteSide};
-use crate::parked::Parked;
 use crate::role::Role;
 
 /// What to do next to get a message, or a piece of one: [`Directions::poll`] or [`Directions::poll_piece`].

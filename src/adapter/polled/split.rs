@@ -29,10 +29,11 @@ use crate::adapter::last_close::LastClose;
 use crate::adapter::sync::{Mutex, MutexGuard};
 use crate::adapter::{thread_pool, Error, ReuniteError};
 use crate::close::{CloseCode, CloseFrame};
-use crate::closing::{Closed, ReadyState};
+use crate::connection::closing::{Closed, ReadyState};
+use crate::endpoint::{Compressing, Endpoint, Inbound, Outbound, Ready};
 use crate::error::{ProtocolError, SendError};
 use crate::event::Data;
-use crate::message::{Compressing, Endpoint, Inbound, Message, Outbound, OwnedMessage, Prepared, Ready};
+use crate::message::{Message, OwnedMessage, Prepared};
 use crate::payload::{AsPayload, ControlPayload};
 use crate::role::{Role, Server};
 

@@ -8,11 +8,10 @@ use std::net::{Shutdown, TcpListener as StdListener};
 
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
+use sockless::endpoint::{Action, BufferPool, Buffers, Compressing, Endpoint, FeedError, WriteSide};
 use sockless::handshake::server::{ServerHandshake, ServerProgress};
 use sockless::handshake::{HeadLimits, OriginPolicy};
-use sockless::message::{
-    Action, BufferPool, Buffers, Compressing, Endpoint, FeedError, OwnedMessage, WriteSide,
-};
+use sockless::message::OwnedMessage;
 use sockless::{Config, Parked, Server};
 
 use crate::Result;

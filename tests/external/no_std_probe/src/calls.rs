@@ -199,7 +199,8 @@ fn rng() -> Option<bool> {
 /// Whole messages, bounded output and messages for many, on the heap.
 #[cfg(feature = "alloc")]
 fn whole_messages(frames: &[u8]) -> Option<bool> {
-    use sockless::message::{Action, Buffers, Endpoint, Prepared, WriteSide};
+    use sockless::endpoint::{Action, Buffers, Endpoint, WriteSide};
+    use sockless::message::Prepared;
     let mut endpoint = Endpoint::new(Server, Config::new(), Buffers::default().with_read(512), frames);
     let Action::Take(ready) = endpoint.poll(WriteSide::Ready).ok()? else { return Some(false) };
     let hello = matches!(endpoint.message(ready).ok()?, Some(Message::Text("Hello")));

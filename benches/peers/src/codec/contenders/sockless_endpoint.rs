@@ -1,6 +1,6 @@
 //! This crate with its buffers: `Endpoint`, whole messages.
 
-use sockless::message::{Action, BufferPool, Buffers, Endpoint, WriteSide};
+use sockless::endpoint::{Action, BufferPool, Buffers, Endpoint, WriteSide};
 use sockless::{Client, Config, Payload, Role, Server, SystemEntropy};
 
 use super::{Contender, Job, Lane, Side};

@@ -4,16 +4,16 @@
 // Must not know: where the reader lives, on this task or on another; buffers, sockets, or any clock.
 
 use crate::close::CloseCode;
-use crate::close_state::CloseEvent;
-use crate::closing::{Closed, ReadyState, TransportAction};
-use crate::deadline::{Deadlines, Output, Progress, TimeoutAction, Timeouts};
+use crate::connection::close_state::CloseEvent;
+use crate::connection::closing::{Closed, ReadyState, TransportAction};
+use crate::connection::deadline::{Deadlines, Output, Progress, TimeoutAction, Timeouts};
+use crate::connection::mailbox::Mailbox;
+use crate::connection::parked::Parked;
+use crate::connection::writer::Writer;
 use crate::error::{ProtocolError, Timeout};
 use crate::event::MessageProgress;
-use crate::mailbox::Mailbox;
-use crate::parked::Parked;
 use crate::role::Role;
 use crate::time::{Timestamp, Wake};
-use crate::writer::Writer;
 
 /// The sending half of a connection, for whoever [splits](crate::Connection::split) it: a [`Writer`], its timers, and how
 /// the connection ends.

@@ -9,22 +9,23 @@ use alloc::boxed::Box;
 use super::deflation::Deflation;
 #[cfg(not(feature = "deflate"))]
 use super::no_deflate::Deflation;
-use super::turn;
 use super::write_queue::{FeedError, WriteQueue};
-use super::{Action, BufferPool, Compressing, Fed, Prepared, WriteSide};
+use super::{Action, BufferPool, Compressing, Fed, WriteSide};
 use crate::close::CloseFrame;
-use crate::closing::{Closed, ReadyState, TransportAction};
-use crate::deadline::{Output, Timeouts};
+use crate::connection::closing::{Closed, ReadyState, TransportAction};
+use crate::connection::deadline::{Output, Timeouts};
+use crate::connection::mailbox::Mailbox;
+use crate::connection::parked::Parked;
+use crate::connection::send_half::{SendHalf, Wait};
+use crate::connection::turn;
 use crate::error::{ProtocolError, SendError};
 use crate::event::MessageProgress;
 use crate::frame::FrameHeader;
 #[cfg(feature = "deflate")]
 use crate::frame::Rsv;
-use crate::mailbox::Mailbox;
-use crate::parked::Parked;
+use crate::message::Prepared;
 use crate::payload::{AsPayload, ControlPayload, Payload};
 use crate::role::{Role, Server, Side};
-use crate::send_half::{SendHalf, Wait};
 use crate::time::{Timestamp, Wake};
 use crate::MAX_CONTROL_FRAME_LEN;
 
@@ -114,7 +115,7 @@ impl<R: Role> Outbound<R> {
     /// before it, and compressing it begins again if they are compressed as well.
     ///
     /// ```
-    /// use sockless::message::{Buffers, Compressing, Endpoint, Fed};
+    /// use sockless::endpoint::{Buffers, Compressing, Endpoint, Fed};
     /// use sockless::{Config, Server};
     /// # fn others_have_their_turn() {}
     ///

@@ -6,23 +6,24 @@
 use alloc::boxed::Box;
 
 use super::action::{Place, Ready};
-use super::assembler::{message, whole};
 use super::inflated::Inflated;
 #[cfg(feature = "deflate")]
 use super::inflation::Inflation;
 #[cfg(not(feature = "deflate"))]
 use super::no_deflate::Inflation;
 use super::read_buffer::ReadBuffer;
-use super::turn::{self, Turn};
-use super::{BufferPool, Message};
+use super::BufferPool;
 use crate::close::CloseFrame;
+use crate::connection::mailbox::Mailbox;
+use crate::connection::reader::{unmask, Next, Reader, ShortMessage};
+use crate::connection::turn::{self, Turn};
 use crate::error::ProtocolError;
 use crate::event::{Data, MessageProgress, Piece};
 use crate::frame::{FrameHeader, MessageKind, Rsv};
 use crate::input::Input;
 use crate::limits::Limits;
-use crate::mailbox::Mailbox;
-use crate::reader::{unmask, Next, Reader, ShortMessage};
+use crate::message::Message;
+use crate::message::{message, whole};
 use crate::role::Side;
 use crate::utf8::{whole_text, InvalidUtf8};
 

@@ -3,7 +3,7 @@
 // Owns: the two slots between a reader and a writer, in bounded memory.
 // Must not know: how replies are written, or what the end leads to.
 
-use crate::close_state::CloseEvent;
+use crate::connection::close_state::CloseEvent;
 
 /// The two slots in which a [`Reader`](crate::Reader) leaves what a [`SendHalf`](crate::SendHalf) or a
 /// [`Writer`](crate::Writer) has to know: the Pong that is owed, and how the receiving direction ended, by the peer's Close or

@@ -1,23 +1,48 @@
-//! An endpoint of RFC 6455 with its buffers, without a socket. Every adapter drives one.
+//! A connection with the buffers that whole messages need, without a socket. Every adapter drives one.
+//!
+//! An adapter of your own uses [`Endpoint`], and does what its [`poll`](Endpoint::poll) says: see the example there.
+//! [`Endpoint::split`] gives the two halves for two threads or tasks; [`Directions`] is what both do together.
 //
 // Owns: the order of reading, writing and closing, so that adapters hold no protocol logic.
 // Must not know: sockets, runtimes, clocks.
 
-use super::action::{Action, Ready, WriteSide};
+mod action;
+mod buffer_pool;
+mod bytes;
+mod compressing;
 #[cfg(feature = "deflate")]
-use super::deflation::Deflation;
-use super::directions::Directions;
-use super::inbound::Inbound;
-use super::outbound::Outbound;
-use super::{BufferPool, Message};
+mod deflation;
+mod directions;
+mod inbound;
+mod inflated;
+#[cfg(feature = "deflate")]
+mod inflation;
+#[cfg(not(feature = "deflate"))]
+mod no_deflate;
+mod outbound;
+mod read_buffer;
+mod read_size;
+mod write_queue;
+
+pub use action::{Action, Ready, WriteSide};
+pub use buffer_pool::BufferPool;
+pub use compressing::{Compressing, Fed};
+#[cfg(feature = "deflate")]
+use deflation::Deflation;
+pub use directions::Directions;
+pub use inbound::Inbound;
+pub use outbound::{Outbound, LONG_PAYLOAD};
+pub use write_queue::FeedError;
+
 use crate::close::CloseFrame;
-use crate::closing::{Closed, ReadyState};
+use crate::connection::closing::{Closed, ReadyState};
+use crate::connection::parked::Parked;
 use crate::connection::Config;
 #[cfg(feature = "deflate")]
 use crate::deflate::{Deflater, Inflater, Params, Pool, Tuning};
 use crate::error::ProtocolError;
 use crate::event::Data;
-use crate::parked::Parked;
+use crate::message::Message;
 use crate::role::Role;
 use crate::time::{Timestamp, Wake};
 
@@ -65,7 +90,7 @@ impl Default for Buffers {
 ///
 /// ```
 /// use std::io::{Read, Write};
-/// use sockless::message::{Action, Buffers, Endpoint, WriteSide};
+/// use sockless::endpoint::{Action, Buffers, Endpoint, WriteSide};
 /// use sockless::{Config, Server};
 ///
 /// /// Echoes messages over a blocking transport until the connection ends.

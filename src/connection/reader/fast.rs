@@ -6,6 +6,8 @@
 
 use super::{is_ascii_piece, Reader, State, Taken};
 #[cfg(feature = "alloc")]
+use crate::connection::mailbox::Mailbox;
+#[cfg(feature = "alloc")]
 use crate::error::ProtocolError;
 use crate::event::{Data, Piece};
 #[cfg(feature = "alloc")]
@@ -13,8 +15,6 @@ use crate::frame::FrameHeader;
 use crate::frame::{Masker, MaskingKey, MessageKind, Rsv};
 use crate::input::Input;
 use crate::limits::Limits;
-#[cfg(feature = "alloc")]
-use crate::mailbox::Mailbox;
 use crate::role::Side;
 use crate::tolerance::Tolerance;
 use crate::utf8::{check_whole, InvalidUtf8, Utf8Check};

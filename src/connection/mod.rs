@@ -3,21 +3,32 @@
 // Owns: its settings, and passing what the reader met on to whoever conducts the connection.
 // Must not know: buffers, sockets, or any clock.
 
+mod close_state;
+pub(crate) mod closing;
+pub(crate) mod deadline;
+pub(crate) mod mailbox;
+pub(crate) mod parked;
+pub(crate) mod reader;
+pub(crate) mod send_half;
+#[cfg(any(feature = "alloc", feature = "embedded-io-async"))]
+pub(crate) mod turn;
+pub(crate) mod writer;
+
 use crate::close::CloseFrame;
-use crate::closing::{Closed, ReadyState, TransportAction};
-use crate::deadline::{Output, Timeouts};
+use crate::connection::closing::{Closed, ReadyState, TransportAction};
+use crate::connection::deadline::{Output, Timeouts};
+use crate::connection::mailbox::Mailbox;
+use crate::connection::parked::Parked;
+use crate::connection::reader::Reader;
+use crate::connection::send_half::{SendHalf, Wait};
+use crate::connection::writer::Writer;
 use crate::error::{EntropyError, ProtocolError};
 use crate::event::Event;
 use crate::frame::Rsv;
 use crate::input::Input;
 use crate::limits::Limits;
-use crate::mailbox::Mailbox;
-use crate::parked::Parked;
-use crate::reader::Reader;
 use crate::role::Role;
-use crate::send_half::{SendHalf, Wait};
 use crate::time::{Timestamp, Wake};
-use crate::writer::Writer;
 
 /// The settings of one connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -8,11 +8,11 @@ use alloc::vec::Vec;
 use super::buffer_pool::{keep_larger, BufferPool};
 use super::inflated::Inflated;
 use super::read_buffer::ReadBuffer;
-use super::Message;
 use crate::deflate::{Broken, InflateStatus, Inflater};
 use crate::error::ProtocolError;
 use crate::event::{Data, Piece};
 use crate::frame::{MessageKind, Rsv};
+use crate::message::Message;
 use crate::utf8::{whole_text, Utf8Check};
 
 /// What an endpoint inflates, from the octets that stand in its read buffer.

@@ -7,12 +7,12 @@ mod stage;
 
 use self::stage::Stage;
 use crate::close::{CloseCode, CloseFrame};
-use crate::close_state::{CloseEvent, CloseState};
+use crate::connection::close_state::{CloseEvent, CloseState};
+use crate::connection::mailbox::Mailbox;
 use crate::error::{BufferTooSmall, SendError};
 use crate::frame::{
     copy, EncodedHeader, FrameHeader, LengthForm, Masker, MaskingKey, MessageKind, Opcode, Rsv,
 };
-use crate::mailbox::Mailbox;
 use crate::payload::{ControlPayload, Payload};
 use crate::role::{Role, Server, Side};
 use crate::utf8::Utf8Check;

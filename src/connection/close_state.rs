@@ -5,7 +5,7 @@
 // comes after the end: it may live on another task, and must not have to ask.
 
 use crate::close::CloseCode;
-use crate::closing::{Closed, Initiator, ReadyState, TransportAction};
+use crate::connection::closing::{Closed, Initiator, ReadyState, TransportAction};
 use crate::error::ProtocolError;
 use crate::role::Side;
 

@@ -3,7 +3,7 @@
 // Owns: what such a connection keeps.
 // Must not know: where it is kept, or who wakes it.
 
-use crate::deadline::{Signs, Timeouts};
+use crate::connection::deadline::{Signs, Timeouts};
 use crate::frame::Rsv;
 use crate::time::{Timestamp, Wake};
 
@@ -11,7 +11,7 @@ use crate::time::{Timestamp, Wake};
 /// spend most of their time like this.
 ///
 /// A server with a million connections keeps a `Parked` for each, and one [`Connection`](crate::Connection) for
-/// each thread (or one `message::Endpoint`, with its buffers). That one [unparks](crate::Connection::unpark)
+/// each thread (or one `endpoint::Endpoint`, with its buffers). That one [unparks](crate::Connection::unpark)
 /// the connections that have something to do, one after the other. The peer cannot see any difference.
 ///
 /// Take care that a connection goes on in one place only: do not unpark two copies.

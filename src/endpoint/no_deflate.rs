@@ -10,13 +10,14 @@ use super::compressing::Compressing;
 use super::inflated::Inflated;
 use super::read_buffer::ReadBuffer;
 use super::write_queue::WriteQueue;
-use super::{BufferPool, Message};
+use super::BufferPool;
+use crate::connection::writer::Writer;
 use crate::error::{ProtocolError, SendError};
 use crate::event::Data;
 use crate::frame::{EncodedHeader, MessageKind};
+use crate::message::Message;
 use crate::payload::Payload;
 use crate::role::Role;
-use crate::writer::Writer;
 
 #[derive(Debug)]
 pub(super) enum Inflation {}

@@ -5,11 +5,11 @@
 
 use super::{Next, Reader, State};
 use crate::close::CloseCode;
-use crate::close_state::CloseEvent;
+use crate::connection::close_state::CloseEvent;
+use crate::connection::mailbox::Mailbox;
 use crate::error::ProtocolError;
 use crate::frame::Opcode;
 use crate::input::Input;
-use crate::mailbox::Mailbox;
 use crate::role::Side;
 
 impl Reader {

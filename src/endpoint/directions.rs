@@ -6,9 +6,9 @@
 use super::action::{Action, Ready, WriteSide};
 use super::inbound::{Inbound, Step};
 use super::outbound::Outbound;
-use super::turn::Turn;
+use crate::connection::parked::Parked;
+use crate::connection::turn::Turn;
 use crate::error::ProtocolError;
-use crate::parked::Parked;
 use crate::role::Role;
 use crate::time::{Timestamp, Wake};
 

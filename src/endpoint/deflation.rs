@@ -8,12 +8,12 @@ use alloc::vec::Vec;
 
 use super::compressing::{Compressing, Work};
 use super::write_queue::WriteQueue;
+use crate::connection::writer::Writer;
 use crate::deflate::{Deflater, Flush, WindowBits};
 use crate::error::SendError;
 use crate::frame::{EncodedHeader, FrameHeader, Masker};
 use crate::payload::Payload;
 use crate::role::Role;
-use crate::writer::Writer;
 
 /// What an endpoint compresses.
 pub(super) struct Deflation {

@@ -12,13 +12,13 @@ pub(crate) use self::fast::{unmask, ShortMessage};
 
 use self::fast::short_below;
 use crate::close::{CloseCode, CloseFrame, CloseReason};
-use crate::close_state::CloseEvent;
+use crate::connection::close_state::CloseEvent;
+use crate::connection::mailbox::Mailbox;
 use crate::error::ProtocolError;
 use crate::event::{Data, Event, MessageProgress, Piece};
 use crate::frame::{Masker, MaskingKey, MessageKind, Opcode, Rsv};
 use crate::input::Input;
 use crate::limits::Limits;
-use crate::mailbox::Mailbox;
 use crate::role::Side;
 use crate::tolerance::Tolerance;
 use crate::utf8::{is_short_ascii, whole_text, InvalidUtf8, Utf8Check};
