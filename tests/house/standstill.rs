@@ -104,10 +104,8 @@ const WAITS: [&str; 8] = [
 const CALL_AGAIN: [&str; 3] = ["connection/pair", "adapters/std_adapter", "adapters/tokio_adapter"];
 
 /// Files with such a word whose tests need no watchdog, and why.
-const OTHERS: [(&str, &str); 2] = [
-    ("house/requirements", "it reads the source of tests and waits for nothing"),
-    ("split_model", "the model checker finds deadlocks itself"),
-];
+const OTHERS: [(&str, &str); 1] =
+    [("house/requirements", "it reads the source of tests and waits for nothing")];
 
 /// Files whose tests are runs of thousands of cases: each case has a watchdog.
 const BY_CASE: [&str; 3] = ["kit/adapters", "kit/lent_buffers", "kit/outsider"];
@@ -142,7 +140,7 @@ fn every_test_that_waits_has_a_watchdog() {
     assert!(watched > 50, "only {watched} tests were found");
 }
 
-/// The text of each file of tests by its name: `split_model`, or `house/standstill` in a folder that is one program.
+/// The text of each file of tests by its name: `corpus`, or `house/standstill` in a folder that is one program.
 fn files() -> BTreeMap<String, String> {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
     let below =

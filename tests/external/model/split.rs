@@ -1,8 +1,10 @@
 //! The halves of a WebSocket, polled and blocking, under a model checker, which tries the orders in which tasks can run:
-//! `RUSTFLAGS="--cfg shuttle" cargo test --release --test split_model --features tokio`.
+//! `RUSTFLAGS="--cfg shuttle" cargo test --release --manifest-path tests/external/model/Cargo.toml`.
 //!
 //! A wake-up that is lost, or a lock that is never given back, shows as a deadlock.
-#![cfg(shuttle)]
+
+#[cfg(not(shuttle))]
+compile_error!("without `--cfg shuttle` the crate uses other locks, and nothing is checked");
 
 use std::collections::VecDeque;
 use std::future::Future as _;
