@@ -20,8 +20,6 @@ pub mod blocking;
     any(all(feature = "std", feature = "rng"), feature = "embedded-io", feature = "embedded-io-async")
 ))]
 mod config;
-#[cfg(feature = "conformance")]
-pub mod conformance;
 #[cfg(feature = "std")]
 mod connections;
 #[cfg(any(feature = "embedded-io", feature = "embedded-io-async"))]

@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use common::{to, Keys, CLOSE, PING, TEXT};
 use sockless::blocking::{accept, BlockingTransport, WebSocket};
-use sockless::conformance::{self, Cut, Wire};
 use sockless::endpoint::Buffers;
 use sockless::handshake::OriginPolicy;
 use sockless::message::OwnedMessage;
 use sockless::{Client, CloseCode, CloseFrame, CloseReason, Config, ProtocolError, Server, Side};
 use sockless::{Error, ServerConfig};
+use sockless_conformance::{self as conformance, Cut, Wire};
 
 /// What a transport does when it is read.
 #[derive(Clone, Debug)]

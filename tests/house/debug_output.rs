@@ -32,9 +32,9 @@ use sockless::handshake::{client, server, BodyError, BodyReader, UriBuf};
 use sockless::message::{OwnedMessage, Prepared, SliceAssembler};
 use sockless::*;
 use sockless::{
-    self as adapter, blocking, conformance, embedded_io as embedded, embedded_io_async as polling,
-    futures_io, tokio,
+    self as adapter, blocking, embedded_io as embedded, embedded_io_async as polling, futures_io, tokio,
 };
+use sockless_conformance as conformance;
 
 /// A word that is a token, a path, text, and base64: it can stand everywhere a peer or the application puts
 /// something.
@@ -52,7 +52,10 @@ struct Printed {
 impl Printed {
     fn show<T: Debug + ?Sized>(&mut self, value: &T) {
         let name = type_name::<T>().split('<').next().unwrap();
-        let Some(name) = name.strip_prefix("sockless::") else { panic!("{name} is not of this crate") };
+        let kit = name.starts_with("sockless_conformance::");
+        let Some(name) = name.strip_prefix("sockless::").or(kit.then_some(name)) else {
+            panic!("{name} is not of this crate")
+        };
         self.types.insert(name.to_owned());
         for (text, longest) in [(format!("{value:?}"), LONGEST_LINE), (format!("{value:#?}"), LONGEST_PRETTY)]
         {
@@ -154,11 +157,12 @@ fn the_search_finds_every_spelling_of_the_secret() {
     assert_eq!(fault("Frame { header: 14, payload: 65536, pong: Some(3), close: None }", LONGEST_LINE), None);
 }
 
-/// Every `pub struct` and `pub enum` of the source, as `type_name` calls it. A lint of the compiler makes sure
+/// Every `pub struct` and `pub enum` of the source, and of the suite for adapters, as `type_name` calls it. A lint of the compiler makes sure
 /// that everything `pub` can be reached. A type in a macro of src/adapter/embedded exists in each module that
 /// uses the macro.
 fn public_types() -> BTreeSet<String> {
-    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (src, kit) = (root.join("src"), root.join("crates/sockless-conformance/src"));
     let (mut found, mut uses) = (BTreeSet::new(), Vec::new());
     scan(&src, &src, &mut found, &mut uses);
     let (mut types, mut in_macros) = (BTreeSet::new(), 0);
@@ -175,6 +179,10 @@ fn public_types() -> BTreeSet<String> {
         }
     }
     assert!(in_macros > 1 && uses.len() > 1, "{in_macros} types in macros, used by {uses:?}");
+    let mut of_kit = BTreeSet::new();
+    scan(&kit, &kit, &mut of_kit, &mut Vec::new());
+    assert!(of_kit.len() > 5, "the scan found only {of_kit:?}");
+    types.extend(of_kit.into_iter().map(|name| format!("sockless_conformance::{name}")));
     types
 }
 

@@ -15,8 +15,9 @@ fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
 }
 
 fn all() -> Vec<(PathBuf, String)> {
-    let mut found = Vec::new();
-    sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
+    let (root, mut found) = (Path::new(env!("CARGO_MANIFEST_DIR")), Vec::new());
+    sources(&root.join("src"), &mut found);
+    sources(&root.join("crates/sockless-conformance/src"), &mut found);
     found.into_iter().map(|path| (path.clone(), fs::read_to_string(path).unwrap())).collect()
 }
 

@@ -7,11 +7,11 @@ use std::cell::RefCell;
 use std::future::poll_fn;
 use std::task::{Context, Poll, Waker};
 
-use sockless::conformance::{self, interrupted, run_tasks, Outcome, Report, Wire};
 use sockless::endpoint::{Action, Buffers, Endpoint, WriteSide};
 use sockless::message::OwnedMessage;
 use sockless::{blocking, futures_io, polled, tokio, Error};
 use sockless::{Config, Server};
+use sockless_conformance::{self as conformance, interrupted, run_tasks, Outcome, Report, Wire};
 use wires::{FuturesWire, TokioWire};
 
 const BUFFERS: Buffers = Buffers::DEFAULT.with_read(4096);

@@ -6,10 +6,10 @@ use std::{fmt, io};
 
 use crate::watchdog::Watchdog;
 use embedded_io::ErrorKind;
-use sockless::conformance::{self, interrupted, run_tasks, Failure, Outcome, Wire};
 use sockless::message::{Message, SliceAssembler};
 use sockless::{embedded_io as blocking, embedded_io_async as asynchronous};
 use sockless::{Config, Payload, Server};
+use sockless_conformance::{self as conformance, interrupted, run_tasks, Failure, Outcome, Wire};
 
 /// How a message is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

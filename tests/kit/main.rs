@@ -1,4 +1,4 @@
-//! The suite for adapters, `sockless::conformance`, over every adapter.
+//! The suite for adapters, `sockless_conformance`, over every adapter.
 
 #[macro_use]
 #[path = "../common/watchdog.rs"]

@@ -9,12 +9,12 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{ready, Context, Poll};
 
-use sockless::conformance::{self, interrupted, run_tasks, Outcome, Wire};
 use sockless::endpoint::{
     Action, BufferPool, Buffers, Compressing, Directions, Endpoint, Fed, Inbound, Outbound, Ready, WriteSide,
 };
 use sockless::message::Message;
 use sockless::{AsPayload, Closed, Config, Error, Server};
+use sockless_conformance::{self as conformance, interrupted, run_tasks, Outcome, Wire};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use wires::TokioWire;
 

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use futures_io as futures;
-use sockless::conformance::Wire;
+use sockless_conformance::Wire;
 use tokio::io as tokio_io;
 
 /// The wire on the traits of tokio.

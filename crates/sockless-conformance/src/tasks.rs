@@ -3,17 +3,15 @@
 // Owns: which task is woken, and when a future is dropped.
 // Must not know: what the futures do.
 
-use alloc::boxed::Box;
-use alloc::sync::Arc;
-use alloc::vec::Vec;
-use core::fmt;
-use core::future::Future;
-use core::pin::Pin;
-use core::sync::atomic::{AtomicUsize, Ordering};
-use core::task::{Context, Poll, Waker};
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
 use std::task::Wake;
+use std::task::{Context, Poll, Waker};
 
-use super::Wire;
+use crate::Wire;
 
 /// A task of an adapter that is tested.
 pub type Task<'t> = Pin<Box<dyn Future<Output = ()> + 't>>;
@@ -21,7 +19,7 @@ pub type Task<'t> = Pin<Box<dyn Future<Output = ()> + 't>>;
 /// Polls the tasks to their end. Each is polled only if its waker was woken, unless the script has spurious
 /// wake-ups. If no task is awake, the wire does what is waited for.
 ///
-/// If that wakes nobody, the tasks are dropped, and the [`Report`](super::Report) says why.
+/// If that wakes nobody, the tasks are dropped, and the [`Report`](crate::Report) says why.
 pub fn run_tasks(wire: &Wire, tasks: Vec<Task<'_>>) {
     let mut tasks: Vec<_> = tasks.into_iter().map(|task| (Some(task), Arc::new(Woken::default()))).collect();
     for _ in 0..MAX_ROUNDS {

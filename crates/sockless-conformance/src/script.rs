@@ -1,9 +1,8 @@
-//! What a [`Wire`](super::Wire) does when it is used.
+//! What a [`Wire`](crate::Wire) does when it is used.
 //
 // Owns: the description of a transport and its peer.
 // Must not know: what carries it out.
 
-use alloc::vec::Vec;
 use std::io;
 
 /// What the peer sends, how the transport cuts it, and how both end.
@@ -95,7 +94,7 @@ pub struct Cut {
     pub pending: bool,
     /// Whether tasks are also polled without being woken.
     pub spurious: bool,
-    /// After so many waits the waiting future is dropped (see [`interrupted`](super::interrupted)). 0 means
+    /// After so many waits the waiting future is dropped (see [`interrupted`](crate::interrupted)). 0 means
     /// never.
     pub interrupt: usize,
     /// Whether written bytes reach the peer only after a flush.
@@ -161,4 +160,4 @@ impl Cut {
     ];
 }
 
-debug_states!([] Script, |this| { input: this.input.len(), holds: this.holds.len(), end: this.end, write_error: this.write_error, cut: this.cut });
+debug_states!(Script, |this| { input: this.input.len(), holds: this.holds.len(), end: this.end, write_error: this.write_error, cut: this.cut });

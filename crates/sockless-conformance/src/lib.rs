@@ -1,4 +1,4 @@
-//! A test suite for adapters, for those who write one.
+//! A test suite for adapters of [`sockless`], for those who write one.
 //!
 //! The adapter under test is a [`Subject`]: an echo server that runs over a [`Wire`]. A wire is a transport in
 //! memory. It gives its input in pieces of any size, takes only some bytes of a write, makes its caller wait
@@ -6,12 +6,12 @@
 //! the data.
 //!
 //! ```
-//! use sockless::conformance::{self, Outcome, Wire};
+//! use sockless_conformance::{Outcome, Wire};
 //! use sockless::blocking::WebSocket;
 //! use sockless::endpoint::Buffers;
 //! use sockless::{Config, Server};
 //!
-//! let report = conformance::run(&mut |wire: Wire| {
+//! let report = sockless_conformance::run(&mut |wire: Wire| {
 //!     let mut socket = WebSocket::new(wire, Server, Config::new(), Buffers::DEFAULT, &[]);
 //!     let mut outcome = Outcome::new();
 //!     while outcome.goes_on() {
@@ -35,6 +35,21 @@
 // Owns: what adapters are tested for, and the results.
 // Must not know: any one adapter.
 
+#![forbid(unsafe_code)]
+#![deny(missing_docs, missing_debug_implementations, unreachable_pub, unused_must_use)]
+
+/// Implements `Debug` for a type that holds payloads or what a socket received: it prints the listed states and nothing else.
+macro_rules! debug_states {
+    ($type:ident, |$this:ident| { $($state:ident: $value:expr),* }) => {
+        impl std::fmt::Debug for $type {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                let $this = self;
+                f.debug_struct(stringify!($type))$(.field(stringify!($state), &$value))*.finish_non_exhaustive()
+            }
+        }
+    };
+}
+
 mod cases;
 mod script;
 mod state;
@@ -46,17 +61,11 @@ pub use script::{Cut, End, Hold, Script};
 pub use tasks::{interrupted, run_tasks, Interrupted, Task};
 pub use wire::Wire;
 
-use alloc::format;
-use alloc::string::String;
-use alloc::vec::Vec;
-use core::fmt;
+use std::fmt;
 use std::io;
 
-use super::Error;
-use crate::connection::closing::Closed;
-use crate::error::ProtocolError;
-use crate::message::OwnedMessage;
-use crate::payload::AsPayload;
+use sockless::message::OwnedMessage;
+use sockless::{AsPayload, Closed, Error, ProtocolError};
 
 /// An adapter that is tested.
 pub trait Subject {
@@ -244,10 +253,10 @@ impl fmt::Display for Report {
     }
 }
 
-debug_states!([] Outcome, |this| { messages: this.messages.len(), failures: this.failures.len(), closed: this.closed, ends: this.ends });
+debug_states!(Outcome, |this| { messages: this.messages.len(), failures: this.failures.len(), closed: this.closed, ends: this.ends });
 
-impl core::fmt::Debug for Failure {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+impl std::fmt::Debug for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Protocol(error) => write!(f, "Protocol({error:?})"),
             Self::Io(kind) => write!(f, "Io({kind:?})"),
@@ -256,4 +265,4 @@ impl core::fmt::Debug for Failure {
     }
 }
 
-debug_states!([] Report, |this| { passed: this.passed, complaints: this.complaints.len() });
+debug_states!(Report, |this| { passed: this.passed, complaints: this.complaints.len() });

@@ -3,11 +3,10 @@
 // Owns: the result of each operation of a transport.
 // Must not know: who waits for it, or how.
 
-use alloc::vec::Vec;
-use core::task::Waker;
 use std::io;
+use std::task::Waker;
 
-use super::script::{End, Hold, Script};
+use crate::script::{End, Hold, Script};
 
 /// What a script has come to.
 pub(super) struct State {
@@ -105,7 +104,7 @@ impl State {
         if count > 0 || buf.is_empty() {
             return Some(Ok(count));
         }
-        if core::mem::replace(&mut self.end_read, true) {
+        if std::mem::replace(&mut self.end_read, true) {
             self.fault("read again after the end");
         }
         Some(match self.script.end {

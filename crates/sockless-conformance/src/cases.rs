@@ -3,24 +3,16 @@
 // Owns: the peer's frames, and the results of the engine itself, to compare with.
 // Must not know: adapters.
 
-use alloc::format;
-use alloc::string::String;
-use alloc::vec;
-use alloc::vec::Vec;
 use std::io;
 
-use super::script::{Cut, End, Hold, Script};
-use super::Failure;
-use crate::connection::closing::{Closed, Initiator, TransportAction};
-use crate::connection::{Config, Connection};
-use crate::error::ProtocolError;
-use crate::event::Event;
-use crate::frame::MessageKind;
-use crate::input::Input;
-use crate::message::OwnedMessage;
-use crate::payload::AsPayload;
-use crate::role::Server;
-use crate::MAX_CONTROL_FRAME_LEN;
+use sockless::message::OwnedMessage;
+use sockless::{
+    AsPayload, Closed, Config, Connection, Event, Input, MessageKind, ProtocolError, Server, TransportAction,
+    MAX_CONTROL_FRAME_LEN,
+};
+
+use crate::script::{Cut, End, Hold, Script};
+use crate::Failure;
 
 /// A script with its expected result.
 #[derive(Clone)]
@@ -154,7 +146,7 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
 /// and a reset after every byte of the input, and failing writes after every byte. The last case is a peer that
 /// always has more to send: the task that serves it must let other tasks run.
 pub fn cases() -> impl Iterator<Item = Case> {
-    conversations().into_iter().flat_map(each_cut).chain(core::iter::once_with(flood))
+    conversations().into_iter().flat_map(each_cut).chain(std::iter::once_with(flood))
 }
 
 /// More messages than one turn takes.
@@ -272,7 +264,7 @@ fn echo(input: &[u8], end: End) -> Transcript {
             Ok(Some(Event::Data(data))) => {
                 message.extend_from_slice(data.as_bytes());
                 if data.is_last() {
-                    let message = whole(data.kind(), core::mem::take(&mut message));
+                    let message = whole(data.kind(), std::mem::take(&mut message));
                     let payload = message.as_payload();
                     let mut frame = vec![0; connection.writer().encoded_len(payload.as_bytes().len())];
                     let len = connection.writer().encode(payload, true, &mut frame).unwrap_or(0);
@@ -295,8 +287,7 @@ fn echo(input: &[u8], end: End) -> Transcript {
             End::Error(kind) => Failure::Io(kind),
         });
     }
-    let abnormal = Closed { status: 1006, clean: false, by: Some(Initiator::Local), error: None };
-    let closed = connection.closed().unwrap_or(abnormal);
+    let closed = connection.closed().expect("the stream has ended");
     Transcript { messages, failures, closed, written, may_write_less: false, shut }
 }
 
@@ -316,6 +307,6 @@ fn whole(kind: MessageKind, octets: Vec<u8>) -> OwnedMessage {
     }
 }
 
-debug_states!([] Case, |this| { name: this.name, script: this.script, expected: this.expected });
+debug_states!(Case, |this| { name: this.name, script: this.script, expected: this.expected });
 
-debug_states!([] Transcript, |this| { messages: this.messages.len(), failures: this.failures.len(), closed: this.closed, written: this.written.len(), shut: this.shut });
+debug_states!(Transcript, |this| { messages: this.messages.len(), failures: this.failures.len(), closed: this.closed, written: this.written.len(), shut: this.shut });

@@ -3,15 +3,14 @@
 // Owns: what was read and written, who waits, and misuse of the transport.
 // Must not know: the protocol.
 
-use alloc::sync::Arc;
-use alloc::vec::Vec;
-use core::fmt;
-use core::task::{Context, Poll, Waker};
+use std::fmt;
 use std::io::{self, Read, Write};
+use std::sync::Arc;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
 
-use super::script::Script;
-use super::state::{Done, State, READ};
+use crate::script::Script;
+use crate::state::{Done, State, READ};
 
 /// A transport in memory that follows a [`Script`]. A clone is another handle of the same transport.
 ///
@@ -117,7 +116,7 @@ impl Wire {
         state.waits = state.waits.wrapping_add(1);
         let mut wakers = [None, None];
         for (index, gate) in state.gates.iter_mut().enumerate() {
-            if core::mem::take(&mut gate.wanted) {
+            if std::mem::take(&mut gate.wanted) {
                 gate.open = true;
                 if let Some(wake) = wakers.get_mut(usize::from(index != READ)) {
                     *wake = Some(());
@@ -138,7 +137,7 @@ impl Wire {
         let state = &mut *self.lock();
         let turn = state.waits.wrapping_add(1);
         let due = turn.checked_rem(state.script.cut.interrupt) == Some(0);
-        due && core::mem::replace(&mut state.interrupted, turn) != turn
+        due && std::mem::replace(&mut state.interrupted, turn) != turn
     }
 
     /// Notes that a task is polled.
@@ -177,7 +176,7 @@ impl Wire {
         let done = operation(&mut state);
         done.unwrap_or_else(|| {
             for gate in &mut state.gates {
-                gate.open |= core::mem::take(&mut gate.wanted);
+                gate.open |= std::mem::take(&mut gate.wanted);
             }
             let kinds = [io::ErrorKind::WouldBlock, io::ErrorKind::Interrupted, io::ErrorKind::TimedOut];
             Err(state.next_of(2, &kinds, io::ErrorKind::WouldBlock).into())
@@ -185,7 +184,7 @@ impl Wire {
     }
 
     /// Ends the writing direction like
-    /// [`blocking::BlockingTransport::shutdown_write`](crate::adapter::blocking::BlockingTransport::shutdown_write).
+    /// [`blocking::BlockingTransport::shutdown_write`](sockless::blocking::BlockingTransport::shutdown_write).
     /// What was not flushed before is lost.
     ///
     /// # Errors
@@ -212,14 +211,13 @@ impl Write for Wire {
     }
 }
 
-impl crate::adapter::blocking::BlockingTransport for Wire {
+impl sockless::blocking::BlockingTransport for Wire {
     fn shutdown_write(&mut self) -> io::Result<()> {
         Self::shutdown_write(self)
     }
 }
 
-#[cfg(any(feature = "futures-io", feature = "tokio"))]
-impl crate::adapter::polled::PollTransport for Wire {
+impl sockless::polled::PollTransport for Wire {
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
         Self::poll_read(self, cx, buf)
     }
