@@ -1,62 +1,109 @@
 //! A tunnel through an HTTP proxy (RFC 9110 section 9.3.6).
 //
 // Owns: the CONNECT request, and judging the answer.
-// Must not know: which proxy to ask, or what goes through the tunnel.
+// Must not know: what goes through the tunnel, or SOCKS.
 
-use core::fmt;
+use base64::engine::general_purpose::STANDARD;
+use base64::Engine as _;
 
 use crate::error::BufferTooSmall;
 use crate::handshake::client::Rejected;
-use crate::handshake::head_writer::{check_value, compose};
+use crate::handshake::head_writer::{check_field, check_value, compose, AddedFields, HeadWriter};
+use crate::handshake::lists::FieldSet;
 use crate::handshake::response::ResponseReader;
 use crate::handshake::{ComposeError, HandshakeError, HeadLimits, Uri};
 
-/// Asks a proxy for a tunnel to the host and port of a URI.
+/// The field with the credentials.
+const AUTHORIZATION: &str = "Proxy-Authorization";
+
+/// Asks an HTTP proxy for a tunnel to the host and port of a URI.
 ///
-/// `Debug` does not show the credentials.
-pub struct Tunnel<'c> {
+/// `Debug` does not show the credentials, nor the values of added fields.
+pub struct HttpConnect<'c> {
     uri: Uri<'c>,
-    authorization: Option<&'c str>,
+    authorization: Option<Authorization<'c>>,
+    fields: AddedFields<'c>,
     response: ResponseReader<'c>,
 }
 
-impl fmt::Debug for Tunnel<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tunnel")
-            .field("uri", &self.uri)
-            .field("has_authorization", &self.authorization.is_some())
-            .field("response", &self.response)
-            .finish()
-    }
+debug_states!([] HttpConnect<'_>, |this| {
+    uri: this.uri,
+    has_authorization: this.authorization.is_some(),
+    fields: this.fields,
+    response: this.response,
+});
+
+enum Authorization<'c> {
+    Value(&'c str),
+    Basic { username: &'c str, password: &'c str },
 }
 
 /// How far the request for a tunnel has come.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum TunnelProgress<'h> {
+pub enum HttpConnectProgress<'h> {
     /// The head is not complete.
     NeedMore,
     /// The tunnel is open. Next comes TLS or the opening handshake, and the bytes that were not taken belong to
     /// it.
     Open,
-    /// The proxy refused, such as with 407 and a challenge in `Proxy-Authenticate`.
+    /// The proxy refused, such as with 407 and a challenge in `Proxy-Authenticate`. The body, if there is one, begins
+    /// with the bytes that were not taken: read it with [`BodyReader`](crate::handshake::BodyReader), and give that the
+    /// method `CONNECT`.
     Rejected(Rejected<'h>),
 }
 
-impl<'c> Tunnel<'c> {
+impl<'c> HttpConnect<'c> {
     /// Begins to ask. `storage` holds the head of the answer: its length is the longest head that is accepted.
     pub fn new(uri: Uri<'c>, storage: &'c mut [u8], limits: HeadLimits) -> Self {
-        Self { uri, authorization: None, response: ResponseReader::new(300, storage, &limits) }
+        let response = ResponseReader::new(300, storage, &limits);
+        Self { uri, authorization: None, fields: AddedFields::new(), response }
     }
 
-    /// Sets `Proxy-Authorization`. It is sent to the proxy only.
+    /// Sets `Proxy-Authorization`, such as `Bearer` and a token. It is sent to the proxy only.
     ///
     /// # Errors
     ///
     /// [`ComposeError::InvalidValue`].
     pub fn with_authorization(mut self, value: &'c str) -> Result<Self, ComposeError> {
         check_value(value)?;
-        self.authorization = Some(value);
+        self.authorization = Some(Authorization::Value(value));
+        Ok(self)
+    }
+
+    /// Sets `Proxy-Authorization` to a user name and a password: scheme Basic (RFC 7617), in UTF-8. They are sent in the
+    /// clear, unless the connection to the proxy is over TLS.
+    ///
+    /// # Errors
+    ///
+    /// [`ComposeError::InvalidValue`] if the user name has a colon, or one of them a control character.
+    pub fn with_basic_authorization(
+        mut self,
+        username: &'c str,
+        password: &'c str,
+    ) -> Result<Self, ComposeError> {
+        let is_control = |octet: u8| octet.is_ascii_control();
+        if username.contains(':') || username.bytes().chain(password.bytes()).any(is_control) {
+            return Err(ComposeError::InvalidValue);
+        }
+        self.authorization = Some(Authorization::Basic { username, password });
+        Ok(self)
+    }
+
+    /// Adds header fields, such as `User-Agent`. Only the proxy sees them. Up to four calls add up.
+    ///
+    /// # Errors
+    ///
+    /// [`ComposeError`] if a field is invalid, is written anyway, has no meaning in this request, or is
+    /// `Proxy-Authorization`, for which there is [`with_authorization`](Self::with_authorization).
+    pub fn with_fields(mut self, fields: &'c [(&'c str, &'c str)]) -> Result<Self, ComposeError> {
+        for (name, value) in fields {
+            check_field(name, value)?;
+            if name.eq_ignore_ascii_case(AUTHORIZATION) {
+                return Err(ComposeError::ReservedField);
+            }
+        }
+        self.fields = self.fields.and(FieldSet::lent(fields))?;
         Ok(self)
     }
 
@@ -70,10 +117,18 @@ impl<'c> Tunnel<'c> {
         compose(out, |head| {
             head.text("CONNECT ").text(self.uri.host()).text(":").number(port).text(" HTTP/1.1\r\n");
             head.text("Host: ").text(self.uri.host()).text(":").number(port).text("\r\n");
-            if let Some(authorization) = self.authorization {
-                head.field("Proxy-Authorization", authorization);
+            match self.authorization {
+                None => {}
+                Some(Authorization::Value(value)) => {
+                    head.field(AUTHORIZATION, value);
+                }
+                Some(Authorization::Basic { username, password }) => {
+                    head.text(AUTHORIZATION).text(": Basic ");
+                    write_base64(head, username.bytes().chain([b':']).chain(password.bytes()));
+                    head.text("\r\n");
+                }
             }
-            head.text("\r\n");
+            head.fields(&self.fields).text("\r\n");
         })
     }
 
@@ -82,14 +137,14 @@ impl<'c> Tunnel<'c> {
     /// # Errors
     ///
     /// [`HandshakeError`] if the answer breaks a rule. Close the transport. Later calls return the same error.
-    pub fn recv(&mut self, input: &[u8]) -> Result<(usize, TunnelProgress<'_>), HandshakeError> {
+    pub fn recv(&mut self, input: &[u8]) -> Result<(usize, HttpConnectProgress<'_>), HandshakeError> {
         let (taken, progress) = self.response.recv(input, |response| match response.status {
             // `Content-Length` and `Transfer-Encoding` have no meaning in a 2xx to CONNECT.
-            200..=299 => Ok(TunnelProgress::Open),
-            300.. => Ok(TunnelProgress::Rejected(Rejected::new(response))),
+            200..=299 => Ok(HttpConnectProgress::Open),
+            300.. => Ok(HttpConnectProgress::Rejected(Rejected::new(response))),
             _ => Err(HandshakeError::InvalidProxyResponse),
         })?;
-        Ok((taken, progress.unwrap_or(TunnelProgress::NeedMore)))
+        Ok((taken, progress.unwrap_or(HttpConnectProgress::NeedMore)))
     }
 
     /// A refusal whose head is not complete, with the fields that were received so far. Use it when you stop
@@ -105,5 +160,21 @@ impl<'c> Tunnel<'c> {
     /// [`HandshakeError::UnexpectedEof`] if the head is not complete; after a failure, that failure.
     pub fn eof(&self) -> Result<(), HandshakeError> {
         self.response.eof()
+    }
+}
+
+/// Appends the Base64 of these octets, which lie nowhere in one piece.
+fn write_base64(head: &mut HeadWriter<'_>, mut octets: impl Iterator<Item = u8>) {
+    loop {
+        let (mut group, mut text, mut len) = ([0_u8; 3], [0_u8; 4], 0_usize);
+        for (slot, octet) in group.iter_mut().zip(&mut octets) {
+            *slot = octet;
+            len = len.saturating_add(1);
+        }
+        let group = group.get(..len).unwrap_or(&[]);
+        match STANDARD.encode_slice(group, &mut text) {
+            Ok(1..) => head.bytes(&text),
+            _ => return,
+        };
     }
 }

@@ -1,11 +1,51 @@
-//! A tunnel through a proxy (RFC 6455 section 4.1), the client's side.
+//! A tunnel through a proxy (RFC 6455 section 4.1), the client's side: HTTP's CONNECT.
 //!
-//! Which proxy to use is decided before. A proxy auto-configuration script is asked with the `ws:` or `wss:` URI
-//! itself (6455-4.1-7). Where the server speaks HTTP/2 (RFC 8441 section 7), the tunnel comes first as well.
+//! Use this if a client with a transport of your own must go through a proxy. Connect to the proxy, ask it for a tunnel
+//! to the server, and then do through the tunnel what you would do on a connection to the server: TLS for `wss`, and the
+//! [opening handshake](crate::handshake::client). Like all of this crate it takes bytes and gives bytes.
+//!
+//! # HTTP
+//!
+//! [`HttpConnect`] writes one request, and reads the answer. The connection to the proxy may be over TLS.
+//!
+//! ```
+//! use sockless::handshake::{HeadLimits, Uri};
+//! use sockless::proxy::{HttpConnect, HttpConnectProgress};
+//!
+//! let mut storage = [0; HeadLimits::STORAGE];
+//! let uri = Uri::parse("wss://example.com/chat")?;
+//! let mut connect = HttpConnect::new(uri, &mut storage, HeadLimits::DEFAULT)
+//!     .with_basic_authorization("Aladdin", "open sesame")?
+//!     .with_fields(&[("User-Agent", "lamp/1.0")])?;
+//! let mut out = [0; 512];
+//! let len = connect.write_request(&mut out)?;
+//! assert_eq!(
+//!     std::str::from_utf8(&out[..len])?, // to be sent
+//!     "CONNECT example.com:443 HTTP/1.1\r\nHost: example.com:443\r\n\
+//!      Proxy-Authorization: Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==\r\nUser-Agent: lamp/1.0\r\n\r\n"
+//! );
+//!
+//! let received = b"HTTP/1.1 200 Connection established\r\n\r\n";
+//! match connect.recv(received)? {
+//!     (taken, HttpConnectProgress::Open) => assert_eq!(taken, received.len()), // the tunnel begins here
+//!     (_, HttpConnectProgress::Rejected(rejected)) => panic!("status {}", rejected.status()),
+//!     _ => panic!("read more, and call `recv` again"),
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What is left to the caller
+//!
+//! - Which proxy to use, if any. A proxy auto-configuration script is asked with the `ws:` or `wss:` URI itself
+//!   (6455-4.1-7). Where the server speaks HTTP/2 (RFC 8441 section 7), the tunnel comes first as well.
+//! - Reading not too much. Octets behind the proxy's answer are not taken: they belong to the tunnel.
+//! - Time. A proxy connects before it answers, and that may take long.
+//! - Asking again, with credentials, after a 407. Most proxies need a new connection for it.
+//! - Who may see what. The proxy sees the host, the port, and everything that is not sent over TLS.
 //
 // Owns: the ways to ask a proxy for a tunnel.
-// Must not know: which proxy to ask, names and addresses, or what goes through the tunnel.
+// Must not know: which proxy to ask, sockets, or what goes through the tunnel.
 
 mod http_connect;
 
-pub use http_connect::{Tunnel, TunnelProgress};
+pub use http_connect::{HttpConnect, HttpConnectProgress};

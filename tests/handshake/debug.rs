@@ -8,7 +8,7 @@ use sockless::deflate::Offer;
 use sockless::handshake::client::{self, ClientRequest};
 use sockless::handshake::server::{self, Reject, Request, ServerProgress};
 use sockless::handshake::{HeadLimits, OriginPolicy, Uri, UriBuf};
-use sockless::proxy::{Tunnel, TunnelProgress};
+use sockless::proxy::{HttpConnect, HttpConnectProgress};
 
 /// Stands wherever a credential, a token or a buffer could.
 const SECRET: &str = "hunter2";
@@ -131,11 +131,11 @@ fn a_client_shows_nothing_of_what_it_asks_or_hears() {
         }
         let mut storage = vec![0; 64 << 10];
         let mut tunnel =
-            Tunnel::new(uri, &mut storage, HeadLimits::DEFAULT).with_authorization(&value).unwrap();
+            HttpConnect::new(uri, &mut storage, HeadLimits::DEFAULT).with_authorization(&value).unwrap();
         let answer = format!("HTTP/1.1 407 x\r\nProxy-Authenticate: {value}\r\n\r\n");
         let (_, progress) = tunnel.recv(answer.as_bytes()).unwrap();
-        check("TunnelProgress", &progress);
-        assert!(matches!(progress, TunnelProgress::Rejected(_)));
-        check("Tunnel", &tunnel);
+        check("HttpConnectProgress", &progress);
+        assert!(matches!(progress, HttpConnectProgress::Rejected(_)));
+        check("HttpConnect", &tunnel);
     }
 }

@@ -11,7 +11,7 @@ mod deflate;
 mod extensions;
 mod head;
 mod http;
-mod proxy;
+mod http_connect;
 mod regressions_handshake;
 mod rejections;
 mod request;

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use sockless::handshake::client::{ClientHandshake, ClientProgress, ClientRequest};
 use sockless::handshake::{HandshakeError, HeadLimits, Uri};
-use sockless::proxy::{Tunnel, TunnelProgress};
+use sockless::proxy::{HttpConnect, HttpConnectProgress};
 use sockless::{Tolerance, Tolerances};
 
 /// A refusal, as a client tells it.
@@ -215,12 +215,12 @@ fn a_proxy_s_refusal_is_told_as_well_and_its_consent_stays_strict() {
     for size in [1, 200] {
         let ask = |answer: &[u8]| {
             let mut storage = [0; 256];
-            let mut tunnel = Tunnel::new(*request().uri(), &mut storage, HeadLimits::DEFAULT);
+            let mut tunnel = HttpConnect::new(*request().uri(), &mut storage, HeadLimits::DEFAULT);
             for chunk in answer.chunks(size) {
                 match tunnel.recv(chunk)? {
-                    (_, TunnelProgress::NeedMore) => {}
-                    (_, TunnelProgress::Open) => return Ok(200),
-                    (_, TunnelProgress::Rejected(rejected)) => return Ok(rejected.status()),
+                    (_, HttpConnectProgress::NeedMore) => {}
+                    (_, HttpConnectProgress::Open) => return Ok(200),
+                    (_, HttpConnectProgress::Rejected(rejected)) => return Ok(rejected.status()),
                     (_, other) => panic!("{other:?}"),
                 }
             }

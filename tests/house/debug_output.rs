@@ -572,7 +572,9 @@ fn client_handshake(p: &mut Printed) {
     }
     let mut storage = vec![0; 10_000];
     let mut tunnel =
-        proxy::Tunnel::new(uri, &mut storage, HeadLimits::DEFAULT).with_authorization(SECRET).unwrap();
+        proxy::HttpConnect::new(uri, &mut storage, HeadLimits::DEFAULT).with_authorization(SECRET).unwrap();
+    p.show(&tunnel);
+    tunnel = tunnel.with_basic_authorization(SECRET, SECRET).and_then(|t| t.with_fields(&many)).unwrap();
     p.show(&tunnel);
     let answer = format!("HTTP/1.1 407 {SECRET}\r\nProxy-Authenticate: {SECRET}\r\n\r\n{SECRET}");
     let (_, progress) = tunnel.recv(answer.as_bytes()).unwrap();

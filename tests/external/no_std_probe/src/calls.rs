@@ -176,11 +176,11 @@ mod handshake {
     pub fn through_a_proxy() -> Option<bool> {
         let (mut storage, mut out) = ([0; 512], [0; 512]);
         let uri = Uri::parse("wss://server.example.com/").ok()?;
-        let mut tunnel = proxy::Tunnel::new(uri, &mut storage, HeadLimits::default());
+        let mut tunnel = proxy::HttpConnect::new(uri, &mut storage, HeadLimits::default());
         let written = tunnel.write_request(&mut out).ok()?;
         let (_, progress) = tunnel.recv(b"HTTP/1.1 200 OK\r\n\r\n").ok()?;
         let asked = out.get(..written)?.starts_with(b"CONNECT server.example.com:443 HTTP/1.1\r\n");
-        Some(asked && matches!(progress, proxy::TunnelProgress::Open))
+        Some(asked && matches!(progress, proxy::HttpConnectProgress::Open))
     }
 }
 

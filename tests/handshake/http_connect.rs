@@ -2,13 +2,13 @@
 
 use proptest::prelude::*;
 use sockless::handshake::client::{ClientHandshake, ClientRequest};
-use sockless::handshake::{HandshakeError, HeadLimits, Uri};
-use sockless::proxy::{Tunnel, TunnelProgress};
+use sockless::handshake::{BodyReader, ComposeError, HandshakeError, HeadLimits, Uri};
+use sockless::proxy::{HttpConnect, HttpConnectProgress};
 
 fn tunnel(uri: &str) -> (Uri<'_>, String) {
     let uri = Uri::parse(uri).unwrap();
     let mut storage = [0; 16];
-    let tunnel = Tunnel::new(uri, &mut storage, HeadLimits::DEFAULT);
+    let tunnel = HttpConnect::new(uri, &mut storage, HeadLimits::DEFAULT);
     let mut out = [0; 512];
     let len = tunnel.write_request(&mut out).unwrap();
     (uri, String::from_utf8(out[..len].to_vec()).unwrap())
@@ -30,13 +30,13 @@ fn answered(answer: &str) -> Result<(Option<u16>, usize), HandshakeError> {
 fn answered_bytes(answer: &[u8]) -> Result<(Option<u16>, usize), HandshakeError> {
     let run = |chunk: usize| {
         let mut storage = [0; 1024];
-        let mut tunnel = Tunnel::new(Uri::parse("ws://h").unwrap(), &mut storage, HeadLimits::DEFAULT);
+        let mut tunnel = HttpConnect::new(Uri::parse("ws://h").unwrap(), &mut storage, HeadLimits::DEFAULT);
         let mut taken = 0;
         for chunk in answer.chunks(chunk) {
             match tunnel.recv(chunk)? {
-                (more, TunnelProgress::NeedMore) => taken += more,
-                (more, TunnelProgress::Open) => return Ok((None, taken + more)),
-                (more, TunnelProgress::Rejected(rejected)) => {
+                (more, HttpConnectProgress::NeedMore) => taken += more,
+                (more, HttpConnectProgress::Open) => return Ok((None, taken + more)),
+                (more, HttpConnectProgress::Rejected(rejected)) => {
                     return Ok((Some(rejected.status()), taken + more))
                 }
                 (_, other) => panic!("{other:?}"),
@@ -68,9 +68,9 @@ fn req_9110_9_3_6_3_any_2xx_opens_the_tunnel_and_nothing_else_does() {
     assert_eq!(answered("HTTP/2.0 200 x\r\n\r\n"), Err(HandshakeError::UnsupportedHttpVersion));
     // The challenge is readable.
     let mut storage = [0; 1024];
-    let mut tunnel = Tunnel::new(Uri::parse("ws://h").unwrap(), &mut storage, HeadLimits::DEFAULT);
+    let mut tunnel = HttpConnect::new(Uri::parse("ws://h").unwrap(), &mut storage, HeadLimits::DEFAULT);
     let answer = b"HTTP/1.1 407 x\r\nProxy-Authenticate: Basic realm=\"p\"\r\n\r\n";
-    let Ok((_, TunnelProgress::Rejected(rejected))) = tunnel.recv(answer) else { panic!() };
+    let Ok((_, HttpConnectProgress::Rejected(rejected))) = tunnel.recv(answer) else { panic!() };
     assert_eq!(rejected.headers().get("proxy-authenticate"), Some(&b"Basic realm=\"p\""[..]));
 }
 
@@ -79,7 +79,7 @@ fn req_t_proxy_1_the_proxy_s_credentials_stay_with_the_proxy() {
     let uri = Uri::parse("ws://h").unwrap();
     let mut storage = [0; 16];
     let tunnel =
-        Tunnel::new(uri, &mut storage, HeadLimits::DEFAULT).with_authorization("Basic YTpi").unwrap();
+        HttpConnect::new(uri, &mut storage, HeadLimits::DEFAULT).with_authorization("Basic YTpi").unwrap();
     let mut out = [0; 512];
     let len = tunnel.write_request(&mut out).unwrap();
     assert!(String::from_utf8_lossy(&out[..len]).contains("\r\nProxy-Authorization: Basic YTpi\r\n"));
@@ -89,7 +89,101 @@ fn req_t_proxy_1_the_proxy_s_credentials_stay_with_the_proxy() {
     let len = handshake.write_request(&mut out).unwrap();
     assert!(!String::from_utf8_lossy(&out[..len]).contains("Authorization"));
     let mut storage = [0; 16];
-    assert!(Tunnel::new(uri, &mut storage, HeadLimits::DEFAULT).with_authorization("a\r\nb: c").is_err());
+    assert!(HttpConnect::new(uri, &mut storage, HeadLimits::DEFAULT)
+        .with_authorization("a\r\nb: c")
+        .is_err());
+}
+
+/// What follows `Host` in a request that was changed like this.
+fn added<'c>(
+    storage: &'c mut [u8],
+    change: impl FnOnce(HttpConnect<'c>) -> Result<HttpConnect<'c>, ComposeError>,
+) -> Result<String, ComposeError> {
+    let uri = Uri::parse("ws://h").unwrap();
+    let connect = change(HttpConnect::new(uri, storage, HeadLimits::DEFAULT))?;
+    let mut out = [0; 1024];
+    let len = connect.write_request(&mut out).unwrap();
+    for size in 0..len {
+        assert_eq!(connect.write_request(&mut vec![0; size]).unwrap_err().required, len);
+    }
+    let text = String::from_utf8(out[..len].to_vec()).unwrap();
+    Ok(text.strip_prefix("CONNECT h:80 HTTP/1.1\r\nHost: h:80\r\n").unwrap().to_owned())
+}
+
+/// The vectors of RFC 7617 sections 2 and 2.1, and each remainder of three.
+#[test]
+fn req_7617_2_1_req_7617_2_2_a_user_name_and_a_password_are_sent_as_basic() {
+    for (username, password, base64) in [
+        ("Aladdin", "open sesame", "QWxhZGRpbjpvcGVuIHNlc2FtZQ=="),
+        ("test", "123\u{A3}", "dGVzdDoxMjPCow=="),
+        ("", "", "Og=="),
+        ("", "a:", "OmE6"),
+        ("ab", "", "YWI6"),
+        ("ab", "c", "YWI6Yw=="),
+        ("ab", "cd", "YWI6Y2Q="),
+    ] {
+        let got = added(&mut [], |c| {
+            c.with_authorization("Bearer x")?.with_basic_authorization(username, password)
+        });
+        assert_eq!(got.unwrap(), format!("Proxy-Authorization: Basic {base64}\r\n\r\n"));
+    }
+    for (username, password) in [("a:b", "c"), ("a\r\n", "c"), ("a", "\u{7F}"), ("a", "b\n"), ("\0", "")] {
+        let got = added(&mut [], |c| c.with_basic_authorization(username, password));
+        assert_eq!(got, Err(ComposeError::InvalidValue));
+    }
+}
+
+#[test]
+fn further_fields_are_checked_and_written_in_order() {
+    let fields = added(&mut [], |c| {
+        c.with_fields(&[("User-Agent", "x/1"), ("Proxy-Connection", "keep-alive")])?
+            .with_authorization("Bearer y")?
+            .with_fields(&[("X-Team", "\u{DF} \u{2603}")])
+    });
+    let want = "Proxy-Authorization: Bearer y\r\nUser-Agent: x/1\r\nProxy-Connection: keep-alive\r\n\
+                X-Team: \u{DF} \u{2603}\r\n\r\n";
+    assert_eq!(fields.unwrap(), want);
+    for (field, error) in [
+        (("A", "b\r\nHost: evil"), ComposeError::InvalidValue),
+        (("A", " b"), ComposeError::InvalidValue),
+        (("A: b\r\nC", "d"), ComposeError::InvalidName),
+        (("", "d"), ComposeError::InvalidName),
+        (("host", "evil"), ComposeError::ReservedField),
+        (("Content-Length", "4"), ComposeError::ReservedField),
+        (("proxy-authorization", "Basic x"), ComposeError::ReservedField),
+    ] {
+        let fields = [("A", "b"), field];
+        assert_eq!(added(&mut [], |c| c.with_fields(&fields)), Err(error));
+    }
+    let five = added(&mut [], |c| (0..5).try_fold(c, |c, _| c.with_fields(&[("A", "b")])));
+    assert_eq!(five, Err(ComposeError::TooManySets));
+}
+
+/// What a proxy says about its refusal is read up to a limit, and not what follows it.
+#[test]
+fn the_body_of_a_refusal_can_be_read() {
+    for (fields, body) in
+        [("Content-Length: 6", "no waynext"), ("Transfer-Encoding: chunked", "6\r\nno way\r\n0\r\n\r\nnext")]
+    {
+        let head = format!("HTTP/1.1 407 x\r\nProxy-Authenticate: Basic realm=\"p\"\r\n{fields}\r\n\r\n");
+        let answer = format!("{head}{body}");
+        for (max, want) in [(5, "no wa"), (6, "no way"), (7, "no way")] {
+            let mut storage = [0; 1024];
+            let uri = Uri::parse("ws://h").unwrap();
+            let mut connect = HttpConnect::new(uri, &mut storage, HeadLimits::DEFAULT);
+            let (taken, progress) = connect.recv(answer.as_bytes()).unwrap();
+            assert_eq!(taken, head.len());
+            let HttpConnectProgress::Rejected(rejected) = progress else { panic!("{progress:?}") };
+            let mut reader = BodyReader::new("CONNECT", rejected.status(), rejected.headers(), max).unwrap();
+            let (mut rest, mut came) = (body.as_bytes(), Vec::new());
+            while !reader.is_over() {
+                let (taken, piece) = reader.recv(rest).unwrap();
+                came.extend_from_slice(piece);
+                rest = &rest[taken..];
+            }
+            assert_eq!((came.as_slice(), reader.is_complete()), (want.as_bytes(), max > 5));
+        }
+    }
 }
 
 /// A proxy may say something before its answer, as any server may (RFC 9110 section 15.2).
@@ -113,9 +207,9 @@ fn req_6455_4_1_8_a_proxy_that_fails_opens_nothing() {
     assert_eq!(answered(&format!("HTTP/1.1 200 {}", "x".repeat(2000))), Err(HandshakeError::HeadTooLarge));
     // A failure stays one, and the end of the transport before the answer is one.
     let mut storage = [0; 1024];
-    let mut tunnel = Tunnel::new(Uri::parse("ws://h").unwrap(), &mut storage, HeadLimits::DEFAULT);
+    let mut tunnel = HttpConnect::new(Uri::parse("ws://h").unwrap(), &mut storage, HeadLimits::DEFAULT);
     assert_eq!(tunnel.eof(), Err(HandshakeError::UnexpectedEof));
-    assert!(matches!(tunnel.recv(b"HTTP/1.1 200"), Ok((12, TunnelProgress::NeedMore))));
+    assert!(matches!(tunnel.recv(b"HTTP/1.1 200"), Ok((12, HttpConnectProgress::NeedMore))));
     assert_eq!(tunnel.eof(), Err(HandshakeError::UnexpectedEof));
     assert!(tunnel.recv(b"\0").is_err());
     assert!(matches!(tunnel.recv(b" OK\r\n\r\n"), Err(HandshakeError::MalformedStartLine)));
@@ -126,7 +220,7 @@ fn req_6455_4_1_8_a_proxy_that_fails_opens_nothing() {
 fn a_buffer_that_is_too_small_is_left_as_it_is() {
     let full = tunnel("wss://h").1.len();
     let mut storage = [0; 16];
-    let tunnel = Tunnel::new(Uri::parse("wss://h").unwrap(), &mut storage, HeadLimits::DEFAULT);
+    let tunnel = HttpConnect::new(Uri::parse("wss://h").unwrap(), &mut storage, HeadLimits::DEFAULT);
     for size in 0..full {
         let mut out = vec![0xAA; size];
         assert_eq!(tunnel.write_request(&mut out).unwrap_err().required, full);
@@ -145,7 +239,7 @@ proptest! {
         let text = format!("wss://{authority}/");
         let Ok(uri) = Uri::parse(&text) else { return Ok(()) };
         let mut storage = [0; 16];
-        let tunnel = Tunnel::new(uri, &mut storage, HeadLimits::DEFAULT).with_authorization(&credentials);
+        let tunnel = HttpConnect::new(uri, &mut storage, HeadLimits::DEFAULT).with_authorization(&credentials);
         let Ok(tunnel) = tunnel else { return Ok(()) };
         let mut out = [0; 512];
         let len = tunnel.write_request(&mut out).unwrap();
