@@ -1,4 +1,4 @@
-//! A tunnel through a proxy (RFC 6455 section 4.1), the client's side: HTTP's CONNECT.
+//! A tunnel through a proxy (RFC 6455 section 4.1), the client's side: HTTP's CONNECT, and SOCKS5.
 //!
 //! Use this if a client with a transport of your own must go through a proxy. Connect to the proxy, ask it for a tunnel
 //! to the server, and then do through the tunnel what you would do on a connection to the server: TLS for `wss`, and the
@@ -34,6 +34,44 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # SOCKS5
+//!
+//! With [`Socks5Connect`] both sides send up to three messages in turn. It says when the next one is due.
+//!
+//! ```
+//! use sockless::handshake::Uri;
+//! use sockless::proxy::{Socks5Connect, Socks5ConnectProgress as Progress};
+//!
+//! let uri = Uri::parse("wss://example.com/chat")?;
+//! let mut connect = Socks5Connect::new(uri)?.with_credentials("Aladdin", "open sesame")?;
+//! // What a proxy answers to each message: use the password; it is right; the tunnel is open.
+//! let mut answers = [&b"\x05\x02"[..], b"\x01\x00", b"\x05\x00\x00\x01\xC0\x00\x02\x01\x1F\x90"].into_iter();
+//! let (mut sent, mut out) = (Vec::new(), [0; Socks5Connect::MAX_MESSAGE_LEN]);
+//! let mut progress = Progress::Send;
+//! loop {
+//!     progress = match progress {
+//!         Progress::Send => {
+//!             let len = connect.write_next(&mut out)?;
+//!             sent.push(out[..len].to_vec()); // to be sent
+//!             Progress::NeedMore
+//!         }
+//!         Progress::NeedMore => {
+//!             let received = answers.next().ok_or("the proxy is silent")?;
+//!             let (taken, progress) = connect.recv(received)?;
+//!             assert_eq!(taken, received.len()); // more would be for the next call, or belong to the tunnel
+//!             progress
+//!         }
+//!         Progress::Open => break, // the tunnel begins here
+//!         Progress::Rejected(rejection) => return Err(rejection.into()),
+//!         _ => panic!("there is no other progress"),
+//!     };
+//! }
+//! assert_eq!(sent[0], b"\x05\x02\x00\x02"); // with or without a password
+//! assert_eq!(sent[1], b"\x01\x07Aladdin\x0Bopen sesame");
+//! assert_eq!(sent[2], b"\x05\x01\x00\x03\x0Bexample.com\x01\xBB");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! # What is left to the caller
 //!
 //! - Which proxy to use, if any. A proxy auto-configuration script is asked with the `ws:` or `wss:` URI itself
@@ -47,5 +85,7 @@
 // Must not know: which proxy to ask, sockets, or what goes through the tunnel.
 
 mod http_connect;
+mod socks5;
 
 pub use http_connect::{HttpConnect, HttpConnectProgress};
+pub use socks5::{Socks5Connect, Socks5ConnectProgress, Socks5Error, Socks5Rejection, Socks5RequestError};

@@ -16,6 +16,7 @@ mod regressions_handshake;
 mod rejections;
 mod request;
 mod response;
+mod socks5;
 mod tolerances;
 mod uri;
 mod uri_buf;

@@ -580,6 +580,19 @@ fn client_handshake(p: &mut Printed) {
     let (_, progress) = tunnel.recv(answer.as_bytes()).unwrap();
     p.show(&progress);
     p.show(&tunnel);
+
+    p.show(&proxy::Socks5RequestError::NameTooLong);
+    let mut tunnel = proxy::Socks5Connect::new(uri).unwrap().with_credentials(SECRET, SECRET).unwrap();
+    p.show(&tunnel);
+    for answer in [&b"\x05\x02"[..], b"\x01\x00", b"\x05\x63"] {
+        p.show(&tunnel.recv(answer).unwrap().1);
+        p.show(&tunnel);
+    }
+    let Ok((_, proxy::Socks5ConnectProgress::Rejected(rejection))) = tunnel.recv(b"") else { panic!() };
+    p.show(&rejection);
+    let mut tunnel = proxy::Socks5Connect::new(uri).unwrap();
+    p.show(&tunnel.recv(SECRET.as_bytes()).unwrap_err());
+    p.show(&tunnel);
 }
 
 /// A transport that gives its input, keeps what is written, and prints it all.

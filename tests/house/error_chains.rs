@@ -9,7 +9,7 @@ use std::path::Path;
 
 use sockless::endpoint::FeedError;
 use sockless::handshake::{server::Reject, BodyError, ComposeError, HandshakeError, UriError};
-use sockless::{embedded_io, Error, OpeningError, ReuniteError};
+use sockless::{embedded_io, proxy, Error, OpeningError, ReuniteError};
 use sockless::{
     BufferTooSmall, CloseCode, EntropyError, ProtocolError, SendError, Timeout, Tolerance, Utf8Check,
 };
@@ -69,6 +69,9 @@ fn errors() -> Vec<Named> {
         named(UriError::Host),
         named(BodyError::InvalidChunk),
         named(HandshakeError::HeadTooLarge),
+        named(proxy::Socks5Error::UnexpectedEof),
+        named(proxy::Socks5Rejection::NotAllowed),
+        named(proxy::Socks5RequestError::NameTooLong),
         named(ReuniteError((), ())),
         named(FeedError::Full { queued: 1, cap: 2 }),
         named(Error::from(FeedError::Full { queued: 1, cap: 2 })),
