@@ -46,6 +46,7 @@
 //! | You write | Use |
 //! |---|---|
 //! | an application | an adapter: `tokio`, `futures_io`, `blocking`, `embedded_io`, `embedded_io_async` |
+//! | a client that goes through a proxy | `proxy`: asks for a tunnel by HTTP's CONNECT or SOCKS5, before the handshake |
 //! | an adapter for another transport, with an allocator | `endpoint`: whole messages and limited buffers, without a socket |
 //! | a runtime or firmware of your own | [`Connection`], or [`Reader`] and [`Writer`]: the protocol, without buffers or an allocator |
 //! | a proxy, a test tool, another engine | [`frame`], [`CloseCode`], [`Utf8Check`], `handshake`: the wire format, valid or not |
@@ -167,8 +168,8 @@
 //! # Features
 //!
 //! - `std` (default): the blocking adapter. Implies `alloc`.
-//! - `handshake` (default): the opening handshake, without an allocator; uses `sha1_smol`, `base64`,
-//!   `memchr`.
+//! - `handshake` (default): the opening handshake, and tunnels through proxies, without an allocator; uses
+//!   `sha1_smol`, `base64`, `memchr`.
 //! - `rng` (default): `SystemEntropy`, a ChaCha8 generator that the operating system seeds. Without it, implement
 //!   [`Entropy`] for a source of your own.
 //! - `tokio`: the tokio adapter, with `Stream` and `Sink`.
