@@ -5,6 +5,8 @@
 
 use alloc::boxed::Box;
 
+#[cfg(feature = "rng")]
+use crate::handshake::client::Accepted;
 use crate::handshake::Negotiated;
 
 /// What a socket tells of its opening handshake.
@@ -15,6 +17,12 @@ pub(super) struct Agreed {
 }
 
 impl Agreed {
+    /// What this response says of it.
+    #[cfg(feature = "rng")]
+    pub(super) fn of(accepted: &Accepted<'_>) -> Self {
+        Self { negotiated: accepted.negotiated(), subprotocol: accepted.subprotocol().map(Box::from) }
+    }
+
     pub(super) fn subprotocol(&self) -> Option<&str> {
         self.subprotocol.as_deref()
     }

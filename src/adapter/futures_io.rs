@@ -58,7 +58,9 @@ use super::{Answer, ClientConfig, Error, Opened, OpeningError, Refusal, ServerCo
 #[cfg(all(feature = "handshake", feature = "rng"))]
 use crate::entropy::SystemEntropy;
 #[cfg(all(feature = "handshake", feature = "rng"))]
-use crate::handshake::{client::ClientRequest, server::Request};
+use crate::handshake::client::{Accepted, ClientRequest};
+#[cfg(all(feature = "handshake", feature = "rng"))]
+use crate::handshake::server::Request;
 #[cfg(all(feature = "handshake", feature = "rng"))]
 use crate::role::{Client, Server};
 use crate::time::Timestamp;
@@ -289,7 +291,31 @@ pub async fn client<'c, S: AsyncRead + AsyncWrite + Unpin>(
     config: &ClientConfig,
 ) -> Result<ClientSocket<S>, Error> {
     let request = request.try_into().map_err(Into::<OpeningError>::into)?;
-    Box::pin(polled::open_client(FuturesIo::new(stream), request, config, None)).await
+    let opened = polled::open_client(FuturesIo::new(stream), request, config, None, |_| ());
+    Ok(Box::pin(opened).await?.0)
+}
+
+/// Does what [`client`] does, and shows the response to `look` before the WebSocket is open. What `look` returns is
+/// returned beside the WebSocket, such as the cookies that the server sets:
+/// [`Accepted::headers`](crate::handshake::client::Accepted::headers) has all fields.
+///
+/// # Errors
+///
+/// [`Error::Opening`], with the server's answer if that was no 101; [`Error::Protocol`] if the server was too slow;
+/// [`Error::Io`] if the transport failed.
+///
+/// # Cancel safety
+///
+/// Not cancel safe: dropped, the transport is dropped with it.
+#[cfg(all(feature = "handshake", feature = "rng"))]
+pub async fn client_with<'c, S: AsyncRead + AsyncWrite + Unpin, T>(
+    stream: S,
+    request: impl TryInto<ClientRequest<'c>, Error: Into<OpeningError>>,
+    config: &ClientConfig,
+    look: impl FnOnce(&Accepted<'_>) -> T,
+) -> Result<(ClientSocket<S>, T), Error> {
+    let request = request.try_into().map_err(Into::<OpeningError>::into)?;
+    Box::pin(polled::open_client(FuturesIo::new(stream), request, config, None, look)).await
 }
 
 debug_states!([S] FuturesIo<S>, |this| { has_timer: this.timer.is_some() });

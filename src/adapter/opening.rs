@@ -231,11 +231,11 @@ fn answer<'a, A: Into<Answer<'a>>>(
 }
 
 /// What a client does with what it read.
-pub(super) enum ClientStep {
+pub(super) enum ClientStep<'h> {
     /// Read more.
     NeedMore,
     /// The WebSocket is open. So many bytes of the input belonged to the response.
-    Open { agreed: Agreed, taken: usize },
+    Open { accepted: client::Accepted<'h>, taken: usize },
     /// The server answered otherwise: read on while [`RefusalReader::needs_more`].
     Rejected(RefusalReader),
 }
@@ -303,18 +303,14 @@ pub(super) fn request(handshake: &client::ClientHandshake<'_>) -> Result<Vec<u8>
 }
 
 /// Gives what was read to a client's handshake.
-pub(super) fn ask(
-    handshake: &mut client::ClientHandshake<'_>,
+pub(super) fn ask<'h>(
+    handshake: &'h mut client::ClientHandshake<'_>,
     input: &[u8],
     config: &ClientConfig,
-) -> Result<ClientStep, OpeningError> {
+) -> Result<ClientStep<'h>, OpeningError> {
     match handshake.recv(input)? {
         (_, client::ClientProgress::NeedMore) => Ok(ClientStep::NeedMore),
-        (taken, client::ClientProgress::Accepted(accepted)) => {
-            let subprotocol = accepted.subprotocol().map(Box::from);
-            let agreed = Agreed { negotiated: accepted.negotiated(), subprotocol };
-            Ok(ClientStep::Open { agreed, taken })
-        }
+        (taken, client::ClientProgress::Accepted(accepted)) => Ok(ClientStep::Open { accepted, taken }),
         (taken, client::ClientProgress::Rejected(rejected)) => {
             let rest = input.get(taken..).unwrap_or(&[]);
             Ok(ClientStep::Rejected(RefusalReader::new(&rejected, rest, config)))

@@ -14,7 +14,7 @@ mod reading;
 mod split;
 
 #[cfg(all(feature = "handshake", feature = "rng"))]
-pub use opening::{accept, accept_buffered, accept_or_http, accept_with, client};
+pub use opening::{accept, accept_buffered, accept_or_http, accept_with, client, client_with};
 #[cfg(all(feature = "handshake", feature = "rng"))]
 pub(in crate::adapter) use opening::{open, open_client, serve_only};
 pub use outgoing::{Feed, Incoming, Outgoing};

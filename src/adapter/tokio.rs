@@ -80,7 +80,9 @@ use super::{Answer, ClientConfig, ConnectStage, Error, Opened, OpeningError, Ref
 #[cfg(all(feature = "handshake", feature = "rng"))]
 use crate::entropy::SystemEntropy;
 #[cfg(all(feature = "handshake", feature = "rng"))]
-use crate::handshake::{client::ClientRequest, server::Request};
+use crate::handshake::client::{Accepted, ClientRequest};
+#[cfg(all(feature = "handshake", feature = "rng"))]
+use crate::handshake::server::Request;
 #[cfg(all(feature = "handshake", feature = "rng"))]
 use crate::role::{Client, Server};
 use crate::time::Timestamp;
@@ -296,8 +298,32 @@ pub async fn client<'c, S: AsyncRead + AsyncWrite + Unpin>(
     config: &ClientConfig,
 ) -> Result<ClientSocket<S>, Error> {
     let request = request.try_into().map_err(Into::<OpeningError>::into)?;
+    let opened = polled::open_client(Tokio::new(stream), request, config, config.timeouts.opening, |_| ());
+    Ok(Box::pin(opened).await?.0)
+}
+
+/// Does what [`client`] does, and shows the response to `look` before the WebSocket is open. What `look` returns is
+/// returned beside the WebSocket, such as the cookies that the server sets:
+/// [`Accepted::headers`](crate::handshake::client::Accepted::headers) has all fields.
+///
+/// # Errors
+///
+/// [`Error::Opening`], with the server's answer if that was no 101; [`Error::Protocol`] if the server was too slow;
+/// [`Error::Io`] if the transport failed.
+///
+/// # Cancel safety
+///
+/// Not cancel safe: dropped, the transport is dropped with it.
+#[cfg(all(feature = "handshake", feature = "rng"))]
+pub async fn client_with<'c, S: AsyncRead + AsyncWrite + Unpin, T>(
+    stream: S,
+    request: impl TryInto<ClientRequest<'c>, Error: Into<OpeningError>>,
+    config: &ClientConfig,
+    look: impl FnOnce(&Accepted<'_>) -> T,
+) -> Result<(ClientSocket<S>, T), Error> {
+    let request = request.try_into().map_err(Into::<OpeningError>::into)?;
     let limit = config.timeouts.opening;
-    Box::pin(polled::open_client(Tokio::new(stream), request, config, limit)).await
+    Box::pin(polled::open_client(Tokio::new(stream), request, config, limit, look)).await
 }
 
 /// Connects over TCP and opens a WebSocket. Addresses are tried one after the other.
@@ -360,7 +386,8 @@ pub async fn connect<'c>(
     let stream = Box::pin(connected(request.uri().address(), until)).await?;
     stream.set_nodelay(true)?;
     let left = until.map(|until| until.saturating_duration_since(Instant::now()));
-    Box::pin(polled::open_client(Tokio::new(stream), request, config, left)).await
+    let opened = polled::open_client(Tokio::new(stream), request, config, left, |_| ());
+    Ok(Box::pin(opened).await?.0)
 }
 
 /// A connection to one of the addresses of this host.

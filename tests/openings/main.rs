@@ -4,6 +4,7 @@
 #[path = "../common/watchdog.rs"]
 mod watchdog;
 
+mod accepted;
 mod answer;
 mod config;
 mod dial;

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use super::clock::was_limited;
 use super::{is_transient, BlockingTransport, WebSocket};
+use crate::adapter::agreed::Agreed;
 use crate::adapter::opening::{
     ask, client_endpoint, client_handshake, cut_off, parting_time, request, serve, server_endpoint, share,
     too_late, until_end, ClientStep, Plain, ServerStep, LATE, MAX_DRAINED, SHORT_PARTING,
@@ -21,7 +22,7 @@ use crate::adapter::{
     Answer, ClientConfig, ConnectStage, Connections, Error, Opened, OpeningError, Refusal, ServerConfig,
 };
 use crate::entropy::SystemEntropy;
-use crate::handshake::client::ClientRequest;
+use crate::handshake::client::{Accepted, ClientRequest};
 use crate::handshake::server::{Request, ServerHandshake};
 use crate::role::{Client, Server};
 
@@ -168,17 +169,35 @@ pub fn client<'c, S: BlockingTransport>(
     request: impl TryInto<ClientRequest<'c>, Error: Into<OpeningError>>,
     config: &ClientConfig,
 ) -> Result<ClientSocket<S>, Error> {
-    let request = request.try_into().map_err(Into::<OpeningError>::into)?;
-    open_client(stream, request, config, config.timeouts.opening)
+    Ok(client_with(stream, request, config, |_| ())?.0)
 }
 
-/// The same as [`client`], where a part of the opening time is used up already.
-fn open_client<S: BlockingTransport>(
+/// Does what [`client`] does, and shows the response to `look` before the WebSocket is open. What `look` returns is
+/// returned beside the WebSocket, such as the cookies that the server sets:
+/// [`Accepted::headers`](crate::handshake::client::Accepted::headers) has all fields.
+///
+/// # Errors
+///
+/// [`Error::Opening`], with the server's answer if that was no 101; [`Error::Protocol`] if the server was too slow;
+/// [`Error::Io`] if the transport failed.
+pub fn client_with<'c, S: BlockingTransport, T>(
+    stream: S,
+    request: impl TryInto<ClientRequest<'c>, Error: Into<OpeningError>>,
+    config: &ClientConfig,
+    look: impl FnOnce(&Accepted<'_>) -> T,
+) -> Result<(ClientSocket<S>, T), Error> {
+    let request = request.try_into().map_err(Into::<OpeningError>::into)?;
+    open_client(stream, request, config, config.timeouts.opening, look)
+}
+
+/// The same as [`client_with`], where a part of the opening time is used up already.
+fn open_client<S: BlockingTransport, T>(
     mut stream: S,
     request_for: ClientRequest<'_>,
     config: &ClientConfig,
     limit: Option<Duration>,
-) -> Result<ClientSocket<S>, Error> {
+    look: impl FnOnce(&Accepted<'_>) -> T,
+) -> Result<(ClientSocket<S>, T), Error> {
     let mut storage = alloc::vec![0; config.head_size];
     let mut handshake = client_handshake(request_for, &mut storage, config)?;
     let mut timed = TimedStream::new(&mut stream, limit);
@@ -189,11 +208,12 @@ fn open_client<S: BlockingTransport>(
         let received = received.map_err(|error| cut_off(&handshake, error, config))?;
         match ask(&mut handshake, received, config)? {
             ClientStep::NeedMore => {}
-            ClientStep::Open { agreed, taken } => {
+            ClientStep::Open { accepted, taken } => {
                 timed.end()?;
+                let (agreed, seen) = (Agreed::of(&accepted), look(&accepted));
                 let rest = received.get(taken..).unwrap_or(&[]);
                 let socket = WebSocket::with_endpoint(stream, client_endpoint(&agreed, config, rest));
-                return Ok(socket.with_agreed(agreed));
+                return Ok((socket.with_agreed(agreed), seen));
             }
             ClientStep::Rejected(mut rejected) => {
                 timed.part(Duration::ZERO);
@@ -241,7 +261,7 @@ pub fn connect<'c>(
         match connected {
             Ok(stream) => {
                 stream.set_nodelay(true)?;
-                return open_client(stream, request, config, left());
+                return Ok(open_client(stream, request, config, left(), |_| ())?.0);
             }
             Err(error) => failed = error.into(),
         }

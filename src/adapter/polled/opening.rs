@@ -10,13 +10,14 @@ use core::time::Duration;
 use std::io;
 
 use super::{PollTransport, WebSocket};
+use crate::adapter::agreed::Agreed;
 use crate::adapter::opening::{
     ask, client_endpoint, client_handshake, cut_off, parting_time, request, serve, server_endpoint, too_late,
     until_end, ClientStep, Plain, ServerStep, LATE, MAX_DRAINED, SHORT_PARTING,
 };
 use crate::adapter::{Answer, ClientConfig, Connections, Error, Opened, OpeningError, Refusal, ServerConfig};
 use crate::entropy::SystemEntropy;
-use crate::handshake::client::ClientRequest;
+use crate::handshake::client::{Accepted, ClientRequest};
 use crate::handshake::server::{Request, ServerHandshake};
 use crate::role::{Client, Server};
 use crate::time::Timestamp;
@@ -194,17 +195,41 @@ pub async fn client<'c, S: PollTransport>(
     config: &ClientConfig,
 ) -> Result<WebSocket<S, Client<SystemEntropy>>, Error> {
     let request = request.try_into().map_err(Into::<OpeningError>::into)?;
-    let limit = config.timeouts.opening;
-    Box::pin(open_client(stream, request, config, limit)).await
+    let opened = open_client(stream, request, config, config.timeouts.opening, |_| ());
+    Ok(Box::pin(opened).await?.0)
 }
 
-/// The same as [`client`], where a part of the opening time is used up already.
-pub(in crate::adapter) async fn open_client<S: PollTransport>(
+/// Does what [`client`] does, and shows the response to `look` before the WebSocket is open. What `look` returns is
+/// returned beside the WebSocket, such as the cookies that the server sets:
+/// [`Accepted::headers`](crate::handshake::client::Accepted::headers) has all fields.
+///
+/// # Errors
+///
+/// [`Error::Opening`], with the server's answer if that was no 101; [`Error::Protocol`] if the server was too slow;
+/// [`Error::Io`] if the transport failed.
+///
+/// # Cancel safety
+///
+/// Not cancel safe: dropped, the transport is dropped with it.
+pub async fn client_with<'c, S: PollTransport, T>(
+    stream: S,
+    request: impl TryInto<ClientRequest<'c>, Error: Into<OpeningError>>,
+    config: &ClientConfig,
+    look: impl FnOnce(&Accepted<'_>) -> T,
+) -> Result<(WebSocket<S, Client<SystemEntropy>>, T), Error> {
+    let request = request.try_into().map_err(Into::<OpeningError>::into)?;
+    let limit = config.timeouts.opening;
+    Box::pin(open_client(stream, request, config, limit, look)).await
+}
+
+/// The same as [`client_with`], where a part of the opening time is used up already.
+pub(in crate::adapter) async fn open_client<S: PollTransport, T>(
     mut stream: S,
     request_for: ClientRequest<'_>,
     config: &ClientConfig,
     limit: Option<Duration>,
-) -> Result<WebSocket<S, Client<SystemEntropy>>, Error> {
+    look: impl FnOnce(&Accepted<'_>) -> T,
+) -> Result<(WebSocket<S, Client<SystemEntropy>>, T), Error> {
     let mut storage = alloc::vec![0; config.head_size];
     let mut handshake = client_handshake(request_for, &mut storage, config)?;
     let mut timed = TimedTransport::new(&mut stream, limit);
@@ -215,10 +240,11 @@ pub(in crate::adapter) async fn open_client<S: PollTransport>(
         let received = received.map_err(|error| cut_off(&handshake, error, config))?;
         match ask(&mut handshake, received, config)? {
             ClientStep::NeedMore => {}
-            ClientStep::Open { agreed, taken } => {
+            ClientStep::Open { accepted, taken } => {
+                let (agreed, seen) = (Agreed::of(&accepted), look(&accepted));
                 let rest = received.get(taken..).unwrap_or(&[]);
                 let socket = WebSocket::with_endpoint(stream, client_endpoint(&agreed, config, rest));
-                return Ok(socket.with_agreed(agreed));
+                return Ok((socket.with_agreed(agreed), seen));
             }
             ClientStep::Rejected(mut rejected) => {
                 timed.part(Duration::ZERO);
