@@ -427,11 +427,13 @@ impl ClientConfig {
         self
     }
 
-    /// Adds to the request what it does not say itself.
-    pub(super) fn complete<'c>(
-        &'c self,
-        request: ClientRequest<'c>,
-    ) -> Result<ClientRequest<'c>, ComposeError> {
+    /// This request with what it does not say itself: subprotocols and an offer of compression where it has none, and
+    /// further header fields in any case. Connecting does that too; here it shows before whether the config is sound.
+    ///
+    /// # Errors
+    ///
+    /// [`ComposeError`] if a subprotocol or a field is invalid, or a field is one that the handshake writes itself.
+    pub fn complete<'c>(&'c self, request: ClientRequest<'c>) -> Result<ClientRequest<'c>, ComposeError> {
         request.with_defaults(self.names(), self.field_set(), self.deflate.as_slice())
     }
 }
