@@ -1,7 +1,7 @@
 //! A connection with the buffers that whole messages need, without a socket. Every adapter drives one.
 //!
 //! An adapter of your own uses [`Endpoint`], and does what its [`poll`](Endpoint::poll) says: see the example there.
-//! [`Endpoint::split`] gives the two halves for two threads or tasks; [`Directions`] is what both do together.
+//! [`Endpoint::into_split`] gives the two halves for two threads or tasks; [`Directions`] is what both do together.
 //
 // Owns: the order of reading, writing and closing, so that adapters hold no protocol logic.
 // Must not know: sockets, runtimes, clocks.
