@@ -176,11 +176,26 @@ mod handshake {
     pub fn through_a_proxy() -> Option<bool> {
         let (mut storage, mut out) = ([0; 512], [0; 512]);
         let uri = Uri::parse("wss://server.example.com/").ok()?;
-        let mut tunnel = proxy::HttpConnect::new(uri, &mut storage, HeadLimits::default());
+        let mut tunnel = proxy::HttpConnect::new(uri, &mut storage, HeadLimits::default())
+            .with_basic_authorization("user", "secret")
+            .ok()?;
         let written = tunnel.write_request(&mut out).ok()?;
         let (_, progress) = tunnel.recv(b"HTTP/1.1 200 OK\r\n\r\n").ok()?;
+        let opened = matches!(progress, proxy::HttpConnectProgress::Open);
         let asked = out.get(..written)?.starts_with(b"CONNECT server.example.com:443 HTTP/1.1\r\n");
-        Some(asked && matches!(progress, proxy::HttpConnectProgress::Open))
+        let mut socks = proxy::Socks5Connect::new(uri).ok()?.with_credentials("user", "secret").ok()?;
+        let (taken, progress) = socks.recv(b"\x05\x00\x05\x00\x00\x01\x7F\0\0\x01\0\x50").ok()?;
+        let written = socks.write_next(&mut out).ok()?;
+        let asked = asked && out.get(..written)?.ends_with(b"server.example.com\x01\xBB");
+        let rejected = socks.recv(b"\x05\x02").ok()?.1;
+        let rejection = proxy::Socks5ConnectProgress::Rejected(proxy::Socks5Rejection::NotAllowed);
+        Some(
+            asked
+                && opened
+                && taken == 2
+                && progress == proxy::Socks5ConnectProgress::Send
+                && rejected == rejection,
+        )
     }
 }
 
