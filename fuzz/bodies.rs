@@ -12,6 +12,8 @@ mod endpoint;
 mod inflate;
 #[path = "bodies/plain.rs"]
 mod plain;
+#[path = "bodies/proxy.rs"]
+mod proxy;
 #[path = "bodies/response_body.rs"]
 mod response_body;
 #[path = "bodies/script.rs"]
@@ -30,7 +32,8 @@ use sockless::{
 
 #[allow(unused_imports, reason = "each target runs one of the bodies")]
 pub use self::{
-    deflate::deflate, endpoint::endpoint, inflate::inflate, response_body::response_body, uri::uri,
+    deflate::deflate, endpoint::endpoint, inflate::inflate, proxy::proxy, response_body::response_body,
+    uri::uri,
 };
 
 /// A stream of frames, read by either role under some limits.

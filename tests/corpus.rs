@@ -57,6 +57,11 @@ fn endpoint() {
 }
 
 #[test]
+fn proxy() {
+    replay("proxy", bodies::proxy, MUTATIONS);
+}
+
+#[test]
 fn response_body() {
     replay("response_body", bodies::response_body, MUTATIONS);
 }
