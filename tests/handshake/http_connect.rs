@@ -1,5 +1,6 @@
 //! The tunnel through an HTTP proxy (RFC 9110 section 9.3.6).
 
+use base64::prelude::{Engine, BASE64_STANDARD};
 use proptest::prelude::*;
 use sockless::handshake::client::{ClientHandshake, ClientRequest};
 use sockless::handshake::{BodyReader, ComposeError, HandshakeError, HeadLimits, Uri};
@@ -252,6 +253,34 @@ proptest! {
         prop_assert_eq!(
             got,
             [("Host", target.as_bytes()), ("Proxy-Authorization", credentials.as_bytes())]
+        );
+    }
+
+    #[test]
+    fn a_user_name_a_password_and_a_field_arrive_as_they_are_or_are_refused(
+        username in "[ -~\u{A0}-\u{FF}\\x00-\\x1F]{0,9}", password in "[ -~\u{A0}-\u{FF}]{0,9}\\PC{0,2}",
+        name in "[!-~]{1,9}", value in "[!-~][ -~]{0,8}[!-~\\r\\n]",
+    ) {
+        let mut storage = [0; 16];
+        let fields = [(name.as_str(), value.as_str())];
+        let connect = HttpConnect::new(Uri::parse("ws://h").unwrap(), &mut storage, HeadLimits::DEFAULT)
+            .with_basic_authorization(&username, &password)
+            .and_then(|connect| connect.with_fields(&fields));
+        let Ok(connect) = connect else { return Ok(()) };
+        let mut out = [0; 512];
+        let len = connect.write_request(&mut out).unwrap();
+        let mut slots = [httparse::EMPTY_HEADER; 4];
+        let mut parsed = httparse::Request::new(&mut slots);
+        prop_assert_eq!(parsed.parse(&out[..len]), Ok(httparse::Status::Complete(len)));
+        let got: Vec<_> = parsed.headers.iter().map(|header| (header.name, header.value)).collect();
+        let basic = format!("Basic {}", BASE64_STANDARD.encode(format!("{username}:{password}")));
+        prop_assert_eq!(
+            got,
+            [
+                ("Host", &b"h:80"[..]),
+                ("Proxy-Authorization", basic.as_bytes()),
+                (name.as_str(), value.as_bytes()),
+            ]
         );
     }
 
