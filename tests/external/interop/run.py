@@ -139,7 +139,7 @@ def made(home, recipe, now=False):
 
 
 def against_server(program, command, environment):
-    log = TARGET / f"{program.name}.log"
+    log = TARGET / f"{program.name}-{Path(command[1]).stem}.log"
     try:
         with echo_server([program], log) as (server, address):
             if address is None:
