@@ -7,12 +7,10 @@
 use alloc::borrow::Cow;
 #[cfg(feature = "alloc")]
 use alloc::string::String;
-#[cfg(feature = "alloc")]
-use alloc::vec::Vec;
 use core::fmt;
 
 use super::ServerConfig;
-use crate::handshake::lists::FieldSet;
+use crate::handshake::lists::{FieldList, Names};
 use crate::handshake::server::Accept;
 use crate::handshake::ComposeError;
 
@@ -30,9 +28,7 @@ type Text<'a> = &'a str;
 /// `Debug` does not show the values of fields.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Answer<'a> {
-    fields: &'a [(&'a str, &'a str)],
-    #[cfg(feature = "alloc")]
-    more_fields: Vec<(String, String)>,
+    fields: FieldList<'a>,
     subprotocol: SubprotocolChoice<'a>,
 }
 
@@ -49,18 +45,13 @@ enum SubprotocolChoice<'a> {
 impl<'a> Answer<'a> {
     /// An answer as the config says.
     pub const fn new() -> Self {
-        Self {
-            fields: &[],
-            #[cfg(feature = "alloc")]
-            more_fields: Vec::new(),
-            subprotocol: SubprotocolChoice::OfConfig,
-        }
+        Self { fields: FieldList::EMPTY, subprotocol: SubprotocolChoice::OfConfig }
     }
 
     /// Sets these header fields, such as `Set-Cookie`, after those of the config. Another call replaces them.
     #[must_use]
     pub const fn with_fields(mut self, fields: &'a [(&'a str, &'a str)]) -> Self {
-        self.fields = fields;
+        self.fields.lent = fields;
         self
     }
 
@@ -68,7 +59,7 @@ impl<'a> Answer<'a> {
     #[cfg(feature = "alloc")]
     #[must_use]
     pub fn with_field(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.more_fields.push((name.into(), value.into()));
+        self.fields.owned.push((name.into(), value.into()));
         self
     }
 
@@ -86,23 +77,23 @@ impl<'a> Answer<'a> {
         self
     }
 
-    /// The 101 with what this and the config say.
-    pub(super) fn apply<'h, 'r>(
+    /// Adds what this and the config say to a 101.
+    pub(super) fn apply<'r>(
         &'r self,
         config: &'r ServerConfig,
-        accept: Accept<'h, 'r>,
-    ) -> Result<Accept<'h, 'r>, ComposeError> {
-        let fields = FieldSet {
-            lent: self.fields,
-            #[cfg(feature = "alloc")]
-            owned: &self.more_fields,
-        };
-        let accept = accept.with_field_set(config.field_set())?.with_field_set(fields)?;
+        accept: &mut Accept<'_, 'r>,
+    ) -> Result<(), ComposeError> {
+        accept.fields.add(config.fields.fields())?;
+        accept.fields.add(self.fields.fields())?;
         match &self.subprotocol {
-            SubprotocolChoice::OfConfig => Ok(accept.with_supported_names(config.names())),
-            SubprotocolChoice::None => Ok(accept),
-            SubprotocolChoice::This(name) => accept.with_subprotocol(name),
+            SubprotocolChoice::OfConfig => accept.choose_subprotocol(config.subprotocols.names()),
+            SubprotocolChoice::None => {}
+            SubprotocolChoice::This(name) => {
+                accept.choose_subprotocol(Names::Lent(&[name]));
+                accept.chosen_subprotocol().ok_or(ComposeError::UnofferedSubprotocol)?;
+            }
         }
+        Ok(())
     }
 }
 
@@ -119,10 +110,9 @@ impl fmt::Debug for Answer<'_> {
             SubprotocolChoice::None => "none",
             SubprotocolChoice::This(_) => "another",
         };
-        let mut shown = f.debug_struct("Answer");
-        shown.field("fields", &self.fields.len());
-        #[cfg(feature = "alloc")]
-        shown.field("more_fields", &self.more_fields.len());
-        shown.field("subprotocol", &subprotocol).finish()
+        f.debug_struct("Answer")
+            .field("fields", &self.fields.fields().iter().count())
+            .field("subprotocol", &subprotocol)
+            .finish()
     }
 }

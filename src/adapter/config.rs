@@ -21,7 +21,7 @@ use crate::deflate::{Policy, Pool, Tuning};
 #[cfg(feature = "std")]
 use crate::endpoint::Buffers;
 use crate::handshake::client::ClientRequest;
-use crate::handshake::lists::{FieldSet, Names};
+use crate::handshake::lists::{FieldList, NameList};
 use crate::handshake::{ComposeError, HeadLimits, OriginPolicy};
 use crate::limits::Limits;
 use crate::tolerance::Tolerances;
@@ -82,14 +82,10 @@ pub struct ServerConfig {
     pool: LazyPool,
     #[cfg(feature = "std")]
     connections: Option<Connections>,
-    subprotocols: &'static [&'static str],
-    fields: &'static [(&'static str, &'static str)],
+    pub(super) subprotocols: NameList,
+    pub(super) fields: FieldList<'static>,
     #[cfg(feature = "alloc")]
     more_origins: Vec<String>,
-    #[cfg(feature = "alloc")]
-    more_subprotocols: Vec<String>,
-    #[cfg(feature = "alloc")]
-    more_fields: Vec<(String, String)>,
 }
 
 /// How a client opens WebSockets, and what each of them may take. What differs from one to the next stands in the
@@ -138,12 +134,8 @@ pub struct ClientConfig {
     /// How messages are compressed, where that is agreed on.
     #[cfg(feature = "deflate")]
     pub tuning: Tuning,
-    subprotocols: &'static [&'static str],
-    fields: &'static [(&'static str, &'static str)],
-    #[cfg(feature = "alloc")]
-    more_subprotocols: Vec<String>,
-    #[cfg(feature = "alloc")]
-    more_fields: Vec<(String, String)>,
+    pub(super) subprotocols: NameList,
+    pub(super) fields: FieldList<'static>,
 }
 
 /// What both roles set in the same way.
@@ -228,7 +220,7 @@ macro_rules! common_options {
             /// Sets the subprotocols of the program. Another call replaces them.
             #[must_use]
             pub const fn with_subprotocols(mut self, names: &'static [&'static str]) -> Self {
-                self.subprotocols = names;
+                self.subprotocols.lent = names;
                 self
             }
 
@@ -236,14 +228,14 @@ macro_rules! common_options {
             #[cfg(feature = "alloc")]
             #[must_use]
             pub fn with_subprotocol(mut self, name: impl Into<String>) -> Self {
-                self.more_subprotocols.push(name.into());
+                self.subprotocols.owned.push(name.into());
                 self
             }
 
             /// Sets header fields for the head that is sent. Another call replaces them.
             #[must_use]
             pub const fn with_fields(mut self, fields: &'static [(&'static str, &'static str)]) -> Self {
-                self.fields = fields;
+                self.fields.lent = fields;
                 self
             }
 
@@ -251,29 +243,13 @@ macro_rules! common_options {
             #[cfg(feature = "alloc")]
             #[must_use]
             pub fn with_field(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-                self.more_fields.push((name.into(), value.into()));
+                self.fields.owned.push((name.into(), value.into()));
                 self
             }
 
             /// What the engine needs of it.
             pub(super) const fn engine(&self) -> Config {
                 Config::new().with_limits(self.limits).with_timeouts(self.timeouts)
-            }
-
-            pub(super) fn names(&self) -> Names<'_> {
-                Names {
-                    lent: self.subprotocols,
-                    #[cfg(feature = "alloc")]
-                    owned: &self.more_subprotocols,
-                }
-            }
-
-            pub(super) fn field_set(&self) -> FieldSet<'_> {
-                FieldSet {
-                    lent: self.fields,
-                    #[cfg(feature = "alloc")]
-                    owned: &self.more_fields,
-                }
             }
         }
 
@@ -282,8 +258,8 @@ macro_rules! common_options {
                 f.debug_struct(stringify!($config))
                     .field("limits", &self.limits)
                     .field("timeouts", &self.timeouts)
-                    .field("subprotocols", &self.names().iter().count())
-                    .field("fields", &self.field_set().iter().count())
+                    .field("subprotocols", &self.subprotocols.names().iter().count())
+                    .field("fields", &self.fields.fields().iter().count())
                     .finish_non_exhaustive()
             }
         }
@@ -314,14 +290,10 @@ impl ServerConfig {
             pool: LazyPool(OnceLock::new()),
             #[cfg(feature = "std")]
             connections: None,
-            subprotocols: &[],
-            fields: &[],
+            subprotocols: NameList::EMPTY,
+            fields: FieldList::EMPTY,
             #[cfg(feature = "alloc")]
             more_origins: Vec::new(),
-            #[cfg(feature = "alloc")]
-            more_subprotocols: Vec::new(),
-            #[cfg(feature = "alloc")]
-            more_fields: Vec::new(),
         }
     }
 
@@ -396,12 +368,8 @@ impl ClientConfig {
             deflate: None,
             #[cfg(feature = "deflate")]
             tuning: Tuning::DEFAULT,
-            subprotocols: &[],
-            fields: &[],
-            #[cfg(feature = "alloc")]
-            more_subprotocols: Vec::new(),
-            #[cfg(feature = "alloc")]
-            more_fields: Vec::new(),
+            subprotocols: NameList::EMPTY,
+            fields: FieldList::EMPTY,
         }
     }
 
@@ -434,7 +402,7 @@ impl ClientConfig {
     ///
     /// [`ComposeError`] if a subprotocol or a field is invalid, or a field is one that the handshake writes itself.
     pub fn complete<'c>(&'c self, request: ClientRequest<'c>) -> Result<ClientRequest<'c>, ComposeError> {
-        request.with_defaults(self.names(), self.field_set(), self.deflate.as_slice())
+        request.with_defaults(self.subprotocols.names(), self.fields.fields(), self.deflate.as_slice())
     }
 }
 

@@ -16,7 +16,7 @@ use crate::endpoint::Endpoint;
 use crate::entropy::SystemEntropy;
 use crate::error::{ProtocolError, Timeout};
 use crate::handshake::client::{self, ClientRequest};
-use crate::handshake::lists::FieldSet;
+use crate::handshake::lists::FieldList;
 use crate::handshake::server::{PlainRequest, Reject, Request, ServerHandshake, ServerProgress};
 use crate::handshake::{BodyReader, ComposeError, HandshakeError, Negotiated};
 use crate::role::{Client, Entropy, Server};
@@ -85,20 +85,20 @@ impl<W, S> Opened<W, S> {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Refusal {
     status: u16,
-    fields: Vec<(String, String)>,
+    fields: FieldList<'static>,
     body: Vec<u8>,
 }
 
 impl Refusal {
     /// With a status of 300 to 599.
     pub const fn new(status: u16) -> Self {
-        Self { status, fields: Vec::new(), body: Vec::new() }
+        Self { status, fields: FieldList::EMPTY, body: Vec::new() }
     }
 
     /// With one more header field.
     #[must_use]
     pub fn with_field(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.fields.push((name.into(), value.into()));
+        self.fields.owned.push((name.into(), value.into()));
         self
     }
 
@@ -204,22 +204,21 @@ fn answer<'a, A: Into<Answer<'a>>>(
     config: &ServerConfig,
     decide: &mut Option<impl FnOnce(&Request<'_>) -> Result<A, Refusal>>,
 ) -> Result<ServerStep, OpeningError> {
-    let accept = request.accept(config.policy_for(request.origin()))?;
+    let mut accept = request.accept(config.policy_for(request.origin()))?;
     let answer = match decide.take().map(|decide| decide(request)).transpose() {
         Ok(answer) => answer.map_or_else(Answer::new, Into::into),
         Err(refusal) => {
-            let fields = FieldSet { lent: &[], owned: &refusal.fields };
-            let reject = Reject::new(refusal.status)?.with_field_set(fields)?.with_body(&refusal.body);
+            let mut reject = Reject::new(refusal.status)?.with_body(&refusal.body);
+            reject.fields.add(refusal.fields.fields())?;
             let response = written(|out| reject.write(out))?;
             return Ok(ServerStep::Refused { response, error: OpeningError::Refused(refusal.status) });
         }
     };
-    let accept = answer.apply(config, accept)?;
+    answer.apply(config, &mut accept)?;
     #[cfg(feature = "deflate")]
-    let accept = match &config.deflate {
-        Some(policy) => accept.with_deflate(policy),
-        None => accept,
-    };
+    if let Some(policy) = &config.deflate {
+        accept = accept.with_deflate(policy);
+    }
     let mut negotiated = Negotiated::default();
     let response = written(|out| {
         let (len, agreed) = accept.write(out)?;
@@ -388,4 +387,4 @@ impl<W, S> core::fmt::Debug for Opened<W, S> {
     }
 }
 
-debug_states!([] Refusal, |this| { status: this.status, fields: this.fields.len(), body: this.body.len() });
+debug_states!([] Refusal, |this| { status: this.status, fields: this.fields.owned.len(), body: this.body.len() });

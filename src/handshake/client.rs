@@ -45,7 +45,7 @@ use super::deflate::{self, parse_answer, parse_offer};
 use super::error::HandshakeError;
 use super::fields::{check_own_value as check_extensions, iter_value, Extension, Extensions, Tokens};
 use super::head_index::Name;
-use super::head_writer::{check_field, check_value, compose, AddedFields, ComposeError, HeadWriter};
+use super::head_writer::{check_value, compose, AddedFields, ComposeError, HeadWriter};
 use super::http1::{self, token, Headers};
 use super::key::{encode_nonce, Key};
 use super::lists::{FieldSet, Names};
@@ -76,7 +76,7 @@ impl<'c> ClientRequest<'c> {
     pub const fn new(uri: Uri<'c>) -> Self {
         Self {
             uri,
-            subprotocols: Names::lent(&[]),
+            subprotocols: Names::Lent(&[]),
             origin: None,
             deflate: &[],
             extensions: None,
@@ -93,7 +93,7 @@ impl<'c> ClientRequest<'c> {
     /// [`ComposeError::InvalidSubprotocol`] if a name is not a token or stands twice. Names that differ in case
     /// are different.
     pub fn with_subprotocols(self, names: &'c [&'c str]) -> Result<Self, ComposeError> {
-        self.with_names(Names::lent(names))
+        self.with_names(Names::Lent(names))
     }
 
     fn with_names(mut self, names: Names<'c>) -> Result<Self, ComposeError> {
@@ -159,18 +159,16 @@ impl<'c> ClientRequest<'c> {
     ///
     /// [`ComposeError`] if a field is invalid, or is one that the handshake writes itself.
     pub fn with_fields(self, fields: &'c [(&'c str, &'c str)]) -> Result<Self, ComposeError> {
-        self.with_field_set(FieldSet::lent(fields))
+        self.with_field_set(FieldSet::Lent(fields))
     }
 
-    pub(crate) fn with_field_set(mut self, fields: FieldSet<'c>) -> Result<Self, ComposeError> {
-        for (name, value) in fields.iter() {
-            check_field(name, value)?;
-            if name.eq_ignore_ascii_case("Proxy-Authorization") && !self.absolute_form {
-                return Err(ComposeError::ReservedField);
-            }
+    fn with_field_set(mut self, fields: FieldSet<'c>) -> Result<Self, ComposeError> {
+        let is_for_proxy = |(name, _): (&str, _)| name.eq_ignore_ascii_case("Proxy-Authorization");
+        if !self.absolute_form && fields.iter().any(is_for_proxy) {
+            return Err(ComposeError::ReservedField);
         }
         check_origins(self.fields.iter().chain(fields.iter()), self.origin.is_some())?;
-        self.fields = self.fields.and(fields)?;
+        self.fields.add(fields)?;
         Ok(self)
     }
 

@@ -99,22 +99,24 @@ pub(crate) struct AddedFields<'f> {
 
 impl<'f> AddedFields<'f> {
     pub(crate) const fn new() -> Self {
-        Self { sets: [FieldSet::lent(&[]); MAX_SETS] }
+        Self { sets: [FieldSet::Lent(&[]); MAX_SETS] }
     }
 
-    /// Adds a set that was checked.
-    pub(crate) fn and(mut self, set: FieldSet<'f>) -> Result<Self, ComposeError> {
-        if set.iter().next().is_none() {
-            return Ok(self);
+    /// Checks a set, and adds it after the others.
+    pub(crate) fn add(&mut self, set: FieldSet<'f>) -> Result<(), ComposeError> {
+        if set.is_empty() {
+            return Ok(());
         }
-        let free = self.sets.iter_mut().find(|free| free.iter().next().is_none());
-        *free.ok_or(ComposeError::TooManySets)? = set;
-        Ok(self)
+        for (name, value) in set.iter() {
+            check_field(name, value)?;
+        }
+        *self.sets.iter_mut().find(|free| free.is_empty()).ok_or(ComposeError::TooManySets)? = set;
+        Ok(())
     }
 
     /// All fields, in order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&'f str, &'f str)> + '_ {
-        self.sets.iter().flat_map(FieldSet::iter)
+        self.sets.iter().take_while(|set| !set.is_empty()).flat_map(FieldSet::iter)
     }
 }
 
@@ -126,7 +128,7 @@ impl fmt::Debug for AddedFields<'_> {
 }
 
 /// Checks a field that a caller adds.
-pub(crate) fn check_field(name: &str, value: &str) -> Result<(), ComposeError> {
+fn check_field(name: &str, value: &str) -> Result<(), ComposeError> {
     token(name.as_bytes()).ok_or(ComposeError::InvalidName)?;
     check_value(value)?;
     if RESERVED.iter().any(|reserved| reserved.eq_ignore_ascii_case(name)) {

@@ -1,57 +1,110 @@
 //! Lists that a caller gives for a head: of texts that are lent, and behind them of texts that have an owner.
 //
-// Owns: going through both as one list.
+// Owns: keeping both, and going through them as one list.
 // Must not know: what the texts mean.
 
 #[cfg(feature = "alloc")]
 use alloc::string::String;
+#[cfg(feature = "alloc")]
+use alloc::vec::Vec;
+
+/// Names of subprotocols, as a config keeps them.
+#[derive(Clone)]
+pub(crate) struct NameList {
+    pub(crate) lent: &'static [&'static str],
+    #[cfg(feature = "alloc")]
+    pub(crate) owned: Vec<String>,
+}
+
+impl NameList {
+    pub(crate) const EMPTY: Self = Self {
+        lent: &[],
+        #[cfg(feature = "alloc")]
+        owned: Vec::new(),
+    };
+
+    pub(crate) fn names(&self) -> Names<'_> {
+        #[cfg(feature = "alloc")]
+        if !self.owned.is_empty() {
+            return Names::Kept(self);
+        }
+        Names::Lent(self.lent)
+    }
+}
 
 /// Names of subprotocols.
 #[derive(Clone, Copy)]
-pub(crate) struct Names<'n> {
-    pub(crate) lent: &'n [&'n str],
+pub(crate) enum Names<'n> {
+    Lent(&'n [&'n str]),
     #[cfg(feature = "alloc")]
-    pub(crate) owned: &'n [String],
+    Kept(&'n NameList),
 }
 
 impl<'n> Names<'n> {
-    pub(crate) const fn lent(lent: &'n [&'n str]) -> Self {
-        Self {
-            lent,
-            #[cfg(feature = "alloc")]
-            owned: &[],
-        }
-    }
-
     pub(crate) fn iter(&self) -> impl Iterator<Item = &'n str> + Clone + 'n {
-        let names = self.lent.iter().copied();
+        #[cfg(not(feature = "alloc"))]
+        let Self::Lent(lent) = self;
         #[cfg(feature = "alloc")]
-        let names = names.chain(self.owned.iter().map(String::as_str));
+        let (lent, owned) = match self {
+            Self::Lent(lent) => (*lent, [].as_slice()),
+            Self::Kept(list) => (list.lent, list.owned.as_slice()),
+        };
+        let names = lent.iter().copied();
+        #[cfg(feature = "alloc")]
+        let names = names.chain(owned.iter().map(String::as_str));
         names
     }
 }
 
-/// Header fields.
-#[derive(Clone, Copy)]
-pub(crate) struct FieldSet<'f> {
+/// Header fields, as a config or an answer keeps them.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub(crate) struct FieldList<'f> {
     pub(crate) lent: &'f [(&'f str, &'f str)],
     #[cfg(feature = "alloc")]
-    pub(crate) owned: &'f [(String, String)],
+    pub(crate) owned: Vec<(String, String)>,
+}
+
+impl FieldList<'_> {
+    pub(crate) const EMPTY: Self = Self {
+        lent: &[],
+        #[cfg(feature = "alloc")]
+        owned: Vec::new(),
+    };
+
+    pub(crate) fn fields(&self) -> FieldSet<'_> {
+        #[cfg(feature = "alloc")]
+        if !self.owned.is_empty() {
+            return FieldSet::Kept(self);
+        }
+        FieldSet::Lent(self.lent)
+    }
+}
+
+/// Header fields. No larger than a slice, because heads keep several of these.
+#[derive(Clone, Copy)]
+pub(crate) enum FieldSet<'f> {
+    Lent(&'f [(&'f str, &'f str)]),
+    #[cfg(feature = "alloc")]
+    Kept(&'f FieldList<'f>),
 }
 
 impl<'f> FieldSet<'f> {
-    pub(crate) const fn lent(lent: &'f [(&'f str, &'f str)]) -> Self {
-        Self {
-            lent,
-            #[cfg(feature = "alloc")]
-            owned: &[],
-        }
+    pub(crate) const fn is_empty(&self) -> bool {
+        // What is kept is not empty, or it would be lent.
+        matches!(self, Self::Lent([]))
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&'f str, &'f str)> + Clone + 'f {
-        let fields = self.lent.iter().copied();
+        #[cfg(not(feature = "alloc"))]
+        let Self::Lent(lent) = self;
         #[cfg(feature = "alloc")]
-        let fields = fields.chain(self.owned.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+        let (lent, owned) = match self {
+            Self::Lent(lent) => (*lent, [].as_slice()),
+            Self::Kept(list) => (list.lent, list.owned.as_slice()),
+        };
+        let fields = lent.iter().copied();
+        #[cfg(feature = "alloc")]
+        let fields = fields.chain(owned.iter().map(|(name, value)| (name.as_str(), value.as_str())));
         fields
     }
 }

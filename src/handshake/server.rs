@@ -47,7 +47,7 @@ use super::error::HandshakeError;
 use super::fields::{check_own_value as check_extensions, iter_value, Extensions, Tokens};
 use super::head::RequestHead;
 use super::head_index::{HeadIndex, Name};
-use super::head_writer::{check_field, check_value, compose, AddedFields, ComposeError};
+use super::head_writer::{check_value, compose, AddedFields, ComposeError};
 use super::http1::{self, Headers, Text};
 use super::key::{self, AcceptValue};
 use super::lists::{FieldSet, Names};
@@ -382,7 +382,7 @@ pub struct Accept<'h, 'r> {
     subprotocol: Option<&'h str>,
     session: Negotiated,
     extensions: Option<&'r str>,
-    fields: AddedFields<'r>,
+    pub(crate) fields: AddedFields<'r>,
 }
 
 impl fmt::Debug for Accept<'_, '_> {
@@ -400,14 +400,15 @@ impl fmt::Debug for Accept<'_, '_> {
 impl<'h, 'r> Accept<'h, 'r> {
     /// Chooses the client's first subprotocol that is in `supported`, or none. Names are compared with case.
     #[must_use]
-    pub fn with_supported_subprotocols(self, supported: &[&str]) -> Self {
-        self.with_supported_names(Names::lent(supported))
+    pub fn with_supported_subprotocols(mut self, supported: &[&str]) -> Self {
+        self.choose_subprotocol(Names::Lent(supported));
+        self
     }
 
-    pub(crate) fn with_supported_names(mut self, supported: Names<'_>) -> Self {
+    /// Chooses the client's first subprotocol that is in `supported`, or none.
+    pub(crate) fn choose_subprotocol(&mut self, supported: Names<'_>) {
         let mut offers = self.subprotocols.iter();
         self.subprotocol = offers.find(|offered| supported.iter().any(|name| name == *offered));
-        self
     }
 
     /// Chooses this subprotocol.
@@ -417,9 +418,8 @@ impl<'h, 'r> Accept<'h, 'r> {
     /// [`ComposeError::UnofferedSubprotocol`] if the client does not offer it. The empty string is never
     /// offered.
     pub fn with_subprotocol(mut self, name: &str) -> Result<Self, ComposeError> {
-        let offered = self.subprotocols.iter().find(|offered| *offered == name);
-        self.subprotocol = Some(offered.ok_or(ComposeError::UnofferedSubprotocol)?);
-        Ok(self)
+        self.choose_subprotocol(Names::Lent(&[name]));
+        self.subprotocol.map(|_| self).ok_or(ComposeError::UnofferedSubprotocol)
     }
 
     /// Accepts the client's first valid offer of permessage-deflate that the policy accepts, or none (RFC 7692
@@ -481,15 +481,8 @@ impl<'h, 'r> Accept<'h, 'r> {
     /// # Errors
     ///
     /// [`ComposeError`] if a field is invalid, or is one that the handshake writes itself.
-    pub fn with_fields(self, fields: &'r [(&'r str, &'r str)]) -> Result<Self, ComposeError> {
-        self.with_field_set(FieldSet::lent(fields))
-    }
-
-    pub(crate) fn with_field_set(mut self, fields: FieldSet<'r>) -> Result<Self, ComposeError> {
-        for (name, value) in fields.iter() {
-            check_field(name, value)?;
-        }
-        self.fields = self.fields.and(fields)?;
+    pub fn with_fields(mut self, fields: &'r [(&'r str, &'r str)]) -> Result<Self, ComposeError> {
+        self.fields.add(FieldSet::Lent(fields))?;
         Ok(self)
     }
 
@@ -545,11 +538,11 @@ const SWITCHING_PROTOCOLS: &str = "HTTP/1.1 101 Switching Protocols\r\n\
 #[derive(Clone, Copy)]
 pub struct Reject<'r> {
     status: u16,
-    fields: AddedFields<'r>,
+    pub(crate) fields: AddedFields<'r>,
     body: &'r [u8],
     keep_alive: bool,
-    /// A header line that this failure needs, or nothing.
-    remedy: &'static str,
+    /// What is refused, if it is an error: some need a header line.
+    error: Option<HandshakeError>,
 }
 
 /// The version that we speak.
@@ -564,7 +557,7 @@ impl<'r> Reject<'r> {
     pub const fn new(status: u16) -> Result<Self, ComposeError> {
         match status {
             300..=599 => {
-                Ok(Self { status, fields: AddedFields::new(), body: b"", keep_alive: false, remedy: "" })
+                Ok(Self { status, fields: AddedFields::new(), body: b"", keep_alive: false, error: None })
             }
             _ => Err(ComposeError::InvalidStatus),
         }
@@ -572,20 +565,12 @@ impl<'r> Reject<'r> {
 
     /// The refusal that belongs to an error. `None` if no answer can be sent.
     pub fn for_error(error: HandshakeError) -> Option<Self> {
-        let mut reject = Self::new(error.status()?).ok()?;
-        reject.remedy = match error {
-            // RFC 9110 section 15.5.6.
-            HandshakeError::MethodNotAllowed => "Allow: GET\r\n",
-            // RFC 6455 section 4.4. A 426 always says it.
-            HandshakeError::InvalidVersion => VERSION,
-            _ => "",
-        };
-        Some(reject)
+        Some(Self { error: Some(error), ..Self::new(error.status()?).ok()? })
     }
 
     /// A 426 for a request that does not ask for a WebSocket, where nothing else is served.
     pub const fn for_plain_http() -> Self {
-        Self { status: 426, fields: AddedFields::new(), body: b"", keep_alive: false, remedy: "" }
+        Self { status: 426, fields: AddedFields::new(), body: b"", keep_alive: false, error: None }
     }
 
     /// Adds header fields, such as `Location`, `WWW-Authenticate`, or `Date` (which this crate cannot write, as
@@ -594,15 +579,8 @@ impl<'r> Reject<'r> {
     /// # Errors
     ///
     /// [`ComposeError`] if a field is invalid, or is one that the response has itself.
-    pub fn with_fields(self, fields: &'r [(&'r str, &'r str)]) -> Result<Self, ComposeError> {
-        self.with_field_set(FieldSet::lent(fields))
-    }
-
-    pub(crate) fn with_field_set(mut self, fields: FieldSet<'r>) -> Result<Self, ComposeError> {
-        for (name, value) in fields.iter() {
-            check_field(name, value)?;
-        }
-        self.fields = self.fields.and(fields)?;
+    pub fn with_fields(mut self, fields: &'r [(&'r str, &'r str)]) -> Result<Self, ComposeError> {
+        self.fields.add(FieldSet::Lent(fields))?;
         Ok(self)
     }
 
@@ -647,7 +625,14 @@ impl<'r> Reject<'r> {
             } else if !self.keep_alive {
                 head.text("Connection: close\r\n");
             }
-            head.text(self.remedy).text("Content-Length: ").number(self.body.len()).text("\r\n");
+            head.text(match self.error {
+                // RFC 9110 section 15.5.6.
+                Some(HandshakeError::MethodNotAllowed) => "Allow: GET\r\n",
+                // RFC 6455 section 4.4. A 426 always says it.
+                Some(HandshakeError::InvalidVersion) => VERSION,
+                _ => "",
+            });
+            head.text("Content-Length: ").number(self.body.len()).text("\r\n");
             head.fields(&self.fields).text("\r\n").bytes(self.body);
         })?;
         Ok(written)

@@ -8,7 +8,7 @@ use base64::Engine as _;
 
 use crate::error::BufferTooSmall;
 use crate::handshake::client::Rejected;
-use crate::handshake::head_writer::{check_field, check_value, compose, AddedFields, HeadWriter};
+use crate::handshake::head_writer::{check_value, compose, AddedFields, HeadWriter};
 use crate::handshake::lists::FieldSet;
 use crate::handshake::response::ResponseReader;
 use crate::handshake::{ComposeError, HandshakeError, HeadLimits, Uri};
@@ -97,13 +97,10 @@ impl<'c> HttpConnect<'c> {
     /// [`ComposeError`] if a field is invalid, is written anyway, has no meaning in this request, or is
     /// `Proxy-Authorization`, for which there is [`with_authorization`](Self::with_authorization).
     pub fn with_fields(mut self, fields: &'c [(&'c str, &'c str)]) -> Result<Self, ComposeError> {
-        for (name, value) in fields {
-            check_field(name, value)?;
-            if name.eq_ignore_ascii_case(AUTHORIZATION) {
-                return Err(ComposeError::ReservedField);
-            }
+        if fields.iter().any(|(name, _)| name.eq_ignore_ascii_case(AUTHORIZATION)) {
+            return Err(ComposeError::ReservedField);
         }
-        self.fields = self.fields.and(FieldSet::lent(fields))?;
+        self.fields.add(FieldSet::Lent(fields))?;
         Ok(self)
     }
 

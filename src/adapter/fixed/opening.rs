@@ -185,9 +185,9 @@ fn answer<'b, 'r>(
     write_queue: &mut FixedWriteQueue<'b>,
 ) -> Result<FixedAgreed<'b>, (OpeningError, Option<Reject<'r>>)> {
     let policy = config.policy_for(request.origin());
-    let accept = request.accept(policy).map_err(|error| (error.into(), Reject::for_error(error)))?;
+    let mut accept = request.accept(policy).map_err(|error| (error.into(), Reject::for_error(error)))?;
     let answer = decide(request).map_err(|reject| (OpeningError::Refused(reject.status()), Some(reject)))?;
-    let written = answer.apply(config, accept).and_then(|accept| {
+    let written = answer.apply(config, &mut accept).and_then(|()| {
         let subprotocol = accept.chosen_subprotocol().map(|name| write_queue.keep(name)).transpose()?;
         let mut negotiated = Negotiated::default();
         write_queue.fill(|out| {
