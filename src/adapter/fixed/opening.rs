@@ -70,27 +70,60 @@ impl<'b> Opening<'b> {
         config: &ServerConfig,
         decide: impl FnOnce(&Request<'_>) -> Result<Answer<'r>, Reject<'r>>,
     ) {
-        let (error, reject) = match handshake.recv(self.read_buffer.unread()) {
+        self.outcome = Some(match handshake.recv(self.read_buffer.unread()) {
             Ok((taken, ServerProgress::NeedMore)) => return self.read_buffer.consume(taken),
-            Ok((_, ServerProgress::Http(_))) => (OpeningError::NotWebSocket, Some(Reject::for_plain_http())),
+            Ok((_, ServerProgress::Http(_))) => {
+                Err(self.refuse(OpeningError::NotWebSocket, Some(&Reject::for_plain_http())))
+            }
             Ok((taken, ServerProgress::Request(request))) => {
                 self.read_buffer.consume(taken);
-                match answer(&request, config, decide, &mut self.write_queue) {
-                    Ok(agreed) => return self.outcome = Some(Ok(agreed)),
-                    Err(refusal) => refusal,
-                }
+                self.answer(&request, config, decide)
             }
-            Err(error) => (error.into(), Reject::for_error(error)),
+            Err(error) => Err(self.refuse(error.into(), Reject::for_error(error).as_ref())),
+        });
+    }
+
+    /// Queues the answer to a request.
+    fn answer<'r>(
+        &mut self,
+        request: &Request<'_>,
+        config: &ServerConfig,
+        decide: impl FnOnce(&Request<'_>) -> Result<Answer<'r>, Reject<'r>>,
+    ) -> Result<FixedAgreed<'b>, OpeningError> {
+        let mut accept = match request.accept(config.policy_for(request.origin())) {
+            Ok(accept) => accept,
+            Err(error) => return Err(self.refuse(error.into(), Reject::for_error(error).as_ref())),
         };
-        let written = reject.map_or(Ok(0), |reject| self.write_queue.fill(|out| reject.write(out)));
-        self.outcome = Some(Err(match written {
+        let answer = match decide(request) {
+            Ok(answer) => answer,
+            Err(reject) => return Err(self.refuse(OpeningError::Refused(reject.status()), Some(&reject))),
+        };
+        let written = answer.apply(config, &mut accept).and_then(|()| {
+            let subprotocol =
+                accept.chosen_subprotocol().map(|name| self.write_queue.keep(name)).transpose()?;
+            let mut negotiated = Negotiated::default();
+            self.write_queue.fill(|out| {
+                let (len, agreed) = accept.write(out)?;
+                negotiated = agreed;
+                Ok::<_, ComposeError>(len)
+            })?;
+            Ok(FixedAgreed { negotiated, subprotocol })
+        });
+        // Our own config is invalid.
+        written.map_err(|error| self.refuse(error.into(), Reject::new(500).ok().as_ref()))
+    }
+
+    /// Queues what tells a client of an error, if anything does. Returns what is reported of it.
+    fn refuse(&mut self, error: OpeningError, reject: Option<&Reject<'_>>) -> OpeningError {
+        let Some(reject) = reject else { return error };
+        match self.write_queue.fill(|out| reject.write(out)) {
             Ok(_) => error,
             Err(error) => {
                 // The shortest write buffer holds this answer.
                 let _ = Reject::new(500).and_then(|reject| self.write_queue.fill(|out| reject.write(out)));
                 error.into()
             }
-        }));
+        }
     }
 
     /// Queues the request of a client.
@@ -173,34 +206,6 @@ impl<'b> Opening<'b> {
     ) -> Result<(Driver<'b, R>, FixedAgreed<'b>), OpeningError> {
         let agreed = self.outcome.unwrap_or(Err(HandshakeError::UnexpectedEof.into()))?;
         Ok((Driver::opened(role, config, self.read_buffer, self.write_queue), agreed))
-    }
-}
-
-/// Queues the answer that opens the WebSocket. Or returns the error, and the answer that tells the client.
-#[allow(clippy::result_large_err, reason = "there is one a connection, and no allocator for a box")]
-fn answer<'b, 'r>(
-    request: &Request<'_>,
-    config: &ServerConfig,
-    decide: impl FnOnce(&Request<'_>) -> Result<Answer<'r>, Reject<'r>>,
-    write_queue: &mut FixedWriteQueue<'b>,
-) -> Result<FixedAgreed<'b>, (OpeningError, Option<Reject<'r>>)> {
-    let policy = config.policy_for(request.origin());
-    let mut accept = request.accept(policy).map_err(|error| (error.into(), Reject::for_error(error)))?;
-    let answer = decide(request).map_err(|reject| (OpeningError::Refused(reject.status()), Some(reject)))?;
-    let written = answer.apply(config, &mut accept).and_then(|()| {
-        let subprotocol = accept.chosen_subprotocol().map(|name| write_queue.keep(name)).transpose()?;
-        let mut negotiated = Negotiated::default();
-        write_queue.fill(|out| {
-            let (len, agreed) = accept.write(out)?;
-            negotiated = agreed;
-            Ok::<_, ComposeError>(len)
-        })?;
-        Ok(FixedAgreed { negotiated, subprotocol })
-    });
-    match written {
-        Ok(agreed) => Ok(agreed),
-        // Our own config is invalid.
-        Err(error) => Err((error.into(), Reject::new(500).ok())),
     }
 }
 
