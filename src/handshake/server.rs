@@ -311,9 +311,7 @@ impl<'h> Request<'h> {
             return Err(HandshakeError::OriginRefused);
         }
         Ok(Accept {
-            key: self.key,
-            subprotocols: self.subprotocols,
-            offers: self.extensions,
+            request: self,
             subprotocol: None,
             session: Negotiated::default(),
             extensions: None,
@@ -375,9 +373,7 @@ impl<'h> PlainRequest<'h> {
 /// `Debug` does not show the values of added fields, which may be credentials.
 #[derive(Clone, Copy)]
 pub struct Accept<'h, 'r> {
-    key: &'h [u8; 24],
-    subprotocols: Tokens<'h>,
-    offers: Extensions<'h>,
+    request: &'r Request<'h>,
     /// The one that is chosen, as the client spells it.
     subprotocol: Option<&'h str>,
     session: Negotiated,
@@ -388,8 +384,7 @@ pub struct Accept<'h, 'r> {
 impl fmt::Debug for Accept<'_, '_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Accept")
-            .field("subprotocols", &self.subprotocols)
-            .field("offers", &self.offers)
+            .field("request", &self.request)
             .field("session", &self.session)
             .field("has_extensions", &self.extensions.is_some())
             .field("fields", &self.fields)
@@ -407,7 +402,7 @@ impl<'h, 'r> Accept<'h, 'r> {
 
     /// Chooses the client's first subprotocol that is in `supported`, or none.
     pub(crate) fn choose_subprotocol(&mut self, supported: Names<'_>) {
-        let mut offers = self.subprotocols.iter();
+        let mut offers = self.request.subprotocols.iter();
         self.subprotocol = offers.find(|offered| supported.iter().any(|name| name == *offered));
     }
 
@@ -454,7 +449,7 @@ impl<'h, 'r> Accept<'h, 'r> {
             if iter_value(value.as_bytes()).take(at).any(|earlier| earlier.name() == chosen.name()) {
                 return Err(ComposeError::InvalidExtensions);
             }
-            if !self.offers.iter().any(|offer| offer.name() == chosen.name()) {
+            if !self.request.extensions.iter().any(|offer| offer.name() == chosen.name()) {
                 return Err(ComposeError::UnofferedExtension);
             }
             if chosen.name() == deflate::NAME {
@@ -473,7 +468,7 @@ impl<'h, 'r> Accept<'h, 'r> {
 
     /// The offers of permessage-deflate that are valid.
     fn deflate_offers(&self) -> impl Iterator<Item = Offer> + 'h {
-        self.offers.iter().filter_map(|offer| parse_offer(&offer))
+        self.request.extensions.iter().filter_map(|offer| parse_offer(&offer))
     }
 
     /// Adds header fields, such as cookies. Up to four calls add up.
@@ -503,7 +498,7 @@ impl<'h, 'r> Accept<'h, 'r> {
     ///
     /// [`ComposeError::BufferTooSmall`]; nothing was written.
     pub fn write(&self, out: &mut [u8]) -> Result<(usize, Negotiated), ComposeError> {
-        let accept = AcceptValue::of(self.key);
+        let accept = AcceptValue::of(self.request.key);
         let written = compose(out, |head| {
             head.text(SWITCHING_PROTOCOLS).bytes(accept.as_bytes()).text("\r\n");
             if let Some(name) = self.subprotocol {

@@ -6,10 +6,6 @@ mod watchdog;
 #[path = "../common/mod.rs"]
 mod common;
 
-#[allow(
-    clippy::result_large_err,
-    reason = "a refusal lends what it says, and there is no allocator for a box"
-)]
 mod adapters;
 mod pair;
 mod script;

@@ -30,7 +30,6 @@ macro_rules! opening {
                 #[doc = $cancel_safety]
                 /// Not cancel safe: if it is dropped, the opening handshake is lost. Close the transport.
             )?
-            #[allow(clippy::result_large_err, reason = "there is one a connection, and no allocator for a box")]
             pub $($async)? fn accept<'b, S: Read + Write>(
                 stream: S,
                 config: &ServerConfig,
@@ -51,7 +50,6 @@ macro_rules! opening {
                 #[doc = $cancel_safety]
                 /// Not cancel safe: if it is dropped, the opening handshake is lost. Close the transport.
             )?
-            #[allow(clippy::result_large_err, reason = "there is one a connection, and no allocator for a box")]
             pub $($async)? fn accept_with<'b, 'r, S: Read + Write, A: Into<Answer<'r>>>(
                 mut stream: S,
                 config: &ServerConfig,
