@@ -516,9 +516,6 @@ impl Inbound {
                 return Step::Yield;
             }
             self.turn.spend(turn::FRAME);
-            if whole && self.join_fragment() {
-                continue;
-            }
             let mut input = Input::new(self.read_buffer.unread());
             let next = self.reader.advance(&mut input, &mut self.mailbox);
             let consumed = input.consumed();
@@ -548,23 +545,6 @@ impl Inbound {
                 Ok(Some(Next::Close(_))) => {}
             }
         }
-    }
-
-    /// Takes a whole short fragment at a glance, if one stands next. Whether it did, or found what is wrong.
-    #[inline(always)]
-    fn join_fragment(&mut self) -> bool {
-        let mut input = Input::new(self.read_buffer.unread());
-        let Some(taken) = self.reader.take_fragment(&mut input, &mut self.mailbox) else { return false };
-        let taken = taken.map(|data| (data.as_bytes().len(), data.kind(), data.is_last()));
-        let consumed = input.consumed();
-        match taken {
-            Ok((len, kind, last)) => {
-                self.read_buffer.consume(consumed.saturating_sub(len));
-                self.keep(len, kind, last);
-            }
-            Err(_) => self.read_buffer.consume(consumed),
-        }
-        true
     }
 
     /// Keeps a piece of a message that is to be whole.
