@@ -148,11 +148,11 @@
 //!
 //! | state | bytes |
 //! |---|---|
-//! | [`Reader`] | 216 |
+//! | [`Reader`] | 208 |
 //! | [`Writer<Server>`](Writer) | 168 |
 //! | [`Deadlines`] | 120 |
 //! | [`SendHalf<Server>`](SendHalf): a writer and its deadlines | 288 |
-//! | [`Connection<Server>`](Connection) | 504 |
+//! | [`Connection<Server>`](Connection) | 496 |
 //! | [`Parked`]: a connection that waits | 24 |
 //! | [`Event`], [`Data`] | 40 |
 //! | [`Mailbox`] | 130 |

@@ -19,7 +19,7 @@ use crate::connection::closing::{Closed, ReadyState, TransportAction};
 use crate::connection::deadline::{Output, Timeouts};
 use crate::connection::mailbox::Mailbox;
 use crate::connection::parked::Parked;
-use crate::connection::reader::Reader;
+use crate::connection::reader::{EventResult, Reader};
 use crate::connection::send_half::{SendHalf, Wait};
 use crate::connection::writer::Writer;
 use crate::error::{EntropyError, ProtocolError};
@@ -29,6 +29,7 @@ use crate::input::Input;
 use crate::limits::Limits;
 use crate::role::Role;
 use crate::time::{Timestamp, Wake};
+use crate::utf8::InvalidUtf8;
 
 /// The settings of one connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -103,20 +104,37 @@ impl<R: Role> Connection<R> {
     /// it, then do what [`transport`](Self::transport) says. All further input is swallowed.
     #[inline]
     pub fn recv<'b>(&mut self, input: &mut Input<'b>) -> Result<Option<Event<'b>>, ProtocolError> {
-        if input.remaining() == 0 {
-            return Ok(None);
+        match self.reader.take_fast(self.send_half.writer.side(), input) {
+            Some(Ok(data)) => {
+                self.send_half.deadlines.received();
+                return Ok(Some(Event::Data(data)));
+            }
+            Some(Err(InvalidUtf8)) => {
+                self.fail(ProtocolError::InvalidUtf8);
+                return Err(ProtocolError::InvalidUtf8);
+            }
+            None if input.remaining() == 0 => return Ok(None),
+            None => {}
         }
+        let (event, rest) = self.recv_checked(input.take_all());
+        input.put_back(rest);
+        event
+    }
+
+    /// The same as [`recv`](Self::recv), for everything that does not take the fast path.
+    #[inline(never)]
+    fn recv_checked<'b>(&mut self, rest: &'b mut [u8]) -> (EventResult<'b>, &'b mut [u8]) {
         let SendHalf { writer, deadlines } = &mut self.send_half;
         deadlines.received();
-        let side = writer.side();
-        let event = self.reader.next_as(side, input, writer.mailbox());
-        match event {
-            Ok(Some(Event::Close(_))) | Err(_) => writer.settle(),
-            // The peer has sent on and on where nothing counts any more.
-            Ok(None) if writer.mailbox().has_end() => writer.settle(),
-            Ok(_) => {}
+        let mut input = Input::new(rest);
+        if let Some(data) = self.reader.take_fragment(&mut input) {
+            return (Ok(Some(Event::Data(data))), input.into_rest());
         }
-        event
+        let (event, rest) = self.reader.next_checked(input.into_rest(), writer.mailbox());
+        if writer.mailbox().has_end() {
+            writer.settle();
+        }
+        (event, rest)
     }
 
     /// Fails the connection (section 7.1.7) for what an extension found in a message, and owes its Close.

@@ -21,7 +21,7 @@ use crate::input::Input;
 use crate::limits::Limits;
 use crate::role::Side;
 use crate::tolerance::Tolerance;
-use crate::utf8::{is_short_ascii, whole_text, InvalidUtf8, Utf8Check};
+use crate::utf8::{whole_text, InvalidUtf8, Utf8Check};
 
 /// Turns received bytes into events, strictly.
 ///
@@ -34,31 +34,27 @@ pub struct Reader {
     side: Side,
     allowed_rsv: Rsv,
     limits: Limits,
-    /// A whole message shorter than this is within every limit, in one frame of any kind.
+    /// A message in one frame that is shorter than this is within every limit.
     short_below: u16,
     // The frame that is coming.
     fin: bool,
-    /// Octets of a data frame's payload that have not come, if they are binary and a piece of their message was
-    /// told: nothing is to be asked about them but whether they are the last. 0 otherwise.
-    plain_remaining: u64,
-    /// Octets of any other payload of a data frame that have not come; 0 outside of one.
-    other_remaining: u64,
+    /// Octets of a data frame's payload that have not come; 0 outside of one.
+    frame_remaining: u64,
+    /// Whether its payload is masked.
+    masked: bool,
     masker: Masker,
-    /// Whether a server has masked the frame, which is tolerated.
-    masked_by_server: bool,
     // The message that is in progress.
     message: Option<MessageKind>,
     message_rsv: Rsv,
-    taken: Taken,
+    /// Whether a piece of it was reported.
+    reported: bool,
     message_len: u64,
     fragments: u32,
-    /// Counts the messages, and control frames between them, that were not taken at a glance.
+    /// Counts the messages, and control frames between them, that took the checked path.
     number: u32,
     /// Octets that came after a Close or a failure.
     swallowed: u32,
     text: Utf8Check,
-    /// What pieces of text are that is not compressed.
-    text_as: Taken,
     /// The payload of the control frame that came last or is coming, or the front of a header.
     kept: [u8; 125],
     kept_len: u8,
@@ -82,18 +78,6 @@ enum State {
     Failed(ProtocolError),
 }
 
-/// What was taken of the message in progress.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Taken {
-    Nothing,
-    /// Pieces of binary data, of which none needs a check.
-    Binary,
-    /// Pieces of text, which is checked.
-    Text,
-    /// Pieces of text that is not checked here: it is compressed, or not to be checked.
-    Unchecked,
-}
-
 /// What stands next in the input. Data stays there until [`Reader::take_data`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Next {
@@ -107,29 +91,8 @@ pub(crate) enum Next {
     Close(Option<CloseCode>),
 }
 
-/// What came of some input, and what is left of that.
-struct Step<'b> {
-    rest: &'b mut [u8],
-    event: Result<Option<Event<'b>>, ProtocolError>,
-}
-
-impl<'b> Step<'b> {
-    /// All was consumed, and there is nothing to report.
-    #[inline(always)]
-    fn nothing() -> Self {
-        Self { rest: &mut [], event: Ok(None) }
-    }
-
-    #[inline(always)]
-    fn data(input: Input<'b>, data: Data<'b>) -> Self {
-        Self { rest: input.into_rest(), event: Ok(Some(Event::Data(data))) }
-    }
-
-    #[inline(always)]
-    fn error(input: Input<'b>, error: ProtocolError) -> Self {
-        Self { rest: input.into_rest(), event: Err(error) }
-    }
-}
+/// What came of some input.
+pub(crate) type EventResult<'b> = Result<Option<Event<'b>>, ProtocolError>;
 
 impl Reader {
     /// Octets that are swallowed after a Close or a failure before the transport is dropped: a peer that was
@@ -145,23 +108,17 @@ impl Reader {
             limits,
             short_below: short_below(limits),
             fin: true,
-            plain_remaining: 0,
-            other_remaining: 0,
+            frame_remaining: 0,
+            masked: false,
             masker: Masker::new(MaskingKey([0; 4])),
-            masked_by_server: false,
             message: None,
             message_rsv: Rsv::NONE,
-            taken: Taken::Nothing,
+            reported: false,
             message_len: 0,
             fragments: 0,
             number: 0,
             swallowed: 0,
             text: Utf8Check::new(),
-            text_as: if limits.tolerances.contains(Tolerance::InvalidText) {
-                Taken::Unchecked
-            } else {
-                Taken::Text
-            },
             kept: [0; 125],
             kept_len: 0,
         }
@@ -198,7 +155,7 @@ impl Reader {
     pub(crate) fn unpark(&mut self, allowed_rsv: Rsv) {
         self.state = State::Between;
         self.allowed_rsv = allowed_rsv;
-        self.set_frame_remaining(0);
+        self.frame_remaining = 0;
         self.message = None;
         self.kept_len = 0;
         self.swallowed = 0;
@@ -226,34 +183,53 @@ impl Reader {
         self.next_as(self.side, input, mailbox)
     }
 
-    /// As [`next`](Self::next). `side` is this end's, where that may be known to the compiler.
+    /// The same as [`next`](Self::next). `side` is this end's, where that may be known to the compiler.
     #[inline(always)]
     pub(crate) fn next_as<'b>(
         &mut self,
         side: Side,
         input: &mut Input<'b>,
         mailbox: &mut Mailbox,
-    ) -> Result<Option<Event<'b>>, ProtocolError> {
-        if input.remaining() == 0 {
-            return Ok(None);
+    ) -> EventResult<'b> {
+        match self.take_fast(side, input) {
+            Some(Ok(data)) => return Ok(Some(Event::Data(data))),
+            Some(Err(InvalidUtf8)) => return Err(self.failed(ProtocolError::InvalidUtf8, mailbox)),
+            None if input.remaining() == 0 => return Ok(None),
+            None => {}
         }
-        if let Some(data) = self.take_amid(side, input) {
-            return Ok(Some(Event::Data(data)));
-        }
-        if let Some(data) = self.take_short(side, input) {
-            return match data {
-                Ok(data) => Ok(Some(Event::Data(data))),
-                Err(InvalidUtf8) => Err(self.failed(ProtocolError::InvalidUtf8, mailbox)),
-            };
-        }
-        if input.remaining() == 1 && self.take_header_octet(input.rest()) {
-            input.take_all();
-            return Ok(None);
-        }
-        // What is left goes in and out by value: what is lent to no function can live in registers.
-        let Step { rest, event } = self.next_in_frame(input.take_all(), mailbox);
+        // The rest goes in and out by value: a reference to `input` would keep it out of registers.
+        let (event, rest) = self.next_checked(input.take_all(), mailbox);
         input.put_back(rest);
         event
+    }
+
+    /// The same as [`next`](Self::next), for everything that does not take the fast path.
+    #[inline(never)]
+    pub(crate) fn next_checked<'b>(
+        &mut self,
+        rest: &'b mut [u8],
+        mailbox: &mut Mailbox,
+    ) -> (EventResult<'b>, &'b mut [u8]) {
+        let mut input = Input::new(rest);
+        // Inside a payload, the next thing is more of it.
+        if self.frame_remaining == 0 {
+            let event = match self.advance(&mut input, mailbox) {
+                Ok(Some(Next::Data { .. })) => None,
+                Ok(Some(Next::Ping)) => Some(Ok(Some(Event::Ping))),
+                Ok(Some(Next::Pong)) => Some(Ok(Some(Event::Pong))),
+                Ok(Some(Next::Close(code))) => Some(Ok(Some(Event::Close(code)))),
+                Ok(None) => Some(Ok(None)),
+                Err(error) => Some(Err(error)),
+            };
+            if let Some(event) = event {
+                return (event, input.into_rest());
+            }
+        }
+        let event = match self.take_piece(&mut input) {
+            Ok(data) => Ok(Some(Event::Data(data))),
+            Err(InvalidUtf8) => Err(self.failed(ProtocolError::InvalidUtf8, mailbox)),
+        };
+        (event, input.into_rest())
     }
 
     /// The transport ended: no byte will follow.
@@ -336,7 +312,7 @@ impl Reader {
         }
     }
 
-    /// Counts the messages that were not taken at a glance.
+    /// Counts the messages that took the checked path.
     #[cfg(feature = "alloc")]
     pub(crate) const fn message_number(&self) -> u32 {
         self.number
@@ -349,7 +325,7 @@ impl Reader {
         }
         Some(match (self.message, self.state) {
             (Some(_), _) => {
-                let octets = self.message_len.saturating_sub(self.frame_remaining());
+                let octets = self.message_len.saturating_sub(self.frame_remaining);
                 MessageProgress { number: self.number, octets }
             }
             // Counted once its header is whole.
@@ -363,160 +339,7 @@ impl Reader {
     /// How many octets of the data frame in progress have not come yet: a hint for reading.
     #[inline]
     pub const fn frame_remaining(&self) -> u64 {
-        // One of them is 0.
-        self.plain_remaining | self.other_remaining
-    }
-
-    /// Unmasks a further piece of a payload that does not end with it, and in which nothing is to be checked;
-    /// `None`, and nothing is consumed, if it is not that.
-    ///
-    /// All that a payload costs which comes in many small reads, so it is compiled into the caller.
-    #[inline(always)]
-    pub(crate) fn take_amid<'b>(&mut self, side: Side, input: &mut Input<'b>) -> Option<Data<'b>> {
-        let count = input.remaining() as u64;
-        if count >= self.plain_remaining {
-            return None;
-        }
-        let piece = input.take_all();
-        self.plain_remaining = self.plain_remaining.wrapping_sub(count);
-        if side == Side::Server {
-            self.masker.apply_short(piece);
-        }
-        Some(Data {
-            piece: Piece::Bytes(piece),
-            kind: MessageKind::Binary,
-            rsv: self.message_rsv,
-            first: false,
-            last: false,
-            frame_remaining: self.plain_remaining,
-        })
-    }
-
-    /// As [`next`](Self::next), inside a frame or a message, or after all of them.
-    #[inline(never)]
-    fn next_in_frame<'b>(&mut self, rest: &'b mut [u8], mailbox: &mut Mailbox) -> Step<'b> {
-        if matches!(self.state, State::Between | State::Amid) {
-            return self.next_other(rest, mailbox);
-        }
-        if self.taken == Taken::Text && (rest.len() as u64) < self.other_remaining {
-            return self.next_text(rest, mailbox);
-        }
-        match self.state {
-            State::Data if self.frame_remaining() > 0 => self.next_piece(rest, mailbox),
-            State::Header => self.next_after_header(rest, mailbox),
-            _ => self.next_in_steps(rest, mailbox),
-        }
-    }
-
-    /// As [`next`](Self::next), where a further piece of a text does not end its frame.
-    #[inline(never)]
-    fn next_text<'b>(&mut self, piece: &'b mut [u8], mailbox: &mut Mailbox) -> Step<'b> {
-        self.other_remaining = self.other_remaining.saturating_sub(piece.len() as u64);
-        if self.side == Side::Server || self.masked_by_server {
-            self.masker.apply_short(piece);
-        }
-        let piece: &'b [u8] = piece;
-        let piece = match self.text.push_few(piece) {
-            Some(Ok(whole)) => few_octets(piece, whole),
-            Some(Err(InvalidUtf8)) => return self.not_text(Input::new(&mut []), mailbox),
-            None if self.text.is_complete() && is_short_ascii(piece) => Piece::Short(piece),
-            None => match self.text_piece(piece, false) {
-                Ok(piece) => piece,
-                Err(InvalidUtf8) => return self.not_text(Input::new(&mut []), mailbox),
-            },
-        };
-        let data = Data {
-            piece,
-            kind: MessageKind::Text,
-            rsv: self.message_rsv,
-            first: false,
-            last: false,
-            frame_remaining: self.other_remaining,
-        };
-        Step { rest: &mut [], event: Ok(Some(Event::Data(data))) }
-    }
-
-    #[cold]
-    fn not_text<'b>(&mut self, left: Input<'b>, mailbox: &mut Mailbox) -> Step<'b> {
-        Step::error(left, self.failed(ProtocolError::InvalidUtf8, mailbox))
-    }
-
-    /// As [`next`](Self::next), before a frame that is not a short message.
-    #[inline(never)]
-    fn next_other<'b>(&mut self, rest: &'b mut [u8], mailbox: &mut Mailbox) -> Step<'b> {
-        let mut input = Input::new(rest);
-        match self.take_short_fragment(&mut input) {
-            None => {}
-            Some(Ok(data)) => return Step::data(input, data),
-            Some(Err(InvalidUtf8)) => return self.not_text(input, mailbox),
-        }
-        let least = match self.side {
-            Side::Server => 6,
-            Side::Client => 2,
-        };
-        let rest = input.into_rest();
-        if rest.len() < least {
-            self.next_after_header(rest, mailbox)
-        } else if self.short_message(rest).is_some() {
-            self.next_begun(rest, mailbox)
-        } else {
-            self.next_in_steps(rest, mailbox)
-        }
-    }
-
-    /// As [`next`](Self::next), at the header of a short message whose end has not come.
-    #[inline(never)]
-    fn next_begun<'b>(&mut self, rest: &'b mut [u8], mailbox: &mut Mailbox) -> Step<'b> {
-        let mut input = Input::new(rest);
-        // To be handed it would cost whole messages that it is put together.
-        if let Some(short) = self.short_message(input.rest()) {
-            self.begin_short(short);
-            input.take(short.header_len);
-        }
-        if input.remaining() == 0 {
-            return Step::nothing();
-        }
-        self.next_piece(input.into_rest(), mailbox)
-    }
-
-    /// As [`next`](Self::next), where a header comes in pieces.
-    #[inline(never)]
-    fn next_after_header<'b>(&mut self, rest: &'b mut [u8], mailbox: &mut Mailbox) -> Step<'b> {
-        let mut input = Input::new(rest);
-        match self.collect_header(&mut input) {
-            Ok(false) => Step::nothing(),
-            Ok(true) if self.frame_remaining() > 0 && input.remaining() == 0 => Step::nothing(),
-            Ok(true) if self.frame_remaining() > 0 => self.next_piece(input.into_rest(), mailbox),
-            Ok(true) => self.next_in_steps(input.into_rest(), mailbox),
-            Err(error) => Step::error(input, self.failed(error, mailbox)),
-        }
-    }
-
-    /// As [`next`](Self::next), where more of a payload has come.
-    #[inline(never)]
-    fn next_piece<'b>(&mut self, rest: &'b mut [u8], mailbox: &mut Mailbox) -> Step<'b> {
-        let mut input = Input::new(rest);
-        match self.take_piece(&mut input) {
-            Ok(data) => Step::data(input, data),
-            Err(InvalidUtf8) => self.not_text(input, mailbox),
-        }
-    }
-
-    /// As [`next`](Self::next), for everything.
-    #[inline(never)]
-    fn next_in_steps<'b>(&mut self, rest: &'b mut [u8], mailbox: &mut Mailbox) -> Step<'b> {
-        let mut input = Input::new(rest);
-        let event = match self.advance(&mut input, mailbox) {
-            Ok(Some(Next::Data { .. })) => {
-                self.take_data(&mut input, mailbox).map(|data| Some(Event::Data(data)))
-            }
-            Ok(Some(Next::Ping)) => Ok(Some(Event::Ping)),
-            Ok(Some(Next::Pong)) => Ok(Some(Event::Pong)),
-            Ok(Some(Next::Close(code))) => Ok(Some(Event::Close(code))),
-            Ok(None) => Ok(None),
-            Err(error) => Err(error),
-        };
-        Step { rest: input.into_rest(), event }
+        self.frame_remaining
     }
 
     /// Whether nothing can be reported before more is received.
@@ -524,63 +347,35 @@ impl Reader {
     #[inline]
     pub(crate) const fn needs_input(&self) -> bool {
         // An empty frame may wait to be taken.
-        !matches!(self.state, State::Data) || self.frame_remaining() > 0
+        !matches!(self.state, State::Data) || self.frame_remaining > 0
     }
 
     /// Consumes headers and control frames up to the next thing to report.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn advance(
         &mut self,
         input: &mut Input<'_>,
         mailbox: &mut Mailbox,
     ) -> Result<Option<Next>, ProtocolError> {
-        if self.frame_remaining() > 0 {
-            return Ok(self.next_data(input));
-        }
-        self.advance_in_steps(input, mailbox)
-    }
-
-    /// What stands next inside the payload of a data frame.
-    #[inline(always)]
-    fn next_data(&self, input: &Input<'_>) -> Option<Next> {
-        let available = input.remaining() as u64;
-        if self.frame_remaining() > 0 && available == 0 {
-            return None;
-        }
-        let last = self.fin && self.frame_remaining() <= available;
-        Some(Next::Data {
-            whole: last && self.taken == Taken::Nothing,
-            compressed: self.message_rsv.contains(Rsv::RSV1),
-        })
-    }
-
-    /// As [`advance`](Self::advance), from any state.
-    #[inline(never)]
-    fn advance_in_steps(
-        &mut self,
-        input: &mut Input<'_>,
-        mailbox: &mut Mailbox,
-    ) -> Result<Option<Next>, ProtocolError> {
         loop {
+            if self.frame_remaining > 0 {
+                return Ok((input.remaining() > 0).then(|| self.next_data(input)));
+            }
             match self.state {
                 State::Between | State::Amid | State::Header => match self.header(input) {
                     Ok(true) => {}
                     Ok(false) => return Ok(None),
                     Err(error) => return Err(self.failed(error, mailbox)),
                 },
-                State::Data if self.frame_remaining() == 0 && !self.fin => {
-                    // An empty fragment in the middle tells nothing.
-                    self.state = State::Amid;
-                }
-                State::Data => return Ok(self.next_data(input)),
+                State::Data if self.fin => return Ok(Some(self.next_data(input))),
+                // An empty fragment in the middle tells nothing.
+                State::Data => self.state = State::Amid,
                 State::Control { opcode, len } => {
                     if !self.collect_control(len, input) {
                         return Ok(None);
                     }
-                    return self
-                        .control(opcode, mailbox)
-                        .map(Some)
-                        .map_err(|error| self.failed(error, mailbox));
+                    let next = self.control(opcode, mailbox);
+                    return next.map(Some).map_err(|error| self.failed(error, mailbox));
                 }
                 State::Closed(_) | State::Failed(_) => {
                     let octets = u32::try_from(input.take_all().len()).unwrap_or(u32::MAX);
@@ -594,94 +389,73 @@ impl Reader {
         }
     }
 
-    /// Unmasks and checks the piece that [`advance`](Self::advance) announced.
+    /// What stands next inside the payload of a data frame.
+    #[inline(always)]
+    fn next_data(&self, input: &Input<'_>) -> Next {
+        let last = self.fin && self.frame_remaining <= input.remaining() as u64;
+        Next::Data { whole: last && !self.reported, compressed: self.message_rsv.contains(Rsv::RSV1) }
+    }
+
+    /// Unmasks and checks the piece that [`advance`](Self::advance) announced, and goes on to what follows it:
+    /// more of its frame, or the next one.
+    #[cfg(any(feature = "alloc", feature = "embedded-io", feature = "embedded-io-async"))]
     pub(crate) fn take_data<'b>(
         &mut self,
         input: &mut Input<'b>,
         mailbox: &mut Mailbox,
     ) -> Result<Data<'b>, ProtocolError> {
-        match self.take_amid(self.side, input) {
-            Some(data) => Ok(data),
-            None => {
-                self.take_piece(input).map_err(|InvalidUtf8| self.failed(ProtocolError::InvalidUtf8, mailbox))
-            }
-        }
+        self.take_piece(input).map_err(|InvalidUtf8| self.failed(ProtocolError::InvalidUtf8, mailbox))
     }
 
-    /// All that can be wrong with a piece is its text, and an error that says only that leaves the piece in
-    /// registers.
+    /// The same as `take_data`. Only the text of a piece can be wrong.
     #[inline(always)]
     fn take_piece<'b>(&mut self, input: &mut Input<'b>) -> Result<Data<'b>, InvalidUtf8> {
-        let remaining = self.frame_remaining();
-        let piece = input.take(usize::try_from(remaining).unwrap_or(usize::MAX));
-        let remaining = remaining.saturating_sub(piece.len() as u64);
-        if self.side == Side::Server || self.masked_by_server {
-            self.masker.apply(piece);
+        let piece = input.take(usize::try_from(self.frame_remaining).unwrap_or(usize::MAX));
+        self.frame_remaining = self.frame_remaining.saturating_sub(piece.len() as u64);
+        if self.masked {
+            self.masker.apply_few(piece);
         }
-        let last = self.fin && remaining == 0;
+        let (first, last) = (!self.reported, self.fin && self.frame_remaining == 0);
         let kind = self.message.unwrap_or(MessageKind::Binary);
-        self.set_frame_remaining(remaining);
-        if kind == MessageKind::Binary && !self.masked_by_server {
-            self.plain_remaining = core::mem::take(&mut self.other_remaining);
-        }
-        self.piece(piece, kind, last, remaining)
-    }
-
-    /// Checks a piece that was unmasked, and goes on to what follows it: more of its frame, or the next one.
-    #[inline(always)]
-    fn piece<'b>(
-        &mut self,
-        piece: &'b [u8],
-        kind: MessageKind,
-        last: bool,
-        frame_remaining: u64,
-    ) -> Result<Data<'b>, InvalidUtf8> {
-        let first = self.taken == Taken::Nothing;
-        self.taken = match kind {
-            MessageKind::Binary => Taken::Binary,
-            MessageKind::Text if self.message_rsv.contains(Rsv::RSV1) => Taken::Unchecked,
-            MessageKind::Text => self.text_as,
+        let piece = match kind {
+            MessageKind::Binary => Piece::Bytes(piece),
+            MessageKind::Text => self.text_piece(piece, last)?,
         };
-        // Whole messages go to those who want `str`; pieces are seldom looked at as such.
-        let piece = if self.taken == Taken::Binary {
-            Piece::Bytes(piece)
-        } else if self.taken == Taken::Text
-            && !(first && last)
-            && self.text.is_complete()
-            && is_ascii_piece(piece)
-        {
-            Piece::Short(piece)
-        } else {
-            self.text_piece(piece, last)?
-        };
+        self.reported = true;
         if last {
             self.message = None;
             self.state = State::Between;
-        } else if frame_remaining == 0 {
+        } else if self.frame_remaining == 0 {
             self.state = State::Amid;
         }
+        let frame_remaining = self.frame_remaining;
         Ok(Data { piece, kind, rsv: self.message_rsv, first, last, frame_remaining })
     }
 
     /// Checks the next piece of a text.
     #[inline(never)]
     fn text_piece<'b>(&mut self, piece: &'b [u8], last: bool) -> Result<Piece<'b>, InvalidUtf8> {
-        if self.taken == Taken::Unchecked {
-            // As text if it is one, unless it is compressed.
-            let text = if self.message_rsv.contains(Rsv::RSV1) { None } else { whole_text(piece).ok() };
-            return Ok(text.map_or(Piece::Bytes(piece), Piece::Str));
+        if self.message_rsv.contains(Rsv::RSV1) {
+            return Ok(Piece::Bytes(piece)); // it is compressed
         }
-        if let Some(result) = self.text.push_few(piece) {
-            return match result? {
-                _ if last && !self.text.is_complete() => Err(InvalidUtf8),
-                whole => Ok(few_octets(piece, whole)),
-            };
+        if self.limits.tolerances.contains(Tolerance::InvalidText) {
+            return Ok(whole_text(piece).map_or(Piece::Bytes(piece), Piece::Str));
         }
-        match self.text.push_str(piece)? {
-            _ if last && !self.text.is_complete() => Err(InvalidUtf8),
-            Some(text) => Ok(Piece::Str(text)),
-            None => Ok(Piece::Bytes(piece)),
+        let checked = match self.text.push_few(piece) {
+            // bench: server_receives/mixed_125_by_7
+            Some(whole) => {
+                if whole? {
+                    Piece::Short(piece)
+                } else {
+                    Piece::Bytes(piece)
+                }
+            }
+            None => self.text.push_str(piece)?.map_or(Piece::Bytes(piece), Piece::Str),
+        };
+        if last && !self.text.is_complete() {
+            return Err(InvalidUtf8);
         }
+        Ok(checked)
     }
 
     fn kept(&self) -> &[u8] {
@@ -694,14 +468,7 @@ impl Reader {
             self.kept_len = 0;
         }
         self.state = state;
-        self.set_frame_remaining(0);
-    }
-
-    /// So much of a payload is still to come, of which no piece was told yet.
-    #[inline(always)]
-    fn set_frame_remaining(&mut self, len: u64) {
-        self.plain_remaining = 0;
-        self.other_remaining = len;
+        self.frame_remaining = 0;
     }
 
     #[cold]
@@ -709,22 +476,6 @@ impl Reader {
         self.fail(error, mailbox);
         error
     }
-}
-
-/// A few octets of text that were checked; `whole` if they begin and end between characters.
-#[inline(always)]
-const fn few_octets(piece: &[u8], whole: bool) -> Piece<'_> {
-    if whole {
-        Piece::Short(piece)
-    } else {
-        Piece::Bytes(piece)
-    }
-}
-
-/// Apart from what the check of other text needs.
-#[inline(never)]
-fn is_ascii_piece(octets: &[u8]) -> bool {
-    is_short_ascii(octets)
 }
 
 debug_states!([] Reader, |this| { state: this.state, side: this.side, message: this.message, message_len: this.message_len, fragments: this.fragments });

@@ -72,7 +72,10 @@ const MAY_USE: [(&str, &[&str]); 29] = [
             "time",
         ],
     ),
-    ("connection", &["connection::*", "close", "error", "event", "frame", "input", "limits", "role", "time"]),
+    (
+        "connection",
+        &["connection::*", "close", "error", "event", "frame", "input", "limits", "role", "time", "utf8"],
+    ),
     // Compression, whole messages, and the buffers for them.
     ("deflate", &["error", "event", "frame", "limits", "role", "tolerance", "utf8"]),
     ("message", &["connection::parked", "deflate", "error", "event", "frame", "payload", "role", "utf8"]),

@@ -10,7 +10,6 @@ use crate::connection::mailbox::Mailbox;
 use crate::error::ProtocolError;
 use crate::frame::Opcode;
 use crate::input::Input;
-use crate::role::Side;
 
 impl Reader {
     /// Collects the payload of a control frame; `false` if its end has not come.
@@ -19,7 +18,7 @@ impl Reader {
         let piece = input.take(usize::from(len).saturating_sub(have));
         if let Some(slot) = self.kept.get_mut(have..).and_then(|spare| spare.get_mut(..piece.len())) {
             slot.copy_from_slice(piece);
-            if self.side == Side::Server || self.masked_by_server {
+            if self.masked {
                 self.masker.apply(slot);
             }
             self.kept_len = self.kept_len.saturating_add(piece.len() as u8);

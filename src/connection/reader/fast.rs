@@ -1,23 +1,18 @@
-//! The fast path: it recognises a short, valid, correctly masked frame from its header.
+//! The fast path: it recognises a whole, short, valid message in one frame.
 //
-// Owns: recognising a short message or fragment in one look.
-// Must not know: what is wrong with any other frame.
-// For those it returns `None`, and the checked path in header.rs takes them, rule by rule.
+// Owns: recognising such a message in one look.
+// Must not know: what is wrong with any other frame. Those it leaves to the checked path in header.rs.
 
-use super::{is_ascii_piece, Reader, State, Taken};
 #[cfg(feature = "alloc")]
-use crate::connection::mailbox::Mailbox;
-#[cfg(feature = "alloc")]
-use crate::error::ProtocolError;
+use super::header::Checked;
+use super::{Reader, State};
 use crate::event::{Data, Piece};
-#[cfg(feature = "alloc")]
-use crate::frame::FrameHeader;
 use crate::frame::{Masker, MaskingKey, MessageKind, Rsv};
 use crate::input::Input;
 use crate::limits::Limits;
 use crate::role::Side;
 use crate::tolerance::Tolerance;
-use crate::utf8::{check_whole, InvalidUtf8, Utf8Check};
+use crate::utf8::{check_whole, is_short_ascii, InvalidUtf8};
 
 /// What the header says of a message that is one frame, with which nothing is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,263 +24,181 @@ pub(crate) struct ShortMessage {
     pub(crate) len: usize,
 }
 
-/// What a header says of a frame that is shorter than any limit.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct ShortFrame {
+/// What the header says of a frame of at most 65,535 octets, if all but its first octet is right.
+struct ShortFrame {
     first: u8,
-    pub(super) key: MaskingKey,
-    pub(super) header_len: usize,
-    pub(super) len: usize,
-}
-
-/// What a header says of a short fragment, and what it makes of its message.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct ShortFragment {
-    pub(super) frame: ShortFrame,
-    kind: MessageKind,
-    pub(super) last: bool,
-    message_len: u64,
-    fragments: u32,
+    key: MaskingKey,
+    header_len: usize,
+    len: usize,
 }
 
 /// Where a length of 16 bits ends.
 const LEN_16_END: usize = 4;
 
-impl ShortFrame {
-    /// A whole message, with which nothing is wrong, if it is that.
+impl Reader {
+    /// Recognises the header of a valid short message in one frame: FIN, no reserved bit, text or binary, masked as it
+    /// must be, and shorter than every limit. All else is `None` and takes the checked path.
     #[inline(always)]
-    pub(super) fn message(self) -> Option<ShortMessage> {
-        let Self { first, header_len, key, len } = self;
-        // FIN, no reserved bit, text or binary.
+    fn short_message(&self, side: Side, bytes: &[u8]) -> Option<ShortMessage> {
+        if self.state != State::Between {
+            return None;
+        }
+        let ShortFrame { first, key, header_len, len } = short_frame(side, bytes)?;
+        if len >= self.short_below.into() {
+            return None;
+        }
         let kind = match first {
             0x81 => MessageKind::Text,
             0x82 => MessageKind::Binary,
             _ => return None,
         };
-        Some(ShortMessage { kind, header_len, key, len })
+        Some(ShortMessage { kind, key, header_len, len })
     }
-}
 
-impl Reader {
     /// A whole short message at the front of `bytes`, still masked, of which nothing needs to be remembered. Its text is
     /// still to be checked.
+    // bench: endpoint_echoes/binary_16_pipelined_16
     #[cfg(feature = "alloc")]
     #[inline(always)]
     pub(crate) fn find_short(&self, side: Side, bytes: &[u8]) -> Option<ShortMessage> {
-        let short = self.short_message_to(side, bytes)?;
+        let short = self.short_message(side, bytes)?;
         (bytes.len() >= short.header_len.wrapping_add(short.len)).then_some(short)
     }
 
-    /// How many bytes there must be until something can be told of the frame that `bytes` begin, between
-    /// messages: a header, or all of a short message of octets, in which nothing is to be checked. `None` if
-    /// there are as many, or if something is wrong.
-    #[cfg(feature = "alloc")]
-    pub(crate) fn awaits(&self, bytes: &[u8]) -> Option<usize> {
-        if self.state != State::Between || self.short_below == 0 {
-            return None;
-        }
-        let least = match *bytes {
-            [0x81 | 0x82] => 2,
-            [first @ (0x81 | 0x82), second, ..] => match self.short_frame(self.side, bytes) {
-                Some(frame) if first == 0x82 => frame.header_len.saturating_add(frame.len),
-                Some(_) => return None,
-                // The length is judged before the masking key comes.
-                None if self.short_len(self.side, bytes).is_some() => FrameHeader::len_from([first, second]),
-                None if (second ^ mask_bit(self.side)) == 126 => LEN_16_END,
-                None => return None,
-            },
-            _ => return None,
-        };
-        (bytes.len() < least).then_some(least)
-    }
-
-    /// Takes a whole short message, with which nothing is wrong but its text. `None`, and nothing is consumed,
-    /// if it is not that.
+    /// Takes a whole short message, and checks its text, or a piece of binary data that does not end its frame. `None` if
+    /// something else stands next; then nothing is consumed.
+    // bench: server_receives/binary_16, client_receives/binary_16
     #[inline(always)]
-    pub(super) fn take_short<'b>(
-        &self,
+    pub(crate) fn take_fast<'b>(
+        &mut self,
         side: Side,
         input: &mut Input<'b>,
     ) -> Option<Result<Data<'b>, InvalidUtf8>> {
-        let short = self.short_message_to(side, input.rest())?;
+        if self.state != State::Between {
+            return self.take_part(input).map(Ok);
+        }
+        let short = self.short_message(side, input.rest())?;
         let payload = input.take_after(short.header_len, short.len)?;
         if side == Side::Server {
             Masker::new(short.key).apply(payload);
         }
         let piece = match short.kind {
             MessageKind::Binary => Piece::Bytes(payload),
-            MessageKind::Text if is_ascii_piece(payload) => Piece::Short(payload),
+            // bench: server_receives/ascii_16
+            MessageKind::Text if is_short_ascii(payload) => Piece::Short(payload),
             MessageKind::Text => match other_text(payload) {
                 Ok(piece) => piece,
                 Err(InvalidUtf8) => return Some(Err(InvalidUtf8)),
             },
         };
-        Some(Ok(Data {
-            piece,
-            kind: short.kind,
-            rsv: Rsv::NONE,
-            first: true,
-            last: true,
-            frame_remaining: 0,
-        }))
+        let (first, last, frame_remaining) = (true, true, 0);
+        Some(Ok(Data { piece, kind: short.kind, rsv: Rsv::NONE, first, last, frame_remaining }))
     }
 
-    /// Reads at a glance what most headers say: a whole message whose length stands in 7 or 16 bits, with
-    /// which nothing is wrong. `None` leaves everything to be judged rule by rule.
-    #[inline]
-    pub(super) fn short_message(&self, bytes: &[u8]) -> Option<ShortMessage> {
-        self.short_message_to(self.side, bytes)
-    }
-
+    /// Takes a piece of binary data that does not end its frame: there is nothing to check. `None` if it is something
+    /// else; then nothing is consumed.
+    // bench: server_receives/binary_125_by_7
     #[inline(always)]
-    fn short_message_to(&self, side: Side, bytes: &[u8]) -> Option<ShortMessage> {
-        if self.state != State::Between {
+    pub(super) fn take_part<'b>(&mut self, input: &mut Input<'b>) -> Option<Data<'b>> {
+        let count = input.remaining() as u64;
+        if count >= self.frame_remaining || count == 0 || self.message != Some(MessageKind::Binary) {
             return None;
         }
-        self.short_frame(side, bytes)?.message()
+        let piece = input.take_all();
+        if self.masked {
+            self.masker.apply_few(piece);
+        }
+        self.frame_remaining = self.frame_remaining.wrapping_sub(count);
+        let first = !core::mem::replace(&mut self.reported, true);
+        let (kind, rsv, frame_remaining) = (MessageKind::Binary, self.message_rsv, self.frame_remaining);
+        Some(Data { piece: Piece::Bytes(piece), kind, rsv, first, last: false, frame_remaining })
     }
 
-    /// Reads at a glance all but the first octet of a header whose length stands in 7 or 16 bits, and that is
-    /// masked as it must be.
+    /// Takes a whole short fragment that goes on with a binary message: there is nothing to check but the limits. `None` if
+    /// it is something else; then nothing is consumed.
+    // bench: server_receives/fragments_8x128
     #[inline(always)]
-    pub(super) fn short_frame(&self, side: Side, bytes: &[u8]) -> Option<ShortFrame> {
-        let (first, len, header_len, rest) = self.short_len(side, bytes)?;
-        let (key, header_len) = match side {
-            Side::Server => (*rest.first_chunk::<4>()?, header_len.wrapping_add(4)),
-            Side::Client => ([0; 4], header_len),
-        };
-        Some(ShortFrame { first, key: MaskingKey(key), header_len, len: usize::from(len) })
-    }
-
-    /// The first octet, a length below every limit, where that ends, and what is behind it.
-    #[inline(always)]
-    fn short_len<'b>(&self, side: Side, bytes: &'b [u8]) -> Option<(u8, u16, usize, &'b [u8])> {
-        let (&[first, second], rest) = bytes.split_first_chunk::<2>()?;
-        // The mask bit must be as the side wants it: it is then gone.
-        let (len, rest, end) = match second ^ mask_bit(side) {
-            len @ 0..=125 => (u16::from(len), rest, 2_usize),
-            126 => {
-                let (len, rest) = rest.split_first_chunk::<2>()?;
-                (u16::from_be_bytes(*len), rest, LEN_16_END)
-            }
-            _ => return None,
-        };
-        let minimal = end == 2 || len > 125;
-        if len >= self.short_below || !minimal {
+    pub(crate) fn take_fragment<'b>(&mut self, input: &mut Input<'b>) -> Option<Data<'b>> {
+        let plain = self.message == Some(MessageKind::Binary) && self.message_rsv == Rsv::NONE;
+        if self.state != State::Amid || !plain {
             return None;
         }
-        Some((first, len, end, rest))
-    }
-
-    /// Whether the front of a header that is kept begins a whole message with which nothing is wrong: what it
-    /// says stands in two octets.
-    #[inline(always)]
-    pub(super) fn begins_short(&self, count: usize) -> bool {
-        let [first, second, ..] = self.kept;
-        matches!(first, 0x81 | 0x82)
-            && self.message.is_none()
-            && match count {
-                0 => false,
-                1 => self.short_below > 0,
-                _ => u16::from(second ^ mask_bit(self.side)) < self.short_below.min(126),
-            }
-    }
-
-    /// Reads at a glance the header of a short fragment, with which nothing is wrong.
-    #[inline(always)]
-    pub(super) fn short_fragment(&self, bytes: &[u8]) -> Option<ShortFragment> {
-        let frame = self.short_frame(self.side, bytes)?;
-        // No reserved bit. An empty fragment tells nothing but the end.
-        let last = frame.first == 0x80;
-        if !last && frame.len == 0 {
+        let short = short_frame(self.side, input.rest())?;
+        let last = short.first == 0x80;
+        // An empty fragment that is not the last is not reported.
+        if !last && (short.first != 0 || short.len == 0) {
             return None;
         }
-        let (kind, message_len, fragments) = match (frame.first, self.message) {
-            (0x00 | 0x80, Some(kind)) => {
-                let message_len = self.message_len.saturating_add(frame.len as u64);
-                let fragments = self.fragments.saturating_add(1);
-                if message_len > self.limits.max_message_size || fragments > self.limits.max_fragments {
-                    return None;
-                }
-                (kind, message_len, fragments)
-            }
-            (0x01, None) => (MessageKind::Text, frame.len as u64, 1),
-            (0x02, None) => (MessageKind::Binary, frame.len as u64, 1),
-            _ => return None,
-        };
-        Some(ShortFragment { frame, kind, last, message_len, fragments })
-    }
-
-    /// Adds a fragment to its message, and begins that with the first.
-    #[inline(always)]
-    pub(super) fn add_fragment(&mut self, fragment: &ShortFragment) {
-        if self.message.is_none() {
-            self.message = Some(fragment.kind);
-            self.message_rsv = Rsv::NONE;
-            self.taken = Taken::Nothing;
-            self.number = self.number.wrapping_add(1);
-            self.text = Utf8Check::new();
+        let message_len = self.message_len.wrapping_add(short.len as u64);
+        if self.fragments >= self.limits.max_fragments
+            || short.len as u64 > self.limits.max_frame_size
+            || message_len > self.limits.max_message_size
+        {
+            return None;
         }
-        self.message_len = fragment.message_len;
-        self.fragments = fragment.fragments;
-    }
-
-    /// Takes a whole short fragment, with which nothing is wrong. `None`, and nothing is consumed, if it is
-    /// not that.
-    #[inline(always)]
-    pub(super) fn take_short_fragment<'b>(
-        &mut self,
-        input: &mut Input<'b>,
-    ) -> Option<Result<Data<'b>, InvalidUtf8>> {
-        let fragment = self.short_fragment(input.rest())?;
-        let payload = input.take_after(fragment.frame.header_len, fragment.frame.len)?;
-        self.add_fragment(&fragment);
+        let payload = input.take_after(short.header_len, short.len)?;
         if self.side == Side::Server {
-            Masker::new(fragment.frame.key).apply(payload);
+            Masker::new(short.key).apply_few(payload);
         }
-        Some(self.piece(payload, fragment.kind, fragment.last, 0))
+        self.message_len = message_len;
+        self.fragments = self.fragments.wrapping_add(1);
+        let first = !core::mem::replace(&mut self.reported, true);
+        if last {
+            self.message = None;
+            self.state = State::Between;
+        }
+        let (kind, rsv) = (MessageKind::Binary, Rsv::NONE);
+        Some(Data { piece: Piece::Bytes(payload), kind, rsv, first, last, frame_remaining: 0 })
     }
 
-    /// As [`take_short_fragment`](Self::take_short_fragment), from any state, of a message that is not
-    /// compressed.
+    /// How many bytes must have come before there is something to do with the message that `bytes` begin: enough of
+    /// the header to check more of it, or the whole message if it is short and binary, as nothing in it is checked
+    /// before. `None` if they have come, or if something is wrong.
     #[cfg(feature = "alloc")]
-    #[inline]
-    pub(crate) fn take_fragment<'b>(
-        &mut self,
-        input: &mut Input<'b>,
-        mailbox: &mut Mailbox,
-    ) -> Option<Result<Data<'b>, ProtocolError>> {
-        let plain = match self.state {
-            State::Between => true,
-            State::Amid => !self.message_rsv.contains(Rsv::RSV1),
-            _ => false,
+    pub(crate) fn awaits(&self, bytes: &[u8]) -> Option<usize> {
+        let &[first @ (0x81 | 0x82), ..] = bytes else {
+            return None;
         };
-        if plain {
-            let taken = self.take_short_fragment(input)?;
-            Some(taken.map_err(|InvalidUtf8| self.failed(ProtocolError::InvalidUtf8, mailbox)))
-        } else {
-            None
+        if self.state != State::Between || self.short_below == 0 {
+            return None;
         }
-    }
-
-    /// Enters the payload of a whole short message.
-    #[inline]
-    pub(super) fn begin_short(&mut self, short: ShortMessage) {
-        self.message = Some(short.kind);
-        self.message_rsv = Rsv::NONE;
-        self.message_len = short.len as u64;
-        self.taken = Taken::Nothing;
-        self.number = self.number.wrapping_add(1);
-        self.text = Utf8Check::new();
-        self.fin = true;
-        self.set_frame_remaining(short.len as u64);
-        self.masker = Masker::new(short.key);
-        self.state = State::Data;
+        let least = match self.check(bytes).ok()? {
+            Checked::Needs(least) => least,
+            Checked::Whole(header) if first == 0x82 && header.payload_len < self.short_below.into() => {
+                header.header_len.checked_add(usize::try_from(header.payload_len).ok()?)?
+            }
+            Checked::Whole(_) => return None,
+        };
+        (bytes.len() < least).then_some(least)
     }
 }
 
-/// The least length that some limit is against, of a message of either kind in one frame; 0 if one is against
-/// them all, or text is not checked. What a `u16` cannot hold is judged rule by rule.
+/// The header of a frame of at most 65,535 octets whose first byte is right, if the rest of it is right as well: masked as
+/// it must be, its length in as few octets as can be.
+#[inline(always)]
+fn short_frame(side: Side, bytes: &[u8]) -> Option<ShortFrame> {
+    let (&[first, second], rest) = bytes.split_first_chunk::<2>()?;
+    // The mask bit must be as the side wants it: it is then gone.
+    let (len, rest, header_len) = match second ^ mask_bit(side) {
+        len @ 0..=125 => (u16::from(len), rest, 2_usize),
+        126 => {
+            let (len, rest) = rest.split_first_chunk::<2>()?;
+            (u16::from_be_bytes(*len), rest, LEN_16_END)
+        }
+        _ => return None,
+    };
+    if header_len > 2 && len <= 125 {
+        return None;
+    }
+    let (key, header_len) = match side {
+        Side::Server => (*rest.first_chunk::<4>()?, header_len.wrapping_add(4)),
+        Side::Client => ([0; 4], header_len),
+    };
+    Some(ShortFrame { first, key: MaskingKey(key), header_len, len: usize::from(len) })
+}
+
+/// The length below which no limit forbids a message in one frame, text or binary. 0 if some are forbidden at any
+/// length, or if text is not checked. Lengths that a `u16` cannot hold take the checked path.
 pub(super) const fn short_below(limits: Limits) -> u16 {
     let unchecked = limits.tolerances.contains(Tolerance::InvalidText);
     if limits.max_fragments == 0 || !limits.accept_text || !limits.accept_binary || unchecked {
@@ -302,7 +215,7 @@ pub(super) const fn short_below(limits: Limits) -> u16 {
     }
 }
 
-/// Checks a whole text that is more than short ASCII.
+/// Checks a whole text that is not short ASCII.
 #[inline(never)]
 fn other_text(octets: &[u8]) -> Result<Piece<'_>, InvalidUtf8> {
     Ok(check_whole(octets)?.map_or(Piece::Short(octets), Piece::Str))

@@ -1,291 +1,217 @@
-//! The header of a frame, judged rule by rule (RFC 6455 sections 5.2 and 5.4).
+//! The header of a frame, checked in the order of its octets (RFC 6455 sections 5.2 and 5.4).
 //
 // Owns: which header is wrong, as early as its octets tell, and what a right one begins.
 // Must not know: payloads.
 
-use super::fast::ShortFrame;
-use super::{Reader, State, Taken};
+use super::{Reader, State};
 use crate::error::ProtocolError;
-use crate::frame::{FrameHeader, LengthForm, Masker, MaskingKey, MessageKind, Opcode, Rsv};
+use crate::frame::{FrameHeader, Masker, MaskingKey, MessageKind, Opcode, Rsv};
 use crate::input::Input;
 use crate::role::Side;
 use crate::tolerance::Tolerance;
 use crate::utf8::Utf8Check;
 
+/// What the octets of a header say, if nothing is wrong with them.
+pub(super) enum Checked {
+    /// The header is not whole; with this many octets more of it can be checked.
+    Needs(#[cfg_attr(not(feature = "alloc"), expect(dead_code, reason = "only buffers ask for it"))] usize),
+    /// The header is whole.
+    Whole(CheckedHeader),
+}
+
+/// What a whole header says, with which nothing is wrong.
+pub(super) struct CheckedHeader {
+    pub(super) header_len: usize,
+    pub(super) payload_len: u64,
+    first: u8,
+    key: Option<MaskingKey>,
+    /// Octets of its message so far, if it is a data frame.
+    message_len: u64,
+}
+
 impl Reader {
-    /// Reads a header; `false` if its end has not come.
-    #[inline]
-    pub(super) fn header(&mut self, input: &mut Input<'_>) -> Result<bool, ProtocolError> {
-        if let Some(short) = self.short_message(input.rest()) {
-            self.begin_short(short);
-            input.take(short.header_len);
-            return Ok(true);
-        }
-        if self.state != State::Header {
-            if let Some(fragment) = self.short_fragment(input.rest()) {
-                self.add_fragment(&fragment);
-                self.fin = fragment.last;
-                self.set_frame_remaining(fragment.frame.len as u64);
-                self.masker = Masker::new(fragment.frame.key);
-                self.state = State::Data;
-                input.take(fragment.frame.header_len);
-                return Ok(true);
-            }
-            if let Some((header, len)) = FrameHeader::decode(input.rest()) {
-                if let Some(&[first, second]) = input.rest().first_chunk::<2>() {
-                    self.judge_first(first)?;
-                    self.judge_second(first, second)?;
-                }
-                self.begin_frame(header)?;
-                input.take(len);
-                return Ok(true);
-            }
-        }
-        self.collect_header(input)
-    }
-
-    /// Takes an octet of a header that came alone, if nothing is to be told of it: it is not the last, or what
-    /// it ends is the header of a short message. `false`, and nothing is taken, if it is not that.
-    #[inline(never)]
-    pub(super) fn take_header_octet(&mut self, rest: &[u8]) -> bool {
-        let &[octet] = rest else { return false };
-        let have = match self.state {
-            State::Between | State::Amid => 0,
-            State::Header => usize::from(self.kept_len),
-            _ => return false,
-        };
-        let Some(slot) = self.kept.get_mut(have) else { return false };
-        *slot = octet;
-        let count = have.saturating_add(1);
-        let [first, second, ..] = self.kept;
-        if count > 1 && count == FrameHeader::len_from([first, second]) {
-            return self.begin_kept(count);
-        }
-        if self.judge_front(have, count).is_err() {
-            return false;
-        }
-        self.kept_len = count as u8;
-        self.state = State::Header;
-        true
-    }
-
-    /// Enters the payload of a short message that is not empty, whose header was kept.
+    /// Reads a header and enters its payload. `false` if the end of the header has not come. If the header is wrong,
+    /// nothing is consumed.
+    // bench: server_receives/fragments_8x128
     #[inline(always)]
-    fn begin_kept(&mut self, count: usize) -> bool {
-        let header = self.kept.get(..count).and_then(|header| self.short_frame(self.side, header));
-        match header.and_then(ShortFrame::message) {
-            Some(short) if self.message.is_none() && short.len > 0 => {
-                self.kept_len = 0;
-                self.begin_short(short);
-                true
-            }
-            _ => false,
-        }
-    }
-
-    /// Reads a header that came in pieces; `false` if its end has not come.
-    #[inline(never)]
-    pub(super) fn collect_header(&mut self, input: &mut Input<'_>) -> Result<bool, ProtocolError> {
-        if input.remaining() == 0 {
-            return Ok(false);
-        }
-        if self.state != State::Header {
-            self.kept_len = 0;
-        }
-        let have = usize::from(self.kept_len);
-        if let Some(spare) = self.kept.get_mut(have..FrameHeader::MAX_LEN) {
-            for (slot, octet) in spare.iter_mut().zip(input.rest()) {
-                *slot = *octet;
-            }
-        }
-        let count = have.saturating_add(input.remaining()).min(FrameHeader::MAX_LEN);
-        let [first, second, ..] = self.kept;
-        if count < 2 || count < FrameHeader::len_from([first, second]) {
-            input.take_all();
-            self.state = State::Header;
-            self.kept_len = count as u8;
-            self.judge_front(have, count)?;
-            return Ok(false);
-        }
-        self.kept_len = 0;
-        // It is read where it stands: octets that were written one by one are slow to copy as one.
-        let front = self.kept.get(..count).unwrap_or(&self.kept);
-        let len = match self.short_frame(self.side, front).and_then(ShortFrame::message) {
-            Some(short) if self.message.is_none() => {
-                self.begin_short(short);
-                short.header_len
-            }
-            _ => {
-                let Some((header, len)) = FrameHeader::decode(front) else { return Ok(false) };
-                self.judge_front(have, len)?;
-                self.begin_frame(header)?;
-                len
-            }
+    pub(super) fn header(&mut self, input: &mut Input<'_>) -> Result<bool, ProtocolError> {
+        let have = if self.state == State::Header { usize::from(self.kept_len) } else { 0 };
+        let octets = if have == 0 {
+            input.rest()
+        } else {
+            let count = self.keep_header(have, input.rest());
+            self.kept.get(..count).unwrap_or(&[])
         };
-        input.take(len.saturating_sub(have));
-        Ok(true)
-    }
-
-    /// Judges the octets of a kept header from `have` to `count`, so that nonsense is refused before anything
-    /// behind it is awaited. The same header is refused for the same reason, however it comes.
-    #[inline]
-    fn judge_front(&self, have: usize, count: usize) -> Result<(), ProtocolError> {
-        if self.begins_short(count) {
-            return Ok(());
+        match self.check(octets)? {
+            Checked::Whole(header) => {
+                input.take(header.header_len.saturating_sub(have));
+                self.enter(&header);
+                Ok(true)
+            }
+            Checked::Needs(_) => {
+                let count = self.keep_header(have, input.take_all());
+                if count > 0 {
+                    self.kept_len = count as u8;
+                    self.state = State::Header;
+                }
+                Ok(false)
+            }
         }
-        self.judge_front_by_rules(have, count)
     }
 
-    /// As [`judge_front`](Self::judge_front), rule by rule.
+    /// Puts octets of a header behind the `have` that were kept. Returns how many there are now.
     #[inline(never)]
-    fn judge_front_by_rules(&self, have: usize, count: usize) -> Result<(), ProtocolError> {
-        let [first, second, ..] = self.kept;
-        if have < 1 && count >= 1 {
-            self.judge_first(first)?;
+    fn keep_header(&mut self, have: usize, octets: &[u8]) -> usize {
+        let mut count = have;
+        if let Some(spare) = self.kept.get_mut(have..FrameHeader::MAX_LEN) {
+            for (slot, octet) in spare.iter_mut().zip(octets) {
+                *slot = *octet;
+                count = count.saturating_add(1);
+            }
         }
-        if have < 2 && count >= 2 {
-            self.judge_second(first, second)?;
-        }
-        let len_end = FrameHeader::len_from([first, second & !MASKED]);
-        // Before the second octet came, the end of the length is not known.
-        if count >= 2 && have < len_end && count >= len_end {
-            self.judge_kept_len(len_end)?;
-        }
-        Ok(())
+        count
     }
 
-    /// Judges the length of a kept header, of which nothing behind it may have come.
-    fn judge_kept_len(&self, len_end: usize) -> Result<(), ProtocolError> {
-        let mut unmasked = [0; FrameHeader::MAX_LEN];
-        for (slot, octet) in unmasked.iter_mut().zip(self.kept.iter().take(len_end)) {
-            *slot = *octet;
-        }
-        let [_, second, ..] = &mut unmasked;
-        *second &= !MASKED;
-        match FrameHeader::decode(&unmasked) {
-            Some((header, _)) => self.judge_len(&header),
-            None => Ok(()),
-        }
-    }
-
-    /// Everything that the first octet decides.
-    #[inline]
-    fn judge_first(&self, first: u8) -> Result<(), ProtocolError> {
-        let rsv = Rsv::from_first_byte(first);
+    /// Checks the header that `octets` begin. The first octet that is wrong decides which error is reported, and it is
+    /// reported as soon as that octet has come.
+    #[inline(always)]
+    pub(super) fn check(&self, octets: &[u8]) -> Result<Checked, ProtocolError> {
+        let Some((&first, rest)) = octets.split_first() else {
+            return Ok(Checked::Needs(1));
+        };
+        let (limits, rsv) = (&self.limits, Rsv::from_first_byte(first));
         let opcode = Opcode::from_low_bits(first);
-        if opcode.is_reserved() {
-            return Err(ProtocolError::ReservedOpcode);
-        }
-        // An extension's bits belong to the first frame of a message (RFC 7692 section 6.1).
-        let begins_message = opcode == Opcode::TEXT || opcode == Opcode::BINARY;
-        let allowed = if begins_message { self.allowed_rsv } else { Rsv::NONE };
-        if !allowed.contains(rsv) {
-            return Err(ProtocolError::ReservedBits);
-        }
-        if opcode.is_control() {
-            return if FrameHeader::is_last(first) { Ok(()) } else { Err(ProtocolError::FragmentedControl) };
-        }
-        if begins_message {
-            if self.message.is_some() {
-                return Err(ProtocolError::ExpectedContinuation);
+        // Octets that came of the message before, and its reserved bits.
+        let (before, message_rsv) = match opcode {
+            // An extension's bits belong to the first frame of a message (RFC 7692 section 6.1).
+            Opcode::TEXT | Opcode::BINARY => {
+                let accepted = if opcode == Opcode::TEXT { limits.accept_text } else { limits.accept_binary };
+                if !self.allowed_rsv.contains(rsv) {
+                    return Err(ProtocolError::ReservedBits);
+                } else if self.message.is_some() {
+                    return Err(ProtocolError::ExpectedContinuation);
+                } else if !accepted {
+                    return Err(ProtocolError::UnsupportedData);
+                } else if limits.max_fragments == 0 {
+                    return Err(ProtocolError::TooManyFragments);
+                }
+                (0, rsv)
             }
-            let accepted =
-                if opcode == Opcode::TEXT { self.limits.accept_text } else { self.limits.accept_binary };
-            if !accepted {
-                return Err(ProtocolError::UnsupportedData);
+            Opcode::CONTINUATION => {
+                if rsv != Rsv::NONE {
+                    return Err(ProtocolError::ReservedBits);
+                } else if self.message.is_none() {
+                    return Err(ProtocolError::UnexpectedContinuation);
+                } else if self.fragments >= limits.max_fragments {
+                    return Err(ProtocolError::TooManyFragments);
+                }
+                (self.message_len, self.message_rsv)
             }
-        } else if self.message.is_none() {
-            return Err(ProtocolError::UnexpectedContinuation);
-        }
-        let fragments = if begins_message { 0 } else { self.fragments };
-        if fragments >= self.limits.max_fragments {
-            return Err(ProtocolError::TooManyFragments);
-        }
-        Ok(())
-    }
+            Opcode::CLOSE | Opcode::PING | Opcode::PONG => {
+                if rsv != Rsv::NONE {
+                    return Err(ProtocolError::ReservedBits);
+                } else if !FrameHeader::is_last(first) {
+                    return Err(ProtocolError::FragmentedControl);
+                }
+                (0, rsv)
+            }
+            _ => return Err(ProtocolError::ReservedOpcode),
+        };
 
-    /// Everything that the second octet decides, but for a length that stands in it.
-    #[inline]
-    fn judge_second(&self, first: u8, second: u8) -> Result<(), ProtocolError> {
-        let tolerances = self.limits.tolerances;
-        match (self.side, second & MASKED != 0) {
-            (Side::Server, false) if !tolerances.contains(Tolerance::UnmaskedByClient) => {
+        let Some((&second, rest)) = rest.split_first() else {
+            return Ok(Checked::Needs(2));
+        };
+        let masked = second & MASKED != 0;
+        match self.side {
+            Side::Server if !masked && !limits.tolerances.contains(Tolerance::UnmaskedByClient) => {
                 return Err(ProtocolError::MissingMask);
             }
-            (Side::Client, true) if !tolerances.contains(Tolerance::MaskedByServer) => {
+            Side::Client if masked && !limits.tolerances.contains(Tolerance::MaskedByServer) => {
                 return Err(ProtocolError::UnexpectedMask);
             }
             _ => {}
         }
-        if Opcode::from_low_bits(first).is_control() && second & !MASKED > 125 {
-            return Err(ProtocolError::OversizedControl);
-        }
-        Ok(())
-    }
-
-    /// Judges the length (sections 5.2 and 10.4).
-    #[inline]
-    fn judge_len(&self, header: &FrameHeader) -> Result<(), ProtocolError> {
-        let len = header.payload_len;
-        if header.length_form != LengthForm::Bits7 {
-            if header.length_form != LengthForm::minimal(len) {
-                return Err(ProtocolError::NonMinimalLength);
+        let (payload_len, rest) = match second & !MASKED {
+            len @ 0..=125 => (u64::from(len), rest),
+            _ if opcode.is_control() => return Err(ProtocolError::OversizedControl),
+            126 => {
+                let Some((len, rest)) = rest.split_first_chunk() else {
+                    return Ok(Checked::Needs(4));
+                };
+                let len = u16::from_be_bytes(*len);
+                if len <= 125 {
+                    return Err(ProtocolError::NonMinimalLength);
+                }
+                (u64::from(len), rest)
             }
-            if len > u64::MAX >> 1 {
-                return Err(ProtocolError::LengthOverflow);
+            _ => {
+                let Some((len, rest)) = rest.split_first_chunk() else {
+                    return Ok(Checked::Needs(10));
+                };
+                let len = u64::from_be_bytes(*len);
+                if len <= 0xFFFF {
+                    return Err(ProtocolError::NonMinimalLength);
+                } else if len > u64::MAX >> 1 {
+                    return Err(ProtocolError::LengthOverflow);
+                }
+                (len, rest)
             }
-        }
-        if header.opcode.is_control() {
-            return Ok(());
-        }
-        if len > self.limits.max_frame_size {
-            return Err(ProtocolError::FrameTooBig);
-        }
-        let (before, rsv) = match header.opcode {
-            Opcode::CONTINUATION => (self.message_len, self.message_rsv),
-            _ => (0, header.rsv),
         };
-        // A compressed message is as long as what it inflates to, which is counted there.
-        if before.saturating_add(len) > self.limits.max_message_size && !rsv.contains(Rsv::RSV1) {
-            return Err(ProtocolError::MessageTooBig);
+        let message_len = before.saturating_add(payload_len);
+        if !opcode.is_control() {
+            if payload_len > limits.max_frame_size {
+                return Err(ProtocolError::FrameTooBig);
+            } else if message_len > limits.max_message_size && !message_rsv.contains(Rsv::RSV1) {
+                // A compressed message is as long as what it inflates to, which is counted there.
+                return Err(ProtocolError::MessageTooBig);
+            }
         }
-        Ok(())
+
+        let (key, rest) = if masked {
+            let Some((key, rest)) = rest.split_first_chunk() else {
+                return Ok(Checked::Needs(FrameHeader::len_from([first, second])));
+            };
+            (Some(MaskingKey(*key)), rest)
+        } else {
+            (None, rest)
+        };
+        let header_len = octets.len().wrapping_sub(rest.len());
+        Ok(Checked::Whole(CheckedHeader { header_len, payload_len, first, key, message_len }))
     }
 
-    /// Judges the length and enters the payload.
-    #[inline]
-    fn begin_frame(&mut self, header: FrameHeader) -> Result<(), ProtocolError> {
-        self.judge_len(&header)?;
-        let len = header.payload_len;
-        if header.opcode.is_control() {
+    /// Enters the payload of a frame.
+    #[inline(always)]
+    fn enter(&mut self, header: &CheckedHeader) {
+        self.masked = header.key.is_some();
+        if let Some(key) = header.key {
+            self.masker = Masker::new(key);
+        }
+        if self.state == State::Header {
+            self.kept_len = 0;
+        }
+        let opcode = Opcode::from_low_bits(header.first);
+        if opcode.is_control() {
             self.kept_len = 0;
             if self.message.is_none() {
                 self.number = self.number.wrapping_add(1);
             }
-            self.state = State::Control { opcode: header.opcode, len: len as u8 };
-        } else {
-            if header.opcode != Opcode::CONTINUATION {
-                self.message =
-                    Some(if header.opcode == Opcode::TEXT { MessageKind::Text } else { MessageKind::Binary });
-                self.message_rsv = header.rsv;
-                self.taken = Taken::Nothing;
-                self.message_len = 0;
-                self.fragments = 0;
-                self.number = self.number.wrapping_add(1);
-                self.text = Utf8Check::new();
-            }
-            self.message_len = self.message_len.saturating_add(len);
-            self.fragments = self.fragments.saturating_add(1);
-            self.state = State::Data;
-            self.fin = header.fin;
-            self.set_frame_remaining(len);
+            self.state = State::Control { opcode, len: header.payload_len as u8 };
+            return;
         }
-        // Each frame goes by its own mask bit, where that is tolerated: zeros change nothing.
-        if self.side == Side::Server || header.masking_key.is_some() {
-            self.masker = Masker::new(header.masking_key.unwrap_or(MaskingKey([0; 4])));
+        if opcode != Opcode::CONTINUATION {
+            self.message = Some(if opcode == Opcode::TEXT { MessageKind::Text } else { MessageKind::Binary });
+            self.message_rsv = Rsv::from_first_byte(header.first);
+            self.reported = false;
+            self.fragments = 0;
+            self.number = self.number.wrapping_add(1);
+            self.text = Utf8Check::new();
         }
-        self.masked_by_server = self.side == Side::Client && header.masking_key.is_some();
-        Ok(())
+        self.message_len = header.message_len;
+        // It was below a limit.
+        self.fragments = self.fragments.wrapping_add(1);
+        self.fin = FrameHeader::is_last(header.first);
+        self.frame_remaining = header.payload_len;
+        self.state = State::Data;
     }
 }
 
