@@ -44,11 +44,11 @@ use crate::role::Role;
 /// ```
 #[derive(Clone, Default)]
 pub struct Connections {
-    shared: Arc<Shared>,
+    shared: Arc<Registry>,
 }
 
 #[derive(Default)]
-struct Shared {
+struct Registry {
     told: AtomicU8,
     members: Mutex<Members>,
     /// Signals that a connection has left.
@@ -181,7 +181,7 @@ impl Members {
 
 /// One connection of the set. It leaves when this is dropped.
 pub(super) struct Member {
-    shared: Arc<Shared>,
+    shared: Arc<Registry>,
     #[cfg(any(feature = "futures-io", feature = "tokio"))]
     wakers: Arc<Wakers>,
     place: usize,

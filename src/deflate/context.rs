@@ -32,7 +32,7 @@ pub(super) struct InflateContext {
 }
 
 /// What one call of the codec did.
-pub(super) struct Step {
+pub(super) struct CodecStep {
     pub(super) consumed: usize,
     pub(super) produced: usize,
     pub(super) stream_end: bool,
@@ -64,12 +64,12 @@ impl InflateContext {
     }
 
     #[inline]
-    pub(super) fn step(&mut self, input: &[u8], out: &mut [u8], flush: InflateFlush) -> Step {
+    pub(super) fn step(&mut self, input: &[u8], out: &mut [u8], flush: InflateFlush) -> CodecStep {
         let (before_in, before_out) = (self.codec.total_in(), self.codec.total_out());
         let status = self.codec.decompress(input, out, flush);
         // The counters only grow.
         let taken = |now: u64, before: u64| usize::try_from(now.wrapping_sub(before)).unwrap_or(usize::MAX);
-        Step {
+        CodecStep {
             consumed: taken(self.codec.total_in(), before_in),
             produced: taken(self.codec.total_out(), before_out),
             stream_end: status == Ok(Status::StreamEnd),

@@ -24,7 +24,7 @@ pub struct Deflater {
     pool: Option<Pool>,
     takeover: bool,
     codec_key: CodecKey,
-    stage: Stage,
+    stage: FlushStage,
     /// Whether the codec was given octets since its last flush.
     dirty: bool,
     /// The octets that end a flush, as far as they were not written yet.
@@ -55,7 +55,7 @@ pub struct Deflated {
 
 /// The stage of a flush.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
+enum FlushStage {
     /// Taking input.
     Body,
     /// End the block. This can be repeated without adding octets; the marker of a flush cannot.
@@ -90,7 +90,7 @@ impl Deflater {
                 level: tuning.level.min(9),
                 memory_level: tuning.memory_level.clamp(1, 9),
             },
-            stage: Stage::Body,
+            stage: FlushStage::Body,
             dirty: false,
             staged: Staged::default(),
         }
@@ -142,7 +142,7 @@ impl Deflater {
         if let Some(context) = &mut self.context {
             context.codec.reset();
         }
-        self.stage = Stage::Body;
+        self.stage = FlushStage::Body;
         self.dirty = false;
         self.staged = Staged::default();
     }
@@ -161,7 +161,7 @@ impl Deflater {
     pub(crate) fn restart(&mut self) {
         // Both a new context and a reset cost much. A context that was just reset is kept.
         let used = |context: &DeflateContext| context.codec.total_in() > 0;
-        if self.dirty || self.stage != Stage::Body || self.context.as_ref().is_some_and(used) {
+        if self.dirty || self.stage != FlushStage::Body || self.context.as_ref().is_some_and(used) {
             self.context = None;
             self.reset();
         }
@@ -169,7 +169,7 @@ impl Deflater {
 
     /// Frees the memory of a context that remembers nothing.
     pub fn release(&mut self) {
-        if !self.takeover && !self.dirty && self.stage == Stage::Body {
+        if !self.takeover && !self.dirty && self.stage == FlushStage::Body {
             self.context = None;
         }
     }
@@ -179,13 +179,13 @@ impl Deflater {
         loop {
             let room = out.get_mut(written..).unwrap_or(&mut []);
             match self.stage {
-                Stage::Body if !self.dirty && flush != Flush::None && input.is_empty() => {
+                FlushStage::Body if !self.dirty && flush != Flush::None && input.is_empty() => {
                     // If there is nothing to flush, zlib writes nothing. But an empty message needs one octet
                     // (section 7.2.3.6).
                     self.staged = Staged::of(if flush == Flush::Message { &[0x00] } else { &[] });
-                    self.stage = Stage::Drain;
+                    self.stage = FlushStage::Drain;
                 }
-                Stage::Body
+                FlushStage::Body
                     if !self.dirty && flush != Flush::None && room.len() >= Self::bound(input.len()) =>
                 {
                     // Everything in one call. The result cannot fill the room, so the flush is complete.
@@ -195,7 +195,7 @@ impl Deflater {
                     written = written.saturating_add(len.saturating_sub(cut));
                     return Ok(Deflated { written, done: true });
                 }
-                Stage::Body => {
+                FlushStage::Body => {
                     if !input.is_empty() {
                         let (len, full) = self.step(input, room, DeflateFlush::NoFlush)?;
                         written = written.saturating_add(len);
@@ -206,9 +206,9 @@ impl Deflater {
                     if flush == Flush::None {
                         return Ok(Deflated { written, done: true });
                     }
-                    self.stage = Stage::Block;
+                    self.stage = FlushStage::Block;
                 }
-                Stage::Block => {
+                FlushStage::Block => {
                     let (len, full) = self.step(&mut &[][..], room, DeflateFlush::Block)?;
                     written = written.saturating_add(len);
                     if full {
@@ -220,12 +220,12 @@ impl Deflater {
                     let end = len.checked_sub(cut).filter(|_| !full).ok_or(SendError::CompressionFailed)?;
                     self.dirty = false;
                     self.staged = Staged { octets, start: 0, end };
-                    self.stage = Stage::Drain;
+                    self.stage = FlushStage::Drain;
                 }
-                Stage::Drain => {
+                FlushStage::Drain => {
                     written = written.saturating_add(self.staged.drain(room));
                     if self.staged.is_empty() {
-                        self.stage = Stage::Body;
+                        self.stage = FlushStage::Body;
                         return Ok(Deflated { written, done: true });
                     }
                     return Ok(Deflated { written, done: false });

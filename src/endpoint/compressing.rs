@@ -15,14 +15,14 @@ use alloc::vec::Vec;
 #[derive(Default)]
 pub struct Compressing {
     // It is in each task that sends, and mostly there is nothing.
-    pub(super) work: Option<Box<Work>>,
+    pub(super) work: Option<Box<CompressedAhead>>,
     /// Whether the message is queued however full the queue is.
     pub(super) promised: bool,
 }
 
 /// What of a message was compressed ahead of its frame.
 #[cfg(feature = "deflate")]
-pub(super) struct Work {
+pub(super) struct CompressedAhead {
     /// Which message of its connection it is.
     pub(super) number: u32,
     /// Octets that were taken in.
@@ -33,7 +33,7 @@ pub(super) struct Work {
 
 /// Without the codec there is none.
 #[cfg(not(feature = "deflate"))]
-pub(super) enum Work {}
+pub(super) enum CompressedAhead {}
 
 /// What came of a message that was fed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use super::compressing::{Compressing, Work};
+use super::compressing::{CompressedAhead, Compressing};
 use super::write_queue::WriteQueue;
 use crate::connection::writer::Writer;
 use crate::deflate::{Deflater, Flush, WindowBits};
@@ -146,11 +146,11 @@ impl Deflation {
     }
 
     /// Begins with another message.
-    fn begin(&mut self) -> Box<Work> {
+    fn begin(&mut self) -> Box<CompressedAhead> {
         self.forget_ahead();
         self.ahead = true;
         self.number = self.number.wrapping_add(1);
-        Box::new(Work { number: self.number, taken: 0, octets: Vec::new() })
+        Box::new(CompressedAhead { number: self.number, taken: 0, octets: Vec::new() })
     }
 
     /// Gives up the message that was compressed in part: it will not be sent. The peer has not seen it, so that the

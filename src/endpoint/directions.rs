@@ -4,7 +4,7 @@
 // Must not know: where either lives, in one value or on two tasks; sockets, runtimes, clocks.
 
 use super::action::{Action, Ready, WriteSide};
-use super::inbound::{Inbound, Step};
+use super::inbound::{Inbound, WorkOutcome};
 use super::outbound::Outbound;
 use crate::connection::parked::Parked;
 use crate::connection::turn::Turn;
@@ -137,10 +137,10 @@ impl<'e, R: Role> Directions<'e, R> {
             let step = self.inbound.work(whole);
             self.exchange();
             match step {
-                Step::Ready(ready) => return Ok(Action::Take(ready)),
-                Step::Read => return self.act(write),
-                Step::Owed if !self.inbound.turn().is_over() => self.outbound.queue_owed(),
-                Step::Owed | Step::Yield => return self.end_turn(),
+                WorkOutcome::Ready(ready) => return Ok(Action::Take(ready)),
+                WorkOutcome::Read => return self.act(write),
+                WorkOutcome::Owed if !self.inbound.turn().is_over() => self.outbound.queue_owed(),
+                WorkOutcome::Owed | WorkOutcome::Yield => return self.end_turn(),
             }
         }
     }

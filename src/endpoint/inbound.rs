@@ -6,9 +6,9 @@
 use alloc::boxed::Box;
 
 use super::action::{Place, Ready};
-use super::inflated::Inflated;
 #[cfg(feature = "deflate")]
 use super::inflation::Inflation;
+use super::inflation_progress::InflationProgress;
 #[cfg(not(feature = "deflate"))]
 use super::no_deflate::Inflation;
 use super::read_buffer::ReadBuffer;
@@ -70,7 +70,7 @@ enum Held {
 
 /// How far [`Inbound::work`] came.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub(super) enum WorkOutcome {
     /// This is ready to be taken.
     Ready(Ready),
     /// A Pong is owed; there may be more to work through.
@@ -398,9 +398,9 @@ impl Inbound {
 
     /// Works towards a whole message or a piece, where no short message was found.
     #[inline]
-    pub(super) fn work(&mut self, whole: bool) -> Step {
+    pub(super) fn work(&mut self, whole: bool) -> WorkOutcome {
         if self.turn.is_over() {
-            return Step::Yield;
+            return WorkOutcome::Yield;
         }
         self.settle();
         self.receive(whole)
@@ -484,36 +484,36 @@ impl Inbound {
     }
 
     /// What is ready, if it is not a short message.
-    fn long(&self) -> Step {
-        Step::Ready(Ready { number: self.taken, place: Place::Long })
+    fn long(&self) -> WorkOutcome {
+        WorkOutcome::Ready(Ready { number: self.taken, place: Place::Long })
     }
 
     /// Works through what was read until something is ready, or nothing is left.
-    fn receive(&mut self, whole: bool) -> Step {
+    fn receive(&mut self, whole: bool) -> WorkOutcome {
         loop {
             match self.held {
                 Held::Whole(_) => return self.long(),
                 Held::Part(_) if !whole => return self.long(),
                 Held::Compressed => match self.inflate(whole) {
-                    Inflated::Ready => return self.long(),
-                    Inflated::NeedsMore => {}
-                    Inflated::Paused => return Step::Yield,
+                    InflationProgress::Ready => return self.long(),
+                    InflationProgress::NeedsMore => {}
+                    InflationProgress::Paused => return WorkOutcome::Yield,
                 },
                 _ => {}
             }
             if self.has_read_all() {
-                return Step::Read;
+                return WorkOutcome::Read;
             }
             if self.reader.is_idle() {
                 if let Some(ready) = self.ready(self.reader.side()) {
-                    return Step::Ready(ready);
+                    return WorkOutcome::Ready(ready);
                 }
                 if whole && self.awaits() {
-                    return Step::Read;
+                    return WorkOutcome::Read;
                 }
             }
             if self.turn.is_over() {
-                return Step::Yield;
+                return WorkOutcome::Yield;
             }
             self.turn.spend(turn::FRAME);
             let mut input = Input::new(self.read_buffer.unread());
@@ -522,7 +522,7 @@ impl Inbound {
             self.read_buffer.consume(consumed);
             match next {
                 Err(_) => {} // the mailbox has it
-                Ok(None) => return Step::Read,
+                Ok(None) => return WorkOutcome::Read,
                 Ok(Some(Next::Data { whole: all, compressed: false })) if all || !whole => {
                     return self.long()
                 }
@@ -539,7 +539,7 @@ impl Inbound {
                     }
                 }
                 // Each Ping of one read gets its Pong, while there is room (section 5.5.2).
-                Ok(Some(Next::Ping)) => return Step::Owed,
+                Ok(Some(Next::Ping)) => return WorkOutcome::Owed,
                 Ok(Some(Next::Pong)) => {}
                 // Nothing but swallowing follows.
                 Ok(Some(Next::Close(_))) => {}
@@ -573,30 +573,30 @@ impl Inbound {
     }
 
     /// Inflates what came of a compressed message, as far as this turn goes.
-    fn inflate(&mut self, whole: bool) -> Inflated {
-        let Some(inflation) = self.inflation.as_deref_mut() else { return Inflated::NeedsMore };
+    fn inflate(&mut self, whole: bool) -> InflationProgress {
+        let Some(inflation) = self.inflation.as_deref_mut() else { return InflationProgress::NeedsMore };
         // The rest of a message whose beginning was taken in pieces.
         let skip = whole && self.in_pieces;
         loop {
             if self.turn.is_over() {
-                return Inflated::Paused;
+                return InflationProgress::Paused;
             }
             let (most, before) = (self.turn.inflates(), inflation.inflated());
             let mut result = inflation.run(&mut self.read_buffer, whole && !skip, most);
             self.turn.inflated(inflation.inflated().saturating_sub(before));
             let done = inflation.is_done();
-            if skip && result == Ok(Inflated::Ready) {
-                result = inflation.pass_over().map(|()| Inflated::Ready);
+            if skip && result == Ok(InflationProgress::Ready) {
+                result = inflation.pass_over().map(|()| InflationProgress::Ready);
             }
             match result {
-                Ok(Inflated::Ready) if skip => {
+                Ok(InflationProgress::Ready) if skip => {
                     if done {
                         (self.held, self.in_pieces) = (Held::Nothing, false);
-                        return Inflated::NeedsMore;
+                        return InflationProgress::NeedsMore;
                     }
                 }
                 Ok(inflated) => {
-                    if inflated == Inflated::Ready {
+                    if inflated == InflationProgress::Ready {
                         self.turn.spend(turn::CODEC);
                     }
                     return inflated;
@@ -606,7 +606,7 @@ impl Inbound {
                     self.read_buffer.clear_message();
                     self.reader.fail(error, &mut self.mailbox);
                     self.held = Held::Nothing;
-                    return Inflated::NeedsMore;
+                    return InflationProgress::NeedsMore;
                 }
             }
         }

@@ -6,7 +6,7 @@
 use alloc::vec::Vec;
 
 use super::buffer_pool::{keep_larger, BufferPool};
-use super::inflated::Inflated;
+use super::inflation_progress::InflationProgress;
 use super::read_buffer::ReadBuffer;
 use crate::deflate::{Broken, InflateStatus, Inflater};
 use crate::error::ProtocolError;
@@ -104,20 +104,24 @@ impl Inflation {
         read_buffer: &mut ReadBuffer,
         whole: bool,
         most: usize,
-    ) -> Result<Inflated, ProtocolError> {
+    ) -> Result<InflationProgress, ProtocolError> {
         let until = self.filled.saturating_add(most.max(1));
         while !matches!(self.state, InflationState::Done | InflationState::Idle) {
             if self.state == InflationState::Hungry {
-                return Ok(if !whole && self.filled > 0 { Inflated::Ready } else { Inflated::NeedsMore });
+                return Ok(if !whole && self.filled > 0 {
+                    InflationProgress::Ready
+                } else {
+                    InflationProgress::NeedsMore
+                });
             }
             if self.filled >= until {
-                return Ok(Inflated::Paused);
+                return Ok(InflationProgress::Paused);
             }
             let mut input = read_buffer.message();
             let before = input.len();
             if self.filled == self.out.len() {
                 if !whole && self.filled >= self.piece {
-                    return Ok(Inflated::Ready);
+                    return Ok(InflationProgress::Ready);
                 }
                 self.check()?;
                 self.grow(before);
@@ -151,7 +155,7 @@ impl Inflation {
                 InflateStatus::OutputFull => {}
             }
         }
-        Ok(Inflated::Ready)
+        Ok(InflationProgress::Ready)
     }
 
     /// The whole message.

@@ -14,9 +14,9 @@ mod compressing;
 mod deflation;
 mod directions;
 mod inbound;
-mod inflated;
 #[cfg(feature = "deflate")]
 mod inflation;
+mod inflation_progress;
 #[cfg(not(feature = "deflate"))]
 mod no_deflate;
 mod outbound;

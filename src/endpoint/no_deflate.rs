@@ -7,7 +7,7 @@
 use alloc::vec::Vec;
 
 use super::compressing::Compressing;
-use super::inflated::Inflated;
+use super::inflation_progress::InflationProgress;
 use super::read_buffer::ReadBuffer;
 use super::write_queue::WriteQueue;
 use super::BufferPool;
@@ -39,7 +39,12 @@ impl Inflation {
         match *self {}
     }
 
-    pub(super) fn run(&mut self, _: &mut ReadBuffer, _: bool, _: usize) -> Result<Inflated, ProtocolError> {
+    pub(super) fn run(
+        &mut self,
+        _: &mut ReadBuffer,
+        _: bool,
+        _: usize,
+    ) -> Result<InflationProgress, ProtocolError> {
         match *self {}
     }
 

@@ -36,7 +36,7 @@ pub struct Socks5Connect<'c> {
     address: Option<IpAddr>,
     credentials: Option<(&'c str, &'c str)>,
     requires_credentials: bool,
-    stage: Stage,
+    stage: Socks5Stage,
 }
 
 debug_states!([] Socks5Connect<'_>, |this| {
@@ -49,7 +49,7 @@ debug_states!([] Socks5Connect<'_>, |this| {
 
 /// What the next octet of the proxy is.
 #[derive(Clone, Copy, Debug)]
-enum Stage {
+enum Socks5Stage {
     /// The answer to the methods that we offer.
     MethodVersion,
     Method,
@@ -224,7 +224,7 @@ impl<'c> Socks5Connect<'c> {
             return Err(Socks5RequestError::NameTooLong);
         }
         let address = host.parse().ok();
-        let stage = Stage::MethodVersion;
+        let stage = Socks5Stage::MethodVersion;
         Ok(Self { uri, address, credentials: None, requires_credentials: false, stage })
     }
 
@@ -273,16 +273,19 @@ impl<'c> Socks5Connect<'c> {
     /// [`BufferTooSmall`]; nothing was written. [`MAX_MESSAGE_LEN`](Self::MAX_MESSAGE_LEN) is always enough.
     pub fn write_next(&self, out: &mut [u8]) -> Result<usize, BufferTooSmall> {
         compose(out, |message| match (self.stage, self.credentials) {
-            (Stage::MethodVersion | Stage::Method, _) => {
+            (Socks5Stage::MethodVersion | Socks5Stage::Method, _) => {
                 message.bytes(&[SOCKS]);
                 write_counted(message, self.methods());
             }
-            (Stage::CredentialsVersion | Stage::CredentialsStatus, Some((username, password))) => {
+            (
+                Socks5Stage::CredentialsVersion | Socks5Stage::CredentialsStatus,
+                Some((username, password)),
+            ) => {
                 message.bytes(&[CREDENTIALS]);
                 write_counted(message, username.as_bytes());
                 write_counted(message, password.as_bytes());
             }
-            (Stage::Open | Stage::Rejected(_) | Stage::Failed(_), _) => {}
+            (Socks5Stage::Open | Socks5Stage::Rejected(_) | Socks5Stage::Failed(_), _) => {}
             _ => {
                 const CONNECT: u8 = 1;
                 message.bytes(&[SOCKS, CONNECT, 0]);
@@ -309,14 +312,16 @@ impl<'c> Socks5Connect<'c> {
         let mut taken = 0_usize;
         loop {
             let progress = match self.stage {
-                Stage::Failed(error) => return Err(error),
-                Stage::Open => Socks5ConnectProgress::Open,
-                Stage::Rejected(rejection) => Socks5ConnectProgress::Rejected(rejection),
-                Stage::CredentialsVersion | Stage::ReplyVersion if taken > 0 => Socks5ConnectProgress::Send,
+                Socks5Stage::Failed(error) => return Err(error),
+                Socks5Stage::Open => Socks5ConnectProgress::Open,
+                Socks5Stage::Rejected(rejection) => Socks5ConnectProgress::Rejected(rejection),
+                Socks5Stage::CredentialsVersion | Socks5Stage::ReplyVersion if taken > 0 => {
+                    Socks5ConnectProgress::Send
+                }
                 _ => match input.get(taken) {
                     None => Socks5ConnectProgress::NeedMore,
                     Some(octet) => {
-                        self.stage = self.next(*octet).unwrap_or_else(Stage::Failed);
+                        self.stage = self.next(*octet).unwrap_or_else(Socks5Stage::Failed);
                         taken = taken.saturating_add(1);
                         continue;
                     }
@@ -333,8 +338,8 @@ impl<'c> Socks5Connect<'c> {
     /// [`Socks5Error::UnexpectedEof`] if the proxy's answer is not complete; after a failure, that failure.
     pub const fn eof(&self) -> Result<(), Socks5Error> {
         match self.stage {
-            Stage::Failed(error) => Err(error),
-            Stage::Open | Stage::Rejected(_) => Ok(()),
+            Socks5Stage::Failed(error) => Err(error),
+            Socks5Stage::Open | Socks5Stage::Rejected(_) => Ok(()),
             _ => Err(Socks5Error::UnexpectedEof),
         }
     }
@@ -349,36 +354,41 @@ impl<'c> Socks5Connect<'c> {
     }
 
     /// The stage after `octet`.
-    fn next(&self, octet: u8) -> Result<Stage, Socks5Error> {
+    fn next(&self, octet: u8) -> Result<Socks5Stage, Socks5Error> {
         Ok(match (self.stage, octet) {
-            (Stage::MethodVersion, SOCKS) => Stage::Method,
-            (Stage::Method, NO_ACCEPTABLE_METHODS) => Stage::Rejected(Socks5Rejection::NoAcceptableMethod),
-            (Stage::Method, method) if !self.methods().contains(&method) => {
+            (Socks5Stage::MethodVersion, SOCKS) => Socks5Stage::Method,
+            (Socks5Stage::Method, NO_ACCEPTABLE_METHODS) => {
+                Socks5Stage::Rejected(Socks5Rejection::NoAcceptableMethod)
+            }
+            (Socks5Stage::Method, method) if !self.methods().contains(&method) => {
                 return Err(Socks5Error::UnofferedMethod(method));
             }
-            (Stage::Method, NO_AUTHENTICATION) => Stage::ReplyVersion,
-            (Stage::Method, _) => Stage::CredentialsVersion,
-            (Stage::CredentialsVersion, CREDENTIALS) => Stage::CredentialsStatus,
-            (Stage::CredentialsStatus, 0) => Stage::ReplyVersion,
-            (Stage::CredentialsStatus, _) => Stage::Rejected(Socks5Rejection::CredentialsRefused),
-            (Stage::ReplyVersion, SOCKS) => Stage::ReplyCode,
-            (Stage::MethodVersion | Stage::CredentialsVersion | Stage::ReplyVersion, version) => {
+            (Socks5Stage::Method, NO_AUTHENTICATION) => Socks5Stage::ReplyVersion,
+            (Socks5Stage::Method, _) => Socks5Stage::CredentialsVersion,
+            (Socks5Stage::CredentialsVersion, CREDENTIALS) => Socks5Stage::CredentialsStatus,
+            (Socks5Stage::CredentialsStatus, 0) => Socks5Stage::ReplyVersion,
+            (Socks5Stage::CredentialsStatus, _) => Socks5Stage::Rejected(Socks5Rejection::CredentialsRefused),
+            (Socks5Stage::ReplyVersion, SOCKS) => Socks5Stage::ReplyCode,
+            (
+                Socks5Stage::MethodVersion | Socks5Stage::CredentialsVersion | Socks5Stage::ReplyVersion,
+                version,
+            ) => {
                 return Err(Socks5Error::UnsupportedVersion(version));
             }
-            (Stage::ReplyCode, 0) => Stage::Reserved,
+            (Socks5Stage::ReplyCode, 0) => Socks5Stage::Reserved,
             // Some proxies leave the remainder of a refusal out, and nothing in it matters.
-            (Stage::ReplyCode, code) => Stage::Rejected(Socks5Rejection::of_code(code)),
-            (Stage::Reserved, 0) => Stage::AddressType,
-            (Stage::Reserved, octet) => return Err(Socks5Error::NonzeroReserved(octet)),
+            (Socks5Stage::ReplyCode, code) => Socks5Stage::Rejected(Socks5Rejection::of_code(code)),
+            (Socks5Stage::Reserved, 0) => Socks5Stage::AddressType,
+            (Socks5Stage::Reserved, octet) => return Err(Socks5Error::NonzeroReserved(octet)),
             // A port follows each address.
-            (Stage::AddressType, IP_V4) => Stage::Bound(4 + 2),
-            (Stage::AddressType, IP_V6) => Stage::Bound(16 + 2),
-            (Stage::AddressType, DOMAIN_NAME) => Stage::NameLength,
-            (Stage::AddressType, octet) => return Err(Socks5Error::UnknownAddressType(octet)),
-            (Stage::NameLength, len) => Stage::Bound(u16::from(len).saturating_add(2)),
-            (Stage::Bound(0..=1), _) => Stage::Open,
-            (Stage::Bound(left), _) => Stage::Bound(left.saturating_sub(1)),
-            (stage @ (Stage::Open | Stage::Rejected(_) | Stage::Failed(_)), _) => stage,
+            (Socks5Stage::AddressType, IP_V4) => Socks5Stage::Bound(4 + 2),
+            (Socks5Stage::AddressType, IP_V6) => Socks5Stage::Bound(16 + 2),
+            (Socks5Stage::AddressType, DOMAIN_NAME) => Socks5Stage::NameLength,
+            (Socks5Stage::AddressType, octet) => return Err(Socks5Error::UnknownAddressType(octet)),
+            (Socks5Stage::NameLength, len) => Socks5Stage::Bound(u16::from(len).saturating_add(2)),
+            (Socks5Stage::Bound(0..=1), _) => Socks5Stage::Open,
+            (Socks5Stage::Bound(left), _) => Socks5Stage::Bound(left.saturating_sub(1)),
+            (stage @ (Socks5Stage::Open | Socks5Stage::Rejected(_) | Socks5Stage::Failed(_)), _) => stage,
         })
     }
 }

@@ -72,13 +72,13 @@ pub struct Receiver<S, R> {
     inbound: Inbound,
     clock: Clock,
     chunk: Vec<u8>,
-    shared: Arc<Shared<R>>,
+    shared: Arc<ThreadHalves<R>>,
     left: Leaves<R>,
     member: Option<Member>,
 }
 
 /// Tells the sending half when the receiving one is dropped.
-struct Leaves<R>(Option<Arc<Shared<R>>>);
+struct Leaves<R>(Option<Arc<ThreadHalves<R>>>);
 
 impl<R> Leaves<R> {
     /// Nothing is told: the halves are one again.
@@ -104,14 +104,14 @@ pub struct Sender<S, R> {
     /// The reason of the peer's Close, once it was asked for.
     reason: String,
     chunk: Vec<u8>,
-    shared: Arc<Shared<R>>,
+    shared: Arc<ThreadHalves<R>>,
 }
 
 /// What [`Receiver::reunite`] gives back.
 type NotHalves<S, R> = ReuniteError<Receiver<S, R>, Sender<S, R>>;
 
-struct Shared<R> {
-    both: Mutex<Both<R>>,
+struct ThreadHalves<R> {
+    both: Mutex<LockedOutbound<R>>,
     /// Something was written, or nobody writes any more.
     written: Condvar,
     #[cfg(feature = "handshake")]
@@ -119,7 +119,7 @@ struct Shared<R> {
 }
 
 /// What both halves use.
-struct Both<R> {
+struct LockedOutbound<R> {
     outbound: Outbound<R>,
     /// Whether a half is writing.
     writing: bool,
@@ -144,8 +144,8 @@ impl<S: CloneTransport, R: Role> WebSocket<S, R> {
         // Both halves count from the same moment.
         self.clock.now();
         let clock = self.clock.clone();
-        let shared = Arc::new(Shared {
-            both: Mutex::new(Both { outbound, writing: false, close: None, deaf: false }),
+        let shared = Arc::new(ThreadHalves {
+            both: Mutex::new(LockedOutbound { outbound, writing: false, close: None, deaf: false }),
             written: Condvar::new(),
             #[cfg(feature = "handshake")]
             agreed: self.agreed,
@@ -234,7 +234,7 @@ impl<S: CloneTransport, R: Role> Receiver<S, R> {
         let Self { stream, inbound, clock, chunk, shared, left, member } = self;
         left.disarm();
         match Arc::try_unwrap(shared) {
-            Ok(Shared {
+            Ok(ThreadHalves {
                 both,
                 #[cfg(feature = "handshake")]
                 agreed,
@@ -531,15 +531,15 @@ enum Written {
     Failed(io::Error),
 }
 
-impl<R: Role> Shared<R> {
-    fn lock(&self) -> MutexGuard<'_, Both<R>> {
+impl<R: Role> ThreadHalves<R> {
+    fn lock(&self) -> MutexGuard<'_, LockedOutbound<R>> {
         // Nothing is left half done by a panic of a transport, which is never called under the lock.
         self.both.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until something was written or anything else changed, but not for long: woken early or late, the
     /// queue says how it stands.
-    fn wait<'s>(&'s self, both: MutexGuard<'s, Both<R>>) -> MutexGuard<'s, Both<R>> {
+    fn wait<'s>(&'s self, both: MutexGuard<'s, LockedOutbound<R>>) -> MutexGuard<'s, LockedOutbound<R>> {
         self.written.wait_timeout(both, WRITE_SLICE).unwrap_or_else(PoisonError::into_inner).0
     }
 

@@ -41,7 +41,7 @@ use crate::role::{Role, Server};
 /// handshake and the timers, also where the other half does nothing.
 pub struct Receiver<S, R> {
     inbound: Inbound,
-    shared: Arc<Shared<S, R>>,
+    shared: Arc<TaskHalves<S, R>>,
     left: Leaves<S, R>,
     member: Option<Box<Member>>,
     #[cfg(feature = "handshake")]
@@ -49,7 +49,7 @@ pub struct Receiver<S, R> {
 }
 
 /// Tells the sending half when the receiving one is dropped.
-struct Leaves<S, R>(Option<Arc<Shared<S, R>>>);
+struct Leaves<S, R>(Option<Arc<TaskHalves<S, R>>>);
 
 impl<S, R> Leaves<S, R> {
     /// Nothing is told: the halves are one again.
@@ -73,7 +73,7 @@ impl<S, R> Drop for Leaves<S, R> {
 
 /// The sending half of a [`WebSocket`], for a task of its own.
 pub struct Sender<S, R> {
-    shared: Arc<Shared<S, R>>,
+    shared: Arc<TaskHalves<S, R>>,
     /// The reason of the peer's Close, once it was asked for.
     reason: String,
 }
@@ -81,13 +81,13 @@ pub struct Sender<S, R> {
 /// What [`Receiver::reunite`] gives back.
 type NotHalves<S, R> = ReuniteError<Receiver<S, R>, Sender<S, R>>;
 
-struct Shared<S, R> {
-    both: Mutex<Both<S, R>>,
+struct TaskHalves<S, R> {
+    both: Mutex<LockedLink<S, R>>,
     wakers: Arc<Wakers>,
 }
 
 /// What both halves use.
-struct Both<S, R> {
+struct LockedLink<S, R> {
     /// Until the connection is over and the receiving half is gone.
     link: Option<Link<S>>,
     outbound: Outbound<R>,
@@ -142,8 +142,8 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
     pub fn into_split(self) -> (Receiver<S, R>, Sender<S, R>) {
         let parts = *self.parts;
         let (inbound, outbound) = parts.endpoint.into_awake().into_split();
-        let both = Both { link: Some(parts.link), outbound, close: None, deaf: false };
-        let shared = Arc::new(Shared { both: Mutex::new(both), wakers: Arc::default() });
+        let both = LockedLink { link: Some(parts.link), outbound, close: None, deaf: false };
+        let shared = Arc::new(TaskHalves { both: Mutex::new(both), wakers: Arc::default() });
         let receiver = Receiver {
             inbound,
             left: Leaves(Some(Arc::clone(&shared))),
@@ -251,10 +251,10 @@ impl<S: PollTransport, R: Role> Receiver<S, R> {
         left.disarm();
         // There are no other halves than these two, and the transport is there while the receiving one is.
         let strangers = match Arc::try_unwrap(shared) {
-            Ok(Shared { both, wakers }) => {
+            Ok(TaskHalves { both, wakers }) => {
                 let both = both.into_inner().unwrap_or_else(PoisonError::into_inner);
                 match both {
-                    Both { link: Some(link), outbound, .. } => {
+                    LockedLink { link: Some(link), outbound, .. } => {
                         let parts = Parts {
                             link,
                             #[cfg(feature = "handshake")]
@@ -264,7 +264,9 @@ impl<S: PollTransport, R: Role> Receiver<S, R> {
                         };
                         return Ok(WebSocket { parts: Box::new(parts) });
                     }
-                    both @ Both { link: None, .. } => Arc::new(Shared { both: Mutex::new(both), wakers }),
+                    both @ LockedLink { link: None, .. } => {
+                        Arc::new(TaskHalves { both: Mutex::new(both), wakers })
+                    }
                 }
             }
             Err(shared) => shared,
@@ -295,7 +297,7 @@ impl<S: PollTransport, R: Role> Receiver<S, R> {
         let closes;
         let came = {
             let both = &mut *lock(&shared.both);
-            let Both { link: Some(link), outbound, close, .. } = both else {
+            let LockedLink { link: Some(link), outbound, close, .. } = both else {
                 return Poll::Ready(Ok(None));
             };
             let mut outgoing = Outgoing { link, outbound };
@@ -515,7 +517,7 @@ impl<S: PollTransport, R: Role> Sender<S, R> {
 
     /// Writes until at most `bytes` wait: a success if that was written before the end.
     fn poll_written(&self, cx: &mut Context<'_>, bytes: usize) -> Poll<Result<(), Error>> {
-        if let Both { link: None, outbound, .. } = &*lock(&self.shared.both) {
+        if let LockedLink { link: None, outbound, .. } = &*lock(&self.shared.both) {
             return Poll::Ready(outbound.written().map_err(Error::from));
         }
         self.poll_with(cx, |outgoing, cx| match bytes {
@@ -555,7 +557,7 @@ impl<S: PollTransport> Sender<S, Server> {
     }
 }
 
-impl<S: PollTransport, R: Role> Shared<S, R> {
+impl<S: PollTransport, R: Role> TaskHalves<S, R> {
     /// Tells the peer that the connection failed, as far as the transport lets us.
     async fn fail(&self, error: ProtocolError) {
         lock(&self.both).outbound.fail(error);
@@ -627,7 +629,7 @@ impl<S: PollTransport + Unpin, R: Role + Unpin> Sink<OwnedMessage> for Sender<S,
     }
 }
 
-impl<S, R> Both<S, R> {
+impl<S, R> LockedLink<S, R> {
     /// The transport, to be dropped outside of the lock, if nobody needs it any more.
     fn over(&mut self) -> Option<Link<S>> {
         if self.deaf && self.outbound.has_ended() {

@@ -5,7 +5,7 @@ use alloc::vec;
 use proptest::prelude::*;
 
 #[derive(Clone, Debug)]
-enum Step {
+enum Operation {
     Acquire { announced: u64 },
     Read { bytes: usize, announced: u64, at_once: bool },
     ExpectFrames(usize),
@@ -20,23 +20,23 @@ enum Step {
     Restart,
 }
 
-fn steps() -> impl Strategy<Value = Step> {
+fn steps() -> impl Strategy<Value = Operation> {
     let announced = prop_oneof![3 => Just(0), 3 => 1..300_u64, 2 => 300..9000_u64, 1 => any::<u64>()];
     let some = || prop_oneof![0..20_usize, 0..3000_usize];
     prop_oneof![
         6 => (some(), announced.clone(), any::<bool>())
-            .prop_map(|(bytes, announced, at_once)| Step::Read { bytes, announced, at_once }),
-        3 => announced.prop_map(|announced| Step::Acquire { announced }),
-        1 => some().prop_map(Step::ExpectFrames),
-        2 => some().prop_map(Step::Consume),
-        1 => some().prop_map(Step::Take),
-        2 => some().prop_map(Step::TakeFront),
-        4 => some().prop_map(Step::Join),
-        1 => some().prop_map(Step::ConsumeMessage),
-        2 => Just(Step::ClearMessage),
-        2 => Just(Step::Release),
-        1 => Just(Step::ReleaseToNobody),
-        1 => Just(Step::Restart),
+            .prop_map(|(bytes, announced, at_once)| Operation::Read { bytes, announced, at_once }),
+        3 => announced.prop_map(|announced| Operation::Acquire { announced }),
+        1 => some().prop_map(Operation::ExpectFrames),
+        2 => some().prop_map(Operation::Consume),
+        1 => some().prop_map(Operation::Take),
+        2 => some().prop_map(Operation::TakeFront),
+        4 => some().prop_map(Operation::Join),
+        1 => some().prop_map(Operation::ConsumeMessage),
+        2 => Just(Operation::ClearMessage),
+        2 => Just(Operation::Release),
+        1 => Just(Operation::ReleaseToNobody),
+        1 => Just(Operation::Restart),
     ]
 }
 
@@ -54,14 +54,14 @@ impl Naive {
 }
 
 /// Does the same to both, and compares what comes of it.
-fn apply(step: &Step, buffer: &mut ReadBuffer, naive: &mut Naive, pool: &mut BufferPool, next: &mut u8) {
+fn apply(step: &Operation, buffer: &mut ReadBuffer, naive: &mut Naive, pool: &mut BufferPool, next: &mut u8) {
     match *step {
-        Step::Acquire { announced } => {
+        Operation::Acquire { announced } => {
             if !buffer.has_space() {
                 buffer.acquire(announced, pool);
             }
         }
-        Step::Read { bytes, announced, at_once } => {
+        Operation::Read { bytes, announced, at_once } => {
             let space = match buffer.has_space() {
                 true => buffer.plain_space(),
                 false => buffer.space(announced, at_once),
@@ -75,39 +75,39 @@ fn apply(step: &Step, buffer: &mut ReadBuffer, naive: &mut Naive, pool: &mut Buf
             }
             buffer.filled(count);
         }
-        Step::ExpectFrames(bytes) => buffer.expect_frames(bytes),
-        Step::Consume(count) => {
+        Operation::ExpectFrames(bytes) => buffer.expect_frames(bytes),
+        Operation::Consume(count) => {
             buffer.consume(count);
             naive.consume(count);
         }
-        Step::Take(count) => {
+        Operation::Take(count) => {
             let taken = buffer.take(|input| input.take(count).to_vec());
             assert_eq!(taken, naive.consume(count));
         }
-        Step::TakeFront(count) => {
+        Operation::TakeFront(count) => {
             let count = count.min(naive.unread.len());
             let taken = buffer.take_front(count).to_vec();
             assert_eq!(taken, naive.consume(count));
         }
-        Step::Join(count) => {
+        Operation::Join(count) => {
             buffer.join(count);
             let piece = naive.consume(count);
             naive.message.extend(piece);
         }
         #[cfg(feature = "deflate")]
-        Step::ConsumeMessage(count) => {
+        Operation::ConsumeMessage(count) => {
             buffer.consume_message(count);
             naive.message.drain(..count.min(naive.message.len()));
         }
         #[cfg(not(feature = "deflate"))]
-        Step::ConsumeMessage(_) => {}
-        Step::ClearMessage => {
+        Operation::ConsumeMessage(_) => {}
+        Operation::ClearMessage => {
             buffer.clear_message();
             naive.message.clear();
         }
-        Step::Release => buffer.release(pool),
-        Step::ReleaseToNobody => buffer.release(&mut BufferPool::new()),
-        Step::Restart => {
+        Operation::Release => buffer.release(pool),
+        Operation::ReleaseToNobody => buffer.release(&mut BufferPool::new()),
+        Operation::Restart => {
             buffer.restart();
             *naive = Naive::default();
         }

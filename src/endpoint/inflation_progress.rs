@@ -5,7 +5,7 @@
 
 /// The result of one step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Inflated {
+pub(super) enum InflationProgress {
     /// Something is ready to be taken.
     Ready,
     /// More must be received first.
