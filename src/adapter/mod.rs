@@ -46,6 +46,8 @@ mod opening_error;
 #[cfg(any(feature = "futures-io", feature = "tokio"))]
 pub mod polled;
 #[cfg(feature = "std")]
+mod receiver_guard;
+#[cfg(feature = "std")]
 mod sync;
 #[cfg(feature = "std")]
 mod thread_pool;

@@ -24,6 +24,7 @@ use super::{is_transient, BlockingTransport, WebSocket, WAKE_INTERVAL};
 use crate::adapter::agreed::Agreed;
 use crate::adapter::connections::Member;
 use crate::adapter::last_close::LastClose;
+use crate::adapter::receiver_guard::{Halves, ReceiverGuard};
 use crate::adapter::sync::{Condvar, Mutex, MutexGuard};
 use crate::adapter::{thread_pool, Error, ReuniteError};
 use crate::close::CloseFrame;
@@ -73,27 +74,8 @@ pub struct Receiver<S, R> {
     clock: Clock,
     chunk: Vec<u8>,
     shared: Arc<ThreadHalves<R>>,
-    left: Leaves<R>,
+    left: ReceiverGuard<ThreadHalves<R>>,
     member: Option<Member>,
-}
-
-/// Tells the sending half when the receiving one is dropped.
-struct Leaves<R>(Option<Arc<ThreadHalves<R>>>);
-
-impl<R> Leaves<R> {
-    /// Nothing is told: the halves are one again.
-    fn disarm(mut self) {
-        self.0 = None;
-    }
-}
-
-impl<R> Drop for Leaves<R> {
-    fn drop(&mut self) {
-        if let Some(shared) = &self.0 {
-            shared.both.lock().unwrap_or_else(PoisonError::into_inner).deaf = true;
-            shared.written.notify_all();
-        }
-    }
 }
 
 /// The sending half of a [`WebSocket`], for a thread of its own.
@@ -116,6 +98,13 @@ struct ThreadHalves<R> {
     written: Condvar,
     #[cfg(feature = "handshake")]
     agreed: Agreed,
+}
+
+impl<R> Halves for ThreadHalves<R> {
+    fn receiver_left(&self) {
+        self.both.lock().unwrap_or_else(PoisonError::into_inner).deaf = true;
+        self.written.notify_all();
+    }
 }
 
 /// What both halves use.
@@ -155,7 +144,7 @@ impl<S: CloneTransport, R: Role> WebSocket<S, R> {
             inbound,
             clock: self.clock,
             chunk: Vec::new(),
-            left: Leaves(Some(Arc::clone(&shared))),
+            left: ReceiverGuard::new(&shared),
             member: self.member,
             shared: Arc::clone(&shared),
         };
@@ -253,7 +242,7 @@ impl<S: CloneTransport, R: Role> Receiver<S, R> {
             }
             // There are no other halves than these two.
             Err(shared) => {
-                let (left, reason) = (Leaves(Some(Arc::clone(&shared))), String::new());
+                let (left, reason) = (ReceiverGuard::new(&shared), String::new());
                 let sender = Sender {
                     stream: other,
                     clock: clock.clone(),

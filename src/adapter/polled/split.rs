@@ -26,6 +26,7 @@ use super::{drive, EndpointSlot, Link, NextAction, Outgoing, Parts, PollTranspor
 use crate::adapter::agreed::Agreed;
 use crate::adapter::connections::Member;
 use crate::adapter::last_close::LastClose;
+use crate::adapter::receiver_guard::{Halves, ReceiverGuard};
 use crate::adapter::sync::{Mutex, MutexGuard};
 use crate::adapter::{thread_pool, Error, ReuniteError};
 use crate::close::{CloseCode, CloseFrame};
@@ -42,33 +43,10 @@ use crate::role::{Role, Server};
 pub struct Receiver<S, R> {
     inbound: Inbound,
     shared: Arc<TaskHalves<S, R>>,
-    left: Leaves<S, R>,
+    left: ReceiverGuard<TaskHalves<S, R>>,
     member: Option<Box<Member>>,
     #[cfg(feature = "handshake")]
     agreed: Agreed,
-}
-
-/// Tells the sending half when the receiving one is dropped.
-struct Leaves<S, R>(Option<Arc<TaskHalves<S, R>>>);
-
-impl<S, R> Leaves<S, R> {
-    /// Nothing is told: the halves are one again.
-    fn disarm(mut self) {
-        self.0 = None;
-    }
-}
-
-impl<S, R> Drop for Leaves<S, R> {
-    fn drop(&mut self) {
-        let Some(shared) = self.0.take() else { return };
-        let over = {
-            let both = &mut *lock(&shared.both);
-            both.deaf = true;
-            both.over()
-        };
-        drop(over);
-        wake(&shared.wakers.sender);
-    }
 }
 
 /// The sending half of a [`WebSocket`], for a task of its own.
@@ -84,6 +62,18 @@ type NotHalves<S, R> = ReuniteError<Receiver<S, R>, Sender<S, R>>;
 struct TaskHalves<S, R> {
     both: Mutex<LockedLink<S, R>>,
     wakers: Arc<Wakers>,
+}
+
+impl<S, R> Halves for TaskHalves<S, R> {
+    fn receiver_left(&self) {
+        let over = {
+            let both = &mut *lock(&self.both);
+            both.deaf = true;
+            both.over()
+        };
+        drop(over);
+        wake(&self.wakers.sender);
+    }
 }
 
 /// What both halves use.
@@ -146,7 +136,7 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
         let shared = Arc::new(TaskHalves { both: Mutex::new(both), wakers: Arc::default() });
         let receiver = Receiver {
             inbound,
-            left: Leaves(Some(Arc::clone(&shared))),
+            left: ReceiverGuard::new(&shared),
             shared: Arc::clone(&shared),
             member: parts.member,
             #[cfg(feature = "handshake")]
@@ -274,7 +264,7 @@ impl<S: PollTransport, R: Role> Receiver<S, R> {
         let receiver = Self {
             inbound,
             shared: Arc::clone(&strangers),
-            left: Leaves(Some(Arc::clone(&strangers))),
+            left: ReceiverGuard::new(&strangers),
             member,
             #[cfg(feature = "handshake")]
             agreed,
