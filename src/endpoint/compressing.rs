@@ -3,6 +3,7 @@
 // Owns: what whoever feeds it keeps between the turns.
 // Must not know: how it is compressed, or what is queued.
 
+#[cfg(feature = "deflate")]
 use alloc::boxed::Box;
 #[cfg(feature = "deflate")]
 use alloc::vec::Vec;
@@ -15,6 +16,7 @@ use alloc::vec::Vec;
 #[derive(Default)]
 pub struct Compressing {
     // It is in each task that sends, and mostly there is nothing.
+    #[cfg(feature = "deflate")]
     pub(super) work: Option<Box<CompressedAhead>>,
     /// Whether the message is queued however full the queue is.
     pub(super) promised: bool,
@@ -31,10 +33,6 @@ pub(super) struct CompressedAhead {
     pub(super) octets: Vec<u8>,
 }
 
-/// Without the codec there is none.
-#[cfg(not(feature = "deflate"))]
-pub(super) enum CompressedAhead {}
-
 /// What came of a message that was fed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "a message that is still being compressed is to be fed again"]
@@ -49,7 +47,11 @@ pub enum Fed {
 impl Compressing {
     /// Of which nothing is done.
     pub const fn new() -> Self {
-        Self { work: None, promised: false }
+        Self {
+            #[cfg(feature = "deflate")]
+            work: None,
+            promised: false,
+        }
     }
 
     /// For a message that was promised room before its length was known, as a `Sink` promises it: it is queued
@@ -64,4 +66,4 @@ impl Compressing {
     }
 }
 
-debug_states!([] Compressing, |this| { begun: this.work.is_some() });
+debug_states!([] Compressing, |this| { promised: this.promised });

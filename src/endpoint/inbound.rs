@@ -10,7 +10,7 @@ use super::action::{Place, Ready};
 use super::inflation::Inflation;
 use super::inflation_progress::InflationProgress;
 #[cfg(not(feature = "deflate"))]
-use super::no_deflate::Inflation;
+use super::no_codec::NoCodec as Inflation;
 use super::read_buffer::ReadBuffer;
 use super::BufferPool;
 use crate::close::CloseFrame;

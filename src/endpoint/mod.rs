@@ -18,7 +18,7 @@ mod inbound;
 mod inflation;
 mod inflation_progress;
 #[cfg(not(feature = "deflate"))]
-mod no_deflate;
+mod no_codec;
 mod outbound;
 mod read_buffer;
 mod read_size;

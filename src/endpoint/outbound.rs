@@ -8,7 +8,7 @@ use alloc::boxed::Box;
 #[cfg(feature = "deflate")]
 use super::deflation::Deflation;
 #[cfg(not(feature = "deflate"))]
-use super::no_deflate::Deflation;
+use super::no_codec::NoCodec as Deflation;
 use super::write_queue::{FeedError, WriteQueue};
 use super::{Action, BufferPool, Compressing, Fed, WriteSide};
 use crate::close::CloseFrame;
@@ -163,7 +163,10 @@ impl<R: Role> Outbound<R> {
                 return Ok(Fed::Queued);
             }
         }
-        compressing.work = None;
+        #[cfg(feature = "deflate")]
+        {
+            compressing.work = None;
+        }
         if len < LONG_PAYLOAD || self.transforms(&payload, fin) {
             self.append(payload, fin)?;
         } else {

@@ -19,10 +19,11 @@ use crate::message::Message;
 use crate::payload::Payload;
 use crate::role::Role;
 
+/// Stands for `Inflation` and for `Deflation`. There is no value of it.
 #[derive(Debug)]
-pub(super) enum Inflation {}
+pub(super) enum NoCodec {}
 
-impl Inflation {
+impl NoCodec {
     pub(super) fn is_active(&self) -> bool {
         match *self {}
     }
@@ -83,12 +84,7 @@ impl Inflation {
     pub(super) fn release_context(&mut self) {
         match *self {}
     }
-}
 
-#[derive(Debug)]
-pub(super) enum Deflation {}
-
-impl Deflation {
     pub(super) fn wants<R: Role>(&self, _: &Writer<R>, _: &Payload<'_>, _: bool) -> bool {
         match *self {}
     }
@@ -123,18 +119,6 @@ impl Deflation {
         _: bool,
         _: &mut Compressing,
     ) -> Result<(EncodedHeader, Vec<u8>), SendError> {
-        match *self {}
-    }
-
-    pub(super) fn is_idle(&self) -> bool {
-        match *self {}
-    }
-
-    pub(super) fn restart(&mut self) {
-        match *self {}
-    }
-
-    pub(super) fn release_context(&mut self) {
         match *self {}
     }
 }
