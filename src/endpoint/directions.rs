@@ -3,7 +3,7 @@
 // Owns: what one direction has to know of the other, and what is to be done next.
 // Must not know: where either lives, in one value or on two tasks; sockets, runtimes, clocks.
 
-use super::action::{Action, Ready, WriteSide};
+use super::action::{Action, WriteSide};
 use super::inbound::{Inbound, WorkOutcome};
 use super::outbound::Outbound;
 use crate::connection::parked::Parked;
@@ -38,7 +38,7 @@ impl<'e, R: Role> Directions<'e, R> {
     /// let us.
     #[inline]
     pub fn poll(&mut self, write: WriteSide) -> Result<Action, ProtocolError> {
-        match self.ready() {
+        match self.inbound.ready(self.outbound.side()) {
             Some(ready) => Ok(Action::Take(ready)),
             None => self.work(true, write),
         }
@@ -52,18 +52,10 @@ impl<'e, R: Role> Directions<'e, R> {
     /// let us.
     #[inline]
     pub fn poll_piece(&mut self, write: WriteSide) -> Result<Action, ProtocolError> {
-        match self.ready() {
+        match self.inbound.ready(self.outbound.side()) {
             Some(ready) => Ok(Action::Take(ready)),
             None => self.work(false, write),
         }
-    }
-
-    /// The next message, if it is short and all of it was read already. This is a quick look: where it gives `None`, a
-    /// message may still be there. Then call [`poll`](Self::poll) or [`poll_piece`](Self::poll_piece), which take this
-    /// look too, and then do all other work.
-    #[inline]
-    pub fn ready(&mut self) -> Option<Ready> {
-        self.inbound.ready(self.outbound.side())
     }
 
     /// The transport ended; [`poll`](Self::poll) reports it in its turn.

@@ -14,31 +14,23 @@ use crate::endpoint::{Action, Directions, Endpoint, Inbound, Ready, WriteSide};
 use crate::error::ProtocolError;
 use crate::role::Role;
 
-/// What to do next to get a message, or a piece of one: [`Directions::poll`] or [`Directions::poll_piece`].
-pub(super) trait NextAction<R>:
-    Fn(&mut Directions<'_, R>, WriteSide) -> Result<Action, ProtocolError>
-{
-}
-
-impl<R, F> NextAction<R> for F where F: Fn(&mut Directions<'_, R>, WriteSide) -> Result<Action, ProtocolError> {}
-
 /// Receives a message or a piece, and returns it with the sending direction.
 ///
 /// Every waiting task holds one of these. As an `async fn` it would be several times as large.
-pub(super) struct Receive<'w, S, R, N, T> {
+pub(super) struct Receive<'w, S, R, T> {
     /// `None` once something was received.
     socket: Option<&'w mut WebSocket<S, R>>,
     /// The message was invalid, and the Close that tells the peer is being written.
     failing: Option<(Outgoing<'w, S, R>, ProtocolError)>,
-    next: N,
+    /// Whether messages are wanted, not pieces.
+    whole: bool,
     /// [`Inbound::message`] or [`Inbound::piece`].
     take: T,
 }
 
-impl<'w, S, R, N, T> Receive<'w, S, R, N, T> {
-    #[inline]
-    pub(super) fn new(socket: &'w mut WebSocket<S, R>, next: N, take: T) -> Self {
-        Self { socket: Some(socket), failing: None, next, take }
+impl<'w, S, R, T> Receive<'w, S, R, T> {
+    pub(super) fn new(socket: &'w mut WebSocket<S, R>, whole: bool, take: T) -> Self {
+        Self { socket: Some(socket), failing: None, whole, take }
     }
 
     /// Writes the Close that tells the peer.
@@ -55,11 +47,10 @@ impl<'w, S, R, N, T> Receive<'w, S, R, N, T> {
     }
 }
 
-impl<'w, S, R, N, T, X> Future for Receive<'w, S, R, N, T>
+impl<'w, S, R, T, X> Future for Receive<'w, S, R, T>
 where
     S: PollTransport,
     R: Role,
-    N: NextAction<R> + Unpin,
     T: Fn(&'w mut Inbound, Ready) -> Result<Option<X>, ProtocolError> + Unpin,
 {
     type Output = Result<Option<(X, Outgoing<'w, S, R>)>, Error>;
@@ -69,7 +60,7 @@ where
         let this = self.get_mut();
         let Some(socket) = &mut this.socket else { return this.poll_fail(cx) };
         let found = socket.parts.endpoint.get_mut().and_then(Endpoint::ready);
-        let came = if found.is_some() { found } else { ready!(socket.poll_ready(cx, &this.next))? };
+        let came = if found.is_some() { found } else { ready!(socket.poll_ready(cx, this.whole))? };
         let (Some(ready), Some(socket)) = (came, this.socket.take()) else { return Poll::Ready(Ok(None)) };
         let Parts { link, endpoint, .. } = &mut *socket.parts;
         let (inbound, outbound) = endpoint.awake().split_mut();
@@ -86,7 +77,7 @@ where
 }
 
 /// Does what the endpoint asks for until something is ready, or the connection has ended (`None`). If something
-/// is pending, `cx` is woken, or `write_cx` if it is a write.
+/// is pending, `cx` is woken, or `write_cx` if it is a write. `whole` if messages are wanted, not pieces.
 ///
 /// `parked` is `Some` if the endpoint is known to be idle: then there is nothing to do but read. It is updated
 /// before `Pending` is returned.
@@ -96,13 +87,14 @@ pub(super) fn drive<S: PollTransport, R: Role>(
     parked: &mut Option<Parked>,
     cx: &mut Context<'_>,
     write_cx: &mut Context<'_>,
-    next: impl NextAction<R>,
+    whole: bool,
 ) -> Poll<Result<Option<Ready>, Error>> {
     let mut write = WriteSide::Ready;
     loop {
         let action = match parked {
             Some(_) => Action::Read,
-            None => next(&mut Directions::new(inbound, outgoing.outbound), write)?,
+            None if whole => Directions::new(inbound, outgoing.outbound).poll(write)?,
+            None => Directions::new(inbound, outgoing.outbound).poll_piece(write)?,
         };
         match action {
             Action::Take(ready) => return Poll::Ready(Ok(Some(ready))),
