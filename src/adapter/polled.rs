@@ -273,7 +273,7 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
     ///
     /// Cancel safe: dropped at any await, nothing received or queued is lost.
     pub async fn recv(&mut self) -> Result<Option<Message<'_>>, Error> {
-        Ok(Receive::new(self, true, Inbound::message).await?.map(|(message, _)| message))
+        Ok(Receive::<_, _, _, true>::new(self, Inbound::message).await?.map(|(message, _)| message))
     }
 
     /// The next message and the sending direction, so that an answer can be queued or sent while the message is
@@ -287,7 +287,7 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
     ///
     /// Cancel safe: dropped at any await, nothing received or queued is lost.
     pub fn recv_with(&mut self) -> impl Future<Output = Result<Option<Incoming<'_, S, R>>, Error>> + '_ {
-        Receive::new(self, true, Inbound::message)
+        Receive::<_, _, _, true>::new(self, Inbound::message)
     }
 
     /// The next piece of a message, for messages of any size in constant memory. The rest of a message of
@@ -301,7 +301,7 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
     ///
     /// Cancel safe: dropped at any await, nothing received or queued is lost.
     pub async fn recv_piece(&mut self) -> Result<Option<Data<'_>>, Error> {
-        Ok(Receive::new(self, false, Inbound::piece).await?.map(|(piece, _)| piece))
+        Ok(Receive::<_, _, _, false>::new(self, Inbound::piece).await?.map(|(piece, _)| piece))
     }
 
     /// Sends a message and everything queued before it.
@@ -452,11 +452,11 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
         self.parts.endpoint.awake()
     }
 
-    /// Does what is to be done until something is ready, or the connection has ended (`None`). `whole` if messages are
+    /// Does what is to be done until something is ready, or the connection has ended (`None`). `WHOLE` if messages are
     /// wanted, not pieces.
     // By itself: what it needs is not set up for each message of one read.
     #[inline(never)]
-    fn poll_ready(&mut self, cx: &mut Context<'_>, whole: bool) -> Poll<Result<Option<Ready>, Error>> {
+    fn poll_ready<const WHOLE: bool>(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Ready>, Error>> {
         let Parts { link, endpoint, member, .. } = &mut *self.parts;
         if let Some(order) = member.as_mut().and_then(|member| member.poll(cx)) {
             let (inbound, outbound) = endpoint.awake().split_mut();
@@ -467,7 +467,7 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
         let mut write = Context::from_waker(cx.waker());
         let mut outgoing = Outgoing { link, outbound };
         let _ = outgoing.advance_started(&mut write);
-        let came = drive(inbound, &mut outgoing, &mut parked, cx, &mut write, whole);
+        let came = drive::<S, R, WHOLE>(inbound, &mut outgoing, &mut parked, cx, &mut write);
         if came.is_pending() {
             endpoint.settle(parked);
         }
@@ -544,7 +544,7 @@ impl<S: PollTransport, R: Role> Stream for WebSocket<S, R> {
         let found = this.parts.endpoint.get_mut().and_then(Endpoint::ready);
         let came = match found {
             Some(_) => found,
-            None => ready!(this.poll_ready(cx, true))?,
+            None => ready!(this.poll_ready::<true>(cx))?,
         };
         let Some(ready) = came else { return Poll::Ready(None) };
         let (inbound, outbound) = this.parts.endpoint.awake().split_mut();

@@ -17,20 +17,18 @@ use crate::role::Role;
 /// Receives a message or a piece, and returns it with the sending direction.
 ///
 /// Every waiting task holds one of these. As an `async fn` it would be several times as large.
-pub(super) struct Receive<'w, S, R, T> {
+pub(super) struct Receive<'w, S, R, T, const WHOLE: bool> {
     /// `None` once something was received.
     socket: Option<&'w mut WebSocket<S, R>>,
     /// The message was invalid, and the Close that tells the peer is being written.
     failing: Option<(Outgoing<'w, S, R>, ProtocolError)>,
-    /// Whether messages are wanted, not pieces.
-    whole: bool,
     /// [`Inbound::message`] or [`Inbound::piece`].
     take: T,
 }
 
-impl<'w, S, R, T> Receive<'w, S, R, T> {
-    pub(super) fn new(socket: &'w mut WebSocket<S, R>, whole: bool, take: T) -> Self {
-        Self { socket: Some(socket), failing: None, whole, take }
+impl<'w, S, R, T, const WHOLE: bool> Receive<'w, S, R, T, WHOLE> {
+    pub(super) fn new(socket: &'w mut WebSocket<S, R>, take: T) -> Self {
+        Self { socket: Some(socket), failing: None, take }
     }
 
     /// Writes the Close that tells the peer.
@@ -47,7 +45,7 @@ impl<'w, S, R, T> Receive<'w, S, R, T> {
     }
 }
 
-impl<'w, S, R, T, X> Future for Receive<'w, S, R, T>
+impl<'w, S, R, T, X, const WHOLE: bool> Future for Receive<'w, S, R, T, WHOLE>
 where
     S: PollTransport,
     R: Role,
@@ -60,7 +58,7 @@ where
         let this = self.get_mut();
         let Some(socket) = &mut this.socket else { return this.poll_fail(cx) };
         let found = socket.parts.endpoint.get_mut().and_then(Endpoint::ready);
-        let came = if found.is_some() { found } else { ready!(socket.poll_ready(cx, this.whole))? };
+        let came = if found.is_some() { found } else { ready!(socket.poll_ready::<WHOLE>(cx))? };
         let (Some(ready), Some(socket)) = (came, this.socket.take()) else { return Poll::Ready(Ok(None)) };
         let Parts { link, endpoint, .. } = &mut *socket.parts;
         let (inbound, outbound) = endpoint.awake().split_mut();
@@ -77,23 +75,22 @@ where
 }
 
 /// Does what the endpoint asks for until something is ready, or the connection has ended (`None`). If something
-/// is pending, `cx` is woken, or `write_cx` if it is a write. `whole` if messages are wanted, not pieces.
+/// is pending, `cx` is woken, or `write_cx` if it is a write. `WHOLE` if messages are wanted, not pieces.
 ///
 /// `parked` is `Some` if the endpoint is known to be idle: then there is nothing to do but read. It is updated
 /// before `Pending` is returned.
-pub(super) fn drive<S: PollTransport, R: Role>(
+pub(super) fn drive<S: PollTransport, R: Role, const WHOLE: bool>(
     inbound: &mut Inbound,
     outgoing: &mut Outgoing<'_, S, R>,
     parked: &mut Option<Parked>,
     cx: &mut Context<'_>,
     write_cx: &mut Context<'_>,
-    whole: bool,
 ) -> Poll<Result<Option<Ready>, Error>> {
     let mut write = WriteSide::Ready;
     loop {
         let action = match parked {
             Some(_) => Action::Read,
-            None if whole => Directions::new(inbound, outgoing.outbound).poll(write)?,
+            None if WHOLE => Directions::new(inbound, outgoing.outbound).poll(write)?,
             None => Directions::new(inbound, outgoing.outbound).poll_piece(write)?,
         };
         match action {

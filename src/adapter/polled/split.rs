@@ -157,7 +157,7 @@ impl<S: PollTransport, R: Role> Receiver<S, R> {
     ///
     /// Cancel safe: dropped at any await, nothing received or queued is lost.
     pub async fn recv(&mut self) -> Result<Option<Message<'_>>, Error> {
-        let came = poll_fn(|cx| self.poll_ready(cx, true)).await?;
+        let came = poll_fn(|cx| self.poll_ready::<true>(cx)).await?;
         let Some(ready) = came else { return Ok(None) };
         let Self { inbound, shared, .. } = self;
         match inbound.message(ready) {
@@ -179,7 +179,7 @@ impl<S: PollTransport, R: Role> Receiver<S, R> {
     ///
     /// Cancel safe: dropped at any await, nothing received or queued is lost.
     pub async fn recv_piece(&mut self) -> Result<Option<Data<'_>>, Error> {
-        let came = poll_fn(|cx| self.poll_ready(cx, false)).await?;
+        let came = poll_fn(|cx| self.poll_ready::<false>(cx)).await?;
         let Some(ready) = came else { return Ok(None) };
         let Self { inbound, shared, .. } = self;
         match inbound.piece(ready) {
@@ -271,7 +271,7 @@ impl<S: PollTransport, R: Role> Receiver<S, R> {
         Err(Box::new(ReuniteError(receiver, Sender { shared: strangers, reason: String::new() })))
     }
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>, whole: bool) -> Poll<Result<Option<Ready>, Error>> {
+    fn poll_ready<const WHOLE: bool>(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Ready>, Error>> {
         let Self { inbound, shared, member, .. } = self;
         wait(&shared.wakers.receiver, cx);
         if let Some(order) = member.as_mut().and_then(|member| member.poll(cx)) {
@@ -288,7 +288,7 @@ impl<S: PollTransport, R: Role> Receiver<S, R> {
             let mut outgoing = Outgoing { link, outbound };
             let mut write = Context::from_waker(&write_waker);
             let _ = outgoing.advance_started(&mut write);
-            let came = drive(inbound, &mut outgoing, &mut None, cx, &mut write, whole);
+            let came = drive::<S, R, WHOLE>(inbound, &mut outgoing, &mut None, cx, &mut write);
             if came.is_pending() {
                 thread_pool::with(|pool| {
                     inbound.release(pool);
@@ -564,7 +564,7 @@ impl<S: PollTransport + Unpin, R: Role + Unpin> Stream for Receiver<S, R> {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
-        let came = ready!(this.poll_ready(cx, true))?;
+        let came = ready!(this.poll_ready::<true>(cx))?;
         let Some(ready) = came else { return Poll::Ready(None) };
         let write_waker = Waker::from(Arc::clone(&this.shared.wakers));
         let both = &mut *lock(&this.shared.both);
