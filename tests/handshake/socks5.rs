@@ -48,9 +48,8 @@ fn outcome<'u>(connect: impl Fn() -> Socks5Connect<'u>, answers: &[u8]) -> Outco
     let run = |size: usize| {
         let mut connect = connect();
         let (mut sent, mut taken) = (vec![due(&connect)], 0);
-        let mut chunks = answers.chunks(size).peekable();
         let mut end = Ok(Progress::NeedMore);
-        'chunks: while let Some(mut chunk) = chunks.next() {
+        'chunks: for mut chunk in answers.chunks(size) {
             loop {
                 match connect.recv(chunk) {
                     Ok((more, progress)) => {
