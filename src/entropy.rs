@@ -37,7 +37,6 @@ impl SystemEntropy {
     }
 
     /// Takes the next word. It is erased here.
-    #[inline]
     fn word(&mut self) -> Option<[u8; WORD]> {
         let word = self.words.get_mut(self.next)?;
         self.next = self.next.wrapping_add(1);
@@ -45,8 +44,6 @@ impl SystemEntropy {
     }
 
     /// Generates all words again, with a new seed.
-    #[cold]
-    #[inline(never)]
     fn refill(&mut self) -> Result<(), EntropyError> {
         let mut seed = [0; WORD * SEED];
         if self.next == UNSEEDED {
@@ -61,7 +58,6 @@ impl SystemEntropy {
         Ok(())
     }
 
-    #[cold]
     fn fill_slowly(&mut self, dest: &mut [u8]) -> Result<(), EntropyError> {
         for chunk in dest.chunks_mut(WORD) {
             if self.words.get(self.next).is_none() {
@@ -83,7 +79,6 @@ impl Default for SystemEntropy {
 }
 
 impl Entropy for SystemEntropy {
-    #[inline]
     fn fill(&mut self, dest: &mut [u8]) -> Result<(), EntropyError> {
         if let Ok(key) = <&mut [u8; WORD]>::try_from(&mut *dest) {
             if let Some(word) = self.word() {

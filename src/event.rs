@@ -50,7 +50,6 @@ pub(crate) enum Piece<'b> {
 }
 
 impl<'b> Piece<'b> {
-    #[inline]
     pub(crate) const fn as_bytes(&self) -> &'b [u8] {
         match self {
             Self::Str(text) => text.as_bytes(),
@@ -58,7 +57,6 @@ impl<'b> Piece<'b> {
         }
     }
 
-    #[inline]
     pub(crate) const fn as_str(&self) -> Option<&'b str> {
         match self {
             Self::Str(text) => Some(text),
@@ -71,7 +69,6 @@ impl<'b> Piece<'b> {
     }
 
     /// Whether [`as_str`](Self::as_str) returns text.
-    #[inline]
     pub(crate) const fn is_str(&self) -> bool {
         !matches!(self, Self::Bytes(_))
     }
@@ -87,51 +84,43 @@ impl Eq for Piece<'_> {}
 
 impl<'b> Data<'b> {
     /// Whether the message is text or binary. A continuation has the kind of its message.
-    #[inline]
     pub const fn kind(&self) -> MessageKind {
         self.kind
     }
 
     /// Whether this is the beginning of the message.
-    #[inline]
     pub const fn is_first(&self) -> bool {
         self.first
     }
 
     /// Whether this is the end of the message. The last piece may be empty.
-    #[inline]
     pub const fn is_last(&self) -> bool {
         self.last
     }
 
     /// The reserved bits of the message's first frame. With RSV1 the piece is compressed, and text is not
     /// checked.
-    #[inline]
     pub const fn rsv(&self) -> Rsv {
         self.rsv
     }
 
     /// How many octets of the frame are missing. A hint for the next read.
-    #[inline]
     pub const fn frame_remaining(&self) -> u64 {
         self.frame_remaining
     }
 
     /// The octets.
-    #[inline]
     pub const fn as_bytes(&self) -> &'b [u8] {
         self.piece.as_bytes()
     }
 
     /// The text, if the piece begins and ends between characters. It was checked before. A text of up to 255
     /// octets may be checked a second time, if the result is used.
-    #[inline]
     pub const fn as_str(&self) -> Option<&'b str> {
         self.piece.as_str()
     }
 
     /// Whether this is a piece of text that may start or end in the middle of a character.
-    #[inline]
     pub(crate) fn is_cut(&self) -> bool {
         self.kind == MessageKind::Text && !self.piece.is_str()
     }

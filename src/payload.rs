@@ -29,13 +29,11 @@ enum Form {
 
 impl<'a> Payload<'a> {
     /// A text payload.
-    #[inline]
     pub const fn text(text: &'a str) -> Self {
         Self { kind: MessageKind::Text, octets: text.as_bytes(), form: Form::Plain, compression: None }
     }
 
     /// A binary payload.
-    #[inline]
     pub const fn binary(octets: &'a [u8]) -> Self {
         Self { kind: MessageKind::Binary, octets, form: Form::Plain, compression: None }
     }
@@ -44,7 +42,6 @@ impl<'a> Payload<'a> {
     /// Text that begins or ends in the middle of a character is checked again when it is sent.
     ///
     /// `None` for a piece with reserved bits set: an extension has transformed it.
-    #[inline]
     pub fn forward(data: &Data<'a>) -> Option<Self> {
         (data.rsv() == Rsv::NONE).then(|| Self {
             kind: data.kind(),
@@ -57,7 +54,6 @@ impl<'a> Payload<'a> {
     /// (RFC 7692 section 6.1), and only if permessage-deflate was agreed on.
     ///
     /// This crate does not check what the octets inflate to.
-    #[inline]
     pub const fn deflated(kind: MessageKind, octets: &'a [u8]) -> Self {
         Self { kind, octets, form: Form::Deflated, compression: None }
     }
@@ -66,7 +62,6 @@ impl<'a> Payload<'a> {
     /// decides for the whole message.
     ///
     /// Do not compress secrets together with data that an attacker can choose (RFC 7692 section 8).
-    #[inline]
     #[must_use]
     pub const fn with_compression(mut self, compress: bool) -> Self {
         if !self.is_deflated() {
@@ -77,7 +72,6 @@ impl<'a> Payload<'a> {
 
     /// Whether to compress it. `None` if the caller has not decided.
     #[cfg(feature = "deflate")]
-    #[inline]
     pub(crate) const fn compression(&self) -> Option<bool> {
         match self.form {
             Form::Plain | Form::Cut => self.compression,
@@ -86,13 +80,11 @@ impl<'a> Payload<'a> {
     }
 
     /// Whether the octets were compressed before.
-    #[inline]
     pub(crate) const fn is_deflated(&self) -> bool {
         matches!(self.form, Form::Deflated)
     }
 
     /// The reserved bits of a frame that begins a message with it.
-    #[inline]
     pub(crate) const fn rsv(&self) -> Rsv {
         if self.is_deflated() {
             Rsv::RSV1
@@ -102,25 +94,21 @@ impl<'a> Payload<'a> {
     }
 
     /// Whether it is text that may begin or end in the middle of a character.
-    #[inline]
     pub(crate) const fn is_cut(&self) -> bool {
         matches!(self.form, Form::Cut)
     }
 
     /// Whether the payload is uncompressed and valid by construction (bytes, or a `&str`).
-    #[inline]
     pub(crate) const fn is_plain(&self) -> bool {
         matches!(self.form, Form::Plain)
     }
 
     /// Whether it is text or binary.
-    #[inline]
     pub const fn kind(&self) -> MessageKind {
         self.kind
     }
 
     /// The octets.
-    #[inline]
     pub const fn as_bytes(&self) -> &'a [u8] {
         self.octets
     }
@@ -160,35 +148,30 @@ pub trait AsPayload {
 }
 
 impl AsPayload for str {
-    #[inline]
     fn as_payload(&self) -> Payload<'_> {
         Payload::text(self)
     }
 }
 
 impl AsPayload for [u8] {
-    #[inline]
     fn as_payload(&self) -> Payload<'_> {
         Payload::binary(self)
     }
 }
 
 impl<const N: usize> AsPayload for [u8; N] {
-    #[inline]
     fn as_payload(&self) -> Payload<'_> {
         Payload::binary(self)
     }
 }
 
 impl AsPayload for Payload<'_> {
-    #[inline]
     fn as_payload(&self) -> Payload<'_> {
         *self
     }
 }
 
 impl<T: AsPayload + ?Sized> AsPayload for &T {
-    #[inline]
     fn as_payload(&self) -> Payload<'_> {
         (**self).as_payload()
     }
@@ -207,42 +190,36 @@ mod owned {
     use super::{AsPayload, Payload};
 
     impl AsPayload for String {
-        #[inline]
         fn as_payload(&self) -> Payload<'_> {
             Payload::text(self)
         }
     }
 
     impl AsPayload for Vec<u8> {
-        #[inline]
         fn as_payload(&self) -> Payload<'_> {
             Payload::binary(self)
         }
     }
 
     impl<T: AsPayload + ToOwned + ?Sized> AsPayload for Cow<'_, T> {
-        #[inline]
         fn as_payload(&self) -> Payload<'_> {
             (**self).as_payload()
         }
     }
 
     impl<T: AsPayload + ?Sized> AsPayload for Box<T> {
-        #[inline]
         fn as_payload(&self) -> Payload<'_> {
             (**self).as_payload()
         }
     }
 
     impl<T: AsPayload + ?Sized> AsPayload for Rc<T> {
-        #[inline]
         fn as_payload(&self) -> Payload<'_> {
             (**self).as_payload()
         }
     }
 
     impl<T: AsPayload + ?Sized> AsPayload for Arc<T> {
-        #[inline]
         fn as_payload(&self) -> Payload<'_> {
             (**self).as_payload()
         }
@@ -250,7 +227,6 @@ mod owned {
 }
 
 impl<'a, T: AsPayload + ?Sized> From<&'a T> for Payload<'a> {
-    #[inline]
     fn from(message: &'a T) -> Self {
         message.as_payload()
     }

@@ -181,7 +181,6 @@ impl Tolerances {
     }
 
     /// Whether this one is tolerated.
-    #[inline]
     pub const fn contains(self, tolerance: Tolerance) -> bool {
         self.0 & tolerance.bit() != 0
     }

@@ -212,7 +212,6 @@ impl Member {
     }
 
     /// What it is told now, if anything.
-    #[inline]
     pub(super) fn order(&mut self) -> Option<Order> {
         let told = self.shared.told.load(Ordering::SeqCst);
         if told == self.heard {

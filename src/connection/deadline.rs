@@ -238,20 +238,17 @@ impl Deadlines {
     }
 
     /// Something came from the peer.
-    #[inline]
     pub fn received(&mut self) {
         self.received = true;
     }
 
     /// The transport took output.
-    #[inline]
     pub fn wrote(&mut self) {
         self.wrote = true;
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout).
     #[must_use]
-    #[inline]
     pub fn poll_timeout(&self, progress: Progress) -> Wake {
         if !self.any {
             return Wake::Never;

@@ -24,25 +24,21 @@ impl Opcode {
     pub const PONG: Self = Self(0xA);
 
     /// The opcode in the low four bits of `byte`. The high four are ignored.
-    #[inline]
     pub const fn from_low_bits(byte: u8) -> Self {
         Self(byte & 0x0F)
     }
 
     /// The value, 0 to 15.
-    #[inline]
     pub const fn value(self) -> u8 {
         self.0
     }
 
     /// Whether this is the opcode of a control frame: its most significant bit is 1 (section 5.5).
-    #[inline]
     pub const fn is_control(self) -> bool {
         self.0 & 0x8 != 0
     }
 
     /// Whether the value is reserved for future frames: 3 to 7 and 11 to 15.
-    #[inline]
     pub const fn is_reserved(self) -> bool {
         // One bit for each assigned opcode: 0, 1, 2, 8, 9, 10.
         const ASSIGNED: u16 = 0b0000_0111_0000_0111;
@@ -76,7 +72,6 @@ pub enum MessageKind {
 
 impl MessageKind {
     /// The opcode of the first or only frame of a message of this kind.
-    #[inline]
     pub const fn opcode(self) -> Opcode {
         match self {
             Self::Text => Opcode::TEXT,
@@ -100,31 +95,26 @@ impl Rsv {
     pub const RSV3: Self = Self(0b001);
 
     /// The reserved bits in the first byte of a frame.
-    #[inline]
     pub const fn from_first_byte(byte: u8) -> Self {
         Self((byte >> 4) & 0b111)
     }
 
     /// The bits at their place in the first byte of a frame.
-    #[inline]
     pub const fn as_first_byte(self) -> u8 {
         self.0 << 4
     }
 
     /// All bits that are set in one of the two.
-    #[inline]
     pub const fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
     /// Whether all bits of `other` are set.
-    #[inline]
     pub const fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0
     }
 
     /// Whether no bit is set.
-    #[inline]
     pub const fn is_empty(self) -> bool {
         self.0 == 0
     }
