@@ -104,9 +104,6 @@ impl<E: Entropy> Role for AnyRole<E> {
     }
 }
 
-#[cfg(any(feature = "futures-io", feature = "tokio"))]
-pub(crate) use sealed::Family;
-
 mod sealed {
     use super::{AnyRole, Client, Entropy, EntropyError, MaskingKey, Server};
 
@@ -114,56 +111,12 @@ mod sealed {
     /// (section 10.3).
     pub trait Masking {
         fn masking_key(&mut self) -> Result<Option<MaskingKey>, EntropyError>;
-
-        /// What makes a role that has no state, so that what serves one connection can serve the next.
-        fn anew() -> Option<fn() -> Self>
-        where
-            Self: Sized,
-        {
-            None
-        }
-
-        /// As a server's, if this role is the server's.
-        fn to_server<F: Family>(value: F::Of<Self>) -> Result<F::Of<Server>, F::Of<Self>>
-        where
-            Self: Sized,
-        {
-            Err(value)
-        }
-
-        /// A server's as one of this role, if that is the server's.
-        fn of_server<F: Family>(value: F::Of<Server>) -> Result<F::Of<Self>, F::Of<Server>>
-        where
-            Self: Sized,
-        {
-            Err(value)
-        }
-    }
-
-    /// A type for each role.
-    pub trait Family {
-        type Of<R>;
     }
 
     impl Masking for Server {
         #[inline]
         fn masking_key(&mut self) -> Result<Option<MaskingKey>, EntropyError> {
             Ok(None)
-        }
-
-        #[inline]
-        fn anew() -> Option<fn() -> Self> {
-            Some(|| Self)
-        }
-
-        #[inline]
-        fn to_server<F: Family>(value: F::Of<Self>) -> Result<F::Of<Server>, F::Of<Self>> {
-            Ok(value)
-        }
-
-        #[inline]
-        fn of_server<F: Family>(value: F::Of<Server>) -> Result<F::Of<Self>, F::Of<Server>> {
-            Ok(value)
         }
     }
 

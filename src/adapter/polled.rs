@@ -195,12 +195,18 @@ struct Parts<S, R> {
 
 impl<S: PollTransport, R: Role> WebSocket<S, R> {
     /// After the opening handshake. `received` are the bytes that were read together with its end.
-    pub fn new(stream: S, role: R, config: Config, buffers: Buffers, received: &[u8]) -> Self {
+    pub fn new(stream: S, role: R, config: Config, buffers: Buffers, received: &[u8]) -> Self
+    where
+        R: 'static,
+    {
         Self::with_endpoint(stream, Endpoint::new(role, config, buffers, received))
     }
 
     /// After the opening handshake, with an endpoint that knows what was agreed on.
-    pub fn with_endpoint(stream: S, endpoint: Endpoint<R>) -> Self {
+    pub fn with_endpoint(stream: S, endpoint: Endpoint<R>) -> Self
+    where
+        R: 'static,
+    {
         let parts = Parts {
             link: Link::new(stream),
             #[cfg(feature = "handshake")]

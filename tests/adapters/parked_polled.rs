@@ -126,7 +126,7 @@ fn settings(kind: bool) -> (Config, Buffers) {
     }
 }
 
-fn socket<R: Role>(role: R, kind: bool) -> (WebSocket<Wire<Local>, R>, Local) {
+fn socket<R: Role + 'static>(role: R, kind: bool) -> (WebSocket<Wire<Local>, R>, Local) {
     let line = Local::default();
     let (config, buffers) = settings(kind);
     (WebSocket::new(Wire(Rc::clone(&line)), role, config, buffers, &[]), line)
@@ -166,7 +166,7 @@ enum Act {
     Split,
 }
 
-impl<R: Role> Talk<R> {
+impl<R: Role + 'static> Talk<R> {
     fn new(role: R, kind: bool) -> Self {
         let (socket, line) = socket(role, kind);
         Self { socket, line, seen: Vec::new(), pieces: Vec::new() }

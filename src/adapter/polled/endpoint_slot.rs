@@ -7,19 +7,20 @@
 // Must not know: when a connection is parked, or what wakes it.
 //
 // What it is worth, for an idle connection on tokio with its timer (`cargo bench --bench connections`): 1.27 KiB. Where a
-// parked connection drops its endpoint and makes another when it wakes, which needs no type for each role, it is
+// parked connection drops its endpoint and makes another when it wakes, which needs nothing for each role, it is
 // 1.37 KiB. But then each echo of a short message takes 2,850 instructions instead of 1,530 from one wait to the next,
 // one allocation among them. A connection that keeps its endpoint takes 0.8 KiB more.
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
+use core::any::Any;
 use core::cell::RefCell;
 
 use crate::adapter::thread_pool;
 use crate::connection::parked::Parked;
 use crate::connection::Config;
 use crate::endpoint::{Buffers, Endpoint};
-use crate::role::{Family, Role, Server};
+use crate::role::{Role, Server};
 
 /// The endpoint of a connection, or its parked state.
 ///
@@ -35,19 +36,36 @@ enum Kind<R> {
     /// Never parked: a client has a generator of its own, and an endpoint that compresses has its contexts.
     Owned(Box<Endpoint<R>>),
     /// May go on in any endpoint of the thread that was made with equal settings.
-    Shared { parked: Parked, role: fn() -> R, settings: Arc<Settings> },
+    Shared { parked: Parked, sharing: Sharing<R>, settings: Arc<Settings> },
 }
+
+/// How connections of this role share endpoints.
+struct Sharing<R> {
+    /// An endpoint for a connection that was parked.
+    wake: fn(Parked, &Arc<Settings>) -> Box<Endpoint<R>>,
+    /// Leaves one to the next connection.
+    leave: fn(&Arc<Settings>, Box<Endpoint<R>>),
+}
+
+/// Only servers share: any two of them are alike, while a client has a generator of its own.
+static SERVERS: Sharing<Server> = Sharing { wake, leave };
 
 /// What an endpoint is made with, besides its role.
 type Settings = (Config, Buffers);
 
 impl<R: Role> EndpointSlot<R> {
     /// Not parked.
-    pub(super) fn new(endpoint: Endpoint<R>) -> Self {
+    pub(super) fn new(endpoint: Endpoint<R>) -> Self
+    where
+        R: 'static,
+    {
         let endpoint = Box::new(endpoint);
-        match (R::anew(), endpoint.settings()) {
-            (Some(role), Some(settings)) => {
-                let kind = Kind::Shared { parked: Parked::new(), role, settings: shared(settings) };
+        let servers: &'static dyn Any = &SERVERS;
+        // This is `Some` where `R` is `Server`.
+        match (servers.downcast_ref::<Sharing<R>>(), endpoint.settings()) {
+            (Some(&Sharing { wake, leave }), Some(settings)) => {
+                let sharing = Sharing { wake, leave };
+                let kind = Kind::Shared { parked: Parked::new(), sharing, settings: shared(settings) };
                 Self { awake: Some(endpoint), kind }
             }
             _ => Self { awake: None, kind: Kind::Owned(endpoint) },
@@ -90,7 +108,7 @@ impl<R: Role> EndpointSlot<R> {
             Some(endpoint) => endpoint,
             none => match &mut self.kind {
                 Kind::Owned(endpoint) => endpoint,
-                Kind::Shared { parked, role, settings } => none.insert(wake(*parked, *role, settings)),
+                Kind::Shared { parked, sharing, settings } => none.insert((sharing.wake)(*parked, settings)),
             },
         }
     }
@@ -99,7 +117,7 @@ impl<R: Role> EndpointSlot<R> {
     pub(super) fn into_awake(self) -> Endpoint<R> {
         match (self.awake, self.kind) {
             (Some(endpoint), _) | (None, Kind::Owned(endpoint)) => *endpoint,
-            (None, Kind::Shared { parked, role, settings }) => *wake(parked, role, &settings),
+            (None, Kind::Shared { parked, sharing, settings }) => *(sharing.wake)(parked, &settings),
         }
     }
 
@@ -108,11 +126,11 @@ impl<R: Role> EndpointSlot<R> {
     #[inline]
     pub(super) fn settle(&mut self, known: Option<Parked>) {
         let endpoint = match (self.awake.take(), &mut self.kind) {
-            (Some(mut endpoint), Kind::Shared { parked, settings, .. }) => {
+            (Some(mut endpoint), Kind::Shared { parked, sharing, settings }) => {
                 match known.or_else(|| endpoint.park()) {
                     Some(left) => {
                         *parked = left;
-                        return leave(settings, endpoint);
+                        return (sharing.leave)(settings, endpoint);
                     }
                     None => self.awake.insert(endpoint),
                 }
@@ -124,17 +142,26 @@ impl<R: Role> EndpointSlot<R> {
     }
 }
 
-/// An endpoint for a connection that was parked.
-#[inline(never)]
-fn wake<R: Role>(parked: Parked, role: fn() -> R, settings: &Arc<Settings>) -> Box<Endpoint<R>> {
-    let mut endpoint = take(settings).unwrap_or_else(|| anew(role, settings));
+/// An endpoint for a connection that was parked: the one that was left on this thread, if it was made with these
+/// settings.
+fn wake(parked: Parked, settings: &Arc<Settings>) -> Box<Endpoint<Server>> {
+    let left = LEFT.try_with(|left| {
+        let mut left = left.try_borrow_mut().ok()?;
+        if left.is_kin(settings) {
+            left.endpoint.take()
+        } else {
+            None
+        }
+    });
+    let mut endpoint = left.ok().flatten().unwrap_or_else(|| anew(settings));
     endpoint.unpark(parked);
     endpoint
 }
 
+// Out of line: a new endpoint needs much of the stack, and waking seldom needs a new one.
 #[cold]
-fn anew<R: Role>(role: fn() -> R, &(config, buffers): &Settings) -> Box<Endpoint<R>> {
-    Box::new(Endpoint::new(role(), config, buffers, &[]))
+fn anew(&(config, buffers): &Settings) -> Box<Endpoint<Server>> {
+    Box::new(Endpoint::new(Server, config, buffers, &[]))
 }
 
 /// The endpoint that was left last on this thread, and how it was made.
@@ -145,13 +172,6 @@ struct Left {
 
 std::thread_local! {
     static LEFT: RefCell<Left> = const { RefCell::new(Left { settings: None, endpoint: None }) };
-}
-
-/// Endpoints in boxes.
-struct Boxed;
-
-impl Family for Boxed {
-    type Of<R> = Box<Endpoint<R>>;
 }
 
 impl Left {
@@ -187,27 +207,11 @@ fn shared(settings: Settings) -> Arc<Settings> {
     shared.unwrap_or_else(|_| Arc::new(settings))
 }
 
-/// The endpoint that was left on this thread, if it was made with these settings.
-#[inline]
-fn take<R: Role>(settings: &Arc<Settings>) -> Option<Box<Endpoint<R>>> {
-    let taken = LEFT.try_with(|left| {
-        let mut left = left.try_borrow_mut().ok()?;
-        if left.is_kin(settings) {
-            left.endpoint.take()
-        } else {
-            None
-        }
-    });
-    R::of_server::<Boxed>(taken.ok()??).ok()
-}
-
 /// Leaves an endpoint, with its buffers, to the next connection of this thread that needs one. One is kept at most.
-#[inline]
-fn leave<R: Role>(settings: &Arc<Settings>, mut endpoint: Box<Endpoint<R>>) {
+fn leave(settings: &Arc<Settings>, mut endpoint: Box<Endpoint<Server>>) {
     if endpoint.has_large_buffer() {
         thread_pool::with(|pool| endpoint.release(pool));
     }
-    let Ok(endpoint) = R::to_server::<Boxed>(endpoint) else { return };
     let before = LEFT.try_with(|left| {
         let mut left = left.try_borrow_mut().ok()?;
         if !left.is_kin(settings) {

@@ -224,7 +224,10 @@ impl<S: PollTransport, R: Role> Receiver<S, R> {
     /// # Errors
     ///
     /// [`ReuniteError`] with both, if they are not halves of one.
-    pub fn reunite(self, sender: Sender<S, R>) -> Result<WebSocket<S, R>, Box<NotHalves<S, R>>> {
+    pub fn reunite(self, sender: Sender<S, R>) -> Result<WebSocket<S, R>, Box<NotHalves<S, R>>>
+    where
+        R: 'static,
+    {
         if !Arc::ptr_eq(&self.shared, &sender.shared) {
             return Err(Box::new(ReuniteError(self, sender)));
         }
