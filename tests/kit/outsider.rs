@@ -1,6 +1,7 @@
 //! An adapter as somebody outside of this crate writes it, over tokio's traits: from public items alone, with what ours
-//! has for speed. Messages are lent where they were read, buffers are shared by all connections of a thread, a long
-//! message is written from where it stands, and reading goes on while the transport takes no output.
+//! has for speed. Messages are lent where they were read, buffers are shared by all connections of a thread, and so is
+//! the endpoint of one that is idle. A long message is written from where it stands, and reading goes on while the
+//! transport takes no output.
 
 use crate::wires;
 
@@ -10,35 +11,49 @@ use std::pin::Pin;
 use std::task::{ready, Context, Poll};
 
 use sockless::endpoint::{
-    Action, BufferPool, Buffers, Compressing, Directions, Endpoint, Fed, Inbound, Outbound, Ready, WriteSide,
+    Action, BufferPool, Buffers, Compressing, Directions, Endpoint, Fed, Outbound, Ready, WriteSide,
 };
 use sockless::message::Message;
-use sockless::{AsPayload, Closed, Config, Error, Server};
+use sockless::{AsPayload, Closed, Config, Error, Parked, Server};
 use sockless_conformance::{self as conformance, interrupted, run_tasks, Outcome, Wire};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use wires::TokioWire;
 
 thread_local! {
     static POOL: RefCell<BufferPool> = const { RefCell::new(BufferPool::new()) };
+    /// What the last connection that became idle has left. All of them have the same settings.
+    static LEFT: RefCell<Option<Box<Endpoint<Server>>>> = const { RefCell::new(None) };
 }
 
 struct Socket<S> {
     stream: S,
-    inbound: Inbound,
-    outbound: Outbound<Server>,
+    /// `None` while the connection is idle: then `parked` is all of it.
+    endpoint: Option<Box<Endpoint<Server>>>,
+    parked: Parked,
     unflushed: bool,
+}
+
+/// The endpoint of a connection. An idle one goes on in another's.
+fn awake(endpoint: &mut Option<Box<Endpoint<Server>>>, parked: Parked) -> &mut Endpoint<Server> {
+    endpoint.get_or_insert_with(|| {
+        let left = LEFT.take();
+        let mut endpoint =
+            left.unwrap_or_else(|| Box::new(Endpoint::new(Server, Config::new(), Buffers::DEFAULT, &[])));
+        endpoint.unpark(parked);
+        endpoint
+    })
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     fn new(stream: S) -> Self {
-        let (inbound, outbound) = Endpoint::new(Server, Config::new(), Buffers::DEFAULT, &[]).into_split();
-        Self { stream, inbound, outbound, unflushed: false }
+        Self { stream, endpoint: None, parked: Parked::new(), unflushed: false }
     }
 
     /// The next message, and what answers it.
     async fn recv(&mut self) -> Result<Option<(Message<'_>, Answering<'_, S>)>, Error> {
         let Some(ready) = poll_fn(|cx| self.poll_message(cx)).await? else { return Ok(None) };
-        let Self { stream, inbound, outbound, unflushed } = self;
+        let Self { stream, endpoint, parked, unflushed } = self;
+        let (inbound, outbound) = awake(endpoint, *parked).split_mut();
         match inbound.message(ready) {
             Ok(message) => Ok(message.map(|message| (message, Answering { stream, outbound, unflushed }))),
             Err(error) => {
@@ -49,9 +64,33 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         }
     }
 
-    /// Works until a message is there or the connection has ended.
+    /// Works until a message is there or the connection has ended. Meanwhile the connection keeps no more than it needs.
     fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Ready>, Error>> {
-        let Self { stream, inbound, outbound, unflushed } = self;
+        let came = self.poll_ready(cx);
+        if came.is_ready() {
+            return came;
+        }
+        if let Some(mut endpoint) = self.endpoint.take() {
+            match endpoint.park() {
+                Some(parked) => {
+                    self.parked = parked;
+                    if endpoint.has_large_buffer() {
+                        POOL.with_borrow_mut(|pool| endpoint.release(pool));
+                    }
+                    LEFT.set(Some(endpoint));
+                }
+                None => {
+                    POOL.with_borrow_mut(|pool| endpoint.release(pool));
+                    self.endpoint = Some(endpoint);
+                }
+            }
+        }
+        came
+    }
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Ready>, Error>> {
+        let Self { stream, endpoint, parked, unflushed } = self;
+        let (inbound, outbound) = awake(endpoint, *parked).split_mut();
         let mut write = WriteSide::Ready;
         loop {
             match Directions::new(inbound, outbound).poll(write)? {
@@ -86,13 +125,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
                     let mut space = ReadBuf::new(inbound.space());
                     let read = match Pin::new(&mut *stream).poll_read(cx, &mut space) {
                         Poll::Ready(read) => read.map(|()| space.filled().len()),
-                        Poll::Pending => {
-                            POOL.with_borrow_mut(|pool| {
-                                inbound.release(pool);
-                                outbound.release(pool);
-                            });
-                            return Poll::Pending;
-                        }
+                        Poll::Pending => return Poll::Pending,
                     };
                     match read {
                         Ok(0) => Directions::new(inbound, outbound).eof(),
@@ -181,7 +214,7 @@ fn poll_write<S: AsyncWrite + Unpin>(
 
 impl<S> Socket<S> {
     fn closed(&self) -> Option<Closed> {
-        self.outbound.closed()
+        self.endpoint.as_ref()?.closed()
     }
 }
 
