@@ -10,7 +10,7 @@ macro_rules! opening {
             use $io::{Read, Write};
 
             use super::{Answer, ClientConfig, Error, FixedBuffers, OpeningError, ServerConfig, WebSocket};
-            use crate::adapter::fixed::{client_handshake, cut_off, nonce, Driver, FixedAgreed, Opening, OpeningStep};
+            use crate::adapter::fixed::{client_handshake, cut_off, nonce, Driver, Opening, OpeningStep};
             use crate::handshake::client::ClientRequest;
             use crate::handshake::server::{ServerHandshake, Reject, Request};
             use crate::role::{Client, Entropy, Server};
@@ -68,7 +68,8 @@ macro_rules! opening {
                     opening.serve(&mut handshake, config, decide);
                 })
                 $($await)*?;
-                Ok(WebSocket::opened(stream, opening.open(Server, config.engine())?))
+                let (agreed, buffers) = opening.end()?;
+                Ok(WebSocket { stream, agreed, driver: Driver::new(Server, config.engine(), buffers) })
             }
 
             /// Opens a WebSocket on a transport that is connected already; use TLS if the URI asks for it. The
@@ -98,13 +99,8 @@ macro_rules! opening {
                 let answered =
                     run(&mut stream, &mut opening, |opening| opening.ask(&mut handshake))$($await)*;
                 answered.map_err(|error| cut_off(&handshake, error))?;
-                Ok(WebSocket::opened(stream, opening.open(Client::new(entropy), config.engine())?))
-            }
-
-            impl<'b, S, R> WebSocket<'b, S, R> {
-                fn opened(stream: S, (driver, agreed): (Driver<'b, R>, FixedAgreed<'b>)) -> Self {
-                    Self { stream, agreed, driver }
-                }
+                let (agreed, buffers) = opening.end()?;
+                Ok(WebSocket { stream, agreed, driver: Driver::new(Client::new(entropy), config.engine(), buffers) })
             }
 
             /// Does what the handshake asks for until it is done.

@@ -66,19 +66,10 @@ pub(in crate::adapter) struct Driver<'b, R> {
 
 impl<'b, R: Role> Driver<'b, R> {
     pub(in crate::adapter) fn new(role: R, config: Config, buffers: FixedBuffers<'b>) -> Self {
-        Self::opened(role, config, buffers.read, FixedWriteQueue::new(buffers.write))
-    }
-
-    pub(super) fn opened(
-        role: R,
-        config: Config,
-        read_buffer: FixedReadBuffer<'b>,
-        write_queue: FixedWriteQueue<'b>,
-    ) -> Self {
         Self {
             connection: Connection::new(role, config),
-            read_buffer,
-            write_queue,
+            read_buffer: buffers.read,
+            write_queue: FixedWriteQueue::new(buffers.write),
             in_pieces: false,
             offered: false,
             #[cfg(feature = "embedded-io-async")]

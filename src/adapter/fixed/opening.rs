@@ -6,14 +6,13 @@
 use embedded_io::ErrorKind;
 
 use super::write_queue::{FixedWriteQueue, Pending};
-use super::{Driver, Error, FixedBuffers, FixedReadBuffer};
+use super::{Error, FixedBuffers, FixedReadBuffer};
 use crate::adapter::opening_error::{OpeningError, Rejection};
 use crate::adapter::{Answer, ClientConfig, ServerConfig};
-use crate::connection::Config;
 use crate::handshake::client::{self, ClientRequest};
 use crate::handshake::server::{Reject, Request, ServerHandshake, ServerProgress};
 use crate::handshake::{ComposeError, HandshakeError, Negotiated};
-use crate::role::{Entropy, Role};
+use crate::role::Entropy;
 
 /// What an opening handshake agreed on.
 #[derive(Clone, Copy, Debug, Default)]
@@ -34,7 +33,7 @@ pub(in crate::adapter) enum OpeningStep {
     Write,
     /// Flush, and report the result to [`Opening::flushed`].
     Flush,
-    /// Take the result from [`Opening::open`].
+    /// Take the result from [`Opening::end`].
     Done,
 }
 
@@ -198,14 +197,10 @@ impl<'b> Opening<'b> {
         self.write_queue.flushed(result)
     }
 
-    /// The open connection. Bytes that followed the head are its first input.
-    pub(in crate::adapter) fn open<R: Role>(
-        self,
-        role: R,
-        config: Config,
-    ) -> Result<(Driver<'b, R>, FixedAgreed<'b>), OpeningError> {
+    /// What was agreed on, and the buffers for the connection. Bytes that followed the head are its first input.
+    pub(in crate::adapter) fn end(self) -> Result<(FixedAgreed<'b>, FixedBuffers<'b>), OpeningError> {
         let agreed = self.outcome.unwrap_or(Err(HandshakeError::UnexpectedEof.into()))?;
-        Ok((Driver::opened(role, config, self.read_buffer, self.write_queue), agreed))
+        Ok((agreed, FixedBuffers { read: self.read_buffer, write: self.write_queue.into_buffer() }))
     }
 }
 

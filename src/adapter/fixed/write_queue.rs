@@ -30,6 +30,12 @@ impl<'b> FixedWriteQueue<'b> {
         Self { bytes, start: 0, end: 0, unflushed: false }
     }
 
+    /// Gives the buffer back, once nothing waits.
+    #[cfg(feature = "handshake")]
+    pub(super) fn into_buffer(self) -> &'b mut [u8] {
+        self.bytes
+    }
+
     /// The bytes that wait.
     pub(in crate::adapter) fn bytes(&self) -> &[u8] {
         self.bytes.get(self.start..self.end).unwrap_or(&[])
