@@ -69,59 +69,60 @@ impl<'b> Opening<'b> {
         config: &ServerConfig,
         decide: impl FnOnce(&Request<'_>) -> Result<Answer<'r>, Reject<'r>>,
     ) {
-        self.outcome = Some(match handshake.recv(self.read_buffer.unread()) {
+        let result = match handshake.recv(self.read_buffer.unread()) {
             Ok((taken, ServerProgress::NeedMore)) => return self.read_buffer.consume(taken),
-            Ok((_, ServerProgress::Http(_))) => {
-                Err(self.refuse(OpeningError::NotWebSocket, Some(&Reject::for_plain_http())))
-            }
+            Ok((_, ServerProgress::Http(_))) => Err(OpeningError::NotWebSocket),
             Ok((taken, ServerProgress::Request(request))) => {
                 self.read_buffer.consume(taken);
                 self.answer(&request, config, decide)
             }
-            Err(error) => Err(self.refuse(error.into(), Reject::for_error(error).as_ref())),
-        });
+            Err(error) => Err(error.into()),
+        };
+        if let Err(error) = &result {
+            self.refuse(error);
+        }
+        self.outcome = Some(result);
     }
 
-    /// Queues the answer to a request.
+    /// Queues the answer to a request: the one that opens the WebSocket, or the application's refusal.
     fn answer<'r>(
         &mut self,
         request: &Request<'_>,
         config: &ServerConfig,
         decide: impl FnOnce(&Request<'_>) -> Result<Answer<'r>, Reject<'r>>,
     ) -> Result<FixedAgreed<'b>, OpeningError> {
-        let mut accept = match request.accept(config.policy_for(request.origin())) {
-            Ok(accept) => accept,
-            Err(error) => return Err(self.refuse(error.into(), Reject::for_error(error).as_ref())),
-        };
+        let mut accept = request.accept(config.policy_for(request.origin()))?;
         let answer = match decide(request) {
             Ok(answer) => answer,
-            Err(reject) => return Err(self.refuse(OpeningError::Refused(reject.status()), Some(&reject))),
+            Err(reject) => {
+                self.write_queue.fill(|out| reject.write(out))?;
+                return Err(OpeningError::Refused(reject.status()));
+            }
         };
-        let written = answer.apply(config, &mut accept).and_then(|()| {
-            let subprotocol =
-                accept.chosen_subprotocol().map(|name| self.write_queue.keep(name)).transpose()?;
-            let mut negotiated = Negotiated::default();
-            self.write_queue.fill(|out| {
-                let (len, agreed) = accept.write(out)?;
-                negotiated = agreed;
-                Ok::<_, ComposeError>(len)
-            })?;
-            Ok(FixedAgreed { negotiated, subprotocol })
-        });
-        // Our own config is invalid.
-        written.map_err(|error| self.refuse(error.into(), Reject::new(500).ok().as_ref()))
+        answer.apply(config, &mut accept)?;
+        let kept = accept.chosen_subprotocol().map(|name| self.write_queue.keep(name)).transpose();
+        let subprotocol = kept.map_err(ComposeError::from)?;
+        let mut negotiated = Negotiated::default();
+        self.write_queue.fill(|out| {
+            let (len, agreed) = accept.write(out)?;
+            negotiated = agreed;
+            Ok::<_, ComposeError>(len)
+        })?;
+        Ok(FixedAgreed { negotiated, subprotocol })
     }
 
-    /// Queues what tells a client of an error, if anything does. Returns what is reported of it.
-    fn refuse(&mut self, error: OpeningError, reject: Option<&Reject<'_>>) -> OpeningError {
-        let Some(reject) = reject else { return error };
-        match self.write_queue.fill(|out| reject.write(out)) {
-            Ok(_) => error,
-            Err(error) => {
-                // The shortest write buffer holds this answer.
-                let _ = Reject::new(500).and_then(|reject| self.write_queue.fill(|out| reject.write(out)));
-                error.into()
-            }
+    /// Queues what tells a client of an error, if it was not told yet, and anything can tell it.
+    fn refuse(&mut self, error: &OpeningError) {
+        let reject = match error {
+            OpeningError::Handshake(error) => Reject::for_error(*error),
+            OpeningError::NotWebSocket => Some(Reject::for_plain_http()),
+            OpeningError::Refused(_) => None,
+            // Our own config is at fault.
+            _ => Reject::new(500).ok(),
+        };
+        if let Some(reject) = reject {
+            // The shortest write buffer holds each of these.
+            let _ = self.write_queue.fill(|out| reject.write(out));
         }
     }
 
