@@ -95,9 +95,6 @@ impl<'h> Tokens<'h> {
     /// Whether no token stands twice, compared with case. The lines are not parsed again for each token: that
     /// would take quadratic time for a list of many long names.
     pub(crate) fn are_unique(&self) -> bool {
-        if !self.field.is_present() {
-            return true;
-        }
         let mut earlier = [""; MAX_ELEMENTS];
         for (at, name) in self.iter().enumerate() {
             if earlier.iter().take(at).any(|earlier| *earlier == name) {

@@ -200,8 +200,10 @@ impl HeadWriter<'_> {
 
     /// Appends the lines of added fields.
     pub(crate) fn fields(&mut self, fields: &AddedFields<'_>) -> &mut Self {
-        for (name, value) in fields.iter() {
-            self.field(name, value);
+        for set in fields.sets.iter().take_while(|set| !set.is_empty()) {
+            for (name, value) in set.iter() {
+                self.field(name, value);
+            }
         }
         self
     }

@@ -242,10 +242,13 @@ impl<'h> Request<'h> {
             origin => origin.map(Text),
         };
         // Names are compared with case (RFC 7936), and must be unique.
-        let subprotocols = Tokens::of(field(Name::Subprotocol), HandshakeError::InvalidSubprotocols)?;
-        let tolerates_empty = limits.tolerances.contains(Tolerance::EmptyLists);
-        if !tolerates_empty && !subprotocols.are_in_each_line() || !subprotocols.are_unique() {
-            return Err(HandshakeError::InvalidSubprotocols);
+        let names = field(Name::Subprotocol);
+        let subprotocols = Tokens::of(names, HandshakeError::InvalidSubprotocols)?;
+        if names.is_present() {
+            let tolerates_empty = limits.tolerances.contains(Tolerance::EmptyLists);
+            if !tolerates_empty && !subprotocols.are_in_each_line() || !subprotocols.are_unique() {
+                return Err(HandshakeError::InvalidSubprotocols);
+            }
         }
         let extensions = Extensions::of(field(Name::Extensions), limits.tolerances)?;
         Ok(ServerProgress::Request(Request {
