@@ -183,12 +183,7 @@ pub(super) fn serve<'a, A: Into<Answer<'a>>>(
         Err(error) => Err(error.into()),
     };
     result.unwrap_or_else(|error| {
-        let response = match &error {
-            OpeningError::Handshake(error) => Reject::for_error(*error),
-            // Our own config is at fault.
-            _ => Reject::new(500).ok(),
-        };
-        let response = response.and_then(|reject| written(|out| reject.write(out)).ok());
+        let response = error.answer().and_then(|reject| written(|out| reject.write(out)).ok());
         ServerStep::Refused { response: response.unwrap_or_default(), error }
     })
 }

@@ -12,6 +12,7 @@ use alloc::vec::Vec;
 use core::convert::Infallible;
 use core::fmt;
 
+use crate::handshake::server::Reject;
 use crate::handshake::{ComposeError, HandshakeError, UriError};
 
 /// Why an opening handshake failed, beyond the transport.
@@ -38,6 +39,19 @@ pub enum OpeningError {
     TimedOut(ConnectStage),
     /// There is no nonce to be had.
     Entropy,
+}
+
+impl OpeningError {
+    /// What a server answers. `None` if there is no answer, or if the application has given one.
+    pub(super) fn answer(&self) -> Option<Reject<'static>> {
+        match self {
+            Self::Handshake(error) => Reject::for_error(*error),
+            Self::NotWebSocket => Some(Reject::for_plain_http()),
+            Self::Refused(_) => None,
+            // Our own config is at fault.
+            _ => Reject::new(500).ok(),
+        }
+    }
 }
 
 impl fmt::Display for OpeningError {

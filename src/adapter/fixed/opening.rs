@@ -78,8 +78,9 @@ impl<'b> Opening<'b> {
             }
             Err(error) => Err(error.into()),
         };
-        if let Err(error) = &result {
-            self.refuse(error);
+        if let Some(reject) = result.as_ref().err().and_then(OpeningError::answer) {
+            // The shortest write buffer holds each of these.
+            let _ = self.write_queue.fill(|out| reject.write(out));
         }
         self.outcome = Some(result);
     }
@@ -109,21 +110,6 @@ impl<'b> Opening<'b> {
             Ok::<_, ComposeError>(len)
         })?;
         Ok(FixedAgreed { negotiated, subprotocol })
-    }
-
-    /// Queues what tells a client of an error, if it was not told yet, and anything can tell it.
-    fn refuse(&mut self, error: &OpeningError) {
-        let reject = match error {
-            OpeningError::Handshake(error) => Reject::for_error(*error),
-            OpeningError::NotWebSocket => Some(Reject::for_plain_http()),
-            OpeningError::Refused(_) => None,
-            // Our own config is at fault.
-            _ => Reject::new(500).ok(),
-        };
-        if let Some(reject) = reject {
-            // The shortest write buffer holds each of these.
-            let _ = self.write_queue.fill(|out| reject.write(out));
-        }
     }
 
     /// Queues the request of a client.
