@@ -247,6 +247,13 @@ macro_rules! common_options {
                 self
             }
 
+            /// Takes all header fields out again, such as before it is used for another server.
+            #[must_use]
+            pub fn without_fields(mut self) -> Self {
+                self.fields = FieldList::EMPTY;
+                self
+            }
+
             /// What the engine needs of it.
             pub(super) const fn engine(&self) -> Config {
                 Config::new().with_limits(self.limits).with_timeouts(self.timeouts)
