@@ -1,0 +1,121 @@
+//! The request that the settings make.
+//
+// Owns: its fields that are made of others: credentials and cookies.
+// Must not know: how a connection is made.
+
+use base64::engine::general_purpose::STANDARD;
+use base64::Engine as _;
+use sockless::deflate::Offer;
+use sockless::handshake::{ComposeError, UriBuf, UriError};
+use sockless::ClientConfig;
+
+use crate::challenge::is_token;
+use crate::config::Authorization;
+use crate::Connect;
+
+/// Fields that tell who we are.
+const SECRET: [&str; 3] = ["Authorization", "Cookie", "Proxy-Authorization"];
+
+/// The header fields that tell a server who we are.
+pub(crate) struct Credentials {
+    fields: Vec<(&'static str, String)>,
+}
+
+impl Connect {
+    /// The URL. Its credentials are in it only if that is meant.
+    pub(crate) fn uri(&self) -> Result<UriBuf, UriError> {
+        match self.takes_url_credentials {
+            true => UriBuf::parse_with_credentials(&self.url),
+            false => UriBuf::parse(&self.url),
+        }
+    }
+
+    /// What is told to the server of this URL alone.
+    ///
+    /// # Errors
+    ///
+    /// [`ComposeError`] if no request can say that.
+    pub(crate) fn credentials(&self, uri: &UriBuf) -> Result<Credentials, ComposeError> {
+        let authorization = match &self.authorization {
+            Some(authorization) => Some(authorization.value()?),
+            None => uri.basic_authorization(),
+        };
+        let mut fields = Vec::from_iter(authorization.map(|value| ("Authorization", value)));
+        if !self.cookies.is_empty() {
+            let cookies = self.cookies.iter().map(|(name, value)| cookie(name, value));
+            fields.push(("Cookie", cookies.collect::<Result<Vec<_>, _>>()?.join("; ")));
+        }
+        Ok(Credentials { fields })
+    }
+
+    /// What the engine takes, with everything that the request says. Where a redirect has led to another origin, that is
+    /// told no secrets.
+    ///
+    /// # Errors
+    ///
+    /// [`ComposeError`] if no request can say that.
+    pub(crate) fn engine_config(
+        &self,
+        uri: &UriBuf,
+        credentials: Option<&Credentials>,
+    ) -> Result<ClientConfig, ComposeError> {
+        let mut config = self.config.clone();
+        if credentials.is_none() {
+            config = config.without_fields();
+        }
+        config.deflate = match self.offers_deflate {
+            true => config.deflate.or(Some(Offer::DEFAULT)),
+            false => None,
+        };
+        for name in &self.subprotocols {
+            config = config.with_subprotocol(name);
+        }
+        let is_secret = |name: &str| SECRET.iter().any(|secret| secret.eq_ignore_ascii_case(name));
+        for (name, value) in &self.fields {
+            if credentials.is_none() && is_secret(name) {
+                continue;
+            }
+            config = config.with_field(name, value);
+        }
+        if let Some(origin) = &self.origin {
+            config = config.with_origin(origin);
+        }
+        for (name, value) in credentials.iter().flat_map(|credentials| &credentials.fields) {
+            config = config.with_field(*name, value);
+        }
+        // Here it is checked before anything is sent.
+        config.complete(uri.into())?;
+        Ok(config)
+    }
+}
+
+impl Authorization {
+    /// The value of the field.
+    fn value(&self) -> Result<String, ComposeError> {
+        match self {
+            Self::Bearer(token) => Ok(format!("Bearer {token}")),
+            // RFC 7617 section 2: the first colon ends the name, and neither has a control character.
+            Self::Basic { user, password }
+                if user.contains(':') || user.chars().chain(password.chars()).any(char::is_control) =>
+            {
+                Err(ComposeError::InvalidValue)
+            }
+            Self::Basic { user, password } => {
+                Ok(format!("Basic {}", STANDARD.encode(format!("{user}:{password}"))))
+            }
+        }
+    }
+}
+
+/// A cookie as it stands in the field. A semicolon would begin another one, so RFC 6265 section 4.1.1 is kept to.
+fn cookie(name: &str, value: &str) -> Result<String, ComposeError> {
+    if name.is_empty() || !name.bytes().all(is_token) {
+        return Err(ComposeError::InvalidName);
+    }
+    let quoted = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
+    let is_octet = |byte: u8| byte.is_ascii_graphic() && !b"\",;\\".contains(&byte);
+    match quoted.unwrap_or(value).bytes().all(is_octet) {
+        true => Ok(format!("{name}={value}")),
+        false => Err(ComposeError::InvalidValue),
+    }
+}

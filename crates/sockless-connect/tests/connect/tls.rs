@@ -1,0 +1,220 @@
+//! `wss:`: who is trusted, who we are, and what is agreed on.
+
+use std::io;
+use std::sync::Arc;
+
+use sockless_connect::sockless::handshake::OriginPolicy;
+use sockless_connect::sockless::tokio::accept;
+use sockless_connect::sockless::ServerConfig;
+use sockless_connect::{CloseCode, Connect, ConnectError, Stage, Tls};
+use tokio::net::TcpListener;
+use tokio_rustls::rustls::version::{TLS12, TLS13};
+use tokio_rustls::rustls::{self, HandshakeKind, ProtocolVersion, ALL_VERSIONS};
+use tokio_rustls::TlsAcceptor;
+
+use crate::certificates::{acceptor, open_acceptor, Authority, Identity};
+use crate::{both, listener};
+
+/// What a server saw of one client that was let in.
+#[derive(Debug, PartialEq)]
+struct Seen {
+    alpn: Option<Vec<u8>>,
+    version: Option<ProtocolVersion>,
+    has_certificate: bool,
+    kind: Option<HandshakeKind>,
+}
+
+/// Serves one client: what was seen of it, and its messages back.
+async fn serve(listener: &TcpListener, acceptor: &TlsAcceptor) -> io::Result<Seen> {
+    let (stream, _) = listener.accept().await?;
+    let stream = acceptor.accept(stream).await?;
+    let tls = stream.get_ref().1;
+    let seen = Seen {
+        alpn: tls.alpn_protocol().map(<[u8]>::to_vec),
+        version: tls.protocol_version(),
+        has_certificate: tls.peer_certificates().is_some(),
+        kind: tls.handshake_kind(),
+    };
+    let mut socket = accept(stream, &ServerConfig::new(OriginPolicy::Any)).await.map_err(io::Error::other)?;
+    while let Some((message, mut outgoing)) = socket.recv_with().await.map_err(io::Error::other)? {
+        outgoing.send(message).await.map_err(io::Error::other)?;
+    }
+    Ok(seen)
+}
+
+/// Sends a message, gets it back, and closes.
+async fn talk(connect: &Connect) -> Result<(), ConnectError> {
+    let (mut socket, response) = connect.connect().await?;
+    assert_eq!(response.status(), 101);
+    let long = "long ".repeat(100_000);
+    for text in ["Hello", long.as_str()] {
+        socket.send(text).await.unwrap();
+        assert_eq!(socket.recv().await.unwrap().unwrap().as_text(), Some(text));
+    }
+    assert!(socket.get_ref().tcp_stream().unwrap().nodelay().unwrap());
+    socket.close(CloseCode::NORMAL).await.unwrap();
+    assert!(socket.closed().unwrap().clean);
+    Ok(())
+}
+
+/// Trusts this authority beside the system's.
+fn trusting(authority: &Authority) -> Tls {
+    Tls::new().with_root_pem(authority.pem()).unwrap()
+}
+
+#[tokio::test]
+async fn a_server_that_is_trusted_is_talked_to_and_the_session_is_kept() {
+    let _watchdog = watchdog!();
+    let authority = Authority::new();
+    for (version, expected) in [(&TLS12, ProtocolVersion::TLSv1_2), (&TLS13, ProtocolVersion::TLSv1_3)] {
+        let (listener, address) = listener().await;
+        let acceptor = acceptor(&authority.identity("127.0.0.1"), None, &[version]);
+        let connect = Connect::new(format!("wss://{address}/")).with_tls(trusting(&authority));
+        for kind in [HandshakeKind::Full, HandshakeKind::Resumed] {
+            let (seen, talked) = both(serve(&listener, &acceptor), talk(&connect)).await;
+            talked.unwrap();
+            let alpn = Some(b"http/1.1".to_vec());
+            let expected = Seen { alpn, version: Some(expected), has_certificate: false, kind: Some(kind) };
+            assert_eq!(seen.unwrap(), expected);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_server_is_asked_for_by_the_name_in_the_url() {
+    let _watchdog = watchdog!();
+    let authority = Authority::new();
+    let (listener, address) = listener().await;
+    let acceptor = open_acceptor(&authority.identity("localhost"));
+    let url = format!("https://{}/", address.replace("127.0.0.1", "localhost"));
+    let connect = Connect::new(url).with_tls(trusting(&authority).with_added_roots_only());
+    let (seen, talked) = both(serve(&listener, &acceptor), talk(&connect)).await;
+    talked.unwrap();
+    seen.unwrap();
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_trusted_is_told_nothing() {
+    let _watchdog = watchdog!();
+    let (authority, other) = (Authority::new(), Authority::named("another"));
+    let (good, misnamed, expired) =
+        (authority.identity("127.0.0.1"), authority.identity("localhost"), authority.expired("127.0.0.1"));
+    let cases: [(&str, &Identity, Tls, &str); 5] = [
+        ("of an authority that the system does not know", &good, Tls::new(), "UnknownIssuer"),
+        ("of another authority", &good, trusting(&other).with_added_roots_only(), "UnknownIssuer"),
+        ("for another name", &misnamed, trusting(&authority), "not valid for name"),
+        ("expired", &expired, trusting(&authority), "expired"),
+        ("nobody is trusted", &good, Tls::new().with_added_roots_only(), "UnknownIssuer"),
+    ];
+    for (case, identity, tls, reason) in cases {
+        let (listener, address) = listener().await;
+        let acceptor = open_acceptor(identity);
+        let connect = Connect::new(format!("wss://{address}/")).with_tls(tls);
+        let (seen, connected) = both(serve(&listener, &acceptor), connect.connect()).await;
+        let error = connected.unwrap_err();
+        assert!(matches!(&error, ConnectError::Tls(_)), "{case}: {error:?}");
+        assert_eq!(error.stage(), Some(Stage::Tls), "{case}");
+        assert!(error.to_string().contains(reason), "{case}: {error}");
+        assert!(seen.is_err(), "{case}: {seen:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_shows_its_certificate_where_it_has_one() {
+    let _watchdog = watchdog!();
+    let authority = Authority::new();
+    let (us, stranger) = (authority.identity("us"), Authority::named("another").identity("us"));
+    let server = authority.identity("127.0.0.1");
+    for (identity, is_let_in) in [(Some(&us), true), (None, false), (Some(&stranger), false)] {
+        let (listener, address) = listener().await;
+        let acceptor = acceptor(&server, Some(&authority), ALL_VERSIONS);
+        let mut tls = trusting(&authority);
+        if let Some(identity) = identity {
+            tls = tls.with_client_certificate_pem(&identity.chain, &identity.key).unwrap();
+        }
+        let connect = Connect::new(format!("wss://{address}/")).with_tls(tls);
+        let (seen, talked) = both(serve(&listener, &acceptor), talk(&connect)).await;
+        assert_eq!(seen.as_ref().is_ok_and(|seen| seen.has_certificate), is_let_in, "{seen:?}");
+        assert_eq!(talked.is_ok(), is_let_in, "{talked:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_is_not_that_of_the_certificate_is_our_mistake() {
+    let _watchdog = watchdog!();
+    let authority = Authority::new();
+    let (one, two) = (authority.identity("a"), authority.identity("b"));
+    let (listener, address) = listener().await;
+    let tls = trusting(&authority).with_client_certificate_pem(&one.chain, &two.key).unwrap();
+    let connect = Connect::new(format!("wss://{address}/")).with_tls(tls);
+    let accepted = async { listener.accept().await.map(drop) };
+    let (_, connected) = both(accepted, connect.connect()).await;
+    assert!(matches!(connected, Err(ConnectError::Tls(_))), "{connected:?}");
+}
+
+#[test]
+fn texts_that_are_no_certificates_are_refused() {
+    let identity = Authority::new().identity("a");
+    let kind = |result: io::Result<Tls>| result.unwrap_err().kind();
+    for text in
+        ["", "no certificate", "-----BEGIN CERTIFICATE-----\n?\n-----END CERTIFICATE-----\n", &identity.key]
+    {
+        assert_eq!(kind(Tls::new().with_root_pem(text)), io::ErrorKind::InvalidData, "{text}");
+        let with = Tls::new().with_client_certificate_pem(text, &identity.key);
+        assert_eq!(kind(with), io::ErrorKind::InvalidData, "{text}");
+    }
+    let without_key = Tls::new().with_client_certificate_pem(&identity.chain, &identity.chain);
+    assert_eq!(kind(without_key), io::ErrorKind::InvalidData);
+    let tls = Tls::new().with_client_certificate_pem(&identity.chain, &identity.key).unwrap();
+    let printed = format!("{tls:?}");
+    assert!(printed.contains("has_client_certificate: true") && printed.len() < 200, "{printed}");
+}
+
+#[tokio::test]
+async fn a_config_of_rustls_is_plugged_in() {
+    let _watchdog = watchdog!();
+    let authority = Authority::new();
+    let (listener, address) = listener().await;
+    let acceptor = open_acceptor(&authority.identity("127.0.0.1"));
+    let connect = Connect::new(format!("wss://{address}/")).with_rustls_0_23(own_rustls(&authority));
+    let (seen, talked) = both(serve(&listener, &acceptor), talk(&connect)).await;
+    talked.unwrap();
+    assert_eq!(seen.unwrap().version, Some(ProtocolVersion::TLSv1_2));
+}
+
+/// Another library of TLS, as far as the crate can see.
+#[tokio::test]
+async fn another_library_is_plugged_in() {
+    let _watchdog = watchdog!();
+    let authority = Authority::new();
+    let (listener, address) = listener().await;
+    let acceptor = open_acceptor(&authority.identity("127.0.0.1"));
+    let connector = tokio_rustls::TlsConnector::from(own_rustls(&authority));
+    let connect = Connect::new(format!("wss://{address}/")).with_tls_by(move |stream, host| {
+        assert_eq!(host, "127.0.0.1");
+        let connector = connector.clone();
+        async move { connector.connect(host.try_into().unwrap(), stream).await }
+    });
+    let client = async {
+        let (mut socket, _) = connect.connect().await?;
+        socket.send("Hello").await.unwrap();
+        assert_eq!(socket.recv().await.unwrap().unwrap().as_text(), Some("Hello"));
+        assert!(socket.get_ref().tcp_stream().is_none(), "what that library has below is unknown");
+        socket.close(CloseCode::NORMAL).await.unwrap();
+        Ok::<_, ConnectError>(())
+    };
+    let (seen, talked) = both(serve(&listener, &acceptor), client).await;
+    talked.unwrap();
+    assert_eq!(seen.unwrap().version, Some(ProtocolVersion::TLSv1_2));
+}
+
+/// A config that is told from ours: TLS 1.2 alone.
+fn own_rustls(authority: &Authority) -> Arc<rustls::ClientConfig> {
+    use rustls::pki_types::{pem::PemObject, CertificateDer};
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(authority.pem().as_bytes()).unwrap()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder =
+        rustls::ClientConfig::builder_with_provider(provider).with_protocol_versions(&[&TLS12]).unwrap();
+    Arc::new(builder.with_root_certificates(roots).with_no_client_auth())
+}
