@@ -81,21 +81,18 @@ pub enum AnyRole<E> {
 }
 
 impl Role for Server {
-    #[inline]
     fn side(&self) -> Side {
         Side::Server
     }
 }
 
 impl<E: Entropy> Role for Client<E> {
-    #[inline]
     fn side(&self) -> Side {
         Side::Client
     }
 }
 
 impl<E: Entropy> Role for AnyRole<E> {
-    #[inline]
     fn side(&self) -> Side {
         match self {
             Self::Server => Side::Server,
@@ -114,14 +111,12 @@ mod sealed {
     }
 
     impl Masking for Server {
-        #[inline]
         fn masking_key(&mut self) -> Result<Option<MaskingKey>, EntropyError> {
             Ok(None)
         }
     }
 
     impl<E: Entropy> Masking for Client<E> {
-        #[inline]
         fn masking_key(&mut self) -> Result<Option<MaskingKey>, EntropyError> {
             draw(&mut self.entropy).map(Some)
         }
@@ -136,7 +131,6 @@ mod sealed {
         }
     }
 
-    #[inline]
     fn draw(entropy: &mut impl Entropy) -> Result<MaskingKey, EntropyError> {
         let mut key = [0; 4];
         entropy.fill(&mut key)?;

@@ -461,7 +461,6 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
     /// Does what is to be done until something is ready, or the connection has ended (`None`). `WHOLE` if messages are
     /// wanted, not pieces.
     // By itself: what it needs is not set up for each message of one read.
-    #[inline(never)]
     fn poll_ready<const WHOLE: bool>(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Ready>, Error>> {
         let Parts { link, endpoint, member, .. } = &mut *self.parts;
         if let Some(order) = member.as_mut().and_then(|member| member.poll(cx)) {

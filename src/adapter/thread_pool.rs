@@ -13,7 +13,6 @@ std::thread_local! {
 
 /// Calls `work` with this thread's pool. A thread that is ending has none; connections allocate their own
 /// buffers then.
-#[inline]
 pub(crate) fn with(work: impl FnOnce(&mut BufferPool)) {
     let _ = POOL.try_with(|pool| {
         if let Ok(mut pool) = pool.try_borrow_mut() {

@@ -152,7 +152,6 @@ impl CloseState {
     }
 
     /// Whether data may still be sent, as far as the end is concerned.
-    #[inline]
     pub(crate) const fn is_open(&self) -> bool {
         matches!(self.phase, Phase::Open)
     }

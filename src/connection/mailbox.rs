@@ -28,7 +28,6 @@ impl Mailbox {
     }
 
     /// Whether nothing is left.
-    #[inline]
     pub const fn is_empty(&self) -> bool {
         self.pong_len == NO_PONG && self.end.is_none()
     }

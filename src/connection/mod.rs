@@ -102,7 +102,6 @@ impl<R: Role> Connection<R> {
     ///
     /// [`ProtocolError`], once: the connection has failed (RFC 6455 section 7.1.7). Its Close is owed; write
     /// it, then do what [`transport`](Self::transport) says. All further input is swallowed.
-    #[inline]
     pub fn recv<'b>(&mut self, input: &mut Input<'b>) -> Result<Option<Event<'b>>, ProtocolError> {
         match self.reader.take_fast(self.send_half.writer.side(), input) {
             Some(Ok(data)) => {
@@ -174,27 +173,23 @@ impl<R: Role> Connection<R> {
     /// # Errors
     ///
     /// [`EntropyError`] if a client has no masking key.
-    #[inline]
     pub fn poll_transmit(&mut self, out: &mut [u8]) -> Result<usize, EntropyError> {
         self.send_half.writer.poll_transmit(out)
     }
 
     /// Whether [`poll_transmit`](Self::poll_transmit) has something to write, at once or after the frame in
     /// progress.
-    #[inline]
     #[must_use]
     pub const fn wants_transmit(&self) -> bool {
         self.send_half.writer.wants_transmit()
     }
 
     /// The sending half: messages, Pings, and the Close that starts the closing handshake.
-    #[inline]
     pub fn writer(&mut self) -> &mut Writer<R> {
         &mut self.send_half.writer
     }
 
     /// The receiving half.
-    #[inline]
     pub const fn reader(&self) -> &Reader {
         &self.reader
     }

@@ -141,7 +141,6 @@ impl Reader {
 
     /// Which end of the connection this is.
     #[cfg(feature = "alloc")]
-    #[inline]
     pub(crate) const fn side(&self) -> Side {
         self.side
     }
@@ -337,14 +336,12 @@ impl Reader {
     }
 
     /// How many octets of the data frame in progress have not come yet: a hint for reading.
-    #[inline]
     pub const fn frame_remaining(&self) -> u64 {
         self.frame_remaining
     }
 
     /// Whether nothing can be reported before more is received.
     #[cfg(feature = "alloc")]
-    #[inline]
     pub(crate) const fn needs_input(&self) -> bool {
         // An empty frame may wait to be taken.
         !matches!(self.state, State::Data) || self.frame_remaining > 0

@@ -140,7 +140,6 @@ impl<R: Role> SendHalf<R> {
     }
 
     /// Messages, Pings, and the Close that starts the closing handshake.
-    #[inline]
     pub fn writer(&mut self) -> &mut Writer<R> {
         &mut self.writer
     }

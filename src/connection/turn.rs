@@ -38,19 +38,16 @@ impl Turn {
     pub(crate) const NEW: Self = Self { left: BUDGET };
 
     /// Whether it is the turn of others.
-    #[inline(always)]
     pub(crate) const fn is_over(self) -> bool {
         self.left <= 0
     }
 
     /// Spends units.
-    #[inline]
     pub(crate) fn spend(&mut self, units: u32) {
         self.left = self.left.saturating_sub(i32::try_from(units).unwrap_or(i32::MAX));
     }
 
     /// A message was returned to the application. The turn was not over, or only just.
-    #[inline(always)]
     pub(crate) fn delivered(&mut self) {
         // It cannot wrap, because nothing is returned long after the end of a turn. So each message costs one
         // instruction.
@@ -58,7 +55,6 @@ impl Turn {
     }
 
     /// Octets were read.
-    #[inline]
     pub(crate) fn read(&mut self, octets: usize) {
         self.spend(units(octets, READ_OCTETS).saturating_add(READ));
     }
@@ -83,7 +79,6 @@ pub(crate) fn compressed(octets: usize) -> u32 {
 }
 
 /// How many units so many octets cost.
-#[inline]
 fn units(octets: usize, octets_of_one: usize) -> u32 {
     u32::try_from(octets.checked_div(octets_of_one).unwrap_or(octets)).unwrap_or(u32::MAX)
 }

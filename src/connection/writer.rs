@@ -135,7 +135,6 @@ impl<R: Role> Writer<R> {
     }
 
     /// How many bytes [`encode`](Self::encode) writes for a payload of `len` octets.
-    #[inline]
     pub fn encoded_len(&self, len: usize) -> usize {
         let header = match LengthForm::minimal(len as u64) {
             LengthForm::Bits7 => 2,
@@ -186,7 +185,6 @@ impl<R: Role> Writer<R> {
     /// Begins the frame of a payload that is there in full, and returns its header. The caller writes the payload
     /// behind it, masked if the header has a key: either as it is, or as the `deflated` octets that it was
     /// compressed to.
-    #[inline]
     pub(crate) fn begin_whole(
         &mut self,
         payload: Payload<'_>,
@@ -337,7 +335,6 @@ impl<R: Role> Writer<R> {
 
     /// Whether [`poll_transmit`](Self::poll_transmit) may have something to write. `false` is certain, and quicker to know
     /// than by [`wants_transmit`](Self::wants_transmit).
-    #[inline]
     pub(crate) const fn owes(&self) -> bool {
         self.keep_alive || self.mailbox.pong_is_due() || !self.is_open()
     }
@@ -351,7 +348,6 @@ impl<R: Role> Writer<R> {
 
     /// The slots for a [`Reader`](crate::Reader) that is used together with this writer. [`settle`](Self::settle) is to
     /// follow wherever it may have met the end.
-    #[inline]
     pub(crate) fn mailbox(&mut self) -> &mut Mailbox {
         &mut self.mailbox
     }
@@ -375,7 +371,6 @@ impl<R: Role> Writer<R> {
     }
 
     /// Whether data may still be sent.
-    #[inline]
     pub const fn is_open(&self) -> bool {
         self.close_state.is_open()
     }
@@ -399,7 +394,6 @@ impl<R: Role> Writer<R> {
 
     /// Whether any message may begin that no extension has transformed: [`may_send`](Self::may_send), and none
     /// in progress. There is no text to go on with then.
-    #[inline]
     pub(crate) const fn is_ready(&self) -> bool {
         self.stage.is_ready() && self.is_open()
     }
@@ -516,7 +510,6 @@ impl Writer<Server> {
     ///
     /// [`SendError`] if the frame is not allowed now: the connection is closing, a frame or a message of another kind is in
     /// progress, or the text is invalid.
-    #[inline]
     pub fn frame<'p>(&mut self, payload: Payload<'p>, fin: bool) -> Result<Frame<'p>, SendError> {
         let header = self.begin_whole(payload, fin, None)?.encode();
         Ok(Frame { header, payload: payload.as_bytes() })

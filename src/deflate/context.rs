@@ -63,7 +63,6 @@ impl InflateContext {
         Self { codec: Inflate::new(false, 15), history: History::new() }
     }
 
-    #[inline]
     pub(super) fn step(&mut self, input: &[u8], out: &mut [u8], flush: InflateFlush) -> CodecStep {
         let (before_in, before_out) = (self.codec.total_in(), self.codec.total_out());
         let status = self.codec.decompress(input, out, flush);
@@ -95,7 +94,6 @@ impl InflateContext {
     }
 
     /// Goes on after a block with BFINAL: the codec's stream ends there, but its window must be kept.
-    #[cold]
     pub(super) fn restart(&mut self) -> Result<(), ProtocolError> {
         self.codec.reset(false);
         for half in self.history.halves() {

@@ -52,7 +52,6 @@ impl History {
         [older, newer].iter().any(|half| half.windows(octets.len().max(1)).any(|at| at == octets))
     }
 
-    #[inline]
     pub(super) fn push(&mut self, octets: &[u8]) {
         if self.ring.len() == self.window {
             // Usually there is room up to the end of the ring.
@@ -68,7 +67,6 @@ impl History {
         self.grow_or_wrap(octets);
     }
 
-    #[inline(never)]
     fn grow_or_wrap(&mut self, octets: &[u8]) {
         if octets.len() <= self.window.saturating_sub(self.ring.len()) {
             self.ring.extend_from_slice(octets);

@@ -219,7 +219,6 @@ impl Inflater {
     /// Inflates like [`inflate`](Self::inflate), but does not check text, and the caller keeps what was
     /// inflated of the message before. The first `filled` octets of `out` hold all of it since it was last
     /// [remembered](Self::remember).
-    #[inline]
     pub(crate) fn inflate_behind(
         &mut self,
         input: &mut &[u8],
@@ -242,7 +241,6 @@ impl Inflater {
     }
 
     /// Stores octets of the message in progress that the caller will not keep. Later ones may refer to them.
-    #[inline]
     pub(crate) fn remember(&mut self, octets: &[u8]) {
         let from = core::mem::take(&mut self.message.remembered);
         if let Some(context) = &mut self.context {
@@ -290,7 +288,6 @@ impl Inflater {
     }
 
     /// Inflates into `out`, after the `filled` octets, as far as input, room and limits allow.
-    #[inline]
     fn fill(
         &mut self,
         input: &mut &[u8],
@@ -305,7 +302,6 @@ impl Inflater {
         }
     }
 
-    #[inline(always)]
     fn fill_strictly(
         &mut self,
         input: &mut &[u8],
@@ -322,8 +318,6 @@ impl Inflater {
     }
 
     /// Like [`fill`](Self::fill), for a sender that is watched or tolerated.
-    #[cold]
-    #[inline(never)]
     fn fill_carefully(
         &mut self,
         input: &mut &[u8],
@@ -426,7 +420,6 @@ impl Inflater {
 
     /// Inflates a whole message together with its tail. The codec is slow for the last 15 octets, which are all
     /// of a short message, or much of it.
-    #[inline(never)]
     fn fill_short(
         &mut self,
         input: &mut &[u8],
@@ -453,8 +446,6 @@ impl Inflater {
 
     /// Inflates a short message again, without its tail: if the message is broken, what the tail added is not
     /// part of its text.
-    #[cold]
-    #[inline(never)]
     fn fill_again(
         &mut self,
         input: &mut &[u8],
@@ -469,7 +460,6 @@ impl Inflater {
     }
 
     /// Inflates `input`. `tailed` may hold the same octets, followed by the tail and zeros.
-    #[inline(always)]
     fn fill_from(
         &mut self,
         mut tailed: Option<&[u8]>,
@@ -571,7 +561,6 @@ impl Inflater {
         Ok((written, status))
     }
 
-    #[cold]
     fn fail(&mut self, error: ProtocolError) -> ProtocolError {
         self.failed = Some(error);
         self.context = None;

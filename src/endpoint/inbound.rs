@@ -131,7 +131,6 @@ impl Inbound {
     }
 
     /// The part of [`message`](Self::message) for messages that are not short.
-    #[inline(never)]
     fn long_message(&mut self) -> Result<Option<Message<'_>>, ProtocolError> {
         let held = self.held;
         match held {
@@ -165,7 +164,6 @@ impl Inbound {
     /// # Errors
     ///
     /// [`ProtocolError`] if its text is not UTF-8. See [`message`](Self::message).
-    #[inline]
     pub fn piece(&mut self, ready: Ready) -> Result<Option<Data<'_>>, ProtocolError> {
         match ready.place {
             Place::Short { .. } => Ok(self.message(ready)?.map(whole_piece)),
@@ -175,7 +173,6 @@ impl Inbound {
     }
 
     /// The part of [`piece`](Self::piece) for everything but short messages.
-    #[inline(never)]
     fn long_piece(&mut self) -> Result<Option<Data<'_>>, ProtocolError> {
         let held = self.held;
         let last = match held {
@@ -221,7 +218,6 @@ impl Inbound {
     }
 
     /// Whether nothing was taken since this was ready. From now on it is not ready any more.
-    #[inline]
     fn may_take(&mut self, ready: &Ready) -> bool {
         if ready.number != self.taken {
             return false;
@@ -254,7 +250,6 @@ impl Inbound {
     }
 
     /// Takes of `pool` what the next read needs. See [`BufferPool`].
-    #[inline]
     pub fn acquire(&mut self, pool: &mut BufferPool) {
         if !self.read_buffer.has_space() {
             self.read_buffer.acquire(self.announced(), pool);
@@ -266,7 +261,6 @@ impl Inbound {
 
     /// Gives back to `pool` what was acquired and is not needed: all of it, where no message is in progress or
     /// ready.
-    #[inline]
     pub fn release(&mut self, pool: &mut BufferPool) {
         self.settle();
         self.read_buffer.release(pool);
@@ -285,7 +279,6 @@ impl Inbound {
     }
 
     /// Whether [`acquire`](Self::acquire) may take something of the pool. If not, it need not be called before a read.
-    #[inline]
     pub fn wants_buffer(&mut self) -> bool {
         self.inflation.is_some() || !self.read_buffer.has_space()
     }
@@ -313,13 +306,11 @@ impl Inbound {
     }
 
     /// What the sending direction has to know of what came.
-    #[inline]
     pub(super) fn mailbox(&mut self) -> &mut Mailbox {
         &mut self.mailbox
     }
 
     /// What is left of the turn of this connection.
-    #[inline]
     pub(super) fn turn(&mut self) -> &mut Turn {
         &mut self.turn
     }
@@ -424,7 +415,6 @@ impl Inbound {
 
     /// A header of so many bytes was read, unless there are none: more such frames may come, if not all of this
     /// one came.
-    #[inline]
     fn expect_frames(&mut self, header_len: usize) {
         let len = usize::try_from(self.reader.frame_remaining()).unwrap_or(usize::MAX);
         if header_len > 0 && len > self.read_buffer.unread_len() {
@@ -461,7 +451,6 @@ impl Inbound {
     }
 
     /// Whether nothing follows from what was read.
-    #[inline]
     fn has_read_all(&self) -> bool {
         self.read_buffer.unread_len() == 0 && self.reader.needs_input()
     }

@@ -161,7 +161,6 @@ impl<R: Role> Endpoint<R> {
     ///
     /// [`ProtocolError`], once, after its Close was written and the writing direction ended, if the transport
     /// let us.
-    #[inline]
     pub fn poll(&mut self, write: WriteSide) -> Result<Action, ProtocolError> {
         self.directions().poll(write)
     }
@@ -172,7 +171,6 @@ impl<R: Role> Endpoint<R> {
     ///
     /// [`ProtocolError`], once, after its Close was written and the writing direction ended, if the transport
     /// let us.
-    #[inline]
     pub fn poll_piece(&mut self, write: WriteSide) -> Result<Action, ProtocolError> {
         self.directions().poll_piece(write)
     }
@@ -180,7 +178,6 @@ impl<R: Role> Endpoint<R> {
     /// A message that can be taken at once, whole or as one piece, if that can be told at a glance: it is short, was
     /// read already and stands next. `None` says nothing: ask [`poll`](Self::poll) or
     /// [`poll_piece`](Self::poll_piece), which look for this first, and then do all else.
-    #[inline]
     pub fn ready(&mut self) -> Option<Ready> {
         self.inbound.ready(self.outbound.side())
     }
@@ -192,7 +189,6 @@ impl<R: Role> Endpoint<R> {
     ///
     /// [`ProtocolError`] if its text is not UTF-8: the connection has failed, and its Close waits in
     /// [`output`](Self::output).
-    #[inline]
     pub fn message(&mut self, ready: Ready) -> Result<Option<Message<'_>>, ProtocolError> {
         let message = self.inbound.message(ready);
         if let Err(error) = message {
@@ -209,7 +205,6 @@ impl<R: Role> Endpoint<R> {
     ///
     /// [`ProtocolError`] if its text is not UTF-8: the connection has failed, and its Close waits in
     /// [`output`](Self::output).
-    #[inline]
     pub fn piece(&mut self, ready: Ready) -> Result<Option<Data<'_>>, ProtocolError> {
         let piece = self.inbound.piece(ready);
         if let Err(error) = piece {
@@ -220,12 +215,10 @@ impl<R: Role> Endpoint<R> {
     }
 
     /// The two directions, so that an answer can be queued while the message is still borrowed.
-    #[inline]
     pub fn split_mut(&mut self) -> (&mut Inbound, &mut Outbound<R>) {
         (&mut self.inbound, &mut self.outbound)
     }
 
-    #[inline]
     fn directions(&mut self) -> Directions<'_, R> {
         Directions::new(&mut self.inbound, &mut self.outbound)
     }
@@ -236,13 +229,11 @@ impl<R: Role> Endpoint<R> {
     }
 
     /// Space to read into, never empty.
-    #[inline]
     pub fn space(&mut self) -> &mut [u8] {
         self.inbound.space()
     }
 
     /// `count` bytes were read into [`space`](Self::space).
-    #[inline]
     pub fn filled(&mut self, count: usize) {
         self.inbound.filled(count);
         self.outbound.did_read();

@@ -72,7 +72,6 @@ impl<R: Role> Outbound<R> {
     ///
     /// [`FeedError::Full`] if the queue has no room for it, [`FeedError::Send`] if the connection does not allow it.
     /// Nothing of it is queued then.
-    #[inline]
     pub fn feed(&mut self, message: impl AsPayload) -> Result<(), FeedError> {
         let payload = message.as_payload();
         // Most messages are short and go out as they are (bench: endpoint_echoes.binary_16_pipelined_16).
@@ -237,7 +236,6 @@ impl<R: Role> Outbound<R> {
     }
 
     /// Queues what is owed to the peer, as far as there is room.
-    #[inline]
     pub(super) fn queue_owed(&mut self) {
         // Mostly nothing is owed, at whatever stage.
         if self.send_half.writer.owes() {
@@ -245,7 +243,6 @@ impl<R: Role> Outbound<R> {
         }
     }
 
-    #[cold]
     fn transmit(&mut self) {
         let mut frames = [0; MAX_CONTROL_FRAME_LEN];
         // Where the direction has ended, nothing is queued any more.
@@ -344,13 +341,11 @@ impl<R: Role> Outbound<R> {
     }
 
     /// Whether a Close was sent, owed or received, the connection has failed, or the transport ended.
-    #[inline]
     pub(super) fn is_ending(&self) -> bool {
         !self.send_half.writer.is_open()
     }
 
     /// What to do where nothing is to be taken, and the connection is not [ending](Self::is_ending).
-    #[inline]
     pub(super) fn act(&mut self, write: WriteSide) -> Action {
         match write {
             WriteSide::Ready if !self.write_has_ended() && !self.output().is_empty() => return Action::Write,
@@ -408,7 +403,6 @@ impl<R: Role> Outbound<R> {
     }
 
     /// Something was read from the transport: the peer is there.
-    #[inline]
     pub fn did_read(&mut self) {
         self.send_half.deadlines.received();
     }

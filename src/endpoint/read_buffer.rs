@@ -41,7 +41,6 @@ impl ReadBuffer {
 
     /// Whether there is much space to read into, in a standard buffer: all that most reads have to ask. What is
     /// announced does not matter then.
-    #[inline]
     pub(crate) fn has_space(&mut self) -> bool {
         if self.buf.len() != self.sizes.standard {
             return false;
@@ -54,7 +53,6 @@ impl ReadBuffer {
     }
 
     /// The space, where there is much.
-    #[inline]
     pub(crate) fn plain_space(&mut self) -> &mut [u8] {
         self.buf.get_mut(self.unread.end..self.sizes.frames_end).unwrap_or_else(|| empty_mut())
     }
@@ -66,7 +64,6 @@ impl ReadBuffer {
 
     /// Space to read into, never empty. `announced` bytes of a frame have still to come. A message that is as
     /// large as the last is read `at_once` or block by block.
-    #[inline(never)]
     pub(crate) fn space(&mut self, announced: u64, at_once: bool) -> &mut [u8] {
         let plan = plan(&self.facts(announced, at_once, false));
         self.prepare(&plan, &mut BufferPool::new());
@@ -75,7 +72,6 @@ impl ReadBuffer {
     }
 
     /// Takes from `pool` what the next read needs.
-    #[inline(never)]
     pub(crate) fn acquire(&mut self, announced: u64, pool: &mut BufferPool) {
         let plan = plan(&self.facts(announced, false, true));
         self.prepare(&plan, pool);
@@ -100,13 +96,11 @@ impl ReadBuffer {
     }
 
     /// `count` bytes were read into the space.
-    #[inline]
     pub(crate) fn filled(&mut self, count: usize) {
         self.unread.end = self.unread.end.saturating_add(count).min(self.buf.len());
     }
 
     /// The bytes that were read and not consumed.
-    #[inline]
     pub(crate) fn unread(&mut self) -> &mut [u8] {
         self.buf.get_mut(self.unread.start..self.unread.end).unwrap_or_else(|| empty_mut())
     }
@@ -126,7 +120,6 @@ impl ReadBuffer {
     }
 
     /// Consumes the next `count` unread bytes and lends them.
-    #[inline]
     pub(crate) fn take_front(&mut self, count: usize) -> &mut [u8] {
         let from = self.unread.start;
         let to = from.wrapping_add(count);

@@ -37,7 +37,6 @@ impl WriteQueue {
     }
 
     /// Bytes that wait.
-    #[inline]
     pub(crate) fn queued(&self) -> usize {
         self.end.saturating_sub(self.written)
     }
@@ -62,7 +61,6 @@ impl WriteQueue {
     }
 
     /// Space behind what waits, of at least `len` bytes.
-    #[inline]
     pub(crate) fn room(&mut self, len: usize) -> &mut [u8] {
         if self.buf.len().saturating_sub(self.end) < len {
             self.enlarge(len);
@@ -71,13 +69,11 @@ impl WriteQueue {
     }
 
     /// The first `len` bytes of the [`room`](Self::room) wait now.
-    #[inline]
     pub(crate) fn filled(&mut self, len: usize) {
         self.end = self.end.saturating_add(len).min(self.buf.len());
     }
 
     /// Appends bytes.
-    #[inline]
     pub(crate) fn push(&mut self, bytes: &[u8]) {
         // What is in memory once does not wrap with what is in memory elsewhere.
         let until = self.end.wrapping_add(bytes.len());
@@ -90,8 +86,6 @@ impl WriteQueue {
         }
     }
 
-    #[cold]
-    #[inline(never)]
     fn push_slowly(&mut self, bytes: &[u8]) {
         if let Some(slot) = self.room(bytes.len()).get_mut(..bytes.len()) {
             slot.copy_from_slice(bytes);
@@ -101,7 +95,6 @@ impl WriteQueue {
 
     /// Space for a whole frame with a short payload of so many octets; `None` if it is not short, or if more
     /// room is to be made or asked for.
-    #[inline]
     pub(crate) fn room_for_short(&mut self, len: usize) -> Option<&mut [u8]> {
         if len > SHORT {
             return None;
@@ -116,7 +109,6 @@ impl WriteQueue {
 
     /// The first `len` bytes of the [`room_for_short`](Self::room_for_short), of which there are as many,
     /// wait now.
-    #[inline]
     pub(crate) fn filled_short(&mut self, len: usize) {
         self.end = self.end.wrapping_add(len);
     }
@@ -170,14 +162,12 @@ impl WriteQueue {
     }
 
     /// The bytes that wait, in order.
-    #[inline]
     pub(crate) fn bytes(&self) -> &[u8] {
         // It is there: to ask and branch takes less than to choose without.
         self.buf.get(..self.end).and_then(|bytes| bytes.get(self.written..)).unwrap_or_else(|| empty_mut())
     }
 
     /// The transport took `count` bytes.
-    #[inline]
     pub(crate) fn wrote(&mut self, count: usize) {
         // What was written never is more than what was queued: this does not wrap.
         if count < self.end.wrapping_sub(self.written) {
@@ -246,7 +236,6 @@ impl WriteQueue {
     }
 
     /// Makes room for `len` bytes behind what waits, in time that is in proportion to what is appended.
-    #[inline(never)]
     fn enlarge(&mut self, len: usize) {
         if self.written >= self.queued() {
             self.compact();

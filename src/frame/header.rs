@@ -43,7 +43,6 @@ const FIN: u8 = 0x80;
 
 impl LengthForm {
     /// The shortest form that fits.
-    #[inline]
     pub const fn minimal(payload_len: u64) -> Self {
         match payload_len {
             0..=125 => Self::Bits7,
@@ -58,7 +57,6 @@ impl FrameHeader {
     pub const MAX_LEN: usize = 14;
 
     /// A header without reserved bits, with the shortest length form.
-    #[inline]
     pub const fn new(fin: bool, opcode: Opcode, payload_len: u64, masking_key: Option<MaskingKey>) -> Self {
         Self {
             fin,
@@ -71,21 +69,18 @@ impl FrameHeader {
     }
 
     /// A header with this first byte, and the shortest length form.
-    #[inline]
     pub(crate) const fn begun_with(first: u8, payload_len: u64, masking_key: Option<MaskingKey>) -> Self {
         let (rsv, opcode) = (Rsv::from_first_byte(first), Opcode::from_low_bits(first));
         Self { rsv, ..Self::new(Self::is_last(first), opcode, payload_len, masking_key) }
     }
 
     /// The first byte of a header.
-    #[inline]
     pub(crate) const fn first_byte(fin: bool, rsv: Rsv, opcode: Opcode) -> u8 {
         let fin = if fin { FIN } else { 0 };
         fin | rsv.as_first_byte() | opcode.value()
     }
 
     /// Whether a frame with this first byte is the last of its message.
-    #[inline]
     pub(crate) const fn is_last(first: u8) -> bool {
         first & FIN != 0
     }
@@ -125,7 +120,6 @@ impl FrameHeader {
     }
 
     /// The length of a header that begins with these two bytes: 2, 4, 6, 8, 10 or 14.
-    #[inline]
     pub const fn len_from(first_two: [u8; 2]) -> usize {
         let [_, second] = first_two;
         match (second & 0x7F, second & 0x80 != 0) {
@@ -209,7 +203,6 @@ pub struct EncodedHeader {
 
 impl EncodedHeader {
     /// The bytes: 2 to 14 of them.
-    #[inline]
     pub fn as_bytes(&self) -> &[u8] {
         let [_, [.., len]] = self.bytes;
         // The mask limits the length to 15, so the compiler leaves out the bounds check.

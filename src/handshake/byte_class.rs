@@ -69,7 +69,6 @@ pub(crate) fn is_text(bytes: &[u8]) -> bool {
 }
 
 /// Skips text: visible bytes, SP, HTAB and obs-text (RFC 9110 section 5.5). Returns what follows it.
-#[inline]
 pub(crate) fn skip_text(bytes: &[u8]) -> &[u8] {
     let mut rest = skip_plain(bytes);
     while let [b'\t', after @ ..] = rest {
@@ -79,7 +78,6 @@ pub(crate) fn skip_text(bytes: &[u8]) -> &[u8] {
 }
 
 /// Skips to the first control byte or DEL. HTAB is a control byte here.
-#[inline(always)]
 fn skip_plain(bytes: &[u8]) -> &[u8] {
     const ONES: u64 = u64::from_ne_bytes([1; 8]);
     const DEL: u64 = u64::from_ne_bytes([0x7F; 8]);

@@ -462,7 +462,6 @@ fn status_line_ending(line: &[u8], end: &[u8], max: usize) -> Result<Option<usiz
 
 /// What follows a line. `text` is its length, and `end` begins where its text ends. `None` if the line end was
 /// not received yet. The first wrong byte decides, however the input is cut.
-#[inline(always)]
 fn after_line(
     text: usize,
     end: &[u8],

@@ -230,7 +230,6 @@ pub(crate) fn is_same_token(bytes: &[u8], token: &str) -> bool {
 }
 
 /// Up to 24 bytes as three words, which may overlap.
-#[inline]
 fn words(bytes: &[u8]) -> [u64; 3] {
     if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
         let second = bytes.get(8..).and_then(|rest| rest.first_chunk()).unwrap_or(last);

@@ -69,7 +69,6 @@ impl<'a> Message<'a> {
 }
 
 impl AsPayload for Message<'_> {
-    #[inline]
     fn as_payload(&self) -> Payload<'_> {
         match self {
             Self::Text(text) => Payload::text(text),

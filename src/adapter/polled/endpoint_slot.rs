@@ -81,7 +81,6 @@ impl<R: Role> EndpointSlot<R> {
     }
 
     /// The same as [`get`](Self::get), to change it.
-    #[inline]
     pub(super) fn get_mut(&mut self) -> Option<&mut Endpoint<R>> {
         match &mut self.awake {
             Some(endpoint) => Some(endpoint),
@@ -93,7 +92,6 @@ impl<R: Role> EndpointSlot<R> {
     }
 
     /// The parked state, if the connection is parked.
-    #[inline]
     pub(super) fn park(&self) -> Option<Parked> {
         match (&self.awake, &self.kind) {
             (None, Kind::Shared { parked, .. }) => Some(*parked),
@@ -102,7 +100,6 @@ impl<R: Role> EndpointSlot<R> {
     }
 
     /// The endpoint. A parked connection gets one first.
-    #[inline]
     pub(super) fn awake(&mut self) -> &mut Endpoint<R> {
         match &mut self.awake {
             Some(endpoint) => endpoint,
@@ -123,7 +120,6 @@ impl<R: Role> EndpointSlot<R> {
 
     /// Parks the connection if it is idle: `known` is its parked state if the caller has it already. If it is not
     /// idle, only the buffers that it does not need go back to the pool of the thread.
-    #[inline]
     pub(super) fn settle(&mut self, known: Option<Parked>) {
         let endpoint = match (self.awake.take(), &mut self.kind) {
             (Some(mut endpoint), Kind::Shared { parked, sharing, settings }) => {
@@ -159,7 +155,6 @@ fn wake(parked: Parked, settings: &Arc<Settings>) -> Box<Endpoint<Server>> {
 }
 
 // Out of line: a new endpoint needs much of the stack, and waking seldom needs a new one.
-#[cold]
 fn anew(&(config, buffers): &Settings) -> Box<Endpoint<Server>> {
     Box::new(Endpoint::new(Server, config, buffers, &[]))
 }
@@ -176,7 +171,6 @@ std::thread_local! {
 
 impl Left {
     /// Whether its endpoint, if it has one, was made with these settings.
-    #[inline]
     fn is_kin(&self, settings: &Arc<Settings>) -> bool {
         match &self.settings {
             Some(own) => Arc::ptr_eq(own, settings) || are_same(own, settings),
@@ -186,7 +180,6 @@ impl Left {
 }
 
 /// Whether two settings are equal. The first look is at their addresses, which is less work.
-#[cold]
 fn are_same(some: &Settings, others: &Settings) -> bool {
     some == others
 }

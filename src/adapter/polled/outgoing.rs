@@ -56,7 +56,6 @@ impl<M, S, R> Unpin for Feed<'_, '_, M, S, R> {}
 impl<M: AsPayload, S: PollTransport, R: Role> Future for Feed<'_, '_, M, S, R> {
     type Output = Result<(), Error>;
 
-    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { outgoing, message, compressing } = self.get_mut();
         outgoing.poll_feed(cx, message.as_payload(), true, compressing)
@@ -89,7 +88,6 @@ impl<'w, S: PollTransport, R: Role> Outgoing<'w, S, R> {
     /// # Cancel safety
     ///
     /// Cancel safe: dropped, the message was not queued.
-    #[inline]
     pub fn feed<'o, M: AsPayload>(&'o mut self, message: M) -> Feed<'o, 'w, M, S, R> {
         Feed { outgoing: self, message, compressing: Compressing::new() }
     }
@@ -176,7 +174,6 @@ impl<'w, S: PollTransport, R: Role> Outgoing<'w, S, R> {
 
     /// Queues the message, or the fragment, once there is room. A long one is written as far as the transport takes
     /// it at once, and others have their turn while it is compressed.
-    #[inline]
     pub(super) fn poll_feed(
         &mut self,
         cx: &mut Context<'_>,
@@ -225,7 +222,6 @@ impl<'w, S: PollTransport, R: Role> Outgoing<'w, S, R> {
     }
 
     /// Compresses the next part of the message that the `Sink` was given. Ready once that message is queued.
-    #[inline]
     pub(super) fn poll_started(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         if self.link.started.is_none() {
             return Poll::Ready(Ok(()));
@@ -270,7 +266,6 @@ impl<'w, S: PollTransport, R: Role> Outgoing<'w, S, R> {
     }
 
     /// Takes of this thread's buffers what is needed to queue.
-    #[inline]
     pub(super) fn acquire(&mut self) {
         if self.outbound.wants_buffer() {
             thread_pool::with(|pool| self.outbound.acquire(pool));
@@ -414,7 +409,6 @@ impl<S: PollTransport> Link<S> {
     }
 
     /// Writes what the transport takes at once; where it takes nothing, the next write tells why.
-    #[inline]
     pub(super) fn write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> usize {
         let written = self.stream.poll_write(cx, bytes);
         self.wrote(written)
@@ -431,7 +425,6 @@ impl<S: PollTransport> Link<S> {
     }
 
     /// Writes out what the transport buffers itself.
-    #[inline]
     pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.unflushed {
             ready!(self.stream.poll_flush(cx))?;
@@ -440,7 +433,6 @@ impl<S: PollTransport> Link<S> {
         Poll::Ready(Ok(()))
     }
 
-    #[inline]
     fn wrote(&mut self, written: Poll<io::Result<usize>>) -> usize {
         match written {
             Poll::Ready(Ok(count)) => {

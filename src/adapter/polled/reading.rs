@@ -32,7 +32,6 @@ impl<'w, S, R, T, const WHOLE: bool> Receive<'w, S, R, T, WHOLE> {
     }
 
     /// Writes the Close that tells the peer.
-    #[cold]
     fn poll_fail<X>(&mut self, cx: &mut Context<'_>) -> Poll<Result<X, Error>>
     where
         S: PollTransport,
@@ -53,7 +52,6 @@ where
 {
     type Output = Result<Option<(X, Outgoing<'w, S, R>)>, Error>;
 
-    #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         let Some(socket) = &mut this.socket else { return this.poll_fail(cx) };

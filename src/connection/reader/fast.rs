@@ -223,7 +223,6 @@ fn other_text(octets: &[u8]) -> Result<Piece<'_>, InvalidUtf8> {
 
 /// The payload of a short frame, unmasked where it stands if its header, of so many bytes, has a masking key.
 #[cfg(feature = "alloc")]
-#[inline]
 pub(crate) fn unmask(frame: &mut [u8], header_len: usize) -> &mut [u8] {
     let Some((header, payload)) = frame.split_at_mut_checked(header_len) else { return &mut [] };
     // Without a key it ends where the length does.
