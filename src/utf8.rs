@@ -202,7 +202,6 @@ pub(crate) fn is_short_ascii(octets: &[u8]) -> bool {
 }
 
 /// Splits off an incomplete character at the end: up to three octets, which still have to be checked.
-#[inline]
 fn split_at_cut(octets: &[u8]) -> (&[u8], &[u8]) {
     if octets.last().map_or(true, |last| *last < 0x80) {
         return (octets, &[]);

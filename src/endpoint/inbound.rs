@@ -603,7 +603,6 @@ impl Inbound {
 }
 
 /// A message as one piece.
-#[inline]
 fn whole_piece(message: Message<'_>) -> Data<'_> {
     let piece = match message {
         Message::Text(text) => Piece::Str(text),

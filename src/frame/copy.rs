@@ -5,6 +5,7 @@
 
 /// Copies a payload to a slice of the same length. If it has `N` to twice `N` octets, its first and its last
 /// `N` are copied, which may overlap. That is faster than a call.
+#[inline(always)]
 pub(crate) fn copy(from: &[u8], to: &mut [u8]) {
     match from.len() {
         8..=16 => copy_ends::<8>(from, to),
@@ -14,6 +15,7 @@ pub(crate) fn copy(from: &[u8], to: &mut [u8]) {
     }
 }
 
+#[inline(always)]
 fn copy_ends<const N: usize>(from: &[u8], to: &mut [u8]) {
     if let (Some(slot), Some(first)) = (to.first_chunk_mut::<N>(), from.first_chunk()) {
         *slot = *first;
