@@ -43,7 +43,8 @@ fn a_client_sees_each_field_of_the_response_that_opens_its_web_socket() {
         }};
     }
     let smol = |stream: TcpStream| smol::Async::new(stream).unwrap();
-    let adapters: [(&str, &dyn Fn(TcpStream) -> Result<Seen, Error>); 4] = [
+    type Open<'o> = &'o dyn Fn(TcpStream) -> Result<Seen, Error>;
+    let adapters: [(&str, Open<'_>); 4] = [
         ("blocking", &|stream| seen!(blocking::client_with(stream, request, &config, cookies))),
         ("tokio", &|stream| {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
