@@ -46,6 +46,10 @@ mod head_index;
 pub(crate) mod head_writer;
 mod http1;
 mod key;
+#[cfg_attr(
+    not(any(all(feature = "std", feature = "rng"), feature = "embedded-io", feature = "embedded-io-async")),
+    allow(dead_code, reason = "only the configs of adapters keep lists")
+)]
 pub(crate) mod lists;
 mod origin;
 pub(crate) mod response;
