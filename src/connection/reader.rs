@@ -179,18 +179,7 @@ impl Reader {
         input: &mut Input<'b>,
         mailbox: &mut Mailbox,
     ) -> Result<Option<Event<'b>>, ProtocolError> {
-        self.next_as(self.side, input, mailbox)
-    }
-
-    /// The same as [`next`](Self::next). `side` is this end's, where that may be known to the compiler.
-    #[inline(always)]
-    pub(crate) fn next_as<'b>(
-        &mut self,
-        side: Side,
-        input: &mut Input<'b>,
-        mailbox: &mut Mailbox,
-    ) -> EventResult<'b> {
-        match self.take_fast(side, input) {
+        match self.take_fast(self.side, input) {
             Some(Ok(data)) => return Ok(Some(Event::Data(data))),
             Some(Err(InvalidUtf8)) => return Err(self.failed(ProtocolError::InvalidUtf8, mailbox)),
             None if input.remaining() == 0 => return Ok(None),
