@@ -188,7 +188,10 @@ pub fn check(subject: &mut impl Subject, case: &Case) -> Result<(), String> {
         let (got, want) = (Bytes(&written), Bytes(&expected.written));
         return Err(format!("written: {got:?} instead of {want:?}"));
     }
-    same("closed()", &outcome.closed, &Some(expected.closed))?;
+    let Some(closed) = expected.closed else {
+        return Err("the case does not say how the connection ends".into());
+    };
+    same("closed()", &outcome.closed, &Some(closed))?;
     if let Some(shut) = expected.shut {
         same("writing direction ended", &wire.is_shut(), &shut)?;
     }
