@@ -7,6 +7,7 @@ use opening::{
 };
 use sockless::handshake::server::{Accept, Reject, Request, ServerProgress};
 use sockless::handshake::{ComposeError, HandshakeError, HeadLimits, Negotiated, OriginPolicy};
+use sockless::MAX_CONTROL_FRAME_LEN;
 
 /// Runs `check` on the request in `head`.
 fn on(head: &str, check: impl FnOnce(&Request<'_>)) {
@@ -377,7 +378,13 @@ fn req_6455_10_7_4_every_failure_has_a_name_of_its_own_and_a_server_s_has_a_stat
     ];
     for (error, status) in server {
         assert_eq!(error.status(), Some(status), "{error:?}");
-        assert_eq!(Reject::for_error(error).unwrap().status(), status);
+        let reject = Reject::for_error(error).unwrap();
+        assert_eq!(reject.status(), status);
+        // A write buffer of this length is the shortest that adapters without an allocator take.
+        assert!(reject.write(&mut [0; MAX_CONTROL_FRAME_LEN]).is_ok(), "{error:?}");
+    }
+    for reject in [Reject::for_plain_http(), Reject::new(500).unwrap()] {
+        assert!(reject.write(&mut [0; MAX_CONTROL_FRAME_LEN]).is_ok(), "{reject:?}");
     }
     for error in others {
         assert!(error.status().is_none() && Reject::for_error(error).is_none(), "{error:?}");
