@@ -35,6 +35,7 @@
 // Owns: what both roles share of it.
 // Must not know: frames or sockets. It works without an allocator.
 
+pub(crate) mod basic;
 mod body;
 mod byte_class;
 pub mod client;
@@ -60,6 +61,8 @@ mod uri;
 #[cfg(feature = "alloc")]
 mod uri_buf;
 
+#[cfg(feature = "alloc")]
+pub use basic::basic_authorization;
 pub use body::{BodyError, BodyReader};
 pub use deflate::parse_deflate_answer;
 pub use error::HandshakeError;

@@ -9,9 +9,7 @@ use core::fmt;
 use core::net::{Ipv4Addr, Ipv6Addr};
 use core::str::FromStr;
 
-use base64::engine::general_purpose::STANDARD;
-use base64::Engine as _;
-
+use super::basic::write_basic;
 use super::byte_class::{is_name_byte, is_target_byte};
 use super::uri::{Uri, UriError};
 
@@ -154,11 +152,9 @@ impl UriBuf {
     /// ```
     pub fn basic_authorization(&self) -> Option<String> {
         let credentials = self.credentials.as_deref()?;
-        let scheme = b"Basic ";
-        let mut value = Vec::from(scheme);
-        value.resize(base64::encoded_len(credentials.len(), true)?.checked_add(scheme.len())?, 0);
-        STANDARD.encode_slice(credentials, value.get_mut(scheme.len()..)?).ok()?;
-        String::from_utf8(value).ok()
+        let mut value = String::new();
+        write_basic(credentials.iter().copied(), |text| value.push_str(text));
+        Some(value)
     }
 
     /// From what follows the colon of a scheme: any number of slashes, then an authority.

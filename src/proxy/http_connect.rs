@@ -3,12 +3,10 @@
 // Owns: the CONNECT request, and judging the answer.
 // Must not know: what goes through the tunnel, or SOCKS.
 
-use base64::engine::general_purpose::STANDARD;
-use base64::Engine as _;
-
 use crate::error::BufferTooSmall;
+use crate::handshake::basic::{check_basic, pair, write_basic};
 use crate::handshake::client::Rejected;
-use crate::handshake::head_writer::{check_value, compose, AddedFields, HeadWriter};
+use crate::handshake::head_writer::{check_value, compose, AddedFields};
 use crate::handshake::lists::FieldSet;
 use crate::handshake::response::ResponseReader;
 use crate::handshake::{ComposeError, HandshakeError, HeadLimits, Uri};
@@ -82,10 +80,7 @@ impl<'c> HttpConnect<'c> {
         username: &'c str,
         password: &'c str,
     ) -> Result<Self, ComposeError> {
-        let is_control = |octet: u8| octet.is_ascii_control();
-        if username.contains(':') || username.bytes().chain(password.bytes()).any(is_control) {
-            return Err(ComposeError::InvalidValue);
-        }
+        check_basic(username, password)?;
         self.authorization = Some(Authorization::Basic { username, password });
         Ok(self)
     }
@@ -120,8 +115,10 @@ impl<'c> HttpConnect<'c> {
                     head.field(AUTHORIZATION, value);
                 }
                 Some(Authorization::Basic { username, password }) => {
-                    head.text(AUTHORIZATION).text(": Basic ");
-                    write_base64(head, username.bytes().chain([b':']).chain(password.bytes()));
+                    head.text(AUTHORIZATION).text(": ");
+                    write_basic(pair(username, password), |text| {
+                        head.text(text);
+                    });
                     head.text("\r\n");
                 }
             }
@@ -157,21 +154,5 @@ impl<'c> HttpConnect<'c> {
     /// [`HandshakeError::UnexpectedEof`] if the head is not complete; after a failure, that failure.
     pub fn eof(&self) -> Result<(), HandshakeError> {
         self.response.eof()
-    }
-}
-
-/// Appends the Base64 of these octets, which lie nowhere in one piece.
-fn write_base64(head: &mut HeadWriter<'_>, mut octets: impl Iterator<Item = u8>) {
-    loop {
-        let (mut group, mut text, mut len) = ([0_u8; 3], [0_u8; 4], 0_usize);
-        for (slot, octet) in group.iter_mut().zip(&mut octets) {
-            *slot = octet;
-            len = len.saturating_add(1);
-        }
-        let group = group.get(..len).unwrap_or(&[]);
-        match STANDARD.encode_slice(group, &mut text) {
-            Ok(1..) => head.bytes(&text),
-            _ => return,
-        };
     }
 }

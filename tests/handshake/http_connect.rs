@@ -3,7 +3,7 @@
 use base64::prelude::{Engine, BASE64_STANDARD};
 use proptest::prelude::*;
 use sockless::handshake::client::{ClientHandshake, ClientRequest};
-use sockless::handshake::{BodyReader, ComposeError, HandshakeError, HeadLimits, Uri};
+use sockless::handshake::{basic_authorization, BodyReader, ComposeError, HandshakeError, HeadLimits, Uri};
 use sockless::proxy::{HttpConnect, HttpConnectProgress};
 
 fn tunnel(uri: &str) -> (Uri<'_>, String) {
@@ -127,10 +127,12 @@ fn req_7617_2_1_req_7617_2_2_a_user_name_and_a_password_are_sent_as_basic() {
             c.with_authorization("Bearer x")?.with_basic_authorization(username, password)
         });
         assert_eq!(got.unwrap(), format!("Proxy-Authorization: Basic {base64}\r\n\r\n"));
+        assert_eq!(basic_authorization(username, password), Ok(format!("Basic {base64}")));
     }
     for (username, password) in [("a:b", "c"), ("a\r\n", "c"), ("a", "\u{7F}"), ("a", "b\n"), ("\0", "")] {
         let got = added(&mut [], |c| c.with_basic_authorization(username, password));
         assert_eq!(got, Err(ComposeError::InvalidValue));
+        assert_eq!(basic_authorization(username, password), Err(ComposeError::InvalidValue));
     }
 }
 

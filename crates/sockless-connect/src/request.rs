@@ -3,10 +3,8 @@
 // Owns: its fields that are made of others: credentials and cookies.
 // Must not know: how a connection is made.
 
-use base64::engine::general_purpose::STANDARD;
-use base64::Engine as _;
 use sockless::deflate::Offer;
-use sockless::handshake::{ComposeError, UriBuf, UriError};
+use sockless::handshake::{basic_authorization, ComposeError, UriBuf, UriError};
 use sockless::ClientConfig;
 
 use crate::challenge::is_token;
@@ -94,15 +92,7 @@ impl Authorization {
     fn value(&self) -> Result<String, ComposeError> {
         match self {
             Self::Bearer(token) => Ok(format!("Bearer {token}")),
-            // RFC 7617 section 2: the first colon ends the name, and neither has a control character.
-            Self::Basic { user, password }
-                if user.contains(':') || user.chars().chain(password.chars()).any(char::is_control) =>
-            {
-                Err(ComposeError::InvalidValue)
-            }
-            Self::Basic { user, password } => {
-                Ok(format!("Basic {}", STANDARD.encode(format!("{user}:{password}"))))
-            }
+            Self::Basic { user, password } => basic_authorization(user, password),
         }
     }
 }
