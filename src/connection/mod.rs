@@ -126,6 +126,7 @@ impl<R: Role> Connection<R> {
         let SendHalf { writer, deadlines } = &mut self.send_half;
         deadlines.received();
         let mut input = Input::new(rest);
+        // Here, and not in `next_checked`: that function saves more registers, which costs a short fragment 7 %.
         if let Some(data) = self.reader.take_fragment(&mut input) {
             return (Ok(Some(Event::Data(data))), input.into_rest());
         }

@@ -1,6 +1,9 @@
-//! Lists that a caller gives for a head: of texts that are lent, and behind them of texts that have an owner.
+//! The subprotocols and the header fields that an application wants in a head.
+//!
+//! A list has two parts. The first is borrowed, so that a config can be a constant and needs no allocator. The second, with
+//! an allocator, is owned: texts that the program makes while it runs.
 //
-// Owns: keeping both, and going through them as one list.
+// Owns: keeping both parts, and going through them as one list.
 // Must not know: what the texts mean.
 
 #[cfg(feature = "alloc")]
@@ -90,7 +93,7 @@ pub(crate) enum FieldSet<'f> {
 
 impl<'f> FieldSet<'f> {
     pub(crate) const fn is_empty(&self) -> bool {
-        // What is kept is not empty, or it would be lent.
+        // `Kept` always has a field: see `FieldList::fields`.
         matches!(self, Self::Lent([]))
     }
 

@@ -207,14 +207,24 @@ impl Connect {
     /// Sets TLS up for `wss:` with another library. `wrap` is given the connection and the name of the host. It is part
     /// of the opening time.
     ///
-    /// With the crate `tokio-native-tls`, for example:
+    /// With tokio-rustls, for example. With `tokio-native-tls` the last line is
+    /// `connector.connect(&host, stream).await.map_err(std::io::Error::other)`.
     ///
-    /// ```ignore
-    /// let connector = tokio_native_tls::TlsConnector::from(native_tls::TlsConnector::new()?);
-    /// let server = Connect::new("wss://example.com/").with_tls_by(move |stream, host| {
-    ///     let connector = connector.clone();
-    ///     async move { connector.connect(&host, stream).await.map_err(std::io::Error::other) }
-    /// });
+    /// ```
+    /// use std::sync::Arc;
+    /// use sockless_connect::Connect;
+    /// use tokio_rustls::{rustls, TlsConnector};
+    ///
+    /// fn server(config: Arc<rustls::ClientConfig>) -> Connect {
+    ///     let connector = TlsConnector::from(config);
+    ///     Connect::new("wss://example.com/").with_tls_by(move |stream, host| {
+    ///         let connector = connector.clone();
+    ///         async move {
+    ///             let name = host.try_into().map_err(std::io::Error::other)?;
+    ///             connector.connect(name, stream).await
+    ///         }
+    ///     })
+    /// }
     /// ```
     #[cfg(feature = "tokio")]
     #[must_use]
