@@ -1,8 +1,8 @@
-//! What stands for compression where the codec is not built: nothing, so that the endpoint's code for it is
-//! never reached and costs nothing.
+//! A type that takes the place of the codec where the feature `deflate` is off. It has no values, so the compiler removes
+//! the code of the endpoint that would use it.
 //
-// Owns: the shapes of `inflation` and `deflation`.
-// Must not know: anything.
+// Owns: functions with the names and the parameters of those in `inflation` and `deflation`.
+// Must not know: how compression works.
 
 use alloc::vec::Vec;
 
