@@ -50,18 +50,8 @@ use std::time::Instant;
 
 use futures_io::{AsyncRead, AsyncWrite};
 
-#[cfg(all(feature = "handshake", feature = "rng"))]
-use super::opening::Plain;
-use super::polled::{self, PollTransport};
-#[cfg(all(feature = "handshake", feature = "rng"))]
-use super::{Answer, ClientConfig, Error, Opened, OpeningError, Refusal, ServerConfig};
-#[cfg(all(feature = "handshake", feature = "rng"))]
+use super::polled::{self, opening_functions, PollTransport};
 use crate::entropy::SystemEntropy;
-#[cfg(all(feature = "handshake", feature = "rng"))]
-use crate::handshake::client::{Accepted, ClientRequest};
-#[cfg(all(feature = "handshake", feature = "rng"))]
-use crate::handshake::server::Request;
-#[cfg(all(feature = "handshake", feature = "rng"))]
 use crate::role::{Client, Server};
 use crate::time::Timestamp;
 
@@ -69,11 +59,9 @@ use crate::time::Timestamp;
 pub type WebSocket<S, R> = polled::WebSocket<FuturesIo<S>, R>;
 
 /// A server's WebSocket.
-#[cfg(all(feature = "handshake", feature = "rng"))]
 pub type ServerSocket<S> = WebSocket<S, Server>;
 
 /// A client's WebSocket.
-#[cfg(all(feature = "handshake", feature = "rng"))]
 pub type ClientSocket<S> = WebSocket<S, Client<SystemEntropy>>;
 
 /// The sending half of a [`WebSocket`].
@@ -185,137 +173,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PollTransport for FuturesIo<S> {
     }
 }
 
-/// Accepts a WebSocket, without a clock: no timer runs (see [the module](self)). See [`polled::accept`].
-///
-/// # Errors
-///
-/// [`Error::Opening`] after the client was told, as far as it read that; [`Error::Protocol`] if it was too slow;
-/// [`Error::Io`] if the transport failed.
-///
-/// # Cancel safety
-///
-/// Not cancel safe: dropped, the transport is dropped with it.
-#[cfg(all(feature = "handshake", feature = "rng"))]
-pub async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
-    stream: S,
-    config: &ServerConfig,
-) -> Result<ServerSocket<S>, Error> {
-    Box::pin(polled::serve_only(FuturesIo::new(stream), config, |_| Ok(()))).await
-}
-
-/// Accepts a WebSocket once `decide` has looked at the request.
-///
-/// `decide` refuses the request with a [`Refusal`], a 404 for example, or adds to the [`Answer`] that opens the
-/// WebSocket, a cookie for example. `Ok(())` adds nothing. All else is as for [`accept`].
-///
-/// # Errors
-///
-/// [`Error::Opening`] after the client was told, as far as it read that; [`Error::Protocol`] if it was too slow;
-/// [`Error::Io`] if the transport failed.
-///
-/// # Cancel safety
-///
-/// Not cancel safe: dropped, the transport is dropped with it.
-#[cfg(all(feature = "handshake", feature = "rng"))]
-pub async fn accept_with<'a, S: AsyncRead + AsyncWrite + Unpin, A: Into<Answer<'a>>>(
-    stream: S,
-    config: &ServerConfig,
-    decide: impl FnOnce(&Request<'_>) -> Result<A, Refusal>,
-) -> Result<ServerSocket<S>, Error> {
-    Box::pin(polled::serve_only(FuturesIo::new(stream), config, decide)).await
-}
-
-/// Accepts a WebSocket, or hands a plain HTTP request back, so that one port can serve pages as well.
-///
-/// `decide` sees only requests for a WebSocket, as for [`accept_with`]. [`Opened`] shows how to read the plain
-/// request. Where the connection is kept after the answer, the next request may ask for a WebSocket: give the
-/// stream to [`accept_buffered`] then.
-///
-/// # Errors
-///
-/// [`Error::Opening`] after the client was told, as far as it read that; [`Error::Protocol`] if it was too slow;
-/// [`Error::Io`] if the transport failed.
-///
-/// # Cancel safety
-///
-/// Not cancel safe: dropped, the transport is dropped with it.
-#[cfg(all(feature = "handshake", feature = "rng"))]
-pub async fn accept_or_http<'a, S: AsyncRead + AsyncWrite + Unpin, A: Into<Answer<'a>>>(
-    stream: S,
-    config: &ServerConfig,
-    decide: impl FnOnce(&Request<'_>) -> Result<A, Refusal>,
-) -> Result<Opened<ServerSocket<S>, S>, Error> {
-    Box::pin(accept_buffered(stream, &[], config, decide)).await
-}
-
-/// Does what [`accept_or_http`] does, on a stream of which some bytes were read already: `received` comes first.
-///
-/// This is for connections that are kept: a server that has answered a plain request gives the stream back for the
-/// next one, which may ask for a WebSocket. `received` is what it has read of that, perhaps nothing. Nothing of the
-/// request that was answered may be in it. The opening time begins anew.
-///
-/// # Errors
-///
-/// [`Error::Opening`] after the client was told, as far as it read that; [`Error::Protocol`] if it was too slow;
-/// [`Error::Io`] if the transport failed.
-///
-/// # Cancel safety
-///
-/// Not cancel safe: dropped, the transport is dropped with it.
-#[cfg(all(feature = "handshake", feature = "rng"))]
-pub async fn accept_buffered<'a, S: AsyncRead + AsyncWrite + Unpin, A: Into<Answer<'a>>>(
-    stream: S,
-    received: &[u8],
-    config: &ServerConfig,
-    decide: impl FnOnce(&Request<'_>) -> Result<A, Refusal>,
-) -> Result<Opened<ServerSocket<S>, S>, Error> {
-    let opened = polled::open(FuturesIo::new(stream), received, config, decide, Plain::HandedBack);
-    Ok(Box::pin(opened).await?.map_stream(FuturesIo::into_inner))
-}
-
-/// Opens a WebSocket on a transport that is connected already, with TLS if the URI asks for it. There is no
-/// clock: no timer runs (see [the module](self)).
-///
-/// # Errors
-///
-/// [`Error::Opening`], with the server's answer if that was no 101; [`Error::Protocol`] if the server was too slow;
-/// [`Error::Io`] if the transport failed.
-///
-/// # Cancel safety
-///
-/// Not cancel safe: dropped, the transport is dropped with it.
-#[cfg(all(feature = "handshake", feature = "rng"))]
-pub async fn client<'c, S: AsyncRead + AsyncWrite + Unpin>(
-    stream: S,
-    request: impl TryInto<ClientRequest<'c>, Error: Into<OpeningError>>,
-    config: &ClientConfig,
-) -> Result<ClientSocket<S>, Error> {
-    let request = request.try_into().map_err(Into::<OpeningError>::into)?;
-    let opened = polled::open_client(FuturesIo::new(stream), request, config, None, |_| ());
-    Ok(Box::pin(opened).await?.0)
-}
-
-/// Does what [`client`] does, and shows the response to `look` before the WebSocket is open. What `look` returns is
-/// returned beside the WebSocket, such as the cookies that the server sets:
-/// [`Accepted::headers`](crate::handshake::client::Accepted::headers) has all fields.
-///
-/// # Errors
-///
-/// [`Error::Opening`], with the server's answer if that was no 101; [`Error::Protocol`] if the server was too slow;
-/// [`Error::Io`] if the transport failed.
-///
-/// # Cancel safety
-///
-/// Not cancel safe: dropped, the transport is dropped with it.
-#[cfg(all(feature = "handshake", feature = "rng"))]
-pub async fn client_with<'c, S: AsyncRead + AsyncWrite + Unpin, T>(
-    stream: S,
-    request: impl TryInto<ClientRequest<'c>, Error: Into<OpeningError>>,
-    config: &ClientConfig,
-    look: impl FnOnce(&Accepted<'_>) -> T,
-) -> Result<(ClientSocket<S>, T), Error> {
-    let request = request.try_into().map_err(Into::<OpeningError>::into)?;
-    Box::pin(polled::open_client(FuturesIo::new(stream), request, config, None, look)).await
+opening_functions! {
+    /// There is no clock, so no timer runs: see [the module](self).
+    S: [AsyncRead + AsyncWrite + Unpin], server: ServerSocket<S>, client: ClientSocket<S>,
+    wrap: FuturesIo::new, unwrap: FuturesIo::into_inner,
 }
 
 debug_states!([S] FuturesIo<S>, |this| { has_timer: this.timer.is_some() });

@@ -7,21 +7,17 @@
 // Must not know: the protocol, or any one runtime.
 
 mod endpoint_slot;
-#[cfg(all(feature = "handshake", feature = "rng"))]
 mod opening;
 mod outgoing;
 mod reading;
 mod split;
 
-#[cfg(all(feature = "handshake", feature = "rng"))]
 pub use opening::{accept, accept_buffered, accept_or_http, accept_with, client, client_with};
-#[cfg(all(feature = "handshake", feature = "rng"))]
-pub(in crate::adapter) use opening::{open, open_client, serve_only};
+pub(in crate::adapter) use opening::{open, open_client, opening_functions};
 pub use outgoing::{Feed, Incoming, Outgoing};
 pub use split::{Receiver, Sender};
 
 use alloc::boxed::Box;
-#[cfg(feature = "handshake")]
 use alloc::string::String;
 use core::future::{poll_fn, Future};
 use core::pin::Pin;
@@ -34,7 +30,6 @@ use futures_sink::Sink;
 use self::endpoint_slot::EndpointSlot;
 use self::outgoing::Link;
 use self::reading::{drive, Receive};
-#[cfg(feature = "handshake")]
 use super::agreed::Agreed;
 use super::connections::Member;
 use super::{Connections, Error};
@@ -186,7 +181,6 @@ pub struct WebSocket<S, R> {
 
 struct Parts<S, R> {
     link: Link<S>,
-    #[cfg(feature = "handshake")]
     agreed: Agreed,
     endpoint: EndpointSlot<R>,
     /// Its place among the connections that are closed together.
@@ -209,7 +203,6 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
     {
         let parts = Parts {
             link: Link::new(stream),
-            #[cfg(feature = "handshake")]
             agreed: Agreed::default(),
             endpoint: EndpointSlot::new(endpoint),
             member: None,
@@ -218,7 +211,6 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
     }
 
     /// With what the opening handshake agreed on.
-    #[cfg(feature = "handshake")]
     #[must_use]
     pub fn with_negotiated(mut self, negotiated: crate::handshake::Negotiated) -> Self {
         self.parts.agreed.negotiated = negotiated;
@@ -226,7 +218,6 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
     }
 
     /// With this subprotocol, which the opening handshake agreed on.
-    #[cfg(feature = "handshake")]
     #[must_use]
     pub fn with_subprotocol(mut self, name: impl Into<String>) -> Self {
         self.parts.agreed.subprotocol = Some(name.into().into());
@@ -234,7 +225,6 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
     }
 
     /// With what the opening handshake agreed on.
-    #[cfg(all(feature = "handshake", feature = "rng"))]
     fn with_agreed(mut self, agreed: Agreed) -> Self {
         self.parts.agreed = agreed;
         self
@@ -253,13 +243,11 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
     }
 
     /// The subprotocol that the opening handshake agreed on, if it did.
-    #[cfg(feature = "handshake")]
     pub fn subprotocol(&self) -> Option<&str> {
         self.parts.agreed.subprotocol()
     }
 
     /// What the opening handshake agreed on beside it.
-    #[cfg(feature = "handshake")]
     pub fn negotiated(&self) -> crate::handshake::Negotiated {
         self.parts.agreed.negotiated
     }

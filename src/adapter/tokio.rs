@@ -65,25 +65,16 @@ use core::task::{ready, Context, Poll};
 use std::io::{self, IoSlice};
 
 use ::tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-#[cfg(all(feature = "handshake", feature = "rng"))]
 use ::tokio::net::{lookup_host, TcpStream};
 use ::tokio::task::yield_now;
-#[cfg(all(feature = "handshake", feature = "rng"))]
 use ::tokio::time::timeout_at;
 use ::tokio::time::{sleep_until, Instant, Sleep};
 
-#[cfg(all(feature = "handshake", feature = "rng"))]
-use super::opening::{share, Plain};
-use super::polled::{self, PollTransport};
-#[cfg(all(feature = "handshake", feature = "rng"))]
-use super::{Answer, ClientConfig, ConnectStage, Error, Opened, OpeningError, Refusal, ServerConfig};
-#[cfg(all(feature = "handshake", feature = "rng"))]
+use super::opening::share;
+use super::polled::{self, opening_functions, PollTransport};
+use super::{ClientConfig, ConnectStage, Error, OpeningError};
 use crate::entropy::SystemEntropy;
-#[cfg(all(feature = "handshake", feature = "rng"))]
-use crate::handshake::client::{Accepted, ClientRequest};
-#[cfg(all(feature = "handshake", feature = "rng"))]
-use crate::handshake::server::Request;
-#[cfg(all(feature = "handshake", feature = "rng"))]
+use crate::handshake::client::ClientRequest;
 use crate::role::{Client, Server};
 use crate::time::Timestamp;
 
@@ -91,11 +82,9 @@ use crate::time::Timestamp;
 pub type WebSocket<S, R> = polled::WebSocket<Tokio<S>, R>;
 
 /// A server's WebSocket, on TCP unless said otherwise. Its methods are those of [`polled::WebSocket`].
-#[cfg(all(feature = "handshake", feature = "rng"))]
 pub type ServerSocket<S = TcpStream> = WebSocket<S, Server>;
 
 /// A client's WebSocket, on TCP unless said otherwise. Its methods are those of [`polled::WebSocket`].
-#[cfg(all(feature = "handshake", feature = "rng"))]
 pub type ClientSocket<S = TcpStream> = WebSocket<S, Client<SystemEntropy>>;
 
 /// The sending half of a [`WebSocket`].
@@ -190,140 +179,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PollTransport for Tokio<S> {
     }
 }
 
-/// Accepts a WebSocket on a stream that a listener has given. A plain HTTP request is answered with 426.
-///
-/// [`Timeouts::opening`](crate::Timeouts::opening) bounds the whole; a client that is too slow is answered with 408.
-/// After a refusal this waits until the client ends as well, or that time is up; [`polled::accept`] says how long.
-///
-/// # Errors
-///
-/// [`Error::Opening`] after the client was told, as far as it read that; [`Error::Protocol`] if it was too slow;
-/// [`Error::Io`] if the transport failed.
-///
-/// # Cancel safety
-///
-/// Not cancel safe: dropped, the transport is dropped with it.
-#[cfg(all(feature = "handshake", feature = "rng"))]
-pub async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
-    stream: S,
-    config: &ServerConfig,
-) -> Result<ServerSocket<S>, Error> {
-    Box::pin(polled::serve_only(Tokio::new(stream), config, |_| Ok(()))).await
-}
-
-/// Accepts a WebSocket once `decide` has looked at the request.
-///
-/// `decide` refuses the request with a [`Refusal`], a 404 for example, or adds to the [`Answer`] that opens the
-/// WebSocket, a cookie for example. `Ok(())` adds nothing. All else is as for [`accept`].
-///
-/// # Errors
-///
-/// [`Error::Opening`] after the client was told, as far as it read that; [`Error::Protocol`] if it was too slow;
-/// [`Error::Io`] if the transport failed.
-///
-/// # Cancel safety
-///
-/// Not cancel safe: dropped, the transport is dropped with it.
-#[cfg(all(feature = "handshake", feature = "rng"))]
-pub async fn accept_with<'a, S: AsyncRead + AsyncWrite + Unpin, A: Into<Answer<'a>>>(
-    stream: S,
-    config: &ServerConfig,
-    decide: impl FnOnce(&Request<'_>) -> Result<A, Refusal>,
-) -> Result<ServerSocket<S>, Error> {
-    Box::pin(polled::serve_only(Tokio::new(stream), config, decide)).await
-}
-
-/// Accepts a WebSocket, or hands a plain HTTP request back, so that one port can serve pages as well.
-///
-/// `decide` sees only requests for a WebSocket, as for [`accept_with`]. [`Opened`] shows how to read the plain
-/// request. Where the connection is kept after the answer, the next request may ask for a WebSocket: give the
-/// stream to [`accept_buffered`] then.
-///
-/// # Errors
-///
-/// [`Error::Opening`] after the client was told, as far as it read that; [`Error::Protocol`] if it was too slow;
-/// [`Error::Io`] if the transport failed.
-///
-/// # Cancel safety
-///
-/// Not cancel safe: dropped, the transport is dropped with it.
-#[cfg(all(feature = "handshake", feature = "rng"))]
-pub async fn accept_or_http<'a, S: AsyncRead + AsyncWrite + Unpin, A: Into<Answer<'a>>>(
-    stream: S,
-    config: &ServerConfig,
-    decide: impl FnOnce(&Request<'_>) -> Result<A, Refusal>,
-) -> Result<Opened<ServerSocket<S>, S>, Error> {
-    Box::pin(accept_buffered(stream, &[], config, decide)).await
-}
-
-/// Does what [`accept_or_http`] does, on a stream of which some bytes were read already: `received` comes first.
-///
-/// This is for connections that are kept: a server that has answered a plain request gives the stream back for the
-/// next one, which may ask for a WebSocket. `received` is what it has read of that, perhaps nothing. Nothing of the
-/// request that was answered may be in it. The opening time begins anew.
-///
-/// # Errors
-///
-/// [`Error::Opening`] after the client was told, as far as it read that; [`Error::Protocol`] if it was too slow;
-/// [`Error::Io`] if the transport failed.
-///
-/// # Cancel safety
-///
-/// Not cancel safe: dropped, the transport is dropped with it.
-#[cfg(all(feature = "handshake", feature = "rng"))]
-pub async fn accept_buffered<'a, S: AsyncRead + AsyncWrite + Unpin, A: Into<Answer<'a>>>(
-    stream: S,
-    received: &[u8],
-    config: &ServerConfig,
-    decide: impl FnOnce(&Request<'_>) -> Result<A, Refusal>,
-) -> Result<Opened<ServerSocket<S>, S>, Error> {
-    let opened = polled::open(Tokio::new(stream), received, config, decide, Plain::HandedBack);
-    Ok(Box::pin(opened).await?.map_stream(Tokio::into_inner))
-}
-
-/// Opens a WebSocket on a transport that is connected already, with TLS if the URI asks for it.
-///
-/// # Errors
-///
-/// [`Error::Opening`], with the server's answer if that was no 101; [`Error::Protocol`] if the server was too slow;
-/// [`Error::Io`] if the transport failed.
-///
-/// # Cancel safety
-///
-/// Not cancel safe: dropped, the transport is dropped with it.
-#[cfg(all(feature = "handshake", feature = "rng"))]
-pub async fn client<'c, S: AsyncRead + AsyncWrite + Unpin>(
-    stream: S,
-    request: impl TryInto<ClientRequest<'c>, Error: Into<OpeningError>>,
-    config: &ClientConfig,
-) -> Result<ClientSocket<S>, Error> {
-    let request = request.try_into().map_err(Into::<OpeningError>::into)?;
-    let opened = polled::open_client(Tokio::new(stream), request, config, config.timeouts.opening, |_| ());
-    Ok(Box::pin(opened).await?.0)
-}
-
-/// Does what [`client`] does, and shows the response to `look` before the WebSocket is open. What `look` returns is
-/// returned beside the WebSocket, such as the cookies that the server sets:
-/// [`Accepted::headers`](crate::handshake::client::Accepted::headers) has all fields.
-///
-/// # Errors
-///
-/// [`Error::Opening`], with the server's answer if that was no 101; [`Error::Protocol`] if the server was too slow;
-/// [`Error::Io`] if the transport failed.
-///
-/// # Cancel safety
-///
-/// Not cancel safe: dropped, the transport is dropped with it.
-#[cfg(all(feature = "handshake", feature = "rng"))]
-pub async fn client_with<'c, S: AsyncRead + AsyncWrite + Unpin, T>(
-    stream: S,
-    request: impl TryInto<ClientRequest<'c>, Error: Into<OpeningError>>,
-    config: &ClientConfig,
-    look: impl FnOnce(&Accepted<'_>) -> T,
-) -> Result<(ClientSocket<S>, T), Error> {
-    let request = request.try_into().map_err(Into::<OpeningError>::into)?;
-    let limit = config.timeouts.opening;
-    Box::pin(polled::open_client(Tokio::new(stream), request, config, limit, look)).await
+opening_functions! {
+    /// [`Timeouts::opening`](crate::Timeouts::opening) bounds the whole; a client that is too slow is answered with
+    /// 408.
+    S: [AsyncRead + AsyncWrite + Unpin], server: ServerSocket<S>, client: ClientSocket<S>,
+    wrap: Tokio::new, unwrap: Tokio::into_inner,
 }
 
 /// Connects over TCP and opens a WebSocket. Addresses are tried one after the other.
@@ -334,8 +194,9 @@ pub async fn client_with<'c, S: AsyncRead + AsyncWrite + Unpin, T>(
 /// # Errors
 ///
 /// [`Error::Opening`], with the server's answer if that was no 101; [`Error::Protocol`] if the server was too slow;
-/// [`Error::Io`] if the transport failed, or no address could be reached; [`OpeningError::TimedOut`] if the time was up
-/// before the handshake; [`OpeningError::TlsRequired`] for a `wss:` URI, which is never opened in clear: set TLS up with a library for it, and give the stream to [`client`].
+/// [`Error::Io`] if the transport failed, or no address could be reached; [`OpeningError::TimedOut`] if the time was
+/// up before the handshake; [`OpeningError::TlsRequired`] for a `wss:` URI, which is never opened in clear: set TLS
+/// up with a library for it, and give the stream to [`client`].
 ///
 /// # Cancel safety
 ///
@@ -371,7 +232,6 @@ pub async fn client_with<'c, S: AsyncRead + AsyncWrite + Unpin, T>(
 ///     }
 /// }
 /// ```
-#[cfg(all(feature = "handshake", feature = "rng"))]
 pub async fn connect<'c>(
     request: impl TryInto<ClientRequest<'c>, Error: Into<OpeningError>>,
     config: &ClientConfig,
@@ -391,7 +251,6 @@ pub async fn connect<'c>(
 }
 
 /// A connection to one of the addresses of this host.
-#[cfg(all(feature = "handshake", feature = "rng"))]
 async fn connected(address: (&str, u16), until: Option<Instant>) -> Result<TcpStream, Error> {
     let addresses = in_time(until, ConnectStage::Resolving, lookup_host(address)).await?;
     let addresses = alloc::vec::Vec::from_iter(addresses);
@@ -411,7 +270,6 @@ async fn connected(address: (&str, u16), until: Option<Instant>) -> Result<TcpSt
 }
 
 /// Does this, but not past the time.
-#[cfg(all(feature = "handshake", feature = "rng"))]
 async fn in_time<T>(
     until: Option<Instant>,
     stage: ConnectStage,

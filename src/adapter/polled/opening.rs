@@ -15,7 +15,7 @@ use crate::adapter::opening::{
     ask, client_endpoint, client_handshake, cut_off, parting_time, request, serve, server_endpoint, too_late,
     until_end, ClientStep, Plain, ServerStep, LATE, MAX_DRAINED, SHORT_PARTING,
 };
-use crate::adapter::{Answer, ClientConfig, Connections, Error, Opened, OpeningError, Refusal, ServerConfig};
+use crate::adapter::{Answer, ClientConfig, Connections, Error, Opened, Refusal, ServerConfig};
 use crate::entropy::SystemEntropy;
 use crate::handshake::client::{Accepted, ClientRequest};
 use crate::handshake::server::{Request, ServerHandshake};
@@ -25,108 +25,173 @@ use crate::time::Timestamp;
 /// Bytes of a read, at most: most heads are shorter.
 const READ: usize = 4096;
 
-/// Accepts a WebSocket on a stream that a listener has given. A plain HTTP request is answered with 426.
+/// Defines the functions that open a WebSocket on transports of one kind: `accept` and `client`, and what is like them.
 ///
-/// Where the transport has a clock, [`Timeouts::opening`](crate::Timeouts::opening) bounds the whole; a client
-/// that is too slow is answered with 408. After a refusal this waits until the client ends as well, has sent 1
-/// MiB more, or the time is up: what is left of the opening time, but a second at least, and 5 s if none is set.
-/// Without a clock nothing but the octets bounds it.
-///
-/// # Errors
-///
-/// [`Error::Opening`] after the client was told, as far as it read that; [`Error::Protocol`] if it was too slow;
-/// [`Error::Io`] if the transport failed.
-///
-/// # Cancel safety
-///
-/// Not cancel safe: dropped, the transport is dropped with it.
-pub async fn accept<S: PollTransport>(
-    stream: S,
-    config: &ServerConfig,
-) -> Result<WebSocket<S, Server>, Error> {
-    Box::pin(serve_only(stream, config, |_| Ok(()))).await
+/// `S` is what a caller gives. `$wrap` makes a [`PollTransport`] of it, and `$unwrap` gives it back. `$time` says in
+/// the docs what bounds an opening handshake in time.
+macro_rules! opening_functions {
+    (
+        $(#[$time:meta])+
+        S: [$($bound:tt)+], server: $server:ty, client: $client:ty, wrap: $wrap:expr, unwrap: $unwrap:expr $(,)?
+    ) => {
+        /// Accepts a WebSocket on a stream that a listener has given. A plain HTTP request is answered with 426.
+        ///
+        $(#[$time])+
+        /// After a refusal this waits until the client ends as well, or has sent 1 MiB more, so that the refusal is
+        /// not lost.
+        ///
+        /// # Errors
+        ///
+        /// [`Error::Opening`](crate::Error::Opening) after the client was told, as far as it read that;
+        /// [`Error::Protocol`](crate::Error::Protocol) if it was too slow; [`Error::Io`](crate::Error::Io) if the
+        /// transport failed.
+        ///
+        /// # Cancel safety
+        ///
+        /// Not cancel safe: dropped, the transport is dropped with it.
+        pub async fn accept<S: $($bound)+>(
+            stream: S,
+            config: &crate::ServerConfig,
+        ) -> Result<$server, crate::Error> {
+            accept_with(stream, config, |_| Ok(())).await
+        }
+
+        /// Accepts a WebSocket once `decide` has looked at the request.
+        ///
+        /// `decide` refuses the request with a [`Refusal`](crate::Refusal), a 404 for example, or adds to the
+        /// [`Answer`](crate::Answer) that opens the WebSocket, a cookie for example. `Ok(())` adds nothing. All else
+        /// is as for [`accept`].
+        ///
+        /// # Errors
+        ///
+        /// [`Error::Opening`](crate::Error::Opening) after the client was told, as far as it read that;
+        /// [`Error::Protocol`](crate::Error::Protocol) if it was too slow; [`Error::Io`](crate::Error::Io) if the
+        /// transport failed.
+        ///
+        /// # Cancel safety
+        ///
+        /// Not cancel safe: dropped, the transport is dropped with it.
+        pub async fn accept_with<'a, S: $($bound)+, A: Into<crate::Answer<'a>>>(
+            stream: S,
+            config: &crate::ServerConfig,
+            decide: impl FnOnce(&crate::handshake::server::Request<'_>) -> Result<A, crate::Refusal>,
+        ) -> Result<$server, crate::Error> {
+            let plain = crate::adapter::opening::Plain::Refused;
+            let opened = crate::adapter::polled::open($wrap(stream), &[], config, decide, plain);
+            match Box::pin(opened).await? {
+                crate::Opened::WebSocket(socket) => Ok(socket),
+                crate::Opened::Http { .. } => Err(crate::OpeningError::NotWebSocket.into()),
+            }
+        }
+
+        /// Accepts a WebSocket, or hands a plain HTTP request back, so that one port can serve pages as well.
+        ///
+        /// `decide` sees only requests for a WebSocket, as for [`accept_with`]. [`Opened`](crate::Opened) shows how to
+        /// read the plain request. Where the connection is kept after the answer, the next request may ask for a
+        /// WebSocket: give the stream to [`accept_buffered`] then.
+        ///
+        /// # Errors
+        ///
+        /// [`Error::Opening`](crate::Error::Opening) after the client was told, as far as it read that;
+        /// [`Error::Protocol`](crate::Error::Protocol) if it was too slow; [`Error::Io`](crate::Error::Io) if the
+        /// transport failed.
+        ///
+        /// # Cancel safety
+        ///
+        /// Not cancel safe: dropped, the transport is dropped with it.
+        pub async fn accept_or_http<'a, S: $($bound)+, A: Into<crate::Answer<'a>>>(
+            stream: S,
+            config: &crate::ServerConfig,
+            decide: impl FnOnce(&crate::handshake::server::Request<'_>) -> Result<A, crate::Refusal>,
+        ) -> Result<crate::Opened<$server, S>, crate::Error> {
+            accept_buffered(stream, &[], config, decide).await
+        }
+
+        /// Does what [`accept_or_http`] does, on a stream of which some bytes were read already: `received` comes
+        /// first.
+        ///
+        /// This is for connections that are kept: a server that has answered a plain request gives the stream back
+        /// for the next one, which may ask for a WebSocket. `received` is what it has read of that, perhaps nothing.
+        /// Nothing of the request that was answered may be in it. The opening time begins anew.
+        ///
+        /// # Errors
+        ///
+        /// [`Error::Opening`](crate::Error::Opening) after the client was told, as far as it read that;
+        /// [`Error::Protocol`](crate::Error::Protocol) if it was too slow; [`Error::Io`](crate::Error::Io) if the
+        /// transport failed.
+        ///
+        /// # Cancel safety
+        ///
+        /// Not cancel safe: dropped, the transport is dropped with it.
+        pub async fn accept_buffered<'a, S: $($bound)+, A: Into<crate::Answer<'a>>>(
+            stream: S,
+            received: &[u8],
+            config: &crate::ServerConfig,
+            decide: impl FnOnce(&crate::handshake::server::Request<'_>) -> Result<A, crate::Refusal>,
+        ) -> Result<crate::Opened<$server, S>, crate::Error> {
+            let plain = crate::adapter::opening::Plain::HandedBack;
+            let opened = crate::adapter::polled::open($wrap(stream), received, config, decide, plain);
+            Ok(Box::pin(opened).await?.map_stream($unwrap))
+        }
+
+        /// Opens a WebSocket on a transport that is connected already, with TLS if the URI asks for it. The opening
+        /// time begins here: who has spent a part of it on connecting and on TLS sets what is left of it.
+        ///
+        /// # Errors
+        ///
+        /// [`Error::Opening`](crate::Error::Opening), with the server's answer if it was no 101, of which the body is
+        /// read as well, as far as it comes in time; [`Error::Protocol`](crate::Error::Protocol) if the server was
+        /// too slow; [`Error::Io`](crate::Error::Io) if the transport failed.
+        ///
+        /// # Cancel safety
+        ///
+        /// Not cancel safe: dropped, the transport is dropped with it.
+        pub async fn client<'c, S: $($bound)+>(
+            stream: S,
+            request: impl TryInto<crate::handshake::client::ClientRequest<'c>, Error: Into<crate::OpeningError>>,
+            config: &crate::ClientConfig,
+        ) -> Result<$client, crate::Error> {
+            Ok(client_with(stream, request, config, |_| ()).await?.0)
+        }
+
+        /// Does what [`client`] does, and shows the response to `look` before the WebSocket is open. What `look`
+        /// returns is returned beside the WebSocket, such as the cookies that the server sets:
+        /// [`Accepted::headers`](crate::handshake::client::Accepted::headers) has all fields.
+        ///
+        /// # Errors
+        ///
+        /// [`Error::Opening`](crate::Error::Opening), with the server's answer if it was no 101, of which the body is
+        /// read as well, as far as it comes in time; [`Error::Protocol`](crate::Error::Protocol) if the server was
+        /// too slow; [`Error::Io`](crate::Error::Io) if the transport failed.
+        ///
+        /// # Cancel safety
+        ///
+        /// Not cancel safe: dropped, the transport is dropped with it.
+        pub async fn client_with<'c, S: $($bound)+, T>(
+            stream: S,
+            request: impl TryInto<crate::handshake::client::ClientRequest<'c>, Error: Into<crate::OpeningError>>,
+            config: &crate::ClientConfig,
+            look: impl FnOnce(&crate::handshake::client::Accepted<'_>) -> T,
+        ) -> Result<($client, T), crate::Error> {
+            let request = request.try_into().map_err(Into::<crate::OpeningError>::into)?;
+            let limit = config.timeouts.opening;
+            Box::pin(crate::adapter::polled::open_client($wrap(stream), request, config, limit, look)).await
+        }
+    };
 }
 
-/// Accepts a WebSocket once `decide` has looked at the request.
-///
-/// `decide` refuses the request with a [`Refusal`], a 404 for example, or adds to the [`Answer`] that opens the
-/// WebSocket, a cookie for example. `Ok(())` adds nothing. All else is as for [`accept`].
-///
-/// # Errors
-///
-/// [`Error::Opening`] after the client was told, as far as it read that; [`Error::Protocol`] if it was too slow;
-/// [`Error::Io`] if the transport failed.
-///
-/// # Cancel safety
-///
-/// Not cancel safe: dropped, the transport is dropped with it.
-pub async fn accept_with<'a, S: PollTransport, A: Into<Answer<'a>>>(
-    stream: S,
-    config: &ServerConfig,
-    decide: impl FnOnce(&Request<'_>) -> Result<A, Refusal>,
-) -> Result<WebSocket<S, Server>, Error> {
-    Box::pin(serve_only(stream, config, decide)).await
-}
+pub(in crate::adapter) use opening_functions;
 
-/// Accepts a WebSocket, or hands a plain HTTP request back, so that one port can serve pages as well.
-///
-/// `decide` sees only requests for a WebSocket, as for [`accept_with`]. [`Opened`] shows how to read the plain
-/// request. Where the connection is kept after the answer, the next request may ask for a WebSocket: give the
-/// stream to [`accept_buffered`] then.
-///
-/// # Errors
-///
-/// [`Error::Opening`] after the client was told, as far as it read that; [`Error::Protocol`] if it was too slow;
-/// [`Error::Io`] if the transport failed.
-///
-/// # Cancel safety
-///
-/// Not cancel safe: dropped, the transport is dropped with it.
-pub async fn accept_or_http<'a, S: PollTransport, A: Into<Answer<'a>>>(
-    stream: S,
-    config: &ServerConfig,
-    decide: impl FnOnce(&Request<'_>) -> Result<A, Refusal>,
-) -> Result<Opened<WebSocket<S, Server>, S>, Error> {
-    Box::pin(open(stream, &[], config, decide, Plain::HandedBack)).await
-}
-
-/// Does what [`accept_or_http`] does, on a stream of which some bytes were read already: `received` comes first.
-///
-/// This is for connections that are kept: a server that has answered a plain request gives the stream back for the
-/// next one, which may ask for a WebSocket. `received` is what it has read of that, perhaps nothing. Nothing of the
-/// request that was answered may be in it. The opening time begins anew.
-///
-/// # Errors
-///
-/// [`Error::Opening`] after the client was told, as far as it read that; [`Error::Protocol`] if it was too slow;
-/// [`Error::Io`] if the transport failed.
-///
-/// # Cancel safety
-///
-/// Not cancel safe: dropped, the transport is dropped with it.
-pub async fn accept_buffered<'a, S: PollTransport, A: Into<Answer<'a>>>(
-    stream: S,
-    received: &[u8],
-    config: &ServerConfig,
-    decide: impl FnOnce(&Request<'_>) -> Result<A, Refusal>,
-) -> Result<Opened<WebSocket<S, Server>, S>, Error> {
-    Box::pin(open(stream, received, config, decide, Plain::HandedBack)).await
+opening_functions! {
+    /// Where the transport has a clock, [`Timeouts::opening`](crate::Timeouts::opening) bounds the whole; a client
+    /// that is too slow is answered with 408. A refusal may take what is left of that time, but a second at least, and
+    /// 5 s if none is set.
+    S: [PollTransport], server: WebSocket<S, Server>, client: WebSocket<S, Client<SystemEntropy>>,
+    wrap: core::convert::identity, unwrap: core::convert::identity,
 }
 
 // An opening handshake is in a box of its own, so that the task which goes on with the socket is small: the
 // runtimes' functions put these there too, as each function between holds a transport as well.
-
-/// Where a plain HTTP request is refused.
-pub(in crate::adapter) async fn serve_only<'a, S: PollTransport, A: Into<Answer<'a>>>(
-    stream: S,
-    config: &ServerConfig,
-    decide: impl FnOnce(&Request<'_>) -> Result<A, Refusal>,
-) -> Result<WebSocket<S, Server>, Error> {
-    match open(stream, &[], config, decide, Plain::Refused).await? {
-        Opened::WebSocket(socket) => Ok(socket),
-        Opened::Http { .. } => Err(OpeningError::NotWebSocket.into()),
-    }
-}
 
 pub(in crate::adapter) async fn open<'a, S: PollTransport, A: Into<Answer<'a>>>(
     mut stream: S,
@@ -176,50 +241,6 @@ pub(in crate::adapter) async fn open<'a, S: PollTransport, A: Into<Answer<'a>>>(
             }
         }
     }
-}
-
-/// Opens a WebSocket on a transport that is connected already, with TLS if the URI asks for it. The opening time
-/// begins here: who has spent a part of it on connecting and on TLS sets what is left of it.
-///
-/// # Errors
-///
-/// [`Error::Opening`], with the server's answer if it was no 101, of which the body is read as well, as far as it
-/// comes in time; [`Error::Protocol`] if the server was too slow; [`Error::Io`] if the transport failed.
-///
-/// # Cancel safety
-///
-/// Not cancel safe: dropped, the transport is dropped with it.
-pub async fn client<'c, S: PollTransport>(
-    stream: S,
-    request: impl TryInto<ClientRequest<'c>, Error: Into<OpeningError>>,
-    config: &ClientConfig,
-) -> Result<WebSocket<S, Client<SystemEntropy>>, Error> {
-    let request = request.try_into().map_err(Into::<OpeningError>::into)?;
-    let opened = open_client(stream, request, config, config.timeouts.opening, |_| ());
-    Ok(Box::pin(opened).await?.0)
-}
-
-/// Does what [`client`] does, and shows the response to `look` before the WebSocket is open. What `look` returns is
-/// returned beside the WebSocket, such as the cookies that the server sets:
-/// [`Accepted::headers`](crate::handshake::client::Accepted::headers) has all fields.
-///
-/// # Errors
-///
-/// [`Error::Opening`], with the server's answer if that was no 101; [`Error::Protocol`] if the server was too slow;
-/// [`Error::Io`] if the transport failed.
-///
-/// # Cancel safety
-///
-/// Not cancel safe: dropped, the transport is dropped with it.
-pub async fn client_with<'c, S: PollTransport, T>(
-    stream: S,
-    request: impl TryInto<ClientRequest<'c>, Error: Into<OpeningError>>,
-    config: &ClientConfig,
-    look: impl FnOnce(&Accepted<'_>) -> T,
-) -> Result<(WebSocket<S, Client<SystemEntropy>>, T), Error> {
-    let request = request.try_into().map_err(Into::<OpeningError>::into)?;
-    let limit = config.timeouts.opening;
-    Box::pin(open_client(stream, request, config, limit, look)).await
 }
 
 /// The same as [`client_with`], where a part of the opening time is used up already.

@@ -22,7 +22,6 @@ use futures_core::Stream;
 use futures_sink::Sink;
 
 use super::{drive, EndpointSlot, Link, Outgoing, Parts, PollTransport, WebSocket};
-#[cfg(feature = "handshake")]
 use crate::adapter::agreed::Agreed;
 use crate::adapter::connections::Member;
 use crate::adapter::last_close::LastClose;
@@ -45,7 +44,6 @@ pub struct Receiver<S, R> {
     shared: Arc<TaskHalves<S, R>>,
     left: ReceiverGuard<TaskHalves<S, R>>,
     member: Option<Box<Member>>,
-    #[cfg(feature = "handshake")]
     agreed: Agreed,
 }
 
@@ -139,7 +137,6 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
             left: ReceiverGuard::new(&shared),
             shared: Arc::clone(&shared),
             member: parts.member,
-            #[cfg(feature = "handshake")]
             agreed: parts.agreed,
         };
         (receiver, Sender { shared, reason: String::new() })
@@ -208,13 +205,11 @@ impl<S: PollTransport, R: Role> Receiver<S, R> {
     }
 
     /// The subprotocol that the opening handshake agreed on, if it did.
-    #[cfg(feature = "handshake")]
     pub fn subprotocol(&self) -> Option<&str> {
         self.agreed.subprotocol()
     }
 
     /// What the opening handshake agreed on beside it.
-    #[cfg(feature = "handshake")]
     pub const fn negotiated(&self) -> crate::handshake::Negotiated {
         self.agreed.negotiated
     }
@@ -232,14 +227,7 @@ impl<S: PollTransport, R: Role> Receiver<S, R> {
             return Err(Box::new(ReuniteError(self, sender)));
         }
         drop(sender);
-        let Self {
-            inbound,
-            shared,
-            left,
-            member,
-            #[cfg(feature = "handshake")]
-            agreed,
-        } = self;
+        let Self { inbound, shared, left, member, agreed } = self;
         left.disarm();
         // There are no other halves than these two, and the transport is there while the receiving one is.
         let strangers = match Arc::try_unwrap(shared) {
@@ -249,7 +237,6 @@ impl<S: PollTransport, R: Role> Receiver<S, R> {
                     LockedLink { link: Some(link), outbound, .. } => {
                         let parts = Parts {
                             link,
-                            #[cfg(feature = "handshake")]
                             agreed,
                             endpoint: EndpointSlot::new(Endpoint::from_split(inbound, outbound)),
                             member,
@@ -268,7 +255,6 @@ impl<S: PollTransport, R: Role> Receiver<S, R> {
             shared: Arc::clone(&strangers),
             left: ReceiverGuard::new(&strangers),
             member,
-            #[cfg(feature = "handshake")]
             agreed,
         };
         Err(Box::new(ReuniteError(receiver, Sender { shared: strangers, reason: String::new() })))
