@@ -32,7 +32,7 @@ pub fn basic_authorization(username: &str, password: &str) -> Result<String, Com
     Ok(value)
 }
 
-/// Checks what RFC 7617 section 2 asks for: the first colon ends the user name, and neither has a control character.
+/// RFC 7617 section 2: the first colon ends the user name, and neither has a control character.
 pub(crate) fn check_basic(username: &str, password: &str) -> Result<(), ComposeError> {
     let is_control = |octet: u8| octet.is_ascii_control();
     if username.contains(':') || username.bytes().chain(password.bytes()).any(is_control) {
@@ -41,12 +41,11 @@ pub(crate) fn check_basic(username: &str, password: &str) -> Result<(), ComposeE
     Ok(())
 }
 
-/// The octets of both, as they are encoded.
 pub(crate) fn pair<'c>(username: &'c str, password: &'c str) -> impl Iterator<Item = u8> + 'c {
     username.bytes().chain([b':']).chain(password.bytes())
 }
 
-/// Writes the value: the scheme, and the Base64 of these octets. They need not lie in one piece.
+/// Writes the scheme, and the Base64 of these octets.
 pub(crate) fn write_basic(mut octets: impl Iterator<Item = u8>, mut write: impl FnMut(&str)) {
     write("Basic ");
     loop {

@@ -8,17 +8,13 @@ use core::fmt;
 use super::byte_class::is_text;
 use super::http1::{trim, Headers};
 
-/// How many octets may be skipped that are not the body: chunk extensions, leading zeros, trailers. Each octet
-/// of the body allows one more.
+/// How many octets may be skipped: chunk extensions, leading zeros, trailers. Each octet of the body allows one more.
 const MAX_SKIPPED: usize = 16 << 10;
 
 /// Reads the body of a response, however the input is cut, up to a limit.
 ///
-/// It is made from the head of the response, and takes the bytes that follow the head. It stores nothing: each
-/// call returns a piece of the body that is borrowed from the input. It undoes chunking, and no other
-/// `Transfer-Encoding` or `Content-Encoding`.
-///
-/// # Examples
+/// It takes the bytes that follow the head, and stores nothing: each call returns a piece of the body that is borrowed
+/// from the input. It undoes chunking, and no other `Transfer-Encoding` or `Content-Encoding`.
 ///
 /// ```
 /// use sockless::handshake::client::{ClientRequest, ClientHandshake, ClientProgress};
@@ -122,8 +118,8 @@ impl fmt::Display for BodyError {
 impl core::error::Error for BodyError {}
 
 impl BodyReader {
-    /// A reader for the body of a response with this status and these fields. `method` is that of the request,
-    /// with case as it was sent. At most `max` octets of the body are returned.
+    /// For a response with this status and these fields. `method` is that of the request, with case. At most `max`
+    /// octets of the body are returned.
     ///
     /// A response to HEAD, and one with a status 1xx, 204 or 304, has no body. After a 2xx to CONNECT a tunnel
     /// begins. Where there are both `Transfer-Encoding` and `Content-Length`, the first counts. Where there is
@@ -150,13 +146,12 @@ impl BodyReader {
         Ok(Self { state, room: max, skip: MAX_SKIPPED })
     }
 
-    /// Takes received octets. Returns how many it took, and the piece of the body that was in them, which may
-    /// be empty. Call it again with what it did not take, until nothing is left or the body [is
-    /// over](Self::is_over). It takes nothing that follows the body.
+    /// Takes received octets. Returns how many it took, and the piece of the body in them, which may be empty. Call it
+    /// again with the rest, until the body [is over](Self::is_over). It takes nothing behind the body.
     ///
     /// # Errors
     ///
-    /// [`BodyError`]; later calls return the same error. Pieces that were returned before are valid.
+    /// [`BodyError`]; later calls return the same error.
     pub fn recv<'i>(&mut self, input: &'i [u8]) -> Result<(usize, &'i [u8]), BodyError> {
         let mut taken = 0_usize;
         loop {
@@ -206,7 +201,7 @@ impl BodyReader {
         Ok(())
     }
 
-    /// Whether nothing more is to be read: the body is complete, was cut off at the limit, or is invalid.
+    /// Whether the body is complete, was cut off at the limit, or is invalid.
     pub const fn is_over(&self) -> bool {
         matches!(self.state, BodyState::Complete | BodyState::CutOff | BodyState::Failed(_))
     }
@@ -221,15 +216,13 @@ impl BodyReader {
         matches!(self.state, BodyState::CutOff)
     }
 
-    /// Notes that `count` octets were returned, of `left` that the body or the chunk still had.
+    /// Notes that `count` octets were returned, of `left`.
     fn lent(&mut self, left: u64, count: u64) {
         self.room = self.room.saturating_sub(count);
-        // What may be skipped grows with the body.
         self.skip = self.skip.saturating_add(usize::try_from(count).unwrap_or(MAX_SKIPPED)).min(MAX_SKIPPED);
         let left = left.saturating_sub(count);
         self.state = match self.state {
             BodyState::Length(_) if left == 0 => BodyState::Complete,
-            // No room for the remainder.
             BodyState::Length(_) | BodyState::Chunked(Chunk::Data(_)) if left > 0 && self.room == 0 => {
                 BodyState::CutOff
             }
@@ -240,7 +233,6 @@ impl BodyReader {
         };
     }
 
-    /// The state after `byte`, which is not an octet of the body itself.
     fn next(&mut self, chunk: Chunk, byte: u8) -> Result<BodyState, BodyError> {
         Ok(BodyState::Chunked(match (chunk, byte) {
             (Chunk::Size { size, digits, .. }, _) if byte.is_ascii_hexdigit() => {
@@ -278,7 +270,6 @@ impl BodyReader {
         }))
     }
 
-    /// Counts one more skipped octet.
     fn pass(&mut self, next: Chunk) -> Result<Chunk, BodyError> {
         self.skip = self.skip.checked_sub(1).ok_or(BodyError::TooMuchBesides)?;
         Ok(next)
@@ -286,12 +277,10 @@ impl BodyReader {
 }
 
 impl Chunk {
-    /// Before the first digit of a chunk's size.
     const FIRST: Self = Self::Size { size: 0, digits: 0, begun: false };
 }
 
-/// Whether `chunked` is the last coding and stands only once (RFC 9112 section 6.1). `None` if there is no
-/// coding.
+/// Whether `chunked` is the last coding and stands only once (RFC 9112 section 6.1). `None` without any coding.
 fn is_chunked(headers: Headers<'_>) -> Option<bool> {
     let codings = headers
         .get_all("Transfer-Encoding")

@@ -1,5 +1,4 @@
-//! Classes of bytes: which ones may stand in a token, a target, a host or a text (RFC 9110 sections 5.5 and
-//! 5.6.2, RFC 3986 section 3).
+//! Which bytes may stand in a token, a target, a host or a text (RFC 9110 sections 5.5 and 5.6.2, RFC 3986 section 3).
 //
 // Owns: which bytes belong to each class.
 // Must not know: lines, or what they mean.
@@ -10,28 +9,27 @@ pub(crate) fn split_where(bytes: &[u8], ends: impl Fn(u8) -> bool) -> (&[u8], &[
     bytes.split_at_checked(end).unwrap_or((bytes, &[]))
 }
 
-/// The length of the token that `bytes` begin with (RFC 9110 section 5.6.2).
+/// The length of the token at the front.
 pub(crate) fn token_len(bytes: &[u8]) -> usize {
     bytes.iter().position(|&byte| !is_tchar(byte)).unwrap_or(bytes.len())
 }
 
-/// Whether the byte may stand in a token (RFC 9110 section 5.6.2).
+/// RFC 9110 section 5.6.2.
 pub(crate) fn is_tchar(byte: u8) -> bool {
     class(byte) & TCHAR != 0
 }
 
-/// Whether the byte may stand in a request target: visible ASCII without what RFC 3986 or browsers forbid
-/// there, and without `#`, which begins a fragment.
+/// Visible ASCII without what RFC 3986 or browsers forbid in a target, and without `#`, which begins a fragment.
 pub(crate) fn is_target_byte(byte: u8) -> bool {
     class(byte) & TARGET != 0
 }
 
-/// Whether the byte may stand in a target that was not percent-encoded as it should have been.
+/// The same where percent-encoding is missing.
 pub(crate) fn is_raw_target_byte(byte: u8) -> bool {
     is_target_byte(byte) || byte >= 0x80 || matches!(byte, b'"' | b'<' | b'>')
 }
 
-/// Whether the byte may stand in a registered name (RFC 3986 section 3.2.2).
+/// A registered name (RFC 3986 section 3.2.2).
 pub(crate) fn is_name_byte(byte: u8) -> bool {
     class(byte) & NAME != 0
 }
@@ -40,7 +38,7 @@ const TCHAR: u8 = 1;
 const TARGET: u8 = 2;
 const NAME: u8 = 4;
 
-/// The classes of a byte. A table, because most of a head is checked byte by byte.
+/// A table, because most of a head is checked byte by byte.
 fn class(byte: u8) -> u8 {
     #[expect(clippy::indexing_slicing, reason = "the compiler evaluates it")]
     const CLASSES: [u8; 256] = {
@@ -84,8 +82,7 @@ fn skip_plain(bytes: &[u8]) -> &[u8] {
     const SPACE: u64 = u64::from_ne_bytes([b' '; 8]);
     const TOP: u64 = u64::from_ne_bytes([0x80; 8]);
     let mut rest = bytes;
-    // Blocks of 16 without such a byte are skipped, which the compiler vectorises. Then words of 8 tell where
-    // it is.
+    // Blocks of 16 without such a byte are skipped, which the compiler vectorises. Then words of 8 tell where it is.
     while let Some((block, after)) = rest.split_first_chunk::<16>() {
         if block.iter().fold(false, |any, &byte| any | (byte < b' ') | (byte == 0x7F)) {
             break;
@@ -94,8 +91,8 @@ fn skip_plain(bytes: &[u8]) -> &[u8] {
     }
     while let Some((word, after)) = rest.split_first_chunk() {
         let word = u64::from_le_bytes(*word);
-        // The top bit of a byte is set where the subtraction borrows: the byte is below SP, or it is DEL. A
-        // borrow may set bits of the bytes above it too, but the lowest one set is right.
+        // The top bit of a byte is set where the subtraction borrows: below SP, or DEL. Bits above the lowest may be
+        // wrong.
         let borrows = word.wrapping_sub(SPACE) | (word ^ DEL).wrapping_sub(ONES);
         let found = borrows & !word & TOP;
         if found != 0 {

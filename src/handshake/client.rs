@@ -1,7 +1,6 @@
 //! The client's side of the opening handshake (RFC 6455 section 4.1).
 //!
-//! Say what you ask for in a [`ClientRequest`]. Send what the [`ClientHandshake`] writes, and give it the bytes that come
-//! back, until it says [`Accepted`](ClientProgress::Accepted) or [`Rejected`](ClientProgress::Rejected).
+//! Say what you ask for in a [`ClientRequest`]. Send what the [`ClientHandshake`] writes, and give it what comes back.
 //!
 //! ```
 //! use sockless::handshake::client::{ClientRequest, ClientHandshake, ClientProgress};
@@ -28,12 +27,11 @@
 //! # What is left to the caller
 //!
 //! - Connecting. RFC 6455 section 4.1 allows one connection at a time to be opening to an IP address (6455-4.1-2), or
-//!   to a host name if a proxy hides the address (6455-4.1-3), and wants a limit on how many are opening at all
-//!   (6455-4.1-4). RFC 8305 says how to try addresses of both families (8305-1).
+//!   to a host name behind a proxy (6455-4.1-3), and wants a limit on all (6455-4.1-4). RFC 8305 tries addresses of
+//!   both families (8305-1).
 //! - Connecting again. After an abnormal closure, wait first: a random time of up to five seconds (6455-7.2.3-1), and
 //!   longer after each further failure, up to a limit (6455-7.2.3-2).
-//! - Redirects. They are reported, never followed. If you follow one, do not take credentials or cookies to another
-//!   origin (T-CLI-1).
+//! - Redirects. If you follow one, do not take credentials or cookies to another origin (T-CLI-1).
 //! - Extensions. Private names must be registered by whoever offers them (6455-9.1-4).
 //
 // Owns: the request, and judging the response.
@@ -56,7 +54,7 @@ use crate::deflate::{Offer, Params};
 use crate::error::BufferTooSmall;
 use crate::tolerance::Tolerance;
 
-/// What a client asks for. Each part is checked when it is set, so the request is always valid.
+/// What a client asks for. Each part is checked when it is set.
 ///
 /// `Debug` does not show what may be credentials: the query, the subprotocols, and the values of added fields.
 #[derive(Clone, Copy)]
@@ -90,8 +88,7 @@ impl<'c> ClientRequest<'c> {
     ///
     /// # Errors
     ///
-    /// [`ComposeError::InvalidSubprotocol`] if a name is not a token or stands twice. Names that differ in case
-    /// are different.
+    /// [`ComposeError::InvalidSubprotocol`] if a name is not a token or stands twice. Case counts.
     pub fn with_subprotocols(self, names: &'c [&'c str]) -> Result<Self, ComposeError> {
         self.with_names(Names::Lent(names))
     }
@@ -106,12 +103,11 @@ impl<'c> ClientRequest<'c> {
         Ok(self)
     }
 
-    /// Sets `Origin`: the page that asks, as browsers must send it (the ASCII serialization of its origin).
+    /// Sets `Origin`: the page that asks, in ASCII. Browsers must send it.
     ///
     /// # Errors
     ///
-    /// [`ComposeError::InvalidValue`], or [`ComposeError::ReservedField`] if `Origin` was added as a field
-    /// already.
+    /// [`ComposeError::InvalidValue`], or [`ComposeError::ReservedField`] if `Origin` was added as a field.
     pub fn with_origin(mut self, origin: &'c str) -> Result<Self, ComposeError> {
         check_value(origin)?;
         if origin.is_empty() || !origin.is_ascii() {
@@ -122,13 +118,13 @@ impl<'c> ClientRequest<'c> {
         Ok(self)
     }
 
-    /// Offers permessage-deflate, the preferred parameters first: a server takes the first offer that it
-    /// supports (RFC 7692 section 5). These offers stand before [`with_extensions`](Self::with_extensions).
+    /// Offers permessage-deflate, the preferred parameters first (RFC 7692 section 5). These offers stand before
+    /// [`with_extensions`](Self::with_extensions).
     ///
-    /// [`Negotiated::deflate`] tells whether the server accepted. The handshake fails if the answer fits none
-    /// of the offers, or if it accepts another extension as well, which might use the same reserved bit.
+    /// [`Negotiated::deflate`] tells whether the server accepted. The handshake fails if the answer fits no offer, or
+    /// accepts another extension as well, which might use the same reserved bit.
     ///
-    /// Offer only what can be decoded: once an offer is accepted, compressed messages may follow at once.
+    /// Offer only what can be decoded: compressed messages may follow the answer at once.
     #[must_use]
     pub const fn with_deflate(mut self, offers: &'c [Offer]) -> Self {
         self.deflate = offers;
@@ -137,8 +133,8 @@ impl<'c> ClientRequest<'c> {
 
     /// Offers extensions, the preferred first.
     ///
-    /// Elements with the name `permessage-deflate` are offers like those of [`with_deflate`](Self::with_deflate). An
-    /// invalid one is sent as it is, and then any valid answer is accepted.
+    /// `permessage-deflate` in it is an offer like those of [`with_deflate`](Self::with_deflate). An invalid one is
+    /// sent as it is, and then any valid answer is accepted.
     ///
     /// # Errors
     ///
@@ -152,8 +148,8 @@ impl<'c> ClientRequest<'c> {
 
     /// Adds header fields, such as cookies or credentials. Up to four calls add up.
     ///
-    /// `Proxy-Authorization` is only allowed after [`with_absolute_form`](Self::with_absolute_form), where a proxy reads
-    /// this request. Through a tunnel it would reach the server.
+    /// `Proxy-Authorization` is only allowed after [`with_absolute_form`](Self::with_absolute_form). Through a tunnel
+    /// it would reach the server.
     ///
     /// # Errors
     ///
@@ -172,8 +168,7 @@ impl<'c> ClientRequest<'c> {
         Ok(self)
     }
 
-    /// Whether the handshake fails if the server chooses none of the subprotocols. Browsers demand that; RFC
-    /// 6455 does not.
+    /// Whether the handshake fails if the server chooses no subprotocol. Browsers demand that; RFC 6455 does not.
     #[must_use]
     pub const fn with_required_subprotocol(mut self, require: bool) -> Self {
         self.require_subprotocol = require;
@@ -187,8 +182,7 @@ impl<'c> ClientRequest<'c> {
         self
     }
 
-    /// With what it does not say itself: subprotocols and offers of compression where it has none, and further header
-    /// fields in any case.
+    /// Fills in subprotocols and offers of compression where it has none, and adds header fields in any case.
     #[cfg(any(
         all(feature = "std", feature = "rng"),
         feature = "embedded-io",
@@ -209,12 +203,11 @@ impl<'c> ClientRequest<'c> {
         self.with_field_set(fields)
     }
 
-    /// Where the request goes.
+    /// The URI.
     pub const fn uri(&self) -> &Uri<'c> {
         &self.uri
     }
 
-    /// Writes the request with this key.
     fn write(&self, key: &Key, out: &mut [u8]) -> Result<usize, BufferTooSmall> {
         compose(out, |head| {
             head.text("GET ");
@@ -247,7 +240,6 @@ impl<'c> ClientRequest<'c> {
         })
     }
 
-    /// Writes all offers of extensions in one line.
     fn write_extensions(&self, head: &mut HeadWriter<'_>) {
         if self.deflate.is_empty() && self.extensions.is_none() {
             return;
@@ -274,7 +266,7 @@ impl<'c> ClientRequest<'c> {
         typed || self.raw_extensions().any(|offer| offer.name() == name)
     }
 
-    /// Whether the answer fits one of the offers. An offer that is invalid fits every answer.
+    /// An offer that is invalid fits every answer.
     fn admits(&self, answer: &Params) -> bool {
         self.deflate.iter().any(|offer| offer.admits(answer))
             || self
@@ -293,7 +285,7 @@ impl<'c> From<Uri<'c>> for ClientRequest<'c> {
 impl<'c> TryFrom<&'c str> for ClientRequest<'c> {
     type Error = UriError;
 
-    /// For the URI that this text is.
+    /// Parses the URI.
     fn try_from(uri: &'c str) -> Result<Self, UriError> {
         Uri::parse(uri).map(Self::new)
     }
@@ -303,7 +295,7 @@ impl<'c> TryFrom<&'c str> for ClientRequest<'c> {
 impl<'c> TryFrom<&'c alloc::string::String> for ClientRequest<'c> {
     type Error = UriError;
 
-    /// For the URI that this text is.
+    /// Parses the URI.
     fn try_from(uri: &'c alloc::string::String) -> Result<Self, UriError> {
         Uri::parse(uri).map(Self::new)
     }
@@ -331,7 +323,6 @@ impl fmt::Debug for ClientRequest<'_> {
     }
 }
 
-/// Refuses a second `Origin`.
 fn check_origins<'f>(
     fields: impl Iterator<Item = (&'f str, &'f str)>,
     given: bool,
@@ -343,7 +334,6 @@ fn check_origins<'f>(
     Ok(())
 }
 
-/// `Host` has the port only if it is not the default.
 fn write_host(head: &mut HeadWriter<'_>, uri: &Uri<'_>) {
     head.text(uri.host());
     if !uri.is_default_port() {
@@ -367,16 +357,14 @@ pub enum ClientProgress<'h> {
     NeedMore,
     /// The WebSocket is open.
     Accepted(Accepted<'h>),
-    /// The server answered with something else than 101. Redirects and challenges are left to the caller; do
-    /// not send credentials or cookies on to another origin. The body, if there is one, begins with the bytes
-    /// that were not taken: read it with [`BodyReader`](super::BodyReader). After the status line, nothing in
-    /// the response can turn this into a failure.
+    /// The server answered with something else than 101. Redirects and challenges are left to the caller. The body, if
+    /// there is one, begins with the bytes that were not taken: read it with [`BodyReader`](super::BodyReader).
     Rejected(Rejected<'h>),
 }
 
 impl<'c> ClientHandshake<'c> {
-    /// Begins a handshake. `nonce` must be 16 unpredictable bytes, new for each connection and each retry.
-    /// `storage` holds the head of the response: its length is the longest head that is accepted.
+    /// Begins a handshake. `nonce` must be 16 unpredictable bytes, new for each connection and each retry. The length
+    /// of `storage` is the longest head that is accepted.
     pub fn new(
         request: ClientRequest<'c>,
         nonce: [u8; 16],
@@ -387,7 +375,7 @@ impl<'c> ClientHandshake<'c> {
         Self { request, key: encode_nonce(nonce), response }
     }
 
-    /// Writes the request into `out`. Returns its length. Send nothing else before the response was received.
+    /// Writes the request into `out`. Returns its length. Send nothing else before the response came.
     ///
     /// # Errors
     ///
@@ -396,8 +384,7 @@ impl<'c> ClientHandshake<'c> {
         self.request.write(&self.key, out)
     }
 
-    /// Fails if permessage-deflate is offered. For adapters without a codec, which could not do what they offer
-    /// (RFC 7692 section 5).
+    /// Fails if permessage-deflate is offered. For adapters without a codec (RFC 7692 section 5).
     ///
     /// # Errors
     ///
@@ -414,27 +401,25 @@ impl<'c> ClientHandshake<'c> {
         }
     }
 
-    /// Takes received bytes. Returns how many it took. It takes nothing after the blank line: those bytes are
-    /// frames, or the body of a rejection.
+    /// Takes received bytes. Returns how many it took. Those after the blank line are frames, or the body of a
+    /// rejection.
     ///
     /// # Errors
     ///
-    /// [`HandshakeError`] if the response breaks a rule. Close the transport. Later calls return the same
-    /// error.
+    /// [`HandshakeError`] if the response breaks a rule. Close the transport. Later calls return the same error.
     pub fn recv(&mut self, input: &[u8]) -> Result<(usize, ClientProgress<'_>), HandshakeError> {
         let Self { request, key, response } = self;
         let (taken, progress) = response.recv(input, |response| judge(response, request, key))?;
         Ok((taken, progress.unwrap_or(ClientProgress::NeedMore)))
     }
 
-    /// A rejection whose head is not complete, with the fields that were received so far. Use it when you stop
-    /// waiting, because the transport ended or time is up. `None` before the status line.
+    /// A rejection whose head is not complete, with the fields received so far, for when you stop waiting. `None`
+    /// before the status line.
     pub fn rejected(&self) -> Option<Rejected<'_>> {
         self.response.refusal().map(Rejected::new)
     }
 
-    /// Call this when the transport has ended. [`rejected`](Self::rejected) may still tell what the server
-    /// answered.
+    /// Call this when the transport has ended. [`rejected`](Self::rejected) may still tell the answer.
     ///
     /// # Errors
     ///
@@ -444,7 +429,6 @@ impl<'c> ClientHandshake<'c> {
     }
 }
 
-/// Checks a final response (section 4.1).
 fn judge<'h>(
     response: Response<'h>,
     request: &ClientRequest<'_>,
@@ -489,13 +473,12 @@ fn judge<'h>(
         if repeated || !request.offers_extension(extension.name()) {
             return Err(HandshakeError::UnofferedExtension);
         }
-        // The caller checks the parameters of other extensions.
         if extension.name() == deflate::NAME {
             let answer = parse_answer(&extension).filter(|answer| request.admits(answer));
             session.deflate = Some(answer.ok_or(HandshakeError::InvalidExtensionParameters)?);
         }
     }
-    // RFC 7692 section 5: another extension may use the same reserved bit, or depend on frame boundaries.
+    // RFC 7692 section 5.
     if session.deflate.is_some() && extensions.iter().nth(1).is_some() {
         return Err(HandshakeError::ConflictingExtensions);
     }
@@ -545,9 +528,8 @@ impl<'h> Accepted<'h> {
 
 /// A response that did not open the WebSocket.
 ///
-/// After its status line it cannot fail any more. Lines that are not header fields are left out, a bare LF ends
-/// a line, and folded lines are joined, whatever [`Tolerances`](crate::Tolerances) say. Lines beyond a limit of
-/// [`HeadLimits`] are left out too.
+/// After its status line it cannot fail any more, whatever [`Tolerances`](crate::Tolerances) say. Lines that are not
+/// header fields or exceed a limit of [`HeadLimits`] are left out, a bare LF ends a line, and folded lines are joined.
 #[derive(Clone, Copy)]
 pub struct Rejected<'h> {
     head: &'h [u8],
@@ -582,7 +564,7 @@ impl<'h> Rejected<'h> {
         self.headers
     }
 
-    /// The versions that the server speaks, from all lines of `Sec-WebSocket-Version` (section 4.4).
+    /// The versions that the server speaks (section 4.4).
     pub fn versions(&self) -> impl Iterator<Item = &'h str> + Clone + 'h {
         self.headers
             .get_all(Name::Version.as_str())
@@ -590,14 +572,13 @@ impl<'h> Rejected<'h> {
             .filter_map(|version| token(http1::trim(version)))
     }
 
-    /// Whether the head did not fit the storage. Then fields may be missing, and the bytes that were not taken
-    /// are the remainder of the head.
+    /// Whether the head did not fit the storage. Then fields may be missing, and what was not taken is the rest of the
+    /// head.
     pub const fn is_truncated(&self) -> bool {
         self.is_truncated
     }
 
-    /// The head as it was received, without the lines that were left out. A line break inside a field is
-    /// replaced by spaces.
+    /// The head without the lines that were left out. A line break inside a field is replaced by spaces.
     pub const fn head(&self) -> &'h [u8] {
         self.head
     }

@@ -15,12 +15,11 @@ const CLIENT_NO_CONTEXT_TAKEOVER: &str = "client_no_context_takeover";
 const SERVER_MAX_WINDOW_BITS: &str = "server_max_window_bits";
 const CLIENT_MAX_WINDOW_BITS: &str = "client_max_window_bits";
 
-/// Reads what a server's `Sec-WebSocket-Extensions` agreed to. For those who did not see the client's offers,
-/// such as a tool that inspects captured frames.
+/// Reads what a server's `Sec-WebSocket-Extensions` agreed to, for those who did not see the offers, such as a tool
+/// that inspects captured frames.
 ///
-/// `None` unless the value is one element, `permessage-deflate`, with parameters that an answer may have (RFC
-/// 7692 section 7.1). A client's handshake also compares the answer with its offers; the result is in
-/// [`Negotiated::deflate`](super::Negotiated::deflate).
+/// `None` unless the value is one element, `permessage-deflate`, with parameters that an answer may have (RFC 7692
+/// section 7.1). A client's handshake gives [`Negotiated::deflate`](super::Negotiated::deflate).
 ///
 /// ```
 /// use sockless::deflate::WindowBits;
@@ -39,7 +38,7 @@ pub fn parse_deflate_answer(value: &str) -> Option<Params> {
     }
 }
 
-/// Reads an element as a client's offer. `None` if a server must decline it (section 7).
+/// `None` if a server must decline the offer (section 7).
 pub(super) fn parse_offer(extension: &Extension<'_>) -> Option<Offer> {
     if extension.name() != NAME {
         return None;
@@ -76,7 +75,7 @@ pub(super) fn parse_offer(extension: &Extension<'_>) -> Option<Offer> {
     Some(offer)
 }
 
-/// Reads an element as a server's answer. `None` if a client must refuse it (section 7).
+/// `None` if a client must refuse the answer (section 7).
 pub(super) fn parse_answer(extension: &Extension<'_>) -> Option<Params> {
     let written = parse_offer(extension)?;
     Some(Params {
@@ -103,7 +102,6 @@ fn bits(parameter: Parameter<'_>) -> Option<WindowBits> {
     WindowBits::new(bits)
 }
 
-/// Writes an offer as one element.
 pub(super) fn write_offer(head: &mut HeadWriter<'_>, offer: &Offer) {
     head.text(NAME);
     if offer.server_no_context_takeover {
@@ -123,7 +121,7 @@ pub(super) fn write_offer(head: &mut HeadWriter<'_>, offer: &Offer) {
     }
 }
 
-/// Writes an answer as one element. It has the form of an offer of these parameters.
+/// An answer has the form of an offer of these parameters.
 pub(super) fn write_answer(head: &mut HeadWriter<'_>, answer: &Params) {
     write_offer(
         head,

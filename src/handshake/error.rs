@@ -11,8 +11,8 @@ use core::fmt;
 pub enum HandshakeError {
     /// The request line or status line is not HTTP/1.1 (RFC 9112 sections 3 and 4).
     MalformedStartLine,
-    /// A header line is malformed: bare LF or CR, obs-fold, a space before the colon, a control byte (RFC
-    /// 9112 section 5).
+    /// A header line is malformed: bare LF or CR, obs-fold, a space before the colon, a control byte (RFC 9112 section
+    /// 5).
     MalformedHeader,
     /// The head does not fit the storage.
     HeadTooLarge,
@@ -64,11 +64,9 @@ pub enum HandshakeError {
     SubprotocolRequired,
     /// The server chose an extension that was not offered, or one twice (RFC 6455 section 4.1).
     UnofferedExtension,
-    /// The server's answer to permessage-deflate has an unknown, invalid or repeated parameter, or fits none of
-    /// the offers (RFC 7692 sections 5.1 and 7).
+    /// The parameters of permessage-deflate are invalid or repeated, or fit no offer (RFC 7692 sections 5.1 and 7).
     InvalidExtensionParameters,
-    /// The server chose permessage-deflate together with another extension, which may use the same reserved bit
-    /// or depend on frame boundaries (RFC 7692 section 5).
+    /// The server chose another extension besides permessage-deflate (RFC 7692 section 5).
     ConflictingExtensions,
     /// Too many responses came before the final one (RFC 9110 section 15.2).
     TooManyInterimResponses,
@@ -79,8 +77,7 @@ pub enum HandshakeError {
 }
 
 impl HandshakeError {
-    /// The HTTP status with which a server refuses the request. `None` if no answer can be sent, or if only a
-    /// client can see this error.
+    /// The HTTP status with which a server refuses the request. `None` if no answer can be sent, or on a client.
     pub const fn status(self) -> Option<u16> {
         Some(match self {
             Self::MalformedStartLine

@@ -1,5 +1,4 @@
-//! Lists in header fields: tokens, and extensions with their parameters (RFC 9110 section 5.6, RFC 6455
-//! section 9.1).
+//! Lists in header fields: tokens, and extensions with their parameters (RFC 9110 section 5.6, RFC 6455 section 9.1).
 //
 // Owns: the two grammars, over any number of lines.
 // Must not know: what any name means.
@@ -13,10 +12,10 @@ use super::http1::{is_same_token, trim};
 use super::Brief;
 use crate::tolerance::{Tolerance, Tolerances};
 
-/// The most elements of a list, empty ones included. Real lists are far shorter.
+/// The most elements of a list, empty ones included.
 const MAX_ELEMENTS: usize = 128;
 
-/// A list of tokens that was checked: its elements in order, over all lines of its field.
+/// A checked list of tokens, in order, over all lines of its field.
 ///
 /// `Debug` shows only how many there are, because some clients send credentials as subprotocols.
 #[derive(Clone, Copy)]
@@ -31,7 +30,7 @@ impl fmt::Debug for Tokens<'_> {
 }
 
 impl<'h> Tokens<'h> {
-    /// Checks the lists in these fields. Empty elements are ignored (RFC 9110 section 5.6.1).
+    /// Empty elements are ignored (RFC 9110 section 5.6.1).
     #[inline]
     pub(crate) fn of(field: Field<'h>, malformed: HandshakeError) -> Result<Self, HandshakeError> {
         if field.is_present() {
@@ -40,15 +39,13 @@ impl<'h> Tokens<'h> {
         Ok(Self { field })
     }
 
-    /// Whether the lists in these fields contain `token`, compared without case. `token` must consist of
-    /// letters.
     #[inline]
     pub(crate) fn contain(
         field: Field<'h>,
         token: &str,
         malformed: HandshakeError,
     ) -> Result<bool, HandshakeError> {
-        // Usually the field holds this token alone.
+        // Usually the field holds this token alone. `token` must consist of letters.
         if field.only().is_some_and(|only| is_same_token(only, token)) {
             return Ok(true);
         }
@@ -85,15 +82,14 @@ impl<'h> Tokens<'h> {
         Self::elements(self.field).filter_map(|element| core::str::from_utf8(element).ok())
     }
 
-    /// Whether one of them is `token`, compared without case. `token` must consist of letters.
+    /// Compared without case. `token` must consist of letters.
     fn contains_ignore_case(&self, token: &str) -> bool {
         self.field
             .values()
             .any(|value| value.split(|&byte| byte == b',').any(|name| is_same_token(trim(name), token)))
     }
 
-    /// Whether no token stands twice, compared with case. The lines are not parsed again for each token: that
-    /// would take quadratic time for a list of many long names.
+    /// Compared with case. Parsing the lines again for each token would take quadratic time.
     pub(crate) fn are_unique(&self) -> bool {
         let mut earlier = [""; MAX_ELEMENTS];
         for (at, name) in self.iter().enumerate() {
@@ -113,8 +109,7 @@ impl<'h> Tokens<'h> {
     }
 }
 
-/// A list of extensions that was checked: its elements in order, over all lines of the field (RFC 6455 section
-/// 9.1).
+/// A checked list of extensions, in order, over all lines of its field (RFC 6455 section 9.1).
 #[derive(Clone, Copy)]
 pub struct Extensions<'h> {
     field: Field<'h>,
@@ -127,8 +122,7 @@ impl fmt::Debug for Extensions<'_> {
 }
 
 impl<'h> Extensions<'h> {
-    /// Checks the extensions in these fields. Each line must have at least one, unless empty lists are
-    /// tolerated.
+    /// Each line must have at least one, unless empty lists are tolerated.
     #[inline]
     pub(crate) fn of(field: Field<'h>, tolerances: Tolerances) -> Result<Self, HandshakeError> {
         let mut elements = 0_usize;
@@ -154,7 +148,7 @@ impl<'h> Extensions<'h> {
     }
 }
 
-/// Checks one value of the field against the grammar. Returns whether it has an extension.
+/// Checks one value. Returns whether it has an extension.
 pub(crate) fn check_value(value: &[u8], elements: &mut usize) -> Result<bool, HandshakeError> {
     let mut cursor = Cursor { rest: value };
     let mut found = false;
@@ -182,7 +176,6 @@ pub(crate) fn check_value(value: &[u8], elements: &mut usize) -> Result<bool, Ha
     }
 }
 
-/// Counts an element of a list, or a parameter.
 fn count(elements: &mut usize) -> Result<(), HandshakeError> {
     *elements = elements.saturating_add(1);
     if *elements > MAX_ELEMENTS {
@@ -191,7 +184,7 @@ fn count(elements: &mut usize) -> Result<(), HandshakeError> {
     Ok(())
 }
 
-/// Walks over a value once to check it. Each method returns whether it found what it skips.
+/// Each method returns whether it found what it skips.
 struct Cursor<'h> {
     rest: &'h [u8],
 }
@@ -217,8 +210,7 @@ impl Cursor<'_> {
         len != 0
     }
 
-    /// `name`, `name=token` or `name="quoted token"`. Whitespace around `=` is wrong, but accepted (RFC 9110
-    /// section 5.6.3).
+    /// Whitespace around `=` is wrong, but accepted (RFC 9110 section 5.6.3).
     fn skip_parameter(&mut self) -> bool {
         self.skip_space();
         let mut legal = self.skip_token();
@@ -231,8 +223,7 @@ impl Cursor<'_> {
         legal
     }
 
-    /// Skips what follows the opening quote (RFC 9110 section 5.6.4). Without its quoting the value must be a
-    /// token (RFC 6455 section 9.1).
+    /// What follows the opening quote (RFC 9110 section 5.6.4). Unquoted it must be a token (RFC 6455 section 9.1).
     fn skip_quoted(&mut self) -> bool {
         let mut found = false;
         loop {
@@ -249,8 +240,7 @@ impl Cursor<'_> {
     }
 }
 
-/// Checks a value that we send. It must not have what is only accepted from peers: empty elements (RFC 9110
-/// section 5.6.1) and whitespace around `=` (section 5.6.3).
+/// A value that we send has no empty elements and no whitespace around `=` (RFC 9110 sections 5.6.1 and 5.6.3).
 pub(crate) fn check_own_value(value: &[u8]) -> Result<(), HandshakeError> {
     check_value(value, &mut 0)?;
     let is_space = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
@@ -272,7 +262,7 @@ pub(crate) fn check_own_value(value: &[u8]) -> Result<(), HandshakeError> {
     }
 }
 
-/// The extensions in one value, which was checked before.
+/// The extensions in a checked value.
 pub(crate) fn iter_value(value: &[u8]) -> impl Iterator<Item = Extension<'_>> + Clone + '_ {
     Split { rest: Some(value), separator: b',' }.filter_map(|element| {
         let mut parts = Split { rest: Some(element), separator: b';' };
@@ -359,8 +349,7 @@ impl<'h> Parameter<'h> {
         self.value.is_some()
     }
 
-    /// The bytes of the value, which is a token: quotes and backslashes are removed (RFC 9110 section 5.6.4).
-    /// Empty if there is no value.
+    /// The bytes of the value without quotes and backslashes (RFC 9110 section 5.6.4). Empty if there is none.
     pub fn value(&self) -> impl Iterator<Item = u8> + Clone + 'h {
         unquoted(self.value.unwrap_or(&[]))
     }
@@ -371,7 +360,7 @@ impl<'h> Parameter<'h> {
     }
 }
 
-/// The bytes of a token or a quoted string, without quotes and backslashes.
+/// Removes quotes and backslashes.
 fn unquoted(value: &[u8]) -> impl Iterator<Item = u8> + Clone + '_ {
     let (inner, quoted) = match value {
         [b'"', inner @ .., b'"'] => (inner, true),
@@ -384,7 +373,7 @@ fn unquoted(value: &[u8]) -> impl Iterator<Item = u8> + Clone + '_ {
     })
 }
 
-/// Splits at separators. In a value that was checked, no quoted string contains one.
+/// In a checked value no quoted string contains a separator.
 #[derive(Clone)]
 struct Split<'h> {
     rest: Option<&'h [u8]>,

@@ -14,40 +14,37 @@ use crate::tolerance::{Tolerance, Tolerances};
 
 /// A head that is being received: a start line, header lines, and a blank line.
 ///
-/// Each byte is checked once, however the input is cut. No byte after the blank line is taken. The complete
-/// head holds only lines that follow the RFC: in a response, lines that are tolerated are joined or left out
-/// first.
+/// Each byte is checked once. No byte after the blank line is taken. The complete head of a response holds only lines
+/// that follow the RFC: what is tolerated is joined or left out.
 pub(crate) struct Head<'s, const IS_REQUEST: bool> {
     storage: &'s mut [u8],
     /// How many bytes are in the storage.
     len: usize,
-    /// How many bytes were left out. They count towards the limit as well.
+    /// They count towards the limit as well.
     left_out: usize,
-    /// Where the line begins that is being received.
+    /// Where the current line begins.
     line_start: usize,
-    /// How many bytes of this line were checked.
+    /// How many bytes of it were checked.
     text: usize,
-    /// Whether this line has a byte that no line may have, and that is tolerated.
+    /// Whether it has a tolerated byte that no line may have.
     is_spoilt: bool,
     blank_lines: u8,
     limits: HeadLimits,
-    /// From this status on, the response refuses what was asked for.
+    /// From this status on, a response is a refusal.
     refused_from: u16,
     /// The version and status, once the status line was received.
     status: Option<(HttpVersion, u16)>,
     lenience: Lenience,
     head_index: HeadIndex,
-    /// The error of the first wrong header line. It is reported when the head is complete.
+    /// The first wrong header line, reported when the head is complete.
     defect: Option<HandshakeError>,
     complete: bool,
     is_truncated: bool,
 }
 
-/// The head of a request. Nothing is tolerated in its lines: what two servers read differently can be used to
-/// smuggle requests.
+/// Nothing is tolerated here: what two servers read differently can be used to smuggle requests.
 pub(crate) type RequestHead<'s> = Head<'s, true>;
 
-/// The head of a response.
 pub(crate) type ResponseHead<'s> = Head<'s, false>;
 
 /// What is tolerated in the lines of one head.
@@ -76,8 +73,7 @@ impl Lenience {
 /// How many blank lines are ignored before a start line. RFC 9112 section 2.2 asks for at least one.
 const MAX_BLANK_LINES: u8 = 4;
 
-/// Copy in blocks: bytes after the head are copied needlessly, so a large read is not copied at once. Most
-/// heads are shorter.
+/// Bytes after the head are copied needlessly, so a large read is not copied at once.
 const MAX_BLOCK: usize = 2048;
 
 /// The beginning of every status line.
@@ -90,17 +86,15 @@ impl<'s> RequestHead<'s> {
 }
 
 impl<'s> ResponseHead<'s> {
-    /// An empty head. A status of `refused_from` or above is a refusal.
+    /// A status of `refused_from` or above is a refusal.
     pub(crate) fn new(refused_from: u16, storage: &'s mut [u8], limits: &HeadLimits) -> Self {
         Self::empty(refused_from, storage, limits)
     }
 
-    /// The version and status, once the status line was received.
     pub(crate) const fn status(&self) -> Option<(HttpVersion, u16)> {
         self.status
     }
 
-    /// Whether the status line was received and is a refusal.
     pub(crate) const fn is_refusal(&self) -> bool {
         self.lenience.refusal
     }
@@ -166,7 +160,7 @@ impl<'s, const IS_REQUEST: bool> Head<'s, IS_REQUEST> {
         self.storage.get(..self.len).unwrap_or(&[])
     }
 
-    /// The index of the header lines, up to the first wrong one.
+    /// Up to the first wrong line.
     pub(crate) const fn head_index(&self) -> &HeadIndex {
         &self.head_index
     }
@@ -185,14 +179,13 @@ impl<'s, const IS_REQUEST: bool> Head<'s, IS_REQUEST> {
         self.complete
     }
 
-    /// The storage, for another head.
     pub(crate) fn into_storage(self) -> &'s mut [u8] {
         self.storage
     }
 
-    /// Copies one block, or as much as fits. Returns how much. Fails if nothing fits.
+    /// Copies one block, or as much as fits. Returns how much.
     fn fill(&mut self, input: &[u8]) -> Result<usize, HandshakeError> {
-        // Keep one byte free: a path may have to be inserted into the request line (RFC 9112 section 3.2.2).
+        // One byte for a path that may be missing in the request line (RFC 9112 section 3.2.2).
         let kept_free = usize::from(IS_REQUEST && self.head_index.is_empty());
         let end = self.storage.len().saturating_sub(self.left_out).saturating_sub(kept_free);
         let spare = self.storage.get_mut(self.len..end).unwrap_or(&mut []);
@@ -205,7 +198,7 @@ impl<'s, const IS_REQUEST: bool> Head<'s, IS_REQUEST> {
         Ok(fits.len())
     }
 
-    /// Checks what was received, line by line. Stops after a blank line, and returns whether there was one.
+    /// Checks line by line. Stops after a blank line, and returns whether there was one.
     fn judge(&mut self) -> Result<bool, HandshakeError> {
         if self.head_index.is_empty() {
             let is_blank = self.judge_start_line()?;
@@ -219,10 +212,9 @@ impl<'s, const IS_REQUEST: bool> Head<'s, IS_REQUEST> {
         }
     }
 
-    /// Checks the start line, if it is complete. Returns whether there was a blank line in its place.
+    /// Returns whether there was a blank line in its place.
     ///
-    /// A peer that speaks another protocol (mail and shell services send a greeting, or wait for one) is
-    /// refused at its first line. We do not wait for more.
+    /// A peer that speaks another protocol is refused at its first line: it may wait for us.
     fn judge_start_line(&mut self) -> Result<bool, HandshakeError> {
         let rest = self.storage.get(self.line_start..self.len).unwrap_or(&[]);
         let end = skip_text(rest.get(self.text..).unwrap_or(&[]));
@@ -274,7 +266,6 @@ impl<'s, const IS_REQUEST: bool> Head<'s, IS_REQUEST> {
         Ok(false)
     }
 
-    /// Inserts the missing path into the request line. One byte was kept free for it.
     fn insert_path(&mut self, at: usize) {
         if let Some(moved) = self.storage.get_mut(at..=self.len) {
             // Written by hand: `rotate_right` is large, and its own check could panic.
@@ -285,7 +276,7 @@ impl<'s, const IS_REQUEST: bool> Head<'s, IS_REQUEST> {
         }
     }
 
-    /// Checks the header lines of a request. Returns whether the blank line was received.
+    /// Returns whether the blank line came.
     fn judge_fields(&mut self) -> Result<bool, HandshakeError> {
         let mut rest = self.storage.get(self.line_start..self.len).unwrap_or(&[]);
         let mut unread = rest.get(self.text..).unwrap_or(&[]);
@@ -311,10 +302,9 @@ impl<'s, const IS_REQUEST: bool> Head<'s, IS_REQUEST> {
         }
     }
 
-    /// Checks the header lines of a response. Folded lines are joined, and lines that are tolerated are left
-    /// out. Returns whether the blank line was received.
+    /// The same for a response, whose folded lines are joined, and tolerated lines left out.
     fn judge_response_fields(&mut self) -> Result<bool, HandshakeError> {
-        // How many bytes before the current line are left out. What follows them is moved only once.
+        // How many bytes before the current line are left out. What follows is moved only once.
         let mut gap = 0_usize;
         let is_blank = loop {
             let rest = self.storage.get(self.line_start..self.len).unwrap_or(&[]);
@@ -366,8 +356,7 @@ impl<'s, const IS_REQUEST: bool> Head<'s, IS_REQUEST> {
         Ok(is_blank)
     }
 
-    /// The length of the line end of a response, where its text ends. 0 if the line goes on after a wrong byte.
-    /// `None` if that is not known yet.
+    /// The length of the line end. 0 if the line goes on after a wrong byte, `None` if that is not known yet.
     fn line_ending(&self, text: usize, end: &[u8]) -> Result<Option<usize>, HandshakeError> {
         let max = self.limits.max_field;
         let wrong = (HandshakeError::MalformedHeader, HandshakeError::FieldTooLong);
@@ -378,7 +367,7 @@ impl<'s, const IS_REQUEST: bool> Head<'s, IS_REQUEST> {
             _ if self.lenience.refusal => Ok(Some(0)),
             [b'\n', ..] if self.lenience.bare_lf && text > max => Err(HandshakeError::FieldTooLong),
             [b'\n', ..] if self.lenience.bare_lf => Ok(Some(1)),
-            // Some readers end a line at CR, or a text at NUL: these are never tolerated.
+            // Some readers end a line at CR, or a text at NUL.
             [byte, ..]
                 if self.lenience.invalid
                     && !matches!(byte, b'\r' | b'\n' | b'\0')
@@ -390,8 +379,8 @@ impl<'s, const IS_REQUEST: bool> Head<'s, IS_REQUEST> {
         }
     }
 
-    /// Takes a header line of a response. `text` is its length, `gap` is how many bytes before it are left out.
-    /// Returns whether the line is kept.
+    /// `text` is the length of the line, `gap` is how many bytes before it are left out. Returns whether the line is
+    /// kept.
     fn take_line(&mut self, text: usize, gap: usize) -> bool {
         let is_spoilt = core::mem::take(&mut self.is_spoilt);
         if self.defect.is_some() {
@@ -417,12 +406,12 @@ impl<'s, const IS_REQUEST: bool> Head<'s, IS_REQUEST> {
         }
     }
 
-    /// Handles a blank line. It ends the head if there was a start line.
+    /// A blank line ends the head if there was a start line.
     fn end_at_blank_line(&mut self) -> Result<(), HandshakeError> {
         self.len = self.line_start;
         self.complete = !self.head_index.is_empty();
         if !self.complete {
-            // RFC 9112 section 2.2: blank lines before a start line are ignored, up to a limit.
+            // RFC 9112 section 2.2.
             self.blank_lines = self.blank_lines.saturating_add(1);
             if self.blank_lines > MAX_BLANK_LINES {
                 return Err(HandshakeError::MalformedStartLine);
@@ -444,8 +433,7 @@ impl<const IS_REQUEST: bool> fmt::Debug for Head<'_, IS_REQUEST> {
     }
 }
 
-/// The length of the line end of a status line. `None` if it was not received yet. 1 is a bare LF, which only
-/// the status can make acceptable.
+/// The length of the line end, `None` before it came. 1 is a bare LF, which only the status can make acceptable.
 fn status_line_ending(line: &[u8], end: &[u8], max: usize) -> Result<Option<usize>, HandshakeError> {
     let other = line.iter().zip(PROTOCOL).position(|(came, wanted)| came != wanted);
     match end {
@@ -460,8 +448,7 @@ fn status_line_ending(line: &[u8], end: &[u8], max: usize) -> Result<Option<usiz
     }
 }
 
-/// What follows a line. `text` is its length, and `end` begins where its text ends. `None` if the line end was
-/// not received yet. The first wrong byte decides, however the input is cut.
+/// What follows a line of this length, `None` before that came. The first wrong byte decides, however the input is cut.
 fn after_line(
     text: usize,
     end: &[u8],
@@ -475,8 +462,7 @@ fn after_line(
     match end {
         _ if judged > max_line.saturating_add(2) => Err(too_long),
         [] | [b'\r'] => Ok(None),
-        // Refuse at once what can never be HTTP, such as a TLS handshake: control bytes, and a CR without LF. A
-        // bare LF could be used to smuggle requests.
+        // Refuse at once what can never be HTTP, such as a TLS handshake. A bare LF could be used to smuggle requests.
         _ => Err(malformed),
     }
 }

@@ -49,7 +49,7 @@ impl Name {
         1_u16.wrapping_shl(self as u32)
     }
 
-    /// The field with whose name and colon a line begins.
+    /// The known field that this line holds.
     #[inline(always)]
     fn of(line: &[u8]) -> Option<Self> {
         // One or two letters leave only one candidate.
@@ -80,22 +80,22 @@ impl Name {
     }
 }
 
-/// The index of a head. It borrows nothing, so it can grow while the head is being received.
+/// It borrows nothing, so it can grow while the head is being received.
 #[derive(Clone, Debug)]
 pub(crate) struct HeadIndex {
-    /// Where the header lines begin. 0 before the start line is complete.
+    /// 0 before the start line is complete.
     start: usize,
-    /// Where the header lines end that were received so far.
+    /// Where the lines end that came so far.
     end: usize,
     /// How many header lines there are.
     lines: u32,
     places: [Span; Name::COUNT],
-    /// One bit for each name: whether the field is repeated.
+    /// One bit for each name.
     repeated: u16,
 }
 
-/// Where the value of a field is, with its outer whitespace. 0 if there is no such field. 32 bits, because each
-/// connection keeps these during its handshake.
+/// Where a value is, with its outer whitespace. 0 if there is no such field. 32 bits, because each connection keeps
+/// these.
 #[derive(Clone, Copy, Debug)]
 struct Span {
     start: u32,
@@ -107,8 +107,7 @@ impl HeadIndex {
         Self { start: 0, end: 0, lines: 0, places: [Span { start: 0, end: 0 }; Name::COUNT], repeated: 0 }
     }
 
-    /// Checks the lines of the request head at the front of these bytes. Returns the head, with its blank line, and
-    /// where its fields are. What comes behind the head is not looked at.
+    /// Checks the lines of the request head at the front of these bytes. Returns the head, with its blank line.
     pub(crate) fn of_request<'h>(
         bytes: &'h [u8],
         limits: &HeadLimits,
@@ -137,22 +136,19 @@ impl HeadIndex {
         Err(HandshakeError::MalformedHeader) // the blank line is not there
     }
 
-    /// Whether the start line was not received yet.
     pub(crate) const fn is_empty(&self) -> bool {
         self.start == 0
     }
 
-    /// Notes that the start line is complete, and that the header lines begin at `at`.
+    /// The start line is complete.
     pub(crate) fn begin_fields(&mut self, at: usize) {
         (self.start, self.end) = (at, at);
     }
 
-    /// Notes where the header lines end that were received so far.
     pub(crate) fn end_fields(&mut self, at: usize) {
         self.end = at;
     }
 
-    /// Counts a line, and checks the limits.
     pub(crate) fn count_line(&mut self, line: &[u8], limits: &HeadLimits) -> Result<(), HandshakeError> {
         self.lines = self.lines.saturating_add(1);
         if self.lines as usize > limits.max_fields {
@@ -164,8 +160,7 @@ impl HeadIndex {
         Ok(())
     }
 
-    /// Adds the next header line, which begins at `at`. Whether its bytes are text is checked elsewhere
-    /// ([`is_text`]).
+    /// Adds the line at `at`. Whether its bytes are text is checked elsewhere ([`is_text`]).
     #[inline(always)]
     pub(crate) fn add_line(
         &mut self,
@@ -175,7 +170,7 @@ impl HeadIndex {
     ) -> Result<(), HandshakeError> {
         self.count_line(line, limits)?;
         let Some(known) = Name::of(line) else {
-            // RFC 9112 section 5.1: the name is a token, and nothing stands between it and the colon.
+            // RFC 9112 section 5.1: nothing stands between the name and the colon.
             return match line.split_at_checked(token_len(line)) {
                 Some(([_, ..], [b':', ..])) => Ok(()),
                 _ => Err(HandshakeError::MalformedHeader),
@@ -193,14 +188,12 @@ impl HeadIndex {
         Ok(())
     }
 
-    /// The start line of the head.
     pub(crate) fn start_line<'h>(&self, head: &'h [u8]) -> &'h [u8] {
         let line = head.get(..self.start).unwrap_or(&[]);
         let line = line.strip_suffix(b"\n").unwrap_or(line);
         line.strip_suffix(b"\r").unwrap_or(line)
     }
 
-    /// The header lines of the head.
     pub(crate) fn headers<'h>(&self, head: &'h [u8]) -> Headers<'h> {
         Headers::of(head.get(self.start..self.end).unwrap_or(&[]))
     }
@@ -217,7 +210,6 @@ impl HeadIndex {
 }
 
 impl Span {
-    /// The value, without outer whitespace.
     fn value<'h>(&self, head: &'h [u8]) -> &'h [u8] {
         trim(head.get(self.start as usize..self.end as usize).unwrap_or(&[]))
     }
@@ -228,9 +220,8 @@ impl Span {
     }
 }
 
-/// Whether a line that is not a valid field might be read, by others, as a field that decides whether the
-/// WebSocket is open. Bytes that cannot be part of a name are skipped, because another reader might skip them
-/// too.
+/// Whether others might read a line that is not a valid field as one that decides whether the WebSocket is open. They
+/// might skip bytes that cannot be part of a name.
 pub(crate) fn names_judged_field(line: &[u8]) -> bool {
     let name = split_where(line, |byte| byte == b':').0;
     let mut letters =
@@ -244,7 +235,7 @@ pub(crate) fn names_judged_field(line: &[u8]) -> bool {
 pub(crate) struct Field<'h> {
     name: Name,
     first: Option<&'h [u8]>,
-    /// The lines that hold more fields of this name. Empty if the field is not repeated.
+    /// Lines with more fields of this name.
     more: &'h [u8],
 }
 
@@ -265,7 +256,7 @@ impl<'h> Field<'h> {
         }
     }
 
-    /// The value of a field that must not be repeated.
+    /// For a field that must not be repeated.
     #[inline]
     pub(crate) const fn single(&self, repeated: HandshakeError) -> Result<Option<&'h [u8]>, HandshakeError> {
         if self.more.is_empty() {
@@ -281,7 +272,6 @@ impl<'h> Field<'h> {
     }
 }
 
-/// See [`Field::values`].
 #[derive(Clone)]
 pub(crate) struct Values<'h> {
     name: Name,

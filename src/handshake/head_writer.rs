@@ -1,5 +1,4 @@
-//! Writes the heads of requests and responses, so that no value can add a line to them (RFC 9112 sections 2.2
-//! and 5).
+//! Writes heads, so that no value can add a line to them (RFC 9112 sections 2.2 and 5).
 //
 // Owns: the bytes of a head in a caller's buffer, and refusing what would inject another line.
 // Must not know: which fields a handshake needs.
@@ -18,7 +17,7 @@ use crate::error::BufferTooSmall;
 pub enum ComposeError {
     /// A field's name is not a token.
     InvalidName,
-    /// A field's value holds CR, LF, NUL or another control byte, or has outer whitespace.
+    /// A field's value holds a control byte, or has outer whitespace.
     InvalidValue,
     /// The handshake writes this field itself, or the field must not be part of a handshake.
     ReservedField,
@@ -32,8 +31,7 @@ pub enum ComposeError {
     InvalidExtensions,
     /// The client offers no extension of this name.
     UnofferedExtension,
-    /// Compression is offered, but there is no codec: the crate was built without its feature `deflate`, or the
-    /// adapter has none.
+    /// Compression is offered, but there is no codec: the feature `deflate` is off, or the adapter has none.
     NoCodec,
     /// The status does not reject a handshake. Valid are 300 to 599.
     InvalidStatus,
@@ -70,7 +68,7 @@ impl From<BufferTooSmall> for ComposeError {
     }
 }
 
-/// Fields that a handshake writes itself, or that must not be part of one.
+/// Those that a handshake writes itself, or that must not be part of one.
 const RESERVED: [&str; 12] = [
     "Host",
     "Upgrade",
@@ -86,8 +84,7 @@ const RESERVED: [&str; 12] = [
     "Trailer",
 ];
 
-/// How many sets of header fields can be added to a head. There is no allocator for more, and the sets are
-/// passed by value.
+/// How many calls may add fields. There is no allocator for more, and the sets are passed by value.
 const MAX_SETS: usize = 4;
 
 /// Header fields that a caller added: several sets in order.
@@ -102,7 +99,6 @@ impl<'f> AddedFields<'f> {
         Self { sets: [FieldSet::Lent(&[]); MAX_SETS] }
     }
 
-    /// Checks a set, and adds it after the others.
     pub(crate) fn add(&mut self, set: FieldSet<'f>) -> Result<(), ComposeError> {
         if set.is_empty() {
             return Ok(());
@@ -114,20 +110,18 @@ impl<'f> AddedFields<'f> {
         Ok(())
     }
 
-    /// All fields, in order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&'f str, &'f str)> + '_ {
         self.sets.iter().take_while(|set| !set.is_empty()).flat_map(FieldSet::iter)
     }
 }
 
 impl fmt::Debug for AddedFields<'_> {
-    /// Shows only the names of the first fields: values may be credentials.
+    /// Only the names: values may be credentials.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.iter().take(8).map(|(name, _)| Brief(name))).finish()
     }
 }
 
-/// Checks a field that a caller adds.
 fn check_field(name: &str, value: &str) -> Result<(), ComposeError> {
     token(name.as_bytes()).ok_or(ComposeError::InvalidName)?;
     check_value(value)?;
@@ -137,7 +131,6 @@ fn check_field(name: &str, value: &str) -> Result<(), ComposeError> {
     Ok(())
 }
 
-/// Checks the value of a field.
 pub(crate) fn check_value(value: &str) -> Result<(), ComposeError> {
     let bytes = value.as_bytes();
     if is_text(bytes) && super::http1::trim(bytes).len() == bytes.len() {
@@ -153,7 +146,7 @@ pub(crate) struct HeadWriter<'o> {
     len: usize,
 }
 
-/// Writes what `parts` appends into `out`: all of it or nothing.
+/// All of it or nothing.
 pub(crate) fn compose(out: &mut [u8], parts: impl Fn(&mut HeadWriter<'_>)) -> Result<usize, BufferTooSmall> {
     let mut measured = HeadWriter { out: &mut [], len: 0 };
     parts(&mut measured);
@@ -166,14 +159,12 @@ pub(crate) fn compose(out: &mut [u8], parts: impl Fn(&mut HeadWriter<'_>)) -> Re
 }
 
 impl HeadWriter<'_> {
-    /// Appends `text` as it is.
     pub(crate) fn text(&mut self, text: &str) -> &mut Self {
         self.bytes(text.as_bytes())
     }
 
-    /// Appends `bytes` as they are.
     pub(crate) fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
-        // In two steps, so that the compiler sees equal lengths and the copy has no panic.
+        // In two steps, so that the copy has no panic.
         if let Some(slot) = self.out.get_mut(self.len..).and_then(|spare| spare.get_mut(..bytes.len())) {
             slot.copy_from_slice(bytes);
         }
@@ -181,7 +172,6 @@ impl HeadWriter<'_> {
         self
     }
 
-    /// Appends a decimal number.
     pub(crate) fn number(&mut self, number: usize) -> &mut Self {
         let mut digits = [0_u8; 20];
         let mut rest = number;
@@ -198,7 +188,6 @@ impl HeadWriter<'_> {
         self.bytes(used)
     }
 
-    /// Appends the lines of added fields.
     pub(crate) fn fields(&mut self, fields: &AddedFields<'_>) -> &mut Self {
         for set in fields.sets.iter().take_while(|set| !set.is_empty()) {
             for (name, value) in set.iter() {
@@ -208,7 +197,6 @@ impl HeadWriter<'_> {
         self
     }
 
-    /// Appends a header line.
     pub(crate) fn field(&mut self, name: &str, value: &str) -> &mut Self {
         self.text(name).text(": ").text(value).text("\r\n")
     }

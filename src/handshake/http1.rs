@@ -13,7 +13,7 @@ use super::scheme::{has_paths, split_scheme};
 use super::Brief;
 use crate::tolerance::{Tolerance, Tolerances};
 
-/// The header fields of a head that was checked: names and values, borrowed.
+/// The header fields of a checked head.
 ///
 /// `Debug` shows only how many there are, because values may be credentials.
 #[derive(Clone, Copy)]
@@ -28,17 +28,17 @@ impl fmt::Debug for Headers<'_> {
 }
 
 impl<'h> Headers<'h> {
-    /// All fields in order: the name as it was received, and the value without outer whitespace.
+    /// All fields in order: the name as it came, and the value without outer whitespace.
     pub fn iter(&self) -> impl Iterator<Item = (&'h str, &'h [u8])> + Clone + 'h {
         Lines::of(self.lines).filter_map(split_field)
     }
 
-    /// The value of the first field with this name, compared without case.
+    /// The value of the first field with this name, without case.
     pub fn get(&self, name: &str) -> Option<&'h [u8]> {
         self.iter().find(|(candidate, _)| candidate.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
-    /// The values of all fields with this name, in order. The name is compared without case.
+    /// The values of all fields with this name, in order, without case.
     pub fn get_all<'n>(&self, name: &'n str) -> impl Iterator<Item = &'h [u8]> + Clone + 'n
     where
         'h: 'n,
@@ -52,7 +52,6 @@ impl<'h> Headers<'h> {
     }
 }
 
-/// The parts of a request line (RFC 9112 section 3).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RequestLine<'h> {
     pub(crate) method: Text<'h>,
@@ -67,13 +66,13 @@ pub(crate) struct HttpVersion {
 }
 
 impl HttpVersion {
-    /// Whether the version is 1.1 or a higher minor version (RFC 6455 section 4.2.1).
+    /// RFC 6455 section 4.2.1.
     pub(crate) const fn is_at_least_1_1(self) -> bool {
         self.major == 1 && self.minor >= 1
     }
 }
 
-/// Checks a request line, without its CRLF, of any version 1.x. Returns its target.
+/// Any version 1.x. Returns the target.
 pub(crate) fn check_request_line(line: &[u8], tolerances: Tolerances) -> Result<&[u8], HandshakeError> {
     let malformed = HandshakeError::MalformedStartLine;
     let (method, rest) = split_where(line, |byte| !is_tchar(byte));
@@ -89,15 +88,14 @@ pub(crate) fn check_request_line(line: &[u8], tolerances: Tolerances) -> Result<
     if version.major != 1 {
         return Err(HandshakeError::UnsupportedHttpVersion);
     }
-    // Only if raw targets are tolerated can a target be other than ASCII. It must be UTF-8 then.
+    // Raw targets, if tolerated, must be UTF-8.
     if tolerances.contains(Tolerance::RawTargets) && core::str::from_utf8(target).is_err() {
         return Err(malformed);
     }
     Ok(target)
 }
 
-/// Where to insert the missing path into this request line. An absolute URI that has a query and no path asks
-/// for `/` with this query (RFC 9112 section 3.2.1). `None` if nothing is missing.
+/// Where the path is missing: an absolute URI may have a query and no path, and asks for `/` (RFC 9112 section 3.2.1).
 pub(crate) fn missing_path(target: &[u8], line: &[u8]) -> Option<usize> {
     if target.starts_with(b"/") {
         return None;
@@ -109,7 +107,6 @@ pub(crate) fn missing_path(target: &[u8], line: &[u8]) -> Option<usize> {
         .then(|| line.len().saturating_sub(query.len()).saturating_sub(9))
 }
 
-/// The parts of a request line that was checked, split at its spaces.
 pub(crate) fn judged_request_line(line: &[u8]) -> Result<RequestLine<'_>, HandshakeError> {
     let malformed = HandshakeError::MalformedStartLine;
     let (rest, version) = line.split_last_chunk::<8>().ok_or(malformed)?;
@@ -119,18 +116,18 @@ pub(crate) fn judged_request_line(line: &[u8]) -> Result<RequestLine<'_>, Handsh
     Ok(RequestLine { method: Text(method), target: Text(target), version })
 }
 
-/// Parses a status line, without its CRLF: the version and the status.
+/// The version and the status of a line without its CRLF.
 pub(crate) fn status_line(line: &[u8]) -> Result<(HttpVersion, u16), HandshakeError> {
     let malformed = HandshakeError::MalformedStartLine;
     let (version, rest) = line.split_first_chunk::<8>().ok_or(malformed)?;
     let version = http_version(version).ok_or(malformed)?;
-    // A status above 599 is invalid, but still an answer: a client treats it as a 5xx (RFC 9110 section 15).
+    // A status above 599 is still an answer (RFC 9110 section 15).
     let (&[b' ', a @ b'1'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9'], phrase) =
         rest.split_first_chunk::<4>().ok_or(malformed)?
     else {
         return Err(malformed);
     };
-    // The phrase is ignored (RFC 9112 section 4), but must be text. The space before it may be missing.
+    // The phrase is ignored (RFC 9112 section 4). The space before it may be missing.
     if !matches!(phrase, [] | [b' ', ..]) || !is_text(phrase) {
         return Err(malformed);
     }
@@ -149,8 +146,7 @@ fn http_version(bytes: &[u8]) -> Option<HttpVersion> {
     }
 }
 
-/// Iterates over lines that end in CRLF, and returns them without it. A CR elsewhere stays in the line; the
-/// check of the line's bytes refuses it.
+/// Lines that end in CRLF, without it. A CR elsewhere stays, and the check of the bytes refuses it.
 #[derive(Clone)]
 pub(crate) struct Lines<'h> {
     rest: &'h [u8],
@@ -161,7 +157,7 @@ impl<'h> Lines<'h> {
         Self { rest: bytes }
     }
 
-    /// What follows the lines that were returned.
+    /// What follows.
     pub(crate) const fn rest(&self) -> &'h [u8] {
         self.rest
     }
@@ -177,16 +173,15 @@ impl<'h> Iterator for Lines<'h> {
     }
 }
 
-/// The name and the value of a header line that was checked.
+/// Of a checked line.
 pub(crate) fn split_field(line: &[u8]) -> Option<(&str, &[u8])> {
-    // Some lines may end in a bare LF, if that is tolerated.
+    // A bare LF may be tolerated.
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     let (name, value) = line.split_at_checked(memchr(b':', line)?)?;
     Some((core::str::from_utf8(name).ok()?, trim(value.get(1..)?)))
 }
 
-/// Bytes that were checked: ASCII, or UTF-8 in targets if that is tolerated. They are converted to `str` only
-/// on demand.
+/// Checked bytes, ASCII or UTF-8. They become `str` only on demand.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Text<'h>(pub(crate) &'h [u8]);
 
@@ -205,24 +200,21 @@ impl fmt::Debug for Text<'_> {
     }
 }
 
-/// The bytes as a `str`, if they are a token (RFC 9110 section 5.6.2).
 pub(crate) fn token(bytes: &[u8]) -> Option<&str> {
     core::str::from_utf8(bytes).ok().filter(|_| is_token(bytes))
 }
 
-/// Whether the bytes are a token (RFC 9110 section 5.6.2).
 pub(crate) fn is_token(bytes: &[u8]) -> bool {
     !bytes.is_empty() && bytes.iter().all(|&byte| is_tchar(byte))
 }
 
-/// Whether `bytes` are `token`, compared without case. `token` must consist of letters and `-`, at most 24.
+/// Compared without case. `token` must consist of letters and `-`, at most 24.
 pub(crate) fn is_same_token(bytes: &[u8], token: &str) -> bool {
     let token = token.as_bytes();
     if bytes.len() != token.len() {
         return false;
     }
-    // Upper and lower case of a letter differ in one bit. `-` has no letter's top bit, so it must match
-    // exactly.
+    // Upper and lower case of a letter differ in one bit. `-` must match exactly.
     const LETTER: u64 = u64::from_ne_bytes([0x40; 8]);
     let differ = |a: u64, b: u64| (a ^ b) & !((b & LETTER) >> 1);
     let ([a, b, c], [x, y, z]) = (words(bytes), words(token));
@@ -241,7 +233,6 @@ fn words(bytes: &[u8]) -> [u64; 3] {
     [0, 1, 2].map(|at| bytes.get(at).copied().unwrap_or(0).into())
 }
 
-/// The bytes without SP and HTAB at both ends (RFC 9110 section 5.6.3).
 pub(crate) fn trim(mut bytes: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] = bytes {
         bytes = rest;

@@ -7,19 +7,18 @@
 use base64::engine::general_purpose::STANDARD;
 use base64::Engine as _;
 
-/// The GUID of RFC 6455 section 1.3.
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
-/// A `Sec-WebSocket-Key` as it is written in a request: 24 characters of Base64, which encode 16 bytes.
+/// A `Sec-WebSocket-Key`: 24 characters of Base64, which encode 16 bytes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Key([u8; 24]);
 
 impl Key {
-    /// Reads a key from the value of the field, without outer whitespace. `None` if it is not the Base64 of 16
-    /// bytes, with padding.
+    /// Reads the value of the field, without outer whitespace. `None` if it is not the Base64 of 16 bytes, with
+    /// padding.
     ///
-    /// `strict` also refuses a last character with unused bits that are not 0 (RFC 4648 section 3.5; RFC 6455
-    /// erratum 3150).
+    /// `strict` also refuses a last character with unused bits that are not 0 (RFC 4648 section 3.5; RFC 6455 erratum
+    /// 3150).
     pub fn parse(value: &[u8], strict: bool) -> Option<Self> {
         check(value, strict).copied().map(Self)
     }
@@ -29,17 +28,15 @@ impl Key {
         core::str::from_utf8(&self.0).unwrap_or("")
     }
 
-    /// The value of `Sec-WebSocket-Accept`, which proves that a server has read this key. It is computed from
-    /// the characters of the key, not from the bytes that they encode.
+    /// The value of `Sec-WebSocket-Accept`, which proves that a server has read this key.
     pub fn accept_value(&self) -> AcceptValue {
         AcceptValue::of(&self.0)
     }
 }
 
-/// The characters of a valid key, borrowed. See [`Key::parse`].
 pub(crate) fn check(value: &[u8], strict: bool) -> Option<&[u8; 24]> {
     let key: &[u8; 24] = value.try_into().ok()?;
-    // 128 bits are 21 characters of 6 bits, one character with the last 2 bits, and the padding.
+    // 21 characters of 6 bits, one with the last 2 bits, and the padding.
     let [full @ .., last, b'=', b'='] = key else { return None };
     let legal = full.iter().fold(is_base64(*last), |legal, &character| legal & is_base64(character));
     (legal && (!strict || matches!(last, b'A' | b'Q' | b'g' | b'w'))).then_some(key)
@@ -54,14 +51,13 @@ fn sha1(key: &[u8]) -> [u8; 20] {
     hash.digest().bytes()
 }
 
-/// The same hash with the processor's SHA instructions, if it has them.
+/// With the processor's SHA instructions, if it has them.
 #[cfg(feature = "simd-sha1")]
 fn sha1_by_vectors(key: &[u8]) -> [u8; 20] {
     use sha1::Digest as _;
     sha1::Sha1::new().chain_update(key).chain_update(GUID).finalize().into()
 }
 
-/// Whether the character is in the alphabet of RFC 4648 section 4.
 const fn is_base64(character: u8) -> bool {
     // Without branches, so that the compiler vectorises the check.
     ((character | 0x20).wrapping_sub(b'a') < 26)
@@ -70,7 +66,7 @@ const fn is_base64(character: u8) -> bool {
         | (character == b'/')
 }
 
-/// Makes a key from a nonce: 16 unpredictable bytes, new for each connection.
+/// Makes a key from 16 unpredictable bytes, new for each connection.
 pub fn encode_nonce(nonce: [u8; 16]) -> Key {
     let mut key = [b'='; 24];
     // 16 bytes are 24 characters; the slice always fits.
@@ -78,7 +74,7 @@ pub fn encode_nonce(nonce: [u8; 16]) -> Key {
     Key(key)
 }
 
-/// The accept value for a key, given as the value of the field. `None` if the key is invalid.
+/// For a key as the field has it. `None` if it is invalid.
 pub fn accept_value(key: &str) -> Option<AcceptValue> {
     Key::parse(key.as_bytes(), false).map(|key| key.accept_value())
 }
@@ -88,7 +84,6 @@ pub fn accept_value(key: &str) -> Option<AcceptValue> {
 pub struct AcceptValue([u8; 28]);
 
 impl AcceptValue {
-    /// For a key that was checked.
     pub(crate) fn of(key: &[u8; 24]) -> Self {
         #[cfg(feature = "simd-sha1")]
         let digest = sha1_by_vectors(key);

@@ -1,7 +1,6 @@
-//! The subprotocols and the header fields that an application wants in a head.
+//! Lists of subprotocols and header fields.
 //!
-//! A list has two parts. The first is borrowed, so that a config can be a constant and needs no allocator. The second, with
-//! an allocator, is owned: texts that the program makes while it runs.
+//! The first part is borrowed, so that a config can be a constant. The second, with an allocator, is owned.
 //
 // Owns: keeping both parts, and going through them as one list.
 // Must not know: what the texts mean.
@@ -11,7 +10,7 @@ use alloc::string::String;
 #[cfg(feature = "alloc")]
 use alloc::vec::Vec;
 
-/// Names of subprotocols, as a config keeps them.
+/// As a config keeps them.
 #[derive(Clone)]
 pub(crate) struct NameList {
     pub(crate) lent: &'static [&'static str],
@@ -35,7 +34,6 @@ impl NameList {
     }
 }
 
-/// Names of subprotocols.
 #[derive(Clone, Copy)]
 pub(crate) enum Names<'n> {
     Lent(&'n [&'n str]),
@@ -59,7 +57,7 @@ impl<'n> Names<'n> {
     }
 }
 
-/// Header fields, as a config or an answer keeps them.
+/// As a config or an answer keeps them.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub(crate) struct FieldList<'f> {
     pub(crate) lent: &'f [(&'f str, &'f str)],
@@ -83,7 +81,7 @@ impl FieldList<'_> {
     }
 }
 
-/// Header fields. No larger than a slice, because heads keep several of these.
+/// No larger than a slice, because heads keep several of these.
 #[derive(Clone, Copy)]
 pub(crate) enum FieldSet<'f> {
     Lent(&'f [(&'f str, &'f str)]),

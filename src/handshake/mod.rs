@@ -1,7 +1,6 @@
 //! The opening handshake (RFC 6455 section 4) over HTTP/1.1, for both roles.
 //!
-//! Use this if you have a transport of your own. The adapters, such as `sockless::tokio`, do all of it for you. Like
-//! the engine, it takes bytes and gives bytes: it has no socket, and works in storage that you lend.
+//! For transports of your own: the adapters do all of this. It takes and gives bytes, in storage that you lend.
 //!
 //! - [`server`] reads a request, and writes the 101 that accepts it, or a refusal.
 //! - [`client`] writes the request, and checks the answer.
@@ -95,13 +94,12 @@ impl fmt::Debug for Brief<'_> {
     }
 }
 
-/// What an opening handshake agreed on, as far as the engine needs it. It borrows nothing. The subprotocol is not part
-/// of it, since it changes no frame: [`Accept`](server::Accept) and [`Accepted`](client::Accepted) give its name.
+/// What an opening handshake agreed on, as far as the engine needs it. The subprotocol changes no frame:
+/// [`Accept`](server::Accept) and [`Accepted`](client::Accepted) give its name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Negotiated {
-    /// What was agreed on for permessage-deflate (RFC 7692), if it was. Without it no message may be
-    /// compressed, whatever was offered (RFC 6455 section 9.1).
+    /// What was agreed on for permessage-deflate (RFC 7692). Without it no message may be compressed.
     pub deflate: Option<crate::deflate::Params>,
 }
 
@@ -115,11 +113,10 @@ pub struct HeadLimits {
     pub max_fields: usize,
     /// Longest header line, in bytes, without its CRLF. Default: no limit but the storage.
     pub max_field: usize,
-    /// Whether to refuse a `Sec-WebSocket-Key` whose last character has unused bits that are not 0 (RFC 4648
-    /// section 3.5 leaves that to the decoder). Default: no; the key is hashed as it was received.
+    /// Whether to refuse a `Sec-WebSocket-Key` whose last character has unused bits that are not 0 (RFC 4648 section
+    /// 3.5). Default: no; the key is hashed as it was received.
     pub strict_key: bool,
-    /// Which deviations from the RFCs are tolerated, of those that concern heads. Default:
-    /// [`Tolerances::DEFAULT`].
+    /// Which deviations from the RFCs are tolerated in heads. Default: [`Tolerances::DEFAULT`].
     pub tolerances: Tolerances,
 }
 

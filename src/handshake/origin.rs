@@ -5,11 +5,9 @@
 
 use super::scheme::split_scheme;
 
-/// The choice that every server has to make: without one, any page that a user visits could act in their
-/// name.
+/// Every server has to choose: otherwise any page that a user visits could act in their name.
 ///
-/// An origin is what a browser says of the page. Other clients may send any origin, so it authenticates nobody
-/// (6455-10.1-1).
+/// An origin is what a browser says of the page. Other clients may send any, so it authenticates nobody (6455-10.1-1).
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OriginPolicy<'p> {
@@ -24,7 +22,7 @@ pub enum OriginPolicy<'p> {
 }
 
 impl OriginPolicy<'_> {
-    /// Whether a request with this `Origin`, for this host and port, is accepted.
+    /// Whether a request to this host and port is accepted.
     pub fn accepts(&self, origin: Option<&str>, host: &str) -> bool {
         self.accepts_bytes(origin.map(str::as_bytes), host.as_bytes())
     }
@@ -34,7 +32,6 @@ impl OriginPolicy<'_> {
         match self {
             Self::Any => true,
             Self::NonBrowser => false,
-            // Origins are compared without case, as ASCII.
             Self::List(origins) => {
                 origins.iter().any(|candidate| candidate.as_bytes().eq_ignore_ascii_case(origin))
             }
@@ -45,7 +42,7 @@ impl OriginPolicy<'_> {
 
 fn same_host(origin: &[u8], host: &[u8]) -> bool {
     let Some((scheme, authority)) = split_scheme(origin) else { return false };
-    // Only web pages have a host: `app://localhost` is another origin than `http://localhost`.
+    // `app://localhost` is no web page.
     let default: &[u8] = match scheme {
         _ if scheme.eq_ignore_ascii_case(b"https") => b"443",
         _ if scheme.eq_ignore_ascii_case(b"http") => b"80",
@@ -57,14 +54,13 @@ fn same_host(origin: &[u8], host: &[u8]) -> bool {
     }
     let (origin_host, origin_port) = split_port(authority);
     let (host, port) = split_port(host);
-    // If the request has no port, only the transport knows whether it came over TLS. The scheme of the page
-    // decides instead.
+    // Only the transport knows whether a request without a port came over TLS. The scheme of the page decides.
     origin_host.eq_ignore_ascii_case(host)
         && origin_port.unwrap_or(default) == port.unwrap_or(default)
         && !host.is_empty()
 }
 
-/// Host and port of an authority; an IPv6 address keeps its brackets.
+/// An IPv6 address keeps its brackets.
 fn split_port(authority: &[u8]) -> (&[u8], Option<&[u8]>) {
     let colon = authority.iter().rposition(|&byte| byte == b':');
     match colon.and_then(|at| authority.split_at_checked(at)) {

@@ -13,7 +13,7 @@ use crate::tolerance::Tolerances;
 /// How many responses may come before the final one (RFC 9110 section 15.2).
 const MAX_INTERIM_RESPONSES: u8 = 8;
 
-/// A final response whose head is complete. Its HTTP major version is 1.
+/// Its head is complete, and its HTTP major version is 1.
 #[derive(Clone, Copy)]
 pub(crate) struct Response<'h> {
     pub(crate) head: &'h [u8],
@@ -25,18 +25,16 @@ pub(crate) struct Response<'h> {
 }
 
 impl<'h> Response<'h> {
-    /// The fields with this name.
     pub(crate) fn field(&self, name: Name) -> Field<'h> {
         self.head_index.field(name, self.head)
     }
 
-    /// All header fields.
     pub(crate) fn headers(&self) -> Headers<'h> {
         self.head_index.headers(self.head)
     }
 }
 
-/// Collects responses up to the final one, which has a status of 101, or of 200 and above.
+/// The final response has a status of 101, or of 200 and above.
 #[derive(Debug)]
 pub(crate) struct ResponseReader<'s> {
     head: ResponseHead<'s>,
@@ -50,13 +48,13 @@ impl<'s> ResponseReader<'s> {
         Self { head: ResponseHead::new(refused_from, storage, limits), interim: 0, failed: None }
     }
 
-    /// The response whose status line is a refusal, with the fields that were received so far.
+    /// A refusal, with the fields that came so far.
     pub(crate) fn refusal(&self) -> Option<Response<'_>> {
         parse(&self.head).ok().filter(|_| self.head.is_refusal())
     }
 
-    /// Takes bytes up to the blank line of the final response, then calls `judge`. Returns how many it took,
-    /// and what `judge` returned. After a failure it returns the same failure again.
+    /// Takes bytes up to the blank line of the final response, then calls `judge`. Returns how many, and what `judge`
+    /// returned. After a failure it returns the same failure again.
     pub(crate) fn recv<'r, T: 'r>(
         &'r mut self,
         input: &[u8],
@@ -77,7 +75,6 @@ impl<'s> ResponseReader<'s> {
         result
     }
 
-    /// The transport has ended.
     pub(crate) fn eof(&self) -> Result<(), HandshakeError> {
         match self.failed {
             Some(error) => Err(error),
@@ -86,7 +83,7 @@ impl<'s> ResponseReader<'s> {
         }
     }
 
-    /// Takes bytes until the head of the final response is complete. Interim responses are skipped.
+    /// Skips interim responses.
     fn collect(&mut self, input: &[u8]) -> Result<(usize, bool), HandshakeError> {
         let mut taken = 0_usize;
         loop {
@@ -109,7 +106,6 @@ impl<'s> ResponseReader<'s> {
     }
 }
 
-/// The response in a head whose start line was checked.
 fn parse<'h>(head: &'h ResponseHead<'_>) -> Result<Response<'h>, HandshakeError> {
     let (bytes, head_index) = (head.bytes(), head.head_index());
     let (version, status) = head.status().ok_or(HandshakeError::MalformedStartLine)?;

@@ -10,7 +10,7 @@ use super::http1::{is_token, trim, Text};
 use super::scheme::{is_one_of, split_scheme};
 use crate::tolerance::{Tolerance, Tolerances};
 
-/// The resource of a target, and the authority if the target is an http(s) URI (section 4.2.1).
+/// The resource, and the authority of an http(s) URI (section 4.2.1).
 pub(crate) fn split_target(target: &[u8], tolerances: Tolerances) -> (Option<&[u8]>, Option<&[u8]>) {
     if target.starts_with(b"/") {
         return (Some(target), None);
@@ -24,8 +24,7 @@ pub(crate) fn split_target(target: &[u8], tolerances: Tolerances) -> (Option<&[u
     }
     match resource {
         [] => (Some(b"/"), Some(authority)),
-        // A query without a path: there is no resource that could be borrowed. A head that was collected here
-        // has got its path already, so only heads that were read elsewhere can be so.
+        // A query without a path: nothing could be borrowed. Only in heads that were read elsewhere.
         [b'?', ..] => (None, None),
         _ => (Some(resource), Some(authority)),
     }
@@ -42,7 +41,7 @@ pub(crate) fn host<'h>(field: &Field<'h>, minor: u8) -> Result<Text<'h>, Handsha
     }
 }
 
-/// Whether this is a host of RFC 3986, optionally with a port. User information is refused.
+/// RFC 3986, optionally with a port, without user information.
 fn is_host(host: &[u8]) -> bool {
     let (name, port) = match host {
         [b'[', inner @ ..] => {
@@ -61,14 +60,12 @@ fn is_host(host: &[u8]) -> bool {
     !name.is_empty() && port
 }
 
-/// Whether these digits are a 16-bit number in decimal.
 fn is_port(digits: &[u8]) -> bool {
     let digits = core::str::from_utf8(digits).ok().filter(|digits| !digits.starts_with('+'));
     digits.is_some_and(|digits| digits.parse::<u16>().is_ok())
 }
 
-/// RFC 9112 section 6: a request to upgrade has no body. Its bytes could be taken for frames, or be used to
-/// smuggle a request.
+/// RFC 9112 section 6: a body could be taken for frames, or be used to smuggle a request.
 pub(crate) fn body(
     content_length: &Field<'_>,
     transfer_encoding: &Field<'_>,
@@ -104,7 +101,7 @@ pub(crate) fn version(field: &Field<'_>) -> Result<(), HandshakeError> {
     match field.single(HandshakeError::InvalidVersion)? {
         Some(b"13") => Ok(()),
         Some(value) if !is_token(value) => Err(HandshakeError::InvalidVersion),
-        // Another version, or none: the answer says which version we speak.
+        // The answer says which version we speak.
         Some(_) | None => Err(HandshakeError::UnsupportedVersion),
     }
 }

@@ -1,7 +1,7 @@
 //! The server's side of the opening handshake (RFC 6455 section 4.2).
 //!
-//! Give the received bytes to a [`ServerHandshake`]. It returns a [`Request`], which you [accept](Request::accept) or
-//! refuse with a [`Reject`]. Send what these write.
+//! Give received bytes to a [`ServerHandshake`], [accept](Request::accept) the [`Request`] that it returns or refuse it
+//! with a [`Reject`], and send what these write.
 //!
 //! ```
 //! use sockless::handshake::server::{ServerHandshake, ServerProgress, Reject};
@@ -56,8 +56,7 @@ use super::{Brief, HeadLimits, Negotiated, OriginPolicy};
 use crate::deflate::{Offer, Params, Policy};
 use crate::tolerance::Tolerance;
 
-/// The opening handshake of one server: reads a request, however the input is cut, in storage that the caller
-/// lends.
+/// The opening handshake of one server, in storage that the caller lends.
 #[derive(Debug)]
 pub struct ServerHandshake<'s> {
     head: RequestHead<'s>,
@@ -72,25 +71,24 @@ pub enum ServerProgress<'h> {
     NeedMore,
     /// A valid request to open a WebSocket.
     Request(Request<'h>),
-    /// A well-formed HTTP request that does not ask for a WebSocket, in case you serve HTTP on this port too.
-    /// If you do not, answer 426 ([`Reject::for_plain_http`]).
+    /// A well-formed HTTP request that does not ask for a WebSocket. If you serve nothing else, answer with
+    /// [`Reject::for_plain_http`].
     Http(PlainRequest<'h>),
 }
 
 impl<'s> ServerHandshake<'s> {
-    /// Begins a handshake. `storage` holds the head of the request: its length is the longest head that is
-    /// accepted. [`HeadLimits::STORAGE`] is a sensible length.
+    /// Begins a handshake. The length of `storage` is the longest head that is accepted: [`HeadLimits::STORAGE`] is
+    /// sensible.
     pub fn new(storage: &'s mut [u8], limits: HeadLimits) -> Self {
         Self { head: RequestHead::new(storage, &limits), failed: None }
     }
 
-    /// Takes received bytes. Returns how many it took. It takes nothing after the blank line: those bytes are
-    /// frames.
+    /// Takes received bytes. Returns how many it took. Those after the blank line are frames.
     ///
     /// # Errors
     ///
-    /// [`HandshakeError`] if the request breaks a rule. Answer with [`Reject::for_error`] and close the
-    /// transport. Later calls return the same error.
+    /// [`HandshakeError`] if the request breaks a rule. Answer with [`Reject::for_error`] and close the transport.
+    /// Later calls return the same error.
     pub fn recv(&mut self, input: &[u8]) -> Result<(usize, ServerProgress<'_>), HandshakeError> {
         if let Some(error) = self.failed {
             return Err(error);
@@ -129,22 +127,22 @@ impl<'s> ServerHandshake<'s> {
         }
     }
 
-    /// Gives the storage back for the next connection. A server with many connections can share a few of them.
+    /// Gives the storage back for another connection.
     pub fn into_storage(self) -> &'s mut [u8] {
         self.head.into_storage()
     }
 }
 
-/// A request to open a WebSocket, valid by RFC 6455 section 4.2.1.
+/// A valid request to open a WebSocket (RFC 6455 section 4.2.1).
 ///
-/// `Debug` shows no credentials: neither header fields nor the query.
+/// `Debug` shows neither header fields nor the query.
 #[derive(Clone, Copy)]
 pub struct Request<'h> {
     head: &'h [u8],
     target: Text<'h>,
     host: Text<'h>,
     origin: Option<Text<'h>>,
-    /// The key, borrowed from the head.
+    /// Borrowed from the head.
     key: &'h [u8; 24],
     subprotocols: Tokens<'h>,
     extensions: Extensions<'h>,
@@ -170,12 +168,11 @@ fn path_of(target: &str) -> &str {
 }
 
 impl<'h> Request<'h> {
-    /// Checks a complete head, with its blank line, that was read elsewhere, for example by an HTTP server.
+    /// Checks a complete head that was read elsewhere, such as by an HTTP server. Bytes behind its blank line are not
+    /// looked at.
     ///
-    /// Bytes may follow the head: they are not looked at, and [`head`](Self::head) ends where they begin.
-    ///
-    /// The head is borrowed, so nothing can be inserted into it: an absolute target with a query and no path is
-    /// refused. [`ServerHandshake`] inserts the path.
+    /// An absolute target with a query and no path is refused, because nothing can be inserted. [`ServerHandshake`]
+    /// inserts the path.
     ///
     /// # Errors
     ///
@@ -185,7 +182,6 @@ impl<'h> Request<'h> {
         Self::judge(head, &head_index, limits)
     }
 
-    /// Checks a request whose lines were checked.
     fn judge(
         head: &'h [u8],
         head_index: &HeadIndex,
@@ -197,8 +193,7 @@ impl<'h> Request<'h> {
         let upgrade = field(Name::Upgrade);
         let asks = match Tokens::contain(upgrade, "websocket", HandshakeError::MalformedHeader) {
             Ok(asks) => asks,
-            // `Upgrade` may hold what is not a token, such as `HTTP/2.0`. Look for `websocket` among the
-            // others.
+            // `Upgrade` may also hold what is not a token, such as `HTTP/2.0`.
             Err(HandshakeError::ListTooLong) => return Err(HandshakeError::ListTooLong),
             Err(_) => upgrade
                 .values()
@@ -241,7 +236,7 @@ impl<'h> Request<'h> {
             Some(origin) if !origin.is_ascii() => return Err(HandshakeError::InvalidOrigin),
             origin => origin.map(Text),
         };
-        // Names are compared with case (RFC 7936), and must be unique.
+        // RFC 7936: with case.
         let names = field(Name::Subprotocol);
         let subprotocols = Tokens::of(names, HandshakeError::InvalidSubprotocols)?;
         if names.is_present() {
@@ -254,7 +249,7 @@ impl<'h> Request<'h> {
         Ok(ServerProgress::Request(Request {
             head,
             target,
-            // RFC 9112 section 3.2.2: the authority of an absolute target is used instead of `Host`.
+            // RFC 9112 section 3.2.2: this is used instead of `Host`.
             host: authority.map_or(host, Text),
             origin,
             key,
@@ -274,8 +269,7 @@ impl<'h> Request<'h> {
         self.host.as_str()
     }
 
-    /// The web page that asks, if a browser sent the request. Other clients can send any value: it
-    /// authenticates nobody (section 10.1).
+    /// The web page that asks, if a browser sent the request. Other clients can send any value (section 10.1).
     pub const fn origin(&self) -> Option<&'h str> {
         match self.origin {
             Some(origin) => Some(origin.as_str()),
@@ -283,12 +277,12 @@ impl<'h> Request<'h> {
         }
     }
 
-    /// The subprotocols that the client offers, in its order of preference.
+    /// The subprotocols on offer, the preferred first.
     pub const fn subprotocols(&self) -> Tokens<'h> {
         self.subprotocols
     }
 
-    /// The extensions that the client offers, in its order of preference.
+    /// The extensions on offer, the preferred first.
     pub const fn extensions(&self) -> Extensions<'h> {
         self.extensions
     }
@@ -303,8 +297,7 @@ impl<'h> Request<'h> {
         self.head
     }
 
-    /// Accepts the request, if the origin policy allows it. The policy has no default, because every server
-    /// must choose one (section 10.2).
+    /// Accepts the request, if the origin policy allows it (section 10.2).
     ///
     /// # Errors
     ///
@@ -350,7 +343,7 @@ impl<'h> PlainRequest<'h> {
         self.method
     }
 
-    /// The request target as it was received. If an absolute URI had a query and no path, `/` was inserted.
+    /// The request target. If an absolute URI had a query and no path, `/` was inserted.
     pub const fn target(&self) -> &'h str {
         self.target
     }
@@ -365,19 +358,19 @@ impl<'h> PlainRequest<'h> {
         self.headers
     }
 
-    /// The whole head as it was received. Hand it to an HTTP server, together with the bytes that follow it.
+    /// The whole head, for an HTTP server. Hand it the bytes behind it too.
     pub const fn head(&self) -> &'h [u8] {
         self.head
     }
 }
 
-/// A 101 response that is being built (section 4.2.2).
+/// A 101 response (section 4.2.2).
 ///
-/// `Debug` does not show the values of added fields, which may be credentials.
+/// `Debug` does not show the values of added fields.
 #[derive(Clone, Copy)]
 pub struct Accept<'h, 'r> {
     request: &'r Request<'h>,
-    /// The one that is chosen, as the client spells it.
+    /// As the client spells it.
     subprotocol: Option<&'h str>,
     session: Negotiated,
     extensions: Option<&'r str>,
@@ -403,29 +396,25 @@ impl<'h, 'r> Accept<'h, 'r> {
         self
     }
 
-    /// Chooses the client's first subprotocol that is in `supported`, or none.
     pub(crate) fn choose_subprotocol(&mut self, supported: Names<'_>) {
         let mut offers = self.request.subprotocols.iter();
         self.subprotocol = offers.find(|offered| supported.iter().any(|name| name == *offered));
     }
 
-    /// Chooses this subprotocol.
     ///
     /// # Errors
     ///
-    /// [`ComposeError::UnofferedSubprotocol`] if the client does not offer it. The empty string is never
-    /// offered.
+    /// [`ComposeError::UnofferedSubprotocol`] if the client does not offer it.
     pub fn with_subprotocol(mut self, name: &str) -> Result<Self, ComposeError> {
         self.choose_subprotocol(Names::Lent(&[name]));
         self.subprotocol.map(|_| self).ok_or(ComposeError::UnofferedSubprotocol)
     }
 
-    /// Accepts the client's first valid offer of permessage-deflate that the policy accepts, or none (RFC 7692
-    /// sections 5 and 7).
+    /// Accepts the client's first valid offer of permessage-deflate that the policy accepts, or none (RFC 7692 sections
+    /// 5 and 7).
     ///
-    /// No other extension can be combined with it, because it might use the same reserved bit or depend on
-    /// frame boundaries. So this removes what [`with_extensions`](Self::with_extensions) set, even if no offer is
-    /// accepted, and a later `with_extensions` removes this.
+    /// No other extension can be combined with it. So this removes what [`with_extensions`](Self::with_extensions) set,
+    /// even if no offer is accepted, and a later `with_extensions` removes this.
     #[must_use]
     pub fn with_deflate(mut self, policy: &Policy) -> Self {
         self.extensions = None;
@@ -436,19 +425,17 @@ impl<'h, 'r> Accept<'h, 'r> {
     /// Answers with these extensions, in the order in which they apply. This removes what
     /// [`with_deflate`](Self::with_deflate) set.
     ///
-    /// The value may name `permessage-deflate`, but only alone, and with parameters that fit one of the
-    /// client's offers (RFC 7692 section 5.1). [`Negotiated::deflate`] is set then.
+    /// `permessage-deflate` may only stand alone, with parameters that fit an offer (RFC 7692 section 5.1).
+    /// [`Negotiated::deflate`] is set then.
     ///
     /// # Errors
     ///
-    /// [`ComposeError::InvalidExtensions`], or [`ComposeError::UnofferedExtension`] if the client does not
-    /// offer an extension of that name.
+    /// [`ComposeError::InvalidExtensions`], or [`ComposeError::UnofferedExtension`] if the client does not offer one.
     pub fn with_extensions(mut self, value: &'r str) -> Result<Self, ComposeError> {
         check_value(value)?;
         check_extensions(value.as_bytes()).map_err(|_| ComposeError::InvalidExtensions)?;
         let mut agreed = None;
         for (at, chosen) in iter_value(value.as_bytes()).enumerate() {
-            // The list is short, and comes from our own caller.
             if iter_value(value.as_bytes()).take(at).any(|earlier| earlier.name() == chosen.name()) {
                 return Err(ComposeError::InvalidExtensions);
             }
@@ -469,7 +456,6 @@ impl<'h, 'r> Accept<'h, 'r> {
         Ok(self)
     }
 
-    /// The offers of permessage-deflate that are valid.
     fn deflate_offers(&self) -> impl Iterator<Item = Offer> + 'h {
         self.request.extensions.iter().filter_map(|offer| parse_offer(&offer))
     }
@@ -489,13 +475,12 @@ impl<'h, 'r> Accept<'h, 'r> {
         self.subprotocol
     }
 
-    /// What the response agrees to for permessage-deflate. `None` if compression is not used.
+    /// What is agreed on for permessage-deflate.
     pub const fn chosen_deflate(&self) -> Option<Params> {
         self.session.deflate
     }
 
-    /// Writes the response into `out`. Returns its length, and what was agreed on. Frames may follow it at
-    /// once.
+    /// Writes the response into `out`. Returns its length, and what was agreed on. Frames may follow at once.
     ///
     /// # Errors
     ///
@@ -524,13 +509,13 @@ impl<'h, 'r> Accept<'h, 'r> {
     }
 }
 
-/// A 101 up to the value of `Sec-WebSocket-Accept`.
+/// Up to the value of `Sec-WebSocket-Accept`.
 const SWITCHING_PROTOCOLS: &str = "HTTP/1.1 101 Switching Protocols\r\n\
     Upgrade: websocket\r\n\
     Connection: Upgrade\r\n\
     Sec-WebSocket-Accept: ";
 
-/// A response that refuses (sections 4.2.2 and 4.4): a whole HTTP response.
+/// A refusal (sections 4.2.2 and 4.4): a whole HTTP response.
 ///
 /// `Debug` shows neither the values of added fields nor the body.
 #[derive(Clone, Copy)]
@@ -539,15 +524,14 @@ pub struct Reject<'r> {
     pub(crate) fields: AddedFields<'r>,
     body: &'r [u8],
     keep_alive: bool,
-    /// What is refused, if it is an error: some need a header line.
+    /// The error behind it: some need a header line.
     error: Option<HandshakeError>,
 }
 
-/// The version that we speak.
 const VERSION: &str = "Sec-WebSocket-Version: 13\r\n";
 
 impl<'r> Reject<'r> {
-    /// A refusal with a status of 300 to 599. A 426 also says which version of WebSocket is spoken.
+    /// With a status of 300 to 599. A 426 also says which version is spoken.
     ///
     /// # Errors
     ///
@@ -561,7 +545,7 @@ impl<'r> Reject<'r> {
         }
     }
 
-    /// The refusal that belongs to an error. `None` if no answer can be sent.
+    /// For an error. `None` if no answer can be sent.
     pub fn for_error(error: HandshakeError) -> Option<Self> {
         Some(Self { error: Some(error), ..Self::new(error.status()?).ok()? })
     }
@@ -571,8 +555,8 @@ impl<'r> Reject<'r> {
         Self { status: 426, fields: AddedFields::new(), body: b"", keep_alive: false, error: None }
     }
 
-    /// Adds header fields, such as `Location`, `WWW-Authenticate`, or `Date` (which this crate cannot write, as
-    /// it has no clock). Up to four calls add up.
+    /// Adds header fields, such as `Location`, `WWW-Authenticate`, or `Date` (this crate has no clock). Up to four
+    /// calls add up.
     ///
     /// # Errors
     ///
@@ -589,7 +573,7 @@ impl<'r> Reject<'r> {
         self
     }
 
-    /// Keeps the HTTP connection open for another request. Do not use it after a malformed one.
+    /// Keeps the connection open for another request. Not after a malformed one.
     #[must_use]
     pub const fn with_keep_alive(mut self) -> Self {
         self.keep_alive = true;
@@ -612,11 +596,11 @@ impl<'r> Reject<'r> {
             return Err(ComposeError::MissingAuthenticate);
         }
         let written = compose(out, |head| {
-            // RFC 9112 section 4: the space is required even without a phrase.
+            // RFC 9112 section 4.
             head.text("HTTP/1.1 ").number(usize::from(self.status)).text(" ").text(phrase(self.status));
             head.text("\r\n");
             if self.status == 426 {
-                // RFC 9110 section 7.8: a 426 names what to upgrade to, and the version (RFC 6455 section 4.4).
+                // RFC 9110 section 7.8, RFC 6455 section 4.4.
                 head.text("Upgrade: websocket\r\n");
                 head.field("Connection", if self.keep_alive { "Upgrade" } else { "Upgrade, close" });
                 head.text(VERSION);

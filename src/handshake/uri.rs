@@ -27,15 +27,14 @@ pub struct Uri<'u> {
 pub enum UriError {
     /// The scheme is neither `ws` nor `wss`, or `//` is missing.
     Scheme,
-    /// There is a user name or password: send them in a header field instead (RFC 9110 section 4.2.4). Or they
-    /// cannot be sent in one.
+    /// There is a user name or password: use a header field instead (RFC 9110 section 4.2.4). Or they cannot be sent in
+    /// one.
     UserInfo,
-    /// The host is missing or invalid. Write an internationalized name as its A-label (Punycode, `xn--...`;
-    /// section 11.1).
+    /// The host is missing or invalid. Write other scripts in Punycode (`xn--...`, section 11.1).
     Host,
     /// The port is not a number from 1 to 65,535.
     Port,
-    /// The path or the query holds a byte that must be percent-encoded, or a malformed percent-encoding.
+    /// The path or the query holds a byte that must be percent-encoded, or is wrongly encoded.
     Resource,
     /// There is a fragment. Write `#` as `%23` (section 3).
     Fragment,
@@ -61,8 +60,7 @@ impl core::error::Error for UriError {}
 impl<'u> Uri<'u> {
     /// Parses a URI.
     ///
-    /// An empty port means the default of the scheme. Port 0 is refused, because nothing can be reached there.
-    /// An empty query is kept: `ws://h/p?` asks for `/p?`.
+    /// An empty port is the default one. Port 0 is refused. An empty query is kept: `ws://h/p?` asks for `/p?`.
     ///
     /// # Errors
     ///
@@ -91,7 +89,6 @@ impl<'u> Uri<'u> {
         Ok(Self { secure, host, port, path, query })
     }
 
-    /// From parts that were checked.
     #[cfg(feature = "alloc")]
     pub(super) const fn of_parts(
         secure: bool,
@@ -103,13 +100,12 @@ impl<'u> Uri<'u> {
         Self { secure, host, port, path, query }
     }
 
-    /// Replaces path and query by this resource, exactly as it is written. For a resource that is encoded
-    /// already, perhaps not as RFC 3986 demands.
+    /// Replaces path and query by this resource as it is, for one that is encoded already.
     ///
     /// # Errors
     ///
-    /// [`UriError::Resource`] if it begins with neither `/` nor `?`, or holds what a request target must not:
-    /// spaces, control characters, characters beyond ASCII, `"`, `<`, `>`, `#`.
+    /// [`UriError::Resource`] if it begins with neither `/` nor `?`, or holds what a request target must not: spaces,
+    /// control characters, characters beyond ASCII, `"`, `<`, `>`, `#`.
     pub fn with_resource(mut self, resource: &'u str) -> Result<Self, UriError> {
         if !resource.starts_with(['/', '?']) || !resource.bytes().all(is_target_byte) {
             return Err(UriError::Resource);
@@ -118,8 +114,7 @@ impl<'u> Uri<'u> {
         Ok(self)
     }
 
-    /// Whether the connection must be over TLS (`wss`). Send nothing of the handshake before TLS is
-    /// established.
+    /// Whether the connection must be over TLS (`wss`).
     pub const fn is_secure(&self) -> bool {
         self.secure
     }
@@ -140,7 +135,7 @@ impl<'u> Uri<'u> {
         self.port
     }
 
-    /// Whether the port is the default of the scheme. `Host` does not repeat it then.
+    /// Whether the port is the default of the scheme.
     pub const fn is_default_port(&self) -> bool {
         self.port == if self.secure { 443 } else { 80 }
     }
@@ -182,14 +177,13 @@ impl fmt::Debug for Uri<'_> {
             .field("secure", &self.secure)
             .field("host", &Brief(self.host))
             .field("port", &self.port)
-            // A path may be secret too: some services let in whoever knows it.
+            // Some services let in whoever knows the path.
             .field("path_len", &self.path.len())
             .field("query_len", &self.query.map(str::len))
             .finish()
     }
 }
 
-/// Splits into path and query.
 fn split_resource(resource: &str) -> (&str, Option<&str>) {
     match resource.split_once('?') {
         Some((path, query)) => (path, Some(query)),
@@ -197,7 +191,6 @@ fn split_resource(resource: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// Displays three texts, one after the other.
 struct Joined<'u>([&'u str; 3]);
 
 impl fmt::Display for Joined<'_> {
@@ -255,7 +248,7 @@ fn percent_encoding_is_valid(bytes: &[u8]) -> bool {
     true
 }
 
-/// Whether the byte is a pchar, `/` or `?` (RFC 3986 sections 3.3 and 3.4).
+/// A pchar, `/` or `?` (RFC 3986 sections 3.3 and 3.4).
 fn is_resource_byte(byte: u8) -> bool {
     is_name_byte(byte) || matches!(byte, b':' | b'@' | b'/' | b'?')
 }

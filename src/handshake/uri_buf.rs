@@ -13,14 +13,12 @@ use super::basic::write_basic;
 use super::byte_class::{is_name_byte, is_target_byte};
 use super::uri::{Uri, UriError};
 
-/// A `ws:` or `wss:` URI that owns its text. It accepts what a browser accepts.
+/// A `ws:` or `wss:` URI that owns its text, and accepts what a browser accepts (the WHATWG URL standard).
 ///
-/// [`Uri`] accepts only what RFC 3986 allows. Other texts are common: with spaces, braces, characters beyond
-/// ASCII, backslashes, a lone `%`. This type reads them as browsers do, by the WHATWG URL standard: it encodes
-/// what must be encoded, resolves `.` and `..`, writes the host in lower case, and reads `http:` and `https:`
-/// as `ws:` and `wss:`. It is stricter where nothing could be reached or sent: a host name beyond ASCII must be
-/// given in Punycode, port 0 is refused, and so is a host with `"`, `` ` ``, `{` or `}`. A fragment is refused,
-/// as in browsers and RFC 6455 section 3.
+/// [`Uri`] accepts only what RFC 3986 allows. This type encodes what must be encoded (spaces, braces, characters beyond
+/// ASCII, backslashes, a lone `%`), resolves `.` and `..`, writes the host in lower case, and reads `http:` and
+/// `https:` as `ws:` and `wss:`. It refuses a host name beyond ASCII, which must be given in Punycode, a host with `"`,
+/// `` ` ``, `{` or `}`, port 0, and a fragment.
 ///
 /// `Display` and `Debug` do not show credentials.
 ///
@@ -52,7 +50,7 @@ impl UriBuf {
     ///
     /// # Errors
     ///
-    /// [`UriError`]. A user name or password is an error too; see
+    /// [`UriError`]. A user name or password is an error too: see
     /// [`parse_with_credentials`](Self::parse_with_credentials).
     pub fn parse(text: &str) -> Result<Self, UriError> {
         let uri = Self::parse_with_credentials(text)?;
@@ -62,14 +60,14 @@ impl UriBuf {
         }
     }
 
-    /// Parses a text that may have a user name and password before the host.
-    /// [`basic_authorization`](Self::basic_authorization) makes a header field of them; they are sent nowhere
-    /// else. Do not use this for texts that others wrote: a link could bring credentials with it.
+    /// Parses a text that may have a user name and password before the host, for
+    /// [`basic_authorization`](Self::basic_authorization). Do not use this for texts of others: a link could bring
+    /// credentials with it.
     ///
     /// # Errors
     ///
-    /// [`UriError`]. [`UriError::UserInfo`] if the user name has a colon, or if either has a control character:
-    /// RFC 7617 section 2 cannot send them.
+    /// [`UriError`]. [`UriError::UserInfo`] if the user name has a colon, or one of them a control character (RFC
+    /// 7617).
     pub fn parse_with_credentials(text: &str) -> Result<Self, UriError> {
         let text = cleaned(text);
         let (secure, rest) = split_scheme(&text)?.ok_or(UriError::Scheme)?;
@@ -77,12 +75,11 @@ impl UriBuf {
         Self::with_authority(secure, rest)
     }
 
-    /// Resolves a reference, such as the `Location` of a redirect, against this URI: as browsers and RFC 3986
-    /// section 5.2 do. The result is a whole URI, without a fragment.
+    /// Resolves a reference, such as the `Location` of a redirect, as browsers and RFC 3986 section 5.2 do. The result
+    /// has no fragment.
     ///
-    /// Credentials are kept only if the reference has no authority, so they never reach another host. When you
-    /// follow a redirect, take no other credentials or cookies to another host either. You may also refuse a
-    /// redirect from `wss:` to `ws:`.
+    /// Credentials are kept only if the reference has no authority, so they never reach another host. Take no other
+    /// credentials or cookies to another host either. You may also refuse a redirect from `wss:` to `ws:`.
     ///
     /// # Errors
     ///
@@ -118,8 +115,7 @@ impl UriBuf {
         }
     }
 
-    /// Replaces path and query by this resource, exactly as it is written. For a resource that is encoded
-    /// already.
+    /// Replaces path and query by this resource as it is, for one that is encoded already.
     ///
     /// # Errors
     ///
@@ -132,13 +128,13 @@ impl UriBuf {
         Ok(self)
     }
 
-    /// This URI as a borrowed [`Uri`], for a request.
+    /// The borrowed [`Uri`], for a request.
     pub fn as_uri(&self) -> Uri<'_> {
         Uri::of_parts(self.secure, &self.host, self.port, &self.path, self.query.as_deref())
     }
 
-    /// The value for an `Authorization` field, if there were credentials: scheme Basic (RFC 7617), in UTF-8.
-    /// Credentials are sent in the clear, so use TLS.
+    /// The value for an `Authorization` field, if there were credentials: scheme Basic (RFC 7617), in UTF-8. They are
+    /// sent in the clear, so use TLS.
     ///
     /// ```
     /// # use sockless::handshake::{client::ClientRequest, UriBuf};
@@ -157,7 +153,6 @@ impl UriBuf {
         Some(value)
     }
 
-    /// From what follows the colon of a scheme: any number of slashes, then an authority.
     fn with_authority(secure: bool, rest: &str) -> Result<Self, UriError> {
         let rest = rest.trim_start_matches(['/', '\\']);
         let end = rest.find(['/', '\\', '?']).unwrap_or(rest.len());
@@ -186,7 +181,6 @@ impl UriBuf {
         })
     }
 
-    /// Resolves a reference without an authority.
     fn with_reference(&self, rest: &str, is_whole_path: bool) -> Self {
         let (path, query) = split_at_char(rest, '?');
         let query = query.map(|query| encoded(query, is_encoded_in_query));
@@ -217,7 +211,7 @@ impl FromStr for UriBuf {
 }
 
 impl Uri<'_> {
-    /// Resolves a reference, such as the `Location` of a redirect, against this URI. See [`UriBuf::join`].
+    /// The same as [`UriBuf::join`].
     ///
     /// # Errors
     ///
@@ -256,13 +250,12 @@ impl fmt::Debug for UriBuf {
     }
 }
 
-/// Removes spaces and control characters around the text, and line breaks and tabs inside it.
+/// Removes spaces and control characters around, and line breaks and tabs inside.
 fn cleaned(text: &str) -> String {
     let text = text.trim_matches(|c: char| c <= ' ');
     text.chars().filter(|c| !matches!(c, '\t' | '\n' | '\r')).collect()
 }
 
-/// Whether the scheme means TLS, and what follows its colon. `None` if there is no scheme.
 fn split_scheme(text: &str) -> Result<Option<(bool, &str)>, UriError> {
     let Some((scheme, rest)) = text.split_once(':') else { return Ok(None) };
     let is_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
@@ -287,7 +280,7 @@ const fn is_slash(byte: u8) -> bool {
     matches!(byte, b'/' | b'\\')
 }
 
-/// Splits host and port. Colons inside an IPv6 address are part of the host.
+/// Colons in an IPv6 address are part of the host.
 fn split_port(host: &str) -> (&str, &str) {
     let address = host.starts_with('[').then(|| host.find(']')).flatten().unwrap_or(0);
     let colon = host.get(address..).and_then(|rest| rest.find(':')).map(|at| at.saturating_add(address));
@@ -295,7 +288,6 @@ fn split_port(host: &str) -> (&str, &str) {
     parts.map_or((host, ""), |(host, port)| (host, port.get(1..).unwrap_or("")))
 }
 
-/// A decimal number from 1 to 65,535. Leading zeros are allowed.
 fn parse_port(port: &str) -> Result<u16, UriError> {
     if !port.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(UriError::Port);
@@ -306,7 +298,7 @@ fn parse_port(port: &str) -> Result<u16, UriError> {
     }
 }
 
-/// The host as it is sent: a name in lower case, or an address in its canonical form.
+/// A name in lower case, or an address in its canonical form.
 fn parse_host(text: &str) -> Result<String, UriError> {
     if let Some(rest) = text.strip_prefix('[') {
         let address = rest.strip_suffix(']').and_then(|address| address.parse::<Ipv6Addr>().ok());
@@ -323,7 +315,7 @@ fn parse_host(text: &str) -> Result<String, UriError> {
     }
 }
 
-/// The address in brackets. The longest run of zeros is left out (RFC 5952), and no part is written as IPv4.
+/// In brackets, the longest run of zeros left out (RFC 5952), and no part written as IPv4.
 fn written_ipv6(address: Ipv6Addr) -> String {
     let pieces = address.segments();
     let run_at = |at: usize| pieces.iter().skip(at).take_while(|piece| **piece == 0).count();
@@ -348,13 +340,12 @@ fn written_ipv6(address: Ipv6Addr) -> String {
     text
 }
 
-/// The parts of a host between dots. One dot at the end is ignored.
 fn parts_of(host: &str) -> Vec<&str> {
     let without_dot = host.strip_suffix('.').filter(|rest| !rest.is_empty());
     without_dot.unwrap_or(host).split('.').collect()
 }
 
-/// Whether the last part is a number: then the host must be an IPv4 address.
+/// Then the host must be an IPv4 address.
 fn ends_in_number(host: &str) -> bool {
     parts_of(host).last().is_some_and(|last| {
         let digits = !last.is_empty() && last.bytes().all(|byte| byte.is_ascii_digit());
@@ -363,8 +354,7 @@ fn ends_in_number(host: &str) -> bool {
     })
 }
 
-/// An IPv4 address of one to four numbers, each decimal, octal or hexadecimal. The last number fills the
-/// remaining octets.
+/// One to four numbers, each decimal, octal or hexadecimal. The last one fills the remaining octets.
 fn parse_ipv4(host: &str) -> Option<Ipv4Addr> {
     let parts = parts_of(host);
     let (last, front) = parts.split_last()?;
@@ -395,7 +385,7 @@ fn parse_number(text: &str) -> Option<u64> {
     u64::from_str_radix(digits, radix).ok()
 }
 
-/// User name and password, decoded, with a colon between them. `None` if both are empty.
+/// User name, colon and password, decoded. `None` if both are empty.
 fn parse_credentials(user_info: &str) -> Result<Option<Vec<u8>>, UriError> {
     let (user, password) = user_info.split_once(':').unwrap_or((user_info, ""));
     if user.is_empty() && password.is_empty() {
@@ -411,8 +401,7 @@ fn parse_credentials(user_info: &str) -> Result<Option<Vec<u8>>, UriError> {
     Ok(Some(credentials))
 }
 
-/// Appends the segments of a path. `.` and `..` are resolved, also in percent-encoded form (RFC 3986 section
-/// 5.2.4).
+/// Resolves `.` and `..`, also in percent-encoded form (RFC 3986 section 5.2.4).
 fn add_segments(segments: &mut Vec<String>, path: &str) {
     let path = path.strip_prefix(['/', '\\']).unwrap_or(path);
     let mut rest = Some(path);
@@ -468,7 +457,7 @@ fn encoded(text: &str, is_encoded: fn(u8) -> bool) -> String {
     out
 }
 
-/// Decodes percent-encoding. A `%` without two hexadecimal digits is kept.
+/// A `%` without two hexadecimal digits is kept.
 fn decoded(text: &str) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();

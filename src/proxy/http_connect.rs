@@ -11,12 +11,11 @@ use crate::handshake::lists::FieldSet;
 use crate::handshake::response::ResponseReader;
 use crate::handshake::{ComposeError, HandshakeError, HeadLimits, Uri};
 
-/// The field with the credentials.
 const AUTHORIZATION: &str = "Proxy-Authorization";
 
 /// Asks an HTTP proxy for a tunnel to the host and port of a URI.
 ///
-/// `Debug` does not show the credentials, nor the values of added fields.
+/// `Debug` shows neither the credentials nor the values of added fields.
 pub struct HttpConnect<'c> {
     uri: Uri<'c>,
     authorization: Option<Authorization<'c>>,
@@ -42,17 +41,16 @@ enum Authorization<'c> {
 pub enum HttpConnectProgress<'h> {
     /// The head is not complete.
     NeedMore,
-    /// The tunnel is open. Next comes TLS or the opening handshake, and the bytes that were not taken belong to
-    /// it.
+    /// The tunnel is open. The bytes that were not taken belong to it.
     Open,
     /// The proxy refused, such as with 407 and a challenge in `Proxy-Authenticate`. The body, if there is one, begins
-    /// with the bytes that were not taken: read it with [`BodyReader`](crate::handshake::BodyReader), and give that the
-    /// method `CONNECT`.
+    /// with the bytes that were not taken: read it with [`BodyReader`](crate::handshake::BodyReader) and the method
+    /// `CONNECT`.
     Rejected(Rejected<'h>),
 }
 
 impl<'c> HttpConnect<'c> {
-    /// Begins to ask. `storage` holds the head of the answer: its length is the longest head that is accepted.
+    /// Begins to ask. The length of `storage` is the longest head that is accepted.
     pub fn new(uri: Uri<'c>, storage: &'c mut [u8], limits: HeadLimits) -> Self {
         let response = ResponseReader::new(300, storage, &limits);
         Self { uri, authorization: None, fields: AddedFields::new(), response }
@@ -69,8 +67,8 @@ impl<'c> HttpConnect<'c> {
         Ok(self)
     }
 
-    /// Sets `Proxy-Authorization` to a user name and a password: scheme Basic (RFC 7617), in UTF-8. They are sent in the
-    /// clear, unless the connection to the proxy is over TLS.
+    /// Sets `Proxy-Authorization` to a user name and a password: scheme Basic (RFC 7617), in UTF-8. They are sent in
+    /// the clear, so use TLS.
     ///
     /// # Errors
     ///
@@ -89,8 +87,8 @@ impl<'c> HttpConnect<'c> {
     ///
     /// # Errors
     ///
-    /// [`ComposeError`] if a field is invalid, is written anyway, has no meaning in this request, or is
-    /// `Proxy-Authorization`, for which there is [`with_authorization`](Self::with_authorization).
+    /// [`ComposeError`] if a field is invalid, is written anyway, has no meaning here, or is `Proxy-Authorization`
+    /// ([`with_authorization`](Self::with_authorization)).
     pub fn with_fields(mut self, fields: &'c [(&'c str, &'c str)]) -> Result<Self, ComposeError> {
         if fields.iter().any(|(name, _)| name.eq_ignore_ascii_case(AUTHORIZATION)) {
             return Err(ComposeError::ReservedField);
@@ -99,7 +97,7 @@ impl<'c> HttpConnect<'c> {
         Ok(self)
     }
 
-    /// Writes the request into `out`. Returns its length. The port is always written, even the default one.
+    /// Writes the request into `out`. Returns its length. The port is always written.
     ///
     /// # Errors
     ///
@@ -130,7 +128,7 @@ impl<'c> HttpConnect<'c> {
     ///
     /// # Errors
     ///
-    /// [`HandshakeError`] if the answer breaks a rule. Close the transport. Later calls return the same error.
+    /// [`HandshakeError`] if the response breaks a rule. Close the transport. Later calls return the same error.
     pub fn recv(&mut self, input: &[u8]) -> Result<(usize, HttpConnectProgress<'_>), HandshakeError> {
         let (taken, progress) = self.response.recv(input, |response| match response.status {
             // `Content-Length` and `Transfer-Encoding` have no meaning in a 2xx to CONNECT.
@@ -141,8 +139,8 @@ impl<'c> HttpConnect<'c> {
         Ok((taken, progress.unwrap_or(HttpConnectProgress::NeedMore)))
     }
 
-    /// A refusal whose head is not complete, with the fields that were received so far. Use it when you stop
-    /// waiting, because the transport ended or time is up. `None` before the status line.
+    /// A rejection whose head is not complete, with the fields received so far, for when you stop waiting. `None`
+    /// before the status line.
     pub fn rejected(&self) -> Option<Rejected<'_>> {
         self.response.refusal().map(Rejected::new)
     }

@@ -1,12 +1,12 @@
 //! A tunnel through a proxy (RFC 6455 section 4.1), the client's side: HTTP's CONNECT, and SOCKS5.
 //!
-//! Use this if a client with a transport of your own must go through a proxy. Connect to the proxy, ask it for a tunnel
-//! to the server, and then do through the tunnel what you would do on a connection to the server: TLS for `wss`, and the
-//! [opening handshake](crate::handshake::client). Like all of this crate it takes bytes and gives bytes.
+//! For clients with a transport of their own. Connect to the proxy, ask it for a tunnel to the server, and do through
+//! the tunnel what you would do on a connection to the server: TLS for `wss`, and the [opening
+//! handshake](crate::handshake::client).
 //!
 //! # HTTP
 //!
-//! [`HttpConnect`] writes one request, and reads the answer. The connection to the proxy may be over TLS.
+//! [`HttpConnect`] writes one request, and reads the answer. The proxy may be reached over TLS.
 //!
 //! ```
 //! use sockless::handshake::{HeadLimits, Uri};
@@ -36,7 +36,7 @@
 //!
 //! # SOCKS5
 //!
-//! With [`Socks5Connect`] both sides send up to three messages in turn. It says when the next one is due.
+//! With [`Socks5Connect`] each side sends up to three messages, in turn.
 //!
 //! ```
 //! use sockless::handshake::Uri;
@@ -75,8 +75,8 @@
 //! # What is left to the caller
 //!
 //! - Which proxy to use, if any. A proxy auto-configuration script is asked with the `ws:` or `wss:` URI itself
-//!   (6455-4.1-7). Where the server speaks HTTP/2 (RFC 8441 section 7), the tunnel comes first as well.
-//! - Reading not too much. Octets behind the proxy's answer are not taken: they belong to the tunnel.
+//!   (6455-4.1-7). A tunnel comes before HTTP/2 (RFC 8441 section 7) as well.
+//! - Octets behind the proxy's answer: they are not taken, and belong to the tunnel.
 //! - Time. A proxy connects before it answers, and that may take long.
 //! - Asking again, with credentials, after a 407. Most proxies need a new connection for it.
 //! - Who may see what. The proxy sees the host, the port, and everything that is not sent over TLS.

@@ -10,9 +10,9 @@ use crate::error::BufferTooSmall;
 use crate::handshake::head_writer::{compose, HeadWriter};
 use crate::handshake::Uri;
 
-/// The version of SOCKS, first in each message but those of RFC 1929.
+/// First in each message but those of RFC 1929.
 const SOCKS: u8 = 5;
-/// The version of the messages with a user name and a password (RFC 1929 section 2).
+/// RFC 1929 section 2.
 const CREDENTIALS: u8 = 1;
 
 /// The methods of RFC 1928 section 3.
@@ -27,8 +27,8 @@ const IP_V6: u8 = 4;
 
 /// Asks a SOCKS5 proxy for a tunnel to the host and port of a URI.
 ///
-/// The proxy resolves the name (which some programs call `socks5h`), unless [`with_address`](Self::with_address) says
-/// what it was resolved to. A host that is an address is sent as one.
+/// The proxy resolves the name (some programs call that `socks5h`), unless [`with_address`](Self::with_address) does. A
+/// host that is an address is sent as one.
 ///
 /// `Debug` does not show the credentials.
 pub struct Socks5Connect<'c> {
@@ -62,7 +62,7 @@ enum Socks5Stage {
     Reserved,
     AddressType,
     NameLength,
-    /// One of this many octets of an address and a port, which nobody needs: what the proxy connects from.
+    /// One of so many octets of an address and a port, which nobody needs.
     Bound(u16),
     Open,
     Rejected(Socks5Rejection),
@@ -77,7 +77,7 @@ pub enum Socks5ConnectProgress {
     NeedMore,
     /// Send what [`write_next`](Socks5Connect::write_next) writes now.
     Send,
-    /// The tunnel is open. Next comes TLS or the opening handshake, and the octets that were not taken belong to it.
+    /// The tunnel is open. The octets that were not taken belong to it.
     Open,
     /// The proxy refused. Nothing more is to be read.
     Rejected(Socks5Rejection),
@@ -91,7 +91,7 @@ pub enum Socks5Rejection {
     NoAcceptableMethod,
     /// It does not accept the user name and the password (RFC 1929 section 2).
     CredentialsRefused,
-    /// 1: general failure. This and the following are the reply codes of RFC 1928 section 6.
+    /// 1: general failure. These are the reply codes of RFC 1928 section 6.
     GeneralFailure,
     /// 2: its rules do not allow the connection.
     NotAllowed,
@@ -112,7 +112,6 @@ pub enum Socks5Rejection {
 }
 
 impl Socks5Rejection {
-    /// What a reply code other than 0 means.
     const fn of_code(code: u8) -> Self {
         match code {
             1 => Self::GeneralFailure,
@@ -152,14 +151,14 @@ impl core::error::Error for Socks5Rejection {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Socks5Error {
-    /// A message has another version than 5, or than 1 where it answers to credentials. Perhaps this is no SOCKS5
-    /// proxy: 4 is SOCKS4, and 72 (`H`) is HTTP.
+    /// A message has another version than 5, or than 1 where it answers to credentials. 4 is SOCKS4, and 72 (`H`) is
+    /// HTTP.
     UnsupportedVersion(u8),
     /// It chose a method that was not offered (RFC 1928 section 3).
     UnofferedMethod(u8),
     /// The reserved octet of its reply is not 0 (RFC 1928 section 6).
     NonzeroReserved(u8),
-    /// The address in its reply has an unknown type, so nobody knows where the reply ends (RFC 1928 section 5).
+    /// The address in its reply has an unknown type (RFC 1928 section 5).
     UnknownAddressType(u8),
     /// The transport ended before the proxy's answer was complete.
     UnexpectedEof,
@@ -228,14 +227,14 @@ impl<'c> Socks5Connect<'c> {
         Ok(Self { uri, address, credentials: None, requires_credentials: false, stage })
     }
 
-    /// Sends this address instead of the host's name, which you have resolved.
+    /// Sends this address instead of the host's name.
     #[must_use]
     pub const fn with_address(mut self, address: IpAddr) -> Self {
         self.address = Some(address);
         self
     }
 
-    /// Offers a user name and a password to a proxy that asks for them. They are sent in the clear.
+    /// Offers a user name and a password, which are sent in the clear.
     ///
     /// # Errors
     ///
@@ -256,17 +255,16 @@ impl<'c> Socks5Connect<'c> {
         Ok(self)
     }
 
-    /// Whether the proxy must ask for the credentials: then it is not offered to do without. Some proxies choose by the
-    /// user name which way a connection takes. Without credentials this has no effect. Default: no.
+    /// Whether to offer no other method than the credentials. Some proxies choose a way by the user name. Default: no.
     #[must_use]
     pub const fn with_required_credentials(mut self, require: bool) -> Self {
         self.requires_credentials = require;
         self
     }
 
-    /// Writes the message that is due into `out`: first the methods on offer, then the credentials if the proxy asks for
-    /// them, then the request. Returns its length, which is 0 if nothing is to be sent any more. Until the proxy has
-    /// answered, it writes the same message again.
+    /// Writes the message that is due into `out`: the methods on offer, the credentials if the proxy asks for them, or
+    /// the request. Returns its length, 0 if nothing is to be sent any more. Until the proxy answers it writes the same
+    /// again.
     ///
     /// # Errors
     ///
@@ -303,7 +301,7 @@ impl<'c> Socks5Connect<'c> {
         })
     }
 
-    /// Takes received octets. Returns how many it took. It takes nothing after the message that it waits for.
+    /// Takes received octets. Returns how many it took: none after the message that it waits for.
     ///
     /// # Errors
     ///
@@ -344,7 +342,6 @@ impl<'c> Socks5Connect<'c> {
         }
     }
 
-    /// The methods on offer.
     const fn methods(&self) -> &'static [u8] {
         match self.credentials {
             None => &[NO_AUTHENTICATION],
@@ -353,7 +350,6 @@ impl<'c> Socks5Connect<'c> {
         }
     }
 
-    /// The stage after `octet`.
     fn next(&self, octet: u8) -> Result<Socks5Stage, Socks5Error> {
         Ok(match (self.stage, octet) {
             (Socks5Stage::MethodVersion, SOCKS) => Socks5Stage::Method,
@@ -376,7 +372,7 @@ impl<'c> Socks5Connect<'c> {
                 return Err(Socks5Error::UnsupportedVersion(version));
             }
             (Socks5Stage::ReplyCode, 0) => Socks5Stage::Reserved,
-            // Some proxies leave the remainder of a refusal out, and nothing in it matters.
+            // Some proxies leave the remainder out.
             (Socks5Stage::ReplyCode, code) => Socks5Stage::Rejected(Socks5Rejection::of_code(code)),
             (Socks5Stage::Reserved, 0) => Socks5Stage::AddressType,
             (Socks5Stage::Reserved, octet) => return Err(Socks5Error::NonzeroReserved(octet)),
@@ -393,7 +389,6 @@ impl<'c> Socks5Connect<'c> {
     }
 }
 
-/// Appends octets behind their number, which was checked to fit.
 fn write_counted(message: &mut HeadWriter<'_>, octets: &[u8]) {
     let count = u8::try_from(octets.len()).unwrap_or(u8::MAX);
     message.bytes(&[count]).bytes(octets);
