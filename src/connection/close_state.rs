@@ -1,18 +1,16 @@
 //! Every fact that decides how a connection ends, and what changes them (RFC 6455 section 7).
 //
 // Owns: the closing handshake, who began it, and what both mean for the transport.
-// Must not know: frames, buffers, time, or where the facts come from. The reader keeps a state of its own, to swallow what
-// comes after the end: it may live on another task, and must not have to ask.
+// Must not know: frames, buffers, time, or where the facts come from. The reader may be on another task: it has its own.
 
 use crate::close::CloseCode;
 use crate::connection::closing::{Closed, Initiator, ReadyState, TransportAction};
 use crate::error::ProtocolError;
 use crate::role::Side;
 
-/// What happens to a connection that matters to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CloseEvent {
-    /// Our Close was written, with this code: the first of the two, the answer, or that of a failure.
+    /// Our Close was written, with this code.
     LocalClose(Option<CloseCode>),
     /// The peer's Close came, with this code.
     PeerClose(Option<CloseCode>),
@@ -22,13 +20,12 @@ pub(crate) enum CloseEvent {
     Eof,
     /// This endpoint drops the transport.
     Abort,
-    /// The transport is to be dropped, whatever waits and whatever comes: the peer was given time enough.
+    /// The transport is to be dropped, whatever waits: the peer was given time enough.
     GiveUp,
-    /// The writing direction of the transport ended: all that was to be written before was, or not.
+    /// The writing direction ended: all was written before, or not.
     WriteEnded { complete: bool },
 }
 
-/// The facts that decide how a connection ends.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CloseState {
     phase: Phase,
@@ -36,7 +33,7 @@ pub(crate) struct CloseState {
     by: Option<Initiator>,
     transport: Transport,
     writing: Writing,
-    /// Whether the failure is still to be reported, once the peer was told of it.
+    /// Whether the failure is still to be reported.
     unreported: bool,
 }
 
@@ -51,11 +48,11 @@ enum Phase {
     CloseReceived(Option<CloseCode>),
     /// Both were.
     BothClosed { sent: Option<CloseCode>, received: Option<CloseCode> },
-    /// The peer's Close came and is never answered.
+    /// It came and is never answered.
     Unanswered(Option<CloseCode>),
-    /// The connection has failed. The Close that tells the peer why is owed.
+    /// The Close that tells the peer why is owed.
     Failing(ProtocolError),
-    /// The connection has failed, and nothing more is owed. Our Close was sent, with this code, or never is.
+    /// Nothing more is owed. Our Close was sent, with this code, or never is.
     Failed { error: ProtocolError, sent: Option<Option<CloseCode>> },
 }
 
@@ -64,7 +61,7 @@ enum Phase {
 enum Transport {
     Open,
     Ended,
-    /// It is to be dropped at once, and what still waits for it with it.
+    /// It is to be dropped, with what still waits for it.
     GivenUp,
 }
 
@@ -83,7 +80,7 @@ const NO_STATUS_RECEIVED: u16 = 1005;
 const ABNORMAL_CLOSURE: u16 = 1006;
 
 impl Phase {
-    /// The transition table: where `event` leads to from here.
+    /// The transition table.
     const fn after(self, event: CloseEvent) -> Self {
         use CloseEvent::{Abort, Eof, Fail, LocalClose, PeerClose};
         const EOF: ProtocolError = ProtocolError::UnexpectedEof;
@@ -100,14 +97,14 @@ impl Phase {
             (Self::CloseSent(sent), Fail(error)) => Self::Failed { error, sent: Some(sent) },
             (Self::CloseSent(sent), Eof | Abort) => Self::Failed { error: EOF, sent: Some(sent) },
 
-            // The peer may have ended its direction only: the answer is owed after `Eof` as well.
+            // The peer may have ended its direction only.
             (Self::CloseReceived(received), LocalClose(sent)) => Self::BothClosed { sent, received },
             (Self::CloseReceived(received), Abort) => Self::Unanswered(received),
 
             (Self::Failing(error), LocalClose(sent)) => Self::Failed { error, sent: Some(sent) },
             (Self::Failing(error), Abort) => Self::Failed { error, sent: None },
 
-            // The first Close of the peer or the first failure counts, and there is never a second Close of ours.
+            // The first Close of the peer or the first failure counts, and ours is sent once.
             (phase, _) => phase,
         }
     }
@@ -122,7 +119,7 @@ impl CloseState {
         unreported: false,
     };
 
-    /// Something happened. The failure, if the connection has failed by it.
+    /// Returns the failure, if the connection has failed by it.
     pub(crate) fn on(&mut self, event: CloseEvent) -> Option<ProtocolError> {
         let before = self.failure();
         if self.is_open() {
@@ -151,12 +148,12 @@ impl CloseState {
         Some(news)
     }
 
-    /// Whether data may still be sent, as far as the end is concerned.
+    /// Whether data may still be sent.
     pub(crate) const fn is_open(&self) -> bool {
         matches!(self.phase, Phase::Open)
     }
 
-    /// Whether a Pong may still be sent: not once both Closes were, or our last word was (section 5.5.2).
+    /// Not once both Closes were sent, or our last word was (section 5.5.2).
     pub(crate) const fn allows_pongs(&self) -> bool {
         match self.phase {
             Phase::Open | Phase::CloseSent(_) | Phase::CloseReceived(_) | Phase::Failing(_) => true,
@@ -164,7 +161,7 @@ impl CloseState {
         }
     }
 
-    /// The Close that is owed, as its code: an answer echoes that of the peer (section 5.5.1).
+    /// The code of the Close that is owed: an answer echoes that of the peer (section 5.5.1).
     pub(crate) const fn owed(&self) -> Option<Option<CloseCode>> {
         match self.phase {
             Phase::CloseReceived(code) => Some(code),
@@ -173,7 +170,7 @@ impl CloseState {
         }
     }
 
-    /// The Close that was sent, as its code.
+    /// The code of the Close that was sent.
     pub(crate) const fn sent(&self) -> Option<Option<CloseCode>> {
         match self.phase {
             Phase::CloseSent(sent) | Phase::BothClosed { sent, .. } => Some(sent),
@@ -182,7 +179,7 @@ impl CloseState {
         }
     }
 
-    /// The Close that came, as its code.
+    /// The code of the Close that came.
     pub(crate) const fn received(&self) -> Option<Option<CloseCode>> {
         match self.phase {
             Phase::CloseReceived(received)
@@ -192,7 +189,6 @@ impl CloseState {
         }
     }
 
-    /// Why the connection failed, if it did.
     pub(crate) const fn failure(&self) -> Option<ProtocolError> {
         match self.phase {
             Phase::Failing(error) | Phase::Failed { error, .. } => Some(error),
@@ -207,12 +203,11 @@ impl CloseState {
         self.failure().filter(|_| unreported)
     }
 
-    /// Whether the transport ended, or is to be dropped.
     pub(crate) const fn has_ended(&self) -> bool {
         !matches!(self.transport, Transport::Open)
     }
 
-    /// Whether the transport is to be dropped at once, and what still waits for it with it.
+    /// Whether the transport is to be dropped, with what still waits for it.
     pub(crate) const fn gave_up(&self) -> bool {
         matches!(self.transport, Transport::GivenUp)
     }
@@ -238,7 +233,7 @@ impl CloseState {
         }
     }
 
-    /// What this end is to do with the transport; `mid_frame` if the payload of a frame that was begun is not complete.
+    /// `mid_frame` if the payload of a frame that was begun is not complete.
     pub(crate) const fn transport(&self, side: Side, mid_frame: bool) -> TransportAction {
         if self.has_ended() {
             return TransportAction::Close;
@@ -263,7 +258,7 @@ impl CloseState {
             Some(None) => NO_STATUS_RECEIVED,
             None => ABNORMAL_CLOSURE,
         };
-        // A Close is the last that is written: where anything was not, neither was it.
+        // A Close is the last that is written.
         let clean = matches!(self.phase, Phase::BothClosed { .. }) && !self.is_cut_off();
         Some(Closed { status, clean, by: self.by, error: self.failure() })
     }

@@ -10,14 +10,13 @@ use crate::error::Timeout;
 use crate::event::MessageProgress;
 use crate::time::{micros, Timestamp, Wake};
 
-/// The timers of a connection: how long an endpoint waits, and for what. `None` means without end.
+/// The timers of a connection. `None` means without end.
 ///
-/// The adapters that have a clock use [`SERVER`](Self::SERVER) for servers and [`CLIENT`](Self::CLIENT) for clients,
-/// unless they are told otherwise.
+/// The adapters that have a clock use [`SERVER`](Self::SERVER) and [`CLIENT`](Self::CLIENT), unless they are told
+/// otherwise.
 ///
-/// A peer that does not read has no timer of its own. It gets as much time as a peer that does not answer:
-/// `ping_interval` and `pong` together, or `idle` if that is less. The time starts when the transport takes no more
-/// output, and starts again each time that it takes some.
+/// A peer that does not read gets as much time as a peer that does not answer: `ping_interval` and `pong` together, or
+/// `idle` if that is less. The time starts again each time that the transport takes some output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Timeouts {
@@ -25,30 +24,25 @@ pub struct Timeouts {
     pub opening: Option<Duration>,
     /// After how long a silence a keep-alive Ping is sent (RFC 6455 section 5.5.2).
     ///
-    /// The adapters do not ask the clock at each read. So they do not know how long the silence is, and send a Ping
-    /// once in each interval, also to a peer that is heard from.
+    /// The adapters do not ask the clock at each read, so a peer that is heard from gets Pings too.
     pub ping_interval: Option<Duration>,
-    /// For a sign of life after a keep-alive Ping. Anything that comes is one. So is output that the transport takes
-    /// after it took none: somebody has read what was before it. The time starts when the transport takes the Ping,
-    /// not when the Ping is queued behind other output.
+    /// For a sign of life after a keep-alive Ping. Anything that comes is one, and so is output that the transport
+    /// takes after it took none. The time starts when the transport takes the Ping.
     pub pong: Option<Duration>,
     /// For anything to come at all.
     pub idle: Option<Duration>,
     /// For anything to come while a message that was begun has not ended.
     pub stalled_fragment: Option<Duration>,
-    /// The least speed of a message, in octets a second. It is an average over a time of `stalled_fragment`.
-    ///
-    /// A peer that sends one octet a minute never stalls. This bound keeps it from holding a message open without
-    /// end. Default in the sets below: [`DEFAULT_MESSAGE_RATE`](Self::DEFAULT_MESSAGE_RATE). 0 turns it off;
-    /// without `stalled_fragment` it is off as well.
+    /// The least speed of a message, in octets a second, on an average over `stalled_fragment`. It keeps a peer that sends
+    /// one octet a minute from holding a message open without end. Default in the sets below:
+    /// [`DEFAULT_MESSAGE_RATE`](Self::DEFAULT_MESSAGE_RATE). 0, or no `stalled_fragment`, turns it off.
     pub message_rate: u32,
     /// For the peer to answer a Close and for the transport to end.
     pub closing: Option<Duration>,
 }
 
 impl Timeouts {
-    /// 240 octets a second. The slowest mobile links are many times faster, and web servers ask as much of the body
-    /// of a request.
+    /// 240 octets a second: the slowest mobile links are many times faster.
     pub const DEFAULT_MESSAGE_RATE: u32 = 240;
 
     /// No timer at all.
@@ -62,8 +56,8 @@ impl Timeouts {
         closing: None,
     };
 
-    /// For servers: 10 s for the opening handshake, a Ping after 30 s of silence and 20 s for a sign of life,
-    /// 60 s for a stalled message, 240 octets a second for one that is not, 5 s for the closing handshake.
+    /// 10 s for the opening handshake, a Ping after 30 s of silence and 20 s for a sign of life, 60 s for a stalled
+    /// message, 240 octets a second for one that is not, 5 s for the closing handshake.
     pub const SERVER: Self = Self {
         opening: Some(Duration::from_secs(10)),
         ping_interval: Some(Duration::from_secs(30)),
@@ -74,8 +68,8 @@ impl Timeouts {
         closing: Some(Duration::from_secs(5)),
     };
 
-    /// For clients: as for servers, but 30 s for the opening handshake. Clients send Pings too: when a network
-    /// forgets a connection it tells nobody, and a client that only listens would wait without end.
+    /// As for servers, but 30 s for the opening handshake. Clients send Pings too: a network that forgets a connection tells
+    /// nobody.
     pub const CLIENT: Self = Self { opening: Some(Duration::from_secs(30)), ..Self::SERVER };
 
     pub(crate) const fn any(&self) -> bool {
@@ -94,14 +88,14 @@ impl Timeouts {
 pub struct Progress {
     /// The opening handshake is complete.
     pub open: bool,
-    /// A message or a frame was begun and its end has not come: how much of it did.
+    /// How much came of a message or a frame that has not ended.
     pub message: Option<MessageProgress>,
     /// A Close was sent or came, or the connection failed.
     pub closing: bool,
     /// What became of the output that was queued last.
     pub output: Output,
-    /// Whether the caller waits for the transport to take output, and reads nothing meanwhile. Then silence of the
-    /// peer means nothing, and only the deadlines of output and of the closing handshake run.
+    /// Whether the caller waits for the transport to take output, and does not read. Then only the deadlines of output
+    /// and of the closing handshake run.
     pub only_writes: bool,
 }
 
@@ -115,15 +109,14 @@ impl Progress {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "the transport took it or not, if that is known")]
 pub enum Output {
-    /// The caller does not say. A keep-alive Ping counts as taken when it is asked for, and no deadline is set
-    /// to output.
+    /// The caller does not say. A keep-alive Ping counts as taken when it is asked for, and output has no deadline.
     #[default]
     Unknown,
     /// The transport took all of it.
     Taken,
     /// Not all of it was offered to the transport yet.
     Queued,
-    /// The transport took nothing of it, or not all, when it was asked last.
+    /// The transport did not take all of it when it was asked last.
     Waits,
 }
 
@@ -139,12 +132,11 @@ pub enum TimeoutAction {
 
 /// The timers of one connection.
 ///
-/// Reading and writing never ask for the time. They only note that something [came](Self::received), or that the
-/// transport [took](Self::wrote) something. The next [`handle_timeout`](Self::handle_timeout) moves the deadlines.
+/// Reading and writing do not ask for the time. They note that something [came](Self::received), or that the transport
+/// [took](Self::wrote) something, and the next [`handle_timeout`](Self::handle_timeout) moves the deadlines.
 ///
-/// So a deadline of silence can pass late, by up to its own length; it never passes early. Who calls
-/// `handle_timeout` after each read makes it exact. Pings are never late: where it is not known when the peer was
-/// last heard from, one is sent.
+/// So a deadline of silence can pass late, by up to its own length; it never passes early. Call `handle_timeout` after
+/// each read to make it exact. Pings are never late.
 #[derive(Clone, Debug)]
 pub struct Deadlines {
     lengths: Lengths,
@@ -154,11 +146,11 @@ pub struct Deadlines {
     /// Since when.
     since: Option<Timestamp>,
     heard: Option<Timestamp>,
-    /// From when the interval to the next Ping counts; where a Pong is waited for, that time.
+    /// From when the interval to the next Ping counts, or the wait for the Pong.
     pinged: Option<Timestamp>,
     /// Since when the transport takes nothing of what waits.
     blocked: Option<Timestamp>,
-    /// How far the message in progress was when its rate was last looked at.
+    /// When its rate was last looked at.
     rated: Option<Rated>,
     ping: Ping,
     received: bool,
@@ -166,14 +158,13 @@ pub struct Deadlines {
     wrote: bool,
 }
 
-/// Which handshake there is a deadline for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum WaitsFor {
     /// The opening one.
     Opening,
-    /// The closing one. A deadline may have asked for it.
+    /// A deadline may have asked for it.
     Closing,
-    /// None, and no deadline runs any more.
+    /// No deadline runs any more.
     Over,
 }
 
@@ -182,9 +173,9 @@ enum WaitsFor {
 enum Ping {
     /// Answered, or there was none.
     Done,
-    /// The transport took it, or it is the next that it is offered.
+    /// The transport took it, or is offered it next.
     Sent,
-    /// It waits for the transport, or what follows it does.
+    /// It, or what follows it, waits for the transport.
     Waits,
 }
 
@@ -194,8 +185,7 @@ struct Rated {
     message: MessageProgress,
 }
 
-/// What the deadlines of an open connection count from, where no message is in progress and nothing waits for
-/// the transport.
+/// What the deadlines of an open connection count from, between messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Signs {
     pub(crate) heard: Option<Timestamp>,
@@ -206,8 +196,7 @@ pub(crate) struct Signs {
     pub(crate) received: bool,
 }
 
-/// [`Timeouts`] in half the space: whole microseconds, at least one, so that a deadline just armed is never
-/// already past.
+/// [`Timeouts`] in half the space: whole microseconds, at least one.
 #[derive(Clone, Copy, Debug)]
 struct Lengths {
     opening: Option<NonZeroU64>,
@@ -262,8 +251,7 @@ impl Deadlines {
 
     /// Moves the deadlines to `now`. Spurious calls are harmless.
     ///
-    /// Once a deadline asked to fail the connection, only that of the closing handshake runs on: a peer that
-    /// is gone does not end the transport either.
+    /// After a deadline has failed the connection, only that of the closing handshake runs.
     #[must_use]
     pub fn handle_timeout(&mut self, now: Timestamp, progress: Progress) -> Option<TimeoutAction> {
         if self.waits_for == WaitsFor::Over {
@@ -300,26 +288,22 @@ impl Deadlines {
         None
     }
 
-    /// How long is waited for what.
     #[cfg(feature = "alloc")]
     pub(crate) fn timeouts(&self) -> Timeouts {
         self.lengths.timeouts()
     }
 
-    /// Whether the time is to be told once the transport took the Ping that waits.
     pub(crate) const fn ping_waits(&self) -> bool {
         matches!(self.ping, Ping::Waits)
     }
 
-    /// What those of an open connection count from.
     pub(crate) const fn signs(&self) -> Signs {
         let awaits_pong = matches!(self.ping, Ping::Sent);
-        // What was taken of output that had been refused is a sign of life as well.
+        // Output that was refused and then taken is a sign of life.
         let received = self.received || (self.wrote && self.blocked.is_some());
         Signs { heard: self.heard, pinged: self.pinged, awaits_pong, received }
     }
 
-    /// Goes on as those of an open connection.
     pub(crate) fn unpark(&mut self, signs: Signs) {
         self.waits_for = WaitsFor::Opening;
         self.since = None;
@@ -349,7 +333,7 @@ impl Deadlines {
 
     fn arm_output(&mut self, now: Timestamp, output: Output) {
         if core::mem::take(&mut self.wrote) && self.blocked.take().is_some() {
-            // The peer made room in a transport that had none: it lives.
+            // The peer made room: it lives.
             self.received = true;
         }
         if output != Output::Waits {
@@ -357,7 +341,7 @@ impl Deadlines {
         } else if self.blocked.is_none() {
             self.blocked = Some(now);
         }
-        // The time for the Pong is from when the transport took the Ping.
+        // From when the transport took the Ping.
         match (self.ping, output) {
             (Ping::Sent, Output::Waits) => self.ping = Ping::Waits,
             (Ping::Waits, Output::Taken) => {
@@ -375,8 +359,7 @@ impl Deadlines {
             Ping::Sent => self.lengths.pong.or(self.lengths.ping_interval),
         };
         if core::mem::take(&mut self.received) {
-            // Where the time is asked for late, it is not known when something came: since the interval began,
-            // or since the Ping was sent. The next Ping is not late for it.
+            // It may be known too late when something came. The next Ping is not late for it.
             let is_late = matches!(wake(self.pinged, length), Some(Wake::At(due)) if due <= now);
             if !is_late {
                 self.pinged = Some(now);
@@ -388,8 +371,7 @@ impl Deadlines {
         self.pinged.get_or_insert(now);
     }
 
-    /// Whether the message in progress came as fast as it has to, since that was looked at; from now on it is
-    /// looked at again.
+    /// Whether the message in progress came fast enough since that was last looked at.
     fn keeps_rate(&mut self, now: Timestamp, progress: Progress) -> bool {
         let (Some(rated), Some(message)) = (self.rated_of(progress), progress.message) else { return true };
         self.rated = Some(Rated { at: now, message });
@@ -398,14 +380,13 @@ impl Deadlines {
         octets.saturating_mul(1_000_000) >= micros.saturating_mul(self.lengths.message_rate.into())
     }
 
-    /// How far the message in progress was when its rate was looked at, if that was this one.
+    /// How far it was then.
     fn rated_of(&self, progress: Progress) -> Option<Rated> {
         let number = progress.message?.number;
         self.rated.filter(|rated| rated.message.number == number)
     }
 
-    /// Opening, closing, blocked output, stalled fragment, slow message, idle, pong, ping: each `None` where it
-    /// does not run.
+    /// Opening, closing, blocked output, stalled fragment, slow message, idle, pong, ping: those that run.
     fn candidates(&self, progress: Progress) -> [Option<Wake>; 8] {
         let mut wakes = [None; 8];
         let [opening, closing, blocked, stalled, slow, idle, pong, ping] = &mut wakes;
@@ -427,8 +408,7 @@ impl Deadlines {
             WaitsFor::Opening => {}
         }
         if progress.output == Output::Waits {
-            // From when it took something, which is asked of the clock each time: whoever reads a little now and
-            // then is not given twice as long.
+            // From when it took something: whoever reads a little now and then is not given twice as long.
             *blocked = wake(self.blocked.filter(|_| !self.wrote), t.blocked());
         }
         if progress.only_writes {
@@ -436,13 +416,13 @@ impl Deadlines {
         }
         if progress.message.is_some() {
             *stalled = wake(self.heard, t.stalled_fragment);
-            // One that was not looked at yet is, at the latest when the deadline above passes.
+            // At the latest when the deadline above passes.
             if let (Some(rated), true) = (self.rated_of(progress), t.message_rate > 0) {
                 *slow = wake(Some(rated.at), t.stalled_fragment);
             }
         }
         [*idle, *pong, *ping] = match (self.ping, progress.output) {
-            // The transport took it: from now on an answer is waited for.
+            // The transport took it.
             (Ping::Waits, Output::Taken) => [wake(self.heard, t.idle), t.pong.map(|_| Wake::Now), None],
             (Ping::Waits, _) => [wake(self.heard, t.idle), None, None],
             _ => self.signs().candidates(t),
@@ -452,7 +432,7 @@ impl Deadlines {
 }
 
 impl Signs {
-    /// The same as [`Deadlines::poll_timeout`] of an open connection.
+    /// As [`Deadlines::poll_timeout`].
     pub(crate) fn poll_timeout(&self, timeouts: &Timeouts) -> Wake {
         self.candidates(&Lengths::new(timeouts)).into_iter().flatten().fold(Wake::Never, Wake::sooner)
     }
@@ -481,7 +461,7 @@ impl Lengths {
         }
     }
 
-    /// For the transport to take anything of what waits: as long as a peer may be silent.
+    /// As long as a peer may be silent.
     const fn blocked(&self) -> Option<NonZeroU64> {
         let silence = match (self.ping_interval, self.pong) {
             (Some(ping), Some(pong)) => Some(ping.saturating_add(pong.get())),
@@ -494,7 +474,6 @@ impl Lengths {
         }
     }
 
-    /// Timeouts of these lengths.
     #[cfg(feature = "alloc")]
     fn timeouts(&self) -> Timeouts {
         let timeout = |length: Option<NonZeroU64>| length.map(|micros| Duration::from_micros(micros.get()));
@@ -520,7 +499,7 @@ const fn length(timeout: Option<Duration>) -> Option<NonZeroU64> {
     }
 }
 
-/// When a timer of this length fires that runs since then; it must be armed first if it does not run yet.
+/// When a timer of this length fires; it must be armed first if it does not run.
 fn wake(since: Option<Timestamp>, length: Option<NonZeroU64>) -> Option<Wake> {
     let length = length?.get();
     Some(since.map_or(Wake::Now, |since| Wake::At(since.after_micros(length))))

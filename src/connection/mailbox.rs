@@ -6,11 +6,10 @@
 use crate::connection::close_state::CloseEvent;
 
 /// The two slots in which a [`Reader`](crate::Reader) leaves what a [`SendHalf`](crate::SendHalf) or a
-/// [`Writer`](crate::Writer) has to know: the Pong that is owed, and how the receiving direction ended, by the peer's Close or
-/// by a failure.
+/// [`Writer`](crate::Writer) has to know: the Pong that is owed, and how the receiving direction ended.
 ///
-/// A Pong that was not sent when the next Ping came is replaced, as RFC 6455 section 5.5.3 allows; it can
-/// never displace a Close. Where the halves live on two tasks, this value goes from one to the other.
+/// The next Ping replaces a Pong that was not sent (RFC 6455 section 5.5.3). Where the halves live on two tasks, this
+/// value goes from one to the other.
 #[derive(Clone, Copy)]
 pub struct Mailbox {
     pong: [u8; 125],
@@ -62,22 +61,19 @@ impl Mailbox {
         }
     }
 
-    /// Whether the reader has met the end since that was taken.
     pub(crate) const fn has_end(&self) -> bool {
         self.end.is_some()
     }
 
-    /// The end that the reader has met, once.
+    /// The end, once.
     pub(crate) fn take_end(&mut self) -> Option<CloseEvent> {
         self.end.take()
     }
 
-    /// The reader has met the end. The first counts.
     pub(crate) fn set_end(&mut self, end: CloseEvent) {
         self.end.get_or_insert(end);
     }
 
-    /// Nothing is left any more.
     pub(crate) fn clear(&mut self) {
         self.clear_pong();
         self.end = None;

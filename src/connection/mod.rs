@@ -62,12 +62,11 @@ impl Config {
     }
 }
 
-/// The protocol state machine of one connection, without buffers: bytes in, events out; messages in, bytes
-/// out.
+/// The protocol state machine of one connection, without buffers.
 ///
-/// The order for a caller: give what was read to [`recv`](Self::recv) until it returns `Ok(None)`; write what
-/// [`poll_transmit`](Self::poll_transmit) gives, also after an error; do what [`transport`](Self::transport)
-/// says; then wait for input or for [`poll_timeout`](Self::poll_timeout).
+/// Give what was read to [`recv`](Self::recv) until it returns `Ok(None)`; write what
+/// [`poll_transmit`](Self::poll_transmit) gives, also after an error; do what [`transport`](Self::transport) says; then
+/// wait for input or for [`poll_timeout`](Self::poll_timeout).
 #[derive(Clone)]
 pub struct Connection<R> {
     reader: Reader,
@@ -83,8 +82,8 @@ impl<R: Role> Connection<R> {
         }
     }
 
-    /// The same, where an extension was negotiated that gives `rsv` a meaning on the first frame of a
-    /// message, in both directions: RSV1 for permessage-deflate. Whoever calls this inflates and compresses.
+    /// The same, where an extension was negotiated that gives `rsv` a meaning on the first frame of a message: RSV1 for
+    /// permessage-deflate. Whoever calls this inflates and compresses.
     #[must_use]
     pub fn with_allowed_rsv(mut self, rsv: Rsv) -> Self {
         self.reader.allow_rsv(rsv);
@@ -92,16 +91,15 @@ impl<R: Role> Connection<R> {
         self
     }
 
-    /// The next event in `input`. Pongs and Closes that it owes come out of
-    /// [`poll_transmit`](Self::poll_transmit).
+    /// The next event in `input`. The Pongs and Closes that it owes come out of [`poll_transmit`](Self::poll_transmit);
+    /// [`Event::Data`] owes nothing.
     ///
-    /// `Ok(None)` means that every byte was consumed, and comes at once where none
-    /// [remains](Input::remaining). [`Event::Data`] owes nothing that was not owed before.
+    /// `Ok(None)` means that every byte was consumed, and comes at once where none [remains](Input::remaining).
     ///
     /// # Errors
     ///
-    /// [`ProtocolError`], once: the connection has failed (RFC 6455 section 7.1.7). Its Close is owed; write
-    /// it, then do what [`transport`](Self::transport) says. All further input is swallowed.
+    /// [`ProtocolError`], once: the connection has failed (RFC 6455 section 7.1.7). Write the Close that is owed, then
+    /// do what [`transport`](Self::transport) says. All further input is swallowed.
     pub fn recv<'b>(&mut self, input: &mut Input<'b>) -> Result<Option<Event<'b>>, ProtocolError> {
         match self.reader.take_fast(self.send_half.writer.side(), input) {
             Some(Ok(data)) => {
@@ -120,13 +118,13 @@ impl<R: Role> Connection<R> {
         event
     }
 
-    /// The same as [`recv`](Self::recv), for everything that does not take the fast path.
+    /// For everything that does not take the fast path.
     #[inline(never)]
     fn recv_checked<'b>(&mut self, rest: &'b mut [u8]) -> (EventResult<'b>, &'b mut [u8]) {
         let SendHalf { writer, deadlines } = &mut self.send_half;
         deadlines.received();
         let mut input = Input::new(rest);
-        // Here, and not in `next_checked`: that function saves more registers, which costs a short fragment 7 %.
+        // Not in `next_checked`, which saves more registers: that costs a short fragment 7 %.
         if let Some(data) = self.reader.take_fragment(&mut input) {
             return (Ok(Some(Event::Data(data))), input.into_rest());
         }
@@ -137,14 +135,13 @@ impl<R: Role> Connection<R> {
         (event, rest)
     }
 
-    /// Fails the connection (section 7.1.7) for what an extension found in a message, and owes its Close.
+    /// Fails the connection (section 7.1.7) for what an extension found, and owes its Close.
     pub fn fail(&mut self, error: ProtocolError) {
         self.reader.fail(error, self.send_half.writer.mailbox());
         self.send_half.writer.settle();
     }
 
-    /// The transport ended: no byte will come. [`closed`](Self::closed) tells from now on how the connection
-    /// ended.
+    /// The transport ended: no byte will come. [`closed`](Self::closed) tells from now on how the connection ended.
     ///
     /// # Errors
     ///
@@ -155,21 +152,19 @@ impl<R: Role> Connection<R> {
         self.send_half.eof()
     }
 
-    /// Drops the connection by any means (section 7.1.1 allows it under attack): nothing more is sent or
-    /// reported.
+    /// Drops the connection (section 7.1.1 allows it under attack): nothing more is sent or reported.
     pub fn abort(&mut self) {
         self.send_half.abort();
-        // There is nobody left to tell.
         let _ = self.reader.eof();
     }
 
     /// The writing direction of the transport ended: because [`transport`](Self::transport) asked for it, or because
-    /// writing failed. `complete` if all that was to be written before was. If not, the connection does not end cleanly.
+    /// writing failed. `complete` if all was written before. If not, the connection does not end cleanly.
     pub fn write_ended(&mut self, complete: bool) {
         self.send_half.write_ended(complete);
     }
 
-    /// Writes what is owed to the peer into `out`; 0 if nothing is. See [`Writer::poll_transmit`].
+    /// Writes what is owed into `out`; 0 if nothing is. See [`Writer::poll_transmit`].
     ///
     /// # Errors
     ///
@@ -178,8 +173,7 @@ impl<R: Role> Connection<R> {
         self.send_half.writer.poll_transmit(out)
     }
 
-    /// Whether [`poll_transmit`](Self::poll_transmit) has something to write, at once or after the frame in
-    /// progress.
+    /// Whether something is owed, at once or after the frame in progress.
     #[must_use]
     pub const fn wants_transmit(&self) -> bool {
         self.send_half.writer.wants_transmit()
@@ -195,7 +189,7 @@ impl<R: Role> Connection<R> {
         &self.reader
     }
 
-    /// What to do with the transport once everything owed was written. The page of [`SendHalf`] has a table of it.
+    /// What to do with the transport once everything owed was written: [`SendHalf`] has a table.
     #[must_use]
     pub fn transport(&self) -> TransportAction {
         self.send_half.transport()
@@ -211,7 +205,7 @@ impl<R: Role> Connection<R> {
         self.send_half.closed()
     }
 
-    /// The Close that came, as soon as it came. Its reason is the peer's text.
+    /// The Close that came, as soon as it did. Its reason is the peer's text.
     pub fn received_close(&self) -> Option<CloseFrame<'_>> {
         self.reader.close_frame()
     }
@@ -232,12 +226,12 @@ impl<R: Role> Connection<R> {
         self.handle_timeout_with(now, Output::Unknown)
     }
 
-    /// The same as [`poll_timeout`](Self::poll_timeout), for callers that know what became of the output.
+    /// For callers that know what became of the output.
     pub(crate) fn poll_timeout_with(&self, output: Output) -> Wake {
         self.send_half.poll_timeout_in(self.wait(output))
     }
 
-    /// The same as [`handle_timeout`](Self::handle_timeout), for callers that know what became of the output.
+    /// For callers that know what became of the output.
     pub(crate) fn handle_timeout_with(
         &mut self,
         now: Timestamp,
@@ -245,7 +239,6 @@ impl<R: Role> Connection<R> {
     ) -> Result<(), ProtocolError> {
         let result = self.send_half.handle_timeout_in(now, self.wait(output));
         if let Err(error) = result {
-            // It is known here already.
             self.reader.fail(error, &mut Mailbox::new());
         }
         result
@@ -255,9 +248,9 @@ impl<R: Role> Connection<R> {
         Wait { message: self.reader.message_progress(), output, only_writes: false }
     }
 
-    /// What is to be kept of this connection while it waits, if it is idle: open, between messages in both
-    /// directions, with nothing owed, and all input consumed. [`unpark`](Self::unpark) goes on with it as if
-    /// nothing had been between. Only the payload of the control frame that came last is not kept.
+    /// What to keep of this connection while it waits, if it is idle: open, between messages in both directions, with
+    /// nothing owed, and all input consumed. [`unpark`](Self::unpark) goes on with it. The payload of the last control
+    /// frame is not kept.
     #[must_use]
     pub fn park(&self) -> Option<Parked> {
         if self.reader.is_idle() {
@@ -267,26 +260,25 @@ impl<R: Role> Connection<R> {
         }
     }
 
-    /// Goes on with a connection that was parked, in this one's place, whatever became of this one: with the
-    /// same role, limits and timeouts, and with the extension that the other has negotiated.
+    /// Goes on with a connection that was parked, in this one's place: with the same role, limits and timeouts, and the
+    /// extension that the other has negotiated.
     pub fn unpark(&mut self, parked: Parked) {
         self.reader.unpark(parked.allowed_rsv());
         self.send_half.unpark(parked);
     }
 
-    /// The halves, for two tasks: the receiving one, and the sending one, which knows how the connection ends. The page of
-    /// [`SendHalf`] says how they work together, with an example. [`join`](Self::join) puts them together again.
+    /// The halves, for two tasks. The page of [`SendHalf`] says how they work together. [`join`](Self::join) puts them
+    /// together again.
     pub fn split(self) -> (Reader, SendHalf<R>) {
         (self.reader, self.send_half)
     }
 
-    /// The halves of one connection in one value. Halves of two connections make no sense together, though nothing panics.
+    /// Joins the halves of one connection.
     pub fn join(reader: Reader, send_half: SendHalf<R>) -> Self {
         Self { reader, send_half }
     }
 
-    /// The halves in place, for the layer that owns buffers beside them. What the reader meets, a Close or a
-    /// failure, is to be told to the other.
+    /// For the layer that owns buffers beside them. What the reader meets is to be told to the other.
     #[cfg(any(feature = "embedded-io", feature = "embedded-io-async"))]
     pub(crate) fn halves_mut(&mut self) -> (&mut Reader, &mut SendHalf<R>) {
         (&mut self.reader, &mut self.send_half)

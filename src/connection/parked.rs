@@ -7,14 +7,12 @@ use crate::connection::deadline::{Signs, Timeouts};
 use crate::frame::Rsv;
 use crate::time::{Timestamp, Wake};
 
-/// A parked connection: it is open, between two messages in both directions, and owes nothing. Most connections
-/// spend most of their time like this.
+/// A parked connection: open, between two messages in both directions, and owing nothing, as most are for most of their
+/// time.
 ///
-/// A server with a million connections keeps a `Parked` for each, and one [`Connection`](crate::Connection) for
-/// each thread (or one `endpoint::Endpoint`, with its buffers). That one [unparks](crate::Connection::unpark)
-/// the connections that have something to do, one after the other. The peer cannot see any difference.
-///
-/// Take care that a connection goes on in one place only: do not unpark two copies.
+/// A server with a million connections keeps a `Parked` for each, and one [`Connection`](crate::Connection) (or
+/// `endpoint::Endpoint`, with its buffers) for each thread, which [unparks](crate::Connection::unpark) those that have
+/// something to do. The peer cannot see any difference. Do not unpark two copies.
 ///
 /// # Examples
 ///
@@ -62,8 +60,8 @@ impl Parked {
         self
     }
 
-    /// When to unpark the connection and to call `handle_timeout`, unless something is received first.
-    /// `timeouts` must be those of the connection.
+    /// When to unpark the connection and to call `handle_timeout`, unless something is received first. `timeouts` must
+    /// be those of the connection.
     #[must_use]
     pub fn poll_timeout(&self, timeouts: &Timeouts) -> Wake {
         self.signs().poll_timeout(timeouts)

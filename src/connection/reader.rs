@@ -25,9 +25,8 @@ use crate::utf8::{whole_text, InvalidUtf8, Utf8Check};
 
 /// Turns received bytes into events, strictly.
 ///
-/// It consumes every byte it is given and keeps only what it must: an incomplete header, the payload of an
-/// incomplete control frame, and up to three octets of a character. It allocates nothing and needs no more
-/// than one byte at a time.
+/// It consumes every byte and keeps only an incomplete header, the payload of an incomplete control frame, and up to
+/// three octets of a character. It allocates nothing and needs no more than one byte at a time.
 #[derive(Clone)]
 pub struct Reader {
     state: State,
@@ -50,12 +49,12 @@ pub struct Reader {
     reported: bool,
     message_len: u64,
     fragments: u32,
-    /// Counts the messages, and control frames between them, that took the checked path.
+    /// Counts what took the checked path.
     number: u32,
     /// Octets that came after a Close or a failure.
     swallowed: u32,
     text: Utf8Check,
-    /// The payload of the control frame that came last or is coming, or the front of a header.
+    /// The payload of the last control frame, or the front of a header.
     kept: [u8; 125],
     kept_len: u8,
 }
@@ -78,7 +77,7 @@ enum State {
     Failed(ProtocolError),
 }
 
-/// What stands next in the input. Data stays there until [`Reader::take_data`].
+/// Data stays there until [`Reader::take_data`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Next {
     /// A piece of a message; `whole` if it is all of one, `compressed` if it has RSV1.
@@ -95,8 +94,8 @@ pub(crate) enum Next {
 pub(crate) type EventResult<'b> = Result<Option<Event<'b>>, ProtocolError>;
 
 impl Reader {
-    /// Octets that are swallowed after a Close or a failure before the transport is dropped: a peer that was
-    /// sending a message when it was told needs time to hear of it, and one that goes on for ever needs none.
+    /// Octets that are swallowed after a Close or a failure before the transport is dropped: a peer that was sending a
+    /// message needs time to hear of it.
     pub const MAX_SWALLOWED: u32 = 1 << 20;
 
     /// For the endpoint that is `side`, at the first byte after the opening handshake.
@@ -124,11 +123,9 @@ impl Reader {
         }
     }
 
-    /// The same, where an extension was negotiated that gives `rsv` a meaning on the first frame of a
-    /// message.
+    /// The same, where an extension was negotiated that gives `rsv` a meaning on the first frame of a message.
     ///
-    /// Text of a message with RSV1 is not checked here, nor is its length held against
-    /// [`Limits::max_message_size`], since it is compressed (RFC 7692 section 6).
+    /// A message with RSV1 is compressed (RFC 7692 section 6): neither its text nor its length is checked here.
     #[must_use]
     pub const fn with_allowed_rsv(mut self, rsv: Rsv) -> Self {
         self.allowed_rsv = rsv;
@@ -145,12 +142,10 @@ impl Reader {
         self.side
     }
 
-    /// Whether nothing of a frame, a message or the end has come.
     pub(crate) const fn is_idle(&self) -> bool {
         matches!(self.state, State::Between)
     }
 
-    /// Goes on before a message of another connection, with the same bounds.
     pub(crate) fn unpark(&mut self, allowed_rsv: Rsv) {
         self.state = State::Between;
         self.allowed_rsv = allowed_rsv;
@@ -167,12 +162,12 @@ impl Reader {
 
     /// The next event in `input`. What it obliges us to answer goes to `mailbox`.
     ///
-    /// `Ok(None)` means that every byte was consumed: the buffer may be used again from its front.
+    /// `Ok(None)` means that every byte was consumed.
     ///
     /// # Errors
     ///
-    /// [`ProtocolError`], once: the connection has failed, its Close is in `mailbox`, and all further input
-    /// is swallowed.
+    /// [`ProtocolError`], once: the connection has failed, its Close is in `mailbox`, and all further input is
+    /// swallowed.
     #[inline]
     pub fn next<'b>(
         &mut self,
@@ -185,13 +180,13 @@ impl Reader {
             None if input.remaining() == 0 => return Ok(None),
             None => {}
         }
-        // The rest goes in and out by value: a reference to `input` would keep it out of registers.
+        // A reference to `input` would keep it out of registers.
         let (event, rest) = self.next_checked(input.take_all(), mailbox);
         input.put_back(rest);
         event
     }
 
-    /// The same as [`next`](Self::next), for everything that does not take the fast path.
+    /// For everything that does not take the fast path.
     #[inline(never)]
     pub(crate) fn next_checked<'b>(
         &mut self,
@@ -199,7 +194,6 @@ impl Reader {
         mailbox: &mut Mailbox,
     ) -> (EventResult<'b>, &'b mut [u8]) {
         let mut input = Input::new(rest);
-        // Inside a payload, the next thing is more of it.
         if self.frame_remaining == 0 {
             let event = match self.advance(&mut input, mailbox) {
                 Ok(Some(Next::Data { .. })) => None,
@@ -224,8 +218,7 @@ impl Reader {
     ///
     /// # Errors
     ///
-    /// [`ProtocolError::UnexpectedEof`], once, if neither a Close nor a failure came before (section 7.1.5:
-    /// 1006).
+    /// [`ProtocolError::UnexpectedEof`], once, if no Close had come and the connection had not failed.
     pub fn eof(&mut self) -> Result<(), ProtocolError> {
         match self.state {
             State::Closed(_) | State::Failed(_) => Ok(()),
@@ -236,9 +229,8 @@ impl Reader {
         }
     }
 
-    /// Fails the connection for a reason outside of the input, such as a deadline, and owes its Close.
-    ///
-    /// Nothing happens after a Close or a failure.
+    /// Fails the connection for a reason outside of the input, such as a deadline, and owes its Close. Nothing happens
+    /// after a Close or a failure.
     pub fn fail(&mut self, error: ProtocolError, mailbox: &mut Mailbox) {
         if !matches!(self.state, State::Closed(_) | State::Failed(_)) {
             self.end(State::Failed(error));
@@ -246,8 +238,7 @@ impl Reader {
         }
     }
 
-    /// The payload of the control frame that was reported last, until more is received: at most 125 octets.
-    /// For a Close, code included.
+    /// The payload of the last control frame, until more is received: at most 125 octets, for a Close with its code.
     pub fn control_payload(&self) -> &[u8] {
         match self.state {
             State::Header => &[],
@@ -263,8 +254,7 @@ impl Reader {
         }
     }
 
-    /// The reason of the Close that came, empty if there is none (section 7.1.6). It is the peer's text: do
-    /// not show it to end users.
+    /// The reason of the Close that came, empty if there is none (section 7.1.6). Do not show it to end users.
     pub fn close_reason(&self) -> &str {
         match self.state {
             State::Closed(_) => self
@@ -292,7 +282,7 @@ impl Reader {
         }
     }
 
-    /// The Close that came. Its reason is the peer's text: do not show it to end users.
+    /// The Close that came. Do not show its reason to end users.
     pub fn close_frame(&self) -> Option<CloseFrame<'_>> {
         match self.received_close()? {
             Some(code) => Some(CloseFrame::new(code, CloseReason::truncated(self.close_reason()))),
@@ -306,7 +296,7 @@ impl Reader {
         self.number
     }
 
-    /// How much came of the message or the frame that was begun and has not ended, if there is one.
+    /// How much came of a message or a frame that has not ended.
     pub const fn message_progress(&self) -> Option<MessageProgress> {
         if !self.is_mid_message() {
             return None;
@@ -329,14 +319,13 @@ impl Reader {
         self.frame_remaining
     }
 
-    /// Whether nothing can be reported before more is received.
     #[cfg(feature = "alloc")]
     pub(crate) const fn needs_input(&self) -> bool {
         // An empty frame may wait to be taken.
         !matches!(self.state, State::Data) || self.frame_remaining > 0
     }
 
-    /// Consumes headers and control frames up to the next thing to report.
+    /// Up to the next thing to report.
     #[inline(always)]
     pub(crate) fn advance(
         &mut self,
@@ -375,15 +364,13 @@ impl Reader {
         }
     }
 
-    /// What stands next inside the payload of a data frame.
     #[inline(always)]
     fn next_data(&self, input: &Input<'_>) -> Next {
         let last = self.fin && self.frame_remaining <= input.remaining() as u64;
         Next::Data { whole: last && !self.reported, compressed: self.message_rsv.contains(Rsv::RSV1) }
     }
 
-    /// Unmasks and checks the piece that [`advance`](Self::advance) announced, and goes on to what follows it:
-    /// more of its frame, or the next one.
+    /// Unmasks and checks the piece that [`advance`](Self::advance) announced.
     #[cfg(any(feature = "alloc", feature = "embedded-io", feature = "embedded-io-async"))]
     pub(crate) fn take_data<'b>(
         &mut self,
@@ -393,7 +380,7 @@ impl Reader {
         self.take_piece(input).map_err(|InvalidUtf8| self.failed(ProtocolError::InvalidUtf8, mailbox))
     }
 
-    /// The same as `take_data`. Only the text of a piece can be wrong.
+    /// Only the text of a piece can be wrong.
     #[inline(always)]
     fn take_piece<'b>(&mut self, input: &mut Input<'b>) -> Result<Data<'b>, InvalidUtf8> {
         let piece = input.take(usize::try_from(self.frame_remaining).unwrap_or(usize::MAX));
@@ -418,7 +405,6 @@ impl Reader {
         Ok(Data { piece, kind, rsv: self.message_rsv, first, last, frame_remaining })
     }
 
-    /// Checks the next piece of a text.
     #[inline(never)]
     fn text_piece<'b>(&mut self, piece: &'b [u8], last: bool) -> Result<Piece<'b>, InvalidUtf8> {
         if self.message_rsv.contains(Rsv::RSV1) {
@@ -448,7 +434,6 @@ impl Reader {
         self.kept.get(..usize::from(self.kept_len)).unwrap_or(&[])
     }
 
-    /// Nothing follows.
     fn end(&mut self, state: State) {
         if self.state == State::Header {
             self.kept_len = 0;

@@ -1,7 +1,7 @@
 //! The sending half of a connection: what is sent, when, and how the connection ends.
 //
 // Owns: what the writer, its timers and the end of the connection mean together.
-// Must not know: where the reader lives, on this task or on another; buffers, sockets, or any clock.
+// Must not know: where the reader lives, buffers, sockets, or any clock.
 
 use crate::close::CloseCode;
 use crate::connection::close_state::CloseEvent;
@@ -15,19 +15,17 @@ use crate::event::MessageProgress;
 use crate::role::Role;
 use crate::time::{Timestamp, Wake};
 
-/// The sending half of a connection, for whoever [splits](crate::Connection::split) it: a [`Writer`], its timers, and how
-/// the connection ends.
+/// The sending half of a [split](crate::Connection::split) connection: a [`Writer`], its timers, and how the connection
+/// ends.
 ///
-/// The other half is a [`Reader`](crate::Reader). It can live on another task, as it knows nothing of this half. All that it
-/// leaves for this one goes into a [`Mailbox`], which [`accept`](Self::accept) takes: bring it after each read. Then do what
-/// a [`Connection`](crate::Connection) asks for as well: write what [`Writer::poll_transmit`] gives, and do what
+/// The [`Reader`](crate::Reader) can live on another task. What it leaves for this half goes into a [`Mailbox`], which
+/// [`accept`](Self::accept) takes after each read. Then write what [`Writer::poll_transmit`] gives, and do what
 /// [`transport`](Self::transport) says.
 ///
 /// # How a connection ends
 ///
-/// What happens changes the state as this table says, for a [`Connection`](crate::Connection) as well. A test holds each
-/// cell. An empty one means that nothing changes: the first Close of each end and the first failure count. In `open`, messages
-/// can be sent; in `close sent`, they can still come.
+/// A [`Connection`](crate::Connection) ends in the same way. An empty cell means that nothing changes: the first Close
+/// of each end and the first failure count. In `open`, messages can be sent; in `close sent`, they can still come.
 ///
 /// | state | our Close is sent | the peer's Close comes | it fails | what is owed is sent | [`transport`](Self::transport) of a server | of a client | [`closed`](Self::closed) if the transport ends now | if we drop it |
 /// |---|---|---|---|---|---|---|---|---|
@@ -38,13 +36,11 @@ use crate::time::{Timestamp, Wake};
 /// | failing |  |  |  | failed | `ShutdownWrite` | `ShutdownWrite` | 1006, by us | 1006, by us |
 /// | failed |  |  |  |  | `ShutdownWrite` | `ShutdownWrite` | 1006, by us | 1006, by us |
 ///
-/// "By" is who took the connection out of `open`. 1000 stands for the code of the peer's Close. A failure without a close
-/// code, such as the end of the transport, leads to `failed` at once. Once the transport has ended, or is to be dropped, its
-/// action is `Close` in every state.
+/// "By" is who took the connection out of `open`. 1000 stands for the code of the peer's Close. A failure without a
+/// close code, such as the end of the transport, leads to `failed` at once. Once the transport has ended, or is to be
+/// dropped, its action is `Close`.
 ///
 /// # Examples
-///
-/// Two tasks on one connection, with a lock around the sending half:
 ///
 /// ```
 /// use std::sync::Mutex;
@@ -54,7 +50,7 @@ use crate::time::{Timestamp, Wake};
 ///     MAX_CONTROL_FRAME_LEN,
 /// };
 ///
-/// /// The task that reads: takes what one read brought, and says what is to be done with the transport.
+/// The task that reads: takes what came, and says what to do with the transport.
 /// fn took(
 ///     reader: &mut Reader,
 ///     send_half: &Mutex<SendHalf<Server>>,
@@ -70,7 +66,7 @@ use crate::time::{Timestamp, Wake};
 ///             Err(error) => break Err(error),
 ///         }
 ///     };
-///     // The lock is held for as long as the answers take, and not while anything is read.
+/// The lock is held while the answers are written, not while anything is read.
 ///     let mut send_half = send_half.lock().expect("no task panics");
 ///     send_half.accept(&mut mailbox);
 ///     let mut owed = [0; MAX_CONTROL_FRAME_LEN];
@@ -105,7 +101,7 @@ pub struct SendHalf<R> {
     pub(crate) deadlines: Deadlines,
 }
 
-/// How somebody waits: what the deadlines have to know of it. See [`Progress`].
+/// What the deadlines have to know of a wait. See [`Progress`].
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Wait {
     pub(crate) message: Option<MessageProgress>,
@@ -114,7 +110,6 @@ pub(crate) struct Wait {
 }
 
 impl<R> SendHalf<R> {
-    /// Whether the transport ended, or is to be dropped.
     pub(crate) const fn has_ended(&self) -> bool {
         self.writer.close_state.has_ended()
     }
@@ -125,7 +120,6 @@ impl<R: Role> SendHalf<R> {
         Self { writer: Writer::new(role), deadlines: Deadlines::new(timeouts) }
     }
 
-    /// What is to be kept of it, if it is idle as far as the sending half knows.
     pub(crate) fn park(&self) -> Option<Parked> {
         if self.deadlines.ping_waits() {
             return None;
@@ -133,7 +127,6 @@ impl<R: Role> SendHalf<R> {
         Some(Parked::from_parts(self.deadlines.signs(), self.writer.idle_rsv()?))
     }
 
-    /// Goes on with a connection that was parked, whatever became of the one before.
     pub(crate) fn unpark(&mut self, parked: Parked) {
         self.writer.unpark(parked.allowed_rsv());
         self.deadlines.unpark(parked.signs());
@@ -144,8 +137,8 @@ impl<R: Role> SendHalf<R> {
         &mut self.writer
     }
 
-    /// Takes what the reader left for this half, after each read, even if that is nothing: that the peer was heard from, the
-    /// Pong that is owed, and how the receiving direction ended. The first end counts. Nothing is left in `from`.
+    /// Takes what the reader left for this half. Call it after each read, even if that is nothing: the peer was heard
+    /// from. The first end counts. Nothing is left in `from`.
     ///
     /// Where this half [has failed](Self::failure) by itself, tell the reader: [`Reader::fail`](crate::Reader::fail).
     pub fn accept(&mut self, from: &mut Mailbox) {
@@ -153,8 +146,8 @@ impl<R: Role> SendHalf<R> {
         self.writer.accept(from);
     }
 
-    /// Fails the connection (RFC 6455 section 7.1.7) for a reason that the reader does not know of. The Close that tells the
-    /// peer why is owed from now on. Nothing happens after the peer's Close or another failure.
+    /// Fails the connection (RFC 6455 section 7.1.7) for a reason that the reader does not know, and owes its Close.
+    /// Nothing happens after a Close or a failure.
     pub fn fail(&mut self, error: ProtocolError) {
         self.writer.close_state.on(CloseEvent::Fail(error));
     }
@@ -168,14 +161,13 @@ impl<R: Role> SendHalf<R> {
         self.writer.close_state.on(CloseEvent::Eof).map_or(Ok(()), Err)
     }
 
-    /// Drops the connection by any means (section 7.1.1 allows it under attack): nothing more is sent.
+    /// Drops the connection (section 7.1.1 allows it under attack): nothing more is sent.
     pub fn abort(&mut self) {
         self.writer.close_state.on(CloseEvent::Abort);
     }
 
     /// The writing direction of the transport ended: because [`transport`](Self::transport) asked for it, or because
-    /// writing failed. `complete` if all that was to be written before was. If not, the connection does not end cleanly:
-    /// the Close is the last that is written, so it was not written either.
+    /// writing failed. `complete` if all was written before. If not, the connection does not end cleanly.
     pub fn write_ended(&mut self, complete: bool) {
         self.writer.close_state.on(CloseEvent::WriteEnded { complete });
     }
@@ -190,19 +182,18 @@ impl<R: Role> SendHalf<R> {
         self.writer.close_state.received()
     }
 
-    /// Whether the transport is to be dropped at once, and what still waits for it with it.
     #[cfg(any(feature = "alloc", feature = "embedded-io", feature = "embedded-io-async"))]
     pub(crate) const fn gave_up(&self) -> bool {
         self.writer.close_state.gave_up()
     }
 
-    /// Whether no deadline runs any more. After the peer's end, what still waits for the transport has one.
+    /// After the peer's end, what still waits for the transport has a deadline.
     fn is_over(&self, wait: Wait) -> bool {
         self.writer.close_state.gave_up()
             || (self.has_ended() && !matches!(wait.output, Output::Queued | Output::Waits))
     }
 
-    /// What to do with the transport, once everything owed was written.
+    /// What to do with the transport once everything owed was written.
     #[must_use]
     pub fn transport(&self) -> TransportAction {
         self.writer.close_state.transport(self.writer.side(), self.writer.frame_remaining() > 0)
@@ -229,8 +220,8 @@ impl<R: Role> SendHalf<R> {
     ///
     /// # Errors
     ///
-    /// [`ProtocolError::TimedOut`], once, if a deadline has failed the connection: tell the reader. If it was the closing
-    /// handshake's, [`transport`](Self::transport) says `Close` from now on.
+    /// [`ProtocolError::TimedOut`], once, if a deadline has failed the connection: tell the reader. If it was the
+    /// closing handshake's, [`transport`](Self::transport) says `Close` from now on.
     pub fn handle_timeout(
         &mut self,
         now: Timestamp,
@@ -258,7 +249,7 @@ impl<R: Role> SendHalf<R> {
             }
             Some(TimeoutAction::Fail(timeout)) => {
                 let close_state = &mut self.writer.close_state;
-                // A complete closing handshake is clean even if the peer never ends the transport.
+                // A complete closing handshake is clean even if the transport never ends.
                 let failure = close_state.on(CloseEvent::Fail(ProtocolError::TimedOut(timeout)));
                 if timeout == Timeout::ClosingHandshake {
                     close_state.on(CloseEvent::GiveUp);

@@ -1,7 +1,7 @@
 //! Messages to bytes: the sending half of RFC 6455 sections 5 and 7.
 //
 // Owns: fragmentation, masking, and the order of control frames.
-// Must not know: what was received, beyond the replies that it obliges us to; what a Close means for the transport; time.
+// Must not know: what was received; what a Close means for the transport; time.
 
 mod stage;
 
@@ -20,10 +20,10 @@ use crate::EntropyError;
 
 /// Turns messages and replies into frames, and cannot produce an invalid one.
 ///
-/// A whole frame is written by [`encode`](Self::encode), or for servers without a copy by
-/// [`frame`](Self::frame). A frame too large for one buffer is begun by [`begin`](Self::begin) and its
-/// payload passed through [`mask`](Self::mask) or [`mask_copy`](Self::mask_copy). Replies and keep-alive
-/// Pings come out of [`poll_transmit`](Self::poll_transmit).
+/// A whole frame is written by [`encode`](Self::encode), or for servers without a copy by [`frame`](Self::frame). One
+/// that is too large for a buffer is begun by [`begin`](Self::begin), and its payload passed through
+/// [`mask`](Self::mask) or [`mask_copy`](Self::mask_copy). Replies and keep-alive Pings come out of
+/// [`poll_transmit`](Self::poll_transmit).
 #[derive(Clone)]
 pub struct Writer<R> {
     role: R,
@@ -33,15 +33,15 @@ pub struct Writer<R> {
     masker: Masker,
     text: TextState,
     keep_alive: bool,
-    /// How the connection ends. It stands here, as it decides first of all what may be sent.
+    /// It decides what may be sent.
     pub(crate) close_state: CloseState,
     mailbox: Mailbox,
 }
 
-/// Where the text in progress stands, once raw octets are part of it.
+/// Once raw octets are part of a text.
 type TextState = Option<Utf8Check>;
 
-/// Bytes of the longest control frame: a header of 2, a masking key, 125 octets of payload.
+/// Bytes of the longest control frame.
 pub const MAX_CONTROL_FRAME_LEN: usize = 131;
 
 impl<R: Role> Writer<R> {
@@ -60,8 +60,8 @@ impl<R: Role> Writer<R> {
         }
     }
 
-    /// The same, where an extension was negotiated that gives `rsv` a meaning on the first frame of a
-    /// message: with RSV1, payloads that are [`deflated`](Payload::deflated) may be sent.
+    /// The same, where an extension was negotiated that gives `rsv` a meaning on the first frame of a message: with
+    /// RSV1, [`deflated`](Payload::deflated) payloads may be sent.
     #[must_use]
     pub fn with_allowed_rsv(mut self, rsv: Rsv) -> Self {
         self.allow_rsv(rsv);
@@ -72,13 +72,12 @@ impl<R: Role> Writer<R> {
         self.allowed_rsv = rsv;
     }
 
-    /// Whether no message is in progress, nothing is owed, and no end was begun; what was negotiated then.
+    /// What was negotiated, if nothing is in progress or owed.
     pub(crate) fn idle_rsv(&self) -> Option<Rsv> {
         let rests = self.is_ready() && !self.owes();
         rests.then_some(self.allowed_rsv)
     }
 
-    /// Goes on between messages of another connection.
     pub(crate) fn unpark(&mut self, allowed_rsv: Rsv) {
         self.frame_remaining = 0;
         self.stage = Stage::READY;
@@ -94,30 +93,27 @@ impl<R: Role> Writer<R> {
         self.role.side()
     }
 
-    /// Writes one whole frame: a message, or a fragment of one if `fin` is false or a message is in progress
-    /// (RFC 6455 section 5.4). Returns its length.
-    ///
-    /// `payload` is left as it is; a client's is masked on its way into `out`.
+    /// Writes one whole frame: a message, or a fragment of one if `fin` is false or a message is in progress (RFC 6455
+    /// section 5.4). Returns its length. A client masks it on its way into `out`.
     ///
     /// # Errors
     ///
     /// [`SendError::Closed`], [`SendError::MessageInProgress`], [`SendError::FrameInProgress`],
-    /// [`SendError::InvalidUtf8`] (only where [`begin`](Self::begin) left a character of the message
-    /// incomplete), [`SendError::CompressionNotNegotiated`], [`SendError::BufferTooSmall`] or
-    /// [`SendError::Entropy`]; `out` and the state are then unchanged.
-    // Inlined, as what the caller knows of the payload decides most of it (bench: server_sends.binary_16,
-    // client_sends.binary_16).
+    /// [`SendError::InvalidUtf8`] (only after an incomplete character of [`begin`](Self::begin)),
+    /// [`SendError::CompressionNotNegotiated`], [`SendError::BufferTooSmall`] or [`SendError::Entropy`]; `out` and the
+    /// state are then unchanged.
+    // What the caller knows of the payload decides most of it (bench: server_sends.binary_16, client_sends.binary_16).
     #[inline(always)]
     pub fn encode(&mut self, payload: Payload<'_>, fin: bool, out: &mut [u8]) -> Result<usize, SendError> {
         if fin && payload.is_plain() && self.is_ready() {
-            // A whole message where none is in progress leaves the state as it is (bench: server_sends.binary_16).
+            // A whole message leaves the state as it is (bench: server_sends.binary_16).
             let first = first_byte(payload.kind(), true, Rsv::NONE);
             return self.whole_frame(first, payload.as_bytes(), out);
         }
         self.encode_checked(payload, fin, out)
     }
 
-    /// The part of [`encode`](Self::encode) for everything but a whole message on an open connection: it checks each rule.
+    /// For everything but a whole message on an open connection.
     #[inline(never)]
     fn encode_checked(
         &mut self,
@@ -148,18 +144,17 @@ impl<R: Role> Writer<R> {
         len.saturating_add(header).saturating_add(key)
     }
 
-    /// Begins a frame of `len` octets and returns its header. The payload follows through
-    /// [`mask`](Self::mask) or [`mask_copy`](Self::mask_copy), in pieces of any size. Until it is complete, no other
-    /// frame can be sent.
+    /// Begins a frame of `len` octets and returns its header. The payload follows through [`mask`](Self::mask) or
+    /// [`mask_copy`](Self::mask_copy), in pieces of any size. Until it is complete, no other frame can be sent.
     ///
-    /// A client's header contains the masking key. Do not let anyone choose the payload after the header was sent:
-    /// who knows the key can choose what is on the wire (section 10.3).
+    /// A client's header contains the masking key. Who knows it and can choose the payload can choose what is on the
+    /// wire (section 10.3).
     ///
     /// # Errors
     ///
     /// [`SendError::Closed`], [`SendError::MessageInProgress`], [`SendError::FrameInProgress`],
-    /// [`SendError::InvalidUtf8`] (only if a text would end here in the middle of a character) or
-    /// [`SendError::Entropy`]; the state is then unchanged.
+    /// [`SendError::InvalidUtf8`] (if a text would end within a character) or [`SendError::Entropy`]; the state is then
+    /// unchanged.
     pub fn begin(&mut self, kind: MessageKind, fin: bool, len: u64) -> Result<EncodedHeader, SendError> {
         let begun = first_byte(kind, fin, Rsv::NONE);
         let first = self.next_byte(begun)?;
@@ -182,9 +177,8 @@ impl<R: Role> Writer<R> {
         Ok(FrameHeader::begun_with(first, len, key).encode())
     }
 
-    /// Begins the frame of a payload that is there in full, and returns its header. The caller writes the payload
-    /// behind it, masked if the header has a key: either as it is, or as the `deflated` octets that it was
-    /// compressed to.
+    /// Begins the frame of a payload that is there in full. The caller writes it behind the header, masked if that has
+    /// a key: as it is, or as the `deflated` octets that it was compressed to.
     pub(crate) fn begin_whole(
         &mut self,
         payload: Payload<'_>,
@@ -204,13 +198,12 @@ impl<R: Role> Writer<R> {
         Ok(FrameHeader::begun_with(first, len as u64, key))
     }
 
-    /// Turns the next piece of the begun frame's payload into wire bytes where it stands.
+    /// Turns the next piece of the begun frame's payload into wire bytes in place.
     ///
     /// # Errors
     ///
-    /// [`SendError::PayloadTooLong`] if the frame has less left, [`SendError::InvalidUtf8`] if it is text and
-    /// the piece is not: the piece is then unchanged, and the frame can only be completed or the transport
-    /// dropped.
+    /// [`SendError::PayloadTooLong`] if the frame has less left, [`SendError::InvalidUtf8`] if it is text and the piece
+    /// is not: the piece is then unchanged, and the frame can only be completed or the transport dropped.
     pub fn mask(&mut self, piece: &mut [u8]) -> Result<(), SendError> {
         self.account(piece)?;
         if self.role.side() == Side::Client {
@@ -219,8 +212,7 @@ impl<R: Role> Writer<R> {
         Ok(())
     }
 
-    /// Masks the next piece of the begun frame's payload like [`mask`](Self::mask), but from `piece` into `out`.
-    /// `piece` is not changed. Returns how many octets were written: all of `piece`.
+    /// Does the same from `piece` into `out`. Returns how many octets were written: all of `piece`.
     ///
     /// # Errors
     ///
@@ -266,14 +258,13 @@ impl<R: Role> Writer<R> {
         self.control_frame(Opcode::PONG, payload.as_bytes(), out)
     }
 
-    /// Writes a Close, which starts the closing handshake (section 7.1.2), after whatever Pong is owed.
-    /// Returns how many bytes. A message in progress ends unfinished. Data can still come until the peer's
-    /// Close does.
+    /// Writes a Pong that is owed and a Close, which starts the closing handshake (section 7.1.2). Returns how many
+    /// bytes. A message in progress ends unfinished. Data can still come.
     ///
     /// # Errors
     ///
-    /// [`SendError::Closed`] if a Close was sent already or is owed, [`SendError::CloseCodeNotForServers`],
-    /// or as [`encode`](Self::encode).
+    /// [`SendError::Closed`] if a Close was sent or is owed, [`SendError::CloseCodeNotForServers`], or as
+    /// [`encode`](Self::encode).
     pub fn close(&mut self, frame: CloseFrame<'_>, out: &mut [u8]) -> Result<usize, SendError> {
         self.may_send()?;
         if self.role.side() == Side::Server && frame.code() == Some(CloseCode::MANDATORY_EXTENSION) {
@@ -301,9 +292,8 @@ impl<R: Role> Writer<R> {
         }
     }
 
-    /// Writes what is owed: a Pong, a keep-alive Ping, a Close. Whole frames only; 0 if nothing is owed, if
-    /// `out` is too small or if a data frame is in progress. [`MAX_CONTROL_FRAME_LEN`] bytes are enough for
-    /// one frame; call until 0.
+    /// Writes what is owed: a Pong, a keep-alive Ping, a Close. Whole frames only; 0 if nothing is owed, if `out` is
+    /// too small or if a data frame is in progress. [`MAX_CONTROL_FRAME_LEN`] bytes are enough for one; call until 0.
     ///
     /// # Errors
     ///
@@ -324,8 +314,7 @@ impl<R: Role> Writer<R> {
         Ok(written)
     }
 
-    /// Whether [`poll_transmit`](Self::poll_transmit) has something to write: at once, or after the frame in
-    /// progress. A loop over it ends where `poll_transmit` writes nothing.
+    /// Whether something is owed: at once, or after the frame in progress.
     #[must_use]
     pub const fn wants_transmit(&self) -> bool {
         (self.mailbox.pong_is_due() && self.close_state.allows_pongs())
@@ -333,26 +322,24 @@ impl<R: Role> Writer<R> {
             || self.close_state.owed().is_some()
     }
 
-    /// Whether [`poll_transmit`](Self::poll_transmit) may have something to write. `false` is certain, and quicker to know
-    /// than by [`wants_transmit`](Self::wants_transmit).
+    /// `false` is certain, and quicker to know than by [`wants_transmit`](Self::wants_transmit).
     pub(crate) const fn owes(&self) -> bool {
         self.keep_alive || self.mailbox.pong_is_due() || !self.is_open()
     }
 
-    /// Takes what a [`Reader`](crate::Reader) has left for this writer: the Pong that is owed, and how the receiving
-    /// direction ended. The first end counts. Nothing is left in `from`.
+    /// Takes what a [`Reader`](crate::Reader) has left for this writer. The first end counts. Nothing is left in
+    /// `from`.
     pub fn accept(&mut self, from: &mut Mailbox) {
         self.mailbox.merge(from);
         self.settle();
     }
 
-    /// The slots for a [`Reader`](crate::Reader) that is used together with this writer. [`settle`](Self::settle) is to
-    /// follow wherever it may have met the end.
+    /// For a [`Reader`](crate::Reader) beside this writer. [`settle`](Self::settle) is to follow.
     pub(crate) fn mailbox(&mut self) -> &mut Mailbox {
         &mut self.mailbox
     }
 
-    /// Takes the end out of the mailbox, if the reader has met it.
+    /// Takes the end out of the mailbox.
     #[inline(never)]
     pub(crate) fn settle(&mut self) {
         if let Some(end) = self.mailbox.take_end() {
@@ -360,7 +347,7 @@ impl<R: Role> Writer<R> {
         }
     }
 
-    /// Owes a Ping that keeps the connection alive, with an empty payload. A second one is not owed.
+    /// Owes a keep-alive Ping with an empty payload, once.
     pub fn keep_alive(&mut self) {
         self.keep_alive = self.is_open();
     }
@@ -375,7 +362,7 @@ impl<R: Role> Writer<R> {
         self.close_state.is_open()
     }
 
-    /// The Close that was sent, as its code: ours, an answer, or that of a failure.
+    /// The code of the Close that was sent.
     pub const fn sent_close(&self) -> Option<Option<CloseCode>> {
         self.close_state.sent()
     }
@@ -392,8 +379,7 @@ impl<R: Role> Writer<R> {
         self.stage.is_in_message().then(|| self.stage.rsv().contains(Rsv::RSV1))
     }
 
-    /// Whether any message may begin that no extension has transformed: [`may_send`](Self::may_send), and none
-    /// in progress. There is no text to go on with then.
+    /// Whether any message may begin, and there is no text to go on with.
     pub(crate) const fn is_ready(&self) -> bool {
         self.stage.is_ready() && self.is_open()
     }
@@ -408,8 +394,8 @@ impl<R: Role> Writer<R> {
         Ok(())
     }
 
-    /// The first byte of the next data frame, if one may be sent now (section 5.4, and RFC 7692 section 6.1).
-    /// `begun` is that byte if the frame begins a message.
+    /// The first byte of the next data frame (section 5.4, and RFC 7692 section 6.1). `begun` is that byte if it begins
+    /// a message.
     fn next_byte(&self, begun: u8) -> Result<u8, SendError> {
         self.may_send()?;
         if !self.allowed_rsv.contains(Rsv::from_first_byte(begun)) {
@@ -423,7 +409,6 @@ impl<R: Role> Writer<R> {
         self.whole_frame(FrameHeader::first_byte(true, Rsv::NONE, opcode), octets, out)
     }
 
-    /// Writes one frame with its payload, which is copied and masked in one go.
     #[inline(always)]
     fn whole_frame(&mut self, first: u8, octets: &[u8], out: &mut [u8]) -> Result<usize, SendError> {
         // Each branch asks for its room, so that a short frame knows the form of its header (bench:
@@ -439,20 +424,17 @@ impl<R: Role> Writer<R> {
         }
     }
 
-    /// The front of `out`, as far as a frame of `len` octets takes it.
     #[inline(always)]
     fn room<'o>(&self, len: usize, out: &'o mut [u8]) -> Result<&'o mut [u8], BufferTooSmall> {
         let required = self.encoded_len(len);
         out.get_mut(..required).ok_or(BufferTooSmall::new(required))
     }
 
-    /// Counts a piece of the begun frame and checks it if it is text.
     fn account(&mut self, piece: &[u8]) -> Result<(), SendError> {
         let len = piece.len() as u64;
         let left = self.frame_remaining.checked_sub(len).ok_or(SendError::PayloadTooLong)?;
         if let Some(mut text) = self.text {
             text.push(piece).map_err(|_| SendError::InvalidUtf8)?;
-            // The end of the message is the end of its text.
             if left == 0 && !self.stage.is_in_message() && !text.is_complete() {
                 return Err(SendError::InvalidUtf8);
             }
@@ -482,7 +464,6 @@ impl<R: Role> Writer<R> {
     }
 
     fn transmit_ping(&mut self, out: &mut [u8]) -> Result<usize, SendError> {
-        // Once a Close was sent or is owed, nobody waits for the Pong.
         if !self.keep_alive || !self.is_open() {
             return Ok(0);
         }
@@ -503,13 +484,12 @@ impl<R: Role> Writer<R> {
 }
 
 impl Writer<Server> {
-    /// One whole frame of a server without a copy: its header, and the payload as it is, for a vectored
-    /// write.
+    /// One whole frame of a server without a copy, for a vectored write.
     ///
     /// # Errors
     ///
-    /// [`SendError`] if the frame is not allowed now: the connection is closing, a frame or a message of another kind is in
-    /// progress, or the text is invalid.
+    /// [`SendError`] if the frame is not allowed now: the connection is closing, a frame or a message of another kind
+    /// is in progress, or the text is invalid.
     pub fn frame<'p>(&mut self, payload: Payload<'p>, fin: bool) -> Result<Frame<'p>, SendError> {
         let header = self.begin_whole(payload, fin, None)?.encode();
         Ok(Frame { header, payload: payload.as_bytes() })
@@ -538,7 +518,7 @@ const fn first_byte(kind: MessageKind, fin: bool, rsv: Rsv) -> u8 {
     FrameHeader::first_byte(fin, rsv, kind.opcode())
 }
 
-/// Writes a frame to where there is just room for it.
+/// There is just room for it.
 #[inline(always)]
 fn put(octets: &[u8], frame: &mut [u8], key: Option<MaskingKey>, first: u8) {
     let header = FrameHeader::begun_with(first, octets.len() as u64, key);
@@ -550,13 +530,13 @@ fn put(octets: &[u8], frame: &mut [u8], key: Option<MaskingKey>, first: u8) {
     }
 }
 
-/// The same as [`put`], but never inlined: its loops need registers, and saving them would slow down short frames.
+/// Never inlined: its loops need registers, and saving them would slow down short frames.
 #[inline(never)]
 fn put_long(octets: &[u8], frame: &mut [u8], key: Option<MaskingKey>, first: u8) {
     put(octets, frame, key, first);
 }
 
-/// Where the text in progress, if it is one that types do not vouch for, stands after this payload.
+/// Where the text stands, if types do not vouch for it.
 fn text_after(text: TextState, payload: &Payload<'_>, fin: bool) -> Result<TextState, SendError> {
     if text.is_none() && !payload.is_cut() {
         return Ok(None);

@@ -12,7 +12,7 @@ use crate::frame::Opcode;
 use crate::input::Input;
 
 impl Reader {
-    /// Collects the payload of a control frame; `false` if its end has not come.
+    /// `false` if its end has not come.
     pub(super) fn collect_control(&mut self, len: u8, input: &mut Input<'_>) -> bool {
         let have = usize::from(self.kept_len);
         let piece = input.take(usize::from(len).saturating_sub(have));
@@ -26,7 +26,6 @@ impl Reader {
         self.kept_len >= len
     }
 
-    /// Acts on a whole control frame.
     pub(super) fn control(&mut self, opcode: Opcode, mailbox: &mut Mailbox) -> Result<Next, ProtocolError> {
         self.state = if self.message.is_some() { State::Amid } else { State::Between };
         match opcode {
@@ -37,8 +36,7 @@ impl Reader {
             Opcode::PONG => Ok(Next::Pong),
             _ => {
                 let code = close_body(self.control_payload())?;
-                // A message that was in progress is dropped: it can never end (section 5.4 allows the Close
-                // here).
+                // The message in progress is dropped (section 5.4).
                 self.message = None;
                 self.state = State::Closed(code);
                 mailbox.set_end(CloseEvent::PeerClose(code));
@@ -48,7 +46,7 @@ impl Reader {
     }
 }
 
-/// Judges the body of a Close frame (sections 5.5.1 and 7.4).
+/// Sections 5.5.1 and 7.4.
 fn close_body(body: &[u8]) -> Result<Option<CloseCode>, ProtocolError> {
     match body.split_first_chunk::<2>() {
         None if body.is_empty() => Ok(None),

@@ -1,4 +1,4 @@
-//! The fast path: it recognises a whole, short, valid message in one frame.
+//! The fast path: a whole, short, valid message in one frame.
 //
 // Owns: recognising such a message in one look.
 // Must not know: what is wrong with any other frame. Those it leaves to the checked path in header.rs.
@@ -14,17 +14,17 @@ use crate::role::Side;
 use crate::tolerance::Tolerance;
 use crate::utf8::{check_whole, is_short_ascii, InvalidUtf8};
 
-/// What the header says of a message that is one frame, with which nothing is wrong.
+/// The header of a message that is one frame, with which nothing is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ShortMessage {
     pub(crate) kind: MessageKind,
     key: MaskingKey,
-    // Wider than they need be: what fits one register is packed into it, and unpacked again.
+    // What fits one register is packed into it, and unpacked again.
     pub(crate) header_len: usize,
     pub(crate) len: usize,
 }
 
-/// What the header says of a frame of at most 65,535 octets, if all but its first octet is right.
+/// The header of a frame of at most 65,535 octets, right but for its first octet.
 struct ShortFrame {
     first: u8,
     key: MaskingKey,
@@ -36,8 +36,8 @@ struct ShortFrame {
 const LEN_16_END: usize = 4;
 
 impl Reader {
-    /// Recognises the header of a valid short message in one frame: FIN, no reserved bit, text or binary, masked as it
-    /// must be, and shorter than every limit. All else is `None` and takes the checked path.
+    /// FIN, no reserved bit, text or binary, masked as it must be, and shorter than every limit. All else takes the
+    /// checked path.
     #[inline(always)]
     fn short_message(&self, side: Side, bytes: &[u8]) -> Option<ShortMessage> {
         if self.state != State::Between {
@@ -55,8 +55,7 @@ impl Reader {
         Some(ShortMessage { kind, key, header_len, len })
     }
 
-    /// A whole short message at the front of `bytes`, still masked, of which nothing needs to be remembered. Its text is
-    /// still to be checked.
+    /// A whole short message at the front, still masked, and its text not checked.
     // bench: endpoint_echoes/binary_16_pipelined_16
     #[cfg(feature = "alloc")]
     #[inline(always)]
@@ -65,8 +64,8 @@ impl Reader {
         (bytes.len() >= short.header_len.wrapping_add(short.len)).then_some(short)
     }
 
-    /// Takes a whole short message, and checks its text, or a piece of binary data that does not end its frame. `None` if
-    /// something else stands next; then nothing is consumed.
+    /// Takes a whole short message, and checks its text, or a piece of binary data that does not end its frame. If
+    /// `None`, nothing is consumed.
     // bench: server_receives/binary_16, client_receives/binary_16
     #[inline(always)]
     pub(crate) fn take_fast<'b>(
@@ -95,8 +94,7 @@ impl Reader {
         Some(Ok(Data { piece, kind: short.kind, rsv: Rsv::NONE, first, last, frame_remaining }))
     }
 
-    /// Takes a piece of binary data that does not end its frame: there is nothing to check. `None` if it is something
-    /// else; then nothing is consumed.
+    /// Takes a piece of binary data that does not end its frame. If `None`, nothing is consumed.
     // bench: server_receives/binary_125_by_7
     #[inline(always)]
     pub(super) fn take_part<'b>(&mut self, input: &mut Input<'b>) -> Option<Data<'b>> {
@@ -114,8 +112,8 @@ impl Reader {
         Some(Data { piece: Piece::Bytes(piece), kind, rsv, first, last: false, frame_remaining })
     }
 
-    /// Takes a whole short fragment that goes on with a binary message: there is nothing to check but the limits. `None` if
-    /// it is something else; then nothing is consumed.
+    /// Takes a whole short fragment that goes on with a binary message, and checks only the limits. If `None`, nothing
+    /// is consumed.
     // bench: server_receives/fragments_8x128
     #[inline(always)]
     pub(crate) fn take_fragment<'b>(&mut self, input: &mut Input<'b>) -> Option<Data<'b>> {
@@ -125,7 +123,7 @@ impl Reader {
         }
         let short = short_frame(self.side, input.rest())?;
         let last = short.first == 0x80;
-        // An empty fragment that is not the last is not reported.
+        // If it is not the last, it is not reported.
         if !last && (short.first != 0 || short.len == 0) {
             return None;
         }
@@ -151,9 +149,8 @@ impl Reader {
         Some(Data { piece: Piece::Bytes(payload), kind, rsv, first, last, frame_remaining: 0 })
     }
 
-    /// How many bytes must have come before there is something to do with the message that `bytes` begin: enough of
-    /// the header to check more of it, or the whole message if it is short and binary, as nothing in it is checked
-    /// before. `None` if they have come, or if something is wrong.
+    /// How many bytes must have come before there is something to do: enough of the header to check more of it, or the
+    /// whole message if it is short and binary. `None` if they have come, or if something is wrong.
     #[cfg(feature = "alloc")]
     pub(crate) fn awaits(&self, bytes: &[u8]) -> Option<usize> {
         let &[first @ (0x81 | 0x82), ..] = bytes else {
@@ -173,12 +170,11 @@ impl Reader {
     }
 }
 
-/// The header of a frame of at most 65,535 octets whose first byte is right, if the rest of it is right as well: masked as
-/// it must be, its length in as few octets as can be.
+/// If the rest is right as well: masked as it must be, its length in as few octets as can be.
 #[inline(always)]
 fn short_frame(side: Side, bytes: &[u8]) -> Option<ShortFrame> {
     let (&[first, second], rest) = bytes.split_first_chunk::<2>()?;
-    // The mask bit must be as the side wants it: it is then gone.
+    // The mask bit is gone if it is as the side wants it.
     let (len, rest, header_len) = match second ^ mask_bit(side) {
         len @ 0..=125 => (u16::from(len), rest, 2_usize),
         126 => {
@@ -197,8 +193,8 @@ fn short_frame(side: Side, bytes: &[u8]) -> Option<ShortFrame> {
     Some(ShortFrame { first, key: MaskingKey(key), header_len, len: usize::from(len) })
 }
 
-/// The length below which no limit forbids a message in one frame, text or binary. 0 if some are forbidden at any
-/// length, or if text is not checked. Lengths that a `u16` cannot hold take the checked path.
+/// The length below which no limit forbids a message in one frame. 0 if text is not checked. What a `u16` cannot hold
+/// takes the checked path.
 pub(super) const fn short_below(limits: Limits) -> u16 {
     let unchecked = limits.tolerances.contains(Tolerance::InvalidText);
     if limits.max_fragments == 0 || !limits.accept_text || !limits.accept_binary || unchecked {
@@ -215,13 +211,12 @@ pub(super) const fn short_below(limits: Limits) -> u16 {
     }
 }
 
-/// Checks a whole text that is not short ASCII.
 #[inline(never)]
 fn other_text(octets: &[u8]) -> Result<Piece<'_>, InvalidUtf8> {
     Ok(check_whole(octets)?.map_or(Piece::Short(octets), Piece::Str))
 }
 
-/// The payload of a short frame, unmasked where it stands if its header, of so many bytes, has a masking key.
+/// Unmasks where it stands, if the header has a key.
 #[cfg(feature = "alloc")]
 pub(crate) fn unmask(frame: &mut [u8], header_len: usize) -> &mut [u8] {
     let Some((header, payload)) = frame.split_at_mut_checked(header_len) else { return &mut [] };
@@ -234,14 +229,14 @@ pub(crate) fn unmask(frame: &mut [u8], header_len: usize) -> &mut [u8] {
     payload
 }
 
-/// By itself, so that not every caller has all lengths.
+/// Not every caller has all lengths.
 #[cfg(feature = "alloc")]
 #[inline(never)]
 fn apply(payload: &mut [u8], key: MaskingKey) {
     Masker::new(key).apply(payload);
 }
 
-/// The mask bit of the frames that this end receives (section 5.1), where it stands in the second byte.
+/// What this end receives (section 5.1), in the second byte.
 const fn mask_bit(side: Side) -> u8 {
     match side {
         Side::Server => 0x80,

@@ -11,27 +11,24 @@ use crate::role::Side;
 use crate::tolerance::Tolerance;
 use crate::utf8::Utf8Check;
 
-/// What the octets of a header say, if nothing is wrong with them.
 pub(super) enum Checked {
-    /// The header is not whole; with this many octets more of it can be checked.
+    /// With this many octets more can be checked.
     Needs(#[cfg_attr(not(feature = "alloc"), expect(dead_code, reason = "only buffers ask for it"))] usize),
     /// The header is whole.
     Whole(CheckedHeader),
 }
 
-/// What a whole header says, with which nothing is wrong.
 pub(super) struct CheckedHeader {
     pub(super) header_len: usize,
     pub(super) payload_len: u64,
     first: u8,
     key: Option<MaskingKey>,
-    /// Octets of its message so far, if it is a data frame.
+    /// Octets of its message so far.
     message_len: u64,
 }
 
 impl Reader {
-    /// Reads a header and enters its payload. `false` if the end of the header has not come. If the header is wrong,
-    /// nothing is consumed.
+    /// `false` if the end of the header has not come. If it is wrong, nothing is consumed.
     // bench: server_receives/fragments_8x128
     #[inline(always)]
     pub(super) fn header(&mut self, input: &mut Input<'_>) -> Result<bool, ProtocolError> {
@@ -59,7 +56,7 @@ impl Reader {
         }
     }
 
-    /// Puts octets of a header behind the `have` that were kept. Returns how many there are now.
+    /// Returns how many there are now.
     #[inline(never)]
     fn keep_header(&mut self, have: usize, octets: &[u8]) -> usize {
         let mut count = have;
@@ -72,8 +69,7 @@ impl Reader {
         count
     }
 
-    /// Checks the header that `octets` begin. The first octet that is wrong decides which error is reported, and it is
-    /// reported as soon as that octet has come.
+    /// The first octet that is wrong decides which error is reported, as soon as it has come.
     #[inline(always)]
     pub(super) fn check(&self, octets: &[u8]) -> Result<Checked, ProtocolError> {
         let Some((&first, rest)) = octets.split_first() else {
@@ -81,9 +77,9 @@ impl Reader {
         };
         let (limits, rsv) = (&self.limits, Rsv::from_first_byte(first));
         let opcode = Opcode::from_low_bits(first);
-        // Octets that came of the message before, and its reserved bits.
+        // Of the message before.
         let (before, message_rsv) = match opcode {
-            // An extension's bits belong to the first frame of a message (RFC 7692 section 6.1).
+            // RFC 7692 section 6.1.
             Opcode::TEXT | Opcode::BINARY => {
                 let accepted = if opcode == Opcode::TEXT { limits.accept_text } else { limits.accept_binary };
                 if !self.allowed_rsv.contains(rsv) {
@@ -162,7 +158,7 @@ impl Reader {
             if payload_len > limits.max_frame_size {
                 return Err(ProtocolError::FrameTooBig);
             } else if message_len > limits.max_message_size && !message_rsv.contains(Rsv::RSV1) {
-                // A compressed message is as long as what it inflates to, which is counted there.
+                // A compressed message is as long as what it inflates to.
                 return Err(ProtocolError::MessageTooBig);
             }
         }
@@ -179,7 +175,6 @@ impl Reader {
         Ok(Checked::Whole(CheckedHeader { header_len, payload_len, first, key, message_len }))
     }
 
-    /// Enters the payload of a frame.
     #[inline(always)]
     fn enter(&mut self, header: &CheckedHeader) {
         self.masked = header.key.is_some();

@@ -9,8 +9,7 @@ use crate::frame::Rsv;
 
 /// Between messages or in the middle of one: zero where any message may begin.
 ///
-/// The bits of a message in progress are those that the first byte of its first frame has (RFC 6455 section
-/// 5.2): opcode and reserved bits.
+/// A message in progress has the opcode and the reserved bits of its first byte (RFC 6455 section 5.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stage(u8);
 
@@ -27,8 +26,8 @@ impl Stage {
         self.0 == 0
     }
 
-    /// The first byte of the next frame of the message that `begun` begins: of that, no more than FIN is left
-    /// if the message is in progress (section 5.4). `None` if another one is.
+    /// Of the byte that `begun` begins with, no more than FIN is left if that message is in progress (section 5.4).
+    /// `None` if another one is.
     pub(super) const fn next(self, begun: u8) -> Option<u8> {
         match self.0 & MESSAGE {
             0 => Some(begun),
@@ -57,7 +56,7 @@ impl Stage {
         Rsv::from_first_byte(self.0 & MESSAGE)
     }
 
-    /// A frame of the message that `begun` begins was sent: the last of it, if that has FIN.
+    /// The last frame of the message, if `begun` has FIN.
     pub(super) fn sent_frame(&mut self, begun: u8) {
         self.0 = (self.0 & !MESSAGE) | if FrameHeader::is_last(begun) { 0 } else { begun & MESSAGE };
     }
