@@ -17,7 +17,7 @@ use crate::layer::Layer;
 #[cfg(all(feature = "tokio", feature = "rustls"))]
 use crate::Tls;
 #[cfg(feature = "tokio")]
-use crate::{Proxy, Stream};
+use crate::{proxy::ProxyChoice, Proxies, Proxy, Stream};
 
 /// A server, and how to connect to it.
 ///
@@ -58,7 +58,7 @@ pub struct Connect {
     #[cfg(feature = "tokio")]
     pub(crate) layer: Option<Layer>,
     #[cfg(feature = "tokio")]
-    pub(crate) proxy: Option<Proxy>,
+    pub(crate) proxy: ProxyChoice,
 }
 
 /// Whom the server is asked to let in.
@@ -88,7 +88,7 @@ impl Connect {
             #[cfg(feature = "tokio")]
             layer: None,
             #[cfg(feature = "tokio")]
-            proxy: None,
+            proxy: ProxyChoice::None,
         }
     }
 
@@ -181,7 +181,25 @@ impl Connect {
     #[cfg(feature = "tokio")]
     #[must_use]
     pub fn with_proxy(mut self, proxy: Proxy) -> Self {
-        self.proxy = Some(proxy);
+        self.proxy = ProxyChoice::This(Box::new(proxy));
+        self
+    }
+
+    /// Connects through the proxy that environment variables such as `HTTPS_PROXY` and `NO_PROXY` ask for, if they do.
+    /// They are read here, once, and [`Proxies`] says how. If they cannot be read, it is an error of
+    /// [`connect`](Self::connect).
+    #[cfg(feature = "tokio")]
+    #[must_use]
+    pub fn with_proxy_from_environment(self) -> Self {
+        self.with_proxies(Proxies::from_environment())
+    }
+
+    /// Connects through one of these proxies, if one is for the server. A server that it is redirected to may have
+    /// another one.
+    #[cfg(feature = "tokio")]
+    #[must_use]
+    pub fn with_proxies(mut self, proxies: Proxies) -> Self {
+        self.proxy = ProxyChoice::Of(proxies);
         self
     }
 

@@ -10,6 +10,8 @@ use sockless::handshake::{ComposeError, UriError};
 use sockless::proxy::{Socks5Rejection, Socks5RequestError};
 use sockless::{Error, OpeningError, ProtocolError, Timeout};
 
+#[cfg(feature = "tokio")]
+use crate::ProxyVariableError;
 use crate::Response;
 
 /// Why no WebSocket was opened.
@@ -29,6 +31,9 @@ pub enum ConnectError {
     /// The URL is `wss:`, and there is no TLS: the crate was built without its feature `rustls`, and no other library
     /// was plugged in with [`with_tls_by`](crate::Connect::with_tls_by). No connection was made.
     TlsUnavailable,
+    /// The environment asks for a proxy that cannot be used. No connection was made.
+    #[cfg(feature = "tokio")]
+    ProxyVariable(ProxyVariableError),
     /// The opening time was up in this stage.
     TimedOut(Stage),
     /// The addresses of the host were not found.
@@ -53,6 +58,8 @@ impl ConnectError {
     pub const fn stage(&self) -> Option<Stage> {
         match self {
             Self::InvalidUrl(_) | Self::InvalidRequest(_) | Self::TlsUnavailable => None,
+            #[cfg(feature = "tokio")]
+            Self::ProxyVariable(_) => None,
             Self::TimedOut(stage) => Some(*stage),
             Self::Resolve(_) => Some(Stage::Resolving),
             Self::Connect(_) => Some(Stage::Connecting),
@@ -92,6 +99,13 @@ impl From<ProxyError> for ConnectError {
     }
 }
 
+#[cfg(feature = "tokio")]
+impl From<ProxyVariableError> for ConnectError {
+    fn from(error: ProxyVariableError) -> Self {
+        Self::ProxyVariable(error)
+    }
+}
+
 impl From<UriError> for ConnectError {
     fn from(error: UriError) -> Self {
         Self::InvalidUrl(error)
@@ -110,6 +124,8 @@ impl fmt::Display for ConnectError {
             Self::InvalidUrl(error) => write!(f, "the URL is invalid: {error}"),
             Self::InvalidRequest(error) => write!(f, "the request would be invalid: {error}"),
             Self::TlsUnavailable => f.write_str("the URL is wss, and there is no TLS in this program"),
+            #[cfg(feature = "tokio")]
+            Self::ProxyVariable(error) => error.fmt(f),
             Self::TimedOut(stage) => write!(f, "{stage} took too long"),
             Self::Resolve(error) => write!(f, "the host was not found: {error}"),
             Self::Connect(error) => write!(f, "the host could not be reached: {error}"),
@@ -128,6 +144,8 @@ impl StdError for ConnectError {
         match self {
             Self::InvalidUrl(error) => error.source(),
             Self::InvalidRequest(error) => error.source(),
+            #[cfg(feature = "tokio")]
+            Self::ProxyVariable(error) => error.source(),
             Self::TlsUnavailable | Self::TimedOut(_) | Self::Rejected(_) | Self::TooManyRedirects(_) => None,
             Self::Resolve(error) | Self::Connect(error) | Self::Tls(error) => error.source(),
             Self::Proxy(error) => error.source(),

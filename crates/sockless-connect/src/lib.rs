@@ -57,6 +57,8 @@ mod layer;
 #[cfg(feature = "tokio")]
 mod open;
 #[cfg(feature = "tokio")]
+mod proxies;
+#[cfg(feature = "tokio")]
 mod proxy;
 #[cfg(feature = "tokio")]
 mod request;
@@ -75,6 +77,8 @@ pub use config::Connect;
 pub use error::{ConnectError, ProxyError, Stage};
 #[cfg(feature = "tokio")]
 pub use open::{connect, Socket};
+#[cfg(feature = "tokio")]
+pub use proxies::{Proxies, ProxyVariableError};
 #[cfg(feature = "tokio")]
 pub use proxy::Proxy;
 pub use response::Response;

@@ -116,8 +116,8 @@ impl Connect {
             true => Some(self.layer.clone().or_else(Layer::of_process).ok_or(ConnectError::TlsUnavailable)?),
             false => None,
         };
-        let mut stream = match &self.proxy {
-            Some(proxy) => in_time(until, Stage::Proxy, through(proxy, uri.as_uri())).await?,
+        let mut stream = match self.proxy.proxy_for(uri)? {
+            Some(proxy) => in_time(until, Stage::Proxy, through(&proxy, uri.as_uri())).await?,
             None => {
                 let resolving = async { lookup_host((host, port)).await.map_err(ConnectError::Resolve) };
                 let addresses = in_time(until, Stage::Resolving, resolving).await?;

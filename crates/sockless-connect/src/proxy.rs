@@ -3,6 +3,7 @@
 // Owns: the settings of a proxy, and how they are written in one URL.
 // Must not know: how a proxy is asked.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -10,6 +11,7 @@ use sockless::handshake::{UriBuf, UriError};
 
 #[cfg(feature = "rustls")]
 use crate::Tls;
+use crate::{Proxies, ProxyVariableError};
 
 /// A proxy, through which a tunnel to the server is opened. What is sent there over TLS, the proxy cannot read.
 ///
@@ -42,6 +44,25 @@ pub(crate) enum ProxyKind {
     Socks5,
     /// Names are looked up by the proxy.
     Socks5h,
+}
+
+/// Where the proxy comes from.
+#[derive(Clone)]
+pub(crate) enum ProxyChoice {
+    None,
+    This(Box<Proxy>),
+    Of(Proxies),
+}
+
+impl ProxyChoice {
+    /// The proxy for the server of this URL.
+    pub(crate) fn proxy_for(&self, url: &UriBuf) -> Result<Option<Cow<'_, Proxy>>, ProxyVariableError> {
+        Ok(match self {
+            Self::None => None,
+            Self::This(proxy) => Some(Cow::Borrowed(proxy)),
+            Self::Of(proxies) => proxies.proxy_for(url)?.map(Cow::Owned),
+        })
+    }
 }
 
 impl Proxy {

@@ -1,11 +1,12 @@
 //! Through a proxy: what it is asked, what it opens, and how it refuses.
 
+use std::collections::HashMap;
 use std::io;
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
 use sockless_connect::sockless::proxy::{Socks5Rejection, Socks5RequestError};
-use sockless_connect::{Connect, ConnectError, Proxy, ProxyError, Stage, Tls};
+use sockless_connect::{Connect, ConnectError, Proxies, Proxy, ProxyError, Stage, Tls};
 use tokio::io::{copy_bidirectional, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -303,4 +304,60 @@ async fn credentials_that_socks5_cannot_hold_are_not_sent() {
     let expected = Socks5RequestError::UsernameLength;
     assert!(matches!(error, ConnectError::Proxy(ProxyError::Request(met)) if met == expected), "{error:?}");
     assert_eq!(octets, b"");
+}
+
+/// What these variables say, and no others.
+fn variables(set: &[(&str, &str)]) -> Proxies {
+    let set: HashMap<_, _> = set.iter().copied().collect();
+    Proxies::from_variables(|name| set.get(name).map(Into::into))
+}
+
+#[tokio::test]
+async fn variables_choose_the_proxy_for_each_server() {
+    let _watchdog = watchdog!();
+    let ((server, server_address), (proxy, proxy_address)) = (listener().await, listener().await);
+    let url = format!("ws://{server_address}/");
+    let through = Connect::new(&url).with_proxies(variables(&[("http_proxy", &proxy_address)]));
+    let proxying = async { http_proxy(accepted(&proxy).await).await.unwrap() };
+    let serving = async { serve(accepted(&server).await).await };
+    let ((head, ()), talked) = both(async { tokio::join!(proxying, serving) }, talk(&through)).await;
+    talked.unwrap();
+    assert!(head.starts_with(&format!("CONNECT {server_address} ")), "{head}");
+    // Nobody is behind this proxy.
+    let excepted = [("http_proxy", "127.0.0.1:1"), ("no_proxy", &server_address)];
+    let direct = Connect::new(&url).with_proxies(variables(&excepted));
+    let (_, talked) = both(async { serve(accepted(&server).await).await }, talk(&direct)).await;
+    talked.unwrap();
+}
+
+#[tokio::test]
+async fn variables_that_cannot_be_read_are_an_error_before_connecting() {
+    let _watchdog = watchdog!();
+    let (server, address) = listener().await;
+    let unusable = variables(&[("ALL_PROXY", "socks4://127.0.0.1:1")]);
+    let error = Connect::new(format!("ws://{address}/")).with_proxies(unusable).connect().await.unwrap_err();
+    let ConnectError::ProxyVariable(problem) = &error else { panic!("{error:?}") };
+    assert_eq!((problem.name(), error.stage()), ("ALL_PROXY", None));
+    assert!(error.to_string().contains("SOCKS4"), "{error}");
+    let connected = tokio::time::timeout(Duration::from_millis(100), server.accept());
+    assert!(connected.await.is_err(), "no connection was made");
+}
+
+/// This program is started again with another environment, since it cannot change its own safely.
+#[tokio::test]
+async fn the_environment_of_the_process_is_read() {
+    const IS_CHILD: &str = "SOCKLESS_CONNECT_TEST_CHILD";
+    let _watchdog = watchdog!();
+    if std::env::var_os(IS_CHILD).is_some() {
+        let connect = Connect::new("ws://server.invalid/").with_proxy_from_environment();
+        let error = connect.connect().await.unwrap_err();
+        assert!(matches!(error, ConnectError::ProxyVariable(_)), "{error:?}");
+        return;
+    }
+    let name = "proxies::the_environment_of_the_process_is_read";
+    let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+    child.args(["--exact", name]).env(IS_CHILD, "1").env("ws_proxy", "socks4://127.0.0.1");
+    let output = child.output().unwrap();
+    let printed = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && printed.contains("1 passed"), "{printed}");
 }
