@@ -42,7 +42,9 @@ pub enum ConnectError {
     Connect(io::Error),
     /// The proxy did not open the way to the server.
     Proxy(ProxyError),
-    /// TLS could not be set up: the server's certificate is not trusted, for example, or our own could not be used.
+    /// TLS could not be set up: the server's certificate is not trusted, for example, or our own could not be used, or the
+    /// server says that it wants another one. A server that says nothing and ends the connection is
+    /// [`Handshake`](Self::Handshake) in TLS 1.3.
     Tls(io::Error),
     /// The server answered with another status than 101.
     Rejected(Response),
@@ -87,6 +89,11 @@ impl From<Error> for ConnectError {
             Error::Opening(OpeningError::InvalidUri(error)) => Self::InvalidUrl(error),
             Error::Protocol(ProtocolError::TimedOut(Timeout::OpeningHandshake)) => {
                 Self::TimedOut(Stage::Handshake)
+            }
+            // TLS was up on our side before the server had judged our certificate, as TLS 1.3 has it.
+            #[cfg(feature = "rustls")]
+            Error::Io(error) if error.get_ref().is_some_and(|cause| cause.is::<rustls::Error>()) => {
+                Self::Tls(error)
             }
             error => Self::Handshake(error),
         }
