@@ -10,24 +10,21 @@ last line is `N passed, N failed`.
 """
 
 import argparse
-import hashlib
 import itertools
 import os
 import re
 import shutil
 import subprocess
 import sys
-import venv
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "support"))
 
+from libraries import node_modules, python_with_websockets  # noqa: E402
 from loopback import echo_server, end, end_children_when_ended, tail  # noqa: E402
 
 TARGET = HERE.parents[2] / "target" / "interop"
-WEBSOCKETS = "websockets==17.4"
-WS = "ws@8.23.0"
 SERVERS = ("echo_server", "echo_server_std")
 TIME_LIMIT = 300  # seconds for one peer against one side
 
@@ -99,26 +96,11 @@ def run(peer, program, arguments, started, checks, environment):
 
 
 def set_up_websockets():
-    home = TARGET / "venv"
-    python = home / "bin" / "python"
-    if not made(home, WEBSOCKETS):
-        shutil.rmtree(home, ignore_errors=True)
-        venv.create(home, with_pip=True)
-        pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", WEBSOCKETS]
-        subprocess.run(pip, check=True, timeout=600)
-        made(home, WEBSOCKETS, now=True)
-    return {"INTEROP_PYTHON": str(python)}
+    return {"INTEROP_PYTHON": str(python_with_websockets())}
 
 
 def set_up_ws():
-    home = TARGET / "node"
-    if not made(home, WS):
-        shutil.rmtree(home, ignore_errors=True)
-        home.mkdir()
-        npm = ["npm", "install", "--prefix", home, "--no-save", "--no-audit", "--no-fund", "--loglevel=error", WS]
-        subprocess.run(npm, check=True, timeout=600)
-        made(home, WS, now=True)
-    return {"INTEROP_PYTHON": sys.executable, "INTEROP_MODULES": str(home)}
+    return {"INTEROP_PYTHON": sys.executable, "INTEROP_MODULES": str(node_modules())}
 
 
 def set_up_chromium():
@@ -128,14 +110,6 @@ def set_up_chromium():
 
 
 PEERS = {"websockets": set_up_websockets, "ws": set_up_ws, "chromium": set_up_chromium}
-
-
-def made(home, recipe, now=False):
-    """Whether a directory was made by this recipe; `now` says that it just was."""
-    stamp, text = home / "made-by", hashlib.sha256(recipe.encode()).hexdigest()
-    if now:
-        stamp.write_text(text)
-    return stamp.is_file() and stamp.read_text() == text
 
 
 def against_server(program, command, environment):
