@@ -1,0 +1,52 @@
+#!/usr/bin/env python3
+"""Connects with our client to servers of others, on loopback: over TLS and through proxies.
+
+usage: run.py [--client PROGRAM]    the example `connect` of sockless-connect
+              [--only SUBJECT]...   only these: tls
+
+Python's `websockets` and Node's `ws` are installed by name under target/interop/; the programs have to be there.
+Each check prints one line; the last line is `N passed, N failed`.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from peers import HERE, TARGET  # first: it says where the others are
+
+from certificates import Certificates
+from checks import Checks
+from client import Client
+from loopback import end_children_when_ended
+from tls import check_tls
+
+SUBJECTS = {"tls": (check_tls, 69)}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--client", type=Path, default=HERE.parents[2] / "target" / "release" / "examples" / "connect")
+    parser.add_argument("--only", choices=SUBJECTS, action="append")
+    options = parser.parse_args()
+    end_children_when_ended()
+    TARGET.mkdir(parents=True, exist_ok=True)
+    certificates = Certificates(TARGET / "certificates")
+    client = Client(options.client.resolve())
+    checks = Checks()
+    for name in options.only or SUBJECTS:
+        subject, count = SUBJECTS[name]
+        print(f"== {name} ==", flush=True)
+        before = len(checks.names)
+        try:
+            subject(checks, client, certificates)
+        except Exception as error:
+            checks.failed += 1
+            print(f"FAIL  {name} cannot be checked: {type(error).__name__}: {error}")
+        if len(checks.names) - before != count:
+            checks.failed += 1
+            print(f"FAIL  {len(checks.names) - before} checks ran, not {count}")
+    return checks.finish()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,56 @@
+"""Echo servers of the Python library `websockets`.
+
+usage: server_websockets.py FILE    JSON: of each server the name, and null, or `certificate`, `key`, the authority of
+                                    the `clients` that it lets in or null, and the one `version` of TLS or null
+
+Prints `listening on PORTS`, JSON without spaces: of each name the port on 127.0.0.1.
+"""
+
+import asyncio
+import contextlib
+import json
+import logging
+import ssl
+import sys
+from pathlib import Path
+
+from websockets.asyncio.server import serve
+from websockets.exceptions import ConnectionClosed
+
+VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
+
+
+async def echo(socket):
+    with contextlib.suppress(ConnectionClosed):
+        async for message in socket:
+            if message == "close":
+                return
+            await socket.send(message)
+
+
+def context(settings):
+    if settings is None:
+        return None
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    made.load_cert_chain(settings["certificate"], settings["key"])
+    if settings["clients"]:
+        made.verify_mode = ssl.CERT_REQUIRED
+        made.load_verify_locations(settings["clients"])
+    if settings["version"]:
+        made.minimum_version = made.maximum_version = VERSIONS[settings["version"]]
+    return made
+
+
+async def main():
+    # What goes wrong with a client is for the client to say.
+    logging.getLogger("websockets").setLevel(logging.CRITICAL)
+    ports = {}
+    async with contextlib.AsyncExitStack() as stack:
+        for name, settings in json.loads(Path(sys.argv[1]).read_text()).items():
+            server = await stack.enter_async_context(serve(echo, "127.0.0.1", 0, ssl=context(settings)))
+            ports[name] = server.sockets[0].getsockname()[1]
+        print("listening on", json.dumps(ports, separators=(",", ":")), flush=True)
+        await asyncio.get_running_loop().create_future()
+
+
+asyncio.run(main())
