@@ -187,7 +187,7 @@ impl fmt::Display for ProxyError {
             Self::Unreachable(error) => write!(f, "the proxy could not be reached: {error}"),
             Self::Tls(error) => write!(f, "TLS to the proxy could not be set up: {error}"),
             Self::Rejected(response) => write!(f, "the proxy answered with status {}", response.status()),
-            Self::Socks5(rejection) => write!(f, "the proxy refused: {rejection}"),
+            Self::Socks5(rejection) => rejection.fmt(f),
             Self::Failed(error) => write!(f, "the connection to the proxy failed: {error}"),
         }
     }
