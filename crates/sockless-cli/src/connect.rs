@@ -1,0 +1,206 @@
+//! `sockless connect`: standard input to a server, and what it says to standard output.
+
+use std::future::pending;
+use std::io::ErrorKind;
+use std::pin::pin;
+use std::time::Duration;
+
+use clap::Args;
+use sockless_connect::sockless::tokio::Tokio;
+use sockless_connect::sockless::{polled, Client, SystemEntropy};
+use sockless_connect::{CloseCode, Payload, Response, Stream};
+use tokio::sync::Notify;
+use tokio::time::timeout;
+
+use crate::client::{self, Bounds, Reach, Request};
+use crate::failure::Failure;
+use crate::interrupt::interrupt;
+use crate::speech::{Input, Modes, Output, Piece};
+use crate::terminal::say;
+
+/// Connect to a server: standard input goes there, and what comes is written to standard output.
+///
+/// The end of standard input closes the connection in order, and so does Ctrl-C. What the server still says until then is
+/// written.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  sockless connect wss://example.com/chat
+  echo '{\"subscribe\":\"EURUSD\"}' | sockless connect --no-close wss://example.com/prices
+  sockless connect -1 -m ping wss://example.com/        send one message, print the answer
+  sockless connect --binary ws://localhost/up <file     as binary messages
+  SOCKLESS_BEARER=@token sockless connect wss://example.com/
+
+'sockless help' lists the exit status.")]
+pub struct Options {
+    /// A URL: ws://, wss://, or http:// and https:// for the same.
+    url: String,
+    #[command(flatten)]
+    modes: Modes,
+    /// Send this text message first.
+    #[arg(short, long = "message", value_name = "TEXT", help_heading = "Messages")]
+    messages: Vec<String>,
+    /// Send at most one message, and end when one has come. The end of standard input does not close then.
+    #[arg(short = '1', long, help_heading = "Messages")]
+    one_message: bool,
+    /// Go on to listen where standard input ends.
+    #[arg(short, long, help_heading = "Messages")]
+    no_close: bool,
+    /// Show the head of the answer on standard error. Of a refusal also the body.
+    #[arg(long)]
+    show_head: bool,
+    #[command(flatten)]
+    request: Request,
+    #[command(flatten)]
+    reach: Reach,
+    #[command(flatten)]
+    bounds: Bounds,
+}
+
+type Receiver = polled::Receiver<Tokio<Stream>, Client<SystemEntropy>>;
+type Sender = polled::Sender<Tokio<Stream>, Client<SystemEntropy>>;
+
+/// How long a closing handshake may take that standard output holds up.
+const LAST_WORDS: Duration = Duration::from_secs(10);
+
+pub async fn run(options: &Options) -> Result<(), Failure> {
+    let connect = client::connect(&options.url, &options.request, &options.reach, &options.bounds)?;
+    let connected = tokio::select! {
+        connected = connect.connect() => connected,
+        () = interrupt() => return Ok(()),
+    };
+    let (socket, response) = match connected {
+        Ok(connected) => connected,
+        Err(error) => {
+            if let Some(response) = error.response().filter(|_| options.show_head) {
+                show(response);
+            }
+            return Err(error.into());
+        }
+    };
+    if options.show_head {
+        show(&response);
+    }
+    let (mut receiver, mut sender) = socket.into_split();
+    let talked = talk(options, &mut receiver, &mut sender).await;
+    let ended = Failure::of_end(receiver.closed(), receiver.close_reason());
+    talked.and(ended)
+}
+
+/// Talks until the connection has ended.
+async fn talk(options: &Options, receiver: &mut Receiver, sender: &mut Sender) -> Result<(), Failure> {
+    let enough = Notify::new();
+    let mut hearing = pin!(hear(options, receiver, &enough));
+    let broken = {
+        let mut speaking = pin!(speak(options, sender));
+        let mut is_speaking = true;
+        let mut interrupted = pin!(interrupt());
+        loop {
+            tokio::select! {
+                heard = &mut hearing => return heard,
+                spoken = &mut speaking, if is_speaking => match spoken {
+                    Ok(()) => is_speaking = false,
+                    Err(failure) => break Some(failure),
+                },
+                () = enough.notified() => break None,
+                () = &mut interrupted => break None,
+            }
+        }
+    };
+    // Both at once: the Close goes out, and what comes before the server's is taken.
+    let closing = async {
+        let code = if broken.is_some() { CloseCode::GOING_AWAY } else { CloseCode::NORMAL };
+        let _ = sender.start_close(code).await;
+        pending().await
+    };
+    let rest = async {
+        tokio::select! {
+            heard = hearing => heard,
+            never = closing => never,
+        }
+    };
+    // Where standard output takes nothing, this takes for ever.
+    let rest = timeout(LAST_WORDS, rest).await.unwrap_or(Ok(()));
+    broken.map_or(rest, Err)
+}
+
+/// Writes what the server says, until the connection has ended. Once it is enough, it says so, and writes no more.
+async fn hear(options: &Options, receiver: &mut Receiver, enough: &Notify) -> Result<(), Failure> {
+    let mut output = Output::new(options.modes.mode());
+    let mut is_writing = true;
+    while let Some(message) = receiver.recv().await? {
+        if !is_writing {
+            continue;
+        }
+        let is_over = match output.write("", message).await {
+            // Nobody reads any more, as behind `| head -1`: there is nothing left to do here.
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => true,
+            written => {
+                written?;
+                options.one_message
+            }
+        };
+        if is_over {
+            is_writing = false;
+            enough.notify_one();
+        }
+    }
+    Ok(())
+}
+
+/// Sends what is on the command line and on standard input, and closes at the end of that.
+async fn speak(options: &Options, sender: &mut Sender) -> Result<(), Failure> {
+    let sent = async {
+        let mut given = options.messages.iter();
+        for message in given.by_ref().take(if options.one_message { 1 } else { usize::MAX }) {
+            sender.send(message.as_str()).await.map_err(|_| Broken::Connection)?;
+        }
+        if options.one_message && !options.messages.is_empty() {
+            return Ok(());
+        }
+        let mut input = Input::new(options.modes.mode(), options.bounds.max_message_size());
+        while let Some(piece) = input.next().await.map_err(Broken::Input)? {
+            let is_whole = !matches!(piece, Piece::Fragment { is_last: false, .. });
+            let sent = match piece {
+                Piece::Text(text) => sender.send(text.as_str()).await,
+                Piece::Binary(octets) => sender.send(Payload::binary(&octets)).await,
+                Piece::Fragment { text, is_last } => sender.send_fragment(text.as_str(), is_last).await,
+            };
+            sent.map_err(|_| Broken::Connection)?;
+            if options.one_message && is_whole {
+                break;
+            }
+        }
+        Ok(())
+    };
+    match sent.await {
+        Ok(()) if options.one_message || options.no_close => Ok(()),
+        Ok(()) => {
+            // Whether that went well, the receiving half knows.
+            let _ = sender.start_close(CloseCode::NORMAL).await;
+            Ok(())
+        }
+        // The connection is at its end, of which the receiving half knows more.
+        Err(Broken::Connection) => Ok(()),
+        Err(Broken::Input(failure)) => Err(failure),
+    }
+}
+
+/// What keeps us from sending more.
+enum Broken {
+    Connection,
+    Input(Failure),
+}
+
+/// Shows the head of an answer, and the body that a refusal has.
+fn show(response: &Response) {
+    say(format_args!("HTTP status {}", response.status()));
+    for (name, value) in response.fields() {
+        say(format_args!("{name}: {}", String::from_utf8_lossy(value)));
+    }
+    let body = String::from_utf8_lossy(response.body());
+    if !body.is_empty() {
+        say("");
+        body.lines().for_each(say);
+    }
+}

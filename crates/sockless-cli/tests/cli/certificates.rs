@@ -1,0 +1,34 @@
+//! A certificate that nobody trusts, in a file.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rcgen::{generate_simple_self_signed, CertifiedKey};
+use tokio_rustls::rustls::crypto::ring::default_provider;
+use tokio_rustls::rustls::pki_types::{pem::PemObject, PrivateKeyDer};
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::TlsAcceptor;
+
+use crate::support::folder;
+
+/// A server's certificate as a file, and an acceptor that has it.
+pub struct Identity {
+    pub certificate: PathBuf,
+    pub acceptor: TlsAcceptor,
+}
+
+/// For 127.0.0.1. The test names its folder.
+pub fn identity(test: &str) -> Identity {
+    let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["127.0.0.1".into()]).unwrap();
+    let certificate = folder(test).join("certificate.pem");
+    std::fs::write(&certificate, cert.pem()).unwrap();
+    let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![cert.der().clone()],
+            PrivateKeyDer::from_pem_slice(signing_key.serialize_pem().as_bytes()).unwrap(),
+        );
+    Identity { certificate, acceptor: TlsAcceptor::from(Arc::new(config.unwrap())) }
+}
