@@ -11,7 +11,7 @@ use crate::error::ProtocolError;
 /// After so many octets a stream is ended and a new one begun.
 pub(super) const LONG_STREAM: u64 = 1 << 30;
 
-/// Parameters a context was created with. A context fits another connection with equal parameters.
+/// A context fits another connection with equal parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct CodecKey {
     pub(super) window_bits: u8,
@@ -25,13 +25,12 @@ pub(super) struct DeflateContext {
     codec_key: CodecKey,
 }
 
-/// A decompressor, and what it needs to go on after the end of a stream.
+/// And what it needs to go on after the end of a stream.
 pub(super) struct InflateContext {
     pub(super) codec: Inflate,
     pub(super) history: History,
 }
 
-/// What one call of the codec did.
 pub(super) struct CodecStep {
     pub(super) consumed: usize,
     pub(super) produced: usize,
@@ -44,7 +43,6 @@ impl DeflateContext {
     pub(super) fn new(codec_key: CodecKey) -> Self {
         let config = DeflateConfig {
             level: i32::from(codec_key.level),
-            // A negative number means raw DEFLATE.
             window_bits: i32::from(codec_key.window_bits).saturating_neg(),
             mem_level: i32::from(codec_key.memory_level),
             ..DeflateConfig::default()
@@ -59,14 +57,13 @@ impl DeflateContext {
 
 impl InflateContext {
     pub(super) fn new() -> Self {
-        // A window of 15 bits reads what any smaller window has sent, and takes no more memory here.
+        // It reads what any smaller window has sent, and takes no more memory.
         Self { codec: Inflate::new(false, 15), history: History::new() }
     }
 
     pub(super) fn step(&mut self, input: &[u8], out: &mut [u8], flush: InflateFlush) -> CodecStep {
         let (before_in, before_out) = (self.codec.total_in(), self.codec.total_out());
         let status = self.codec.decompress(input, out, flush);
-        // The counters only grow.
         let taken = |now: u64, before: u64| usize::try_from(now.wrapping_sub(before)).unwrap_or(usize::MAX);
         CodecStep {
             consumed: taken(self.codec.total_in(), before_in),
@@ -76,15 +73,14 @@ impl InflateContext {
         }
     }
 
-    /// Ends the message: adds the tail that the sender removed, which completes an empty stored block (section
-    /// 7.2.2).
+    /// Adds the tail that the sender removed (section 7.2.2).
     pub(super) fn finish_message(&mut self) -> Result<(), ProtocolError> {
         self.finish(&[0x00, 0x00, 0xFF, 0xFF, 0x00])
     }
 
-    /// Ends the message by adding these octets, which must complete a block.
+    /// These octets must complete a block.
     pub(super) fn finish(&mut self, octets: &[u8]) -> Result<(), ProtocolError> {
-        // The codec never takes the last octet if those before it complete a block. That shows that they did.
+        // The codec never takes the last octet if those before it complete a block.
         let step = self.step(octets, &mut [0; 1], InflateFlush::Block);
         if step.consumed.saturating_add(1) == octets.len() && step.produced == 0 && !step.broken {
             Ok(())
@@ -93,7 +89,7 @@ impl InflateContext {
         }
     }
 
-    /// Goes on after a block with BFINAL: the codec's stream ends there, but its window must be kept.
+    /// Goes on after a block with BFINAL, which ends the codec's stream: its window must be kept.
     pub(super) fn restart(&mut self) -> Result<(), ProtocolError> {
         self.codec.reset(false);
         for half in self.history.halves() {
@@ -102,12 +98,10 @@ impl InflateContext {
         Ok(())
     }
 
-    /// Keeps the counters of the codec small, because some of them have 32 bits. At the end of a message its
-    /// window can move to a new stream, and nothing is lost.
+    /// Some counters have 32 bits. At the end of a message the window can move to a new stream, and nothing is lost.
     pub(super) fn begin_anew(&mut self) {
         let long = self.codec.total_in().max(self.codec.total_out()) > LONG_STREAM;
         if long && self.restart().is_err() {
-            // If this failed, the next message will show it.
             self.history.clear();
         }
     }

@@ -16,18 +16,16 @@ use crate::role::Side;
 
 /// Compresses the messages of one sender.
 ///
-/// Its context is created at the first message; [`Tuning`] tells how large it is. If context takeover was
-/// agreed on, the context is kept between messages. Otherwise it is given back to the [`Pool`], if there is
-/// one.
+/// Its context ([`Tuning`] tells how large) is made at the first message. It is kept between messages if context
+/// takeover was agreed on, otherwise given back to the [`Pool`], if there is one.
 pub struct Deflater {
     context: Option<DeflateContext>,
     pool: Option<Pool>,
     takeover: bool,
     codec_key: CodecKey,
     stage: FlushStage,
-    /// Whether the codec was given octets since its last flush.
     dirty: bool,
-    /// The octets that end a flush, as far as they were not written yet.
+    /// What ends a flush, as far as it was not written yet.
     staged: Staged,
 }
 
@@ -53,18 +51,16 @@ pub struct Deflated {
     pub done: bool,
 }
 
-/// The stage of a flush.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum FlushStage {
-    /// Taking input.
     Body,
-    /// End the block. This can be repeated without adding octets; the marker of a flush cannot.
+    /// This can be repeated without adding octets; the marker of a flush cannot.
     Block,
-    /// Write the staged octets. Then the flush is complete.
+    /// Then the flush is complete.
     Drain,
 }
 
-/// The octets that end a flush: the end of the last block, and an empty stored block.
+/// The end of the last block, and an empty stored block.
 #[derive(Clone, Copy, Default)]
 struct Staged {
     octets: [u8; 16],
@@ -72,14 +68,14 @@ struct Staged {
     end: usize,
 }
 
-/// How many octets [`Flush::Message`] leaves out.
+/// What [`Flush::Message`] leaves out.
 const TAIL: usize = 4;
 
 impl Deflater {
     /// A compressor for the messages that `sender` sends under these parameters.
     pub fn new(params: &Params, sender: Side, tuning: Tuning) -> Self {
-        // zlib has no window of 256 octets. With one of 512 it refers back at most 512 - 262 = 250 octets,
-        // because it keeps 262 for what comes next. So the window agreed on is never exceeded.
+        // zlib has no window of 256 octets. With one of 512 it refers back at most 512 - 262 octets, so the window is
+        // never exceeded.
         let window_bits = params.window_bits(sender).get().max(WindowBits::MIN.get().saturating_add(1));
         Self {
             context: None,
@@ -103,13 +99,12 @@ impl Deflater {
         self
     }
 
-    /// Compresses `input` into `out`, and shortens `input` by what was taken. Call it until it is done, each
-    /// time with the same `flush`. Any length of `out` works, and the compressed data means the same.
+    /// Compresses `input` into `out`, and shortens `input` by what was taken. Call it until it is done, each time with
+    /// the same `flush`. Any length of `out` works.
     ///
     /// # Errors
     ///
-    /// [`SendError::CompressionFailed`], which is a defect of the codec. The next message begins with an empty
-    /// window.
+    /// [`SendError::CompressionFailed`], a defect of the codec. The next message begins with an empty window.
     pub fn deflate(
         &mut self,
         input: &mut &[u8],
@@ -125,17 +120,15 @@ impl Deflater {
         result
     }
 
-    /// The most octets that `len` octets of one message can become, if they are compressed in one call with
-    /// [`Flush::Message`] or [`Flush::Fragment`].
+    /// The most octets that `len` octets of one message can become, compressed in one call with a flush.
     pub const fn bound(len: usize) -> usize {
-        // The worst case: literals of nine bits (fixed codes), in blocks of the smallest buffers, and a flush.
+        // The worst case: literals of nine bits, in blocks of the smallest buffers, and a flush.
         len.saturating_add(len >> 3).saturating_add(len >> 5).saturating_add(64)
     }
 
-    /// Forgets the message in progress and all earlier ones: what comes next does not refer to them. Use it if
-    /// compressed octets were not sent.
+    /// Forgets all messages. Use it if compressed octets were not sent.
     pub fn reset(&mut self) {
-        // Inside a block, zlib-rs 0.6.8 does not forget that the block is open, nor where its output was.
+        // Inside a block, zlib-rs 0.6.8 does not forget that it is open, nor where its output was.
         if self.dirty {
             self.context = None;
         }
@@ -147,19 +140,16 @@ impl Deflater {
         self.staged = Staged::default();
     }
 
-    /// Whether the next message may refer to earlier ones.
     pub const fn takes_context_over(&self) -> bool {
         self.takeover
     }
 
-    /// Whether a context is kept that remembers earlier messages.
     pub(crate) const fn keeps_context(&self) -> bool {
         self.takeover && self.context.is_some()
     }
 
-    /// Prepares for another connection.
     pub(crate) fn restart(&mut self) {
-        // Both a new context and a reset cost much. A context that was just reset is kept.
+        // A new context and a reset cost much: one that was just reset is kept.
         let used = |context: &DeflateContext| context.codec.total_in() > 0;
         if self.dirty || self.stage != FlushStage::Body || self.context.as_ref().is_some_and(used) {
             self.context = None;
@@ -180,15 +170,14 @@ impl Deflater {
             let room = out.get_mut(written..).unwrap_or(&mut []);
             match self.stage {
                 FlushStage::Body if !self.dirty && flush != Flush::None && input.is_empty() => {
-                    // If there is nothing to flush, zlib writes nothing. But an empty message needs one octet
-                    // (section 7.2.3.6).
+                    // There is nothing to flush, but an empty message needs one octet (section 7.2.3.6).
                     self.staged = Staged::of(if flush == Flush::Message { &[0x00] } else { &[] });
                     self.stage = FlushStage::Drain;
                 }
                 FlushStage::Body
                     if !self.dirty && flush != Flush::None && room.len() >= Self::bound(input.len()) =>
                 {
-                    // Everything in one call. The result cannot fill the room, so the flush is complete.
+                    // The result cannot fill the room, so the flush is complete.
                     let (len, _) = self.step(input, room, DeflateFlush::SyncFlush)?;
                     self.dirty = false;
                     let cut = if flush == Flush::Message { TAIL } else { 0 };
@@ -234,7 +223,6 @@ impl Deflater {
         }
     }
 
-    /// Calls the codec once. Returns how many octets it wrote, and whether the room was used up.
     fn step(
         &mut self,
         input: &mut &[u8],
@@ -265,7 +253,7 @@ impl Deflater {
 
     fn end_message(&mut self) {
         let Some(context) = &mut self.context else { return };
-        // The codec has counters of 32 bits. The next message may always begin with an empty window.
+        // The codec has counters of 32 bits.
         if !self.takeover || context.codec.total_in().max(context.codec.total_out()) > LONG_STREAM {
             context.codec.reset();
         }

@@ -5,12 +5,12 @@
 
 use alloc::vec::Vec;
 
-/// The last octets of a stream, at most a window of them. Memory grows with what was stored.
+/// At most a window of them. Memory grows with what was stored.
 #[derive(Default)]
 pub(super) struct History {
     ring: Vec<u8>,
     window: usize,
-    /// The index of the oldest octet, once the ring is full.
+    /// The oldest octet, once the ring is full.
     oldest: usize,
 }
 
@@ -19,7 +19,7 @@ impl History {
         Self { ring: Vec::new(), window: 0, oldest: 0 }
     }
 
-    /// Sets how many octets are remembered, and forgets all.
+    /// Forgets all.
     pub(super) fn resize(&mut self, window: usize) {
         self.clear();
         self.window = window;
@@ -34,13 +34,12 @@ impl History {
         self.ring.is_empty()
     }
 
-    /// Frees memory that holds no octets.
     pub(super) fn shrink(&mut self) {
         self.ring.shrink_to_fit();
     }
 
-    /// Whether these octets were stored shortly before the last `behind` ones: within half a window. Every
-    /// compressor looks back at least that far.
+    /// Whether these octets were stored within half a window before the last `behind` ones: every compressor looks back
+    /// as far.
     pub(super) fn held_before(&self, octets: &[u8], behind: usize) -> bool {
         let [older, newer] = self.halves();
         let newer_end = newer.len().saturating_sub(behind);
@@ -54,7 +53,6 @@ impl History {
 
     pub(super) fn push(&mut self, octets: &[u8]) {
         if self.ring.len() == self.window {
-            // Usually there is room up to the end of the ring.
             let newest = self.ring.get_mut(self.oldest..).unwrap_or(&mut []);
             if octets.len() < newest.len() {
                 if let Some(slot) = newest.get_mut(..octets.len()) {
@@ -89,7 +87,7 @@ impl History {
         self.oldest = if next >= self.window { 0 } else { next };
     }
 
-    /// The octets in two parts, the oldest first.
+    /// The oldest first.
     pub(super) fn halves(&self) -> [&[u8]; 2] {
         let (newer, older) = self.ring.split_at_checked(self.oldest).unwrap_or((&[], &self.ring));
         [older, newer]

@@ -20,36 +20,34 @@ use crate::role::Side;
 use crate::tolerance::Tolerance;
 use crate::utf8::{whole_text, Utf8Check};
 
-/// The octets that the sender removes from the end of a message (section 7.2.1).
+/// What the sender removes from the end of a message (section 7.2.1).
 const TAIL: [u8; 4] = [0x00, 0x00, 0xFF, 0xFF];
 
-/// How many octets of a message's end are inflated together with the tail.
+/// How much of a message's end is inflated together with the tail.
 const SHORT: usize = 492;
 
-/// The length of the tail and of the zeros after it.
+/// The tail and the zeros after it.
 const BEHIND: usize = 20;
 
 /// With less room than this the codec is slow.
 const ROOMY: usize = 512;
 
-/// How many compressed octets of a message's beginning are kept, of a sender that is watched. The codes of a
-/// block usually take fewer.
+/// How much of the beginning of a message is kept, of a watched sender: usually more than the codes of a block.
 const FRONT: usize = 128;
 
-/// How many octets of a message's beginning show whether it refers to earlier messages.
+/// This much shows whether a message refers to earlier ones.
 const BEGIN: usize = 8;
 
-/// The first octets of a message, to which [`Limits::max_expansion`] does not apply.
+/// [`Limits::max_expansion`] does not apply to them.
 const FREE_EXPANSION: u64 = 1 << 20;
 
 /// Decompresses the messages of one sender, in memory that does not depend on their length.
 ///
-/// Its context, about 48 KB and a history of at most the sender's window, is created at the first message. If
-/// the sender takes its context over, it is kept between messages. Otherwise it is given back to the [`Pool`],
-/// if there is one.
+/// Its context, about 48 KB and a history of at most the sender's window, is made at the first message. It is kept
+/// between messages if the sender takes its context over, otherwise given back to the [`Pool`], if there is one.
 ///
-/// A client that was told not to take its context over may not have understood. So its messages are remembered,
-/// at most as much as its window, until one shows what the client does.
+/// A client that was told not to take its context over may not have understood. So its messages are remembered until
+/// one shows what the client does.
 pub struct Inflater {
     context: Option<InflateContext>,
     pool: Option<Pool>,
@@ -59,53 +57,51 @@ pub struct Inflater {
     message: MessageState,
     text: Utf8Check,
     failed: Option<ProtocolError>,
-    /// Whether a message may refer to earlier ones: because that was agreed on, or because the sender may do so
-    /// anyway.
+    /// Whether a message may refer to earlier ones, as agreed on or not.
     remembers: bool,
-    /// Whether there is more to do than the RFC demands: something is tolerated, or the sender is watched.
+    /// Whether something is tolerated, or the sender is watched.
     careful: bool,
-    /// Whether messages may end in a way that RFC 7692 does not allow.
+    /// Whether messages may end otherwise than in RFC 7692.
     tolerant: bool,
-    /// Whether the sender was told to begin each message with an empty window, and might not do so.
+    /// Whether the sender was told to begin with an empty window, and might not.
     watched: bool,
     watch: Watch,
-    /// For a sender that is watched: its last octets, between messages.
+    /// Its last octets, between messages, if it is watched.
     past: History,
-    /// For a sender that is watched: the first compressed octets of the message.
+    /// The first compressed octets of the message, if it is watched.
     front: Vec<u8>,
 }
 
-/// Whether a sender that was told to compress each message with an empty window does so. Some clients do not
-/// know the parameter. RFC 7692 section 7.2.2 allows the receiver to keep a window anyway.
+/// Whether a sender does as it was told. Some clients do not know the parameter, and RFC 7692 section 7.2.2 allows the
+/// receiver to keep a window anyway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Watch {
     /// It does, or it was not told to.
     AsAgreed,
-    /// Not known yet. Its messages are remembered until one shows it.
+    /// Its messages are remembered until one shows it.
     Unknown,
-    /// It does not: a message referred to an earlier one.
+    /// A message referred to an earlier one.
     Ignored,
 }
 
-/// What is counted for the message in progress.
 #[derive(Clone, Copy, Default)]
 struct MessageState {
     /// Whether some of it was received.
     begun: bool,
     compressed: u64,
     inflated: u64,
-    /// How many of the octets that the caller has of it are in the history.
+    /// How many of the octets that the caller has are in the history.
     remembered: usize,
-    /// How many compressed octets it had at the end of the last block with BFINAL.
+    /// Compressed octets at the end of the last block with BFINAL.
     finished: u64,
     /// The last compressed octets, if they matter.
     tail: [u8; 4],
 }
 
-/// A message that is invalid. The octets before the fault were inflated.
+/// The octets before the fault were inflated.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Broken {
-    /// How many octets this call wrote before the fault.
+    /// How many octets this call wrote.
     pub(crate) written: usize,
     pub(crate) error: ProtocolError,
 }
@@ -136,7 +132,6 @@ impl Inflater {
         let window = params.window_bits(sender).window_size();
         let tolerant = [Tolerance::FinishedDeflate, Tolerance::KeptDeflateTail, Tolerance::EmptyDeflate];
         let tolerant = tolerant.into_iter().any(|one| limits.tolerances.contains(one));
-        // A server has said itself in its answer what it does.
         let watched = !takeover && sender == Side::Client;
         let mut past = History::new();
         past.resize(window);
@@ -166,12 +161,11 @@ impl Inflater {
         self
     }
 
-    /// Inflates the next octets of a message into `out`, and shortens `input` by what was taken. `last` means
-    /// that the message ends with `input`; then call it until [`InflateStatus::MessageEnd`].
+    /// Inflates the next octets of a message into `out`, and shortens `input` by what was taken. `last` means that the
+    /// message ends with `input`; then call it until [`InflateStatus::MessageEnd`].
     ///
-    /// The UTF-8 of text is checked as it comes. A DEFLATE block with BFINAL does not end the message: it goes
-    /// on after it, and the context is kept (section 7.2.3.4). With [`Tolerance::FinishedDeflate`] the message
-    /// may end there.
+    /// The UTF-8 of text is checked as it comes. A DEFLATE block with BFINAL does not end the message (section
+    /// 7.2.3.4), unless [`Tolerance::FinishedDeflate`] lets it.
     ///
     /// # Errors
     ///
@@ -188,7 +182,7 @@ impl Inflater {
         let (written, status) = match self.inflate_behind(input, last, out, 0) {
             Ok(inflated) => inflated,
             Err(Broken { written, error }) => {
-                // A fault in the text before that place comes first.
+                // What is wrong with the text before that place comes first.
                 let octets = out.get(..written).unwrap_or(&[]);
                 if kind == MessageKind::Text && self.checks_text() && self.text.push(octets).is_err() {
                     return Err(self.fail(ProtocolError::InvalidUtf8));
@@ -216,8 +210,7 @@ impl Inflater {
         }
     }
 
-    /// Inflates like [`inflate`](Self::inflate), but does not check text, and the caller keeps what was
-    /// inflated of the message before. The first `filled` octets of `out` hold all of it since it was last
+    /// Does not check text. The first `filled` octets of `out` hold all of the message since it was last
     /// [remembered](Self::remember).
     pub(crate) fn inflate_behind(
         &mut self,
@@ -240,7 +233,7 @@ impl Inflater {
         result
     }
 
-    /// Stores octets of the message in progress that the caller will not keep. Later ones may refer to them.
+    /// Octets that the caller will not keep. Later ones may refer to them.
     pub(crate) fn remember(&mut self, octets: &[u8]) {
         let from = core::mem::take(&mut self.message.remembered);
         if let Some(context) = &mut self.context {
@@ -258,12 +251,10 @@ impl Inflater {
         !self.limits.tolerances.contains(Tolerance::InvalidText)
     }
 
-    /// Whether a context is kept that remembers earlier messages.
     pub(crate) fn keeps_context(&self) -> bool {
         (self.takeover && self.context.is_some()) || !self.past.is_empty()
     }
 
-    /// Prepares for another connection.
     pub(crate) fn restart(&mut self) {
         if self.takeover || self.message.begun {
             self.context = None;
@@ -287,7 +278,6 @@ impl Inflater {
         }
     }
 
-    /// Inflates into `out`, after the `filled` octets, as far as input, room and limits allow.
     fn fill(
         &mut self,
         input: &mut &[u8],
@@ -317,7 +307,7 @@ impl Inflater {
         }
     }
 
-    /// Like [`fill`](Self::fill), for a sender that is watched or tolerated.
+    /// For a sender that is watched or tolerated.
     fn fill_carefully(
         &mut self,
         input: &mut &[u8],
@@ -352,14 +342,14 @@ impl Inflater {
             }
         }
         if status == InflateStatus::MessageEnd && self.watch != Watch::AsAgreed {
-            // What a message ends with was not counted, unless its end was checked tolerantly.
+            // What a message ends with was not counted.
             let more = if self.tolerant { 0 } else { written };
             self.part(usize::try_from(self.message.inflated).unwrap_or(usize::MAX).saturating_add(more));
         }
         Ok((written, status))
     }
 
-    /// All of the message was received. Checks that it ends as it must, or in a way that is tolerated.
+    /// It ends as it must, or in a way that is tolerated.
     fn finish_tolerantly(&mut self) -> Result<(), ProtocolError> {
         let Self { context: Some(context), message, limits, .. } = self else { return Ok(()) };
         let tolerances = limits.tolerances;
@@ -370,14 +360,14 @@ impl Inflater {
         if ends {
             Ok(())
         } else if message.tail == TAIL && tolerances.contains(Tolerance::KeptDeflateTail) {
-            // The message has its own tail, so complete it with a whole empty block.
+            // The message has its own tail.
             context.finish(&[0x00, 0x00, 0x00, 0xFF, 0xFF, 0x00])
         } else {
             context.finish_message()
         }
     }
 
-    /// Before a message of a sender that is watched: gives back the history that the message may refer to.
+    /// Gives back the history that a message of a watched sender may refer to.
     fn recall(&mut self) -> Result<(), ProtocolError> {
         let context = match &mut self.context {
             Some(context) => context,
@@ -391,12 +381,11 @@ impl Inflater {
         context.restart()
     }
 
-    /// After a message of a sender that is watched, with `len` octets: decides what the message shows, and what
-    /// to remember. The codec is not in use now.
+    /// After a message of a watched sender: decides what it shows, and what to remember. The codec is not in use.
     ///
-    /// If the sender begins each message with an empty window, no message refers to anything before its
-    /// beginning. If it does not, its compressor never writes out what stood shortly before: it refers to it.
-    /// So either case usually shows in the first octets of the second message, however they are cut.
+    /// If the sender begins with an empty window, no message refers to anything before its beginning. If it does not,
+    /// its compressor refers to what stood shortly before. Either usually shows in the first octets of the second
+    /// message.
     fn part(&mut self, len: usize) {
         let Some(context) = &mut self.context else { return };
         if self.watch == Watch::Unknown {
@@ -418,8 +407,7 @@ impl Inflater {
         }
     }
 
-    /// Inflates a whole message together with its tail. The codec is slow for the last 15 octets, which are all
-    /// of a short message, or much of it.
+    /// Inflates a whole message with its tail. The codec is slow for the last 15 octets.
     fn fill_short(
         &mut self,
         input: &mut &[u8],
@@ -436,7 +424,7 @@ impl Inflater {
         }
         let len = input.len().saturating_add(BEHIND);
         let result = self.fill_from(tailed.get(..len), input, true, out, filled);
-        // After a block with BFINAL the tail was left out already.
+        // After BFINAL the tail was left out already.
         if result.is_err() && self.message.remembered == 0 {
             *input = message;
             return self.fill_again(input, out, filled);
@@ -444,8 +432,7 @@ impl Inflater {
         result
     }
 
-    /// Inflates a short message again, without its tail: if the message is broken, what the tail added is not
-    /// part of its text.
+    /// Again without the tail, if the message is broken: what that added is not part of its text.
     fn fill_again(
         &mut self,
         input: &mut &[u8],
@@ -459,7 +446,7 @@ impl Inflater {
         self.fill_from(None, input, true, out, filled)
     }
 
-    /// Inflates `input`. `tailed` may hold the same octets, followed by the tail and zeros.
+    /// `tailed` may hold the same octets, followed by the tail and zeros.
     fn fill_from(
         &mut self,
         mut tailed: Option<&[u8]>,
@@ -480,7 +467,7 @@ impl Inflater {
             let broken = |error| Broken { written, error };
             let inflated = message.inflated.saturating_add(written as u64);
             let by_expansion = message.allowance(&self.limits).saturating_sub(inflated);
-            // One octet more than a limit allows shows that the limit is exceeded.
+            // One octet more shows that a limit is exceeded.
             let allowed = by_expansion.max(1).min(self.limits.max_message_size.saturating_sub(inflated));
             let allowed = usize::try_from(allowed).unwrap_or(usize::MAX).saturating_add(end).min(out.len());
             let room = out.get_mut(end..allowed).unwrap_or(&mut []);
@@ -505,9 +492,9 @@ impl Inflater {
                     let from = tailed.len().saturating_sub(input.len().saturating_add(BEHIND));
                     let step = context.step(tailed.get(from..).unwrap_or(&[]), room, InflateFlush::Block);
                     match step.consumed.checked_sub(input.len()) {
-                        // Inside the message: at the end of a block or of the room.
+                        // At the end of a block or of the room.
                         None | Some(0) => {}
-                        // The tail ended a block, and did nothing else.
+                        // The tail ended a block, and nothing else.
                         Some(4) if step.produced == 0 && !step.broken => {
                             *input = &[];
                             break InflateStatus::MessageEnd;
@@ -541,18 +528,17 @@ impl Inflater {
                 message.remembered = end;
                 message.finished = message.compressed;
                 context.restart().map_err(broken)?;
-                // What follows is inflated where it is: the history has changed.
+                // The history has changed.
                 tailed = None;
             } else if stopped {
                 if !input.is_empty() {
-                    // Neither input nor room is used up, and the codec does not go on.
+                    // Nothing is used up, and the codec does not go on.
                     return Err(broken(ProtocolError::InvalidCompressedData));
                 }
                 break InflateStatus::NeedInput;
             }
         };
         let written = end.saturating_sub(filled);
-        // A message that has ended is not counted.
         if status != InflateStatus::MessageEnd {
             message.inflated = message.inflated.saturating_add(written as u64);
         } else if self.remembers {
@@ -582,13 +568,12 @@ impl Inflater {
         }
         if let Some(pool) = &self.pool {
             pool.put_inflater(&mut self.context);
-            // If the pool is full, the context is freed.
+            // Otherwise it is freed.
             self.context = None;
         }
     }
 }
 
-/// Fills the slot, with a used context if there is one.
 fn obtain<'s>(
     slot: &'s mut Option<InflateContext>,
     pool: Option<&Pool>,
@@ -622,25 +607,23 @@ impl<'o> Inflated<'o> {
         self.piece.as_bytes()
     }
 
-    /// The text, if the message is text and this piece begins and ends between characters.
+    /// The text, if this is a piece of text that begins and ends between characters.
     pub const fn as_str(&self) -> Option<&'o str> {
         self.piece.as_str()
     }
 
-    /// What the inflater waits for now.
+    /// What the inflater waits for.
     pub const fn status(&self) -> InflateStatus {
         self.status
     }
 }
 
 impl MessageState {
-    /// How many octets the compressed octets so far may inflate to. Each compressed octet adds its share when
-    /// it is taken, so that it does not matter how the input is cut.
+    /// Each compressed octet adds its share when it is taken, however the input is cut.
     const fn allowance(&self, limits: &Limits) -> u64 {
         self.compressed.saturating_mul(limits.max_expansion as u64).saturating_add(FREE_EXPANSION)
     }
 
-    /// Stores the last of these octets.
     fn keep_tail(&mut self, octets: &[u8]) {
         let from = octets.len().saturating_sub(self.tail.len());
         for octet in octets.get(from..).unwrap_or(&[]) {

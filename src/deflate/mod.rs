@@ -1,8 +1,7 @@
 //! permessage-deflate (RFC 7692): each message is compressed by itself.
 //!
 //! With an adapter or an `Endpoint` you only choose a [`Policy`] (server) or an [`Offer`] (client) for the opening
-//! handshake. Everything else is automatic. Whoever works with frames uses the codec itself, with the [`Params`] that
-//! the handshake agreed on:
+//! handshake. Whoever works with frames uses the codec, with the [`Params`] that were agreed on:
 //!
 //! ```
 //! # #[cfg(feature = "deflate")] {
@@ -28,8 +27,7 @@
 //! # Security
 //!
 //! Do not compress a secret together with data that an attacker can choose: the length of the result tells something
-//! about the secret (RFC 7692 section 8; 7692-8-1). Send such messages uncompressed with
-//! [`Payload::with_compression`](crate::Payload::with_compression).
+//! about it (RFC 7692 section 8; 7692-8-1). Use [`Payload::with_compression`](crate::Payload::with_compression).
 //
 // Owns: what can be negotiated (always there, without an allocator), and the codec (feature `deflate`).
 // Must not know: header fields, frames, connections.

@@ -5,17 +5,17 @@
 
 use crate::role::Side;
 
-/// The base-2 logarithm of an LZ77 window: 8 to 15, for 256 to 32,768 octets (RFC 7692 section 7.1.2).
+/// The base-2 logarithm of a window: 8 to 15, for 256 to 32,768 octets (RFC 7692 section 7.1.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WindowBits(u8);
 
 impl WindowBits {
     /// 256 octets.
     pub const MIN: Self = Self(8);
-    /// 32,768 octets, which is the window if none was agreed on.
+    /// 32,768 octets, which is the default.
     pub const MAX: Self = Self(15);
 
-    /// A window of so many bits. `None` if `bits` is not 8 to 15.
+    /// `None` if `bits` is not 8 to 15.
     pub const fn new(bits: u8) -> Option<Self> {
         match bits {
             8..=15 => Some(Self(bits)),
@@ -66,7 +66,7 @@ impl Params {
         agreed.unwrap_or(WindowBits::MAX)
     }
 
-    /// Whether a message that this side sends may refer to its earlier messages.
+    /// Whether a message of this side may refer to its earlier ones.
     pub const fn context_takeover(&self, sender: Side) -> bool {
         match sender {
             Side::Server => !self.server_no_context_takeover,
@@ -102,7 +102,7 @@ pub enum ClientWindow {
 }
 
 impl Offer {
-    /// What browsers offer: the server may limit the client's window, and choose everything else.
+    /// What browsers offer: the server may choose everything.
     pub const DEFAULT: Self = Self {
         server_no_context_takeover: false,
         client_no_context_takeover: false,
@@ -132,19 +132,16 @@ impl Default for Offer {
     }
 }
 
-/// What a server accepts, and what it asks for in its answer.
+/// What a server accepts, and what it asks for.
 ///
-/// A context costs memory as long as its connection lives. By default none is kept; docs/compression.md has a
-/// table of the bytes.
+/// A context costs memory as long as its connection lives: docs/compression.md has a table. By default none is kept.
 ///
-/// A client that is told to compress each message with an empty window may not know how. That does no harm: its
-/// messages are remembered, at most as much as its window, until one shows what the client does (section
+/// A client that is told to begin with an empty window may not know how. That does no harm: see `Inflater` (section
 /// 7.2.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Policy {
-    /// Whether the server compresses each message with an empty window, even if the client did not ask.
-    /// Default: yes.
+    /// Whether the server compresses each message with an empty window, even if the client did not ask. Default: yes.
     pub server_no_context_takeover: bool,
     /// Whether the client is told to compress each message with an empty window. Default: yes.
     pub client_no_context_takeover: bool,
@@ -157,7 +154,7 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// The defaults: no context is kept between messages, so an idle connection has none.
+    /// No context is kept between messages.
     pub const DEFAULT: Self = Self {
         server_no_context_takeover: true,
         client_no_context_takeover: true,
@@ -166,8 +163,7 @@ impl Policy {
         min_server_window_bits: WindowBits::MIN,
     };
 
-    /// Contexts are kept between messages, unless the client asks otherwise. Messages become shorter, and each
-    /// connection takes more memory.
+    /// Contexts are kept unless the client asks otherwise: shorter messages for more memory.
     pub const TAKEOVER: Self =
         Self { server_no_context_takeover: false, client_no_context_takeover: false, ..Self::DEFAULT };
 
@@ -186,7 +182,7 @@ impl Policy {
         };
         Some(Params {
             server_no_context_takeover: self.server_no_context_takeover || offer.server_no_context_takeover,
-            // The client says that it will do so; accepting costs us nothing.
+            // Accepting this costs us nothing.
             client_no_context_takeover: self.client_no_context_takeover || offer.client_no_context_takeover,
             server_max_window_bits: named.then_some(server),
             client_max_window_bits: client,

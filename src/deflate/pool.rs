@@ -10,11 +10,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::context::{CodecKey, DeflateContext, InflateContext};
 
-/// Contexts that connections share. For connections that keep no context between messages, because no context
-/// takeover was agreed on.
+/// Contexts that connections share where no context takeover was agreed on.
 ///
-/// A clone is the same pool. A context is in use only while a message is inflated or compressed, so about one
-/// for each thread is enough. The pool holds as many as were ever in use at once, up to its limit.
+/// A clone is the same pool. A context is in use only while a message is inflated or compressed, so about one for each
+/// thread is enough. The pool holds as many as were in use at once, up to its limit.
 #[derive(Clone)]
 pub struct Pool(Arc<Mutex<PoolInner>>);
 
@@ -36,12 +35,12 @@ impl Pool {
         (shelves.inflaters.len(), shelves.deflaters.len())
     }
 
-    /// Puts a context into an empty slot. By reference, because contexts are large to move.
+    /// By reference, because contexts are large to move.
     pub(super) fn take_inflater(&self, slot: &mut Option<InflateContext>) {
         *slot = self.shelves().inflaters.pop();
     }
 
-    /// Takes a context out of its slot, if the pool has room.
+    /// If the pool has room.
     pub(super) fn put_inflater(&self, slot: &mut Option<InflateContext>) {
         let mut shelves = self.shelves();
         if shelves.inflaters.len() < shelves.most {
@@ -49,7 +48,6 @@ impl Pool {
         }
     }
 
-    /// A context with the same parameters.
     pub(super) fn take_deflater(&self, codec_key: CodecKey) -> Option<DeflateContext> {
         let mut shelves = self.shelves();
         let at = shelves.deflaters.iter().rposition(|context| context.codec_key() == codec_key)?;
@@ -62,14 +60,13 @@ impl Pool {
             return;
         }
         if shelves.deflaters.len() >= shelves.most {
-            // Drop the oldest, so that parameters which nobody uses any more do not fill the pool.
+            // So that parameters which nobody uses do not fill the pool.
             shelves.deflaters.remove(0);
         }
         shelves.deflaters.push(context);
     }
 
     fn shelves(&self) -> MutexGuard<'_, PoolInner> {
-        // A panic cannot leave anything half done here.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -3,10 +3,10 @@
 // Owns: the settings of the sending direction.
 // Must not know: the codec.
 
-/// How messages are compressed: with how much effort and memory.
+/// How much effort and memory compression may take.
 ///
-/// A compressor takes about 130 KB, four times its window, and a buffer of 2^(`memory_level` + 9) bytes.
-/// docs/compression.md has a table of measured bytes.
+/// A compressor takes about 130 KB, four times its window, and 2^(`memory_level` + 9) bytes: docs/compression.md has a
+/// table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Tuning {
@@ -15,9 +15,9 @@ pub struct Tuning {
     pub level: u8,
     /// Memory of the compressor beside its window, from 1 (little) to 9 (the most). Default: 8.
     pub memory_level: u8,
-    /// Messages shorter than this many octets are not compressed, unless their payload says otherwise. If no
-    /// context is kept, a message that would not become shorter is not compressed either. With 0 every message
-    /// is sent compressed; some peers need that. Default: 128.
+    /// Shorter messages, in octets, are not compressed, unless their payload says otherwise. If no context is kept, nor
+    /// is one that would not become shorter. With 0 every message is sent compressed; some peers need that. Default:
+    /// 128.
     pub threshold: usize,
 }
 

@@ -3,8 +3,7 @@
 // Owns: copying few octets without a function call.
 // Must not know: frames, or what the target is.
 
-/// Copies a payload to a slice of the same length. If it has `N` to twice `N` octets, its first and its last
-/// `N` are copied, which may overlap. That is faster than a call.
+/// If it has `N` to twice `N` octets, its first and its last `N` are copied, which may overlap: faster than a call.
 #[inline(always)]
 pub(crate) fn copy(from: &[u8], to: &mut [u8]) {
     match from.len() {

@@ -7,8 +7,7 @@ use super::{MaskingKey, Opcode, Rsv};
 
 /// The header of one frame, legal or not.
 ///
-/// Every value can be encoded, and decodes to the same value. So proxies and test tools can build frames that
-/// no engine would send.
+/// Every value can be encoded, and decodes to the same value, so that proxies and test tools can build any frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "RFC 6455 section 5.2 fixes the parts of a header")]
 pub struct FrameHeader {
@@ -20,13 +19,13 @@ pub struct FrameHeader {
     pub opcode: Opcode,
     /// The masking key, if the payload is masked. Clients always mask, servers never (section 5.1).
     pub masking_key: Option<MaskingKey>,
-    /// Length of the payload in octets: extension data and application data together, without the masking key.
+    /// Length of the payload in octets, without the masking key.
     pub payload_len: u64,
     /// How the length is written. If the length does not fit, encoding takes a longer form.
     pub length_form: LengthForm,
 }
 
-/// The three ways to write a payload length (RFC 6455 section 5.2). Only the shortest one that fits is legal.
+/// How the payload length is written (RFC 6455 section 5.2). Only the shortest form that fits is legal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[expect(clippy::exhaustive_enums, reason = "RFC 6455 section 5.2 knows three forms")]
 pub enum LengthForm {
@@ -34,11 +33,11 @@ pub enum LengthForm {
     Bits7,
     /// In two further bytes. Legal for 126 to 65,535.
     Bits16,
-    /// In eight further bytes. Legal for 65,536 and more; the most significant bit is 0.
+    /// In eight further bytes. Legal for 65,536 and more.
     Bits64,
 }
 
-/// The bit of the first byte that says: this is the last frame of its message.
+/// The last frame of its message.
 const FIN: u8 = 0x80;
 
 impl LengthForm {
@@ -53,7 +52,7 @@ impl LengthForm {
 }
 
 impl FrameHeader {
-    /// The length of the longest header in bytes: 2, a 64-bit length, and a masking key.
+    /// The length of the longest header in bytes.
     pub const MAX_LEN: usize = 14;
 
     /// A header without reserved bits, with the shortest length form.
@@ -68,26 +67,23 @@ impl FrameHeader {
         }
     }
 
-    /// A header with this first byte, and the shortest length form.
     pub(crate) const fn begun_with(first: u8, payload_len: u64, masking_key: Option<MaskingKey>) -> Self {
         let (rsv, opcode) = (Rsv::from_first_byte(first), Opcode::from_low_bits(first));
         Self { rsv, ..Self::new(Self::is_last(first), opcode, payload_len, masking_key) }
     }
 
-    /// The first byte of a header.
     pub(crate) const fn first_byte(fin: bool, rsv: Rsv, opcode: Opcode) -> u8 {
         let fin = if fin { FIN } else { 0 };
         fin | rsv.as_first_byte() | opcode.value()
     }
 
-    /// Whether a frame with this first byte is the last of its message.
     pub(crate) const fn is_last(first: u8) -> bool {
         first & FIN != 0
     }
 
     /// Reads a header from the front of `bytes`. Returns it with its length.
     ///
-    /// `None` means that more bytes are needed. There are no errors: any two bytes begin some header.
+    /// `None` if more bytes are needed. There are no errors: any two bytes begin some header.
     #[inline]
     pub fn decode(bytes: &[u8]) -> Option<(Self, usize)> {
         let (&[first, second], rest) = bytes.split_first_chunk::<2>()?;
@@ -132,15 +128,14 @@ impl FrameHeader {
         }
     }
 
-    /// The bytes of this header.
     #[inline(always)]
     pub fn encode(&self) -> EncodedHeader {
         let ([front, back], len) = self.words(self.masking_key);
         EncodedHeader { bytes: [front.to_le_bytes(), (back | (len << 56)).to_le_bytes()] }
     }
 
-    /// Writes the header to the front of `out`, in stores of fixed size. Returns the remainder of `out`, or
-    /// `None` if the header does not fit.
+    /// Writes the header to the front of `out`, in stores of fixed size. Returns the remainder, or `None` if it does
+    /// not fit.
     #[inline(always)]
     pub(crate) fn write<'o>(&self, out: &'o mut [u8]) -> Option<&'o mut [u8]> {
         let ([front, back], len) = self.words(None);
@@ -157,8 +152,7 @@ impl FrameHeader {
         }
     }
 
-    /// The bytes of this header with `key` at its end, as two words (the lowest octet comes first), and their
-    /// number.
+    /// With `key` at its end, as two words (the lowest octet first), and the number of octets.
     #[inline(always)]
     const fn words(&self, key: Option<MaskingKey>) -> ([u64; 2], u64) {
         let mask = if self.masking_key.is_some() { 0x8000 } else { 0 };
@@ -169,7 +163,6 @@ impl FrameHeader {
         };
         let len = self.payload_len;
         match (self.length_form, LengthForm::minimal(len)) {
-            // The form was chosen so that the length fits.
             (LengthForm::Bits7, LengthForm::Bits7) => {
                 ([first | (len << 8) | (key << 16), 0], 2_u64.wrapping_add(key_len))
             }
@@ -185,8 +178,7 @@ impl FrameHeader {
     }
 }
 
-/// Writes the first `N` of `bytes` to the front of `out`. Returns the remainder of `out`, or `None` if they do
-/// not fit.
+/// The same for the first `N` of `bytes`.
 #[inline(always)]
 fn put<'o, const N: usize>(bytes: &[u8], out: &'o mut [u8]) -> Option<&'o mut [u8]> {
     let (slot, rest) = out.split_first_chunk_mut::<N>()?;
@@ -197,7 +189,7 @@ fn put<'o, const N: usize>(bytes: &[u8], out: &'o mut [u8]) -> Option<&'o mut [u
 /// The bytes of one frame header, ready for the wire.
 #[derive(Clone, Copy)]
 pub struct EncodedHeader {
-    /// The bytes, then zeros. The last octet holds their number.
+    /// Then zeros. The last octet holds their number.
     bytes: [[u8; 8]; 2],
 }
 
@@ -205,7 +197,7 @@ impl EncodedHeader {
     /// The bytes: 2 to 14 of them.
     pub fn as_bytes(&self) -> &[u8] {
         let [_, [.., len]] = self.bytes;
-        // The mask limits the length to 15, so the compiler leaves out the bounds check.
+        // So the compiler leaves out the bounds check.
         self.bytes.as_flattened().get(..usize::from(len & 0xF)).unwrap_or(&[])
     }
 }

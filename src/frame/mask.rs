@@ -26,7 +26,7 @@ impl MaskingKey {
     }
 }
 
-/// Masks or unmasks one payload, in pieces of any size. The same operation does both.
+/// Masks or unmasks one payload, in pieces of any size.
 #[derive(Clone, Copy, Debug)]
 pub struct Masker {
     // The key as a little-endian word, rotated so that its lowest octet belongs to the next octet of payload.
@@ -47,7 +47,7 @@ impl Masker {
         self.word = turned(self.word, piece.len());
     }
 
-    /// Does the same as [`apply`](Self::apply), but only the code for a few octets is inlined.
+    /// Only the code for a few octets is inlined.
     // bench: server_receives/binary_125_by_7
     #[inline(always)]
     pub(crate) fn apply_few(&mut self, piece: &mut [u8]) {
@@ -64,9 +64,7 @@ impl Masker {
         self.word = turned(word, piece.len());
     }
 
-    /// Masks or unmasks the next piece of the payload while copying it. `from` is not changed.
-    ///
-    /// Copies as many octets as the shorter of the two holds, and returns their number.
+    /// Masks or unmasks as many octets as the shorter of the two holds. Returns their number.
     #[inline]
     pub fn copy(&mut self, from: &[u8], to: &mut [u8]) -> usize {
         let len = from.len().min(to.len());
@@ -78,8 +76,7 @@ impl Masker {
     }
 }
 
-/// Masks a piece in place. If it has `N` to twice `N` octets, its first and its last `N` are masked, which may
-/// overlap. So no octet is left over.
+/// If it has `N` to twice `N` octets, its first and its last `N` are masked, which may overlap.
 #[inline]
 fn apply(piece: &mut [u8], word: u32) {
     match piece.len() {
@@ -93,7 +90,6 @@ fn apply(piece: &mut [u8], word: u32) {
     }
 }
 
-/// Masks a piece while copying it to a slice of the same length.
 #[inline(always)]
 fn copy(from: &[u8], to: &mut [u8], word: u32) {
     match from.len() {
@@ -113,7 +109,7 @@ fn apply_any(piece: &mut [u8], word: u32) {
     apply(piece, word);
 }
 
-/// Masks at most four octets in place.
+/// At most four.
 #[inline]
 fn apply_octets(piece: &mut [u8], word: u32) {
     for (octet, key) in piece.iter_mut().zip(word.to_le_bytes()) {
@@ -128,7 +124,7 @@ fn copy_octets(from: &[u8], to: &mut [u8], word: u32) {
     }
 }
 
-/// Masks the first and the last `N` octets in place.
+/// The first and the last `N`.
 #[inline]
 fn apply_ends<const N: usize>(piece: &mut [u8], word: u32) {
     let (start, end) = ends::<N>(word, piece.len());
@@ -152,7 +148,6 @@ fn copy_ends<const N: usize>(from: &[u8], to: &mut [u8], word: u32) {
     }
 }
 
-/// Masks a long piece in place.
 #[cfg_attr(feature = "simd-masking", inline(never))]
 fn apply_blocks(piece: &mut [u8], twice: u64) {
     simd::run(ApplyBlocks { piece, twice });
@@ -173,9 +168,9 @@ fn copy_compiled(from: &[u8], to: &mut [u8], twice: u64) {
     simd::run_compiled(CopyBlocks { from, to, twice });
 }
 
-/// Masks a piece of at least half a block in place. Vectors that cross a cache line are slow, so the blocks
-/// begin at the first aligned octet. The octets before it are masked together with some of the first block, and
-/// the last half block may overlap the block before it. Both ends are read before anything is written.
+/// At least half a block. Vectors that cross a cache line are slow, so the blocks begin at the first aligned octet,
+/// after some that are masked with the first block. The last half block may overlap too. Both ends are read before
+/// anything is written.
 struct ApplyBlocks<'p> {
     piece: &'p mut [u8],
     twice: u64,
@@ -213,7 +208,7 @@ impl simd::Kernel for ApplyBlocks<'_> {
     }
 }
 
-/// Masks a piece while copying it, aligned where it writes.
+/// Aligned where it writes.
 struct CopyBlocks<'p> {
     from: &'p [u8],
     to: &'p mut [u8],
@@ -254,19 +249,19 @@ impl simd::Kernel for CopyBlocks<'_> {
     }
 }
 
-/// How many octets stand before the first one whose address is a multiple of `ALIGN`, a power of two.
+/// `ALIGN` is a power of two.
 #[inline(always)]
 fn octets_before<const ALIGN: usize>(octets: &[u8]) -> usize {
     (octets.as_ptr() as usize).wrapping_neg() & const { ALIGN.wrapping_sub(1) }
 }
 
-/// A block of the payload, masked. `N` is a multiple of 4.
+/// `N` is a multiple of 4.
 #[inline(always)]
 fn masked<const N: usize>(block: [u8; N], twice: u64) -> [u8; N] {
     simd::Compiled.xor(block, twice)
 }
 
-/// The key twice as a word: for the first `N` and for the last `N` of `octets` octets.
+/// The key twice: for the first `N` and for the last `N`.
 #[inline(always)]
 const fn ends<const N: usize>(word: u32, octets: usize) -> (u64, u64) {
     if N == 4 {
@@ -275,19 +270,17 @@ const fn ends<const N: usize>(word: u32, octets: usize) -> (u64, u64) {
     (twice(word), turned_twice(twice(word), octets))
 }
 
-/// The key twice, as a word of 64 bits.
 #[inline(always)]
 const fn twice(word: u32) -> u64 {
     (word as u64) | ((word as u64) << 32)
 }
 
-/// The key rotated for what follows after `octets` octets.
+/// For what follows after `octets` octets.
 #[inline]
 const fn turned(word: u32, octets: usize) -> u32 {
     word.rotate_right(((octets & 3) << 3) as u32)
 }
 
-/// The same for a word that holds the key twice.
 #[inline(always)]
 const fn turned_twice(twice: u64, octets: usize) -> u64 {
     twice.rotate_right((octets as u32) << 3)

@@ -1,7 +1,7 @@
-//! The wire format of frames (RFC 6455 section 5). It can read and build any frame, invalid ones too.
+//! The wire format of frames (RFC 6455 section 5), for proxies, test tools and other engines.
 //!
-//! For proxies, test tools and other engines. Nothing here checks whether a frame is legal:
-//! [`Reader`](crate::Reader) does, and [`Writer`](crate::Writer) writes only legal ones.
+//! Nothing here checks whether a frame is legal: [`Reader`](crate::Reader) does, and [`Writer`](crate::Writer) writes
+//! only legal ones.
 //!
 //! ```
 //! use sockless::frame::{FrameHeader, Masker, Opcode};
@@ -20,11 +20,11 @@
 //!
 //! # Intermediaries
 //!
-//! A proxy that forwards frames must not change the fragmentation of control frames (6455-5.4-11). It must not change
-//! any fragmentation if it does not know the reserved bits, the extensions or the opening handshake (6455-5.4-12).
+//! A proxy must not change the fragmentation of control frames (6455-5.4-11), nor any if it does not know the reserved
+//! bits, the extensions or the opening handshake (6455-5.4-12).
 //
 // Owns: the bits of a frame and the masking algorithm.
-// Must not know: roles, state, limits, or which frames are legal. `Reader` checks that, and `Writer` keeps to it.
+// Must not know: roles, state, limits, or which frames are legal.
 
 mod copy;
 mod header;

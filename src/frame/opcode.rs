@@ -5,7 +5,7 @@
 
 use core::fmt;
 
-/// The four bits that say what a frame is, with the reserved values (RFC 6455 section 5.2).
+/// What a frame is, with the reserved values (RFC 6455 section 5.2).
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Opcode(u8);
 
@@ -23,7 +23,7 @@ impl Opcode {
     /// A Pong frame (section 5.5.3).
     pub const PONG: Self = Self(0xA);
 
-    /// The opcode in the low four bits of `byte`. The high four are ignored.
+    /// The low four bits of `byte`.
     pub const fn from_low_bits(byte: u8) -> Self {
         Self(byte & 0x0F)
     }
@@ -33,14 +33,13 @@ impl Opcode {
         self.0
     }
 
-    /// Whether this is the opcode of a control frame: its most significant bit is 1 (section 5.5).
+    /// Whether this is a control frame (section 5.5).
     pub const fn is_control(self) -> bool {
         self.0 & 0x8 != 0
     }
 
     /// Whether the value is reserved for future frames: 3 to 7 and 11 to 15.
     pub const fn is_reserved(self) -> bool {
-        // One bit for each assigned opcode: 0, 1, 2, 8, 9, 10.
         const ASSIGNED: u16 = 0b0000_0111_0000_0111;
         (ASSIGNED >> self.0) & 1 == 0
     }
@@ -60,7 +59,7 @@ impl fmt::Debug for Opcode {
     }
 }
 
-/// The kind of a message (RFC 6455 section 5.6). Fragments have the kind of their message (section 5.4).
+/// The kind of a message (RFC 6455 section 5.6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "RFC 6455 section 5.6 knows two kinds of data")]
 pub enum MessageKind {
@@ -71,7 +70,7 @@ pub enum MessageKind {
 }
 
 impl MessageKind {
-    /// The opcode of the first or only frame of a message of this kind.
+    /// The opcode of the first frame.
     pub const fn opcode(self) -> Opcode {
         match self {
             Self::Text => Opcode::TEXT,
@@ -80,12 +79,12 @@ impl MessageKind {
     }
 }
 
-/// The three reserved bits of a frame. Only a negotiated extension gives them a meaning (RFC 6455 section 5.2).
+/// The three reserved bits of a frame, for extensions (RFC 6455 section 5.2).
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Rsv(u8);
 
 impl Rsv {
-    /// No bit is set, as RFC 6455 without extensions demands.
+    /// No bit is set, as without extensions.
     pub const NONE: Self = Self(0);
     /// RSV1. permessage-deflate uses it for "compressed" (RFC 7692 section 6).
     pub const RSV1: Self = Self(0b100);
@@ -94,12 +93,12 @@ impl Rsv {
     /// RSV3. No extension is registered for it.
     pub const RSV3: Self = Self(0b001);
 
-    /// The reserved bits in the first byte of a frame.
+    /// From the first byte of a frame.
     pub const fn from_first_byte(byte: u8) -> Self {
         Self((byte >> 4) & 0b111)
     }
 
-    /// The bits at their place in the first byte of a frame.
+    /// At their place in the first byte of a frame.
     pub const fn as_first_byte(self) -> u8 {
         self.0 << 4
     }

@@ -5,28 +5,21 @@
 
 /// A loop over octets that wide vectors make faster.
 pub(super) trait Kernel {
-    /// Runs the loop with vectors that should be aligned to `ALIGN` octets, in blocks of `BLOCK` octets. `HALF`
-    /// is half of `BLOCK`.
+    /// The loop, in blocks of `BLOCK` octets and twice `HALF`, with vectors that should be aligned to `ALIGN` octets.
     ///
     /// Must always be inlined: only then is it compiled for the wider vectors.
     fn run<const ALIGN: usize, const BLOCK: usize, const HALF: usize>(self, vectors: impl Lanes);
 
-    /// Runs the loop with the vectors that the compiler chooses, in a function that is not inlined.
-    ///
-    /// So the choice is made before registers are saved.
+    /// The loop with the vectors that the compiler chooses, not inlined: the choice is made before registers are saved.
     fn run_compiled(self);
 }
 
-/// The vector operations.
 pub(super) trait Lanes: Copy {
-    /// XORs a block with a little-endian word of 4 octets, repeated. `twice` holds the word twice. The block's
-    /// length is a multiple of 4.
+    /// XORs a block, a multiple of 4, with a little-endian word, repeated. `twice` holds the word twice.
     fn xor<const N: usize>(self, block: [u8; N], twice: u64) -> [u8; N];
 }
 
-/// Runs `work` with the widest vectors of this processor.
-// Not with `pulp::Arch`: it uses AVX-512 as soon as any other crate enables that, for loops that were never
-// measured with it.
+// `pulp::Arch` uses AVX-512 as soon as any other crate enables that, for loops that were never measured with it.
 #[inline(always)]
 pub(super) fn run(work: impl Kernel) {
     #[cfg(all(feature = "simd-avx512", target_arch = "x86_64"))]
@@ -40,14 +33,12 @@ pub(super) fn run(work: impl Kernel) {
     work.run_compiled();
 }
 
-/// The body of [`Kernel::run_compiled`].
 #[inline(always)]
 pub(super) fn run_compiled(work: impl Kernel) {
-    // Where the compiler has no vectors, blocks are kept on the stack.
+    // Without vectors, blocks are kept on the stack.
     work.run::<16, 128, 64>(Compiled);
 }
 
-/// The vectors that the compiler chooses.
 #[derive(Clone, Copy)]
 pub(super) struct Compiled;
 
