@@ -140,6 +140,7 @@ impl Deflater {
         self.staged = Staged::default();
     }
 
+    /// Whether the next message may refer to earlier ones.
     pub const fn takes_context_over(&self) -> bool {
         self.takeover
     }

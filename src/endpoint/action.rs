@@ -14,19 +14,17 @@ pub enum Action {
     Take(Ready),
     /// Write [`Endpoint::output`](super::Endpoint::output), and report the number of bytes to
     /// [`Endpoint::wrote`](super::Endpoint::wrote). If the transport would block, poll again with
-    /// [`WriteSide::Blocked`]. If the answer is to write again, wait for the transport.
+    /// [`WriteSide::Blocked`]; if the answer is the same, wait for the transport.
     Write,
-    /// End the writing direction of the transport, then call
-    /// [`Endpoint::write_ended`](super::Endpoint::write_ended). If the transport would block, do as for
-    /// `Write`.
+    /// End the writing direction of the transport, then call [`Endpoint::write_ended`](super::Endpoint::write_ended).
+    /// If the transport would block, do as for `Write`.
     ShutdownWrite,
     /// Read into [`Endpoint::space`](super::Endpoint::space), and report the number of bytes to
     /// [`Endpoint::filled`](super::Endpoint::filled), or the end of the stream to
     /// [`Endpoint::eof`](super::Endpoint::eof).
     Read,
-    /// There is more to do, but this connection has had its share of the time. Let other connections work,
-    /// check whether a [timer](super::Endpoint::poll_timeout) has run out, and then poll again. If there is
-    /// only one connection, poll again at once.
+    /// This connection has had its share of the time. Let others work, check whether a
+    /// [timer](super::Endpoint::poll_timeout) has run out, and poll again.
     Yield,
     /// Drop the transport. [`Endpoint::closed`](super::Endpoint::closed) tells how the connection ended.
     Close,
@@ -45,11 +43,8 @@ pub enum WriteSide {
 /// What is ready to be taken: a message, or a piece of one. Hand it to [`Endpoint::message`](super::Endpoint::message)
 /// or [`Endpoint::piece`](super::Endpoint::piece), or to the functions of [`Inbound`](super::Inbound) with these names.
 ///
-/// It says where the message is, and borrows nothing. If it is dropped, the next poll returns it again. Once
-/// something was taken, each value from an earlier poll is out of date, and gives `None`.
-///
-/// Use it with the endpoint that returned it. Another endpoint does not always notice, and may return other
-/// bytes that it has received. Nothing panics.
+/// It borrows nothing. If it is dropped, the next poll returns it again. Once something was taken, each earlier value
+/// is out of date, and gives `None`. Another endpoint may return other bytes for it, but nothing panics.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Ready {
     /// How much was taken before this became ready.
@@ -60,10 +55,9 @@ pub struct Ready {
 /// Where the message is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
-    /// Unread in the read buffer, still masked: a message in one frame. The lengths are wider than necessary,
-    /// because the compiler packs smaller ones into a register and unpacks them again. The row
-    /// `endpoint_echoes` would be slower.
+    /// Unread in the read buffer, still masked: a message in one frame. The compiler packs smaller lengths into a
+    /// register and unpacks them again (bench: endpoint_echoes).
     Short { kind: MessageKind, header_len: usize, len: usize },
-    /// Elsewhere. The receiving direction knows where.
+    /// The receiving direction knows where.
     Long,
 }

@@ -5,17 +5,15 @@
 
 use alloc::vec::Vec;
 
-/// Bytes of all buffers for large messages that are kept, and of one for output.
+/// Bytes of all large buffers that are kept, and of one for output.
 pub(super) const MAX_POOLED: usize = 4 << 20;
 
-/// Buffers for endpoints that work one at a time, such as those of one thread: a connection that waits has
-/// none, however many there are.
+/// Buffers for endpoints that work one at a time, such as those of one thread: a connection that waits has none.
 ///
-/// Call [`Endpoint::acquire`](super::Endpoint::acquire) before each read, and before a message is queued where none
-/// was read; and [`Endpoint::release`](super::Endpoint::release) when the endpoint waits. An endpoint
-/// that never acquires any makes its own, and makes them anew for each large message. Endpoints that share should have
-/// one size of a read ([`Buffers`](super::Buffers)). Buffers in which there were large messages are kept up to
-/// 4 MiB together, and so is one of output.
+/// Call [`Endpoint::acquire`](super::Endpoint::acquire) before each read, and before a message is queued where none was
+/// read; and [`Endpoint::release`](super::Endpoint::release) when the endpoint waits. An endpoint that never acquires
+/// any makes its own, anew for each large message. Endpoints that share should have one size of a read
+/// ([`Buffers`](super::Buffers)). Large buffers are kept up to 4 MiB together, and so is one of output.
 pub struct BufferPool {
     /// To read into, of the standard size.
     standard: Vec<u8>,
@@ -34,8 +32,7 @@ impl BufferPool {
         Self { standard: Vec::new(), large, output: Vec::new(), inflated: Vec::new() }
     }
 
-    /// A buffer of `size` bytes, if that is the `standard` size; else one of as many or more. It is made if there is
-    /// none.
+    /// A buffer of `size` bytes, if that is the `standard` size; else one of as many or more.
     pub(super) fn take(&mut self, size: usize, standard: usize) -> Vec<u8> {
         if size != standard {
             self.take_large(size).unwrap_or_else(|| alloc::vec![0; size])
@@ -46,14 +43,13 @@ impl BufferPool {
         }
     }
 
-    /// The smallest of the large buffers that have `size` bytes.
+    /// The smallest with `size` bytes.
     pub(super) fn take_large(&mut self, size: usize) -> Option<Vec<u8>> {
         let fits = self.large.iter_mut().filter(|buf| buf.len() >= size);
         fits.min_by_key(|buf| buf.len()).map(core::mem::take)
     }
 
-    /// Keeps a buffer that has at least the `standard` size. A large one takes the place of a smaller one if there is
-    /// no other.
+    /// At least of the `standard` size. A large one may take the place of a smaller one.
     pub(super) fn keep(&mut self, buf: Vec<u8>, standard: usize) {
         if buf.len() == standard {
             self.standard = buf;
@@ -68,7 +64,6 @@ impl BufferPool {
     }
 }
 
-/// Keeps the larger one of two buffers.
 pub(super) fn keep_larger(kept: &mut Vec<u8>, buf: Vec<u8>) {
     if kept.len() < buf.len() && buf.len() <= MAX_POOLED {
         *kept = buf;

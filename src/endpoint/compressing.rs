@@ -8,24 +8,20 @@ use alloc::boxed::Box;
 #[cfg(feature = "deflate")]
 use alloc::vec::Vec;
 
-/// How far the compression of one message has come: see
-/// [`Outbound::feed_in_turns`](super::Outbound::feed_in_turns).
+/// How far the compression of one message has come: see [`Outbound::feed_in_turns`](super::Outbound::feed_in_turns).
 ///
-/// Nothing of the message is queued before all of it is compressed. So this can be dropped at any time, and then
-/// nothing was sent.
+/// It can be dropped at any time: nothing is queued before all of the message is compressed.
 #[derive(Default)]
 pub struct Compressing {
-    // It is in each task that sends, and mostly there is nothing.
+    // In each task that sends, mostly empty.
     #[cfg(feature = "deflate")]
     pub(super) work: Option<Box<CompressedAhead>>,
     /// Whether the message is queued however full the queue is.
     pub(super) promised: bool,
 }
 
-/// What of a message was compressed ahead of its frame.
 #[cfg(feature = "deflate")]
 pub(super) struct CompressedAhead {
-    /// Which message of its connection it is.
     pub(super) number: u32,
     /// Octets that were taken in.
     pub(super) taken: usize,
@@ -40,7 +36,7 @@ pub(super) struct CompressedAhead {
 pub enum Fed {
     /// It is queued.
     Queued,
-    /// It is still being compressed. Others should have their turn; then feed it again.
+    /// It is still being compressed. Let others have their turn; then feed it again.
     Compressing,
 }
 
@@ -54,11 +50,10 @@ impl Compressing {
         }
     }
 
-    /// For a message that was promised room before its length was known, as a `Sink` promises it: it is queued
-    /// however full the queue is.
+    /// For a message that was promised room before its length was known, as a `Sink` does: it is queued however full the
+    /// queue is.
     ///
-    /// Ask [`Outbound::has_room`](super::Outbound::has_room) for 0 octets before you promise room, and promise it to
-    /// one message at a time. Then no more than that message goes beyond the bound of the queue.
+    /// Promise room to one message at a time, after [`Outbound::has_room`](super::Outbound::has_room) for 0 octets.
     #[must_use]
     pub const fn with_promised_room(mut self) -> Self {
         self.promised = true;

@@ -20,9 +20,9 @@ pub(super) struct Deflation {
     deflater: Deflater,
     threshold: usize,
     window: WindowBits,
-    /// The number of the message that was compressed ahead last.
+    /// The last message that was compressed ahead.
     number: u32,
-    /// Whether the window holds a part of that message, of which nothing was queued.
+    /// Whether the window holds a part of it, of which nothing was queued.
     ahead: bool,
 }
 
@@ -36,20 +36,19 @@ impl Deflation {
         Self { deflater, threshold, window, number: 0, ahead: false }
     }
 
-    /// Whether this payload is to be compressed, as far as this side is concerned.
+    /// As far as this side is concerned.
     pub(super) fn wants<R: Role>(&self, writer: &Writer<R>, payload: &Payload<'_>, fin: bool) -> bool {
         if payload.is_deflated() || !writer.compresses() {
             return false;
         }
-        // Decided before the window is touched. How long a message in fragments will be is not known.
+        // Before the window is touched. How long a message in fragments will be is not known.
         writer
             .message_is_deflated()
             .or(payload.compression())
             .unwrap_or(!fin || payload.as_bytes().len() >= self.threshold)
     }
 
-    /// Queues a frame with the payload compressed, or as it is if that is shorter and nothing speaks against
-    /// it.
+    /// Queues a frame with the payload compressed, or as it is if that is shorter and nothing speaks against it.
     pub(super) fn append<R: Role>(
         &mut self,
         writer: &mut Writer<R>,
@@ -80,7 +79,7 @@ impl Deflation {
                 Ok(())
             }
             Err(error) => {
-                // The peer will not see what the window holds now.
+                // The peer will not see what the window holds.
                 write_queue.truncate(queued);
                 self.deflater.reset();
                 Err(error)
@@ -88,13 +87,12 @@ impl Deflation {
         }
     }
 
-    /// Whether compressing this payload takes more than one turn.
     pub(super) fn takes_turns<R: Role>(&self, writer: &Writer<R>, payload: &Payload<'_>, fin: bool) -> bool {
         payload.as_bytes().len() > PIECE && self.wants(writer, payload, fin)
     }
 
-    /// Compresses the next part of the payload, as much as one turn allows. Nothing is queued. Returns how many octets
-    /// of the payload that was, and whether they were the last.
+    /// Compresses as much as one turn allows. Returns how many octets of the payload that was, and whether they were
+    /// the last.
     pub(super) fn advance(
         &mut self,
         payload: &Payload<'_>,
@@ -114,8 +112,7 @@ impl Deflation {
         Ok((len, last))
     }
 
-    /// Begins the frame of a payload that [`advance`](Self::advance) has compressed. Returns the header, and the octets
-    /// that follow it on the wire.
+    /// Begins the frame of a payload that [`advance`](Self::advance) has compressed.
     pub(super) fn begin_ahead<R: Role>(
         &mut self,
         writer: &mut Writer<R>,
@@ -145,7 +142,6 @@ impl Deflation {
         }
     }
 
-    /// Begins with another message.
     fn begin(&mut self) -> Box<CompressedAhead> {
         self.forget_ahead();
         self.ahead = true;
@@ -153,56 +149,51 @@ impl Deflation {
         Box::new(CompressedAhead { number: self.number, taken: 0, octets: Vec::new() })
     }
 
-    /// Gives up the message that was compressed in part: it will not be sent. The peer has not seen it, so that the
-    /// next message must not refer to it.
+    /// The message will not be sent: the next one must not refer to it.
     fn forget_ahead(&mut self) {
         if core::mem::take(&mut self.ahead) {
             self.deflater.reset();
         }
     }
 
-    /// Whether to send a whole message uncompressed, because compression has not made it shorter. That is possible
-    /// only where no window is kept between messages: otherwise the peer's window must see the message as well. With
-    /// a threshold of 0 every message is sent compressed.
+    /// Whether to send a whole message uncompressed, because compression has not made it shorter. Where a window is
+    /// kept between messages, the peer's must see it as well. With a threshold of 0 every message is sent compressed.
     fn is_not_shorter(&self, len: usize, payload: Payload<'_>) -> bool {
         self.threshold > 0 && !self.deflater.takes_context_over() && len >= payload.as_bytes().len()
     }
 
-    /// Whether a message that was compressed elsewhere, with an empty window of `window`, may be passed on.
+    /// Whether a message compressed elsewhere, with an empty window of `window`, may be passed on.
     pub(super) fn admits<R: Role>(&self, writer: &Writer<R>, window: WindowBits) -> bool {
         writer.compresses() && window <= self.window
     }
 
-    /// A compressed message was passed on: it is in the peer's window, and not in ours.
+    /// A message was passed on: it is in the peer's window, and not in ours.
     pub(super) fn passed(&mut self) {
         self.ahead = false;
         self.deflater.reset();
     }
 
-    /// Whether nothing of earlier messages is remembered.
     pub(super) fn is_idle(&self) -> bool {
         !self.ahead && !self.deflater.keeps_context()
     }
 
-    /// Goes on at the beginning of another connection.
     pub(super) fn restart(&mut self) {
         self.ahead = false;
         self.deflater.restart();
     }
 
-    /// Gives back the memory of a context that holds nothing.
+    /// Frees a context that holds nothing.
     pub(super) fn release_context(&mut self) {
         self.deflater.release();
     }
 
-    /// Compresses this input; how many octets came of it.
+    /// How many octets came of it.
     fn compress(
         &mut self,
         out: &mut impl Growing,
         input: &mut &[u8],
         flush: Flush,
     ) -> Result<usize, SendError> {
-        // What was taken in may still be on its way out.
         let most = Deflater::bound(input.len());
         let mut len = 0_usize;
         loop {
@@ -218,7 +209,7 @@ impl Deflation {
     }
 }
 
-/// Masks a whole payload where it stands, if its header has a key.
+/// If the header has a key.
 fn mask(header: &FrameHeader, octets: &mut [u8]) {
     if let Some(key) = header.masking_key {
         Masker::new(key).apply(octets);

@@ -12,19 +12,18 @@ use crate::error::ProtocolError;
 use crate::role::Role;
 use crate::time::{Timestamp, Wake};
 
-/// Both directions of one [`Endpoint`](super::Endpoint) for one step of work. It is for adapters that keep the two apart,
-/// for example on two tasks, with a lock around the sending one.
+/// Both directions of one [`Endpoint`](super::Endpoint) for one step of work: for adapters that keep the two apart, for
+/// example on two tasks, with a lock around the sending one.
 ///
-/// Neither direction knows the other. The receiving one keeps what the sending one has to know: a Pong that is owed, the
-/// peer's Close, a failure. The functions here bring it over.
+/// The functions here bring over what the receiving direction keeps for the other: a Pong that is owed, the peer's
+/// Close, a failure.
 pub struct Directions<'e, R> {
     inbound: &'e mut Inbound,
     outbound: &'e mut Outbound<R>,
 }
 
 impl<'e, R: Role> Directions<'e, R> {
-    /// Takes the two directions of one endpoint. With those of two endpoints nothing panics, but answers go to the wrong
-    /// peer.
+    /// Takes the two directions of one endpoint. With those of two, answers go to the wrong peer.
     #[inline]
     pub fn new(inbound: &'e mut Inbound, outbound: &'e mut Outbound<R>) -> Self {
         Self { inbound, outbound }
@@ -34,8 +33,7 @@ impl<'e, R: Role> Directions<'e, R> {
     ///
     /// # Errors
     ///
-    /// [`ProtocolError`], once, after its Close was written and the writing direction ended, if the transport
-    /// let us.
+    /// [`ProtocolError`], once, after its Close was written and the writing direction ended, if the transport let us.
     #[inline]
     pub fn poll(&mut self, write: WriteSide) -> Result<Action, ProtocolError> {
         match self.inbound.ready(self.outbound.side()) {
@@ -44,12 +42,11 @@ impl<'e, R: Role> Directions<'e, R> {
         }
     }
 
-    /// What to do next towards a piece of a message, for messages of any size in constant memory.
+    /// What to do next towards a piece of a message.
     ///
     /// # Errors
     ///
-    /// [`ProtocolError`], once, after its Close was written and the writing direction ended, if the transport
-    /// let us.
+    /// [`ProtocolError`], once, after its Close was written and the writing direction ended, if the transport let us.
     #[inline]
     pub fn poll_piece(&mut self, write: WriteSide) -> Result<Action, ProtocolError> {
         match self.inbound.ready(self.outbound.side()) {
@@ -62,7 +59,6 @@ impl<'e, R: Role> Directions<'e, R> {
     pub fn eof(&mut self) {
         self.exchange();
         self.inbound.eof();
-        // It is reported in its turn.
         let _ = self.outbound.eof();
     }
 
@@ -97,11 +93,10 @@ impl<'e, R: Role> Directions<'e, R> {
 
     /// Tells the time; [`poll`](Self::poll) reports in its turn if a deadline has failed the connection.
     pub fn handle_timeout(&mut self, now: Timestamp) {
-        // A failure is heard of before the next read.
         self.outbound.handle_read_timeout(now, self.inbound.message_progress());
     }
 
-    /// What is to be kept of the connection, if it is idle. See [`Endpoint::park`](super::Endpoint::park).
+    /// What is to be kept of the connection, if it is idle ([`Endpoint::park`](super::Endpoint::park)).
     #[must_use]
     #[inline]
     pub fn park(&mut self) -> Option<Parked> {
@@ -122,7 +117,7 @@ impl<'e, R: Role> Directions<'e, R> {
         self.work_on(whole, write)
     }
 
-    /// The part of [`work`](Self::work) for when there may be something to do.
+    /// When there may be something to do.
     #[inline(never)]
     fn work_on(&mut self, whole: bool, write: WriteSide) -> Result<Action, ProtocolError> {
         loop {
@@ -137,7 +132,6 @@ impl<'e, R: Role> Directions<'e, R> {
         }
     }
 
-    /// Brings to each direction what it has to know of the other.
     #[inline]
     fn exchange(&mut self) {
         self.outbound.accept(self.inbound.mailbox());
@@ -146,7 +140,7 @@ impl<'e, R: Role> Directions<'e, R> {
         }
     }
 
-    /// What to do where nothing is to be taken.
+    /// Nothing is to be taken.
     #[inline]
     fn act(&mut self, write: WriteSide) -> Result<Action, ProtocolError> {
         if self.outbound.is_ending() {
@@ -155,7 +149,7 @@ impl<'e, R: Role> Directions<'e, R> {
         Ok(self.outbound.act(write))
     }
 
-    /// The same as [`act`](Self::act) for a connection that is ending.
+    /// The connection is ending.
     #[inline(never)]
     fn act_at_end(&mut self, write: WriteSide) -> Result<Action, ProtocolError> {
         if let Some(error) = self.outbound.failure() {
@@ -164,7 +158,7 @@ impl<'e, R: Role> Directions<'e, R> {
         self.outbound.act_at_end(write)
     }
 
-    /// Ends this turn. What is owed to the peer is queued first: it would wait for the turns of all others.
+    /// What is owed would wait for the turns of all others: it is queued first.
     #[cold]
     fn end_turn(&mut self) -> Result<Action, ProtocolError> {
         self.outbound.queue_owed();

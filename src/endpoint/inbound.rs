@@ -33,18 +33,17 @@ pub struct Inbound {
     read_buffer: ReadBuffer,
     inflation: Option<Box<Inflation>>,
     held: Held,
-    /// Whether pieces of the message in progress were taken.
+    /// Whether pieces of the message were taken.
     in_pieces: bool,
-    /// Whether the last large message was text. That is checked once more where it was joined, so it is better
-    /// read at once.
+    /// Whether the last large message was text, which is better read at once: it is checked once more where it was
+    /// joined.
     text_came: bool,
-    /// Counts what was taken. What was ready before it is not ready any more.
+    /// Counts what was taken.
     taken: u32,
     /// Counts the messages of which more was awaited.
     awaited: u32,
     /// What the sending direction has to know of what came.
     mailbox: Mailbox,
-    /// What is left of this connection's turn.
     turn: Turn,
 }
 
@@ -52,30 +51,29 @@ pub struct Inbound {
 #[cfg(feature = "deflate")]
 const PIECE: usize = 16 << 10;
 
-/// What is held of the next message, besides what the reader knows of it.
+/// Besides what the reader knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Held {
     Nothing,
-    /// The beginning of a short message, unread in the read buffer. Nothing comes of it until there are so many bytes.
+    /// The beginning of a short message, unread. Nothing comes of it until there are so many bytes.
     Begun(u16),
     /// Its first fragments, joined in the read buffer.
     Part(MessageKind),
     /// All of it, joined in the read buffer.
     Whole(MessageKind),
-    /// Compressed octets of it. The inflation knows how far they are inflated.
+    /// The inflation knows how far they are inflated.
     Compressed,
-    /// It was taken, or a piece of it was, and may be borrowed until the next call.
+    /// It or a piece of it was taken, and may be borrowed until the next call.
     Lent,
 }
 
 /// How far [`Inbound::work`] came.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum WorkOutcome {
-    /// This is ready to be taken.
     Ready(Ready),
-    /// A Pong is owed; there may be more to work through.
+    /// There may be more to work through.
     Owed,
-    /// There is more to work through in another turn.
+    /// In another turn.
     Yield,
     /// All that was read is worked through.
     Read,
@@ -105,13 +103,13 @@ impl Inbound {
         self.reader.allow_rsv(Rsv::RSV1);
     }
 
-    /// The message that is ready; `None`, and nothing is lost, if what is ready is not a whole message, or is
-    /// [out of date](Ready).
+    /// The message that is ready; `None`, and nothing is lost, if it is not whole, or [out of date](Ready).
     ///
     /// # Errors
     ///
-    /// [`ProtocolError`] if its text is not UTF-8: the connection has failed, which the sending direction is told
-    /// by [`Outbound::fail`](super::Outbound::fail), or by [`Directions`](super::Directions) in its turn, which reports it then.
+    /// [`ProtocolError`] if its text is not UTF-8: the connection has failed, which the sending direction is told by
+    /// [`Outbound::fail`](super::Outbound::fail), or by [`Directions`](super::Directions) in its turn, which reports it
+    /// then.
     #[inline]
     pub fn message(&mut self, ready: Ready) -> Result<Option<Message<'_>>, ProtocolError> {
         if !self.may_take(&ready) {
@@ -130,7 +128,7 @@ impl Inbound {
         }
     }
 
-    /// The part of [`message`](Self::message) for messages that are not short.
+    /// For messages that are not short.
     fn long_message(&mut self) -> Result<Option<Message<'_>>, ProtocolError> {
         let held = self.held;
         match held {
@@ -158,8 +156,7 @@ impl Inbound {
         }
     }
 
-    /// The piece that is ready: all of a message where that is ready. `None`, and nothing is lost, if it is
-    /// [out of date](Ready).
+    /// The piece that is ready, or a whole message; `None`, and nothing is lost, if it is [out of date](Ready).
     ///
     /// # Errors
     ///
@@ -172,7 +169,7 @@ impl Inbound {
         }
     }
 
-    /// The part of [`piece`](Self::piece) for everything but short messages.
+    /// For everything but short messages.
     fn long_piece(&mut self) -> Result<Option<Data<'_>>, ProtocolError> {
         let held = self.held;
         let last = match held {
@@ -217,7 +214,7 @@ impl Inbound {
         }
     }
 
-    /// Whether nothing was taken since this was ready. From now on it is not ready any more.
+    /// Whether nothing was taken since. From now on it is not ready.
     fn may_take(&mut self, ready: &Ready) -> bool {
         if ready.number != self.taken {
             return false;
@@ -227,7 +224,7 @@ impl Inbound {
         true
     }
 
-    /// Whether data that is not compressed stands next in the read buffer, and if so, whether it is a whole message.
+    /// Whether data that is not compressed stands next, and if so, whether it is a whole message.
     fn data_stands_next(&mut self) -> Option<bool> {
         if self.reader.needs_input() && self.reader.frame_remaining() == 0 {
             return None;
@@ -239,7 +236,7 @@ impl Inbound {
         }
     }
 
-    /// The Close that came, as soon as it came. Its reason is the peer's text.
+    /// The Close that came, as soon as it did. Its reason is the peer's text.
     pub fn received_close(&self) -> Option<CloseFrame<'_>> {
         self.reader.close_frame()
     }
@@ -259,8 +256,7 @@ impl Inbound {
         }
     }
 
-    /// Gives back to `pool` what was acquired and is not needed: all of it, where no message is in progress or
-    /// ready.
+    /// Gives back to `pool` what is not needed: all of it, where no message is in progress or ready.
     pub fn release(&mut self, pool: &mut BufferPool) {
         self.settle();
         self.read_buffer.release(pool);
@@ -278,7 +274,7 @@ impl Inbound {
         self.read_buffer.space(self.announced(), self.text_came)
     }
 
-    /// Whether [`acquire`](Self::acquire) may take something of the pool. If not, it need not be called before a read.
+    /// Whether [`acquire`](Self::acquire) may take something. If not, it need not be called before a read.
     pub fn wants_buffer(&mut self) -> bool {
         self.inflation.is_some() || !self.read_buffer.has_space()
     }
@@ -298,25 +294,22 @@ impl Inbound {
         let _ = self.reader.eof();
     }
 
-    /// The connection has failed for what was found elsewhere: by a deadline. Its Close is owed already.
+    /// By a deadline. Its Close is owed already.
     #[cold]
     pub(super) fn fail(&mut self, error: ProtocolError) {
         self.reader.fail(error, &mut Mailbox::new());
         self.await_nothing();
     }
 
-    /// What the sending direction has to know of what came.
     pub(super) fn mailbox(&mut self) -> &mut Mailbox {
         &mut self.mailbox
     }
 
-    /// What is left of the turn of this connection.
     pub(super) fn turn(&mut self) -> &mut Turn {
         &mut self.turn
     }
 
-    /// A short message that stands next in the read buffer, if one does. `side` is this end's, where that may be known
-    /// to the compiler.
+    /// A short message that stands next. `side` may be known to the compiler.
     #[inline(always)]
     pub(super) fn ready(&mut self, side: Side) -> Option<Ready> {
         if self.held != Held::Nothing || self.turn.is_over() {
@@ -340,17 +333,16 @@ impl Inbound {
         }
     }
 
-    /// What it takes from a peer, and bytes of a read; `None` if it inflates.
+    /// `None` if it inflates.
     pub(super) fn settings(&self) -> Option<(Limits, usize)> {
         self.inflation.is_none().then(|| (self.reader.limits(), self.read_buffer.capacity()))
     }
 
-    /// Whether its buffer is larger than one that nothing is in should be.
     pub(super) fn is_large(&self) -> bool {
         self.read_buffer.is_large()
     }
 
-    /// Whether no message is in progress or ready, and nothing is unread or remembered.
+    /// No message is in progress or ready, and nothing is unread or remembered.
     pub(super) fn is_idle(&mut self) -> bool {
         self.settle();
         self.reader.is_idle()
@@ -359,12 +351,10 @@ impl Inbound {
             && self.inflation.as_ref().map_or(true, |inflation| inflation.is_idle())
     }
 
-    /// Goes on before a message of another connection.
     pub(super) fn unpark(&mut self, allowed_rsv: Rsv) {
         self.read_buffer.restart();
         (self.held, self.in_pieces) = (Held::Nothing, false);
         self.taken = self.taken.wrapping_add(1);
-        // What nobody inflates is not allowed.
         let allowed_rsv = if self.inflation.is_some() { allowed_rsv } else { Rsv::NONE };
         self.reader.unpark(allowed_rsv);
         if let Some(inflation) = &mut self.inflation {
@@ -372,8 +362,7 @@ impl Inbound {
         }
     }
 
-    /// Whether nothing follows from what was read, as far as that can be told at once. `whole` if messages are wanted,
-    /// not pieces.
+    /// Whether nothing follows from what was read, as far as that can be told at once.
     #[inline]
     pub(super) fn waits(&mut self, whole: bool) -> bool {
         match self.held {
@@ -387,7 +376,7 @@ impl Inbound {
         }
     }
 
-    /// Works towards a whole message or a piece, where no short message was found.
+    /// No short message was found.
     #[inline]
     pub(super) fn work(&mut self, whole: bool) -> WorkOutcome {
         if self.turn.is_over() {
@@ -397,8 +386,7 @@ impl Inbound {
         self.receive(whole)
     }
 
-    /// Whether the message that stands next is one of which more must have come, which is all that every read
-    /// of one that comes in many costs.
+    /// Whether more must have come of the message that stands next: all that every read of a long one costs.
     #[inline(never)]
     fn awaits(&mut self) -> bool {
         let capacity = self.read_buffer.capacity();
@@ -413,8 +401,7 @@ impl Inbound {
         true
     }
 
-    /// A header of so many bytes was read, unless there are none: more such frames may come, if not all of this
-    /// one came.
+    /// More frames with such a header may come, if not all of this one came.
     fn expect_frames(&mut self, header_len: usize) {
         let len = usize::try_from(self.reader.frame_remaining()).unwrap_or(usize::MAX);
         if header_len > 0 && len > self.read_buffer.unread_len() {
@@ -422,14 +409,13 @@ impl Inbound {
         }
     }
 
-    /// Nothing that stands unread is a message to be awaited any more.
     fn await_nothing(&mut self) {
         if let Held::Begun(_) = self.held {
             self.held = Held::Nothing;
         }
     }
 
-    /// Octets of a frame that have still to come, as far as its header tells.
+    /// As far as its header tells.
     fn announced(&self) -> u64 {
         match self.held {
             Held::Begun(least) => usize::from(least).saturating_sub(self.read_buffer.unread_len()) as u64,
@@ -437,7 +423,7 @@ impl Inbound {
         }
     }
 
-    /// How much came of the frame or the message that was begun and has not ended.
+    /// How much came of a message or a frame that has not ended.
     pub(super) fn message_progress(&self) -> Option<MessageProgress> {
         let mut progress = match self.held {
             Held::Begun(_) => {
@@ -450,12 +436,11 @@ impl Inbound {
         Some(progress)
     }
 
-    /// Whether nothing follows from what was read.
     fn has_read_all(&self) -> bool {
         self.read_buffer.unread_len() == 0 && self.reader.needs_input()
     }
 
-    /// What was joined or inflated, and taken, is done with.
+    /// What was taken is done with.
     fn settle(&mut self) {
         if self.held != Held::Lent {
             return;
@@ -472,12 +457,11 @@ impl Inbound {
         }
     }
 
-    /// What is ready, if it is not a short message.
     fn long(&self) -> WorkOutcome {
         WorkOutcome::Ready(Ready { number: self.taken, place: Place::Long })
     }
 
-    /// Works through what was read until something is ready, or nothing is left.
+    /// Until something is ready, or nothing is left.
     fn receive(&mut self, whole: bool) -> WorkOutcome {
         loop {
             match self.held {
@@ -527,7 +511,7 @@ impl Inbound {
                         Ok((kind, last)) => self.keep(consumed, kind, last),
                     }
                 }
-                // Each Ping of one read gets its Pong, while there is room (section 5.5.2).
+                // Section 5.5.2: while there is room.
                 Ok(Some(Next::Ping)) => return WorkOutcome::Owed,
                 Ok(Some(Next::Pong)) => {}
                 // Nothing but swallowing follows.
@@ -536,7 +520,7 @@ impl Inbound {
         }
     }
 
-    /// Keeps a piece of a message that is to be whole.
+    /// Of a message that is to be whole.
     fn keep(&mut self, len: usize, kind: MessageKind, last: bool) {
         if self.in_pieces {
             // The rest of a message whose beginning was taken in pieces.
@@ -548,7 +532,6 @@ impl Inbound {
         self.held = if last { Held::Whole(kind) } else { Held::Part(kind) };
     }
 
-    /// Keeps compressed octets until they are inflated.
     fn keep_compressed(&mut self, len: usize, kind: MessageKind, last: bool) {
         match &mut self.inflation {
             Some(inflation) => {
@@ -556,12 +539,11 @@ impl Inbound {
                 inflation.push(kind, last);
                 self.held = Held::Compressed;
             }
-            // The reader allows RSV1 only where there is somebody to inflate.
             None => self.read_buffer.consume(len),
         }
     }
 
-    /// Inflates what came of a compressed message, as far as this turn goes.
+    /// As far as this turn goes.
     fn inflate(&mut self, whole: bool) -> InflationProgress {
         let Some(inflation) = self.inflation.as_deref_mut() else { return InflationProgress::NeedsMore };
         // The rest of a message whose beginning was taken in pieces.
@@ -602,7 +584,6 @@ impl Inbound {
     }
 }
 
-/// A message as one piece.
 fn whole_piece(message: Message<'_>) -> Data<'_> {
     let piece = match message {
         Message::Text(text) => Piece::Str(text),

@@ -15,13 +15,13 @@ use crate::frame::{MessageKind, Rsv};
 use crate::message::Message;
 use crate::utf8::{whole_text, Utf8Check};
 
-/// What an endpoint inflates, from the octets that stand in its read buffer.
+/// From the octets that stand in the read buffer.
 pub(super) struct Inflation {
     inflater: Inflater,
     /// What was inflated stands at its front.
     out: Vec<u8>,
     filled: usize,
-    /// How much of that was checked already, if it is text.
+    /// How much of a text was checked.
     checked: usize,
     text: Utf8Check,
     kind: MessageKind,
@@ -41,17 +41,17 @@ pub(super) struct Inflation {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum InflationState {
     Idle,
-    /// What came of the message is inflated, and more is to come.
+    /// What came is inflated, and more is to come.
     Hungry,
     /// What came stands in the read buffer as far as it is not inflated, and more is to come.
     Open,
-    /// All of it came, and stands in the read buffer as far as it is not inflated.
+    /// All of it came.
     Last,
     /// All of it is inflated.
     Done,
 }
 
-/// Room that is kept between messages: for one of 64 KiB, and the octet past it that shows that it ends.
+/// One message of 64 KiB, and the octet past it that shows that it ends.
 const KEPT: usize = (64 << 10) + 64;
 
 /// How many times as large as what was inflated the room may be.
@@ -76,29 +76,24 @@ impl Inflation {
         }
     }
 
-    /// Whether a message is in progress.
     pub(super) fn is_active(&self) -> bool {
         self.state != InflationState::Idle
     }
 
-    /// Whether all of the message is inflated.
     pub(super) fn is_done(&self) -> bool {
         self.state == InflationState::Done
     }
 
-    /// More compressed octets of a message were put into the read buffer.
     pub(super) fn push(&mut self, kind: MessageKind, last: bool) {
         self.kind = kind;
         self.state = if last { InflationState::Last } else { InflationState::Open };
     }
 
-    /// Octets that were inflated and not taken.
     pub(super) const fn inflated(&self) -> usize {
         self.filled
     }
 
-    /// Inflates what stands in the read buffer: all of a message if `whole`, otherwise a piece, but no more than `most`
-    /// octets.
+    /// All of a message if `whole`, otherwise a piece, but no more than `most` octets.
     pub(super) fn run(
         &mut self,
         read_buffer: &mut ReadBuffer,
@@ -126,7 +121,7 @@ impl Inflation {
                 self.check()?;
                 self.grow(before);
             } else if whole && self.expected(before).saturating_sub(self.out.len() >> 3) > self.out.len() {
-                // All at once is faster than with a stop where the room ends.
+                // Faster than with a stop where the room ends.
                 self.grow(before);
             }
             let last = self.state == InflationState::Last;
@@ -158,7 +153,6 @@ impl Inflation {
         Ok(InflationProgress::Ready)
     }
 
-    /// The whole message.
     pub(super) fn message(&mut self) -> Result<Message<'_>, ProtocolError> {
         if self.checked > 0 {
             self.check()?;
@@ -177,7 +171,6 @@ impl Inflation {
         }
     }
 
-    /// The next piece of the message.
     pub(super) fn piece(&mut self) -> Result<Data<'_>, ProtocolError> {
         let last = self.is_done();
         let octets = self.out.get(..self.filled).unwrap_or(&[]);
@@ -193,7 +186,6 @@ impl Inflation {
             match text {
                 Ok(Some(text)) if !last || self.text.is_complete() => piece = Piece::Str(text),
                 Ok(None) if !last || self.text.is_complete() => {}
-                // The connection fails: nothing more of the message is inflated.
                 Ok(_) | Err(_) => {
                     self.state = InflationState::Done;
                     return Err(ProtocolError::InvalidUtf8);
@@ -204,7 +196,7 @@ impl Inflation {
         Ok(Data { piece, kind: self.kind, rsv: Rsv::NONE, first, last, frame_remaining: 0 })
     }
 
-    /// What was inflated is taken by nobody, and checked all the same.
+    /// It is checked all the same.
     pub(super) fn pass_over(&mut self) -> Result<(), ProtocolError> {
         self.check()?;
         if self.is_done() && !self.text.is_complete() {
@@ -214,7 +206,6 @@ impl Inflation {
         Ok(())
     }
 
-    /// What was inflated of the message is done with.
     pub(super) fn clear_message(&mut self) {
         if self.state != InflationState::Done {
             self.inflater.remember(self.out.get(..self.filled).unwrap_or(&[]));
@@ -232,34 +223,30 @@ impl Inflation {
         }
     }
 
-    /// Takes the room of `pool` if there is none here.
     pub(super) fn acquire(&mut self, pool: &mut BufferPool) {
         if self.out.is_empty() {
             core::mem::swap(&mut self.out, &mut pool.inflated);
         }
     }
 
-    /// Gives the room to `pool` between messages.
     pub(super) fn release(&mut self, pool: &mut BufferPool) {
         if self.state == InflationState::Idle {
             keep_larger(&mut pool.inflated, core::mem::take(&mut self.out));
         }
     }
 
-    /// Whether no message is in progress and nothing of earlier ones is remembered.
     pub(super) fn is_idle(&self) -> bool {
         !self.is_active() && !self.inflater.keeps_context()
     }
 
-    /// The message in progress, if there is one, will never be whole: the next one is of another connection, or there
-    /// is none.
+    /// The next message is of another connection.
     pub(super) fn restart(&mut self) {
         self.state = InflationState::Done;
         self.clear_message();
         self.inflater.restart();
     }
 
-    /// Gives back the memory of a context that holds nothing.
+    /// Frees a context that holds nothing.
     pub(super) fn release_context(&mut self) {
         if self.state == InflationState::Idle {
             self.inflater.release();
@@ -276,22 +263,20 @@ impl Inflation {
         Ok(())
     }
 
-    /// Octets of the message once `rest` more are inflated, if it goes on as it began.
+    /// If it goes on as it began, with `rest` octets more.
     fn expected(&self, rest: usize) -> usize {
         let ahead = self.filled.saturating_mul(rest).checked_div(self.consumed).unwrap_or(0);
         self.filled.saturating_add(ahead)
     }
 
-    /// More room, with `rest` compressed octets at hand: what they are expected to need, though never many
-    /// times what was inflated, nor much more than the largest message, of which one octet past it shows an
-    /// excess.
+    /// More room for `rest` compressed octets: what they are expected to need, never many times what was inflated, nor
+    /// much more than the largest message, of which one octet past it shows an excess.
     fn grow(&mut self, rest: usize) {
         let most = usize::try_from(self.most).unwrap_or(usize::MAX).saturating_add(1).max(self.piece);
         let largest = self.filled.saturating_mul(GROWTH);
         let expected = self.expected(rest);
         let spared =
             expected.saturating_add(expected >> 3).max(self.out.len().saturating_mul(2)).min(largest);
-        // What is kept between messages, where that may do.
         let kept = self.out.len() < KEPT && expected.saturating_sub(expected >> 2) < KEPT;
         let len = if kept { spared.min(KEPT) } else { spared };
         let len = len.clamp(self.piece, most).max(self.filled.saturating_add(1));

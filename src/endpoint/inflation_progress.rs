@@ -10,6 +10,6 @@ pub(super) enum InflationProgress {
     Ready,
     /// More must be received first.
     NeedsMore,
-    /// There is more to inflate, in another turn.
+    /// In another turn.
     Paused,
 }

@@ -1,5 +1,5 @@
-//! A type that takes the place of the codec where the feature `deflate` is off. It has no values, so the compiler removes
-//! the code of the endpoint that would use it.
+//! In place of the codec where the feature `deflate` is off. It has no values, so the compiler removes the code that
+//! would use it.
 //
 // Owns: functions with the names and the parameters of those in `inflation` and `deflation`.
 // Must not know: how compression works.
@@ -19,7 +19,6 @@ use crate::message::Message;
 use crate::payload::Payload;
 use crate::role::Role;
 
-/// Stands for `Inflation` and for `Deflation`. There is no value of it.
 #[derive(Debug)]
 pub(super) enum NoCodec {}
 

@@ -29,21 +29,21 @@ use crate::role::{Role, Server, Side};
 use crate::time::{Timestamp, Wake};
 use crate::MAX_CONTROL_FRAME_LEN;
 
-/// The sending direction of an [`Endpoint`](super::Endpoint): everything here is queued within the bound,
-/// nothing is written.
+/// The sending direction of an [`Endpoint`](super::Endpoint). Everything is queued within the bound, nothing is
+/// written.
 pub struct Outbound<R> {
     send_half: SendHalf<R>,
     write_queue: WriteQueue,
     deflation: Option<Box<Deflation>>,
-    /// Whether the transport took nothing when it was asked last, or a message has found no room since.
+    /// Whether the transport took nothing when it was asked last, or a message has found no room.
     blocked: bool,
-    /// What was done of this connection's turn, in its units, since the receiving direction was told.
+    /// Units of this turn, since the receiving direction was told.
     pub(super) spent: u32,
 }
 
 impl<R> Outbound<R> {
-    /// Whether the transport has ended, or is to be dropped: [`closed`](Self::closed) then tells how. It asks for no
-    /// [`Role`], so that a `Drop` of an adapter can call it.
+    /// Whether the transport has ended, or is to be dropped: [`closed`](Self::closed) then tells how. It
+    /// needs no [`Role`], so that a `Drop` can call it.
     pub const fn has_ended(&self) -> bool {
         self.send_half.has_ended()
     }
@@ -66,7 +66,7 @@ impl<R: Role> Outbound<R> {
         self.send_half.writer.allow_rsv(Rsv::RSV1);
     }
 
-    /// Queues a whole message. Where it is compressed, room is asked for its length before that.
+    /// Queues a whole message. If it is compressed, room is asked for its length before that.
     ///
     /// # Errors
     ///
@@ -85,13 +85,13 @@ impl<R: Role> Outbound<R> {
         self.feed_fragment(payload, true)
     }
 
-    /// Queues a fragment of a message, the last if `fin`. Fragments of a message have one kind.
+    /// Queues a fragment of a message, the last if `fin`, all of one kind.
     ///
     /// # Errors
     ///
     /// [`FeedError::Full`] if the queue has no room for it, [`FeedError::Send`] if the connection does not allow it.
     /// Nothing of it is queued then.
-    // Out of line, so that `feed` is short enough to be inlined (bench: endpoint_echoes.binary_16_pipelined_16).
+    // So `feed` is short enough to be inlined (bench: endpoint_echoes.binary_16_pipelined_16).
     #[inline(never)]
     pub fn feed_fragment(&mut self, fragment: impl AsPayload, fin: bool) -> Result<(), FeedError> {
         let payload = fragment.as_payload();
@@ -100,18 +100,17 @@ impl<R: Role> Outbound<R> {
         self.append(payload, fin)
     }
 
-    /// Queues a message, or a fragment of one, with as little copying and waiting as its length allows. Adapters
-    /// send with it.
+    /// Queues a message, or a fragment of one, with as little copying and waiting as its length allows.
     ///
     /// - A payload of [`LONG_PAYLOAD`] octets or more that goes out as it is need not be copied. `write` is called with
-    ///   `[queued, payload]`, writes of that what the transport takes at once, and returns how many bytes; 0 where it
-    ///   failed. Only the rest is queued. For other messages `write` is not called.
-    /// - A long message that goes out compressed takes several turns: compressing 8 MiB at once would keep all others
-    ///   waiting for tens of milliseconds. After [`Fed::Compressing`] let others have their turn. Then feed the same
-    ///   message again, with the same `compressing`.
+    ///   `[queued, payload]`, writes what the transport takes at once, and returns how many bytes; 0 where it failed.
+    ///   Only the rest is queued. For other messages `write` is not called.
+    /// - A long message that goes out compressed takes several turns: 8 MiB would keep all others waiting for tens of
+    ///   milliseconds. After [`Fed::Compressing`] let others have their turn. Then feed the same message again, with
+    ///   the same `compressing`.
     ///
-    /// Nothing of it is queued before all of it is compressed. Other messages can be queued meanwhile: they go out
-    /// before it, and compressing it begins again if they are compressed as well.
+    /// Other messages can be queued meanwhile: they go out before it, and compressing it begins again if they are
+    /// compressed as well.
     ///
     /// ```
     /// use sockless::endpoint::{Buffers, Compressing, Endpoint, Fed};
@@ -176,7 +175,7 @@ impl<R: Role> Outbound<R> {
         Ok(Fed::Queued)
     }
 
-    /// Whether a message of `len` octets would be taken now, as far as the queue is concerned.
+    /// Whether the queue has room for a message of `len` octets.
     pub fn has_room(&self, len: usize) -> bool {
         self.write_queue.admit(self.send_half.writer.encoded_len(len)).is_ok()
     }
@@ -199,7 +198,7 @@ impl<R: Role> Outbound<R> {
         Ok(())
     }
 
-    /// Queues a Pong that nobody asked for.
+    /// Queues an unsolicited Pong.
     ///
     /// # Errors
     ///
@@ -212,8 +211,8 @@ impl<R: Role> Outbound<R> {
         Ok(())
     }
 
-    /// Queues the Close that starts the closing handshake, whatever else waits. Messages can still come.
-    /// Nothing happens where a Close was sent or came already, or the connection has ended.
+    /// Queues the Close that starts the closing handshake, whatever else waits. Messages can still come. Nothing
+    /// happens where a Close was sent or came, or the connection has ended.
     ///
     /// # Errors
     ///
@@ -222,22 +221,21 @@ impl<R: Role> Outbound<R> {
         if self.is_ending() {
             return Ok(());
         }
-        // A Pong that is owed goes first.
         let mut out = [0; MAX_CONTROL_FRAME_LEN << 1];
         let len = self.send_half.writer.close(frame, &mut out)?;
         self.write_queue.push(out.get(..len).unwrap_or(&[]));
         Ok(())
     }
 
-    /// The bytes to write, in order: what was queued, and what is owed to the peer.
+    /// The bytes to write, in order: what was queued, and what is owed.
     pub fn output(&mut self) -> &[u8] {
         self.queue_owed();
         self.write_queue.bytes()
     }
 
-    /// Queues what is owed to the peer, as far as there is room.
+    /// As far as there is room.
     pub(super) fn queue_owed(&mut self) {
-        // Mostly nothing is owed, at whatever stage.
+        // Mostly nothing is owed.
         if self.send_half.writer.owes() {
             self.transmit();
         }
@@ -245,13 +243,12 @@ impl<R: Role> Outbound<R> {
 
     fn transmit(&mut self) {
         let mut frames = [0; MAX_CONTROL_FRAME_LEN];
-        // Where the direction has ended, nothing is queued any more.
         while self.send_half.writer.wants_transmit() && self.write_queue.has_room() && !self.write_has_ended()
         {
             self.spent = self.spent.saturating_add(turn::FRAME);
             match self.send_half.writer.poll_transmit(&mut frames) {
                 Ok(len @ 1..) => self.write_queue.push(frames.get(..len).unwrap_or(&[])),
-                // Without a masking key nothing can be sent; what is owed stays owed.
+                // What is owed stays owed.
                 Ok(0) | Err(_) => break,
             }
         }
@@ -287,18 +284,18 @@ impl<R: Role> Outbound<R> {
     /// How the connection ended: `None` until it did.
     pub fn closed(&self) -> Option<Closed> {
         let mut closed = self.send_half.closed()?;
-        // A Close is the last that is written: where anything was not, neither was it.
+        // A Close is the last that is written.
         closed.clean &= !self.is_cut_off();
         Some(closed)
     }
 
-    /// Whether the writing direction ended before everything was written. What is queued after that never is.
+    /// What is queued after that never is written.
     fn is_cut_off(&self) -> bool {
         let close_state = &self.send_half.writer.close_state;
         close_state.is_cut_off() || (close_state.write_ended() && self.write_queue.queued() > 0)
     }
 
-    /// Whether everything that was queued went to the transport, where nothing waits any more.
+    /// Whether everything that was queued went to the transport.
     ///
     /// # Errors
     ///
@@ -315,7 +312,6 @@ impl<R: Role> Outbound<R> {
         self.send_half.writer.side()
     }
 
-    /// Takes what the receiving direction left for this one.
     #[inline]
     pub(super) fn accept(&mut self, from: &mut Mailbox) {
         if !from.is_empty() {
@@ -329,8 +325,8 @@ impl<R: Role> Outbound<R> {
         self.drop_if_given_up();
     }
 
-    /// The connection has failed for this, which the receiving direction found in what was taken. Where the peer was
-    /// told of a Close or a failure before, nothing changes.
+    /// The connection has failed for this, which the receiving direction found. Nothing happens after a Close or a
+    /// failure.
     pub fn fail(&mut self, error: ProtocolError) {
         self.send_half.fail(error);
     }
@@ -340,12 +336,11 @@ impl<R: Role> Outbound<R> {
         self.send_half.failure()
     }
 
-    /// Whether a Close was sent, owed or received, the connection has failed, or the transport ended.
     pub(super) fn is_ending(&self) -> bool {
         !self.send_half.writer.is_open()
     }
 
-    /// What to do where nothing is to be taken, and the connection is not [ending](Self::is_ending).
+    /// Nothing is to be taken, and the connection is not [ending](Self::is_ending).
     pub(super) fn act(&mut self, write: WriteSide) -> Action {
         match write {
             WriteSide::Ready if !self.write_has_ended() && !self.output().is_empty() => return Action::Write,
@@ -355,16 +350,15 @@ impl<R: Role> Outbound<R> {
         Action::Read
     }
 
-    /// The same as [`act`](Self::act) for a connection that is ending.
+    /// The connection is ending.
     pub(super) fn act_at_end(&mut self, write: WriteSide) -> Result<Action, ProtocolError> {
         self.blocked |= write == WriteSide::Blocked;
         let ended = self.send_half.transport() == TransportAction::Close;
-        // Once nothing can come any more, there is nothing to do but to wait until the rest is written.
+        // Nothing can come any more.
         if write == WriteSide::Ready || ended {
             if let Some(action) = self.next_write() {
                 return Ok(action);
             }
-            // A failure is reported once its Close was written.
             if let Some(error) = self.take_failure() {
                 return Err(error);
             }
@@ -377,8 +371,7 @@ impl<R: Role> Outbound<R> {
         })
     }
 
-    /// What the transport's writing direction needs, if it needs anything: [`Action::Write`] or
-    /// [`Action::ShutdownWrite`].
+    /// What the transport's writing direction needs: [`Action::Write`] or [`Action::ShutdownWrite`].
     pub fn next_write(&mut self) -> Option<Action> {
         if self.write_has_ended() {
             return None;
@@ -398,19 +391,16 @@ impl<R: Role> Outbound<R> {
     ///
     /// [`ProtocolError::UnexpectedEof`] if no Close had come and the connection had not failed.
     pub(crate) fn eof(&mut self) -> Result<(), ProtocolError> {
-        // Whoever ends without a Close hears nothing more.
         self.send_half.eof().inspect_err(|_| self.write_ended())
     }
 
-    /// Something was read from the transport: the peer is there.
+    /// Something was read: the peer is there.
     pub fn did_read(&mut self) {
         self.send_half.deadlines.received();
     }
 
-    /// When to call [`handle_timeout`](Self::handle_timeout) during a wait for the transport to take output in
-    /// which nothing is read. A peer that takes nothing is given as long as one that says nothing: the ping
-    /// interval and the time for the Pong together, or the idle time; and no longer than the closing time where
-    /// the connection is closing.
+    /// When to call [`handle_timeout`](Self::handle_timeout) during a wait for the transport to take output in which
+    /// nothing is read. [`Timeouts`] tells how long that may take.
     #[must_use]
     pub fn poll_timeout(&self) -> Wake {
         self.send_half.poll_timeout_in(Wait { message: None, output: Output::Waits, only_writes: true })
@@ -425,14 +415,13 @@ impl<R: Role> Outbound<R> {
         self.tell(now, Wait { message: None, output: Output::Waits, only_writes: true })
     }
 
-    /// When to tell the time, where the peer is read from.
+    /// The peer is read from.
     pub(super) fn poll_read_timeout(&self, message: Option<MessageProgress>) -> Wake {
         self.send_half.poll_timeout_in(Wait { message, output: self.progress(), only_writes: false })
     }
 
-    /// Tells the time, where the peer is read from.
+    /// The peer is read from.
     pub(super) fn handle_read_timeout(&mut self, now: Timestamp, message: Option<MessageProgress>) {
-        // It is reported in its turn.
         let _ = self.tell(now, Wait { message, output: self.progress(), only_writes: false });
     }
 
@@ -442,7 +431,7 @@ impl<R: Role> Outbound<R> {
         result
     }
 
-    /// Drops what waits, if the transport is to be dropped: waiting any longer is what that forbids.
+    /// If the transport is to be dropped.
     fn drop_if_given_up(&mut self) {
         if self.send_half.gave_up() {
             self.write_ended();
@@ -470,8 +459,8 @@ impl<R: Role> Outbound<R> {
         self.write_queue.acquire(pool);
     }
 
-    /// Whether [`acquire`](Self::acquire) would take a buffer: there is none to queue in. Ask this first where it
-    /// takes time to get at the pool, as with a lock or a variable of the thread.
+    /// Whether [`acquire`](Self::acquire) would take a buffer. Ask this first where it takes time to get at the pool,
+    /// as with a lock or a variable of the thread.
     pub fn wants_buffer(&self) -> bool {
         self.write_queue.is_bare()
     }
@@ -489,17 +478,16 @@ impl<R: Role> Outbound<R> {
         }
     }
 
-    /// How long it waits for what, and bytes that may wait; `None` if it compresses.
+    /// `None` if it compresses.
     pub(super) fn settings(&self) -> Option<(Timeouts, usize)> {
         self.deflation.is_none().then(|| (self.send_half.deadlines.timeouts(), self.write_queue.cap()))
     }
 
-    /// Whether its buffer is larger than one that nothing is in should be.
     pub(super) fn is_large(&self) -> bool {
         self.write_queue.is_large()
     }
 
-    /// What is to be kept of the connection, if nothing is queued, owed, in progress or remembered.
+    /// If nothing is queued, owed, in progress or remembered.
     pub(super) fn park(&self) -> Option<Parked> {
         let idle = self.write_queue.queued() == 0
             && !self.write_has_ended()
@@ -511,7 +499,6 @@ impl<R: Role> Outbound<R> {
         }
     }
 
-    /// Goes on with a connection that was parked.
     pub(super) fn unpark(&mut self, parked: Parked) {
         self.send_half.unpark(parked);
         self.write_queue.restart();
@@ -521,8 +508,7 @@ impl<R: Role> Outbound<R> {
         }
     }
 
-    /// Whether data may be sent. This is asked before room is, so that an error does not depend on how full the queue
-    /// is.
+    /// Asked before room is, so that an error does not depend on how full the queue is.
     fn demand_open(&self) -> Result<(), FeedError> {
         if self.send_half.writer.is_open() {
             Ok(())
@@ -531,13 +517,11 @@ impl<R: Role> Outbound<R> {
         }
     }
 
-    /// Whether `len` bytes may be queued. Where not, the sender waits for the transport from now on, whether or
-    /// not its driver says so.
+    /// If not, the sender waits for the transport from now on.
     fn demand_room(&mut self, len: usize) -> Result<(), FeedError> {
         self.write_queue.admit(len).inspect_err(|_| self.blocked = true)
     }
 
-    /// Whether the octets on the wire are not those of the payload.
     fn transforms(&self, payload: &Payload<'_>, fin: bool) -> bool {
         let writer = &self.send_half.writer;
         writer.side() == Side::Client
@@ -547,7 +531,7 @@ impl<R: Role> Outbound<R> {
                 .is_some_and(|deflation| payload.is_deflated() || deflation.wants(writer, payload, fin))
     }
 
-    /// Writes what is queued and `octets` after it; what is not written is queued.
+    /// What is not written is queued.
     #[inline]
     fn push_through(&mut self, octets: &[u8], write: impl FnOnce([&[u8]; 2]) -> usize) {
         let queued = self.write_queue.queued();
@@ -559,7 +543,7 @@ impl<R: Role> Outbound<R> {
         }
     }
 
-    /// Encodes a frame into the queue, compressed where that was agreed on. Room was asked for.
+    /// Room was asked for.
     fn append(&mut self, payload: Payload<'_>, fin: bool) -> Result<(), FeedError> {
         if let Some(deflation) = self.deflation.as_deref_mut() {
             if deflation.wants(&self.send_half.writer, &payload, fin) {
@@ -594,8 +578,8 @@ impl Outbound<Server> {
         self.feed_prepared_through(message, |_| 0)
     }
 
-    /// Queues what `write` does not write at once of a message that was encoded once for many connections: it is called
-    /// with `[queued, frame]`, whatever their length, and returns how many bytes it has written; 0 where it failed.
+    /// Queues what `write` does not write at once of a message that was encoded once for many connections. It is called
+    /// with `[queued, frame]`, and returns how many bytes it has written; 0 where it failed.
     ///
     /// # Errors
     ///
@@ -624,7 +608,7 @@ impl Outbound<Server> {
     }
 }
 
-/// Octets from which on it takes less to write a payload by itself than to copy it into the queue.
+/// Payloads of so many octets are better written by themselves than copied into the queue.
 pub const LONG_PAYLOAD: usize = 64 << 10;
 
 debug_states!([R] Outbound<R>, |this| { send_half: this.send_half, write_queue: this.write_queue, deflates: this.deflation.is_some() });

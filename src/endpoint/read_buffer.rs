@@ -5,11 +5,9 @@
 //
 //     0 .. message .. unread .. space for the next read .. buf.len()
 //
-// What holds after each call:
-//
 // - `message.start <= message.end <= unread.start <= unread.end <= buf.len()`.
 // - `message` is payload that was joined. `unread` is what was read and not consumed.
-// - `acquire`, `space`, `release` and `join` may move bytes. They change neither the bytes nor their order.
+// - `acquire`, `space`, `release` and `join` may move bytes, and keep their order.
 
 use alloc::vec::Vec;
 use core::ops::Range;
@@ -19,7 +17,6 @@ use super::bytes::{empty_mut, move_down};
 use super::read_size::{plan, Facts, Plan, ReadInto, ReadSizes};
 use crate::input::Input;
 
-/// One buffer with three parts: `message`, `unread`, and space.
 pub(crate) struct ReadBuffer {
     buf: Vec<u8>,
     message: Range<usize>,
@@ -28,7 +25,7 @@ pub(crate) struct ReadBuffer {
 }
 
 impl ReadBuffer {
-    /// A buffer that is made when it is first needed, and begins with bytes received already.
+    /// Made when it is first needed. It begins with bytes received already.
     pub(crate) fn new(standard: usize, received: &[u8]) -> Self {
         let (buf, unread) = (received.to_vec(), 0..received.len());
         Self { buf, message: 0..0, unread, sizes: ReadSizes::new(standard) }
@@ -39,8 +36,7 @@ impl ReadBuffer {
         self.sizes.standard
     }
 
-    /// Whether there is much space to read into, in a standard buffer: all that most reads have to ask. What is
-    /// announced does not matter then.
+    /// Whether there is much space in a standard buffer. What is announced does not matter then.
     pub(crate) fn has_space(&mut self) -> bool {
         if self.buf.len() != self.sizes.standard {
             return false;
@@ -52,18 +48,17 @@ impl ReadBuffer {
         self.unread.end.wrapping_add(self.sizes.standard >> 2) < self.sizes.frames_end
     }
 
-    /// The space, where there is much.
     pub(crate) fn plain_space(&mut self) -> &mut [u8] {
         self.buf.get_mut(self.unread.end..self.sizes.frames_end).unwrap_or_else(|| empty_mut())
     }
 
-    /// The end of a frame of so many bytes, with its header, has not come.
+    /// Its end has not come.
     pub(crate) fn expect_frames(&mut self, bytes: usize) {
         self.sizes.expect_frames(bytes);
     }
 
-    /// Space to read into, never empty. `announced` bytes of a frame have still to come. A message that is as
-    /// large as the last is read `at_once` or block by block.
+    /// Never empty. `announced` bytes of a frame have still to come. A large message is read `at_once` or block by
+    /// block.
     pub(crate) fn space(&mut self, announced: u64, at_once: bool) -> &mut [u8] {
         let plan = plan(&self.facts(announced, at_once, false));
         self.prepare(&plan, &mut BufferPool::new());
@@ -71,13 +66,12 @@ impl ReadBuffer {
         self.buf.get_mut(from..len.min(from.saturating_add(plan.bytes))).unwrap_or(&mut [])
     }
 
-    /// Takes from `pool` what the next read needs.
     pub(crate) fn acquire(&mut self, announced: u64, pool: &mut BufferPool) {
         let plan = plan(&self.facts(announced, false, true));
         self.prepare(&plan, pool);
     }
 
-    /// Gives the buffer to `pool` if nothing stands in it, or little, which moves to storage of its own.
+    /// If nothing stands in the buffer, or little, which moves to storage of its own.
     pub(crate) fn release(&mut self, pool: &mut BufferPool) {
         let (held, len, standard) = (self.held(), self.buf.len(), self.sizes.standard);
         let next = if held <= standard >> 2 && held < len {
@@ -90,7 +84,6 @@ impl ReadBuffer {
         self.move_to(next, pool);
     }
 
-    /// Whether the buffer is one for large messages.
     pub(crate) fn is_large(&self) -> bool {
         self.buf.len() > self.sizes.standard
     }
@@ -105,12 +98,11 @@ impl ReadBuffer {
         self.buf.get_mut(self.unread.start..self.unread.end).unwrap_or_else(|| empty_mut())
     }
 
-    /// How many bytes were read and not consumed.
     pub(crate) fn unread_len(&self) -> usize {
         self.unread.len()
     }
 
-    /// Lends the unread bytes to `read` and consumes what it took; what it returns may borrow from them.
+    /// Lends the unread bytes to `read` and consumes what it took.
     pub(crate) fn take<'i, T>(&'i mut self, read: impl FnOnce(&mut Input<'i>) -> T) -> T {
         let Self { buf, unread, .. } = self;
         let mut input = Input::new(buf.get_mut(unread.start..unread.end).unwrap_or(&mut []));
@@ -119,7 +111,7 @@ impl ReadBuffer {
         taken
     }
 
-    /// Consumes the next `count` unread bytes and lends them.
+    /// Consumes the next `count` unread bytes.
     pub(crate) fn take_front(&mut self, count: usize) -> &mut [u8] {
         let from = self.unread.start;
         let to = from.wrapping_add(count);
@@ -127,12 +119,11 @@ impl ReadBuffer {
         self.buf.get_mut(from..to).unwrap_or_else(|| empty_mut())
     }
 
-    /// The next `count` unread bytes are done with.
     pub(crate) fn consume(&mut self, count: usize) {
         self.unread.start = self.unread.start.saturating_add(count).min(self.unread.end);
     }
 
-    /// The next `count` unread bytes are the next piece of the message.
+    /// They are the next piece of the message.
     pub(crate) fn join(&mut self, count: usize) {
         let from = self.unread.start;
         self.consume(count);
@@ -146,18 +137,16 @@ impl ReadBuffer {
         }
     }
 
-    /// The message as far as it was joined.
+    /// As far as it was joined.
     pub(crate) fn message(&self) -> &[u8] {
         self.buf.get(self.message.start..self.message.end).unwrap_or(&[])
     }
 
-    /// The first `count` bytes of the message are done with.
     #[cfg(feature = "deflate")]
     pub(crate) fn consume_message(&mut self, count: usize) {
         self.message.start = self.message.start.saturating_add(count).min(self.message.end);
     }
 
-    /// The message is done with.
     pub(crate) fn clear_message(&mut self) {
         if self.sizes.expected > 0 && !self.message.is_empty() {
             self.sizes.expect_message(self.message.len());
@@ -165,7 +154,6 @@ impl ReadBuffer {
         self.message = 0..0;
     }
 
-    /// Goes on with another connection: nothing in the buffer is needed, or known of its frames.
     pub(crate) fn restart(&mut self) {
         self.clear();
         self.sizes.frames_end = self.sizes.standard;
@@ -175,12 +163,10 @@ impl ReadBuffer {
         (self.message, self.unread) = (0..0, 0..0);
     }
 
-    /// Whether nothing in the buffer is needed.
     pub(crate) fn is_empty(&self) -> bool {
         self.message.is_empty() && self.unread.is_empty()
     }
 
-    /// Bytes that are needed.
     fn held(&self) -> usize {
         self.message.len().saturating_add(self.unread.len())
     }
@@ -190,7 +176,6 @@ impl ReadBuffer {
         Facts { sizes: self.sizes, len, held, end, announced, at_once, pooled }
     }
 
-    /// Prepares the buffer that was planned.
     fn prepare(&mut self, plan: &Plan, pool: &mut BufferPool) {
         self.sizes = plan.sizes;
         let standard = self.sizes.standard;
@@ -205,7 +190,6 @@ impl ReadBuffer {
         self.move_to(next, pool);
     }
 
-    /// Moves message and unread bytes to the front.
     fn compact(&mut self) {
         let mut end = 0_usize;
         for part in [&mut self.message, &mut self.unread] {
@@ -215,7 +199,7 @@ impl ReadBuffer {
         }
     }
 
-    /// Goes on in another buffer, which has room for what is needed, and gives the one that was to `pool`.
+    /// Goes on in another buffer, with what is needed, and gives the old one to `pool`.
     fn move_to(&mut self, mut next: Vec<u8>, pool: &mut BufferPool) {
         let mut end = 0_usize;
         for part in [&mut self.message, &mut self.unread] {

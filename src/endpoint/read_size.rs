@@ -6,25 +6,23 @@
 use super::buffer_pool::MAX_POOLED;
 use crate::frame::FrameHeader;
 
-/// The header of a message that is one frame, and that of the next.
+/// Of a message in one frame, and of the next.
 const HEADERS: usize = FrameHeader::MAX_LEN << 1;
-/// A read asks for one byte more than the frame has: where it brings less than it asked for, a runtime knows that no
-/// more came.
+/// Where a read brings less than it asked for, a runtime knows that no more came. So it asks for one byte more.
 const ONE_MORE: usize = 1;
-/// Bytes of a large message that are read at a time: most of them are still in the processor's second cache when they
-/// are worked through.
+/// Bytes of a large message that are read at a time: most of them stay in the processor's second cache.
 const BLOCK: usize = 512 << 10;
 
-/// What earlier frames and messages of a connection say about the next ones.
+/// What earlier frames and messages say about the next ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ReadSizes {
     /// Bytes of a standard buffer.
     pub(super) standard: usize,
-    /// Where reads into a standard buffer end. If the last incomplete frame had `n` bytes, that is one byte after the
-    /// last multiple of `n` that fits: the beginning of a frame that does not fit would have to be moved.
+    /// Where reads into a standard buffer end: one byte after the last multiple of the last incomplete frame that fits.
+    /// The beginning of another would have to be moved.
     pub(super) frames_end: usize,
-    /// Bytes of the last message with its headers, if that was large; at most `standard` if it was not. 0 where no
-    /// large buffer is in use that came from a pool, or can go there.
+    /// Bytes of the last large message with its headers. 0 where no large buffer is in use that came from a pool, or
+    /// can go there.
     pub(super) expected: usize,
 }
 
@@ -34,9 +32,8 @@ impl ReadSizes {
         Self { standard, frames_end: standard, expected: 0 }
     }
 
-    /// The end of a frame of so many bytes, with its header, has not come.
     pub(super) fn expect_frames(&mut self, bytes: usize) {
-        // What comes of a short one costs less to move than a smaller read would.
+        // What comes of a short one costs less to move than a smaller read.
         let is_short = bytes <= self.standard >> 4;
         let part = if is_short { None } else { self.standard.checked_rem(bytes) };
         self.frames_end = match self.standard.saturating_sub(part.unwrap_or(0)) {
@@ -45,14 +42,13 @@ impl ReadSizes {
         };
     }
 
-    /// The next message may be as large as this one: 0 if that was not large, or too large for its buffer to be kept.
+    /// 0 if this one was not large, or too large for its buffer to be kept.
     pub(super) fn expect_message(&mut self, payload: usize) {
         let bytes = payload.saturating_add(HEADERS);
         self.expected = if self.standard < bytes && bytes <= MAX_POOLED { bytes } else { 0 };
     }
 }
 
-/// All that a plan depends on.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Facts {
     pub(super) sizes: ReadSizes,
@@ -62,11 +58,11 @@ pub(super) struct Facts {
     pub(super) held: usize,
     /// Where the bytes that were read end.
     pub(super) end: usize,
-    /// Bytes of a frame that have still to come, as far as its header tells.
+    /// As far as its header tells.
     pub(super) announced: u64,
-    /// Whether a message as large as the last one is read at once, not block by block.
+    /// Not block by block.
     pub(super) at_once: bool,
-    /// Whether there is a pool now, to take a buffer from and to give one to.
+    /// Whether there is a pool now.
     pub(super) pooled: bool,
 }
 
@@ -79,7 +75,7 @@ pub(super) enum ReadInto {
     Front,
     /// One of the standard size.
     Standard,
-    /// One of the pool that has at least `best` bytes; if there is none, one that has `size`.
+    /// One of the pool with at least `best` bytes, or one with `size`.
     Large { best: usize, size: usize },
 }
 
@@ -92,9 +88,8 @@ pub(super) struct Plan {
     pub(super) sizes: ReadSizes,
 }
 
-/// Plans the next read. A large message is read to its place behind what already came of it, and only payload of
-/// further fragments is moved down over the headers between them. A buffer grows with what came, at most fourfold at
-/// a time.
+/// A large message is read to its place, and only payload of further fragments is moved down over their headers. A
+/// buffer grows with what came, at most fourfold at a time.
 pub(super) fn plan(facts: &Facts) -> Plan {
     let mut next = *facts;
     if facts.pooled && facts.sizes.expected <= facts.sizes.standard {
@@ -112,11 +107,11 @@ pub(super) fn plan(facts: &Facts) -> Plan {
 }
 
 impl Facts {
-    /// The buffer, where nothing that was read is needed any more.
+    /// Nothing that was read is needed any more.
     fn choose_empty(&mut self) -> ReadInto {
         let ReadSizes { standard, expected, .. } = &mut self.sizes;
         if 0 < self.end && self.end < *expected >> 1 {
-            // A small message came. The large buffer stays until there is a pool to give it to.
+            // It stays until there is a pool to give it to.
             *expected = (*expected).min(*standard);
         }
         if self.len == *standard || (0 < *expected && *expected <= self.len) {
@@ -128,7 +123,7 @@ impl Facts {
         }
     }
 
-    /// The buffer, where something is needed of what was read.
+    /// Something is needed of what was read.
     fn choose(&mut self) -> ReadInto {
         let (standard, len, held) = (self.sizes.standard, self.len, self.held);
         let (little, space) = (standard >> 2, self.space_end().saturating_sub(self.end));
@@ -143,7 +138,7 @@ impl Facts {
         if held <= little {
             return ReadInto::Standard;
         }
-        // For all that was announced; but what was announced and has not come is no reason to make a large buffer.
+        // What was announced and has not come is no reason to make a large buffer.
         let payload = held.saturating_add(usize::try_from(self.announced).unwrap_or(usize::MAX));
         let least = len.saturating_mul(2).max(standard);
         let most = held.saturating_mul(4).saturating_add(standard).max(least);
@@ -170,8 +165,7 @@ impl Facts {
         }
     }
 
-    /// Bytes of a read, at most, however much space there is. In a large buffer a read ends with the frame, or the
-    /// header of the next: what stood there of the next payload would have to be moved.
+    /// In a large buffer a read ends with the frame, or the header of the next: its payload would have to be moved.
     fn reach(&self) -> usize {
         let ReadSizes { standard, expected, .. } = self.sizes;
         if self.len <= standard {
@@ -184,7 +178,7 @@ impl Facts {
         } else {
             standard
         };
-        // A block takes a small rest with it: that is not worth a read of its own.
+        // A small rest is not worth a read of its own.
         if wanted <= BLOCK + (BLOCK >> 2) || (self.at_once && self.held == 0) {
             wanted
         } else {

@@ -11,22 +11,20 @@ use super::bytes::{empty_mut, move_down};
 use crate::error::SendError;
 use crate::frame::{copy, FrameHeader};
 
-/// Output that the transport has not taken yet.
-///
-/// Data beyond the cap is refused; Closes and Pongs are small and few, and are never refused for it.
+/// Data beyond the cap is refused. Closes and Pongs are small and few, and never are.
 pub(crate) struct WriteQueue {
-    /// Storage; what waits stands in `written..end`.
+    /// What waits stands in `written..end`.
     buf: Vec<u8>,
     written: usize,
     end: usize,
     cap: usize,
-    /// Whether the storage goes to a pool when it is not needed.
+    /// Whether the storage goes to a pool.
     pooled: bool,
 }
 
-/// Storage of its own up to this size is kept when the queue runs empty.
+/// Storage up to this size is kept when the queue runs empty.
 const KEPT: usize = 64 << 10;
-/// Payloads up to this length are short: their headers have 2 or 4 bytes.
+/// Their headers have 2 or 4 bytes.
 const SHORT: usize = 0xFFFF;
 /// Storage begins with this size.
 const LEAST: usize = 512;
@@ -36,7 +34,6 @@ impl WriteQueue {
         Self { buf: Vec::new(), written: 0, end: 0, cap, pooled: false }
     }
 
-    /// Bytes that wait.
     pub(crate) fn queued(&self) -> usize {
         self.end.saturating_sub(self.written)
     }
@@ -46,7 +43,7 @@ impl WriteQueue {
         self.cap
     }
 
-    /// Whether a frame of `len` bytes may be queued. One frame always fits an empty queue.
+    /// One frame always fits an empty queue.
     pub(crate) fn admit(&self, len: usize) -> Result<(), FeedError> {
         let queued = self.queued();
         if queued > 0 && queued.saturating_add(len) > self.cap {
@@ -55,7 +52,7 @@ impl WriteQueue {
         Ok(())
     }
 
-    /// Whether what is owed to the peer may be queued: it waits in its slots while the queue is at its cap.
+    /// What is owed waits in its slots while the queue is at its cap.
     pub(crate) fn has_room(&self) -> bool {
         self.queued() < self.cap.max(1)
     }
@@ -68,14 +65,13 @@ impl WriteQueue {
         self.buf.get_mut(self.end..).unwrap_or(&mut [])
     }
 
-    /// The first `len` bytes of the [`room`](Self::room) wait now.
+    /// They wait now.
     pub(crate) fn filled(&mut self, len: usize) {
         self.end = self.end.saturating_add(len).min(self.buf.len());
     }
 
-    /// Appends bytes.
     pub(crate) fn push(&mut self, bytes: &[u8]) {
-        // What is in memory once does not wrap with what is in memory elsewhere.
+        // What is in memory does not wrap.
         let until = self.end.wrapping_add(bytes.len());
         match self.buf.get_mut(self.end..until) {
             Some(slot) => {
@@ -93,13 +89,13 @@ impl WriteQueue {
         self.filled(bytes.len());
     }
 
-    /// Space for a whole frame with a short payload of so many octets; `None` if it is not short, or if more
-    /// room is to be made or asked for.
+    /// Space for a whole frame with a short payload; `None` if it is not short, or more room is to be made or asked
+    /// for.
     pub(crate) fn room_for_short(&mut self, len: usize) -> Option<&mut [u8]> {
         if len > SHORT {
             return None;
         }
-        // What is queued is in memory: no sum of these wraps.
+        // No sum of these wraps.
         let until = self.end.wrapping_add(len).wrapping_add(FrameHeader::MAX_LEN);
         if until.wrapping_sub(self.written) > self.cap {
             return None;
@@ -107,31 +103,30 @@ impl WriteQueue {
         self.buf.get_mut(self.end..until)
     }
 
-    /// The first `len` bytes of the [`room_for_short`](Self::room_for_short), of which there are as many,
-    /// wait now.
+    /// They are there, and wait now.
     pub(crate) fn filled_short(&mut self, len: usize) {
         self.end = self.end.wrapping_add(len);
     }
 
-    /// The bytes from `queued` on: those appended since [`queued`](Self::queued) returned that.
+    /// What was appended since [`queued`](Self::queued) returned that.
     #[cfg(feature = "deflate")]
     pub(crate) fn since(&mut self, queued: usize) -> &mut [u8] {
         self.buf.get_mut(self.written.saturating_add(queued)..self.end).unwrap_or(&mut [])
     }
 
-    /// Forgets the bytes from `queued` on.
+    /// Forgets what was appended since then.
     #[cfg(feature = "deflate")]
     pub(crate) fn truncate(&mut self, queued: usize) {
         self.end = self.written.saturating_add(queued).min(self.end);
     }
 
-    /// Leaves room for a header that is not known yet.
+    /// For a header that is not known yet.
     #[cfg(feature = "deflate")]
     pub(crate) fn open_gap(&mut self) {
         self.push(&[0; FrameHeader::MAX_LEN]);
     }
 
-    /// Puts the header into the gap at `queued`, and what follows right behind it.
+    /// What follows goes right behind it.
     #[cfg(feature = "deflate")]
     pub(crate) fn close_gap(&mut self, queued: usize, header: &[u8]) {
         let surplus = FrameHeader::MAX_LEN.saturating_sub(header.len());
@@ -145,17 +140,15 @@ impl WriteQueue {
         self.truncate(queued.saturating_add(len));
     }
 
-    /// Appends `len` bytes to be written over.
     #[cfg(feature = "deflate")]
     pub(crate) fn grow(&mut self, len: usize) -> &mut [u8] {
         self.room(len);
-        // Not before: making room may move what waits.
+        // Making room may move what waits.
         let from = self.end;
         self.filled(len);
         self.buf.get_mut(from..self.end).unwrap_or(&mut [])
     }
 
-    /// Takes the last `len` bytes back.
     #[cfg(feature = "deflate")]
     pub(crate) fn take_back(&mut self, len: usize) {
         self.end = self.end.saturating_sub(len).max(self.written);
@@ -163,13 +156,12 @@ impl WriteQueue {
 
     /// The bytes that wait, in order.
     pub(crate) fn bytes(&self) -> &[u8] {
-        // It is there: to ask and branch takes less than to choose without.
+        // It is there: a branch takes less than a choice.
         self.buf.get(..self.end).and_then(|bytes| bytes.get(self.written..)).unwrap_or_else(|| empty_mut())
     }
 
-    /// The transport took `count` bytes.
     pub(crate) fn wrote(&mut self, count: usize) {
-        // What was written never is more than what was queued: this does not wrap.
+        // Never more than what was queued.
         if count < self.end.wrapping_sub(self.written) {
             self.wrote_part(count);
             return;
@@ -181,33 +173,28 @@ impl WriteQueue {
         }
     }
 
-    /// The transport took `count` bytes, which are not all.
+    /// Not all.
     fn wrote_part(&mut self, count: usize) {
         self.written = self.written.saturating_add(count);
         if self.written >= KEPT && self.written >= self.queued() {
-            // A queue that never runs empty must not keep what was written; what moves is less than what
-            // went.
+            // A queue that never runs empty must not keep what was written; what moves is less than what went.
             self.compact();
         }
     }
 
-    /// Nothing waits, for another transport.
     pub(crate) fn restart(&mut self) {
         self.written = 0;
         self.end = 0;
     }
 
-    /// Whether there is no storage here.
     pub(crate) fn is_bare(&self) -> bool {
         self.buf.is_empty()
     }
 
-    /// Whether the storage is larger than an empty queue keeps.
     pub(crate) fn is_large(&self) -> bool {
         self.buf.len() > KEPT
     }
 
-    /// Takes the storage of `pool` if there is none here.
     pub(crate) fn acquire(&mut self, pool: &mut BufferPool) {
         if self.buf.is_empty() {
             core::mem::swap(&mut self.buf, &mut pool.output);
@@ -215,27 +202,25 @@ impl WriteQueue {
         }
     }
 
-    /// Gives the storage to `pool` if nothing waits.
+    /// If nothing waits.
     pub(crate) fn release(&mut self, pool: &mut BufferPool) {
         if self.queued() == 0 && !self.buf.is_empty() {
             keep_larger(&mut pool.output, self.take_storage());
         }
     }
 
-    /// Forgets what waits, and has no storage any more.
     pub(crate) fn take_storage(&mut self) -> Vec<u8> {
         (self.written, self.end, self.pooled) = (0, 0, false);
         core::mem::take(&mut self.buf)
     }
 
-    /// Moves what waits to the front.
     fn compact(&mut self) {
         move_down(&mut self.buf, self.written..self.end, 0);
         self.end = self.queued();
         self.written = 0;
     }
 
-    /// Makes room for `len` bytes behind what waits, in time that is in proportion to what is appended.
+    /// In time that is in proportion to what is appended.
     fn enlarge(&mut self, len: usize) {
         if self.written >= self.queued() {
             self.compact();

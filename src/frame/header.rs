@@ -128,6 +128,7 @@ impl FrameHeader {
         }
     }
 
+    /// The bytes of this header.
     #[inline(always)]
     pub fn encode(&self) -> EncodedHeader {
         let ([front, back], len) = self.words(self.masking_key);
