@@ -1,14 +1,13 @@
 //! Close frames: the status codes and reasons that may be sent (RFC 6455 sections 5.5.1 and 7.4).
 //
 // Owns: which codes and reasons are valid.
-// Must not know: the closing handshake. That is in `closing`.
+// Must not know: the closing handshake.
 
 use core::fmt;
 use core::num::NonZeroU16;
 
-/// A status code that may be sent in a Close frame (RFC 6455 section 7.4 and its registry).
-///
-/// It cannot hold 1005, 1006 and 1015, which are only reported locally, nor an undefined code.
+/// A status code that may be sent in a Close frame (RFC 6455 section 7.4 and its registry): not 1005, 1006 and 1015,
+/// which are only reported locally.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CloseCode(NonZeroU16);
 
@@ -64,8 +63,7 @@ codes! {
 }
 
 impl CloseCode {
-    /// Any code that may be sent: 1000 to 1003, 1007 to 1014, 3000 to 4999 (section 7.4.2 and the registry).
-    /// `None` for others.
+    /// Any code that may be sent: 1000 to 1003, 1007 to 1014, 3000 to 4999 (section 7.4.2). `None` for others.
     pub const fn new(code: u16) -> Option<Self> {
         match (code, NonZeroU16::new(code)) {
             (1000..=1003 | 1007..=1014 | 3000..=4999, Some(code)) => Some(Self(code)),
@@ -73,8 +71,7 @@ impl CloseCode {
         }
     }
 
-    /// A code that an application may choose (browsers allow scripts the same): 1000, or 3000 to 4999. `None`
-    /// for others.
+    /// A code that an application may choose: 1000, or 3000 to 4999. `None` for others.
     pub const fn application(code: u16) -> Option<Self> {
         match code {
             1000 | 3000..=4999 => Self::new(code),
@@ -100,18 +97,17 @@ impl From<CloseCode> for u16 {
     }
 }
 
-/// The text in a Close frame that explains its code: at most 123 octets of UTF-8 (RFC 6455 section 5.5.1).
+/// The text in a Close frame: at most 123 octets of UTF-8 (RFC 6455 section 5.5.1).
 ///
-/// It is for logs and debugging. Do not show it to end users, and do not trust what a peer has sent
-/// (6455-5.5.1-4).
+/// It is for logs. Do not show it to end users, and do not trust what a peer has sent (6455-5.5.1-4).
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct CloseReason<'a>(&'a str);
 
 impl<'a> CloseReason<'a> {
-    /// The longest reason in octets: the 125 of a control frame without the 2 of the code.
+    /// The longest reason in octets.
     pub const MAX_LEN: usize = 123;
 
-    /// The reason, or `None` if it is longer than [`MAX_LEN`](Self::MAX_LEN) octets.
+    /// `None` if it is longer than [`MAX_LEN`](Self::MAX_LEN) octets.
     pub const fn new(text: &'a str) -> Option<Self> {
         if text.len() <= Self::MAX_LEN {
             Some(Self(text))
@@ -135,7 +131,7 @@ impl<'a> CloseReason<'a> {
     }
 }
 
-/// The body of a Close frame: empty, or a code and a reason. There is no reason without a code.
+/// The body of a Close frame: empty, or a code and a reason.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CloseFrame<'a> {
     code: Option<CloseCode>,
@@ -143,15 +139,15 @@ pub struct CloseFrame<'a> {
 }
 
 impl<'a> CloseFrame<'a> {
-    /// A Close frame without a body. Section 5.5.1 allows it; the peer reports 1005.
+    /// Without a body (section 5.5.1); the peer reports 1005.
     pub const EMPTY: CloseFrame<'static> = CloseFrame { code: None, reason: CloseReason("") };
 
-    /// A Close frame with a code and no reason.
+    /// With a code and no reason.
     pub const fn code_only(code: CloseCode) -> CloseFrame<'static> {
         CloseFrame { code: Some(code), reason: CloseReason("") }
     }
 
-    /// A Close frame with a code and a reason.
+    /// With a code and a reason.
     pub const fn new(code: CloseCode, reason: CloseReason<'a>) -> Self {
         Self { code: Some(code), reason }
     }
@@ -174,7 +170,7 @@ impl From<CloseCode> for CloseFrame<'static> {
 }
 
 impl<'a> From<(CloseCode, &'a str)> for CloseFrame<'a> {
-    /// If the reason is too long, its end is left out ([`CloseReason::truncated`]): it is only for logs.
+    /// If the reason is too long, its end is left out ([`CloseReason::truncated`]).
     fn from((code, reason): (CloseCode, &'a str)) -> Self {
         Self::new(code, CloseReason::truncated(reason))
     }
@@ -182,7 +178,6 @@ impl<'a> From<(CloseCode, &'a str)> for CloseFrame<'a> {
 
 impl core::fmt::Debug for CloseReason<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        // Do not log text that the peer wrote.
         write!(f, "CloseReason({} octets)", self.0.len())
     }
 }

@@ -12,20 +12,18 @@ use crate::role::Entropy;
 /// ChaCha8, seeded once by the operating system. It is unpredictable (RFC 6455 section 10.3), takes one or two
 /// nanoseconds for each key, and makes no system call for a frame.
 ///
-/// The seed is drawn at the first use, so creating one cannot fail. Each seed gives 56 keys and the next seed,
-/// which replaces it. So earlier keys cannot be computed from the state.
-/// seed, which replaces it: what was given cannot be computed from what is left here.
+/// The seed is drawn at the first use, so creating one cannot fail. Each seed gives 56 keys and the next seed, so
+/// earlier keys cannot be computed from the state.
 pub struct SystemEntropy {
-    /// The keys from `next` on were not used yet. The seed stands before them.
+    /// The seed stands before them.
     words: [[u8; WORD]; WORDS],
     next: usize,
 }
 
 /// Length of a masking key in octets.
 const WORD: usize = 4;
-/// The generator makes four blocks of 64 octets at once.
+/// It makes four blocks of 64 octets at once.
 const WORDS: usize = 64;
-/// Length of a seed in words.
 const SEED: usize = 8;
 /// The value of `next` before there is a seed.
 const UNSEEDED: usize = usize::MAX;
@@ -36,14 +34,14 @@ impl SystemEntropy {
         Self { words: [[0; WORD]; WORDS], next: UNSEEDED }
     }
 
-    /// Takes the next word. It is erased here.
+    /// It is erased here.
     fn word(&mut self) -> Option<[u8; WORD]> {
         let word = self.words.get_mut(self.next)?;
         self.next = self.next.wrapping_add(1);
         Some(core::mem::take(word))
     }
 
-    /// Generates all words again, with a new seed.
+    /// With a new seed.
     fn refill(&mut self) -> Result<(), EntropyError> {
         let mut seed = [0; WORD * SEED];
         if self.next == UNSEEDED {

@@ -1,8 +1,7 @@
 //! Errors of the frame engine.
 //
-// Owns: what the peer can do wrong (`ProtocolError`, which knows its close code) and what our own caller can
-// do wrong (`SendError`, `BufferTooSmall`).
-// Must not know: sockets, adapters, or the opening handshake, whose errors are in `handshake`.
+// Owns: what the peer can do wrong (`ProtocolError`), and what our own caller can (`SendError`, `BufferTooSmall`).
+// Must not know: sockets, adapters, or the opening handshake.
 
 use core::fmt;
 
@@ -10,7 +9,7 @@ use crate::close::CloseCode;
 
 /// The peer broke the protocol or a limit, or is gone: the connection has failed (RFC 6455 section 7.1.7).
 ///
-/// It is reported once. Everything that is received later is discarded.
+/// It is reported once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ProtocolError {
@@ -18,8 +17,7 @@ pub enum ProtocolError {
     MissingMask,
     /// A server sent a masked frame (section 5.1).
     UnexpectedMask,
-    /// A reserved bit is set without an extension that uses it, or on a frame where it must not be set (section
-    /// 5.2).
+    /// A reserved bit is set that no extension uses, or where it must not be (section 5.2).
     ReservedBits,
     /// The opcode is reserved (section 5.2).
     ReservedOpcode,
@@ -27,7 +25,7 @@ pub enum ProtocolError {
     FragmentedControl,
     /// A control frame of more than 125 octets (section 5.5).
     OversizedControl,
-    /// A continuation frame, but no message was begun (section 5.4).
+    /// A continuation frame without a message (section 5.4).
     UnexpectedContinuation,
     /// A new message before the last one was complete (section 5.4).
     ExpectedContinuation,
@@ -39,8 +37,7 @@ pub enum ProtocolError {
     InvalidUtf8,
     /// The body of a Close frame has one octet (section 5.5.1).
     InvalidClosePayload,
-    /// The code of a Close frame must not be sent (section 7.4). This is the code. The reason, which is the
-    /// peer's text, is not kept.
+    /// The code of a Close frame must not be sent (section 7.4). This is the code.
     InvalidCloseCode(u16),
     /// The reason of a Close frame is not UTF-8 (section 5.5.1).
     InvalidCloseReason,
@@ -52,8 +49,7 @@ pub enum ProtocolError {
     TooManyFragments,
     /// Compressed data is invalid (RFC 7692 section 7.2), or incomplete.
     InvalidCompressedData,
-    /// A compressed message inflates to more than [`Limits::max_expansion`](crate::Limits::max_expansion)
-    /// allows.
+    /// A compressed message inflates to more than [`Limits::max_expansion`](crate::Limits::max_expansion) allows.
     ExpansionTooBig,
     /// A kind of message that this endpoint does not accept (section 7.4.1, code 1003).
     UnsupportedData,
@@ -73,20 +69,18 @@ pub enum Timeout {
     Pong,
     /// Nothing was received for the idle time.
     Idle,
-    /// A message was begun, and its next octet was not received in time.
+    /// The next octet of a message was not received in time.
     StalledFragment,
-    /// A message is received more slowly than [`Timeouts::message_rate`](crate::Timeouts::message_rate)
-    /// demands.
+    /// A message is slower than [`Timeouts::message_rate`](crate::Timeouts::message_rate).
     SlowMessage,
-    /// Output waits, and the transport has taken none of it in time: the peer does not read.
+    /// The transport has not taken output in time: the peer does not read.
     BlockedOutput,
-    /// The peer did not answer a Close in time, or did not end the transport after it.
+    /// The peer did not answer a Close, or did not end the transport, in time.
     ClosingHandshake,
 }
 
 impl ProtocolError {
-    /// The code of the Close frame to send after this failure. `None` if no Close can be sent: the transport is
-    /// gone, or the opening or closing handshake itself has timed out.
+    /// The code of the Close to send after this failure. `None` if none can be sent.
     pub const fn close_code(self) -> Option<CloseCode> {
         match self {
             Self::MissingMask
@@ -166,12 +160,11 @@ impl core::error::Error for ProtocolError {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SendError {
-    /// A Close was sent, the connection has failed, or it has ended. No data may follow (RFC 6455 section
-    /// 5.5.1).
+    /// A Close was sent, the connection has failed, or it has ended (RFC 6455 section 5.5.1).
     Closed,
-    /// A fragmented message of the other kind was begun. Messages cannot be interleaved (section 5.4).
+    /// A fragmented message of the other kind was begun (section 5.4).
     MessageInProgress,
-    /// A frame was begun, and its payload is not complete. No frame can stand inside another.
+    /// A frame was begun, and its payload is not complete.
     FrameInProgress,
     /// The payload is longer than the frame in progress announced.
     PayloadTooLong,
@@ -181,7 +174,7 @@ pub enum SendError {
     CloseCodeNotForServers,
     /// The payload is compressed, but permessage-deflate was not agreed on (RFC 7692 section 6.1).
     CompressionNotNegotiated,
-    /// The compressor failed. This is a defect of the codec.
+    /// The compressor failed, a defect of the codec.
     CompressionFailed,
     /// The output buffer is too small.
     BufferTooSmall(BufferTooSmall),
@@ -233,13 +226,11 @@ impl fmt::Display for EntropyError {
 
 impl core::error::Error for EntropyError {}
 
-/// The caller's buffer is too small for the output.
-///
-/// Nothing was written, and no state has changed. Call again with at least [`required`](Self::required) bytes.
+/// The caller's buffer is too small for the output. Nothing was written, and no state has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BufferTooSmall {
-    /// How many bytes the output needs.
+    /// Call again with so many bytes.
     pub required: usize,
 }
 

@@ -8,26 +8,24 @@ use crate::frame::{MessageKind, Rsv};
 
 /// One thing that the peer did.
 ///
-/// An event is small: it does not hold the payload of a control frame.
-/// [`Reader::control_payload`](crate::Reader::control_payload) has that of the last one.
+/// [`Reader::control_payload`](crate::Reader::control_payload) has the payload of the last control frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event<'b> {
-    /// A piece of a message: all of it that was received so far.
+    /// A piece of a message: all that came.
     Data(Data<'b>),
-    /// A Ping. Its Pong is queued already (RFC 6455 section 5.5.2).
+    /// A Ping. Its Pong is owed already (RFC 6455 section 5.5.2).
     Ping,
     /// A Pong, asked for or not (section 5.5.3).
     Pong,
-    /// A Close. Its answer is queued already, and nothing follows (section 5.5.1). `None` if the frame had no
-    /// body; section 7.1.5 calls that 1005.
+    /// A Close. Its answer is owed already, and nothing follows (section 5.5.1). `None` if it had no code (1005).
     Close(Option<CloseCode>),
 }
 
-/// A piece of a text or binary message, unmasked and checked. It borrows from the buffer that was read into.
+/// A piece of a message, unmasked and checked. It borrows from the buffer that was read into.
 ///
-/// A message that was received whole in one read is one piece, with [`is_first`](Self::is_first) and
-/// [`is_last`](Self::is_last). How a message is cut into pieces has no meaning (RFC 6455 section 5.4).
+/// Where a message is cut has no meaning (RFC 6455 section 5.4). One that came in one read is one piece, with
+/// [`is_first`](Self::is_first) and [`is_last`](Self::is_last).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Data<'b> {
     pub(crate) piece: Piece<'b>,
@@ -42,8 +40,7 @@ pub struct Data<'b> {
 pub(crate) enum Piece<'b> {
     /// Text that begins and ends between characters.
     Str(&'b str),
-    /// A short ASCII text, already checked. Kept as bytes, because building a `&str` without `unsafe` would
-    /// check it again; `as_str` does so on demand.
+    /// A short ASCII text, already checked. Building a `&str` without `unsafe` would check it again.
     Short(&'b [u8]),
     /// Binary data, or text that begins or ends in the middle of a character.
     Bytes(&'b [u8]),
@@ -68,7 +65,6 @@ impl<'b> Piece<'b> {
         }
     }
 
-    /// Whether [`as_str`](Self::as_str) returns text.
     pub(crate) const fn is_str(&self) -> bool {
         !matches!(self, Self::Bytes(_))
     }
@@ -83,7 +79,7 @@ impl PartialEq for Piece<'_> {
 impl Eq for Piece<'_> {}
 
 impl<'b> Data<'b> {
-    /// Whether the message is text or binary. A continuation has the kind of its message.
+    /// Whether the message is text or binary.
     pub const fn kind(&self) -> MessageKind {
         self.kind
     }
@@ -98,8 +94,7 @@ impl<'b> Data<'b> {
         self.last
     }
 
-    /// The reserved bits of the message's first frame. With RSV1 the piece is compressed, and text is not
-    /// checked.
+    /// The reserved bits of the message's first frame. With RSV1 the piece is compressed, and not checked.
     pub const fn rsv(&self) -> Rsv {
         self.rsv
     }
@@ -114,23 +109,22 @@ impl<'b> Data<'b> {
         self.piece.as_bytes()
     }
 
-    /// The text, if the piece begins and ends between characters. It was checked before. A text of up to 255
-    /// octets may be checked a second time, if the result is used.
+    /// The text, if the piece begins and ends between characters. One of up to 255 octets may be checked a second time.
     pub const fn as_str(&self) -> Option<&'b str> {
         self.piece.as_str()
     }
 
-    /// Whether this is a piece of text that may start or end in the middle of a character.
+    /// Text that may begin or end in the middle of a character.
     pub(crate) fn is_cut(&self) -> bool {
         self.kind == MessageKind::Text && !self.piece.is_str()
     }
 }
 
-/// How much of the message in progress was received.
+/// How much came of a message or a frame that has not ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "the caller makes it, and must not forget a fact")]
 pub struct MessageProgress {
-    /// A number that differs from that of the message before.
+    /// It differs from that of the message before.
     pub number: u32,
     /// How many of its octets were received.
     pub octets: u64,

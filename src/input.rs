@@ -5,8 +5,7 @@
 
 /// A cursor over received bytes.
 ///
-/// The engine consumes them from the front. Payload is unmasked in place. The pieces in events borrow from the
-/// buffer, not from this cursor or the engine.
+/// The engine consumes them from the front, and unmasks payload in place. Events borrow from the buffer.
 pub struct Input<'b> {
     rest: &'b mut [u8],
     len: usize,
@@ -22,7 +21,7 @@ impl<'b> Input<'b> {
     /// How many bytes were consumed so far.
     #[inline]
     pub fn consumed(&self) -> usize {
-        // The remainder is a part of the input, so this cannot underflow.
+        // It cannot underflow.
         self.len.wrapping_sub(self.rest.len())
     }
 
@@ -43,7 +42,7 @@ impl<'b> Input<'b> {
         self.rest
     }
 
-    /// Consumes and returns `count` bytes, or all if there are fewer.
+    /// All if there are fewer.
     #[inline]
     pub(crate) fn take(&mut self, count: usize) -> &'b mut [u8] {
         let rest = core::mem::take(&mut self.rest);
@@ -57,8 +56,7 @@ impl<'b> Input<'b> {
         }
     }
 
-    /// Consumes the next `skip` bytes and the `count` bytes after them, and returns the latter. If there are
-    /// not enough, `None`, and nothing is consumed.
+    /// The `count` bytes after the next `skip`. If there are not enough, nothing is consumed.
     #[inline]
     pub(crate) fn take_after(&mut self, skip: usize, count: usize) -> Option<&'b mut [u8]> {
         let end = skip.saturating_add(count);
@@ -68,13 +66,12 @@ impl<'b> Input<'b> {
         self.take(end).get_mut(skip..)
     }
 
-    /// Puts back the end of what was taken, if it was not consumed after all.
+    /// What was taken and not consumed after all.
     #[inline]
     pub(crate) fn put_back(&mut self, rest: &'b mut [u8]) {
         self.rest = rest;
     }
 
-    /// Consumes and returns all remaining bytes.
     #[inline]
     pub(crate) fn take_all(&mut self) -> &'b mut [u8] {
         core::mem::take(&mut self.rest)

@@ -5,56 +5,37 @@
 
 use crate::tolerance::Tolerances;
 
-/// Limits for what a peer may send. All are checked at the frame header, before any memory is used. The limits
-/// for what a compressed message inflates to are checked while it is inflated.
+/// Limits for what a peer may send, checked at the frame header, before any memory is used, or while a message is
+/// inflated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Longest frame in octets. Default: 64 MiB, as for messages, because most peers send a message in one
-    /// frame.
+    /// Longest frame in octets. Default: 64 MiB, as most peers send a message in one frame.
     pub max_frame_size: u64,
-    /// Longest message in octets: the sum of its fragments, and inflated if it was compressed.
+    /// Longest message in octets, inflated if it was compressed.
     ///
-    /// Default: 64 MiB. Larger messages are seldom meant, and other libraries refuse them too (tungstenite and
-    /// Jetty at about the same size, ws at 100 MiB). A peer can make a server hold that much memory with one
-    /// connection, so set less if there are many connections.
+    /// Default: 64 MiB, about as in other libraries. A peer can make a server hold that much memory with one
+    /// connection, so set less if there are many.
     pub max_message_size: u64,
     /// Most frames of one message, empty ones included.
     ///
-    /// Default: 131,072, so the longest message may come in fragments of 512 octets. Empty fragments cost the
-    /// sender almost nothing; without a limit, a message of empty fragments could go on for ever.
+    /// Default: 131,072, so the longest message may come in fragments of 512 octets. Empty ones cost the sender almost
+    /// nothing.
     pub max_fragments: u32,
-    /// Most octets that one compressed octet of a message may inflate to, on average. The first MiB that comes
-    /// out is not counted. DEFLATE itself cannot exceed about 1032.
+    /// Most octets that one compressed octet of a message may inflate to, on average. The first MiB that comes out is
+    /// not counted. DEFLATE itself cannot exceed about 1032.
     ///
-    /// Default: 200. So every message of up to 1 MiB is accepted, whatever it holds, and longer ones unless
-    /// they repeat the same thing. The table shows how far 16 MiB of different content shrink, by zlib at
-    /// levels 1, 6 and 9:
-    ///
-    /// | content | level 1 | 6 | 9 |
-    /// |---|---|---|---|
-    /// | base64 | 1 | 1 | 1 |
-    /// | JSON, records of different values | 8 | 11 | 11 |
-    /// | CSV log | 8 | 10 | 11 |
-    /// | HTML, a long table | 17 | 17 | 17 |
-    /// | bitmap, white with some text | 26 | 28 | 29 |
-    /// | JSON, indented, mostly spaces | 50 | 52 | 53 |
-    /// | one line of text, repeated | 159 | 343 | 343 |
-    /// | JSON, one record repeated | 147 | 343 | 343 |
-    /// | HTML, empty cells repeated | 229 | 294 | 294 |
-    /// | JSON, rows of zeros | 160 | 352 | 452 |
-    /// | zeros, spaces, a blank bitmap | 229 | 1029 | 1029 |
-    ///
-    /// More than 1 MiB of one thing repeated looks like an attack that makes 64 MiB out of 64 kB, and is
-    /// refused with 1009. If your peers send such messages, turn the limit off with
-    /// `with_max_expansion(u16::MAX)`. [`max_message_size`](Self::max_message_size) still applies.
+    /// Default: 200. So every message of up to 1 MiB is accepted, and longer ones unless they repeat the same thing:
+    /// JSON, CSV and HTML of different values shrink to a tenth or twentieth, indented JSON to a fiftieth, repeated
+    /// records and lines to a 150th to 450th, zeros to a 1029th (docs/compression.md has a table). More than 1 MiB of
+    /// such looks like an attack, and is refused with 1009. `with_max_expansion(u16::MAX)` turns the limit off.
+    /// [`max_message_size`](Self::max_message_size) still applies.
     pub max_expansion: u16,
-    /// Whether text messages are accepted. If not, they fail the connection with 1003. Default: yes.
+    /// Whether text messages are accepted; else they fail the connection with 1003. Default: yes.
     pub accept_text: bool,
-    /// Whether binary messages are accepted. If not, they fail the connection with 1003. Default: yes.
+    /// Whether binary messages are accepted; else they fail the connection with 1003. Default: yes.
     pub accept_binary: bool,
-    /// Which deviations from the RFCs are tolerated, of those that concern frames and messages. Default:
-    /// [`Tolerances::DEFAULT`].
+    /// Which deviations from the RFCs are tolerated in frames and messages. Default: [`Tolerances::DEFAULT`].
     pub tolerances: Tolerances,
 }
 

@@ -10,9 +10,9 @@ use crate::frame::MaskingKey;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "a connection has two ends")]
 pub enum Side {
-    /// The one that accepts the opening handshake. It sends unmasked frames.
+    /// It accepts the opening handshake, and sends unmasked frames.
     Server,
-    /// The one that asks for the opening handshake. It sends masked frames.
+    /// It asks for the opening handshake, and sends masked frames.
     Client,
 }
 
@@ -29,14 +29,14 @@ impl Side {
 
 /// A source of unpredictable bytes for masking keys (RFC 6455 section 10.3).
 ///
-/// There is no default, because a weak source would let an attacker choose the bytes that are sent. With the
-/// feature `rng`, `SystemEntropy` is a good one.
+/// There is no default: a weak source would let an attacker choose the bytes that are sent. The feature `rng` has
+/// `SystemEntropy`.
 pub trait Entropy {
     /// Fills `dest` with unpredictable bytes.
     ///
     /// # Errors
     ///
-    /// [`EntropyError`] if there are none. Then the frame is not sent.
+    /// [`EntropyError`] if there are none: the frame is not sent.
     fn fill(&mut self, dest: &mut [u8]) -> Result<(), EntropyError>;
 }
 
@@ -46,7 +46,7 @@ impl<F: FnMut(&mut [u8]) -> Result<(), EntropyError>> Entropy for F {
     }
 }
 
-/// The role of an endpoint: [`Server`], [`Client`], or one of them chosen at run time ([`AnyRole`]).
+/// [`Server`], [`Client`], or one of them chosen at run time ([`AnyRole`]).
 pub trait Role: sealed::Masking {
     /// Which end of the connection this is.
     fn side(&self) -> Side;
@@ -64,19 +64,19 @@ pub struct Client<E> {
 }
 
 impl<E: Entropy> Client<E> {
-    /// A client that takes its masking keys from `entropy`.
+    /// Its masking keys are from `entropy`.
     pub const fn new(entropy: E) -> Self {
         Self { entropy }
     }
 }
 
-/// A role chosen at run time, for example by proxies that keep both ends in one collection.
+/// A role chosen at run time.
 #[derive(Clone, Copy)]
 #[expect(clippy::exhaustive_enums, reason = "a connection has two ends")]
 pub enum AnyRole<E> {
-    /// A server, which never masks.
+    /// It never masks.
     Server,
-    /// A client, which masks every frame with a new key from `E`.
+    /// It masks every frame with a new key from `E`.
     Client(E),
 }
 
@@ -104,8 +104,7 @@ impl<E: Entropy> Role for AnyRole<E> {
 mod sealed {
     use super::{AnyRole, Client, Entropy, EntropyError, MaskingKey, Server};
 
-    /// Draws the key of the next frame. Only the engine can call it, so no application can choose a key
-    /// (section 10.3).
+    /// Only the engine can call it, so no application can choose a key (section 10.3).
     pub trait Masking {
         fn masking_key(&mut self) -> Result<Option<MaskingKey>, EntropyError>;
     }

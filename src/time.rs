@@ -6,8 +6,8 @@
 use core::num::NonZeroU64;
 use core::time::Duration;
 
-/// A point in time, in microseconds since a moment that the caller chooses. Use one moment for the whole
-/// connection, and a clock that never runs backwards.
+/// A point in time, in microseconds since a moment that the caller chooses for the whole connection. The clock must
+/// never run backwards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(NonZeroU64);
 
@@ -32,19 +32,18 @@ impl Timestamp {
         Duration::from_micros(self.as_micros().saturating_sub(earlier.as_micros()))
     }
 
-    /// This time plus `duration`. The latest possible time if the sum is too large.
+    /// This time plus `duration`, or the latest possible time.
     #[must_use]
     pub fn after(self, duration: Duration) -> Self {
         self.after_micros(micros(duration))
     }
 
-    /// This time plus `micros` microseconds. The latest possible time if the sum is too large.
     pub(crate) const fn after_micros(self, micros: u64) -> Self {
         Self(self.0.saturating_add(micros))
     }
 }
 
-/// The duration in whole microseconds, at most the largest `u64`.
+/// At most the largest `u64`.
 pub(crate) const fn micros(duration: Duration) -> u64 {
     // `Duration::as_micros` would calculate with 128 bits.
     let sub = duration.subsec_micros() as u64;
@@ -55,11 +54,11 @@ pub(crate) const fn micros(duration: Duration) -> u64 {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "there is no fourth way to wait")]
 pub enum Wake {
-    /// At once: a timer must be started, and only the caller knows the time.
+    /// At once: a timer must be started.
     Now,
     /// At this time or later.
     At(Timestamp),
-    /// Not at all: no timer runs, so no clock is needed.
+    /// No timer runs, so no clock is needed.
     Never,
 }
 

@@ -1,5 +1,4 @@
-//! Deviations from the RFCs that some peers need, each with a name. RFC 9413 describes what tolerating them
-//! costs.
+//! Deviations from the RFCs that some peers need. RFC 9413 describes what tolerating them costs.
 //
 // Owns: their names, and which are on by default.
 // Must not know: where they are checked.
@@ -9,50 +8,41 @@ use core::str::FromStr;
 
 /// One deviation from the RFCs that can be tolerated.
 ///
-/// Each stands for one thing. Everything else stays strict: no other field can be forged by it, and all limits
-/// apply.
-/// limit holds.
+/// All else stays strict: no other field can be forged by it, and all limits apply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Tolerance {
-    /// Ignore header lines of a response that are not header fields: without a colon, with a space in or after
-    /// the name, or with a control character in the value. Some scripts print warnings into heads, and some
-    /// firewalls add broken fields. Lines are never ignored if the name could be `Connection`, `Upgrade` or
-    /// `Sec-WebSocket-...`, or if they hold NUL or a bare CR, which end a line or a text for some readers.
+    /// Ignore header lines of a response that are not header fields: without a colon, with a space in or after the
+    /// name, or with a control character in the value. Some scripts print warnings into heads, and some firewalls add
+    /// broken fields. A line is not ignored if its name could be `Connection`, `Upgrade` or `Sec-WebSocket-...`, or if
+    /// it holds NUL or a bare CR.
     InvalidResponseFields,
-    /// Accept a header field of a response that goes on in the next line, which begins with a space. The line
-    /// break is replaced by spaces, as RFC 9112 section 5.2 demands of a user agent, and the joined value is
-    /// checked. On by default, because every browser does so.
+    /// Accept a header field of a response that goes on in the next line. The line break is replaced by spaces (RFC
+    /// 9112 section 5.2). On by default, because every browser does so.
     FoldedResponseFields,
     /// Accept lines in the head of a response that end in LF alone. Some home-made servers send them.
     BareLfInResponses,
-    /// Treat `Sec-WebSocket-Protocol` or `Sec-WebSocket-Extensions` without any element as if it were missing,
-    /// in requests and responses. Some small boards always send the field. Otherwise such a line is malformed,
-    /// as their grammar says (RFC 6455 sections 4.3 and 9.1).
+    /// Treat `Sec-WebSocket-Protocol` or `Sec-WebSocket-Extensions` without any element as missing, against RFC 6455
+    /// sections 4.3 and 9.1. Some small boards always send the field.
     EmptyLists,
-    /// Accept characters in a request target that should have been percent-encoded: those beyond ASCII, in
-    /// UTF-8, and `"`, `<`, `>`. Some clients forget to encode them. If you write a target into a page or a
-    /// log, escape it.
+    /// Accept characters in a request target that should have been percent-encoded: those beyond ASCII, in UTF-8, and
+    /// `"`, `<`, `>`. Escape a target that you write into a page or a log.
     RawTargets,
     /// Accept a whole `ws:` or `wss:` URI as the target of a request. HTTP allows only `http:` and `https:`.
     WebSocketTargets,
-    /// Accept a compressed message that is a finished DEFLATE stream. RFC 7692 section 7.2.1 wants it flushed
-    /// instead.
+    /// Accept a compressed message that is a finished DEFLATE stream, against RFC 7692 section 7.2.1.
     FinishedDeflate,
-    /// Accept a compressed message that still has the tail 00 00 FF FF. RFC 7692 section 7.2.1 wants it
-    /// removed.
+    /// Accept a compressed message that still has the tail 00 00 FF FF, against RFC 7692 section 7.2.1.
     KeptDeflateTail,
-    /// Read a compressed message without any octet as an empty message. RFC 7692 section 7.2.3.6 wants one
-    /// octet.
+    /// Read a compressed message without any octet as an empty one, against RFC 7692 section 7.2.3.6.
     EmptyDeflate,
     /// Accept masked frames from a server, against RFC 6455 section 5.1.
     MaskedByServer,
-    /// Accept frames from a client that are not masked, against RFC 6455 section 5.1. For closed networks only:
-    /// masking keeps scripts in browsers from writing bytes that a proxy on the way would take for a request.
+    /// Accept frames from a client that are not masked, against RFC 6455 section 5.1. For closed networks only: masking
+    /// keeps scripts from writing bytes that a proxy would take for a request.
     UnmaskedByClient,
     /// Do not check that text messages are UTF-8. One that is not is returned as
-    /// [`Message::Binary`](crate::Message::Binary), because text is a `str`. Pieces keep their kind, and have a
-    /// `str` where they are UTF-8. The reason of a Close is still checked.
+    /// [`Message::Binary`](crate::Message::Binary). Pieces keep their kind. The reason of a Close is still checked.
     InvalidText,
 }
 
@@ -73,7 +63,7 @@ impl Tolerance {
         Self::InvalidText,
     ];
 
-    /// The name that tools accept on their command line.
+    /// The name on the command line of tools.
     pub const fn name(self) -> &'static str {
         match self {
             Self::InvalidResponseFields => "invalid-response-fields",
@@ -136,7 +126,7 @@ impl core::error::Error for UnknownTolerance {}
 impl FromStr for Tolerance {
     type Err = UnknownTolerance;
 
-    /// The tolerance with this [name](Tolerance::name).
+    /// By its [name](Tolerance::name).
     fn from_str(name: &str) -> Result<Self, UnknownTolerance> {
         Self::ALL.into_iter().find(|tolerance| tolerance.name() == name).ok_or(UnknownTolerance)
     }
@@ -162,10 +152,8 @@ impl Tolerances {
     /// Nothing is tolerated.
     pub const NONE: Self = Self(0);
 
-    /// What every browser tolerates, and where strictness protects nobody: [`Tolerance::FoldedResponseFields`].
-    /// RFC 9112 section 5.2 demands it of user agents, and all readers see the same joined value. All others
-    /// are off, because the RFCs forbid them, or because other readers could understand the same octets
-    /// differently.
+    /// What every browser tolerates, and where strictness protects nobody: [`Tolerance::FoldedResponseFields`]. Other
+    /// readers could understand the same octets differently with all others.
     pub const DEFAULT: Self = Self::NONE.with(Tolerance::FoldedResponseFields);
 
     /// Adds this one.

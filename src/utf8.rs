@@ -3,8 +3,7 @@
 // Owns: which octets may follow in an incomplete character.
 // Must not know: frames or messages.
 
-/// Checks one text of any length, piece by piece. It fails at the first octet that cannot stand there in any
-/// text.
+/// Checks one text of any length, piece by piece. It fails at the first octet that cannot stand there.
 ///
 /// # Examples
 ///
@@ -18,18 +17,17 @@
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Utf8Check {
-    /// How many octets the incomplete character lacks. 0 between characters.
+    /// What the incomplete character lacks. 0 between characters.
     lacking: u8,
-    /// The range of the next octet. It is 0x80 to 0xBF, but narrower for some second octets (RFC 3629 section
-    /// 4). Empty once the text is invalid.
+    /// The range of the next octet (RFC 3629 section 4). Empty once the text is invalid.
     least: u8,
     most: u8,
 }
 
-/// Up to this length a piece is checked octet by octet: all other ways take longer to begin.
+/// Such a piece is checked octet by octet: all other ways take longer to begin.
 const FEW: usize = 7;
 
-/// How many octets `simdutf8` checks at once. It leaves shorter texts to the standard library.
+/// What `simdutf8` checks at once. It leaves shorter texts to the standard library.
 #[cfg(feature = "simd-utf8")]
 const BLOCK: usize = 64;
 
@@ -52,11 +50,11 @@ impl Utf8Check {
         Self { lacking: 0, least: 0, most: 0 }
     }
 
-    /// Checks the next piece. After an error the text stays invalid, whatever follows.
+    /// Checks the next piece. After an error the text stays invalid.
     ///
     /// # Errors
     ///
-    /// [`InvalidUtf8`] as soon as no valid text can begin like this.
+    /// [`InvalidUtf8`] at the first octet that cannot stand there.
     #[inline]
     pub fn push(&mut self, piece: &[u8]) -> Result<(), InvalidUtf8> {
         match self.push_few(piece) {
@@ -65,14 +63,13 @@ impl Utf8Check {
         }
     }
 
-    /// Whether the text may end here: there is no incomplete character.
+    /// Whether the text may end here.
     #[inline]
     pub const fn is_complete(&self) -> bool {
         self.lacking == 0
     }
 
-    /// Checks a piece of a few octets. Returns whether it begins and ends between characters. `None` if there
-    /// are too many octets; then nothing was checked.
+    /// Returns whether the piece begins and ends between characters. `None` if there are too many octets to check.
     #[inline]
     pub(crate) fn push_few(&mut self, piece: &[u8]) -> Option<Result<bool, InvalidUtf8>> {
         if piece.len() > FEW {
@@ -87,7 +84,7 @@ impl Utf8Check {
         Some(Ok(begins && self.is_complete()))
     }
 
-    /// Checks the next piece. Returns it as text if it begins and ends between characters.
+    /// Returns the piece as text if it begins and ends between characters.
     #[inline]
     pub(crate) fn push_str<'b>(&mut self, piece: &'b [u8]) -> Result<Option<&'b str>, InvalidUtf8> {
         let rest = if self.is_complete() { piece } else { self.finish_character(piece)? };
@@ -100,13 +97,12 @@ impl Utf8Check {
         Ok(None)
     }
 
-    /// Takes the first octets of a character, if they are valid.
     #[cold]
     fn begin_character(&mut self, octets: &[u8]) -> Result<(), InvalidUtf8> {
         octets.iter().try_for_each(|octet| self.step(*octet))
     }
 
-    /// Takes octets until the incomplete character is complete. Returns the remainder of `piece`.
+    /// Returns the remainder of `piece`.
     #[cold]
     fn finish_character<'b>(&mut self, piece: &'b [u8]) -> Result<&'b [u8], InvalidUtf8> {
         let mut rest = piece;
@@ -117,7 +113,7 @@ impl Utf8Check {
         Ok(rest)
     }
 
-    /// Takes one octet (RFC 3629 section 4).
+    /// RFC 3629 section 4.
     #[inline(always)]
     fn step(&mut self, octet: u8) -> Result<(), InvalidUtf8> {
         if self.lacking > 0 {
@@ -142,7 +138,7 @@ impl Utf8Check {
         Ok(())
     }
 
-    /// Marks the text as invalid: no octet can follow.
+    /// No octet can follow.
     #[cold]
     fn fail(&mut self) -> InvalidUtf8 {
         *self = Self { lacking: 1, least: u8::MAX, most: 0 };
@@ -150,7 +146,6 @@ impl Utf8Check {
     }
 }
 
-/// The octets as text, if they are a whole text.
 #[inline]
 pub(crate) fn whole_text(octets: &[u8]) -> Result<&str, InvalidUtf8> {
     #[cfg(feature = "simd-utf8")]
@@ -160,8 +155,8 @@ pub(crate) fn whole_text(octets: &[u8]) -> Result<&str, InvalidUtf8> {
     core::str::from_utf8(octets).map_err(|_| InvalidUtf8)
 }
 
-/// Checks a whole text. With the feature `simd-utf8` a short text is checked faster, in a block filled up with zeros,
-/// but is not returned: then the result is `Ok(None)`.
+/// With the feature `simd-utf8` a short text is checked faster, in a block filled up with zeros: then the result is
+/// `Ok(None)`.
 #[inline]
 pub(crate) fn check_whole(octets: &[u8]) -> Result<Option<&str>, InvalidUtf8> {
     #[cfg(feature = "simd-utf8")]
@@ -178,15 +173,14 @@ pub(crate) fn check_whole(octets: &[u8]) -> Result<Option<&str>, InvalidUtf8> {
     whole_text(octets).map(Some)
 }
 
-/// Whether this is ASCII of fewer than 256 octets, as most short texts are. This check is much faster than one
-/// for UTF-8.
+/// ASCII of fewer than 256 octets, as most short texts are, is checked much faster.
 #[inline]
 pub(crate) fn is_short_ascii(octets: &[u8]) -> bool {
     const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
     if octets.len() > 255 {
         return false;
     }
-    // The last eight octets may overlap the blocks, so no octet is left over.
+    // The last eight octets may overlap the blocks.
     match octets.last_chunk::<8>() {
         Some(&last) => {
             let mut all = u64::from_le_bytes(last);
@@ -201,7 +195,7 @@ pub(crate) fn is_short_ascii(octets: &[u8]) -> bool {
     }
 }
 
-/// Splits off an incomplete character at the end: up to three octets, which still have to be checked.
+/// Up to three octets at the end still have to be checked.
 fn split_at_cut(octets: &[u8]) -> (&[u8], &[u8]) {
     if octets.last().map_or(true, |last| *last < 0x80) {
         return (octets, &[]);
