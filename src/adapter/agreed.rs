@@ -9,7 +9,6 @@ use alloc::boxed::Box;
 use crate::handshake::client::Accepted;
 use crate::handshake::Negotiated;
 
-/// What a socket tells of its opening handshake.
 #[derive(Default)]
 pub(super) struct Agreed {
     pub(super) negotiated: Negotiated,
@@ -17,7 +16,6 @@ pub(super) struct Agreed {
 }
 
 impl Agreed {
-    /// What this response says of it.
     #[cfg(feature = "rng")]
     pub(super) fn of(accepted: &Accepted<'_>) -> Self {
         Self { negotiated: accepted.negotiated(), subprotocol: accepted.subprotocol().map(Box::from) }

@@ -22,8 +22,8 @@ type Text<'a> = &'a str;
 
 /// What an application adds to the answer that opens a WebSocket, after it has seen the request.
 ///
-/// `()` adds nothing, so a decision may be `Ok(())`. If something here is invalid, the client gets a 500, and
-/// the handshake ends with [`OpeningError::Compose`](super::OpeningError::Compose).
+/// `()` adds nothing, so a decision may be `Ok(())`. If something here is invalid, the client gets a 500, and the
+/// handshake ends with [`OpeningError::Compose`](super::OpeningError::Compose).
 ///
 /// `Debug` does not show the values of fields.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -35,7 +35,6 @@ pub struct Answer<'a> {
 /// Which subprotocol is spoken.
 #[derive(Clone, Default, PartialEq, Eq)]
 enum SubprotocolChoice<'a> {
-    /// The one that the config chooses.
     #[default]
     OfConfig,
     None,
@@ -43,7 +42,7 @@ enum SubprotocolChoice<'a> {
 }
 
 impl<'a> Answer<'a> {
-    /// An answer as the config says.
+    /// As the config says.
     pub const fn new() -> Self {
         Self { fields: FieldList::EMPTY, subprotocol: SubprotocolChoice::OfConfig }
     }
@@ -77,7 +76,6 @@ impl<'a> Answer<'a> {
         self
     }
 
-    /// Adds what this and the config say to a 101.
     pub(super) fn apply<'r>(
         &'r self,
         config: &'r ServerConfig,

@@ -32,16 +32,16 @@
 //! }
 //! ```
 //!
-//! [`recv`](WebSocket::recv) waits for as long as the connection lives. Who wants to wait for a shorter time, or for
-//! something else as well, gives the receiving half a thread of its own ([`into_split`](WebSocket::into_split)). That
-//! thread passes the messages on through a channel, such as `std::sync::mpsc`, which has `recv_timeout`.
+//! [`recv`](WebSocket::recv) waits for as long as the connection lives. Who wants to wait for something else as well
+//! gives the receiving half a thread of its own ([`into_split`](WebSocket::into_split)), which passes the messages on
+//! through a channel, such as `std::sync::mpsc`.
 //!
 //! With a transport that does not block, or that has a time limit, every operation may fail with
-//! [`WouldBlock`](io::ErrorKind::WouldBlock) or [`TimedOut`](io::ErrorKind::TimedOut); call it again later,
-//! nothing is lost.
+//! [`WouldBlock`](io::ErrorKind::WouldBlock) or [`TimedOut`](io::ErrorKind::TimedOut); call it again later, nothing is
+//! lost.
 //!
-//! Where [`Timeouts`](crate::Timeouts) are set, the adapter sets the time limit of each read itself, and what
-//! is received keeps the time: timers move while [`recv`](WebSocket::recv) waits.
+//! Where [`Timeouts`](crate::Timeouts) are set, the adapter sets the time limit of each read itself, and timers move
+//! while [`recv`](WebSocket::recv) waits.
 //
 // Owns: blocking reads and writes.
 // Must not know: the protocol.
@@ -81,13 +81,13 @@ use crate::payload::{AsPayload, ControlPayload};
 use crate::role::{Role, Server};
 use crate::time::Wake;
 
-/// A blocking transport of which the writing direction can be ended alone.
+/// A blocking transport whose writing direction can be ended alone.
 pub trait BlockingTransport: Read + Write {
     /// Ends the writing direction: the peer reads the end of the stream. For TLS, sends `close_notify`.
     ///
     /// # Errors
     ///
-    /// Those of the transport; one that has ended already is none.
+    /// Those of the transport; that it has ended is none.
     fn shutdown_write(&mut self) -> io::Result<()>;
 
     /// Limits the time of a read, after which it fails with [`WouldBlock`](io::ErrorKind::WouldBlock) or
@@ -105,8 +105,7 @@ pub trait BlockingTransport: Read + Write {
     ///
     /// # Errors
     ///
-    /// [`Unsupported`](io::ErrorKind::Unsupported) unless implemented: a write waits for the peer then, however
-    /// long that takes.
+    /// [`Unsupported`](io::ErrorKind::Unsupported) unless implemented: a write waits for the peer then.
     fn limit_write(&mut self, limit: Option<Duration>) -> io::Result<()> {
         let _ = limit;
         Err(io::ErrorKind::Unsupported.into())
@@ -150,7 +149,6 @@ pub struct WebSocket<S, R> {
     endpoint: Endpoint<R>,
     clock: Clock,
     unflushed: bool,
-    /// Its place among the connections that are closed together.
     member: Option<Member>,
 }
 
@@ -160,7 +158,7 @@ impl<S: BlockingTransport, R: Role> WebSocket<S, R> {
         Self::with_endpoint(stream, Endpoint::new(role, config, buffers, received))
     }
 
-    /// After the opening handshake, with an endpoint that knows what was agreed on.
+    /// With an endpoint that knows what was agreed on.
     pub fn with_endpoint(stream: S, endpoint: Endpoint<R>) -> Self {
         Self {
             stream,
@@ -202,7 +200,6 @@ impl<S: BlockingTransport, R: Role> WebSocket<S, R> {
         self.with_member(Some(connections.enter()))
     }
 
-    /// In this place among the connections that are closed together.
     fn with_member(mut self, member: Option<Member>) -> Self {
         self.member = member;
         self
@@ -343,7 +340,7 @@ impl<S: BlockingTransport, R: Role> WebSocket<S, R> {
         match self.start_close(frame) {
             // A deadline that has passed is reported below.
             Ok(()) | Err(Error::Send(crate::SendError::Closed) | Error::Protocol(_)) => {}
-            // What the peer sent before it stopped reading tells how the connection ended.
+            // What the peer sent before tells how the connection ended.
             Err(Error::Io(error)) if !is_transient(&error) => self.endpoint.write_ended(),
             Err(error) => return Err(error),
         }
@@ -383,7 +380,7 @@ impl<S: BlockingTransport, R: Role> WebSocket<S, R> {
         &mut self.endpoint
     }
 
-    /// Does what the endpoint asks for until something is ready, or the connection has ended (`None`).
+    /// Until something is ready, or the connection has ended (`None`).
     fn ready(
         &mut self,
         poll: impl Fn(&mut Endpoint<R>, WriteSide) -> Result<Action, ProtocolError>,
@@ -403,14 +400,13 @@ impl<S: BlockingTransport, R: Role> WebSocket<S, R> {
                     // A deadline that has passed is reported in its turn.
                     Ok(()) | Err(_) => {}
                 },
-                // There is nobody else on this thread, and deadlines are looked at before each read.
+                // Deadlines are looked at before each read.
                 Action::Yield => {}
                 Action::ShutdownWrite => self.outgoing().shutdown()?,
                 Action::Read => {
                     match self.outgoing().flush_transport() {
                         Err(Error::Io(error)) if is_transient(&error) => return Err(error.into()),
-                        // Whether the transport's own buffer is written out or not, there is nothing to do
-                        // but read.
+                        // There is nothing to do but read.
                         _ => {}
                     }
                     let called = self.clock.now();
@@ -426,7 +422,7 @@ impl<S: BlockingTransport, R: Role> WebSocket<S, R> {
                         Limited::Until(_) => self.clock.read_limit(),
                         Limited::Not => None,
                     };
-                    // The buffer of a large message is for the next one on this thread.
+                    // For the next large message on this thread.
                     thread_pool::with(|pool| self.endpoint.split_mut().0.acquire(pool));
                     match self.stream.read(self.endpoint.space()) {
                         Ok(0) => self.endpoint.eof(),
@@ -446,7 +442,7 @@ impl<S: BlockingTransport, R: Role> WebSocket<S, R> {
     }
 }
 
-/// How often a read that waits looks up for what others began: a Close by the sending half, or of all connections.
+/// How often a read that waits looks up for a Close by the sending half, or of all connections.
 const WAKE_INTERVAL: Duration = Duration::from_millis(500);
 
 impl<S: BlockingTransport> WebSocket<S, Server> {
@@ -486,19 +482,18 @@ impl<S: BlockingTransport, R: Role> Outgoing<'_, S, R> {
         let Self { stream, outbound, unflushed, .. } = self;
         let mut compressing = Compressing::new();
         let mut write = |slices: [&[u8]; 2]| {
-            // Where nothing can be written, the next write tells why.
             let slices = slices.map(IoSlice::new);
             let count = retry(|| stream.write_vectored(&slices)).unwrap_or(0);
             **unflushed |= count > 0;
             count
         };
-        // Nobody else is kept waiting: the thread serves one connection.
+        // The thread serves one connection.
         while outbound.feed_in_turns(payload, true, &mut compressing, &mut write)? == Fed::Compressing {}
         self.flush()
     }
 
-    /// Queues a message, to be written with others before the next wait for input or by [`flush`](Self::flush). Writes
-    /// first what does not fit the queue together with the message.
+    /// Queues a message, to be written with others before the next wait for input or by [`flush`](Self::flush). What
+    /// does not fit the queue is written first.
     ///
     /// # Errors
     ///
@@ -555,8 +550,8 @@ impl<S: BlockingTransport, R: Role> Outgoing<'_, S, R> {
         self.flush_transport()
     }
 
-    /// Writes until at most `bytes` wait: the low watermark below which a producer goes on, where the bound
-    /// of the queue is the high one.
+    /// Writes until at most `bytes` wait: the low watermark below which a producer goes on. The bound of the queue is
+    /// the high one.
     ///
     /// # Errors
     ///
@@ -575,7 +570,6 @@ impl<S: BlockingTransport, R: Role> Outgoing<'_, S, R> {
         Ok(())
     }
 
-    /// Writes once of what waits.
     fn write(&mut self) -> Result<(), Error> {
         match self.wait_for(|stream, outbound| stream.write(outbound.output()))? {
             Some(0) => Err(io::Error::from(io::ErrorKind::WriteZero).into()),
@@ -588,7 +582,7 @@ impl<S: BlockingTransport, R: Role> Outgoing<'_, S, R> {
         }
     }
 
-    /// Waits for the transport to do this, as long as the deadlines allow. `None` once the connection has ended.
+    /// As long as the deadlines allow. `None` once the connection has ended.
     fn wait_for<T>(
         &mut self,
         mut operation: impl FnMut(&mut S, &mut Outbound<R>) -> io::Result<T>,
@@ -614,7 +608,7 @@ impl<S: BlockingTransport, R: Role> Outgoing<'_, S, R> {
         }
     }
 
-    /// Sees to it that a write does not wait longer than the timers allow, where there are any.
+    /// A write does not wait longer than the timers allow.
     fn limit_writes(&mut self) -> io::Result<()> {
         if self.outbound.poll_timeout() != Wake::Never {
             self.clock.limit_writes(self.stream)?;
@@ -631,18 +625,18 @@ impl<S: BlockingTransport, R: Role> Outgoing<'_, S, R> {
         Ok(())
     }
 
-    /// Ends the writing direction. An error means to call again.
+    /// An error means to call again.
     fn shutdown(&mut self) -> Result<(), Error> {
         let ended = self.flush_transport().and_then(|()| self.wait_for(|stream, _| stream.shutdown_write()));
         match ended {
             Err(Error::Io(error)) if is_transient(&error) => return Err(error.into()),
-            // A transport that has ended is as good, and one that does not end in time.
+            // That the transport has ended, or does not end in time, is as good.
             _ => self.outbound.write_ended(),
         }
         Ok(())
     }
 
-    /// Tells the peer that the connection failed, as far as the transport lets us at once.
+    /// As far as the transport lets us at once.
     fn fail(&mut self, error: ProtocolError) {
         self.outbound.fail(error);
         self.outbound.take_failure();
@@ -651,7 +645,7 @@ impl<S: BlockingTransport, R: Role> Outgoing<'_, S, R> {
                 return;
             }
         }
-        // Called again by the next operation if need be.
+        // Called again if need be.
         let _ = self.shutdown();
     }
 }
@@ -666,7 +660,6 @@ fn retry<T>(mut operation: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     }
 }
 
-/// Whether the operation may be called again.
 fn is_transient(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
 }

@@ -30,11 +30,11 @@ use crate::tolerance::Tolerances;
 ///
 /// It borrows nothing. So it can be a `static`, or be made at run time and moved into tasks. A clone shares the
 /// compression pool and the set of connections. Lists that are known when the program is compiled are set as a whole,
-/// with [`with_subprotocols`](Self::with_subprotocols) and [`with_fields`](Self::with_fields). Texts that are known only
-/// at run time are added one by one.
+/// with [`with_subprotocols`](Self::with_subprotocols) and [`with_fields`](Self::with_fields). Others are added one by
+/// one.
 ///
-/// Timers run if the transport has a clock: on `std`, on tokio, and on `futures-io` with a timer. In the adapters for
-/// firmware they run if the caller tells the time. [`without_timeouts`](Self::without_timeouts) turns them off.
+/// Timers run if the transport has a clock: on `std`, on tokio, and on `futures-io` with a timer. In firmware they run
+/// if the caller tells the time. [`without_timeouts`](Self::without_timeouts) turns them off.
 ///
 /// `Debug` does not show the values of header fields.
 ///
@@ -93,10 +93,10 @@ pub struct ServerConfig {
 ///
 /// It borrows nothing. So it can be a `static`, or be made at run time and moved into tasks. Lists that are known when
 /// the program is compiled are set as a whole, with [`with_subprotocols`](Self::with_subprotocols) and
-/// [`with_fields`](Self::with_fields). Texts that are known only at run time are added one by one.
+/// [`with_fields`](Self::with_fields). Others are added one by one.
 ///
-/// Timers run if the transport has a clock: on `std`, on tokio, and on `futures-io` with a timer. In the adapters for
-/// firmware they run if the caller tells the time. [`without_timeouts`](Self::without_timeouts) turns them off.
+/// Timers run if the transport has a clock: on `std`, on tokio, and on `futures-io` with a timer. In firmware they run
+/// if the caller tells the time. [`without_timeouts`](Self::without_timeouts) turns them off.
 ///
 /// `Debug` does not show the values of header fields.
 ///
@@ -172,7 +172,7 @@ macro_rules! common_options {
                 self
             }
 
-            /// Turns all timers off: a peer that is silent, or that does not read, is waited for without end.
+            /// Turns all timers off: a silent peer is waited for without end.
             #[must_use]
             pub const fn without_timeouts(self) -> Self {
                 self.with_timeouts(Timeouts::NONE)
@@ -247,14 +247,13 @@ macro_rules! common_options {
                 self
             }
 
-            /// Takes all header fields out again, such as before it is used for another server.
+            /// Takes all header fields out again.
             #[must_use]
             pub fn without_fields(mut self) -> Self {
                 self.fields = FieldList::EMPTY;
                 self
             }
 
-            /// What the engine needs of it.
             pub(super) const fn engine(&self) -> Config {
                 Config::new().with_limits(self.limits).with_timeouts(self.timeouts)
             }
@@ -277,8 +276,7 @@ common_options!(ServerConfig);
 common_options!(ClientConfig);
 
 impl ServerConfig {
-    /// A config with this origin policy and the defaults: no subprotocol, no compression, the timers of
-    /// [`Timeouts::SERVER`].
+    /// The defaults: no subprotocol, no compression, the timers of [`Timeouts::SERVER`].
     pub const fn new(origin: OriginPolicy<'static>) -> Self {
         Self {
             origin,
@@ -304,7 +302,7 @@ impl ServerConfig {
         }
     }
 
-    /// Allows pages of this origin to connect too, such as `https://example.com`, whatever the origin policy says.
+    /// Allows pages of this origin too, such as `https://example.com`, whatever the policy says.
     #[cfg(feature = "alloc")]
     #[must_use]
     pub fn with_origin(mut self, origin: impl Into<String>) -> Self {
@@ -312,9 +310,9 @@ impl ServerConfig {
         self
     }
 
-    /// Accepts permessage-deflate (RFC 7692) from clients whose offer this policy allows. [`Policy::DEFAULT`] is good for
-    /// many connections: it keeps no context between messages. Contexts come from a pool then, which all connections of
-    /// this config and of its clones share.
+    /// Accepts permessage-deflate (RFC 7692) from clients whose offer this policy allows. [`Policy::DEFAULT`] is good
+    /// for many connections: it keeps no context between messages, and takes them from a pool that this config and its
+    /// clones share.
     #[cfg(feature = "deflate")]
     #[must_use]
     pub const fn with_deflate(mut self, policy: Policy) -> Self {
@@ -322,7 +320,7 @@ impl ServerConfig {
         self
     }
 
-    /// Sets the pool of contexts, if it is shared with others or has another size.
+    /// Sets the pool of contexts.
     #[cfg(feature = "deflate")]
     #[must_use]
     pub fn with_pool(mut self, pool: &Pool) -> Self {
@@ -338,7 +336,6 @@ impl ServerConfig {
         self
     }
 
-    /// The origin policy for a request of this origin.
     pub(super) fn policy_for(&self, origin: Option<&str>) -> OriginPolicy<'static> {
         #[cfg(feature = "alloc")]
         if self.more_origins.iter().any(|page| OriginPolicy::List(&[page]).accepts(origin, "")) {
@@ -402,8 +399,8 @@ impl ClientConfig {
         self
     }
 
-    /// This request with what it does not say itself: subprotocols and an offer of compression where it has none, and
-    /// further header fields in any case. Connecting does that too; here it shows before whether the config is sound.
+    /// This request with what it does not say itself: subprotocols and an offer of compression, and further header
+    /// fields in any case. Connecting does that too; here it shows before whether the config is sound.
     ///
     /// # Errors
     ///
@@ -419,7 +416,7 @@ impl Default for ClientConfig {
     }
 }
 
-/// A pool that is made when it is first needed, so that a config can be a `static`. Clones share it.
+/// Made when it is first needed, so that a config can be a `static`. Clones share it.
 #[cfg(feature = "deflate")]
 struct LazyPool(OnceLock<Pool>);
 

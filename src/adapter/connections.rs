@@ -24,13 +24,13 @@ use crate::role::Role;
 
 /// All open connections of a server, so that they can be closed together when the server ends.
 ///
-/// [`close_all`](Self::close_all) sends a Close to each of them, waits until they have ended, and drops those
-/// that have not ended in time. The right code is [`CloseCode::GOING_AWAY`] (1001; RFC 6455 section 7.4.1).
+/// [`close_all`](Self::close_all) sends a Close to each of them, usually with [`CloseCode::GOING_AWAY`] (1001; RFC 6455
+/// section 7.4.1), waits until they have ended, and drops those that have not ended in time.
 ///
-/// A clone is another handle of the same set. A connection enters the set with
-/// [`ServerConfig::with_connections`](super::ServerConfig::with_connections), or with `with_connections` of
-/// its socket. It leaves the set when its socket, or the receiving half of it, is dropped. The Close is sent by
-/// the methods that receive (`recv` and the like), so each connection must receive until they return `None`.
+/// A clone is another handle of the same set. A connection enters it with
+/// [`ServerConfig::with_connections`](super::ServerConfig::with_connections), or with `with_connections` of its socket,
+/// and leaves it when its socket, or the receiving half of it, is dropped. The Close is sent by the methods that
+/// receive, so each connection must receive until they return `None`.
 ///
 /// ```
 /// use std::time::Duration;
@@ -51,21 +51,18 @@ pub struct Connections {
 struct Registry {
     told: AtomicU8,
     members: Mutex<Members>,
-    /// Signals that a connection has left.
     left: Condvar,
 }
 
 #[derive(Default)]
 struct Members {
-    /// One slot for each connection. `vacant` has the indices of the free slots.
+    /// `vacant` has the indices of the free slots.
     wakers: Vec<Option<Arc<Wakers>>>,
     vacant: Vec<usize>,
     close: Option<(CloseCode, String)>,
-    /// Waits until all have left.
     waiter: Option<Waker>,
 }
 
-/// The task to wake of one connection.
 type Wakers = Mutex<Option<Waker>>;
 
 const NOTHING: u8 = 0;
@@ -88,9 +85,8 @@ impl Connections {
         self.len() == 0
     }
 
-    /// Sends every connection a Close with this code and reason, and waits until all have ended. A reason of
-    /// more than 123 octets is cut. When `within` is ready, the remaining connections are dropped. Returns how
-    /// many those were.
+    /// Sends every connection a Close with this code and reason (cut to 123 octets), and waits until all have ended.
+    /// When `within` is ready, the remaining ones are dropped. Returns how many those were.
     ///
     /// Stop accepting first. Connections that enter later are closed as well.
     ///
@@ -112,8 +108,8 @@ impl Connections {
         .await
     }
 
-    /// Does the same for servers that block, and waits at most `within`. A connection notices within half a
-    /// second if its transport can limit the time of a read.
+    /// Does the same for servers that block, and waits at most `within`. A connection notices within half a second if
+    /// its transport can limit the time of a read.
     pub fn close_all_blocking(&self, code: CloseCode, reason: &str, within: Duration) -> usize {
         self.tell_close(code, reason);
         let until = Instant::now().checked_add(within);
@@ -153,7 +149,6 @@ impl Connections {
         wakers.len()
     }
 
-    /// Adds a connection.
     pub(super) fn enter(&self) -> Member {
         let wakers: Arc<Wakers> = Arc::default();
         let mut members = lock(&self.shared.members);
@@ -179,17 +174,15 @@ impl Members {
     }
 }
 
-/// One connection of the set. It leaves when this is dropped.
+/// It leaves when this is dropped.
 pub(super) struct Member {
     shared: Arc<Registry>,
     #[cfg(any(feature = "futures-io", feature = "tokio"))]
     wakers: Arc<Wakers>,
     place: usize,
-    /// What it was told already.
     heard: u8,
 }
 
-/// What a connection must do.
 pub(super) enum Order {
     /// Send this Close.
     Close(CloseCode, String),
@@ -198,11 +191,11 @@ pub(super) enum Order {
 }
 
 impl Member {
-    /// What it is told now. If nothing, this task is woken later.
+    /// If nothing, this task is woken later.
     #[cfg(any(feature = "futures-io", feature = "tokio"))]
     pub(super) fn poll(&mut self, cx: &Context<'_>) -> Option<Order> {
         {
-            // Set the waker before looking, so that nothing told in between is missed.
+            // Before looking, so that nothing is missed.
             let mut waker = lock(&self.wakers);
             if !waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
                 *waker = Some(cx.waker().clone());
@@ -211,7 +204,6 @@ impl Member {
         self.order()
     }
 
-    /// What it is told now, if anything.
     pub(super) fn order(&mut self) -> Option<Order> {
         let told = self.shared.told.load(Ordering::SeqCst);
         if told == self.heard {
@@ -228,7 +220,6 @@ impl Member {
 }
 
 impl Order {
-    /// Does what it was told.
     pub(super) fn obey<R: Role>(
         self,
         inbound: &mut Inbound,
@@ -255,7 +246,7 @@ impl Drop for Member {
         members.vacant.push(self.place);
         let waiter = if members.len() == 0 { members.waiter.take() } else { None };
         if members.len() == 0 {
-            // After a storm of connections, give the memory back.
+            // Gives memory back after a storm of connections.
             members.wakers = Vec::new();
             members.vacant = Vec::new();
         }
@@ -268,7 +259,7 @@ impl Drop for Member {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // A panic cannot leave anything half done: nothing that is done under the lock panics.
+    // Nothing that is done under the lock panics.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -1,7 +1,7 @@
 //! WebSocket for firmware with blocking transports: anything that is [`Read`] and [`Write`] of `embedded-io`.
 //!
-//! It needs no allocator. The caller lends two buffers, and messages of any length pass through them in pieces. It
-//! needs no threads: one task reads and writes, and replies that are owed to the peer are written before each wait for input.
+//! It needs no allocator and no threads. The caller lends two buffers, and messages of any length pass through them in
+//! pieces. Replies that are owed are written before each wait for input.
 //!
 //! A server:
 //!
@@ -53,18 +53,18 @@
 //! # }
 //! ```
 //!
-//! What to do at the end of a connection is described at [`WebSocket`].
+//! [`WebSocket`] says what to do at the end of a connection.
 //!
 //! # Time
 //!
-//! There is no clock here. A transport with a time limit of its own reports
-//! [`TimedOut`](embedded_io::ErrorKind::TimedOut). Then call [`handle_timeout`](WebSocket::handle_timeout), and go on:
+//! There is no clock here. A transport with a time limit reports [`TimedOut`](embedded_io::ErrorKind::TimedOut). Then
+//! call [`handle_timeout`](WebSocket::handle_timeout), and go on:
 //!
 //! - Receiving, flushing and closing: call the operation again. Nothing is lost.
-//! - [`feed`](Outgoing::feed): if [`frame_remaining`](Outgoing::frame_remaining) is 0, nothing was queued. Otherwise so
-//!   many octets of the message are missing; give them to [`feed_payload`](Outgoing::feed_payload).
-//! - [`send`](WebSocket::send) and [`ping`](WebSocket::ping) do not tell whether everything was queued. If you must know,
-//!   feed first, then flush.
+//! - [`feed`](Outgoing::feed): [`frame_remaining`](Outgoing::frame_remaining) octets are missing, to be given to
+//!   [`feed_payload`](Outgoing::feed_payload); if 0, nothing was queued.
+//! - [`send`](WebSocket::send) and [`ping`](WebSocket::ping) do not tell whether everything was queued. If you must
+//!   know, feed first, then flush.
 //! - An opening handshake cannot be resumed.
 //
 // Owns: blocking reads and writes.
@@ -72,6 +72,5 @@
 
 super::embedded::socket!([] [] [] embedded_io);
 
-/// There are no other tasks.
 #[cfg(feature = "embedded-io-async")]
 const fn yield_now() {}

@@ -1,7 +1,7 @@
 //! WebSocket for firmware with asynchronous transports: anything that is [`Read`] and [`Write`] of `embedded-io-async`.
 //!
-//! It needs no allocator. The caller lends two buffers, and messages of any length pass through them in pieces. One
-//! task reads and writes, and replies that are owed to the peer are written before each wait for input.
+//! It needs no allocator. The caller lends two buffers, and messages of any length pass through them in pieces. Replies
+//! that are owed are written before each wait for input.
 //!
 //! A server:
 //!
@@ -53,13 +53,13 @@
 //! # }
 //! ```
 //!
-//! What to do at the end of a connection is described at [`WebSocket`].
+//! [`WebSocket`] says what to do at the end of a connection.
 //!
 //! # Time
 //!
-//! There is no clock here. Wait for [`recv`](WebSocket::recv) and for a timer at the same time, for example with a
-//! `select` function. [`poll_timeout`](WebSocket::poll_timeout) says when the timer must ring. If it rings first, drop
-//! the future of `recv` (nothing is lost), call [`handle_timeout`](WebSocket::handle_timeout), and then `recv` again.
+//! There is no clock here. Wait for [`recv`](WebSocket::recv) and, at the same time, for a timer at
+//! [`poll_timeout`](WebSocket::poll_timeout). If that rings first, drop the future of `recv` (nothing is lost), call
+//! [`handle_timeout`](WebSocket::handle_timeout), and then `recv` again.
 //
 // Owns: awaiting reads and writes.
 // Must not know: the protocol.
@@ -69,7 +69,6 @@ use core::task::Poll;
 
 super::embedded::socket!([async] [.await] ["\n# Cancel safety\n"] embedded_io_async);
 
-/// Lets other tasks have their turn.
 async fn yield_now() {
     let mut yielded = false;
     poll_fn(|cx| {

@@ -15,15 +15,14 @@ use crate::handshake::{ComposeError, UriError};
 
 /// Why an operation on a WebSocket failed.
 ///
-/// A client that connects again and again wants to know whether another attempt may do better. It may after
-/// [`Io`](Self::Io) and [`Protocol`](Self::Protocol), and after a [`Rejected`](OpeningError::Rejected) with a status
-/// of 429 or from 500 on, or a [`TimedOut`](OpeningError::TimedOut). Everything else in [`Opening`](Self::Opening) comes again
-/// until the request, the URI or the server changes. Wait longer after each attempt that fails (RFC 6455 section 7.2.3).
+/// Another attempt to connect may do better after [`Io`](Self::Io) and [`Protocol`](Self::Protocol), and after a
+/// [`Rejected`](OpeningError::Rejected) with a status of 429 or from 500 on, or a [`TimedOut`](OpeningError::TimedOut).
+/// All else in [`Opening`](Self::Opening) comes again until the request, the URI or the server changes. Wait longer
+/// after each attempt (RFC 6455 section 7.2.3).
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
-    /// The peer broke the protocol or a limit, a timer ran out, or the peer is gone. It was told why, if that
-    /// was possible.
+    /// The peer broke the protocol or a limit, a timer ran out, or the peer is gone. It was told why, if possible.
     Protocol(ProtocolError),
     /// What should be sent is not allowed now.
     Send(SendError),
@@ -116,7 +115,7 @@ impl From<io::Error> for Error {
     }
 }
 
-/// Two halves that do not belong to one WebSocket, returned by the attempt to put them together.
+/// Two halves that do not belong to one WebSocket, returned.
 pub struct ReuniteError<A, B>(
     /// The receiving half.
     pub A,

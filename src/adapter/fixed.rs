@@ -1,5 +1,4 @@
-//! The engine for adapters without an allocator: a [`Connection`](crate::Connection) in buffers that the caller
-//! lends.
+//! A [`Connection`](crate::Connection) in buffers that the caller lends, for adapters without an allocator.
 //
 // Owns: buffers, errors, and the order of the work.
 // Must not know: any one transport.
@@ -22,16 +21,16 @@ use crate::MAX_CONTROL_FRAME_LEN;
 
 /// The buffers of one connection.
 ///
-/// Any length works, because payload passes through both in pieces. If the read buffer holds a usual message,
-/// messages need not be joined. If the write buffer holds a usual frame, fewer writes are needed.
+/// Any length works, because payload passes through both in pieces. If the read buffer holds a usual message, it need
+/// not be joined. If the write buffer holds a usual frame, fewer writes are needed.
 pub struct FixedBuffers<'b> {
     pub(super) read: FixedReadBuffer<'b>,
     pub(super) write: &'b mut [u8],
 }
 
 impl<'b> FixedBuffers<'b> {
-    /// The shortest write buffer: it holds one control frame, and the answers to most opening handshakes. If a
-    /// subprotocol is agreed on, the end of the write buffer keeps its name. Then the buffer must be longer by that name.
+    /// The shortest write buffer: it holds one control frame, and the answers to most opening handshakes. It must be
+    /// longer by the name of a subprotocol that is agreed on.
     pub const MIN_WRITE: usize = MAX_CONTROL_FRAME_LEN;
 
     /// Lends these two buffers.
@@ -49,8 +48,7 @@ impl<'b> FixedBuffers<'b> {
         Ok(Self { read: FixedReadBuffer { bytes: read, start: 0, end: 0 }, write })
     }
 
-    /// Says that the first `count` bytes of the read buffer were received already, after an opening handshake
-    /// that was done elsewhere.
+    /// The first `count` bytes of the read buffer came already, after an opening handshake that was done elsewhere.
     #[must_use]
     pub fn with_received(mut self, count: usize) -> Self {
         self.read.filled(count);
@@ -58,7 +56,6 @@ impl<'b> FixedBuffers<'b> {
     }
 }
 
-/// The read buffer, and which part of it was received and not consumed.
 pub(super) struct FixedReadBuffer<'b> {
     bytes: &'b mut [u8],
     start: usize,
@@ -66,19 +63,16 @@ pub(super) struct FixedReadBuffer<'b> {
 }
 
 impl FixedReadBuffer<'_> {
-    /// The bytes that were received and not consumed.
     #[cfg(feature = "handshake")]
     pub(super) fn unread(&self) -> &[u8] {
         self.bytes.get(self.start..self.end).unwrap_or(&[])
     }
 
-    /// Consumes the first `count` bytes.
     #[cfg(feature = "handshake")]
     pub(super) fn consume(&mut self, count: usize) {
         self.start = self.start.saturating_add(count).min(self.end);
     }
 
-    /// Lets `take` consume some of the bytes.
     pub(super) fn take<'a, T>(&'a mut self, take: impl FnOnce(&mut Input<'a>) -> T) -> T {
         let mut input = Input::new(self.bytes.get_mut(self.start..self.end).unwrap_or(&mut []));
         let taken = take(&mut input);
@@ -86,12 +80,11 @@ impl FixedReadBuffer<'_> {
         taken
     }
 
-    /// Space to read into. All bytes must have been consumed.
+    /// All bytes must have been consumed.
     pub(super) fn space(&mut self) -> &mut [u8] {
         self.bytes
     }
 
-    /// Notes that `count` bytes were read.
     pub(super) fn filled(&mut self, count: usize) {
         self.start = 0;
         self.end = count.min(self.bytes.len());

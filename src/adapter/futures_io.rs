@@ -1,10 +1,9 @@
-//! WebSockets on smol and other runtimes that have the traits of `futures-io`: over anything that is [`AsyncRead`] and
-//! [`AsyncWrite`]. Needs the feature `futures-io`. The methods of a WebSocket are on the page of [`polled::WebSocket`].
+//! WebSockets on smol and other runtimes that have the traits of `futures-io`, over anything that is [`AsyncRead`] and
+//! [`AsyncWrite`]. Needs the feature `futures-io`. The methods are on the page of [`polled::WebSocket`].
 //!
-//! The traits of `futures-io` have no clock, so **without [`FuturesIo::with_timer`] no timer runs**, whatever
-//! the settings say: not that of the opening handshake, no keep-alive, none for a peer that does not read. The
-//! functions of this module take a bare transport and are such; they are for transports that have a time limit
-//! of their own. With the runtime's timer, here smol's, every timer runs:
+//! These traits have no clock, so **without [`FuturesIo::with_timer`] no timer runs**: not that of the opening
+//! handshake, no keep-alive, none for a peer that does not read. The functions of this module take a bare transport,
+//! for those that have a time limit of their own. With the runtime's timer, here smol's, every timer runs:
 //!
 //! ```no_run
 //! use smol::{net::TcpStream, Timer};
@@ -21,7 +20,7 @@
 //! }
 //! ```
 //!
-//! A client connects by itself, since each runtime does that in its own way:
+//! A client connects by itself:
 //!
 //! ```no_run
 //! use smol::{net::TcpStream, Timer};
@@ -81,18 +80,18 @@ pub struct FuturesIo<S> {
 
 struct Timer {
     began: Instant,
-    // A function of the runtime has no size, and no memory is taken for it.
+    // A function of the runtime takes no memory.
     sleep_until: Box<dyn Fn(Instant) -> Sleep + Send + Sync>,
     sleep: Option<(Timestamp, Sleep)>,
 }
 
 impl<S> FuturesIo<S> {
-    /// This transport, without a clock: no timer runs.
+    /// Without a clock: no timer runs.
     pub const fn new(stream: S) -> Self {
         Self { stream, timer: None }
     }
 
-    /// With the runtime's timer: what waits for an instant, such as `smol::Timer::at`.
+    /// With what waits for an instant, such as `smol::Timer::at`.
     #[must_use]
     pub fn with_timer<T: Future + Send + Sync + 'static>(
         mut self,
@@ -160,7 +159,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PollTransport for FuturesIo<S> {
     fn poll_sleep(&mut self, cx: &mut Context<'_>, until: Timestamp) -> Poll<()> {
         let Some(timer) = &mut self.timer else { return Poll::Pending };
         if timer.sleep.as_ref().map(|(at, _)| *at) != Some(until) {
-            // A time that the clock cannot express never comes.
+            // The clock cannot express it.
             let Some(at) = timer.began.checked_add(Duration::from_micros(until.as_micros())) else {
                 return Poll::Pending;
             };

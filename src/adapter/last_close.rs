@@ -9,14 +9,14 @@ use alloc::string::String;
 
 use crate::close::{CloseCode, CloseFrame, CloseReason};
 
-/// The Close that the receiving half has received. It is stored beside what both halves share.
+/// Stored beside what both halves share.
 pub(super) struct LastClose {
     code: Option<CloseCode>,
     reason: Box<str>,
 }
 
 impl LastClose {
-    /// Stores the Close that was received, unless one is stored. Returns whether it is new.
+    /// Unless one is stored. Returns whether it is new.
     pub(super) fn keep(kept: &mut Option<Self>, came: Option<CloseFrame<'_>>) -> bool {
         match (came, &kept) {
             (Some(came), None) => {
@@ -27,8 +27,7 @@ impl LastClose {
         }
     }
 
-    /// A copy of the Close. Its reason is copied into the caller's storage, so that the lock is held only for
-    /// the copy.
+    /// The reason is copied into the caller's storage, so that the lock is held only for the copy.
     pub(super) fn copy<'r>(&self, reason: &'r mut String) -> CloseFrame<'r> {
         self.reason.as_ref().clone_into(reason);
         match self.code {

@@ -2,9 +2,7 @@
 //
 // Owns: reading and writing.
 // Must not know: the protocol.
-// An adapter asks what to do next, does it, and reports; if two adapters would need the same decision, it
-// belongs below them. For those with an allocator that is `endpoint::Endpoint`; for those in buffers that the
-// caller lends, a driver of their own.
+// If two adapters would need the same decision, it belongs below them.
 
 #[cfg(all(feature = "std", feature = "handshake"))]
 mod agreed;

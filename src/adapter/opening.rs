@@ -23,9 +23,7 @@ use crate::role::{Client, Entropy, Server};
 
 /// What a client on a port that serves HTTP and WebSocket wanted.
 ///
-/// Printed for debugging, it shows how many bytes were read, not which: they may hold credentials.
-///
-/// # Examples
+/// `Debug` shows how many bytes were read, not which: they may hold credentials.
 ///
 /// A page at `/` and a WebSocket for everything that asks for one:
 ///
@@ -56,11 +54,10 @@ use crate::role::{Client, Entropy, Server};
 pub enum Opened<W, S> {
     /// A WebSocket, which is open.
     WebSocket(W),
-    /// HTTP: the transport, and the bytes that were read from it: the whole head, and perhaps more.
-    /// [`Request::parse`](crate::handshake::server::Request::parse) reads the head.
+    /// HTTP: the transport, and the bytes that were read from it, for
+    /// [`Request::parse`](crate::handshake::server::Request::parse): the whole head, and perhaps more.
     ///
-    /// Whoever answers the request and keeps the connection gives it back for the next one, with what was read
-    /// of that already: `accept_buffered`.
+    /// After the answer, `accept_buffered` takes the transport for the next request.
     Http {
         /// The transport; nothing was written to it.
         stream: S,
@@ -70,7 +67,7 @@ pub enum Opened<W, S> {
 }
 
 impl<W, S> Opened<W, S> {
-    /// The same, with what `map` makes of the transport of plain HTTP.
+    /// With what `map` makes of the transport of plain HTTP.
     pub fn map_stream<T>(self, map: impl FnOnce(S) -> T) -> Opened<W, T> {
         match self {
             Self::WebSocket(socket) => Opened::WebSocket(socket),
@@ -81,7 +78,7 @@ impl<W, S> Opened<W, S> {
 
 /// An application's refusal of a valid request, such as 404 for a resource that is not there.
 ///
-/// Printed for debugging, it shows neither the values of fields nor the body.
+/// `Debug` shows neither the values of fields nor the body.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Refusal {
     status: u16,
@@ -110,7 +107,7 @@ impl Refusal {
     }
 }
 
-/// The time for one address where so many are left: the others may answer where it does not.
+/// The share of one address, where so many are left.
 pub(super) fn share(left: Duration, addresses: usize) -> Duration {
     left.checked_div(u32::try_from(addresses).unwrap_or(u32::MAX)).unwrap_or(left)
 }
@@ -118,18 +115,18 @@ pub(super) fn share(left: Duration, addresses: usize) -> Duration {
 /// Bytes that are read after a refusal, at most.
 pub(super) const MAX_DRAINED: usize = 1 << 20;
 
-/// For a refusal and what comes after it, where no opening time is set.
+/// For a refusal and what comes after it, without an opening time.
 const PARTING: Duration = Duration::from_secs(5);
 
-/// What a server has for it at least, also where the opening time is up.
+/// The least for it, also where the opening time is up.
 pub(super) const SHORT_PARTING: Duration = Duration::from_secs(1);
 
-/// How long a refusal may take, where so much of the opening time is left, if there is one.
+/// How long a refusal may take, where so much of the opening time is left.
 pub(super) fn parting_time(left: Option<Duration>, at_least: Duration) -> Duration {
     left.map_or(PARTING, |left| left.max(at_least))
 }
 
-/// The refusal of a request that did not come in time (RFC 9112 section 9.5).
+/// RFC 9112 section 9.5.
 pub(super) fn too_late() -> Vec<u8> {
     Reject::new(408)
         .map_err(OpeningError::from)
@@ -137,7 +134,6 @@ pub(super) fn too_late() -> Vec<u8> {
         .unwrap_or_default()
 }
 
-/// What is reported of an opening handshake whose time is up.
 pub(super) const LATE: ProtocolError = ProtocolError::TimedOut(Timeout::OpeningHandshake);
 
 /// What becomes of a plain HTTP request.
@@ -149,7 +145,6 @@ pub(super) enum Plain {
     Refused,
 }
 
-/// What was read, unless that is the end.
 pub(super) fn until_end(read: &[u8]) -> Result<&[u8], Error> {
     match read {
         [] => Err(OpeningError::Handshake(HandshakeError::UnexpectedEof).into()),
@@ -157,7 +152,6 @@ pub(super) fn until_end(read: &[u8]) -> Result<&[u8], Error> {
     }
 }
 
-/// What a server does with what it read.
 pub(super) enum ServerStep {
     /// Read more.
     NeedMore,
@@ -169,7 +163,7 @@ pub(super) enum ServerStep {
     Refused { response: Vec<u8>, error: OpeningError },
 }
 
-/// Gives what was read to a server's handshake. Whoever decides about the request is asked once it is there.
+/// Whoever decides about the request is asked once it is there.
 pub(super) fn serve<'a, A: Into<Answer<'a>>>(
     handshake: &mut ServerHandshake<'_>,
     input: &[u8],
@@ -224,7 +218,6 @@ fn answer<'a, A: Into<Answer<'a>>>(
     Ok(ServerStep::Open { response, agreed, taken })
 }
 
-/// What a client does with what it read.
 pub(super) enum ClientStep<'h> {
     /// Read more.
     NeedMore,
@@ -234,10 +227,8 @@ pub(super) enum ClientStep<'h> {
     Rejected(RefusalReader),
 }
 
-/// A response that is no 101, whose body is being read.
 pub(super) struct RefusalReader {
     response: Box<RejectedResponse>,
-    /// None if nothing says where the body ends.
     body: Option<BodyReader>,
 }
 
@@ -258,15 +249,14 @@ impl RefusalReader {
         this
     }
 
-    /// Whether the body is not over.
     pub(super) fn needs_more(&self) -> bool {
         self.body.as_ref().is_some_and(|body| !body.is_over())
     }
 
-    /// Takes what was read; nothing is the end of the transport.
+    /// Nothing is the end of the transport.
     pub(super) fn read(&mut self, received: &[u8]) {
         if received.is_empty() {
-            // That it is not complete says as much as the error.
+            // That it is not complete says as much.
             let _ = self.body.as_mut().map(BodyReader::eof);
         }
         self.received(received);
@@ -281,14 +271,12 @@ impl RefusalReader {
         }
     }
 
-    /// What is reported of it, with what came.
     pub(super) fn into_error(mut self) -> OpeningError {
         self.response.complete = self.body.is_some_and(|body| body.is_complete());
         OpeningError::Rejected(self.response.into())
     }
 }
 
-/// The request of a client's handshake.
 pub(super) fn request(handshake: &client::ClientHandshake<'_>) -> Result<Vec<u8>, OpeningError> {
     if cfg!(not(feature = "deflate")) {
         handshake.check_without_codec()?;
@@ -296,7 +284,6 @@ pub(super) fn request(handshake: &client::ClientHandshake<'_>) -> Result<Vec<u8>
     written(|out| Ok(handshake.write_request(out)?))
 }
 
-/// Gives what was read to a client's handshake.
 pub(super) fn ask<'h>(
     handshake: &'h mut client::ClientHandshake<'_>,
     input: &[u8],
@@ -312,15 +299,12 @@ pub(super) fn ask<'h>(
     }
 }
 
-/// What ends a client's handshake before its head is whole: this error, unless the server's refusal is known by
-/// then.
+/// The head is not whole: this error, unless the server's refusal is known.
 pub(super) fn cut_off(handshake: &client::ClientHandshake<'_>, error: Error, config: &ClientConfig) -> Error {
     let Some(rejected) = handshake.rejected() else { return error };
-    // No body begins before the head is over.
     RefusalReader { body: None, ..RefusalReader::new(&rejected, &[], config) }.into_error().into()
 }
 
-/// A handshake for this request with a fresh nonce.
 pub(super) fn client_handshake<'c>(
     request: ClientRequest<'c>,
     storage: &'c mut [u8],
@@ -331,7 +315,7 @@ pub(super) fn client_handshake<'c>(
     Ok(client::ClientHandshake::new(config.complete(request)?, nonce, storage, config.head_limits))
 }
 
-/// The endpoint of a server that has answered. `received` is what came after the request.
+/// `received` came after the request.
 pub(super) fn server_endpoint(agreed: &Agreed, config: &ServerConfig, received: &[u8]) -> Endpoint<Server> {
     let endpoint = Endpoint::new(Server, config.engine(), config.buffers, received);
     #[cfg(feature = "deflate")]
@@ -342,7 +326,7 @@ pub(super) fn server_endpoint(agreed: &Agreed, config: &ServerConfig, received: 
     endpoint
 }
 
-/// The endpoint of a client that was accepted. `received` is what came after the response.
+/// `received` came after the response.
 pub(super) fn client_endpoint(
     agreed: &Agreed,
     config: &ClientConfig,
@@ -358,7 +342,7 @@ pub(super) fn client_endpoint(
     endpoint
 }
 
-/// What `write` writes, in a buffer that is large enough.
+/// In a buffer that is large enough.
 fn written(mut write: impl FnMut(&mut [u8]) -> Result<usize, ComposeError>) -> Result<Vec<u8>, OpeningError> {
     let mut out = Vec::new();
     loop {

@@ -19,36 +19,34 @@ use crate::handshake::{ComposeError, HandshakeError, UriError};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OpeningError {
-    /// The peer broke a rule of the handshake. A server has answered with the status for it by then.
+    /// The peer broke a rule of the handshake. A server has answered with the status for it.
     Handshake(HandshakeError),
-    /// At a server: the application refused the request, and the client was answered with this status.
+    /// At a server: the application refused the request with this status.
     Refused(u16),
-    /// At a server: a plain HTTP request came, and was answered with 426.
+    /// At a server: a plain HTTP request was answered with 426.
     NotWebSocket,
-    /// At a client: the server answered with another status than 101.
+    /// At a client: the server did not answer with 101.
     Rejected(Rejection),
-    /// Our own config or request would make an invalid head, or one that a buffer of firmware does not hold.
+    /// Our own config or request makes an invalid head, or one that a buffer of firmware does not hold.
     Compose(ComposeError),
     /// At a client: the URI is invalid. No connection was made.
     InvalidUri(UriError),
-    /// At a client: the URI is `wss:`, and no TLS is here. Set TLS up with a library for it, and give the stream
-    /// to `client`.
+    /// At a client: the URI is `wss:`. Set TLS up with a library for it, and give the stream to `client`.
     TlsRequired,
-    /// The opening time was up while a client did this. Where it is up later, in the handshake itself, that is
+    /// The opening time was up while a client did this. In the handshake itself that is
     /// [`Timeout::OpeningHandshake`](crate::Timeout::OpeningHandshake).
     TimedOut(ConnectStage),
-    /// There is no nonce to be had.
+    /// No nonce could be drawn.
     Entropy,
 }
 
 impl OpeningError {
-    /// What a server answers. `None` if there is no answer, or if the application has given one.
+    /// `None` if there is none, or if the application has given one.
     pub(super) fn answer(&self) -> Option<Reject<'static>> {
         match self {
             Self::Handshake(error) => Reject::for_error(*error),
             Self::NotWebSocket => Some(Reject::for_plain_http()),
             Self::Refused(_) => None,
-            // Our own config is at fault.
             _ => Reject::new(500).ok(),
         }
     }
@@ -72,7 +70,7 @@ impl fmt::Display for OpeningError {
     }
 }
 
-// What an error is made of is printed by `Display`; there is no source that would print it again.
+// `Display` prints what an error is made of.
 impl core::error::Error for OpeningError {}
 
 impl From<HandshakeError> for OpeningError {
@@ -99,21 +97,18 @@ impl From<ComposeError> for OpeningError {
     }
 }
 
-/// A server's answer that was no 101.
+/// A server's answer that was no 101. Firmware knows the status alone.
 ///
-/// Without `std` it has the status alone.
-///
-/// Printed for debugging, it shows neither the values of fields nor the body: they may be credentials.
+/// `Debug` shows neither the values of fields nor the body.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Rejection {
-    /// In a box, since what every operation may return holds it.
+    /// Every operation may return it.
     #[cfg(feature = "std")]
     response: Box<RejectedResponse>,
     #[cfg(not(feature = "std"))]
     status: u16,
 }
 
-/// What is known of such an answer.
 #[cfg(feature = "std")]
 #[derive(Clone, Default, PartialEq, Eq)]
 pub(super) struct RejectedResponse {
@@ -124,7 +119,6 @@ pub(super) struct RejectedResponse {
 }
 
 impl Rejection {
-    /// With nothing but the status.
     #[cfg(any(feature = "embedded-io", feature = "embedded-io-async"))]
     pub(super) fn of_status(status: u16) -> Self {
         #[cfg(feature = "std")]
@@ -133,7 +127,7 @@ impl Rejection {
         Self { status }
     }
 
-    /// The status: from 200. Above 599 it is invalid, and to be treated as a 5xx (RFC 9110 section 15).
+    /// The status, 200 or above. Above 599 it is invalid; treat it as a 5xx (RFC 9110 section 15).
     pub fn status(&self) -> u16 {
         #[cfg(feature = "std")]
         return self.response.status;
@@ -141,21 +135,20 @@ impl Rejection {
         self.status
     }
 
-    /// The header fields in order, such as `Location` or `WWW-Authenticate`. None in the adapters of firmware.
+    /// The header fields in order, such as `Location` or `WWW-Authenticate`.
     #[cfg(feature = "std")]
     pub fn fields(&self) -> &[(String, Vec<u8>)] {
         &self.response.fields
     }
 
     /// The body, without chunks, up to [`ClientConfig::max_rejection_body`](super::ClientConfig::max_rejection_body).
-    /// Empty in the adapters of firmware.
     #[cfg(feature = "std")]
     pub fn body(&self) -> &[u8] {
         &self.response.body
     }
 
-    /// Whether [`body`](Self::body) is the whole body. It is not if it is longer than the bound, if the time was up or
-    /// the transport ended before, or if nothing says where it ends.
+    /// Whether [`body`](Self::body) is whole: not if it is longer than the bound, if the time was up or the transport
+    /// ended before, or if nothing says where it ends.
     #[cfg(feature = "std")]
     pub fn is_complete(&self) -> bool {
         self.response.complete
@@ -175,7 +168,7 @@ impl fmt::Display for Rejection {
     }
 }
 
-/// What comes before the handshake where a client connects.
+/// What a client does before the handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ConnectStage {

@@ -46,13 +46,13 @@ use crate::time::Timestamp;
 
 /// A byte stream that is polled, with a clock if it has one: what a runtime's adapter implements.
 ///
-/// Each operation that is pending wakes the task of its last poll; reading, writing and sleeping are polled
-/// by the same task or by two (see [`WebSocket::into_split`]).
+/// Each operation that is pending wakes the task of its last poll; reading, writing and sleeping may be polled by two
+/// tasks ([`WebSocket::into_split`]).
 ///
 /// # Examples
 ///
-/// A socket of a runtime that says when reading and writing may go on, here smol's. Without [`now`](Self::now) and
-/// [`poll_sleep`](Self::poll_sleep), as here, no timer runs.
+/// A socket of a runtime that says when to go on, here smol's. Without [`now`](Self::now) and
+/// [`poll_sleep`](Self::poll_sleep) no timer runs.
 ///
 /// ```no_run
 /// use std::io::{self, Read, Write};
@@ -104,7 +104,7 @@ pub trait PollTransport {
     /// Those of the transport.
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>>;
 
-    /// Writes of `buf` what the transport takes.
+    /// Writes what the transport takes.
     ///
     /// # Errors
     ///
@@ -116,7 +116,7 @@ pub trait PollTransport {
         false
     }
 
-    /// Writes of `first` and then `second` what the transport takes, in one operation.
+    /// Writes what the transport takes of both, in one operation.
     ///
     /// # Errors
     ///
@@ -149,17 +149,15 @@ pub trait PollTransport {
         None
     }
 
-    /// Waits until this time. Called again with another time, only that one counts.
+    /// Waits until this time. Only the time of the last call counts.
     fn poll_sleep(&mut self, cx: &mut Context<'_>, until: Timestamp) -> Poll<()> {
         let _ = (cx, until);
         Poll::Pending
     }
 
-    /// Wakes the task, so that it is polled again after other tasks had their turn. It is called where a task has more
-    /// to do, but returns `Pending`, since it has had its share of the time.
+    /// Wakes the task that has more to do, but returns `Pending`, since it has had its share of the time.
     ///
-    /// By default the task is woken at once. That is right for runtimes which put a task that was woken behind all
-    /// others.
+    /// By default at once. That is right for runtimes which put a task that was woken behind all others.
     fn wake_later(&mut self, cx: &mut Context<'_>) {
         cx.waker().wake_by_ref();
     }
@@ -167,15 +165,13 @@ pub trait PollTransport {
 
 /// A WebSocket on a transport that is polled.
 ///
-/// As a [`Stream`] and [`Sink`] it gives and takes [`OwnedMessage`]s; its own methods lend and borrow
-/// instead. Use it from one task: the transport has one waker for each direction, and receiving writes what
-/// is owed.
+/// As a [`Stream`] and [`Sink`] it gives and takes [`OwnedMessage`]s; its own methods lend and borrow instead. Use it
+/// from one task: the transport has one waker for each direction, and receiving writes what is owed.
 ///
-/// While it receives and nothing comes, a server's that does not compress keeps a part of its endpoint only:
-/// about a hundred bytes and the transport. Buffers and an endpoint are those of the thread, for whoever is
-/// awake.
+/// While a server's that does not compress waits, it keeps about a hundred bytes and the transport. Buffers and an
+/// endpoint are those of the thread.
 pub struct WebSocket<S, R> {
-    // A future that holds a socket, or is passed one, is small, as often as the compiler keeps it there.
+    // So a future that holds a socket is small.
     parts: Box<Parts<S, R>>,
 }
 
@@ -183,7 +179,6 @@ struct Parts<S, R> {
     link: Link<S>,
     agreed: Agreed,
     endpoint: EndpointSlot<R>,
-    /// Its place among the connections that are closed together.
     member: Option<Box<Member>>,
 }
 
@@ -196,7 +191,7 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
         Self::with_endpoint(stream, Endpoint::new(role, config, buffers, received))
     }
 
-    /// After the opening handshake, with an endpoint that knows what was agreed on.
+    /// With an endpoint that knows what was agreed on.
     pub fn with_endpoint(stream: S, endpoint: Endpoint<R>) -> Self
     where
         R: 'static,
@@ -236,7 +231,6 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
         self.with_member(Some(connections.enter()))
     }
 
-    /// In this place among the connections that are closed together.
     fn with_member(mut self, member: Option<Member>) -> Self {
         self.parts.member = member.map(Box::new);
         self
@@ -312,10 +306,9 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
         self.outgoing().send(message).await
     }
 
-    /// Queues a message, to be written with others before the next wait for input or by
-    /// [`flush`](Self::flush). Waits only while the queue is full, and for turns of others while a long message
-    /// is compressed. A payload of 64 KiB or more that goes out as it is, is written at once, behind what is
-    /// queued, as far as the transport takes it; the rest is queued.
+    /// Queues a message, to be written with others before the next wait for input or by [`flush`](Self::flush). Waits
+    /// only while the queue is full, and for turns of others while a long message is compressed. A payload of 64 KiB or
+    /// more that goes out as it is, is written at once as far as the transport takes it; the rest is queued.
     ///
     /// # Errors
     ///
@@ -386,9 +379,8 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
         self.outgoing().start_close(frame).await
     }
 
-    /// Closes: sends a Close if none was sent, drops what still comes, and waits for the end of the
-    /// connection, for [`Timeouts::closing`](crate::Timeouts::closing) at most. Without that timer, bound the
-    /// wait yourself: the peer may never answer.
+    /// Closes: sends a Close if none was sent, drops what still comes, and waits for the end of the connection, for
+    /// [`Timeouts::closing`](crate::Timeouts::closing) at most. Without that timer the peer may never answer.
     ///
     /// # Errors
     ///
@@ -401,7 +393,7 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
         match self.start_close(frame).await {
             // A deadline that has passed is reported below.
             Ok(()) | Err(Error::Send(SendError::Closed) | Error::Protocol(_)) => {}
-            // What the peer sent before it stopped reading tells how the connection ended.
+            // What the peer sent before tells how the connection ended.
             Err(Error::Io(_)) => self.parts.endpoint.awake().write_ended(),
             Err(error) => return Err(error),
         }
@@ -436,7 +428,7 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
         &self.parts.link.stream
     }
 
-    /// The transport, given back. What was received and not taken, or queued and not written, is lost.
+    /// The transport. What was received and not taken, or queued and not written, is lost.
     pub fn into_inner(self) -> S {
         self.parts.link.stream
     }
@@ -483,8 +475,8 @@ impl<S: PollTransport> WebSocket<S, Server> {
         poll_fn(|cx| outgoing.poll_feed_prepared(cx, message)).await
     }
 
-    /// Sends a message that was encoded once for many connections, and everything queued before it. Where
-    /// nothing is, it is written from where it stands, and only what the transport does not take is queued.
+    /// Sends a message that was encoded once for many connections, and everything queued before it. If nothing is, it
+    /// is written from where it stands.
     ///
     /// # Errors
     ///
@@ -510,7 +502,6 @@ impl<S: PollTransport> WebSocket<S, Server> {
             return self.outgoing().poll_send_prepared(cx, message, fed);
         };
         if !*fed {
-            // It need not be woken to be written.
             let written = link.write(cx, frame);
             if written < frame.len() {
                 let mut outgoing = self.outgoing();
@@ -546,7 +537,7 @@ impl<S: PollTransport, R: Role> Stream for WebSocket<S, R> {
             Err(error) => {
                 outbound.fail(error);
                 outbound.take_failure();
-                // Written here as far as the transport takes it at once, and by the next poll otherwise.
+                // Written as far as the transport takes it at once, and by the next poll otherwise.
                 let _ = this.outgoing().poll_flush(cx);
                 Poll::Ready(Some(Err(error.into())))
             }

@@ -5,13 +5,12 @@
 
 use alloc::sync::Arc;
 
-/// What two halves share, where the sending one hears that nobody reads any more.
+/// What two halves share.
 pub(super) trait Halves {
-    /// The receiving half is gone.
     fn receiver_left(&self);
 }
 
-/// Is dropped with the receiving half, and tells the other one.
+/// It tells the sending half when it is dropped.
 pub(super) struct ReceiverGuard<H: Halves>(Option<Arc<H>>);
 
 impl<H: Halves> ReceiverGuard<H> {
@@ -19,7 +18,7 @@ impl<H: Halves> ReceiverGuard<H> {
         Self(Some(Arc::clone(halves)))
     }
 
-    /// Tells nothing: the halves are one again.
+    /// The halves are one again.
     pub(super) fn disarm(mut self) {
         self.0 = None;
     }

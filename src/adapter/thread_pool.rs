@@ -11,8 +11,7 @@ std::thread_local! {
     static POOL: RefCell<BufferPool> = const { RefCell::new(BufferPool::new()) };
 }
 
-/// Calls `work` with this thread's pool. A thread that is ending has none; connections allocate their own
-/// buffers then.
+/// A thread that is ending has no pool; connections allocate their own buffers then.
 pub(crate) fn with(work: impl FnOnce(&mut BufferPool)) {
     let _ = POOL.try_with(|pool| {
         if let Ok(mut pool) = pool.try_borrow_mut() {

@@ -3,12 +3,11 @@
 //! [`accept`] and [`connect`] open a WebSocket. Its methods are on the page of [`polled::WebSocket`]:
 //! [`recv`](polled::WebSocket::recv), [`send`](polled::WebSocket::send), [`close`](polled::WebSocket::close),
 //! [`into_split`](polled::WebSocket::into_split) for two tasks. It is a `Stream` and a `Sink` as well. Timers run by
-//! tokio's clock: the opening handshake, keep-alive and the closing handshake end in time.
+//! tokio's clock.
 //!
 //! # A server
 //!
-//! A task for each connection. `recv` and the news of a channel can be waited for together, since what `select!` drops
-//! loses nothing:
+//! A task for each connection. `select!` may wait for `recv` and the news of a channel: what it drops loses nothing.
 //!
 //! ```no_run
 //! use sockless::{handshake::OriginPolicy, message::Prepared, tokio::accept, Error, ServerConfig};
@@ -160,7 +159,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PollTransport for Tokio<S> {
     fn poll_sleep(&mut self, cx: &mut Context<'_>, until: Timestamp) -> Poll<()> {
         if self.sleep.as_ref().map(|(at, _)| *at) != Some(until) {
             let began = *self.began.get_or_insert_with(Instant::now);
-            // A time that the clock cannot express never comes.
+            // The clock cannot express it.
             let Some(at) = began.checked_add(core::time::Duration::from_micros(until.as_micros())) else {
                 return Poll::Pending;
             };
@@ -173,8 +172,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PollTransport for Tokio<S> {
     }
 
     fn wake_later(&mut self, cx: &mut Context<'_>) {
-        // Tokio first looks which other tasks are ready, and then wakes a task that yields. A task that wakes itself
-        // could be polled before that.
+        // Tokio looks which other tasks are ready before it wakes a task that yields.
         let _ = pin!(yield_now()).poll(cx);
     }
 }
@@ -188,8 +186,8 @@ opening_functions! {
 
 /// Connects over TCP and opens a WebSocket. Addresses are tried one after the other.
 ///
-/// All of it is done within [`Timeouts::opening`](crate::Timeouts::opening): looking up the host, connecting,
-/// and the handshake. Each address has its share of the time that is left.
+/// [`Timeouts::opening`](crate::Timeouts::opening) bounds all of it: looking up the host, connecting, and the
+/// handshake. Each address has its share of the time that is left.
 ///
 /// # Errors
 ///
@@ -205,7 +203,7 @@ opening_functions! {
 /// # Examples
 ///
 /// A client that stays connected. It waits longer after each attempt that fails (RFC 6455 section 7.2.3), and gives up
-/// where another attempt would fail as well:
+/// where the next would fail as well:
 ///
 /// ```no_run
 /// use std::time::Duration;
@@ -240,7 +238,7 @@ pub async fn connect<'c>(
     if request.uri().is_secure() {
         return Err(OpeningError::TlsRequired.into());
     }
-    // A time that the clock cannot express never comes.
+    // The clock cannot express it.
     let limit = config.timeouts.opening;
     let until = limit.and_then(|limit| Instant::now().checked_add(limit));
     let stream = Box::pin(connected(request.uri().address(), until)).await?;
@@ -250,7 +248,6 @@ pub async fn connect<'c>(
     Ok(Box::pin(opened).await?.0)
 }
 
-/// A connection to one of the addresses of this host.
 async fn connected(address: (&str, u16), until: Option<Instant>) -> Result<TcpStream, Error> {
     let addresses = in_time(until, ConnectStage::Resolving, lookup_host(address)).await?;
     let addresses = alloc::vec::Vec::from_iter(addresses);
@@ -269,7 +266,7 @@ async fn connected(address: (&str, u16), until: Option<Instant>) -> Result<TcpSt
     Err(failed)
 }
 
-/// Does this, but not past the time.
+/// Not past the time.
 async fn in_time<T>(
     until: Option<Instant>,
     stage: ConnectStage,

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::BlockingTransport;
 use crate::time::{Timestamp, Wake};
 
-/// A clock that starts when it is first asked.
+/// It starts when it is first asked.
 #[derive(Clone, Debug)]
 pub(super) struct Clock {
     began: Option<Instant>,
@@ -19,20 +19,19 @@ pub(super) struct Clock {
     limits_writes: bool,
 }
 
-/// How the next read is limited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Limited {
     /// We do not limit it.
     Not,
-    /// Until then or shorter; after that, look at the time again.
+    /// After that, look at the time again.
     Until(Timestamp),
     /// A timer must be handled first.
     Passed(Timestamp),
 }
 
-/// Shorter limits than this are set exactly.
+/// Shorter limits are set exactly.
 const EXACT: Duration = Duration::from_millis(200);
-/// How long a write may take before we look at the time and go on waiting.
+/// How long a write may take before we look at the time.
 const WRITE_LIMIT: Duration = Duration::from_millis(100);
 
 impl Clock {
@@ -45,10 +44,10 @@ impl Clock {
         Timestamp::from_duration(began.elapsed())
     }
 
-    /// Limits the next read to what the timers allow. If the transport cannot limit its reads, no timer runs.
+    /// If the transport cannot limit its reads, no timer runs.
     ///
-    /// A limit is kept while it is short enough, and a new one is half of what is allowed. So most reads need
-    /// no system call to set it.
+    /// A limit is kept while it is short enough, and a new one is half of what is allowed: most reads need no system
+    /// call.
     pub(super) fn limit_read(
         &mut self,
         stream: &mut impl BlockingTransport,
@@ -80,8 +79,8 @@ impl Clock {
         }
     }
 
-    /// Limits all writes from now on, so that a waiting write can look at the timers. Returns whether they are
-    /// limited. If the transport cannot do that, no timer runs.
+    /// A waiting write can look at the timers then. Returns whether writes are limited. If they cannot be, no timer
+    /// runs.
     pub(super) fn limit_writes(&mut self, stream: &mut impl BlockingTransport) -> io::Result<bool> {
         if !self.limits_writes {
             match stream.limit_write(Some(WRITE_LIMIT)) {
@@ -93,30 +92,27 @@ impl Clock {
         Ok(self.limits_writes)
     }
 
-    /// Whether an operation that was called at `called` failed because of our own limit ([`was_limited`]).
+    /// Whether our own limit made an operation fail ([`was_limited`]).
     pub(super) fn was_limited(&mut self, called: Timestamp, limit: Option<Duration>) -> bool {
         limit.is_some_and(|limit| was_limited(self.now().since(called), limit))
     }
 
-    /// How long a read may take now. `None` if there is no limit.
     pub(super) const fn read_limit(&self) -> Option<Duration> {
         self.read_limit
     }
 
-    /// How long a write may take now. `None` if there is no limit.
     pub(super) fn write_limit(&self) -> Option<Duration> {
         self.limits_writes.then_some(WRITE_LIMIT)
     }
 }
 
-/// One of so many equal parts.
 fn part(of: Duration, parts: u32) -> Duration {
     of.checked_div(parts).unwrap_or(of)
 }
 
-/// Whether an operation that failed after this time did so because of our own limit. If it failed long before,
-/// the transport does not block at all, or has a shorter limit of its own: calling again would be a busy loop.
+/// Whether our own limit made an operation fail after this time. If it failed long before, the transport does not
+/// block, or has a shorter limit: calling again would be a busy loop.
 pub(super) fn was_limited(after: Duration, limit: Duration) -> bool {
-    // A model checker tries every order of events, and has no time.
+    // A model checker has no time.
     cfg!(shuttle) || after >= part(limit, 2)
 }

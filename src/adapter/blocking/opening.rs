@@ -35,10 +35,9 @@ pub type ClientSocket<S = TcpStream> = WebSocket<S, Client<SystemEntropy>>;
 /// Accepts a WebSocket on a stream that a listener has given. A plain HTTP request is answered with 426.
 ///
 /// Where the transport [limits](BlockingTransport::limit_read) its reads and writes,
-/// [`Timeouts::opening`](crate::Timeouts::opening) bounds the whole; a client that is too slow is answered with
-/// 408. After a refusal this waits until the client ends as well, has sent 1 MiB more, or the time is up: what is
-/// left of the opening time, but a second at least, and 5 s if none is set. On a transport whose reads have no
-/// limit nothing is waited for after a refusal.
+/// [`Timeouts::opening`](crate::Timeouts::opening) bounds the whole; a client that is too slow is answered with 408.
+/// After a refusal this waits until the client ends as well, has sent 1 MiB more, or the time is up: what is left of
+/// the opening time, but a second at least, and 5 s if none is set. Where reads have no limit nothing is waited for.
 ///
 /// # Errors
 ///
@@ -131,8 +130,7 @@ fn open<'a, S: BlockingTransport, A: Into<Answer<'a>>>(
         match serve(&mut handshake, input, config, &mut decide) {
             ServerStep::NeedMore => {}
             ServerStep::Open { response, agreed, taken } => {
-                // Before the client knows that it is open: whoever closes all connections from now on closes this
-                // one as well.
+                // Before the client knows: whoever closes all connections from now on closes this one as well.
                 let member = config.connections().map(Connections::enter);
                 timed.write(&response)?;
                 timed.end()?;
@@ -190,7 +188,7 @@ pub fn client_with<'c, S: BlockingTransport, T>(
     open_client(stream, request, config, config.timeouts.opening, look)
 }
 
-/// The same as [`client_with`], where a part of the opening time is used up already.
+/// A part of the opening time is used up already.
 fn open_client<S: BlockingTransport, T>(
     mut stream: S,
     request_for: ClientRequest<'_>,
@@ -218,7 +216,7 @@ fn open_client<S: BlockingTransport, T>(
             ClientStep::Rejected(mut rejected) => {
                 timed.part(Duration::ZERO);
                 while rejected.needs_more() {
-                    // Whatever ends it, the refusal is the news.
+                    // The refusal is the news.
                     let Ok(received) = timed.read(&mut buf) else { break };
                     rejected.read(received);
                 }
@@ -230,14 +228,14 @@ fn open_client<S: BlockingTransport, T>(
 
 /// Connects over TCP and opens a WebSocket. The addresses of the host are tried one after the other.
 ///
-/// [`Timeouts::opening`](crate::Timeouts::opening) limits all of it: looking up the host, connecting, and the handshake.
-/// Each address gets a share of the remaining time. The system's resolver cannot be interrupted, so it runs on a thread
-/// of its own, which ends when it has answered.
+/// [`Timeouts::opening`](crate::Timeouts::opening) bounds all of it: looking up the host, connecting, and the
+/// handshake. Each address has its share of the time that is left. The system's resolver cannot be interrupted, so it
+/// runs on a thread of its own.
 ///
 /// # Errors
 ///
 /// The errors of [`client`]. Also [`Error::Opening`] with [`OpeningError::TimedOut`] if time was up before the
-/// handshake, and with [`OpeningError::TlsRequired`] for a `wss:` URI, which is never opened without TLS.
+/// handshake, and with [`OpeningError::TlsRequired`] for a `wss:` URI.
 pub fn connect<'c>(
     request: impl TryInto<ClientRequest<'c>, Error: Into<OpeningError>>,
     config: &ClientConfig,
@@ -272,7 +270,7 @@ pub fn connect<'c>(
     Err(failed)
 }
 
-/// The addresses of this host, if they are found within this time.
+/// If they are found within this time.
 fn resolve((host, port): (&str, u16), limit: Option<Duration>) -> Result<Vec<SocketAddr>, Error> {
     if let Ok(address) = host.parse::<IpAddr>() {
         return Ok(alloc::vec![(address, port).into()]);
@@ -295,7 +293,6 @@ fn resolve((host, port): (&str, u16), limit: Option<Duration>) -> Result<Vec<Soc
     }
 }
 
-/// The transport of an opening handshake, and when its time is up.
 struct TimedStream<'s, S> {
     stream: &'s mut S,
     until: Option<Instant>,
@@ -304,14 +301,12 @@ struct TimedStream<'s, S> {
 }
 
 impl<'s, S: BlockingTransport> TimedStream<'s, S> {
-    /// From now on.
     fn new(stream: &'s mut S, limit: Option<Duration>) -> Self {
-        // A time that the clock cannot express never comes.
         let until = limit.and_then(|limit| Instant::now().checked_add(limit));
         Self { stream, until, limited: false }
     }
 
-    /// Does the operation, within the time that is left.
+    /// Within the time that is left.
     fn run<T>(
         &mut self,
         limit: impl Fn(&mut S, Option<Duration>) -> io::Result<()>,
@@ -342,7 +337,7 @@ impl<'s, S: BlockingTransport> TimedStream<'s, S> {
         }
     }
 
-    /// Reads once; nothing is the end.
+    /// Reads once. An empty slice is the end of the transport.
     fn read<'b>(&mut self, buf: &'b mut [u8]) -> Result<&'b [u8], Error> {
         let count = self.run(S::limit_read, |stream| stream.read(buf))?;
         Ok(buf.get(..count).unwrap_or(&[]))
@@ -371,15 +366,15 @@ impl<'s, S: BlockingTransport> TimedStream<'s, S> {
         Ok(())
     }
 
-    /// Bounds what is still done by the time that a refusal may take, at either side.
+    /// Bounds what is still done by the time that a refusal may take.
     fn part(&mut self, at_least: Duration) {
         let now = Instant::now();
         let left = self.until.map(|until| until.saturating_duration_since(now));
         self.until = now.checked_add(parting_time(left, at_least));
     }
 
-    /// Writes a refusal, ends the writing direction, and reads on, within bounds, so that the answer to what the
-    /// client is still sending is no reset that overtakes the refusal.
+    /// Writes a refusal, ends the writing direction, and reads on, within bounds: a reset for what the client is still
+    /// sending must not overtake the refusal.
     ///
     /// What goes wrong meanwhile is no news: the client was refused.
     fn refuse(&mut self, response: &[u8]) {
@@ -401,5 +396,5 @@ impl<'s, S: BlockingTransport> TimedStream<'s, S> {
     }
 }
 
-/// A limit to find out by whether a transport takes limits.
+/// Finds out whether a transport takes limits.
 const PROBE: Duration = Duration::from_secs(1);

@@ -1,9 +1,8 @@
 //! The two directions of a WebSocket on two threads.
 //!
-//! Nothing is locked while a half reads or writes. One half writes at a time; it writes all that is queued,
-//! also what the other queues meanwhile. The receiving half never waits long for a peer that does not read:
-//! it writes what it can, reads on, and tries again, so that two peers that write to each other never wait
-//! for each other.
+//! Nothing is locked while a half reads or writes. One half writes at a time, also what the other queues meanwhile. The
+//! receiving half writes what it can, reads on, and tries again: two peers that write to each other never wait for each
+//! other.
 //
 // Owns: the lock between the halves, and who writes.
 // Must not know: the protocol.
@@ -60,14 +59,14 @@ impl CloneTransport for std::os::unix::net::UnixStream {
     }
 }
 
-/// How long one half lets the other wait for the right to write, and for reading on.
+/// How long one half keeps the other from writing, or from reading on.
 const WRITE_SLICE: Duration = Duration::from_millis(20);
 
 /// Bytes of one write.
 const CHUNK: usize = 64 << 10;
 
-/// The receiving half of a [`WebSocket`], for a thread of its own. It answers Pings, drives the closing
-/// handshake and the timers, also where the other half does nothing.
+/// The receiving half of a [`WebSocket`], for a thread of its own. It answers Pings, and drives the closing handshake
+/// and the timers.
 pub struct Receiver<S, R> {
     stream: S,
     inbound: Inbound,
@@ -80,10 +79,9 @@ pub struct Receiver<S, R> {
 
 /// The sending half of a [`WebSocket`], for a thread of its own.
 pub struct Sender<S, R> {
-    /// Until the connection has ended.
     stream: Option<S>,
     clock: Clock,
-    /// The reason of the peer's Close, once it was asked for.
+    /// The peer's reason, once it was asked for.
     reason: String,
     chunk: Vec<u8>,
     shared: Arc<ThreadHalves<R>>,
@@ -107,14 +105,13 @@ impl<R> Halves for ThreadHalves<R> {
     }
 }
 
-/// What both halves use.
 struct LockedOutbound<R> {
     outbound: Outbound<R>,
     /// Whether a half is writing.
     writing: bool,
     /// The peer's Close, once it came.
     close: Option<LastClose>,
-    /// Whether the receiving half is gone: nobody reads any more.
+    /// Nobody reads any more.
     deaf: bool,
 }
 
@@ -130,7 +127,6 @@ impl<S: CloneTransport, R: Role> WebSocket<S, R> {
         let other = self.stream.try_clone()?;
         self.stream.limit_write(Some(WRITE_SLICE))?;
         let (inbound, outbound) = self.endpoint.into_split();
-        // Both halves count from the same moment.
         self.clock.now();
         let clock = self.clock.clone();
         let shared = Arc::new(ThreadHalves {
@@ -206,7 +202,7 @@ impl<S: CloneTransport, R: Role> Receiver<S, R> {
         self.shared.agreed.negotiated
     }
 
-    /// The WebSocket whose halves these are, with the time limits of the transport's reads and writes lifted.
+    /// The WebSocket whose halves these are, without time limits on reads and writes.
     ///
     /// # Errors
     ///
@@ -215,7 +211,6 @@ impl<S: CloneTransport, R: Role> Receiver<S, R> {
         if !Arc::ptr_eq(&self.shared, &sender.shared) {
             return Err(Box::new(ReuniteError(self, sender)));
         }
-        // A transport that has ended has no limits to lift.
         let _ = self.stream.limit_write(None);
         let _ = self.clock.limit_read(&mut self.stream, Wake::Never);
         let Sender { stream: other, shared: same, .. } = sender;
@@ -240,7 +235,7 @@ impl<S: CloneTransport, R: Role> Receiver<S, R> {
                     member,
                 })
             }
-            // There are no other halves than these two.
+            // There are only these two halves.
             Err(shared) => {
                 let (left, reason) = (ReceiverGuard::new(&shared), String::new());
                 let sender = Sender {
@@ -258,7 +253,7 @@ impl<S: CloneTransport, R: Role> Receiver<S, R> {
         }
     }
 
-    /// Does what the endpoint asks for until something is ready, or the connection has ended (`None`).
+    /// Until something is ready, or the connection has ended (`None`).
     fn ready(
         &mut self,
         poll: fn(&mut Directions<'_, R>, WriteSide) -> Result<Action, crate::ProtocolError>,
@@ -292,13 +287,13 @@ impl<S: CloneTransport, R: Role> Receiver<S, R> {
                     shared.written.notify_all();
                     return Err(error.into());
                 }
-                // There is nobody else on this thread, and deadlines are looked at before each read.
+                // Deadlines are looked at before each read.
                 Ok(Action::Yield) => {}
                 Ok(Action::Write | Action::ShutdownWrite) => match shared.write_once(stream, chunk) {
                     Written::Some | Written::Nothing => {}
                     Written::Busy | Written::Blocked => {
                         write = WriteSide::Blocked;
-                        // Where nothing is read any more, the time is not looked at before a read.
+                        // Nothing is read any more.
                         let now = clock.now();
                         if wake.is_due(now) {
                             Directions::new(inbound, &mut shared.lock().outbound).handle_timeout(now);
@@ -361,8 +356,7 @@ impl<S: CloneTransport, R: Role> Sender<S, R> {
         self.flush()
     }
 
-    /// Queues a message, to be written by [`flush`](Self::flush); writes first what does not fit the queue
-    /// together with the message.
+    /// Queues a message, to be written by [`flush`](Self::flush). What does not fit the queue is written first.
     ///
     /// # Errors
     ///
@@ -429,10 +423,8 @@ impl<S: CloneTransport, R: Role> Sender<S, R> {
         }
     }
 
-    /// Waits for the end of the connection, and frees this half's handle of the transport then. How it ended;
-    /// `None` if the receiving half was dropped before: nobody reads any more, so the end is not to be known.
-    ///
-    /// The receiving half has to receive meanwhile.
+    /// Waits for the end of the connection, for which the receiving half has to receive, and frees this half's handle
+    /// of the transport. How it ended; `None` if the receiving half was dropped before: nobody reads any more.
     pub fn ended(&mut self) -> Option<Closed> {
         let mut both = self.shared.lock();
         let closed = loop {
@@ -447,8 +439,8 @@ impl<S: CloneTransport, R: Role> Sender<S, R> {
         closed
     }
 
-    /// The peer's Close, as soon as the receiving half has read it, whether or not the transport has ended. Its
-    /// reason is the peer's text: do not show it to end users.
+    /// The peer's Close, as soon as the receiving half has read it. Its reason is the peer's text: do not show it to
+    /// end users.
     pub fn received_close(&mut self) -> Option<CloseFrame<'_>> {
         let both = self.shared.lock();
         Some(both.close.as_ref()?.copy(&mut self.reason))
@@ -522,12 +514,11 @@ enum Written {
 
 impl<R: Role> ThreadHalves<R> {
     fn lock(&self) -> MutexGuard<'_, LockedOutbound<R>> {
-        // Nothing is left half done by a panic of a transport, which is never called under the lock.
+        // No transport is called under the lock.
         self.both.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until something was written or anything else changed, but not for long: woken early or late, the
-    /// queue says how it stands.
+    /// Waits until something changed, but not for long: woken early or late, the queue says how it stands.
     fn wait<'s>(&'s self, both: MutexGuard<'s, LockedOutbound<R>>) -> MutexGuard<'s, LockedOutbound<R>> {
         self.written.wait_timeout(both, WRITE_SLICE).unwrap_or_else(PoisonError::into_inner).0
     }
@@ -551,7 +542,6 @@ impl<R: Role> ThreadHalves<R> {
         let result = match action {
             Some(Action::Write) => stream.write(chunk),
             Some(_) => {
-                // A transport that has ended is as good.
                 let _ = stream.shutdown_write();
                 Ok(0)
             }
@@ -576,7 +566,7 @@ impl<R: Role> ThreadHalves<R> {
         }
     }
 
-    /// Tells the peer that the connection failed, as far as the transport lets us without waiting.
+    /// As far as the transport lets us without waiting.
     fn fail<S: CloneTransport>(
         &self,
         stream: &mut S,

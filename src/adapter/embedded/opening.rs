@@ -18,9 +18,8 @@ macro_rules! opening {
             /// Accepts a WebSocket on a transport. `storage` holds the head of the request, and is free again
             /// afterwards. A plain HTTP request is answered with 426.
             ///
-            /// The length is limited, the time is not, because there is no clock here. A head that does not fit
-            /// `storage` is refused. After a refusal was written, nothing is read or waited for. To limit the
-            /// time, let the transport's reads and writes time out.
+            /// A head that does not fit `storage` is refused. Nothing is read or waited for after a refusal. There is
+            /// no clock here: let the transport's reads and writes time out.
             ///
             /// # Errors
             ///
@@ -39,8 +38,8 @@ macro_rules! opening {
                 accept_with(stream, config, storage, buffers, |_| Ok(()))$($await)*
             }
 
-            /// Accepts a WebSocket like [`accept`], but the application decides: it sees the request, and
-            /// refuses it (with 404, for example), or adds to the [`Answer`]. `Ok(())` adds nothing.
+            /// Accepts a WebSocket like [`accept`], once `decide` has looked at the request: it refuses it (with 404,
+            /// for example), or adds to the [`Answer`]. `Ok(())` adds nothing.
             ///
             /// # Errors
             ///
@@ -72,9 +71,9 @@ macro_rules! opening {
                 Ok(WebSocket { stream, agreed, driver: Driver::new(Server, config.engine(), buffers) })
             }
 
-            /// Opens a WebSocket on a transport that is connected already; use TLS if the URI asks for it. The
-            /// nonce and all masking keys come from `entropy`. `storage` holds the head of the response, and is
-            /// free again afterwards. The request must fit the write buffer.
+            /// Opens a WebSocket on a transport that is connected already, with TLS if the URI asks for it. The nonce
+            /// and all masking keys come from `entropy`. `storage` holds the head of the response. The request must fit
+            /// the write buffer.
             ///
             /// # Errors
             ///
@@ -103,7 +102,6 @@ macro_rules! opening {
                 Ok(WebSocket { stream, agreed, driver: Driver::new(Client::new(entropy), config.engine(), buffers) })
             }
 
-            /// Does what the handshake asks for until it is done.
             $($async)? fn run<'b, S: Read + Write>(
                 stream: &mut S,
                 opening: &mut Opening<'b>,

@@ -34,16 +34,14 @@ macro_rules! socket {
         ///
         /// # The end
         ///
-        /// [`Read`] and [`Write`] cannot end one direction of a transport, so the caller must close it. The
-        /// connection has ended when [`recv`](Self::recv) has returned `None`, [`Error::Protocol`], or
-        /// [`Error::Io`] with anything but a time-out. After such an error the next `recv` returns `None`. From
-        /// then on the transport is not used any more, and [`closed`](Self::closed) tells how the connection
-        /// ended. Then do this:
+        /// [`Read`] and [`Write`] cannot end one direction of a transport. The connection has ended when
+        /// [`recv`](Self::recv) has returned `None`, [`Error::Protocol`], or [`Error::Io`] with anything but a
+        /// time-out, and [`closed`](Self::closed) tells how. Then do this:
         ///
         /// 1. Take the transport [back](Self::into_inner).
         /// 2. End its writing direction, if it can.
-        /// 3. Read until the peer ends, up to a limit, unless a read has returned 0 already. Otherwise the peer may get a
-        ///    reset before our Close, because it was still sending (RFC 6455 section 7.1.1).
+        /// 3. Read until the peer ends, up to a limit, unless a read has returned 0 already. Otherwise the peer may get
+        ///    a reset before our Close, because it was still sending (RFC 6455 section 7.1.1).
         /// 4. Close it.
         ///
         /// Do the same after a refused opening handshake. To keep the stream for that, pass `&mut stream`.
@@ -55,7 +53,7 @@ macro_rules! socket {
         }
 
         impl<'b, S: Read + Write, R: Role> WebSocket<'b, S, R> {
-            /// A WebSocket whose opening handshake was done elsewhere.
+            /// With an opening handshake that was done elsewhere.
             pub fn new(stream: S, role: R, config: Config, buffers: FixedBuffers<'b>) -> Self {
                 Self {
                     stream,
@@ -77,11 +75,11 @@ macro_rules! socket {
                 self.agreed.negotiated
             }
 
-            /// Returns what the peer did next: a piece of a message, a Ping, a Pong, or a Close. `None` if
-            /// nothing more will come; then [`closed`](Self::closed) tells how the connection ended.
+            /// The next thing that the peer did: a piece of a message, a Ping, a Pong, or a Close. `None` once the
+            /// connection has ended: [`closed`](Self::closed) tells how.
             ///
-            /// Pings and the Close are answered, and everything is written, before each wait for input. After
-            /// both Closes a client waits for the end of the stream; a server does not.
+            /// Pings and the Close are answered, and everything is written, before each wait for input. After both
+            /// Closes a client waits for the end of the stream; a server does not.
             ///
             /// # Errors
             ///
@@ -89,15 +87,14 @@ macro_rules! socket {
             /// [`Error::Send`] while no masking key can be drawn for an answer.
             $(
                 #[doc = $cancel_safety]
-                /// Cancel safe: if it is dropped, nothing that was received or queued is lost. Here and in all
-                /// sections like this, the transport's own `read`, `write` and `flush` must be cancel safe.
+                /// Cancel safe: if it is dropped, nothing that was received or queued is lost. The transport's own
+                /// `read`, `write` and `flush` must be cancel safe.
             )?
             pub $($async)? fn recv(&mut self) -> Result<Option<Event<'_>>, Error<S::Error>> {
                 Ok(self.recv_with()$($await)*?.map(|(event, _)| event))
             }
 
-            /// Returns what the peer did next, together with the sending direction. So an answer can be sent
-            /// while the piece is still borrowed. An echo copies only into the write buffer.
+            /// The next thing that the peer did, with the sending direction, so that an answer can be sent while the piece is still borrowed.
             ///
             /// # Errors
             ///
@@ -122,9 +119,8 @@ macro_rules! socket {
                 }
             }
 
-            /// Returns the next whole message. If it is whole in the read buffer, it is borrowed from there.
-            /// Otherwise it is joined in `assembler`; pass the same one until a message is returned. If
-            /// [`recv`](Self::recv) took a piece of a message, the remainder of that message is skipped.
+            /// The next whole message, borrowed from the read buffer, or joined in `assembler`: pass the same one until
+            /// a message is returned. The rest of a message of which [`recv`](Self::recv) took a piece is passed over.
             ///
             /// # Errors
             ///
@@ -144,8 +140,8 @@ macro_rules! socket {
                 Ok(self.recv_message_with(assembler)$($await)*?.map(|(message, _)| message))
             }
 
-            /// Returns the next whole message, as [`recv_message`](Self::recv_message) does, together with the
-            /// sending direction. So an answer can be sent while the message is still borrowed.
+            /// The same as [`recv_message`](Self::recv_message), with the sending direction, so that an answer can be
+            /// sent while the message is still borrowed.
             ///
             /// # Errors
             ///
@@ -183,9 +179,9 @@ macro_rules! socket {
             /// the transport failed.
             $(
                 #[doc = $cancel_safety]
-                /// If it is dropped before the message was queued, see [`Outgoing::feed`] for what is missing.
-                /// If it is dropped later, the next operation writes the message. To know which, use
-                /// [`outgoing`](Self::outgoing) to call `feed`, then `flush`.
+                /// If it is dropped before the message was queued, see [`Outgoing::feed`] for what is missing. If it is
+                /// dropped later, the next operation writes the message. To know which, call [`Outgoing::feed`], then
+                /// [`flush`](Self::flush).
             )?
             pub $($async)? fn send(
                 &mut self,
@@ -227,7 +223,7 @@ macro_rules! socket {
                 self.outgoing().ping(payload)$($await)*
             }
 
-            /// Writes everything that is queued, including the replies that are owed to the peer.
+            /// Writes everything that is queued or owed.
             ///
             /// # Errors
             ///
@@ -259,8 +255,7 @@ macro_rules! socket {
                 self.outgoing().start_close(frame)$($await)*
             }
 
-            /// Closes the connection: sends a Close if none was sent, discards what is received, and waits for
-            /// the end.
+            /// Closes: sends a Close if none was sent, drops what still comes, and waits for the end.
             ///
             /// # Errors
             ///
@@ -287,7 +282,7 @@ macro_rules! socket {
                 Outgoing { stream: &mut self.stream, outbound: self.driver.split_mut().1 }
             }
 
-            /// Does what the driver asks for until something is ready, or nothing more will come.
+            /// Until something is ready, or the connection has ended (`None`).
             $($async)? fn ready(
                 &mut self,
                 mut poll: impl FnMut(&mut Driver<'b, R>) -> Result<DriverAction, Error<S::Error>>,
@@ -332,8 +327,8 @@ macro_rules! socket {
                 self.driver.poll_timeout()
             }
 
-            /// Passes the time. If a keep-alive Ping is due, the next operation sends it. If a timer has failed
-            /// the connection, the next [`recv`](Self::recv) reports that, once the peer was told.
+            /// Tells the time. If a keep-alive Ping is due, the next operation sends it. If a timer has failed the
+            /// connection, the next [`recv`](Self::recv) reports that.
             pub fn handle_timeout(&mut self, now: Timestamp) {
                 self.driver.handle_timeout(now);
             }
@@ -353,7 +348,7 @@ macro_rules! socket {
                 &mut self.stream
             }
 
-            /// Returns the transport, so that you can close it.
+            /// The transport, to be closed.
             pub fn into_inner(self) -> S {
                 self.stream
             }
@@ -380,9 +375,9 @@ macro_rules! socket {
             /// the transport failed.
             $(
                 #[doc = $cancel_safety]
-                /// If it is dropped before the message was queued, see [`feed`](Self::feed) for what is
-                /// missing. If it is dropped later, the next operation writes the message. To know which, call
-                /// `feed`, then [`flush`](Self::flush).
+                /// If it is dropped before the message was queued, see [`feed`](Self::feed) for what is missing. If it
+                /// is dropped later, the next operation writes the message. To know which, call `feed`, then
+                /// [`flush`](Self::flush).
             )?
             pub $($async)? fn send(
                 &mut self,
@@ -411,8 +406,8 @@ macro_rules! socket {
                 self.flush()$($await)*
             }
 
-            /// Queues a message. What does not fit the write buffer is written now, everything else before the
-            /// next wait for input.
+            /// Queues a message. What does not fit the write buffer is written now, everything else before the next
+            /// wait for input.
             ///
             /// # Errors
             ///
@@ -420,9 +415,8 @@ macro_rules! socket {
             /// the transport failed.
             $(
                 #[doc = $cancel_safety]
-                /// Nothing is lost. If it is dropped and [`frame_remaining`](Self::frame_remaining) is 0,
-                /// nothing of the message was queued. Otherwise the message was longer than the write buffer,
-                /// and so many of its octets are missing: give those to [`feed_payload`](Self::feed_payload).
+                /// Nothing is lost. [`frame_remaining`](Self::frame_remaining) octets are missing: give those to
+                /// [`feed_payload`](Self::feed_payload). If 0, nothing of the message was queued.
             )?
             pub $($async)? fn feed(
                 &mut self,
@@ -431,8 +425,8 @@ macro_rules! socket {
                 self.feed_fragment(message, true)$($await)*
             }
 
-            /// Queues a fragment of a message, in a frame of its own. `fin` marks the last one. What does not
-            /// fit the write buffer is written now, everything else before the next wait for input.
+            /// Queues a fragment of a message, in a frame of its own. `fin` marks the last one. What does not fit the
+            /// write buffer is written now, everything else before the next wait for input.
             ///
             /// # Errors
             ///
@@ -440,9 +434,8 @@ macro_rules! socket {
             /// the transport failed.
             $(
                 #[doc = $cancel_safety]
-                /// Nothing is lost. If it is dropped and [`frame_remaining`](Self::frame_remaining) is 0,
-                /// nothing of the fragment was queued. Otherwise so many of its octets are missing: give those
-                /// to [`feed_payload`](Self::feed_payload).
+                /// Nothing is lost. [`frame_remaining`](Self::frame_remaining) octets are missing: give those to
+                /// [`feed_payload`](Self::feed_payload). If 0, nothing of the fragment was queued.
             )?
             pub $($async)? fn feed_fragment(
                 &mut self,
@@ -456,13 +449,11 @@ macro_rules! socket {
                 }
             }
 
-            /// Begins a frame of `len` octets without its payload. Give the payload to
-            /// [`feed_payload`](Self::feed_payload), in pieces of any size. Until it is complete, no other
-            /// frame can be sent, and no Ping is answered.
+            /// Begins a frame of `len` octets. The payload follows through [`feed_payload`](Self::feed_payload), in
+            /// pieces of any size. Until it is complete, no other frame can be sent, and no Ping is answered.
             ///
-            /// A client's header contains the masking key, and may be sent at once. So do not let anyone choose
-            /// the payload after that: who knows the key can choose what is on the wire (RFC 6455 section
-            /// 10.3).
+            /// A client's header contains the masking key, and may be sent at once. Who knows it and can choose the
+            /// payload can choose what is on the wire (RFC 6455 section 10.3).
             ///
             /// # Errors
             ///
@@ -480,17 +471,15 @@ macro_rules! socket {
                 self.queue(|outbound| outbound.begin(kind, fin, len))$($await)*.map(|_| ())
             }
 
-            /// Queues the next octets of the current frame's payload. It writes to make room.
+            /// Queues the next octets of the begun frame's payload. It writes to make room.
             ///
             /// # Errors
             ///
-            /// [`Error::Send`] if these are more octets than the frame still needs. [`Error::Io`] if the
-            /// transport failed. [`frame_remaining`](Self::frame_remaining) tells how many octets were not
-            /// queued.
+            /// [`Error::Send`] if the frame has less left. [`Error::Io`] if the transport failed.
+            /// [`frame_remaining`](Self::frame_remaining) tells how many octets were not queued.
             $(
                 #[doc = $cancel_safety]
-                /// Cancel safe: [`frame_remaining`](Self::frame_remaining) tells how many octets were not
-                /// queued. Go on with those.
+                /// Cancel safe: [`frame_remaining`](Self::frame_remaining) tells how many octets were not queued.
             )?
             pub $($async)? fn feed_payload(&mut self, octets: &[u8]) -> Result<(), Error<S::Error>> {
                 let mut rest = octets;
@@ -503,7 +492,7 @@ macro_rules! socket {
                 Ok(())
             }
 
-            /// How many octets of the current frame's payload were not queued yet.
+            /// How many octets of the begun frame's payload were not queued.
             pub fn frame_remaining(&self) -> u64 {
                 self.outbound.frame_remaining()
             }
@@ -558,7 +547,7 @@ macro_rules! socket {
                 self.flush()$($await)*
             }
 
-            /// Writes everything that is queued, including the replies that are owed to the peer.
+            /// Writes everything that is queued or owed.
             ///
             /// # Errors
             ///
@@ -575,7 +564,7 @@ macro_rules! socket {
                 Ok(())
             }
 
-            /// Queues a frame. If there is no room, it writes first.
+            /// If there is no room, it writes first.
             $($async)? fn queue(
                 &mut self,
                 mut queue: impl FnMut(&mut FixedOutbound<'_, '_, R>) -> Result<Queued, SendError>,
@@ -588,8 +577,7 @@ macro_rules! socket {
                 }
             }
 
-            /// Tells the peer that the connection failed, if the transport allows it. On a time-out, the
-            /// failure is left to the next call.
+            /// As far as the transport lets us. On a time-out, the failure is left to the next call.
             $($async)? fn fail(&mut self) -> Result<(), Error<S::Error>> {
                 while let Ok(Some(pending)) = self.outbound.pending() {
                     let result = self.put(pending)$($await)*;

@@ -1,4 +1,4 @@
-//! A connection with its two buffers, without a transport. Both embedded adapters drive it.
+//! A connection with its two buffers, without a transport, for both embedded adapters.
 //
 // Owns: the order of reading, writing and ending.
 // Must not know: any transport, or whether it blocks.
@@ -20,10 +20,9 @@ use crate::message::{whole, Message, SliceAssembler};
 use crate::role::Role;
 use crate::time::{Timestamp, Wake};
 
-/// What an adapter must do next.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::adapter) enum DriverAction {
-    /// This is ready. Take it at once, through [`Driver::split_mut`].
+    /// Take it at once, through [`Driver::split_mut`].
     Take(DriverReady),
     /// Write [`Driver::output`], and report the result to [`Driver::written`].
     Write,
@@ -31,14 +30,11 @@ pub(in crate::adapter) enum DriverAction {
     Flush,
     /// Read into [`Driver::space`], and report the result to [`Driver::received`].
     Read,
-    /// Let other tasks run, then go on: there is more to do.
     #[cfg(feature = "embedded-io-async")]
     Yield,
-    /// Nothing is left to do.
     End,
 }
 
-/// What is ready to be taken.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::adapter) enum DriverReady {
     /// In the read buffer.
@@ -47,19 +43,16 @@ pub(in crate::adapter) enum DriverReady {
     Joined(MessageKind),
 }
 
-/// A [`Connection`] with its buffers.
-///
-/// Everything that one read brought is reported before anything is written, and everything is written before
-/// the next wait for input.
+/// Everything that one read brought is reported before anything is written, and everything is written before the next
+/// wait for input.
 pub(in crate::adapter) struct Driver<'b, R> {
     connection: Connection<R>,
     read_buffer: FixedReadBuffer<'b>,
     write_queue: FixedWriteQueue<'b>,
     /// Whether pieces of the current message were taken.
     in_pieces: bool,
-    /// Whether output was given to the transport, and the result is not known yet.
+    /// Whether the result of writing is not known yet.
     offered: bool,
-    /// What this connection may still do in this turn.
     #[cfg(feature = "embedded-io-async")]
     turn: Turn,
 }
@@ -77,7 +70,6 @@ impl<'b, R: Role> Driver<'b, R> {
         }
     }
 
-    /// What to do next to get an event.
     pub(in crate::adapter) fn poll<E>(&mut self) -> Result<DriverAction, Error<E>> {
         match self.receive() {
             Some(next) => Ok(DriverAction::Take(DriverReady::Next(next))),
@@ -85,7 +77,7 @@ impl<'b, R: Role> Driver<'b, R> {
         }
     }
 
-    /// What to do next to get a whole message. It is joined in `assembler` if necessary.
+    /// It is joined in `assembler` if necessary.
     pub(in crate::adapter) fn poll_message<E>(
         &mut self,
         assembler: &mut SliceAssembler<'_>,
@@ -104,7 +96,7 @@ impl<'b, R: Role> Driver<'b, R> {
         self.act()
     }
 
-    /// The two directions. An answer can be sent while the received data is still borrowed.
+    /// An answer can be sent while the received data is still borrowed.
     pub(in crate::adapter) fn split_mut(&mut self) -> (FixedInbound<'_, 'b>, FixedOutbound<'_, 'b, R>) {
         let (reader, send_half) = self.connection.halves_mut();
         (
@@ -113,12 +105,11 @@ impl<'b, R: Role> Driver<'b, R> {
         )
     }
 
-    /// The bytes to write.
     pub(in crate::adapter) fn output(&self) -> &[u8] {
         self.write_queue.bytes()
     }
 
-    /// Takes the result of writing. If the peer does not read any more, it may have told why, so keep reading.
+    /// If the peer does not read any more, it may have told why.
     pub(in crate::adapter) fn written<E: embedded_io::Error>(
         &mut self,
         result: Result<usize, E>,
@@ -131,7 +122,6 @@ impl<'b, R: Role> Driver<'b, R> {
         self.split_mut().1.unless_lost(result)
     }
 
-    /// Takes the result of flushing.
     pub(in crate::adapter) fn flushed<E: embedded_io::Error>(
         &mut self,
         result: Result<(), E>,
@@ -140,12 +130,11 @@ impl<'b, R: Role> Driver<'b, R> {
         self.split_mut().1.unless_lost(result)
     }
 
-    /// Space to read into, never empty.
+    /// Never empty.
     pub(in crate::adapter) fn space(&mut self) -> &mut [u8] {
         self.read_buffer.space()
     }
 
-    /// Takes the result of reading.
     pub(in crate::adapter) fn received<E: embedded_io::Error>(
         &mut self,
         result: Result<usize, E>,
@@ -153,7 +142,7 @@ impl<'b, R: Role> Driver<'b, R> {
         match result {
             Ok(0) => {
                 if self.connection.eof().is_err() {
-                    // The peer has ended without a Close, so it will not read any more.
+                    // It will not read any more.
                     self.split_mut().1.end();
                 }
                 Ok(())
@@ -180,7 +169,6 @@ impl<'b, R: Role> Driver<'b, R> {
         }
     }
 
-    /// When to call `handle_timeout`, unless something else happens first.
     pub(in crate::adapter) fn poll_timeout(&self) -> Wake {
         self.connection.poll_timeout_with(self.progress())
     }
@@ -195,9 +183,8 @@ impl<'b, R: Role> Driver<'b, R> {
         }
     }
 
-    /// Passes the time. If a timer has failed the connection, the next [`poll`](Self::poll) reports that.
+    /// The next [`poll`](Self::poll) reports a failure.
     pub(in crate::adapter) fn handle_timeout(&mut self, now: Timestamp) {
-        // A failure is reported in its turn.
         let _ = self.connection.handle_timeout_with(now, self.progress());
         self.drop_if_given_up();
     }
@@ -208,7 +195,7 @@ impl<'b, R: Role> Driver<'b, R> {
         self.split_mut().1.reported();
     }
 
-    /// Drops what waits, if the transport is to be dropped: waiting any longer is what that forbids.
+    /// If the transport is to be dropped.
     fn drop_if_given_up(&mut self) {
         let mut outbound = self.split_mut().1;
         if outbound.send_half.gave_up() {
@@ -216,7 +203,6 @@ impl<'b, R: Role> Driver<'b, R> {
         }
     }
 
-    /// How the connection ended. `None` before that.
     pub(in crate::adapter) fn closed(&self) -> Option<Closed> {
         self.connection.closed()
     }
@@ -225,7 +211,7 @@ impl<'b, R: Role> Driver<'b, R> {
         &self.connection
     }
 
-    /// Works through what was read, until something is to be reported or nothing is left.
+    /// Until something is to be reported or nothing is left.
     fn receive(&mut self) -> Option<Next> {
         loop {
             let (inbound, mut outbound) = self.split_mut();
@@ -233,10 +219,9 @@ impl<'b, R: Role> Driver<'b, R> {
             let next = inbound.read_buffer.take(|input| inbound.reader.advance(input, mailbox));
             outbound.send_half.writer.settle();
             match next {
-                // The error is returned once. Everything that follows is discarded.
+                // Everything that follows is discarded.
                 Err(_) => continue,
-                // Answer each Ping of one read with its own Pong while there is room (section 5.5.2). Without a
-                // masking key it stays owed.
+                // Section 5.5.2: while there is room, and a masking key.
                 Ok(Some(Next::Ping)) => {
                     let _ = outbound.queue_owed();
                 }
@@ -251,14 +236,14 @@ impl<'b, R: Role> Driver<'b, R> {
         }
     }
 
-    /// Joins a piece. Returns the kind of the message if it is complete.
+    /// Returns the kind of the message if it is complete.
     fn join(&mut self, assembler: &mut SliceAssembler<'_>) -> Option<MessageKind> {
         let (inbound, outbound) = self.split_mut();
         let FixedInbound { reader, read_buffer, in_pieces } = inbound;
         let mailbox = outbound.send_half.writer.mailbox();
         let joined = read_buffer.take(|input| reader.take_data(input, mailbox)).and_then(|data| {
             if *in_pieces {
-                // A piece of this message was taken before, so its remainder is skipped.
+                // A piece was taken before.
                 *in_pieces = !data.is_last();
                 return Ok(None);
             }
@@ -271,7 +256,6 @@ impl<'b, R: Role> Driver<'b, R> {
         })
     }
 
-    /// What to do if nothing is ready.
     fn act<E>(&mut self) -> Result<DriverAction, Error<E>> {
         let stuck = self.connection.wants_transmit() && self.connection.writer().frame_remaining() > 0;
         if stuck && self.connection.transport() != TransportAction::Open {
@@ -286,7 +270,6 @@ impl<'b, R: Role> Driver<'b, R> {
             }
             Ok(Some(Pending::Flush)) => return Ok(DriverAction::Flush),
             Ok(None) => {}
-            // If there is a failure, report that one instead.
             Err(error) => {
                 let failure = self.connection.halves_mut().1.writer.close_state.take_failure();
                 return Err(failure.map_or(error.into(), Into::into));
@@ -302,7 +285,7 @@ impl<'b, R: Role> Driver<'b, R> {
                 DriverAction::Yield
             }
             TransportAction::Open | TransportAction::AwaitEof => DriverAction::Read,
-            // The caller must close the transport: these traits cannot end one direction.
+            // These traits cannot end one direction.
             TransportAction::ShutdownWrite | TransportAction::Close => {
                 self.connection.abort();
                 self.split_mut().1.end();
@@ -312,7 +295,7 @@ impl<'b, R: Role> Driver<'b, R> {
     }
 }
 
-/// The receiving direction of a [`Driver`], to take what its `poll` has reported as ready.
+/// Takes what its `poll` has reported as ready.
 pub(in crate::adapter) struct FixedInbound<'e, 'b> {
     reader: &'e mut Reader,
     read_buffer: &'e mut FixedReadBuffer<'b>,
@@ -320,7 +303,6 @@ pub(in crate::adapter) struct FixedInbound<'e, 'b> {
 }
 
 impl<'e> FixedInbound<'e, '_> {
-    /// The event that is ready.
     pub(in crate::adapter) fn event<R: Role>(
         self,
         ready: DriverReady,
@@ -343,7 +325,6 @@ impl<'e> FixedInbound<'e, '_> {
         })
     }
 
-    /// The message that is ready.
     pub(in crate::adapter) fn message<R: Role>(
         self,
         ready: DriverReady,

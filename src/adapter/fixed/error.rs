@@ -13,18 +13,16 @@ use crate::error::{ProtocolError, SendError};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error<E> {
-    /// The peer broke the protocol or a limit, a timer ran out, or the peer is gone. It was told why, if that
-    /// was possible.
+    /// The peer broke the protocol or a limit, a timer ran out, or the peer is gone. It was told why, if possible.
     Protocol(ProtocolError),
     /// What should be sent is not allowed now, or no masking key could be drawn.
     Send(SendError),
     /// The opening handshake failed.
     #[cfg(feature = "handshake")]
     Opening(OpeningError),
-    /// The transport failed. After a time-out the connection can still be used; the adapter's documentation
-    /// says how.
+    /// The transport failed. After a time-out the connection can still be used: see the adapter.
     Io(E),
-    /// The transport has accepted 0 bytes of a write, which its trait forbids.
+    /// The transport has accepted 0 bytes of a write.
     WriteZero,
 }
 

@@ -1,4 +1,4 @@
-//! The opening handshake in buffers that the caller lends. Both embedded adapters use it.
+//! The opening handshake in buffers that the caller lends, for both embedded adapters.
 //
 // Owns: turning received bytes into an answer to write.
 // Must not know: any transport.
@@ -14,7 +14,6 @@ use crate::handshake::server::{Reject, Request, ServerHandshake, ServerProgress}
 use crate::handshake::{ComposeError, HandshakeError, Negotiated};
 use crate::role::Entropy;
 
-/// What an opening handshake agreed on.
 #[derive(Clone, Copy, Debug, Default)]
 pub(in crate::adapter) struct FixedAgreed<'b> {
     pub(in crate::adapter) negotiated: Negotiated,
@@ -22,7 +21,6 @@ pub(in crate::adapter) struct FixedAgreed<'b> {
     pub(in crate::adapter) subprotocol: Option<&'b str>,
 }
 
-/// What an adapter must do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::adapter) enum OpeningStep {
     /// Read into [`Opening::space`], and report the result to [`Opening::received`].
@@ -37,7 +35,6 @@ pub(in crate::adapter) enum OpeningStep {
     Done,
 }
 
-/// An opening handshake of either side, with its two buffers.
 #[derive(Debug)]
 pub(in crate::adapter) struct Opening<'b> {
     read_buffer: FixedReadBuffer<'b>,
@@ -46,12 +43,11 @@ pub(in crate::adapter) struct Opening<'b> {
 }
 
 impl<'b> Opening<'b> {
-    /// A handshake before its first byte.
     pub(in crate::adapter) fn new(buffers: FixedBuffers<'b>) -> Self {
         Self { read_buffer: buffers.read, write_queue: FixedWriteQueue::new(buffers.write), outcome: None }
     }
 
-    /// What to do next. An answer is written before its result is reported.
+    /// An answer is written before its result is reported.
     pub(in crate::adapter) fn step(&self) -> OpeningStep {
         match (self.write_queue.pending(), &self.outcome) {
             (Some(Pending::Write), _) => OpeningStep::Write,
@@ -62,7 +58,6 @@ impl<'b> Opening<'b> {
         }
     }
 
-    /// Gives what was read to a server's handshake.
     pub(in crate::adapter) fn serve<'r>(
         &mut self,
         handshake: &mut ServerHandshake<'_>,
@@ -79,13 +74,12 @@ impl<'b> Opening<'b> {
             Err(error) => Err(error.into()),
         };
         if let Some(reject) = result.as_ref().err().and_then(OpeningError::answer) {
-            // The shortest write buffer holds each of these.
             let _ = self.write_queue.fill(|out| reject.write(out));
         }
         self.outcome = Some(result);
     }
 
-    /// Queues the answer to a request: the one that opens the WebSocket, or the application's refusal.
+    /// The 101, or the application's refusal.
     fn answer<'r>(
         &mut self,
         request: &Request<'_>,
@@ -112,7 +106,6 @@ impl<'b> Opening<'b> {
         Ok(FixedAgreed { negotiated, subprotocol })
     }
 
-    /// Queues the request of a client.
     pub(in crate::adapter) fn request(
         &mut self,
         handshake: &client::ClientHandshake<'_>,
@@ -124,7 +117,6 @@ impl<'b> Opening<'b> {
         }
     }
 
-    /// Gives what was read to a client's handshake.
     pub(in crate::adapter) fn ask(&mut self, handshake: &mut client::ClientHandshake<'_>) {
         self.outcome = Some(match handshake.recv(self.read_buffer.unread()) {
             Ok((taken, client::ClientProgress::NeedMore)) => return self.read_buffer.consume(taken),
@@ -142,12 +134,11 @@ impl<'b> Opening<'b> {
         });
     }
 
-    /// Space to read into, never empty.
+    /// Never empty.
     pub(in crate::adapter) fn space(&mut self) -> &mut [u8] {
         self.read_buffer.space()
     }
 
-    /// Takes the result of reading.
     pub(in crate::adapter) fn received<E: embedded_io::Error>(
         &mut self,
         result: Result<usize, E>,
@@ -163,12 +154,10 @@ impl<'b> Opening<'b> {
         }
     }
 
-    /// The bytes to write.
     pub(in crate::adapter) fn output(&self) -> &[u8] {
         self.write_queue.bytes()
     }
 
-    /// Takes the result of writing.
     pub(in crate::adapter) fn written<E: embedded_io::Error>(
         &mut self,
         result: Result<usize, E>,
@@ -176,7 +165,6 @@ impl<'b> Opening<'b> {
         self.write_queue.written(result)
     }
 
-    /// Takes the result of flushing.
     pub(in crate::adapter) fn flushed<E: embedded_io::Error>(
         &mut self,
         result: Result<(), E>,
@@ -184,15 +172,14 @@ impl<'b> Opening<'b> {
         self.write_queue.flushed(result)
     }
 
-    /// What was agreed on, and the buffers for the connection. Bytes that followed the head are its first input.
+    /// Bytes that followed the head are the first input of the connection.
     pub(in crate::adapter) fn end(self) -> Result<(FixedAgreed<'b>, FixedBuffers<'b>), OpeningError> {
         let agreed = self.outcome.unwrap_or(Err(HandshakeError::UnexpectedEof.into()))?;
         Ok((agreed, FixedBuffers { read: self.read_buffer, write: self.write_queue.into_buffer() }))
     }
 }
 
-/// The error for a client whose handshake ends before the head is complete: `error`, or the server's refusal if
-/// its status is known.
+/// The head is not whole: this error, unless the server's refusal is known.
 pub(in crate::adapter) fn cut_off<E>(handshake: &client::ClientHandshake<'_>, error: Error<E>) -> Error<E> {
     match handshake.rejected() {
         Some(rejected) => OpeningError::Rejected(Rejection::of_status(rejected.status())).into(),
@@ -200,14 +187,12 @@ pub(in crate::adapter) fn cut_off<E>(handshake: &client::ClientHandshake<'_>, er
     }
 }
 
-/// Draws a nonce from `entropy`.
 pub(in crate::adapter) fn nonce(entropy: &mut impl Entropy) -> Result<[u8; 16], OpeningError> {
     let mut nonce = [0; 16];
     entropy.fill(&mut nonce).map_err(|_| OpeningError::Entropy)?;
     Ok(nonce)
 }
 
-/// The client's handshake for this request.
 pub(in crate::adapter) fn client_handshake<'c>(
     request: ClientRequest<'c>,
     nonce: [u8; 16],

@@ -17,7 +17,6 @@ use crate::frame::{FrameHeader, MessageKind};
 use crate::payload::{ControlPayload, Payload};
 use crate::role::Role;
 
-/// The write buffer, and which part of it waits to be written.
 pub(in crate::adapter) struct FixedWriteQueue<'b> {
     bytes: &'b mut [u8],
     start: usize,
@@ -30,13 +29,12 @@ impl<'b> FixedWriteQueue<'b> {
         Self { bytes, start: 0, end: 0, unflushed: false }
     }
 
-    /// Gives the buffer back, once nothing waits.
+    /// Once nothing waits.
     #[cfg(feature = "handshake")]
     pub(super) fn into_buffer(self) -> &'b mut [u8] {
         self.bytes
     }
 
-    /// The bytes that wait.
     pub(in crate::adapter) fn bytes(&self) -> &[u8] {
         self.bytes.get(self.start..self.end).unwrap_or(&[])
     }
@@ -45,7 +43,6 @@ impl<'b> FixedWriteQueue<'b> {
         self.start >= self.end
     }
 
-    /// What the transport must do next. `None` if nothing waits.
     pub(super) fn pending(&self) -> Option<Pending> {
         if !self.is_empty() {
             Some(Pending::Write)
@@ -56,8 +53,7 @@ impl<'b> FixedWriteQueue<'b> {
         }
     }
 
-    /// Calls `write` with the space after the bytes that wait. It returns how many bytes it wrote, which is the
-    /// result.
+    /// Calls `write` with the space behind what waits. It returns how many bytes it wrote.
     pub(super) fn fill<E>(&mut self, write: impl FnOnce(&mut [u8]) -> Result<usize, E>) -> Result<usize, E> {
         if self.is_empty() {
             self.start = 0;
@@ -68,7 +64,7 @@ impl<'b> FixedWriteQueue<'b> {
         Ok(written)
     }
 
-    /// Copies a text into the end of the buffer, where it stays. Fails if the rest of the buffer would be too short.
+    /// Copies a text into the end of the buffer. Fails if the rest would be too short.
     #[cfg(feature = "handshake")]
     pub(super) fn keep(&mut self, text: &str) -> Result<&'b str, BufferTooSmall> {
         let left = self.bytes.len().checked_sub(text.len()).filter(|left| *left >= FixedBuffers::MIN_WRITE);
@@ -80,14 +76,12 @@ impl<'b> FixedWriteQueue<'b> {
         Ok(core::str::from_utf8(kept).unwrap_or_default())
     }
 
-    /// Drops what waits.
     fn clear(&mut self) {
         self.start = 0;
         self.end = 0;
         self.unflushed = false;
     }
 
-    /// Takes the result of writing [`bytes`](Self::bytes).
     pub(super) fn written<E: embedded_io::Error>(
         &mut self,
         result: Result<usize, E>,
@@ -104,7 +98,6 @@ impl<'b> FixedWriteQueue<'b> {
         }
     }
 
-    /// Takes the result of flushing.
     pub(super) fn flushed<E: embedded_io::Error>(&mut self, result: Result<(), E>) -> Result<(), Error<E>> {
         match result {
             Ok(()) => {
@@ -117,7 +110,6 @@ impl<'b> FixedWriteQueue<'b> {
     }
 }
 
-/// What the transport must do to write everything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::adapter) enum Pending {
     /// Write [`FixedOutbound::output`], and report the result to [`FixedOutbound::written`].
@@ -126,14 +118,13 @@ pub(in crate::adapter) enum Pending {
     Flush,
 }
 
-/// What happened to a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::adapter) enum Queued {
     /// The whole frame waits to be written.
     Whole,
-    /// Its header waits. Its payload must be given to [`FixedOutbound::payload`].
+    /// Its payload must be given to [`FixedOutbound::payload`].
     Header,
-    /// Nothing was queued. Write first, then try again.
+    /// Write first, then try again.
     NoRoom,
 }
 
@@ -144,7 +135,7 @@ pub(in crate::adapter) struct FixedOutbound<'e, 'b, R> {
 }
 
 impl<R: Role> FixedOutbound<'_, '_, R> {
-    /// Queues a message, or a fragment of one. If it does not fit an empty buffer, only its header is queued.
+    /// If it does not fit an empty buffer, only its header is queued.
     pub(in crate::adapter) fn feed(&mut self, payload: Payload<'_>, fin: bool) -> Result<Queued, SendError> {
         self.check()?;
         match self.write_queue.fill(|out| self.send_half.writer.encode(payload, fin, out)) {
@@ -155,7 +146,7 @@ impl<R: Role> FixedOutbound<'_, '_, R> {
         }
     }
 
-    /// Queues the header of a frame. Its payload follows.
+    /// Its payload follows.
     pub(in crate::adapter) fn begin(
         &mut self,
         kind: MessageKind,
@@ -163,7 +154,7 @@ impl<R: Role> FixedOutbound<'_, '_, R> {
         len: u64,
     ) -> Result<Queued, SendError> {
         self.check()?;
-        // Check the room before the writer begins the frame.
+        // Before the writer begins the frame.
         if self.write_queue.bytes.len().saturating_sub(self.write_queue.end) < FrameHeader::MAX_LEN
             && !self.write_queue.is_empty()
         {
@@ -181,8 +172,7 @@ impl<R: Role> FixedOutbound<'_, '_, R> {
         self.write_queue.fill(copy).map(|_| Queued::Header)
     }
 
-    /// Queues as much payload of the current frame as fits. Returns how many octets. 0 if something must be
-    /// written first.
+    /// As much as fits. Returns how many octets. 0 if something must be written first.
     pub(in crate::adapter) fn payload(&mut self, octets: &[u8]) -> Result<usize, SendError> {
         self.check()?;
         self.write_queue.fill(|out| {
@@ -191,35 +181,31 @@ impl<R: Role> FixedOutbound<'_, '_, R> {
         })
     }
 
-    /// How many octets of the current frame's payload were not queued yet.
     pub(in crate::adapter) fn frame_remaining(&self) -> u64 {
         self.send_half.writer.frame_remaining()
     }
 
-    /// Queues a Ping.
     pub(in crate::adapter) fn ping(&mut self, payload: ControlPayload<'_>) -> Result<Queued, SendError> {
         self.check()?;
         let result = self.write_queue.fill(|out| self.send_half.writer.ping(payload, out));
         self.whole(result)
     }
 
-    /// Queues an unsolicited Pong.
     pub(in crate::adapter) fn pong(&mut self, payload: ControlPayload<'_>) -> Result<Queued, SendError> {
         self.check()?;
         let result = self.write_queue.fill(|out| self.send_half.writer.pong(payload, out));
         self.whole(result)
     }
 
-    /// Queues the Close that starts the closing handshake.
     pub(in crate::adapter) fn close(&mut self, frame: CloseFrame<'_>) -> Result<Queued, SendError> {
         self.check()?;
-        // The Pong that goes first is queued by itself, so an empty buffer always has room for each.
+        // The Pong that goes first is queued by itself.
         self.queue_owed()?;
         let result = self.write_queue.fill(|out| self.send_half.writer.close(frame, out));
         self.whole(result)
     }
 
-    /// What the transport must do next to write everything, including replies that are owed.
+    /// Including what is owed.
     pub(in crate::adapter) fn pending(&mut self) -> Result<Option<Pending>, SendError> {
         if self.has_ended() {
             return Ok(None);
@@ -232,12 +218,10 @@ impl<R: Role> FixedOutbound<'_, '_, R> {
         }
     }
 
-    /// The bytes to write.
     pub(in crate::adapter) fn output(&self) -> &[u8] {
         self.write_queue.bytes()
     }
 
-    /// Takes the result of writing.
     pub(in crate::adapter) fn written<E: embedded_io::Error>(
         &mut self,
         result: Result<usize, E>,
@@ -245,7 +229,6 @@ impl<R: Role> FixedOutbound<'_, '_, R> {
         self.write_queue.written(result)
     }
 
-    /// Takes the result of flushing.
     pub(in crate::adapter) fn flushed<E: embedded_io::Error>(
         &mut self,
         result: Result<(), E>,
@@ -253,7 +236,7 @@ impl<R: Role> FixedOutbound<'_, '_, R> {
         self.write_queue.flushed(result)
     }
 
-    /// Takes the result of writing what tells the peer of a failure. Only a time-out is returned as an error.
+    /// Only a time-out is returned as an error.
     pub(in crate::adapter) fn told<E: embedded_io::Error>(
         &mut self,
         result: Result<(), Error<E>>,
@@ -261,12 +244,12 @@ impl<R: Role> FixedOutbound<'_, '_, R> {
         self.unless_lost(result)
     }
 
-    /// Notes that a failure was reported: the peer was told, or cannot be.
+    /// The peer was told, or cannot be.
     pub(in crate::adapter) fn reported(&mut self) {
         self.send_half.writer.close_state.take_failure();
     }
 
-    /// Returns only errors after which writing can be tried again. Any other error ends the writing direction.
+    /// Returns only errors after which writing can be tried again. Others end the writing direction.
     pub(super) fn unless_lost<E: embedded_io::Error>(
         &mut self,
         result: Result<(), Error<E>>,
@@ -281,7 +264,6 @@ impl<R: Role> FixedOutbound<'_, '_, R> {
         }
     }
 
-    /// Nothing more can be written.
     pub(super) fn end(&mut self) {
         self.send_half.write_ended(self.write_queue.pending().is_none());
         self.write_queue.clear();
@@ -291,7 +273,6 @@ impl<R: Role> FixedOutbound<'_, '_, R> {
         self.send_half.writer.close_state.write_ended()
     }
 
-    /// Whether anything can still be written.
     fn check(&self) -> Result<(), SendError> {
         if self.has_ended() {
             return Err(SendError::Closed);
@@ -299,7 +280,7 @@ impl<R: Role> FixedOutbound<'_, '_, R> {
         Ok(())
     }
 
-    /// Queues the replies that are owed, if there is room.
+    /// If there is room.
     pub(super) fn queue_owed(&mut self) -> Result<(), SendError> {
         if self.has_ended() {
             return Ok(());

@@ -25,10 +25,10 @@ use crate::time::Timestamp;
 /// Bytes of a read, at most: most heads are shorter.
 const READ: usize = 4096;
 
-/// Defines the functions that open a WebSocket on transports of one kind: `accept` and `client`, and what is like them.
+/// The functions that open a WebSocket on transports of one kind.
 ///
-/// `S` is what a caller gives. `$wrap` makes a [`PollTransport`] of it, and `$unwrap` gives it back. `$time` says in
-/// the docs what bounds an opening handshake in time.
+/// `S` is what a caller gives. `$wrap` makes a [`PollTransport`] of it, and `$unwrap` gives it back. `$time` says what
+/// bounds an opening handshake in time.
 macro_rules! opening_functions {
     (
         $(#[$time:meta])+
@@ -190,8 +190,7 @@ opening_functions! {
     wrap: core::convert::identity, unwrap: core::convert::identity,
 }
 
-// An opening handshake is in a box of its own, so that the task which goes on with the socket is small: the
-// runtimes' functions put these there too, as each function between holds a transport as well.
+// In a box, so that the task which goes on with the socket is small: each function between holds a transport as well.
 
 pub(in crate::adapter) async fn open<'a, S: PollTransport, A: Into<Answer<'a>>>(
     mut stream: S,
@@ -219,8 +218,7 @@ pub(in crate::adapter) async fn open<'a, S: PollTransport, A: Into<Answer<'a>>>(
         match serve(&mut handshake, input, config, &mut decide) {
             ServerStep::NeedMore => {}
             ServerStep::Open { response, agreed, taken } => {
-                // Before the client knows that it is open: whoever closes all connections from now on closes this
-                // one as well.
+                // Before the client knows: whoever closes all connections from now on closes this one as well.
                 let member = config.connections().map(Connections::enter);
                 timed.write(&response).await?;
                 let rest = input.get(taken..).unwrap_or(&[]);
@@ -243,7 +241,7 @@ pub(in crate::adapter) async fn open<'a, S: PollTransport, A: Into<Answer<'a>>>(
     }
 }
 
-/// The same as [`client_with`], where a part of the opening time is used up already.
+/// A part of the opening time is used up already.
 pub(in crate::adapter) async fn open_client<S: PollTransport, T>(
     mut stream: S,
     request_for: ClientRequest<'_>,
@@ -270,7 +268,7 @@ pub(in crate::adapter) async fn open_client<S: PollTransport, T>(
             ClientStep::Rejected(mut rejected) => {
                 timed.part(Duration::ZERO);
                 while rejected.needs_more() {
-                    // Whatever ends it, the refusal is the news.
+                    // The refusal is the news.
                     let Ok(received) = timed.read(&mut buf).await else { break };
                     rejected.read(received);
                 }
@@ -280,20 +278,18 @@ pub(in crate::adapter) async fn open_client<S: PollTransport, T>(
     }
 }
 
-/// The transport of an opening handshake, and when its time is up.
 struct TimedTransport<'s, S> {
     stream: &'s mut S,
     until: Option<Timestamp>,
 }
 
 impl<'s, S: PollTransport> TimedTransport<'s, S> {
-    /// From now on.
     fn new(stream: &'s mut S, limit: Option<Duration>) -> Self {
         let until = limit.and_then(|limit| Some(stream.now()?.after(limit)));
         Self { stream, until }
     }
 
-    /// Polls the operation, but not past the time.
+    /// Within the time that is left.
     async fn poll<T>(
         &mut self,
         mut operation: impl FnMut(&mut S, &mut Context<'_>) -> Poll<io::Result<T>>,
@@ -310,7 +306,7 @@ impl<'s, S: PollTransport> TimedTransport<'s, S> {
         .await
     }
 
-    /// Reads once; nothing is the end.
+    /// Reads once. An empty slice is the end of the transport.
     async fn read<'b>(&mut self, buf: &'b mut [u8]) -> Result<&'b [u8], Error> {
         let count = self.poll(|stream, cx| stream.poll_read(cx, buf)).await?;
         Ok(buf.get(..count).unwrap_or(&[]))
@@ -326,7 +322,7 @@ impl<'s, S: PollTransport> TimedTransport<'s, S> {
         self.poll(|stream, cx| stream.poll_flush(cx)).await
     }
 
-    /// Bounds what is still done by the time that a refusal may take, at either side.
+    /// Bounds what is still done by the time that a refusal may take.
     fn part(&mut self, at_least: Duration) {
         if let Some(now) = self.stream.now() {
             let left = self.until.map(|until| until.since(now));
@@ -334,8 +330,8 @@ impl<'s, S: PollTransport> TimedTransport<'s, S> {
         }
     }
 
-    /// Writes a refusal, ends the writing direction, and reads on, within bounds, so that the answer to what the
-    /// client is still sending is no reset that overtakes the refusal.
+    /// Writes a refusal, ends the writing direction, and reads on, within bounds: a reset for what the client is still
+    /// sending must not overtake the refusal.
     ///
     /// What goes wrong meanwhile is no news: the client was refused.
     async fn refuse(&mut self, response: &[u8]) {

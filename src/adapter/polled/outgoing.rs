@@ -29,20 +29,18 @@ pub struct Outgoing<'w, S, R> {
     pub(super) outbound: &'w mut Outbound<R>,
 }
 
-/// A transport, with what has to be known of it between two polls.
 pub(super) struct Link<S> {
     pub(super) stream: S,
     /// Whether it was written to since it was flushed.
     pub(super) unflushed: bool,
-    /// The time that was given to the transport's timer. It has only one timer, and two tasks may wait for it, so it
-    /// is always set to the earlier time.
+    /// The transport has only one timer, and two tasks may wait for it, so it is always set to the earlier time.
     alarm: Option<Timestamp>,
-    /// The message that was given to the `Sink`, while it is being compressed. Nothing of it is queued yet.
+    /// The message that was given to the `Sink`, while it is being compressed.
     started: Option<Box<(OwnedMessage, Compressing)>>,
 }
 
 /// Queues a message, once it is awaited: see [`Outgoing::feed`].
-// In each task that answers messages: an `async fn` would hold the payload twice.
+// An `async fn` would hold the payload twice.
 #[must_use = "nothing is queued before it is awaited"]
 pub struct Feed<'o, 'w, M, S, R> {
     outgoing: &'o mut Outgoing<'w, S, R>,
@@ -153,8 +151,8 @@ impl<'w, S: PollTransport, R: Role> Outgoing<'w, S, R> {
         poll_fn(|cx| self.poll_flush(cx)).await
     }
 
-    /// Writes until at most `bytes` wait: the low watermark below which a producer goes on, where the bound
-    /// of the queue is the high one.
+    /// Writes until at most `bytes` wait: the low watermark below which a producer goes on. The bound of the queue is
+    /// the high one.
     ///
     /// # Errors
     ///
@@ -172,8 +170,7 @@ impl<'w, S: PollTransport, R: Role> Outgoing<'w, S, R> {
         self.outbound
     }
 
-    /// Queues the message, or the fragment, once there is room. A long one is written as far as the transport takes
-    /// it at once, and others have their turn while it is compressed.
+    /// Once there is room. Others have their turn while a long message is compressed.
     pub(super) fn poll_feed(
         &mut self,
         cx: &mut Context<'_>,
@@ -208,7 +205,7 @@ impl<'w, S: PollTransport, R: Role> Outgoing<'w, S, R> {
         }
     }
 
-    /// Takes a message that the `Sink` found room for before it knew the length.
+    /// The `Sink` found room for it before it knew the length.
     pub(super) fn start_send(&mut self, message: OwnedMessage) -> Result<(), Error> {
         self.finish_started()?;
         let mut compressing = Compressing::new();
@@ -221,7 +218,7 @@ impl<'w, S: PollTransport, R: Role> Outgoing<'w, S, R> {
         Ok(())
     }
 
-    /// Compresses the next part of the message that the `Sink` was given. Ready once that message is queued.
+    /// Compresses more of the message of the `Sink`. Ready once that is queued.
     pub(super) fn poll_started(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         if self.link.started.is_none() {
             return Poll::Ready(Ok(()));
@@ -233,8 +230,7 @@ impl<'w, S: PollTransport, R: Role> Outgoing<'w, S, R> {
         queued
     }
 
-    /// Does the same while receiving. If it fails, the message stays here, so that the next call that sends or flushes
-    /// reports the error.
+    /// Does the same while receiving. If it fails, the next call that sends or flushes reports the error.
     pub(super) fn advance_started(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         let Some(mut started) = self.link.started.take() else { return Poll::Ready(Ok(())) };
         let (message, compressing) = &mut *started;
@@ -245,8 +241,7 @@ impl<'w, S: PollTransport, R: Role> Outgoing<'w, S, R> {
         queued
     }
 
-    /// Compresses the rest of that message in one step and queues it. For callers that queue something at once, which
-    /// must not be sent before it.
+    /// In one step: the caller queues something at once, which must not be sent before that message.
     pub(super) fn finish_started(&mut self) -> Result<(), Error> {
         if let Some(mut started) = self.link.started.take() {
             let (message, compressing) = &mut *started;
@@ -255,7 +250,6 @@ impl<'w, S: PollTransport, R: Role> Outgoing<'w, S, R> {
         Ok(())
     }
 
-    /// Waits for room in the queue.
     pub(super) fn poll_room(&mut self, cx: &mut Context<'_>, len: usize) -> Poll<Result<(), Error>> {
         ready!(self.poll_started(cx))?;
         while !self.outbound.has_room(len) {
@@ -265,7 +259,6 @@ impl<'w, S: PollTransport, R: Role> Outgoing<'w, S, R> {
         Poll::Ready(Ok(()))
     }
 
-    /// Takes of this thread's buffers what is needed to queue.
     pub(super) fn acquire(&mut self) {
         if self.outbound.wants_buffer() {
             thread_pool::with(|pool| self.outbound.acquire(pool));
@@ -307,13 +300,12 @@ impl<'w, S: PollTransport, R: Role> Outgoing<'w, S, R> {
         }
     }
 
-    /// Waits for the next deadline of a wait in which nothing is read, and tells the time once it has passed.
+    /// Nothing is read during the wait.
     fn poll_deadlines(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         let now = ready!(self.link.poll_due(cx, self.outbound.poll_timeout()));
         Poll::Ready(self.outbound.handle_timeout(now).map_err(Error::from))
     }
 
-    /// Writes once of what waits.
     pub(super) fn poll_write_once(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let count = ready!(self.link.stream.poll_write(cx, self.outbound.output()))?;
         if count == 0 {
@@ -324,11 +316,10 @@ impl<'w, S: PollTransport, R: Role> Outgoing<'w, S, R> {
         Poll::Ready(Ok(()))
     }
 
-    /// Tells the peer that the connection failed, as far as the transport lets us.
+    /// As far as the transport lets us.
     pub(super) fn poll_fail(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.link.started = None; // no message is sent any more
         if ready!(self.poll_flush(cx)).is_ok() {
-            // A transport that has ended is as good, and one that does not end in time.
             while self.link.stream.poll_shutdown(cx).is_pending() {
                 let passed = ready!(self.poll_deadlines(cx));
                 if passed.is_err() || self.outbound.closed().is_some() {
@@ -343,7 +334,7 @@ impl<'w, S: PollTransport, R: Role> Outgoing<'w, S, R> {
 }
 
 impl<S: PollTransport> Outgoing<'_, S, Server> {
-    /// The same as [`poll_feed`](Self::poll_feed) for a message that was encoded once, for many connections.
+    /// For a message that was encoded once, for many connections.
     pub(super) fn poll_feed_prepared(
         &mut self,
         cx: &mut Context<'_>,
@@ -387,7 +378,7 @@ impl<S> Link<S> {
 }
 
 impl<S: PollTransport> Link<S> {
-    /// Waits until it is time to wake, as far as there is a clock. What time it is then.
+    /// As far as there is a clock. What time it is then.
     pub(super) fn poll_due(&mut self, cx: &mut Context<'_>, wake: Wake) -> Poll<Timestamp> {
         loop {
             let until = match wake {
@@ -397,7 +388,6 @@ impl<S: PollTransport> Link<S> {
             };
             let alarm = self.alarm.map_or(until, |alarm| alarm.min(until));
             self.alarm = Some(alarm);
-            // The clock is not asked on the way to a wait that goes on.
             ready!(self.stream.poll_sleep(cx, alarm));
             self.alarm = None;
             match self.stream.now() {
@@ -408,14 +398,13 @@ impl<S: PollTransport> Link<S> {
         }
     }
 
-    /// Writes what the transport takes at once; where it takes nothing, the next write tells why.
+    /// Where the transport takes nothing, the next write tells why.
     pub(super) fn write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> usize {
         let written = self.stream.poll_write(cx, bytes);
         self.wrote(written)
     }
 
-    /// Writes what the transport takes at once of two parts, if it takes both in one operation: where it does not, it
-    /// is better to copy them together.
+    /// If the transport takes both in one operation: otherwise it is better to copy them together.
     fn write_both(&mut self, cx: &mut Context<'_>, [first, second]: [&[u8]; 2]) -> usize {
         if !self.stream.is_write_vectored() {
             return 0;

@@ -14,13 +14,10 @@ use crate::endpoint::{Action, Directions, Endpoint, Inbound, Ready, WriteSide};
 use crate::error::ProtocolError;
 use crate::role::Role;
 
-/// Receives a message or a piece, and returns it with the sending direction.
-///
-/// Every waiting task holds one of these. As an `async fn` it would be several times as large.
+/// As an `async fn` this would be several times as large, and every waiting task holds one.
 pub(super) struct Receive<'w, S, R, T, const WHOLE: bool> {
-    /// `None` once something was received.
     socket: Option<&'w mut WebSocket<S, R>>,
-    /// The message was invalid, and the Close that tells the peer is being written.
+    /// The message was invalid, and the Close is being written.
     failing: Option<(Outgoing<'w, S, R>, ProtocolError)>,
     /// [`Inbound::message`] or [`Inbound::piece`].
     take: T,
@@ -31,7 +28,6 @@ impl<'w, S, R, T, const WHOLE: bool> Receive<'w, S, R, T, WHOLE> {
         Self { socket: Some(socket), failing: None, take }
     }
 
-    /// Writes the Close that tells the peer.
     fn poll_fail<X>(&mut self, cx: &mut Context<'_>) -> Poll<Result<X, Error>>
     where
         S: PollTransport,
@@ -72,11 +68,10 @@ where
     }
 }
 
-/// Does what the endpoint asks for until something is ready, or the connection has ended (`None`). If something
-/// is pending, `cx` is woken, or `write_cx` if it is a write. `WHOLE` if messages are wanted, not pieces.
+/// Does what the endpoint asks for until something is ready, or the connection has ended (`None`). Wakes `cx`, or
+/// `write_cx` for a write. `WHOLE` if messages are wanted, not pieces.
 ///
-/// `parked` is `Some` if the endpoint is known to be idle: then there is nothing to do but read. It is updated
-/// before `Pending` is returned.
+/// `parked` is `Some` if the endpoint is known to be idle: then there is nothing to do but read.
 pub(super) fn drive<S: PollTransport, R: Role, const WHOLE: bool>(
     inbound: &mut Inbound,
     outgoing: &mut Outgoing<'_, S, R>,
@@ -95,9 +90,8 @@ pub(super) fn drive<S: PollTransport, R: Role, const WHOLE: bool>(
             Action::Take(ready) => return Poll::Ready(Ok(Some(ready))),
             Action::Close => return Poll::Ready(Ok(None)),
             Action::Write => match outgoing.poll_write_once(write_cx) {
-                // Usually that was everything.
                 Poll::Ready(Ok(())) => *parked = Directions::new(inbound, outgoing.outbound).park(),
-                // The peer does not read any more. What it has sent before tells why.
+                // What the peer sent before tells why.
                 Poll::Ready(Err(_)) => outgoing.outbound.write_ended(),
                 Poll::Pending if write == WriteSide::Blocked => {
                     ready!(poll_deadlines(inbound, outgoing, write_cx));
@@ -106,7 +100,7 @@ pub(super) fn drive<S: PollTransport, R: Role, const WHOLE: bool>(
                 Poll::Pending => write = WriteSide::Blocked,
             },
             Action::ShutdownWrite => match outgoing.link.stream.poll_shutdown(write_cx) {
-                // Ignore errors: a closed transport has the same effect.
+                // A closed transport has the same effect.
                 Poll::Ready(_) => outgoing.outbound.write_ended(),
                 Poll::Pending if write == WriteSide::Blocked => {
                     ready!(poll_deadlines(inbound, outgoing, write_cx));
@@ -115,8 +109,7 @@ pub(super) fn drive<S: PollTransport, R: Role, const WHOLE: bool>(
                 Poll::Pending => write = WriteSide::Blocked,
             },
             Action::Read => {
-                // Do not disturb a pending write: a flush may take over its wake-up. Whether or not the
-                // transport's own buffer was written out, there is nothing to do but read.
+                // A flush may take over the wake-up of a pending write. There is nothing to do but read.
                 if write == WriteSide::Ready {
                     let _ = outgoing.link.poll_flush(write_cx);
                 }
@@ -144,7 +137,7 @@ pub(super) fn drive<S: PollTransport, R: Role, const WHOLE: bool>(
                 *parked = None;
             }
             Action::Yield => {
-                // A peer that always sends more must not keep the timers from running out.
+                // A peer that always sends more must not stop the timers.
                 let _ = poll_deadlines(inbound, outgoing, write_cx);
                 outgoing.link.stream.wake_later(cx);
                 return Poll::Pending;
@@ -153,7 +146,6 @@ pub(super) fn drive<S: PollTransport, R: Role, const WHOLE: bool>(
     }
 }
 
-/// Waits for the next timer, and passes the time once it has run out.
 fn poll_deadlines<S: PollTransport, R: Role>(
     inbound: &mut Inbound,
     outgoing: &mut Outgoing<'_, S, R>,

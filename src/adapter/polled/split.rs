@@ -1,9 +1,7 @@
 //! The two directions of a WebSocket on two tasks.
 //!
-//! The receiving half has its buffers to itself and shares the transport and the sending direction with the
-//! other: both are locked for the time of one poll, never over an await. What the peer's frames oblige us to
-//! answer goes into the two slots of the sending direction; whichever half is polled next writes it, and a
-//! write that is pending wakes both, so that neither half depends on the other being polled.
+//! The halves share the transport and the sending direction: both are locked for the time of one poll, never over an
+//! await. Whichever half is polled next writes what is owed, and a write that is pending wakes both.
 //
 // Owns: the lock between the halves, and whom the transport wakes.
 // Must not know: the protocol.
@@ -37,8 +35,8 @@ use crate::message::{Message, OwnedMessage, Prepared};
 use crate::payload::{AsPayload, ControlPayload};
 use crate::role::{Role, Server};
 
-/// The receiving half of a [`WebSocket`], for a task of its own. It answers Pings, drives the closing
-/// handshake and the timers, also where the other half does nothing.
+/// The receiving half of a [`WebSocket`], for a task of its own. It answers Pings, and drives the closing handshake and
+/// the timers.
 pub struct Receiver<S, R> {
     inbound: Inbound,
     shared: Arc<TaskHalves<S, R>>,
@@ -50,7 +48,7 @@ pub struct Receiver<S, R> {
 /// The sending half of a [`WebSocket`], for a task of its own.
 pub struct Sender<S, R> {
     shared: Arc<TaskHalves<S, R>>,
-    /// The reason of the peer's Close, once it was asked for.
+    /// The peer's reason, once it was asked for.
     reason: String,
 }
 
@@ -74,18 +72,16 @@ impl<S, R> Halves for TaskHalves<S, R> {
     }
 }
 
-/// What both halves use.
 struct LockedLink<S, R> {
-    /// Until the connection is over and the receiving half is gone.
     link: Option<Link<S>>,
     outbound: Outbound<R>,
     /// The peer's Close, once it came.
     close: Option<LastClose>,
-    /// Whether the receiving half is gone: nobody reads any more.
+    /// Nobody reads any more.
     deaf: bool,
 }
 
-/// Whom a write wakes: both tasks, since either may go on with it.
+/// Both tasks, since either may go on with it.
 #[derive(Default)]
 struct Wakers {
     receiver: Mutex<Option<Waker>>,
@@ -103,7 +99,7 @@ impl Wake for Wakers {
     }
 }
 
-/// Wakes whoever waits there. It stays: a task that waits for two things is woken for either.
+/// It stays: a task that waits for two things is woken for either.
 fn wake(slot: &Mutex<Option<Waker>>) {
     let waker = lock(slot).clone();
     if let Some(waker) = waker {
@@ -111,7 +107,6 @@ fn wake(slot: &Mutex<Option<Waker>>) {
     }
 }
 
-/// From now on this task waits there.
 fn wait(slot: &Mutex<Option<Waker>>, cx: &Context<'_>) {
     let mut slot = lock(slot);
     match &mut *slot {
@@ -121,7 +116,7 @@ fn wait(slot: &Mutex<Option<Waker>>, cx: &Context<'_>) {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Nothing is left half done by a panic of a transport: each poll is whole or did not happen.
+    // Each poll is whole or did not happen.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -229,7 +224,7 @@ impl<S: PollTransport, R: Role> Receiver<S, R> {
         drop(sender);
         let Self { inbound, shared, left, member, agreed } = self;
         left.disarm();
-        // There are no other halves than these two, and the transport is there while the receiving one is.
+        // There are only these two halves, and the transport is there while the receiving one is.
         let strangers = match Arc::try_unwrap(shared) {
             Ok(TaskHalves { both, wakers }) => {
                 let both = both.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -288,7 +283,7 @@ impl<S: PollTransport, R: Role> Receiver<S, R> {
             came
         };
         if closes || matches!(came, Poll::Ready(Ok(None) | Err(_))) {
-            // The sender may be waiting for what does not come any more.
+            // The sender may wait for what does not come any more.
             wake(&shared.wakers.sender);
         }
         came
@@ -311,9 +306,9 @@ impl<S: PollTransport, R: Role> Sender<S, R> {
         self.flush().await
     }
 
-    /// Queues a message. Waits only while the queue is full, and for turns of others while a long message is
-    /// compressed; it is written by [`flush`](Self::flush), or when the receiving half is polled next. A long
-    /// payload is written at once, as by [`WebSocket::feed`].
+    /// Queues a message, to be written by [`flush`](Self::flush), or when the receiving half is polled next. Waits only
+    /// while the queue is full, and for turns of others while a long message is compressed. A long payload is written
+    /// at once, as by [`WebSocket::feed`].
     ///
     /// # Errors
     ///
@@ -383,7 +378,6 @@ impl<S: PollTransport, R: Role> Sender<S, R> {
             }
             both.outbound.close(frame.into())?;
         }
-        // The closing handshake has a deadline, which the receiver keeps.
         wake(&self.shared.wakers.receiver);
         self.flush().await
     }
@@ -403,11 +397,9 @@ impl<S: PollTransport, R: Role> Sender<S, R> {
         poll_fn(|cx| self.poll_written(cx, 0)).await
     }
 
-    /// Waits for the end of the connection. How it ended; `None` if the receiving half was dropped before: nobody
-    /// reads any more, so the end is not to be known.
-    ///
-    /// The receiving half has to be polled meanwhile. The transport is dropped once the connection has ended and
-    /// that half is gone, whether or not this one is.
+    /// Waits for the end of the connection, for which the receiving half has to be polled. How it ended; `None` if that
+    /// half was dropped before: nobody reads any more. The transport is dropped once the connection has ended and the
+    /// receiving half is gone.
     ///
     /// # Cancel safety
     ///
@@ -424,15 +416,15 @@ impl<S: PollTransport, R: Role> Sender<S, R> {
         .await
     }
 
-    /// The peer's Close, as soon as the receiving half has read it, whether or not the transport has ended. Its
-    /// reason is the peer's text: do not show it to end users.
+    /// The peer's Close, as soon as the receiving half has read it. Its reason is the peer's text: do not show it to
+    /// end users.
     pub fn received_close(&mut self) -> Option<CloseFrame<'_>> {
         let both = lock(&self.shared.both);
         Some(both.close.as_ref()?.copy(&mut self.reason))
     }
 
-    /// Writes until at most `bytes` wait: the low watermark below which a producer goes on, where the bound of the queue
-    /// is the high one.
+    /// Writes until at most `bytes` wait: the low watermark below which a producer goes on. The bound of the queue is
+    /// the high one.
     ///
     /// # Errors
     ///
@@ -456,7 +448,7 @@ impl<S: PollTransport, R: Role> Sender<S, R> {
         lock(&self.shared.both).outbound.closed()
     }
 
-    /// Polls an operation under the lock, with a context that wakes both halves.
+    /// The context wakes both halves.
     async fn with<T>(
         &mut self,
         mut operation: impl FnMut(&mut Outgoing<'_, S, R>, &mut Context<'_>) -> Poll<Result<T, Error>>,
@@ -483,13 +475,13 @@ impl<S: PollTransport, R: Role> Sender<S, R> {
         };
         drop(over);
         if let Poll::Ready(Err(Error::Protocol(_))) = polled {
-            // A deadline passed here, which the receiving half has to hear of.
+            // The receiving half has to hear of it.
             wake(&self.shared.wakers.receiver);
         }
         polled
     }
 
-    /// Writes until at most `bytes` wait: a success if that was written before the end.
+    /// A success if that was written before the end.
     fn poll_written(&self, cx: &mut Context<'_>, bytes: usize) -> Poll<Result<(), Error>> {
         if let LockedLink { link: None, outbound, .. } = &*lock(&self.shared.both) {
             return Poll::Ready(outbound.written().map_err(Error::from));
@@ -532,7 +524,7 @@ impl<S: PollTransport> Sender<S, Server> {
 }
 
 impl<S: PollTransport, R: Role> TaskHalves<S, R> {
-    /// Tells the peer that the connection failed, as far as the transport lets us.
+    /// As far as the transport lets us.
     async fn fail(&self, error: ProtocolError) {
         lock(&self.both).outbound.fail(error);
         poll_fn(|cx| {
@@ -560,7 +552,7 @@ impl<S: PollTransport + Unpin, R: Role + Unpin> Stream for Receiver<S, R> {
         match this.inbound.message(ready) {
             Ok(message) => Poll::Ready(message.map(|message| Ok(message.into()))),
             Err(error) => {
-                // Written here as far as the transport takes it at once, and by the next poll otherwise.
+                // Written as far as the transport takes it at once, and by the next poll otherwise.
                 both.outbound.fail(error);
                 both.outbound.take_failure();
                 if let Some(mut outgoing) = both.outgoing() {
@@ -604,7 +596,7 @@ impl<S: PollTransport + Unpin, R: Role + Unpin> Sink<OwnedMessage> for Sender<S,
 }
 
 impl<S, R> LockedLink<S, R> {
-    /// The transport, to be dropped outside of the lock, if nobody needs it any more.
+    /// To be dropped outside of the lock, if nobody needs it any more.
     fn over(&mut self) -> Option<Link<S>> {
         if self.deaf && self.outbound.has_ended() {
             self.link.take()
