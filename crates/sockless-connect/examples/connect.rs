@@ -15,6 +15,7 @@ use sockless_connect::{
     ClientConfig, CloseCode, Connect, ConnectError, Message, Proxy, ProxyError, Response, Socket, Stage,
     Timeouts, Tls,
 };
+use tokio::time::timeout;
 
 #[derive(Parser)]
 #[command(about = "Connects to a WebSocket server, and says what became of it")]
@@ -54,9 +55,9 @@ struct Options {
     /// Send this text after that.
     #[arg(long, value_name = "TEXT")]
     say: Option<String>,
-    /// Wait for the server to close, instead of closing.
-    #[arg(long)]
-    wait: bool,
+    /// Stay connected so long before closing, in milliseconds, unless the server closes.
+    #[arg(long, value_name = "MS", default_value_t = 0)]
+    stay: u64,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -131,10 +132,13 @@ async fn converse(socket: &mut Socket, options: &Options) -> Result<(), Box<dyn 
     if let Some(text) = &options.say {
         socket.send(text.as_str()).await?;
     }
-    if options.wait {
+    let until_closed = async {
         while socket.recv().await?.is_some() {}
-    } else {
-        socket.close(CloseCode::NORMAL).await?;
+        Ok::<_, sockless_connect::Error>(())
+    };
+    match timeout(Duration::from_millis(options.stay), until_closed).await {
+        Ok(result) => result?,
+        Err(_) => drop(socket.close(CloseCode::NORMAL).await?),
     }
     Ok(())
 }

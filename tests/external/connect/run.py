@@ -2,7 +2,7 @@
 """Connects with our client to servers of others, on loopback: over TLS and through proxies.
 
 usage: run.py [--client PROGRAM]    the example `connect` of sockless-connect
-              [--only SUBJECT]...   only these: tls, proxies
+              [--only SUBJECT]...   only these: tls, cuts, proxies
 
 Python's `websockets` and Node's `ws` are installed by name under target/interop/; the programs have to be there.
 Each check prints one line; the last line is `N passed, N failed`.
@@ -17,11 +17,12 @@ from peers import HERE, TARGET  # first: it says where the others are
 from certificates import Certificates
 from checks import Checks
 from client import Client
+from cuts import check_cuts
 from loopback import end_children_when_ended
 from proxies import check_proxies
 from tls import check_tls
 
-SUBJECTS = {"tls": (check_tls, 69), "proxies": (check_proxies, 94)}
+SUBJECTS = {"tls": (check_tls, 69), "cuts": (check_cuts, 44), "proxies": (check_proxies, 94)}
 
 
 def main():

@@ -23,7 +23,8 @@ VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 async def echo(socket):
     with contextlib.suppress(ConnectionClosed):
         async for message in socket:
-            if message == "close":
+            if message in ("close", "close later"):
+                await asyncio.sleep(0.6 if message == "close later" else 0)
                 return
             await socket.send(message)
 

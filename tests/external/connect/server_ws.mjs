@@ -27,6 +27,7 @@ function made(settings) {
 function echo(socket) {
   socket.on('message', (data, isBinary) => {
     if (data.toString() === 'close') socket.close(1000);
+    else if (data.toString() === 'close later') setTimeout(() => socket.close(1000), 600);
     else socket.send(data, { binary: isBinary });
   });
   socket.on('error', () => {});

@@ -73,7 +73,7 @@ def check_peer(checks, client, certificates, peer, ports):
     check("a trusted certificate", lambda: opened(ours(url("good"), "--echo", "2")))
     check("without compression", lambda: opened(ours(url("good"), "--echo", "1", "--no-deflate")))
     check("by the name of the host", lambda: opened(ours(url("good", host="localhost"), "--echo", "1")))
-    check("the server closes", lambda: opened(ours(url("good"), "--say", "close", "--wait")))
+    check("the server closes", lambda: opened(ours(url("good"), "--say", "close", "--stay", "20000")))
     for version in ("1.2", "1.3"):
         check(f"TLS {version} alone", lambda: opened(ours(url(version), "--echo", "1")))
     check("a certificate that is trusted itself", lambda: opened(trusting("self")(url("self"), "--echo", "1")))
