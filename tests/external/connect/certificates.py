@@ -20,7 +20,7 @@ commonName = supplied
 distinguished_name = name
 [name]
 """
-HERE_NAMES = "DNS:localhost,IP:127.0.0.1,IP:::1"
+HERE_NAMES = "DNS:localhost,DNS:hole.test,DNS:hole6.test,DNS:holes.test,IP:127.0.0.1,IP:::1"
 VALID = ("20200101000000Z", "20490101000000Z")
 OVER = ("20200101000000Z", "20210101000000Z")
 

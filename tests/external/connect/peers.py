@@ -17,9 +17,10 @@ TARGET = HERE.parents[2] / "target" / "connect"
 
 
 @contextlib.contextmanager
-def websockets_servers(servers):
+def websockets_servers(servers, address="127.0.0.1"):
     """Of each server its port, while they run."""
-    with scripted("websockets", [python_with_websockets(), HERE / "server_websockets.py"], servers) as ports:
+    command = [python_with_websockets(), HERE / "server_websockets.py", address]
+    with scripted("websockets", command, servers) as ports:
         yield ports
 
 
@@ -80,16 +81,16 @@ def nginx_server(settings, port, behind):
 
 
 @contextlib.contextmanager
-def tinyproxy(credentials=None):
+def tinyproxy(credentials=None, address="127.0.0.1"):
     port = free_port()
     more = f"BasicAuth {credentials[0]} {credentials[1]}\n" if credentials else ""
     with daemon("tinyproxy", lambda file: ["tinyproxy", "-d", "-c", file], f"""
 Port {port}
-Listen 127.0.0.1
+Listen {address}
 Timeout 60
 MaxClients 20
 LogLevel Warning
-{more}""", [port]):
+{more}""", [port], address):
         yield port
 
 
@@ -166,13 +167,13 @@ socks pass {{ from: 0.0.0.0/0 to: 0.0.0.0/0 command: connect }}
 
 
 @contextlib.contextmanager
-def daemon(name, command, text, ports):
+def daemon(name, command, text, ports, address="127.0.0.1"):
     """A program with its settings in a file of this text, while it runs; first it must accept connections on the ports."""
     file, log = (TARGET / f"{name}-{min(ports)}.{kind}" for kind in ("conf", "log"))
     file.write_text(text)
     with process(command(file), log) as server:
         for port in ports:
-            if not accepts(port, server):
+            if not accepts(port, server, address=address):
                 raise OSError(f"{name} does not accept connections: {tail(log)}")
         yield
         if server.poll() is not None:

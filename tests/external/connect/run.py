@@ -2,7 +2,7 @@
 """Connects with our client to servers of others, on loopback: over TLS and through proxies.
 
 usage: run.py [--client PROGRAM]    the example `connect` of sockless-connect
-              [--only SUBJECT]...   only these: tls, cuts, proxies
+              [--only SUBJECT]...   only these: tls, cuts, proxies, addresses
 
 Python's `websockets` and Node's `ws` are installed by name under target/interop/; the programs have to be there.
 Each check prints one line; the last line is `N passed, N failed`.
@@ -14,6 +14,7 @@ from pathlib import Path
 
 from peers import HERE, TARGET  # first: it says where the others are
 
+from addresses import check_addresses
 from certificates import Certificates
 from checks import Checks
 from client import Client
@@ -22,7 +23,7 @@ from loopback import end_children_when_ended
 from proxies import check_proxies
 from tls import check_tls
 
-SUBJECTS = {"tls": (check_tls, 69), "cuts": (check_cuts, 44), "proxies": (check_proxies, 94)}
+SUBJECTS = {"tls": (check_tls, 69), "cuts": (check_cuts, 44), "proxies": (check_proxies, 94), "addresses": (check_addresses, 10)}
 
 
 def main():

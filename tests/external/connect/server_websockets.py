@@ -1,9 +1,9 @@
 """Echo servers of the Python library `websockets`.
 
-usage: server_websockets.py FILE    JSON: of each server the name, and null, or `certificate`, `key`, the authority of
-                                    the `clients` that it lets in or null, and the one `version` of TLS or null
+usage: server_websockets.py ADDRESS FILE
 
-Prints `listening on PORTS`, JSON without spaces: of each name the port on 127.0.0.1.
+The file is JSON: of each server the name, and null, or `certificate`, `key`, the authority of the `clients` that it lets
+in or null, and the one `version` of TLS or null. Prints `listening on PORTS`, JSON without spaces: of each name the port.
 """
 
 import asyncio
@@ -45,10 +45,11 @@ def context(settings):
 async def main():
     # What goes wrong with a client is for the client to say.
     logging.getLogger("websockets").setLevel(logging.CRITICAL)
+    address, file = sys.argv[1:]
     ports = {}
     async with contextlib.AsyncExitStack() as stack:
-        for name, settings in json.loads(Path(sys.argv[1]).read_text()).items():
-            server = await stack.enter_async_context(serve(echo, "127.0.0.1", 0, ssl=context(settings)))
+        for name, settings in json.loads(Path(file).read_text()).items():
+            server = await stack.enter_async_context(serve(echo, address, 0, ssl=context(settings)))
             ports[name] = server.sockets[0].getsockname()[1]
         print("listening on", json.dumps(ports, separators=(",", ":")), flush=True)
         await asyncio.get_running_loop().create_future()

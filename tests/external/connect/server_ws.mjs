@@ -1,4 +1,5 @@
-// Echo servers of the Node library `ws`, over Node's own `https`. As server_websockets.py has it:
+// Echo servers of the Node library `ws`, over Node's own `https`. On 127.0.0.1, and else as server_websockets.py
+// has it:
 //
 // usage: node server_ws.mjs FILE    INTEROP_MODULES names the directory that `ws` is installed in
 

@@ -79,11 +79,11 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def accepts(port, server, seconds=30):
+def accepts(port, server, seconds=30, address="127.0.0.1"):
     """Waits until something accepts connections on the port, or the server that should has ended."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and server.poll() is None:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        with contextlib.suppress(OSError), socket.create_connection((address, port), timeout=1):
             return True
         time.sleep(0.1)
     return False
