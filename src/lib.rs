@@ -150,12 +150,12 @@
 //! |---|---|
 //! | [`Reader`] | 208 |
 //! | [`Writer<Server>`](Writer) | 168 |
-//! | [`Deadlines`] | 120 |
-//! | [`SendHalf<Server>`](SendHalf): a writer and its deadlines | 288 |
-//! | [`Connection<Server>`](Connection) | 496 |
-//! | [`Parked`]: a connection that waits | 24 |
+//! | [`Deadlines`] | 136 |
+//! | [`SendHalf<Server>`](SendHalf): a writer and its deadlines | 304 |
+//! | [`Connection<Server>`](Connection) | 512 |
+//! | [`Parked`]: a connection that waits | 32 |
 //! | [`Event`], [`Data`] | 40 |
-//! | [`Mailbox`] | 130 |
+//! | [`Mailbox`] | 132 |
 //! | [`Utf8Check`] | 3 |
 //! | [`Masker`](frame::Masker) | 4 |
 //!

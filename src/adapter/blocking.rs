@@ -299,7 +299,7 @@ impl<S: BlockingTransport, R: Role> WebSocket<S, R> {
         self.outgoing().send_fragment(fragment, fin)
     }
 
-    /// Sends a Ping.
+    /// Sends a Ping. [`latency`](Self::latency) tells how long its Pong took.
     ///
     /// # Errors
     ///
@@ -368,6 +368,20 @@ impl<S: BlockingTransport, R: Role> WebSocket<S, R> {
     /// The reason of the Close that came, empty if there is none. It is the peer's text.
     pub fn close_reason(&self) -> &str {
         self.endpoint.close_reason()
+    }
+
+    /// How long the last Pong took that answered a Ping, whether [`ping`](Self::ping) or keep-alive sent that; `None` before.
+    /// Too long where nobody receives.
+    ///
+    /// A Pong counts if its payload is that of the last Ping. Of that only a checksum of one octet is compared: the peer
+    /// can make the time too short.
+    pub fn latency(&self) -> Option<Duration> {
+        self.endpoint.latency()
+    }
+
+    /// Whether a Ping was sent whose Pong has not come.
+    pub fn awaits_pong(&self) -> bool {
+        self.endpoint.awaits_pong()
     }
 
     /// The transport.
@@ -524,6 +538,7 @@ impl<S: BlockingTransport, R: Role> Outgoing<'_, S, R> {
     pub fn ping(&mut self, payload: ControlPayload<'_>) -> Result<(), Error> {
         self.make_room(payload.as_bytes().len())?;
         self.outbound.ping(payload)?;
+        self.outbound.pinged(self.clock.now());
         self.flush()
     }
 

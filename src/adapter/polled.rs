@@ -22,6 +22,7 @@ use alloc::string::String;
 use core::future::{poll_fn, Future};
 use core::pin::Pin;
 use core::task::{ready, Context, Poll};
+use core::time::Duration;
 use std::io;
 
 use futures_core::Stream;
@@ -335,7 +336,7 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
         self.outgoing().send_fragment(fragment, fin).await
     }
 
-    /// Sends a Ping.
+    /// Sends a Ping. [`latency`](Self::latency) tells how long its Pong took.
     ///
     /// # Errors
     ///
@@ -421,6 +422,26 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
     /// The reason of the Close that came, empty if there is none. It is the peer's text.
     pub fn close_reason(&self) -> &str {
         self.parts.endpoint.get().map_or("", Endpoint::close_reason)
+    }
+
+    /// How long the last Pong took that answered a Ping, whether [`ping`](Self::ping) or keep-alive sent that; `None` before.
+    /// Too long where nobody receives.
+    ///
+    /// A Pong counts if its payload is that of the last Ping. Of that only a checksum of one octet is compared: the peer
+    /// can make the time too short.
+    pub fn latency(&self) -> Option<Duration> {
+        match self.parts.endpoint.get() {
+            Some(endpoint) => endpoint.latency(),
+            None => self.parts.endpoint.park()?.latency(),
+        }
+    }
+
+    /// Whether a Ping was sent whose Pong has not come.
+    pub fn awaits_pong(&self) -> bool {
+        match self.parts.endpoint.get() {
+            Some(endpoint) => endpoint.awaits_pong(),
+            None => self.parts.endpoint.park().is_some_and(|parked| parked.awaits_pong()),
+        }
     }
 
     /// The transport.

@@ -6,6 +6,7 @@
 use core::num::NonZeroU64;
 use core::time::Duration;
 
+use crate::connection::round_trip::{RoundTrip, Untold};
 use crate::error::Timeout;
 use crate::event::MessageProgress;
 use crate::time::{micros, Timestamp, Wake};
@@ -24,7 +25,7 @@ pub struct Timeouts {
     pub opening: Option<Duration>,
     /// After how long a silence a keep-alive Ping is sent (RFC 6455 section 5.5.2).
     ///
-    /// The adapters do not ask the clock at each read, so a peer that is heard from gets Pings too.
+    /// The adapters ask the clock when a Pong comes, but not at each read: a peer that is heard from gets Pings too.
     pub ping_interval: Option<Duration>,
     /// For a sign of life after a keep-alive Ping. Anything that comes is one, and so is output that the transport
     /// takes after it took none. The time starts when the transport takes the Ping.
@@ -156,6 +157,7 @@ pub struct Deadlines {
     received: bool,
     /// The transport took something.
     wrote: bool,
+    pub(crate) round_trip: RoundTrip,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -194,6 +196,7 @@ pub(crate) struct Signs {
     pub(crate) awaits_pong: bool,
     /// Whether anything came since.
     pub(crate) received: bool,
+    pub(crate) round_trip: RoundTrip,
 }
 
 /// [`Timeouts`] in half the space: whole microseconds, at least one.
@@ -223,6 +226,7 @@ impl Deadlines {
             ping: Ping::Done,
             received: false,
             wrote: false,
+            round_trip: RoundTrip { sent: None, latency: None, digest: 0, untold: Untold::Nothing },
         }
     }
 
@@ -239,13 +243,13 @@ impl Deadlines {
     /// When to call [`handle_timeout`](Self::handle_timeout).
     #[must_use]
     pub fn poll_timeout(&self, progress: Progress) -> Wake {
-        if !self.any {
-            return Wake::Never;
+        match self.round_trip.untold {
+            // Its Ping was timed, so there is a clock.
+            Untold::Pong => return Wake::Now,
+            Untold::Ping if self.any => return Wake::Now,
+            _ if !self.any => return Wake::Never,
+            _ => {}
         }
-        self.soonest(progress)
-    }
-
-    fn soonest(&self, progress: Progress) -> Wake {
         self.candidates(progress).into_iter().flatten().fold(Wake::Never, Wake::sooner)
     }
 
@@ -254,6 +258,7 @@ impl Deadlines {
     /// After a deadline has failed the connection, only that of the closing handshake runs.
     #[must_use]
     pub fn handle_timeout(&mut self, now: Timestamp, progress: Progress) -> Option<TimeoutAction> {
+        self.round_trip.tell(now);
         if self.waits_for == WaitsFor::Over {
             return None;
         }
@@ -283,6 +288,8 @@ impl Deadlines {
         if overdue(ping) {
             self.ping = Ping::Sent;
             self.pinged = Some(now);
+            self.round_trip.ping(&[]);
+            self.round_trip.tell(now);
             return Some(TimeoutAction::SendPing);
         }
         None
@@ -293,15 +300,16 @@ impl Deadlines {
         self.lengths.timeouts()
     }
 
-    pub(crate) const fn ping_waits(&self) -> bool {
-        matches!(self.ping, Ping::Waits)
+    pub(crate) fn is_untold(&self) -> bool {
+        self.ping == Ping::Waits || self.round_trip.untold != Untold::Nothing
     }
 
     pub(crate) const fn signs(&self) -> Signs {
         let awaits_pong = matches!(self.ping, Ping::Sent);
         // Output that was refused and then taken is a sign of life.
         let received = self.received || (self.wrote && self.blocked.is_some());
-        Signs { heard: self.heard, pinged: self.pinged, awaits_pong, received }
+        let Self { heard, pinged, round_trip, .. } = *self;
+        Signs { heard, pinged, awaits_pong, received, round_trip }
     }
 
     pub(crate) fn unpark(&mut self, signs: Signs) {
@@ -314,6 +322,7 @@ impl Deadlines {
         self.ping = if signs.awaits_pong { Ping::Sent } else { Ping::Done };
         self.received = signs.received;
         self.wrote = false;
+        self.round_trip = signs.round_trip;
     }
 
     fn arm(&mut self, now: Timestamp, progress: Progress) {
@@ -347,6 +356,9 @@ impl Deadlines {
             (Ping::Waits, Output::Taken) => {
                 self.ping = Ping::Sent;
                 self.pinged = Some(now);
+                if self.round_trip.awaits_pong() {
+                    self.round_trip.sent = Some(now);
+                }
             }
             _ => {}
         }

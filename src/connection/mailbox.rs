@@ -1,12 +1,13 @@
-//! What the receiving half leaves for the sending one: the newest Pong that is owed, and the end.
+//! What the receiving half leaves for the sending one: the newest Pong that is owed, the Pong that came, and the end.
 //
-// Owns: the two slots between a reader and a writer, in bounded memory.
+// Owns: the slots between a reader and a writer, in bounded memory.
 // Must not know: how replies are written, or what the end leads to.
 
 use crate::connection::close_state::CloseEvent;
+use crate::connection::round_trip::digest;
 
-/// The two slots in which a [`Reader`](crate::Reader) leaves what a [`SendHalf`](crate::SendHalf) or a
-/// [`Writer`](crate::Writer) has to know: the Pong that is owed, and how the receiving direction ended.
+/// The slots in which a [`Reader`](crate::Reader) leaves what a [`SendHalf`](crate::SendHalf) or a
+/// [`Writer`](crate::Writer) has to know: the Pong that is owed, that a Pong came, and how the receiving direction ended.
 ///
 /// The next Ping replaces a Pong that was not sent (RFC 6455 section 5.5.3). Where the halves live on two tasks, this
 /// value goes from one to the other.
@@ -14,6 +15,8 @@ use crate::connection::close_state::CloseEvent;
 pub struct Mailbox {
     pong: [u8; 125],
     pong_len: u8,
+    /// Stands for the payload of the Pong that came last.
+    answer: Option<u8>,
     /// How the receiving direction ended.
     end: Option<CloseEvent>,
 }
@@ -23,12 +26,12 @@ const NO_PONG: u8 = u8::MAX;
 impl Mailbox {
     /// Nothing is left.
     pub const fn new() -> Self {
-        Self { pong: [0; 125], pong_len: NO_PONG, end: None }
+        Self { pong: [0; 125], pong_len: NO_PONG, answer: None, end: None }
     }
 
     /// Whether nothing is left.
     pub const fn is_empty(&self) -> bool {
-        self.pong_len == NO_PONG && self.end.is_none()
+        self.pong_len == NO_PONG && self.end.is_none() && self.answer.is_none()
     }
 
     /// Moves what is in `from` to here.
@@ -40,6 +43,7 @@ impl Mailbox {
             self.set_end(end);
         }
         from.clear_pong();
+        self.answer = from.take_answer().or(self.answer);
     }
 
     pub(crate) const fn pong_is_due(&self) -> bool {
@@ -61,6 +65,16 @@ impl Mailbox {
         }
     }
 
+    /// A Pong came.
+    pub(crate) fn set_answer(&mut self, payload: &[u8]) {
+        self.answer = Some(digest(payload));
+    }
+
+    /// The [`digest`] of the Pong that came last, once.
+    pub(crate) fn take_answer(&mut self) -> Option<u8> {
+        self.answer.take()
+    }
+
     pub(crate) const fn has_end(&self) -> bool {
         self.end.is_some()
     }
@@ -75,8 +89,7 @@ impl Mailbox {
     }
 
     pub(crate) fn clear(&mut self) {
-        self.clear_pong();
-        self.end = None;
+        *self = Self::new();
     }
 }
 

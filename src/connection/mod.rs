@@ -9,10 +9,13 @@ pub(crate) mod deadline;
 pub(crate) mod mailbox;
 pub(crate) mod parked;
 pub(crate) mod reader;
+pub(crate) mod round_trip;
 pub(crate) mod send_half;
 #[cfg(any(feature = "alloc", feature = "embedded-io-async"))]
 pub(crate) mod turn;
 pub(crate) mod writer;
+
+use core::time::Duration;
 
 use crate::close::CloseFrame;
 use crate::connection::closing::{Closed, ReadyState, TransportAction};
@@ -129,6 +132,9 @@ impl<R: Role> Connection<R> {
             return (Ok(Some(Event::Data(data))), input.into_rest());
         }
         let (event, rest) = self.reader.next_checked(input.into_rest(), writer.mailbox());
+        if let Some(digest) = writer.mailbox().take_answer() {
+            deadlines.round_trip.pong(digest);
+        }
         if writer.mailbox().has_end() {
             writer.settle();
         }
@@ -203,6 +209,11 @@ impl<R: Role> Connection<R> {
     /// How the connection ended: `None` until the transport did.
     pub fn closed(&self) -> Option<Closed> {
         self.send_half.closed()
+    }
+
+    /// How long the last Pong took that answered a keep-alive Ping. See [`SendHalf::latency`].
+    pub fn latency(&self) -> Option<Duration> {
+        self.send_half.latency()
     }
 
     /// The Close that came, as soon as it did. Its reason is the peer's text.

@@ -3,7 +3,11 @@
 // Owns: what such a connection keeps.
 // Must not know: where it is kept, or who wakes it.
 
+use core::num::NonZeroU32;
+use core::time::Duration;
+
 use crate::connection::deadline::{Signs, Timeouts};
+use crate::connection::round_trip::{RoundTrip, Untold};
 use crate::frame::Rsv;
 use crate::time::{Timestamp, Wake};
 
@@ -41,6 +45,10 @@ use crate::time::{Timestamp, Wake};
 pub struct Parked {
     heard: Option<Timestamp>,
     pinged: Option<Timestamp>,
+    // The fields of `RoundTrip`, which would take more room in one.
+    sent: Option<Timestamp>,
+    latency: Option<NonZeroU32>,
+    digest: u8,
     awaits_pong: bool,
     received: bool,
     allowed_rsv: Rsv,
@@ -49,7 +57,16 @@ pub struct Parked {
 impl Parked {
     /// A connection before its first byte after the opening handshake.
     pub const fn new() -> Self {
-        Self { heard: None, pinged: None, awaits_pong: false, received: false, allowed_rsv: Rsv::NONE }
+        Self {
+            heard: None,
+            pinged: None,
+            sent: None,
+            latency: None,
+            digest: 0,
+            awaits_pong: false,
+            received: false,
+            allowed_rsv: Rsv::NONE,
+        }
     }
 
     /// Sets the reserved bits that an extension uses. See
@@ -67,14 +84,26 @@ impl Parked {
         self.signs().poll_timeout(timeouts)
     }
 
+    /// How long the Pong took that answered a Ping last. See [`SendHalf::latency`](crate::SendHalf::latency).
+    pub fn latency(&self) -> Option<Duration> {
+        self.signs().round_trip.latency()
+    }
+
+    /// Whether a Ping was sent whose Pong has not come.
+    pub const fn awaits_pong(&self) -> bool {
+        self.sent.is_some()
+    }
+
     pub(crate) const fn from_parts(signs: Signs, allowed_rsv: Rsv) -> Self {
-        let Signs { heard, pinged, awaits_pong, received } = signs;
-        Self { heard, pinged, awaits_pong, received, allowed_rsv }
+        let Signs { heard, pinged, awaits_pong, received, round_trip } = signs;
+        let RoundTrip { sent, latency, digest, .. } = round_trip;
+        Self { heard, pinged, sent, latency, digest, awaits_pong, received, allowed_rsv }
     }
 
     pub(crate) const fn signs(&self) -> Signs {
-        let Self { heard, pinged, awaits_pong, received, .. } = *self;
-        Signs { heard, pinged, awaits_pong, received }
+        let Self { heard, pinged, sent, latency, digest, awaits_pong, received, .. } = *self;
+        let round_trip = RoundTrip { sent, latency, digest, untold: Untold::Nothing };
+        Signs { heard, pinged, awaits_pong, received, round_trip }
     }
 
     pub(crate) const fn allowed_rsv(&self) -> Rsv {

@@ -3,6 +3,8 @@
 // Owns: what the writer, its timers and the end of the connection mean together.
 // Must not know: where the reader lives, buffers, sockets, or any clock.
 
+use core::time::Duration;
+
 use crate::close::CloseCode;
 use crate::connection::close_state::CloseEvent;
 use crate::connection::closing::{Closed, ReadyState, TransportAction};
@@ -121,7 +123,7 @@ impl<R: Role> SendHalf<R> {
     }
 
     pub(crate) fn park(&self) -> Option<Parked> {
-        if self.deadlines.ping_waits() {
+        if self.deadlines.is_untold() {
             return None;
         }
         Some(Parked::from_parts(self.deadlines.signs(), self.writer.idle_rsv()?))
@@ -143,7 +145,24 @@ impl<R: Role> SendHalf<R> {
     /// Where this half [has failed](Self::failure) by itself, tell the reader: [`Reader::fail`](crate::Reader::fail).
     pub fn accept(&mut self, from: &mut Mailbox) {
         self.deadlines.received();
+        self.heed(from);
+    }
+
+    /// Takes what the reader left; that the peer was heard from is known.
+    pub(crate) fn heed(&mut self, from: &mut Mailbox) {
+        if let Some(digest) = from.take_answer() {
+            self.deadlines.round_trip.pong(digest);
+        }
         self.writer.accept(from);
+    }
+
+    /// How long the last Pong took that answered a keep-alive Ping: until the first
+    /// [`handle_timeout`](Self::handle_timeout) after it. [`poll_timeout`](Self::poll_timeout) says `Now` once it has come.
+    ///
+    /// A Pong counts if its payload is that of the last Ping. Of that only a checksum of one octet is compared: the peer
+    /// can make the time too short.
+    pub fn latency(&self) -> Option<Duration> {
+        self.deadlines.round_trip.latency()
     }
 
     /// Fails the connection (RFC 6455 section 7.1.7) for a reason that the reader does not know, and owes its Close.

@@ -511,9 +511,8 @@ impl Inbound {
                         Ok((kind, last)) => self.keep(consumed, kind, last),
                     }
                 }
-                // Section 5.5.2: while there is room.
-                Ok(Some(Next::Ping)) => return WorkOutcome::Owed,
-                Ok(Some(Next::Pong)) => {}
+                // Section 5.5.2: while there is room. No Pong hides another.
+                Ok(Some(Next::Ping | Next::Pong)) => return WorkOutcome::Owed,
                 // Nothing but swallowing follows.
                 Ok(Some(Next::Close(_))) => {}
             }

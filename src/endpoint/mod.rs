@@ -34,6 +34,8 @@ pub use inbound::Inbound;
 pub use outbound::{Outbound, LONG_PAYLOAD};
 pub use write_queue::FeedError;
 
+use core::time::Duration;
+
 use crate::close::CloseFrame;
 use crate::connection::closing::{Closed, ReadyState};
 use crate::connection::parked::Parked;
@@ -286,6 +288,16 @@ impl<R: Role> Endpoint<R> {
     /// The reason of the Close that came, empty if there is none. It is the peer's text.
     pub fn close_reason(&self) -> &str {
         self.inbound.close_reason()
+    }
+
+    /// How long the Pong took that answered a Ping last. See [`Outbound::latency`].
+    pub fn latency(&self) -> Option<Duration> {
+        self.outbound.latency()
+    }
+
+    /// Whether a Ping was sent whose Pong has not come.
+    pub fn awaits_pong(&self) -> bool {
+        self.outbound.awaits_pong()
     }
 
     /// Drops the connection: nothing more is sent or reported.

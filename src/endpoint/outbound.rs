@@ -4,6 +4,7 @@
 // Must not know: sockets, runtimes, clocks, or where the receiving direction lives.
 
 use alloc::boxed::Box;
+use core::time::Duration;
 
 #[cfg(feature = "deflate")]
 use super::deflation::Deflation;
@@ -185,7 +186,7 @@ impl<R: Role> Outbound<R> {
         self.write_queue.queued()
     }
 
-    /// Queues a Ping.
+    /// Queues a Ping. To have its [`latency`](Self::latency) measured, call [`pinged`](Self::pinged) at once.
     ///
     /// # Errors
     ///
@@ -195,7 +196,28 @@ impl<R: Role> Outbound<R> {
         let mut frame = [0; MAX_CONTROL_FRAME_LEN];
         let len = self.send_half.writer.ping(payload, &mut frame)?;
         self.write_queue.push(frame.get(..len).unwrap_or(&[]));
+        self.send_half.deadlines.round_trip.ping(payload.as_bytes());
         Ok(())
+    }
+
+    /// The time at which the last [`ping`](Self::ping) was queued.
+    pub fn pinged(&mut self, now: Timestamp) {
+        self.send_half.deadlines.round_trip.tell(now);
+    }
+
+    /// How long the last Pong took that answered a Ping, whether [`ping`](Self::ping) or keep-alive sent that; `None` before.
+    /// Once the Pong was read, [`poll_timeout`](super::Endpoint::poll_timeout) says `Now`, and the time that is told then
+    /// counts.
+    ///
+    /// A Pong counts if its payload is that of the last Ping. Of that only a checksum of one octet is compared: the peer
+    /// can make the time too short.
+    pub fn latency(&self) -> Option<Duration> {
+        self.send_half.latency()
+    }
+
+    /// Whether a Ping was sent whose Pong has not come.
+    pub fn awaits_pong(&self) -> bool {
+        self.send_half.deadlines.round_trip.awaits_pong()
     }
 
     /// Queues an unsolicited Pong.
@@ -321,7 +343,7 @@ impl<R: Role> Outbound<R> {
 
     #[cold]
     fn accept_more(&mut self, from: &mut Mailbox) {
-        self.send_half.writer.accept(from);
+        self.send_half.heed(from);
         self.drop_if_given_up();
     }
 

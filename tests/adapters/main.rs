@@ -13,6 +13,7 @@ mod blocked_senders;
 mod compressed_sends;
 mod conversation;
 mod faults;
+mod latency;
 mod long_answers;
 mod parked_polled;
 mod sendable;

@@ -9,6 +9,7 @@ mod common;
 mod compressed;
 
 mod actions;
+mod latency;
 mod messages;
 mod parked_endpoint;
 mod reads;

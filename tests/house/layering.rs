@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 /// What each room of the house may use. A room that is not listed may not exist. In `connection`, each part is a room.
-const MAY_USE: [(&str, &[&str]); 29] = [
+const MAY_USE: [(&str, &[&str]); 30] = [
     // Values.
     ("time", &[]),
     ("tolerance", &[]),
@@ -22,11 +22,12 @@ const MAY_USE: [(&str, &[&str]); 29] = [
     ("payload", &["event", "frame"]),
     // The two halves of a connection, and what they mean together.
     ("connection::closing", &["error"]),
-    ("connection::deadline", &["error", "event", "time"]),
+    ("connection::round_trip", &["time"]),
+    ("connection::deadline", &["connection::round_trip", "error", "event", "time"]),
     ("connection::turn", &[]),
-    ("connection::parked", &["connection::deadline", "frame", "time"]),
+    ("connection::parked", &["connection::deadline", "connection::round_trip", "frame", "time"]),
     ("connection::close_state", &["close", "connection::closing", "error", "role"]),
-    ("connection::mailbox", &["connection::close_state"]),
+    ("connection::mailbox", &["connection::close_state", "connection::round_trip"]),
     (
         "connection::reader",
         &[

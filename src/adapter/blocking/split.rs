@@ -384,6 +384,7 @@ impl<S: CloneTransport, R: Role> Sender<S, R> {
     /// [`Error::Send`] if the connection does not allow it; [`Error::Io`] if the transport failed.
     pub fn ping(&mut self, payload: ControlPayload<'_>) -> Result<(), Error> {
         self.queue(|outbound| outbound.ping(payload))?;
+        self.shared.lock().outbound.pinged(self.clock.now());
         self.flush()
     }
 
@@ -444,6 +445,20 @@ impl<S: CloneTransport, R: Role> Sender<S, R> {
     pub fn received_close(&mut self) -> Option<CloseFrame<'_>> {
         let both = self.shared.lock();
         Some(both.close.as_ref()?.copy(&mut self.reason))
+    }
+
+    /// How long the last Pong took that answered a Ping, whether [`ping`](Self::ping) or keep-alive sent that; `None` before.
+    /// Too long where nobody receives.
+    ///
+    /// A Pong counts if its payload is that of the last Ping. Of that only a checksum of one octet is compared: the peer
+    /// can make the time too short.
+    pub fn latency(&self) -> Option<Duration> {
+        self.shared.lock().outbound.latency()
+    }
+
+    /// Whether a Ping was sent whose Pong has not come.
+    pub fn awaits_pong(&self) -> bool {
+        self.shared.lock().outbound.awaits_pong()
     }
 
     /// How the connection ended: `None` until it did.

@@ -118,8 +118,7 @@ impl<'w, S: PollTransport, R: Role> Outgoing<'w, S, R> {
     /// Dropped while it waits for room, nothing was queued; dropped later, the Ping is queued and is written by the
     /// next operation.
     pub async fn ping(&mut self, payload: ControlPayload<'_>) -> Result<(), Error> {
-        poll_fn(|cx| self.poll_room(cx, crate::MAX_CONTROL_FRAME_LEN)).await?;
-        self.outbound.ping(payload)?;
+        poll_fn(|cx| self.poll_ping(cx, payload)).await?;
         self.flush().await
     }
 
@@ -248,6 +247,19 @@ impl<'w, S: PollTransport, R: Role> Outgoing<'w, S, R> {
             while self.outbound.feed_in_turns(&*message, true, compressing, |_| 0)? == Fed::Compressing {}
         }
         Ok(())
+    }
+
+    pub(super) fn poll_ping(
+        &mut self,
+        cx: &mut Context<'_>,
+        payload: ControlPayload<'_>,
+    ) -> Poll<Result<(), Error>> {
+        ready!(self.poll_room(cx, crate::MAX_CONTROL_FRAME_LEN))?;
+        self.outbound.ping(payload)?;
+        if let Some(now) = self.link.stream.now() {
+            self.outbound.pinged(now);
+        }
+        Poll::Ready(Ok(()))
     }
 
     pub(super) fn poll_room(&mut self, cx: &mut Context<'_>, len: usize) -> Poll<Result<(), Error>> {

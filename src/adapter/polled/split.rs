@@ -13,6 +13,7 @@ use core::fmt;
 use core::future::poll_fn;
 use core::pin::Pin;
 use core::task::{ready, Context, Poll, Waker};
+use core::time::Duration;
 use std::sync::PoisonError;
 use std::task::Wake;
 
@@ -351,11 +352,7 @@ impl<S: PollTransport, R: Role> Sender<S, R> {
     /// Dropped while it waits for room, nothing was queued; dropped later, the Ping is queued and is written by the
     /// next operation.
     pub async fn ping(&mut self, payload: ControlPayload<'_>) -> Result<(), Error> {
-        self.with(|outgoing, cx| {
-            ready!(outgoing.poll_room(cx, crate::MAX_CONTROL_FRAME_LEN))?;
-            Poll::Ready(outgoing.outbound.ping(payload).map_err(Error::from))
-        })
-        .await?;
+        self.with(|outgoing, cx| outgoing.poll_ping(cx, payload)).await?;
         self.flush().await
     }
 
@@ -446,6 +443,20 @@ impl<S: PollTransport, R: Role> Sender<S, R> {
     /// How the connection ended: `None` until it did.
     pub fn closed(&self) -> Option<Closed> {
         lock(&self.shared.both).outbound.closed()
+    }
+
+    /// How long the last Pong took that answered a Ping, whether [`ping`](Self::ping) or keep-alive sent that; `None` before.
+    /// Too long where nobody receives.
+    ///
+    /// A Pong counts if its payload is that of the last Ping. Of that only a checksum of one octet is compared: the peer
+    /// can make the time too short.
+    pub fn latency(&self) -> Option<Duration> {
+        lock(&self.shared.both).outbound.latency()
+    }
+
+    /// Whether a Ping was sent whose Pong has not come.
+    pub fn awaits_pong(&self) -> bool {
+        lock(&self.shared.both).outbound.awaits_pong()
     }
 
     /// The context wakes both halves.

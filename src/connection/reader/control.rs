@@ -33,7 +33,10 @@ impl Reader {
                 mailbox.set_pong(self.control_payload());
                 Ok(Next::Ping)
             }
-            Opcode::PONG => Ok(Next::Pong),
+            Opcode::PONG => {
+                mailbox.set_answer(self.control_payload());
+                Ok(Next::Pong)
+            }
             _ => {
                 let code = close_body(self.control_payload())?;
                 // The message in progress is dropped (section 5.4).
