@@ -185,6 +185,8 @@
 //! - `simd-avx512`: the same with AVX-512. Needs Rust 1.89. Implies `simd-masking`.
 //! - `simd-sha1`: the hash in the opening handshake with the SHA instructions of x86-64 and AArch64, with `sha1`. Twice
 //!   as fast. Implies `handshake`.
+//! - `bytes`: sends `Bytes` and `BytesMut`, and makes `Bytes` of messages.
+//! - `json`: `Message::json` and `OwnedMessage::from_json`, with `serde_json`.
 //! - `alloc`: whole messages and queues without `std`.
 //!
 //! All `simd` features look at run time for what the processor has. Without any feature the engine needs no allocator

@@ -38,6 +38,9 @@ pub enum Error {
     Opening(OpeningError),
     /// The transport failed.
     Io(io::Error),
+    /// A message is not the JSON that is expected, or a value cannot be written as JSON.
+    #[cfg(feature = "json")]
+    Json(crate::message::JsonError),
 }
 
 impl fmt::Display for Error {
@@ -49,6 +52,8 @@ impl fmt::Display for Error {
             #[cfg(all(feature = "handshake", feature = "rng"))]
             Self::Opening(error) => error.fmt(f),
             Self::Io(error) => error.fmt(f),
+            #[cfg(feature = "json")]
+            Self::Json(error) => error.fmt(f),
         }
     }
 }
@@ -63,7 +68,16 @@ impl core::error::Error for Error {
             #[cfg(all(feature = "handshake", feature = "rng"))]
             Self::Opening(error) => error.source(),
             Self::Io(error) => error.source(),
+            #[cfg(feature = "json")]
+            Self::Json(error) => error.source(),
         }
+    }
+}
+
+#[cfg(feature = "json")]
+impl From<crate::message::JsonError> for Error {
+    fn from(error: crate::message::JsonError) -> Self {
+        Self::Json(error)
     }
 }
 

@@ -8,6 +8,10 @@
 // Must not know: connections, buffers that grow, or who sends.
 
 mod assembler;
+#[cfg(feature = "bytes")]
+mod bytes;
+#[cfg(feature = "json")]
+mod json;
 #[cfg(feature = "alloc")]
 mod owned;
 #[cfg(feature = "alloc")]
@@ -18,6 +22,8 @@ pub(crate) use assembler::message;
 #[cfg(any(feature = "alloc", feature = "embedded-io", feature = "embedded-io-async"))]
 pub(crate) use assembler::whole;
 pub use assembler::SliceAssembler;
+#[cfg(feature = "json")]
+pub use json::JsonError;
 #[cfg(feature = "alloc")]
 pub use owned::OwnedMessage;
 #[cfg(feature = "alloc")]

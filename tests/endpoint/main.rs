@@ -9,6 +9,7 @@ mod common;
 mod compressed;
 
 mod actions;
+mod conversions;
 mod latency;
 mod messages;
 mod parked_endpoint;

@@ -349,6 +349,7 @@ fn engine(p: &mut Printed) {
 fn messages(p: &mut Printed) {
     p.show(&Message::Text(SECRET));
     p.show(&Message::Binary(SECRET.as_bytes()));
+    p.show(&OwnedMessage::from_json(SECRET).unwrap().json::<u32>().unwrap_err());
     p.show(&OwnedMessage::Text(SECRET.into()));
     p.show(&OwnedMessage::Binary(SECRET.into()));
     p.show(&Prepared::new(SECRET));

@@ -11,7 +11,7 @@ use sockless::endpoint::FeedError;
 use sockless::handshake::{server::Reject, BodyError, ComposeError, HandshakeError, UriError};
 use sockless::{embedded_io, proxy, Error, OpeningError, ReuniteError};
 use sockless::{
-    BufferTooSmall, CloseCode, EntropyError, ProtocolError, SendError, Timeout, Tolerance, Utf8Check,
+    BufferTooSmall, CloseCode, EntropyError, Message, ProtocolError, SendError, Timeout, Tolerance, Utf8Check,
 };
 
 /// What a transport or a runtime may report: a text, and its cause.
@@ -66,6 +66,8 @@ fn errors() -> Vec<Named> {
         named(EntropyError),
         named(Utf8Check::new().push(b"\xFF").unwrap_err()),
         named("none".parse::<Tolerance>().unwrap_err()),
+        named(Message::Text("x").json::<u32>().unwrap_err()),
+        named(Error::from(Message::Text("x").json::<u32>().unwrap_err())),
         named(UriError::Host),
         named(BodyError::InvalidChunk),
         named(HandshakeError::HeadTooLarge),

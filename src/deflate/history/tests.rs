@@ -16,6 +16,6 @@ fn it_holds_the_last_octets_in_order() {
             assert_eq!(history.halves().concat(), last, "window {window}, after {len}");
         }
         history.clear();
-        assert_eq!(history.halves().concat(), []);
+        assert_eq!(history.halves().concat(), [0_u8; 0]);
     }
 }
