@@ -68,9 +68,10 @@ use std::time::Duration;
 use self::clock::{Clock, Limited};
 #[cfg(feature = "handshake")]
 use super::agreed::Agreed;
+use super::byte_stream::{chunk, end, Rest};
 use super::connections::Member;
 use super::{thread_pool, Connections, Error};
-use crate::close::CloseFrame;
+use crate::close::{CloseCode, CloseFrame};
 use crate::connection::closing::Closed;
 use crate::connection::Config;
 use crate::endpoint::{Action, Buffers, Compressing, Endpoint, Fed, Outbound, Ready, WriteSide};
@@ -456,6 +457,69 @@ impl<S: BlockingTransport, R: Role> WebSocket<S, R> {
     }
 }
 
+/// A WebSocket as a stream of bytes, for [`Read`] and [`Write`]: [`WebSocket::into_io`] makes it.
+///
+/// The bytes are those of binary messages, one after the other; where one message ends and the next begins carries no
+/// meaning. A write sends at most 32 KiB as one message. The stream ends with the peer's Close, if that has 1000 or no
+/// code; after any other end, reading fails. A text message is an error, [`InvalidData`](io::ErrorKind::InvalidData), and
+/// the peer is told by a Close with 1003.
+pub struct ByteStream<S, R> {
+    socket: WebSocket<S, R>,
+    rest: Rest,
+}
+
+impl<S: BlockingTransport, R: Role> WebSocket<S, R> {
+    /// Binary messages as a stream of bytes.
+    pub fn into_io(self) -> ByteStream<S, R> {
+        ByteStream { socket: self, rest: Rest::default() }
+    }
+}
+
+impl<S, R> ByteStream<S, R> {
+    /// The WebSocket: to [close](WebSocket::close) it, for example, or to ask how it ended.
+    pub fn get_mut(&mut self) -> &mut WebSocket<S, R> {
+        &mut self.socket
+    }
+}
+
+impl<S: BlockingTransport, R: Role> Read for ByteStream<S, R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let Self { socket, rest } = self;
+        let mut count = rest.take(buf);
+        while count == 0 && !buf.is_empty() {
+            let Some(piece) = socket.recv_piece()? else { return end(socket.closed()) };
+            match rest.put(piece, buf) {
+                Ok(put) => count = put,
+                Err(error) => {
+                    socket.start_close(CloseCode::UNSUPPORTED_DATA)?;
+                    return Err(error);
+                }
+            }
+        }
+        Ok(count)
+    }
+}
+
+impl<S: BlockingTransport, R: Role> Write for ByteStream<S, R> {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        if buf.is_empty() {
+            return Ok(0);
+        }
+        let message = chunk(buf);
+        self.socket.feed(message)?;
+        match self.socket.flush() {
+            // It is queued, and must not be sent twice.
+            Err(Error::Io(error)) if is_transient(&error) => {}
+            flushed => flushed?,
+        }
+        Ok(message.as_bytes().len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(self.socket.flush()?)
+    }
+}
+
 /// How often a read that waits looks up for a Close by the sending half, or of all connections.
 const WAKE_INTERVAL: Duration = Duration::from_millis(500);
 
@@ -680,5 +744,7 @@ fn is_transient(error: &io::Error) -> bool {
 }
 
 debug_states!([S, R] WebSocket<S, R>, |this| { unflushed: this.unflushed, endpoint: this.endpoint });
+
+debug_states!([S, R] ByteStream<S, R>, |this| { socket: this.socket, rest: this.rest });
 
 debug_states!([S, R] Outgoing<'_, S, R>, |this| { unflushed: this.unflushed, outbound: this.outbound });

@@ -51,7 +51,7 @@ use futures_io::{AsyncRead, AsyncWrite};
 
 use super::polled::{self, opening_functions, PollTransport};
 use crate::entropy::SystemEntropy;
-use crate::role::{Client, Server};
+use crate::role::{Client, Role, Server};
 use crate::time::Timestamp;
 
 /// A WebSocket on a transport of `futures-io`.
@@ -169,6 +169,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PollTransport for FuturesIo<S> {
         ready!(sleep.as_mut().poll(cx));
         timer.sleep = None;
         Poll::Ready(())
+    }
+}
+
+impl<S: PollTransport + Unpin, R: Role + Unpin> AsyncRead for polled::ByteStream<S, R> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        self.get_mut().poll_read_bytes(cx, buf)
+    }
+}
+
+impl<S: PollTransport + Unpin, R: Role + Unpin> AsyncWrite for polled::ByteStream<S, R> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.get_mut().poll_write_bytes(cx, buf)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.get_mut().poll_flush_bytes(cx)
+    }
+
+    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.get_mut().poll_close_bytes(cx)
     }
 }
 

@@ -13,6 +13,8 @@ mod agreed;
 mod answer;
 #[cfg(feature = "std")]
 pub mod blocking;
+#[cfg(feature = "std")]
+mod byte_stream;
 #[cfg(all(
     feature = "handshake",
     any(all(feature = "std", feature = "rng"), feature = "embedded-io", feature = "embedded-io-async")

@@ -6,12 +6,14 @@
 // Owns: polling, and which task is woken.
 // Must not know: the protocol, or any one runtime.
 
+mod byte_stream;
 mod endpoint_slot;
 mod opening;
 mod outgoing;
 mod reading;
 mod split;
 
+pub use byte_stream::ByteStream;
 pub use opening::{accept, accept_buffered, accept_or_http, accept_with, client, client_with};
 pub(in crate::adapter) use opening::{open, open_client, opening_functions};
 pub use outgoing::{Feed, Incoming, Outgoing};

@@ -74,7 +74,7 @@ use super::polled::{self, opening_functions, PollTransport};
 use super::{ClientConfig, ConnectStage, Error, OpeningError};
 use crate::entropy::SystemEntropy;
 use crate::handshake::client::ClientRequest;
-use crate::role::{Client, Server};
+use crate::role::{Client, Role, Server};
 use crate::time::Timestamp;
 
 /// A WebSocket on a tokio transport. Its methods are those of [`polled::WebSocket`].
@@ -174,6 +174,28 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PollTransport for Tokio<S> {
     fn wake_later(&mut self, cx: &mut Context<'_>) {
         // Tokio looks which other tasks are ready before it wakes a task that yields.
         let _ = pin!(yield_now()).poll(cx);
+    }
+}
+
+impl<S: PollTransport + Unpin, R: Role + Unpin> AsyncRead for polled::ByteStream<S, R> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let count = ready!(self.get_mut().poll_read_bytes(cx, buf.initialize_unfilled()))?;
+        buf.advance(count);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: PollTransport + Unpin, R: Role + Unpin> AsyncWrite for polled::ByteStream<S, R> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.get_mut().poll_write_bytes(cx, buf)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.get_mut().poll_flush_bytes(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.get_mut().poll_close_bytes(cx)
     }
 }
 

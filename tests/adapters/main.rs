@@ -10,6 +10,7 @@ mod watchdog;
 mod common;
 
 mod blocked_senders;
+mod byte_stream;
 mod compressed_sends;
 mod conversation;
 mod faults;

@@ -834,6 +834,11 @@ fn std_adapter(p: &mut Printed) {
     let (other, _, _) = halves.pop().unwrap();
     let (_, sender, _) = halves.pop().unwrap();
     p.show(&*other.reunite(sender).unwrap_err());
+
+    let pipe = Pipe::new(to(Side::Server, BINARY, SECRET.as_bytes()));
+    let mut io = blocking::WebSocket::new(pipe, Server, Config::new(), Buffers::DEFAULT, &[]).into_io();
+    io.read_exact(&mut [0; 4]).unwrap();
+    p.show(&io);
 }
 
 fn polled_adapters(p: &mut Printed) {
@@ -891,6 +896,11 @@ fn polled_adapters(p: &mut Printed) {
     let (receiver, _) = halves.pop().unwrap();
     let (_, sender) = halves.pop().unwrap();
     p.show(&*receiver.reunite(sender).unwrap_err());
+    let pipe = futures_io::FuturesIo::new(Pipe::new(to(Side::Server, BINARY, SECRET.as_bytes())));
+    let socket = adapter::polled::WebSocket::new(pipe, Server, Config::new(), Buffers::DEFAULT, &[]);
+    let mut io = socket.into_io();
+    assert_eq!(ready(smol::io::AsyncReadExt::read(&mut io, &mut [0; 4])).unwrap(), 4);
+    p.show(&io);
     p.show(&tokio::Tokio::new(Pipe::new(SECRET)));
 }
 

@@ -256,7 +256,14 @@ impl<S: PollTransport, R: Role> Receiver<S, R> {
         Err(Box::new(ReuniteError(receiver, Sender { shared: strangers, reason: String::new() })))
     }
 
-    fn poll_ready<const WHOLE: bool>(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Ready>, Error>> {
+    pub(super) fn inbound(&mut self) -> &mut Inbound {
+        &mut self.inbound
+    }
+
+    pub(super) fn poll_ready<const WHOLE: bool>(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<Ready>, Error>> {
         let Self { inbound, shared, member, .. } = self;
         wait(&shared.wakers.receiver, cx);
         if let Some(order) = member.as_mut().and_then(|member| member.poll(cx)) {
@@ -459,6 +466,12 @@ impl<S: PollTransport, R: Role> Sender<S, R> {
         lock(&self.shared.both).outbound.awaits_pong()
     }
 
+    /// Queues a Close that the next poll writes.
+    pub(super) fn queue_close(&self, code: CloseCode) {
+        let _ = lock(&self.shared.both).outbound.close(code.into());
+        wake(&self.shared.wakers.receiver);
+    }
+
     /// The context wakes both halves.
     async fn with<T>(
         &mut self,
@@ -467,7 +480,7 @@ impl<S: PollTransport, R: Role> Sender<S, R> {
         poll_fn(|cx| self.poll_with(cx, &mut operation)).await
     }
 
-    fn poll_with<T>(
+    pub(super) fn poll_with<T>(
         &self,
         cx: &mut Context<'_>,
         operation: impl FnOnce(&mut Outgoing<'_, S, R>, &mut Context<'_>) -> Poll<Result<T, Error>>,
@@ -493,7 +506,7 @@ impl<S: PollTransport, R: Role> Sender<S, R> {
     }
 
     /// A success if that was written before the end.
-    fn poll_written(&self, cx: &mut Context<'_>, bytes: usize) -> Poll<Result<(), Error>> {
+    pub(super) fn poll_written(&self, cx: &mut Context<'_>, bytes: usize) -> Poll<Result<(), Error>> {
         if let LockedLink { link: None, outbound, .. } = &*lock(&self.shared.both) {
             return Poll::Ready(outbound.written().map_err(Error::from));
         }
