@@ -169,10 +169,10 @@ impl From<CloseCode> for CloseFrame<'static> {
     }
 }
 
-impl<'a> From<(CloseCode, &'a str)> for CloseFrame<'a> {
+impl<'a, T: AsRef<str> + ?Sized> From<(CloseCode, &'a T)> for CloseFrame<'a> {
     /// If the reason is too long, its end is left out ([`CloseReason::truncated`]).
-    fn from((code, reason): (CloseCode, &'a str)) -> Self {
-        Self::new(code, CloseReason::truncated(reason))
+    fn from((code, reason): (CloseCode, &'a T)) -> Self {
+        Self::new(code, CloseReason::truncated(reason.as_ref()))
     }
 }
 

@@ -119,6 +119,7 @@ fn a_close_is_made_of_a_code_and_a_reason() {
     // 122 octets and a character of two: it is not cut in two.
     let long = format!("{}ä", "x".repeat(122));
     assert_eq!(CloseFrame::from((CloseCode::NORMAL, &*long)).reason(), "x".repeat(122));
+    assert_eq!(CloseFrame::from((CloseCode::NORMAL, &long)).reason(), "x".repeat(122));
     let mut socket =
         blocking::WebSocket::new(Written::default(), Server, Config::new(), Buffers::DEFAULT, &[]);
     socket.start_close((CloseCode::NORMAL, "bye")).unwrap();
