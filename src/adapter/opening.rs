@@ -29,18 +29,18 @@ use crate::role::{Client, Entropy, Server};
 ///
 /// ```no_run
 /// use std::{io::Write, net::TcpStream};
-/// use sockless::handshake::{server::{ServerProgress, Request}, HeadLimits, OriginPolicy};
+/// use sockless::handshake::{server::{ServerProgress, Request}, OriginPolicy};
 /// use sockless::{blocking, Opened, Error, ServerConfig};
 ///
 /// fn serve(stream: TcpStream) -> Result<(), Error> {
-///     let options = ServerConfig::new(OriginPolicy::SameHost);
-///     match blocking::accept_or_http(stream, &options, |_| Ok(()))? {
+///     let config = ServerConfig::new(OriginPolicy::SameHost);
+///     match blocking::accept_or_http(stream, &config, |_| Ok(()))? {
 ///         Opened::WebSocket(mut socket) => socket.send("Hello"),
 ///         Opened::Http { mut stream, received } => {
-///             let Ok(ServerProgress::Http(request)) = Request::parse(&received, &HeadLimits::DEFAULT) else {
+///             let Ok(ServerProgress::Http(request)) = Request::parse(&received, &config.head_limits) else {
 ///                 return Ok(()); // it was one when it was handed back
 ///             };
-///             let (status, body) = match request.target() {
+///             let (status, body) = match request.path() {
 ///                 "/" => ("200 OK", "<!doctype html><title>Hello</title>"),
 ///                 _ => ("404 Not Found", ""),
 ///             };

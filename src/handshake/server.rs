@@ -152,7 +152,7 @@ pub struct Request<'h> {
 impl fmt::Debug for Request<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Request")
-            .field("path_len", &path_of(self.target()).len())
+            .field("path_len", &self.path().len())
             .field("host", &self.host)
             .field("origin", &self.origin)
             .field("subprotocols", &self.subprotocols)
@@ -162,9 +162,9 @@ impl fmt::Debug for Request<'_> {
     }
 }
 
-/// A target without its query.
-fn path_of(target: &str) -> &str {
-    target.split_once('?').map_or(target, |(path, _)| path)
+/// The path and the query of a target.
+fn parts_of(target: &str) -> (&str, Option<&str>) {
+    target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)))
 }
 
 impl<'h> Request<'h> {
@@ -264,6 +264,16 @@ impl<'h> Request<'h> {
         self.target.as_str()
     }
 
+    /// The target without its query.
+    pub fn path(&self) -> &'h str {
+        parts_of(self.target()).0
+    }
+
+    /// What follows the first `?` of the target.
+    pub fn query(&self) -> Option<&'h str> {
+        parts_of(self.target()).1
+    }
+
     /// Host and port as the client wrote them.
     pub const fn host(&self) -> &'h str {
         self.host.as_str()
@@ -330,7 +340,7 @@ impl fmt::Debug for PlainRequest<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PlainRequest")
             .field("method", &Brief(self.method))
-            .field("path_len", &path_of(self.target).len())
+            .field("path_len", &self.path().len())
             .field("minor", &self.minor)
             .field("headers", &self.headers)
             .finish_non_exhaustive()
@@ -346,6 +356,16 @@ impl<'h> PlainRequest<'h> {
     /// The request target. If an absolute URI had a query and no path, `/` was inserted.
     pub const fn target(&self) -> &'h str {
         self.target
+    }
+
+    /// The target without its query.
+    pub fn path(&self) -> &'h str {
+        parts_of(self.target).0
+    }
+
+    /// What follows the first `?` of the target.
+    pub fn query(&self) -> Option<&'h str> {
+        parts_of(self.target).1
     }
 
     /// The minor version of HTTP/1.

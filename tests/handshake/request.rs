@@ -3,7 +3,7 @@
 use crate::opening;
 
 use opening::{accepted, field, head, refused, replaced, serve, with, without, Outcome, ACCEPT, KEY, LINES};
-use sockless::handshake::server::{ServerHandshake, ServerProgress};
+use sockless::handshake::server::{Request, ServerHandshake, ServerProgress};
 use sockless::handshake::{accept_value, encode_nonce, HandshakeError, HeadLimits, Key};
 
 #[test]
@@ -104,6 +104,24 @@ fn req_6455_4_2_1_3_the_target_is_a_path_or_a_whole_uri() {
         "http://u@h/chat",
     ] {
         refused(&replaced(&format!("GET {target} HTTP/1.1")), 400);
+    }
+}
+
+#[test]
+fn a_target_is_a_path_and_perhaps_a_query() {
+    for (target, path, query) in
+        [("/chat", "/chat", None), ("/?", "/", Some("")), ("/chat?a=/b?c", "/chat", Some("a=/b?c"))]
+    {
+        let request = replaced(&format!("GET {target} HTTP/1.1"));
+        let plain = format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n");
+        for head in [&request, &plain] {
+            let parts = match Request::parse(head.as_bytes(), &HeadLimits::DEFAULT).unwrap() {
+                ServerProgress::Request(request) => (request.path(), request.query()),
+                ServerProgress::Http(plain) => (plain.path(), plain.query()),
+                other => panic!("{other:?}"),
+            };
+            assert_eq!(parts, (path, query));
+        }
     }
 }
 
