@@ -31,7 +31,7 @@ pub enum OpeningError {
     Compose(ComposeError),
     /// At a client: the URI is invalid. No connection was made.
     InvalidUri(UriError),
-    /// At a client: the URI is `wss:`. Set TLS up with a library for it, and give the stream to `client`.
+    /// At a client: the URI is `wss:`. The package `sockless-connect` does TLS; or give a stream with TLS to `client`.
     TlsRequired,
     /// The opening time was up while a client did this. In the handshake itself that is
     /// [`Timeout::OpeningHandshake`](crate::Timeout::OpeningHandshake).
@@ -61,9 +61,9 @@ impl fmt::Display for OpeningError {
             Self::Rejected(rejection) => rejection.fmt(f),
             Self::Compose(error) => error.fmt(f),
             Self::InvalidUri(error) => error.fmt(f),
-            Self::TlsRequired => f.write_str(
-                "a wss URI needs TLS, which connect has not: set TLS up, and give the stream to client",
-            ),
+            Self::TlsRequired => {
+                f.write_str("a wss URI needs TLS: use sockless-connect, or give a stream with TLS to client")
+            }
             Self::TimedOut(stage) => write!(f, "{stage} took too long"),
             Self::Entropy => f.write_str("there is no nonce to be had"),
         }

@@ -7,7 +7,9 @@
 //!
 //! # A server
 //!
-//! A task for each connection. `select!` may wait for `recv` and the news of a channel: what it drops loses nothing.
+//! A task for each connection. `select!` may wait for `recv` and the news of a channel: what it drops loses nothing. A
+//! client that does not read holds up its own task alone, until its timers end that; the example `broadcast` drops it
+//! at once.
 //!
 //! ```no_run
 //! use sockless::{handshake::OriginPolicy, message::Prepared, tokio::accept, Error, ServerConfig};
@@ -32,7 +34,7 @@
 //!             },
 //!             said = news.recv() => match said {
 //!                 Ok(message) => socket.send_prepared(&message).await?,
-//!                 Err(_) => return Ok(()), // too slow for this room
+//!                 Err(_) => return Ok(()), // too slow: it missed 64 messages
 //!             },
 //!         }
 //!     }
@@ -215,8 +217,8 @@ opening_functions! {
 ///
 /// [`Error::Opening`], with the server's answer if that was no 101; [`Error::Protocol`] if the server was too slow;
 /// [`Error::Io`] if the transport failed, or no address could be reached; [`OpeningError::TimedOut`] if the time was
-/// up before the handshake; [`OpeningError::TlsRequired`] for a `wss:` URI, which is never opened in clear: set TLS
-/// up with a library for it, and give the stream to [`client`].
+/// up before the handshake; [`OpeningError::TlsRequired`] for a `wss:` URI, which is never opened in clear: the
+/// package `sockless-connect` does TLS, or give a stream with TLS to [`client`].
 ///
 /// # Cancel safety
 ///
@@ -243,7 +245,7 @@ opening_functions! {
 ///                 }
 ///             }
 ///             Err(Error::Opening(OpeningError::TimedOut(_))) => {}
-///             Err(Error::Opening(OpeningError::Rejected(answer))) if answer.status() >= 500 => {}
+///             Err(Error::Opening(OpeningError::Rejected(answer))) if matches!(answer.status(), 429 | 500..) => {}
 ///             Err(error @ Error::Opening(_)) => return Err(error),
 ///             Err(_) => {} // the network, or the server, is not there
 ///         }

@@ -13,8 +13,8 @@ use crate::time::{micros, Timestamp, Wake};
 
 /// The timers of a connection. `None` means without end.
 ///
-/// The adapters that have a clock use [`SERVER`](Self::SERVER) and [`CLIENT`](Self::CLIENT), unless they are told
-/// otherwise.
+/// The adapters that have a clock use [`SERVER`](Self::SERVER) and [`CLIENT`](Self::CLIENT). To change one, set the field:
+/// `config.timeouts.opening = Some(Duration::from_secs(3))`.
 ///
 /// A peer that does not read gets as much time as a peer that does not answer: `ping_interval` and `pong` together, or
 /// `idle` if that is less. The time starts again each time that the transport takes some output.

@@ -363,8 +363,8 @@ impl<S: PollTransport, R: Role> Sender<S, R> {
         self.flush().await
     }
 
-    /// Sends a Close; the receiving half gives what still comes, and then the end. Where the connection is closing
-    /// already, only what is queued is written.
+    /// Sends a Close; the receiving half gives what still comes, and then the end, for which
+    /// [`ended`](Self::ended) waits. Where the connection is closing already, only what is queued is written.
     ///
     /// # Errors
     ///
