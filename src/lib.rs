@@ -1,9 +1,9 @@
 //! WebSocket without the socket: RFC 6455 and RFC 7692 as a pure `no_std` state machine.
 //!
 //! Servers and clients for tokio, for every other asynchronous runtime, for plain threads and for firmware. Below them
-//! all is one engine: it turns received bytes into events, and messages into bytes. It uses no socket, clock, source of
-//! randomness or allocator. So it works with any transport, and everything can be tested with bytes in and events out.
-//! It is strict, its memory is limited, and no input makes it panic.
+//! all is one engine: received bytes in, events out; messages in, bytes out. It uses no socket, clock, source of
+//! randomness or allocator, so it works with any transport, and can be tested with bytes alone. It is strict, its
+//! memory is limited, and no input makes it panic.
 //!
 //! # A client
 //!
@@ -46,7 +46,7 @@
 //! | You write | Use |
 //! |---|---|
 //! | an application | an adapter: `tokio`, `futures_io`, `blocking`, `embedded_io`, `embedded_io_async` |
-//! | a client that goes through a proxy | `proxy`: asks for a tunnel by HTTP's CONNECT or SOCKS5, before the handshake |
+//! | a client that goes through a proxy | `proxy`: asks for a tunnel by HTTP's CONNECT or SOCKS5 |
 //! | an adapter for another transport, with an allocator | `endpoint`: whole messages and limited buffers, without a socket |
 //! | a runtime or firmware of your own | [`Connection`], or [`Reader`] and [`Writer`]: the protocol, without buffers or an allocator |
 //! | a proxy, a test tool, another engine | [`frame`], [`CloseCode`], [`Utf8Check`], `handshake`: the wire format, valid or not |
@@ -56,7 +56,7 @@
 //! ```
 //! use sockless::{Config, Connection, Event, Input, Payload, ProtocolError, Server, TransportAction};
 //!
-//! /// Answers what one read brought. `write` writes to the transport.
+//! /// Answers what one read brought.
 //! fn echo(
 //!     connection: &mut Connection<Server>,
 //!     received: &mut [u8],
@@ -90,57 +90,41 @@
 //! assert_eq!((written.as_slice(), next), (&b"\x81\x05Hello"[..], Ok(TransportAction::Open)));
 //! ```
 //!
-//! # Architecture
-//!
-//! ```text
-//! adapter                             std, tokio, futures-io, embedded-io: read, write, report
-//!   -> handshake                      opens a connection; knows nothing of frames
-//!   -> message                        whole messages, buffers, the order of reading and writing
-//!     -> connection                   both halves; parked: an idle connection
-//!       -> reader                     received bytes to events; mailbox: what the other half has to know of them
-//!       -> send_half                  writer: messages to bytes; timers; close_state: how the connection ends
-//!         -> frame, close, utf8, ...  the wire format and values
-//! deflate                             compression: its terms, used by handshake; its codec, by message
-//! ```
-//!
-//! An arrow means "uses". A test refuses any other.
-//!
 //! - Replies that we owe the peer wait in two slots ([`Mailbox`]): the newest Pong and the first Close. So none is
 //!   lost, and they cannot pile up. The page of [`SendHalf`] has a table of how a connection ends.
 //! - Roles are types. A [`Server`] has no source of randomness; a [`Client`] cannot send an unmasked frame.
-//! - There are two kinds of errors. [`ProtocolError`]: the peer did something wrong; it knows its close code.
-//!   [`SendError`] and [`BufferTooSmall`]: the caller of this crate did.
+//! - [`ProtocolError`] is what the peer did wrong, with its close code. [`SendError`] and [`BufferTooSmall`] are what
+//!   the caller did.
 //!
 //! # Where the RFCs leave a choice
 //!
-//! - Strictness: lengths must be minimal, reserved bits zero, frames masked as their role demands, and HTTP lines must
-//!   end in CRLF. Each exception has a name ([`Tolerance`]). Only the head of a refusal may be wrong in other ways,
-//!   because no frame follows it.
-//! - The first wrong octet decides which error is reported, however the input is cut. A header is refused at that
-//!   octet. If text is invalid before compressed data breaks or a limit is exceeded, the text is the error.
+//! - Lengths must be minimal, reserved bits zero, frames masked as their role demands, and HTTP lines must end in CRLF.
+//!   Each exception has a name ([`Tolerance`]). Only the head of a refusal may be wrong in other ways: no frame follows
+//!   it.
+//! - The first wrong octet decides which error is reported, however the input is cut. If text is invalid before
+//!   compressed data breaks or a limit is exceeded, the text is the error.
 //! - After our Close, data is still delivered and Pings are answered until the peer's Close. After that, or after a
 //!   failure, up to 1 MiB is discarded, and then the transport must be dropped.
 //! - A Close is answered with its own code, and an empty one with an empty one. A Close in the middle of a fragmented
 //!   message is a normal end.
 //! - Close codes for failures: 1009 if something is too long, 1008 for too many fragments, 1007 for invalid text or
 //!   compressed data, 1002 for everything else.
-//! - A compressed message that is cut off is invalid, and so is one without any octet: 1007. A DEFLATE block with BFINAL
-//!   ends neither the message nor the context. [`Tolerance::FinishedDeflate`],
-//!   [`KeptDeflateTail`](Tolerance::KeptDeflateTail) and [`EmptyDeflate`](Tolerance::EmptyDeflate) accept messages that
-//!   end differently. Limits apply to the inflated length, and to its ratio to the compressed length.
-//! - A client that was told not to keep its compression context may do so anyway. A server remembers what it received
-//!   until a message shows which is the case (RFC 7692 section 7.2.2 allows it to keep its window).
+//! - A compressed message that is cut off is invalid, and so is one without any octet. A DEFLATE block with BFINAL ends
+//!   neither the message nor the context. [`Tolerance`] has names for messages that end differently. Limits apply to
+//!   the inflated length, and to its ratio to the compressed length.
+//! - A client that was told not to keep its compression context may do so anyway: a server remembers what it received
+//!   until a message shows which is the case (RFC 7692 section 7.2.2).
 //! - If a window of 8 bits was agreed on, the compressor uses one of 9 bits, but refers back at most 250 octets. The
 //!   inflater always reads a window of 15 bits.
-//! - permessage-deflate is never combined with another extension, because nothing says how they work together.
+//! - permessage-deflate is never combined with another extension: nothing says how they work together.
 //! - After both Closes, a server ends its writing direction and reads to the end of the stream, and so does whoever
 //!   failed the connection. A client waits for the server to end.
 //!
 //! # Logging
 //!
-//! `Debug` prints states and lengths, in one line of less than a kilobyte. It prints no octet of a message, of a buffer,
-//! of a header value or of a path, and nothing of the transport. So `{socket:?}` may go into a log. To see a message,
-//! print its contents. Errors say what was wrong, not what was sent.
+//! `Debug` prints states and lengths, in one line of less than a kilobyte: no octet of a message, of a buffer, of a
+//! header value or of a path, and nothing of the transport. So `{socket:?}` may go into a log. Errors say what was
+//! wrong, not what was sent.
 //!
 //! # Memory
 //!
@@ -159,38 +143,29 @@
 //! | [`Utf8Check`] | 3 |
 //! | [`Masker`](frame::Masker) | 4 |
 //!
-//! A connection between two messages that owes the peer nothing can be reduced to its [`Parked`]. One [`Connection`] or
-//! `Endpoint` can then serve many of them in turn.
+//! A connection between two messages that owes nothing can be reduced to its [`Parked`]. One [`Connection`] or
+//! `Endpoint` can serve many of them in turn.
 //!
-//! Messages are received into a buffer of 64 KiB (unless set otherwise), and borrow from it. A message that fits is
-//! received and sent without an allocation. docs/compression.md has a table of what compression takes.
+//! Messages are received into a buffer of 64 KiB (unless set otherwise), and borrow from it. One that fits is received
+//! and sent without an allocation. docs/compression.md has a table of what compression takes.
 //!
 //! # Features
 //!
 //! - `std` (default): the blocking adapter. Implies `alloc`.
-//! - `handshake` (default): the opening handshake, and tunnels through proxies, without an allocator; uses
-//!   `sha1_smol`, `base64`, `memchr`.
-//! - `rng` (default): `SystemEntropy`, a ChaCha8 generator that the operating system seeds. Without it, implement
-//!   [`Entropy`] for a source of your own.
+//! - `handshake` (default): the opening handshake, and tunnels through proxies, without an allocator.
+//! - `rng` (default): `SystemEntropy`, seeded by the operating system. Without it, implement [`Entropy`].
 //! - `tokio`: the tokio adapter, with `Stream` and `Sink`.
 //! - `futures-io`: the adapter for every other asynchronous runtime, such as smol.
-//! - `deflate`: compression by permessage-deflate (RFC 7692), with `zlib-rs`. Implies `std`. Its negotiation is part of
-//!   `handshake`, and its parameters are always there.
-//! - `embedded-io`, `embedded-io-async`: adapters without an allocator, in buffers that the caller lends. The
-//!   page docs/firmware.md says what they take on a Cortex-M4.
-//! - `simd-utf8` (default): checks text with vector instructions, with `simdutf8`. 2 to 5 times as fast for texts of 64
-//!   octets and more. Implies `std`.
-//! - `simd-masking`: masks payloads of 129 octets and more with AVX2 on x86-64, with `pulp`. Up to twice as fast.
-//!   Implies `std`.
-//! - `simd-avx512`: the same with AVX-512. Needs Rust 1.89. Implies `simd-masking`.
-//! - `simd-sha1`: the hash in the opening handshake with the SHA instructions of x86-64 and AArch64, with `sha1`. Twice
-//!   as fast. Implies `handshake`.
+//! - `deflate`: compression by permessage-deflate (RFC 7692). Implies `std`. Its negotiation is part of `handshake`.
+//! - `embedded-io`, `embedded-io-async`: adapters without an allocator (docs/firmware.md).
+//! - `simd-utf8` (default), `simd-masking`, `simd-avx512`, `simd-sha1`: text is checked, payloads are masked, and the
+//!   key of an opening handshake is hashed with the vector instructions that the processor is found to have. The first
+//!   two imply `std`.
 //! - `bytes`: sends `Bytes` and `BytesMut`, and makes `Bytes` of messages.
 //! - `json`: `Message::json` and `OwnedMessage::from_json`, with `serde_json`.
 //! - `alloc`: whole messages and queues without `std`.
 //!
-//! All `simd` features look at run time for what the processor has. Without any feature the engine needs no allocator
-//! and no other crate.
+//! Without any feature the engine needs no allocator and no other crate. The README says what each feature needs.
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(missing_docs, missing_debug_implementations, unreachable_pub, unused_must_use)]

@@ -52,7 +52,7 @@ use crate::time::{Timestamp, Wake};
 ///     MAX_CONTROL_FRAME_LEN,
 /// };
 ///
-/// The task that reads: takes what came, and says what to do with the transport.
+/// /// The task that reads: takes what came, and says what to do with the transport.
 /// fn took(
 ///     reader: &mut Reader,
 ///     send_half: &Mutex<SendHalf<Server>>,
@@ -68,7 +68,7 @@ use crate::time::{Timestamp, Wake};
 ///             Err(error) => break Err(error),
 ///         }
 ///     };
-/// The lock is held while the answers are written, not while anything is read.
+///     // The lock is held while the answers are written, not while anything is read.
 ///     let mut send_half = send_half.lock().expect("no task panics");
 ///     send_half.accept(&mut mailbox);
 ///     let mut owed = [0; MAX_CONTROL_FRAME_LEN];

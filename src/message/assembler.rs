@@ -24,8 +24,7 @@ impl<'s> SliceAssembler<'s> {
         Self { storage, len: 0, joining: false }
     }
 
-    /// Takes the next piece. Returns the message once it is whole. If the beginning of a message was not given,
-    /// its other pieces are skipped.
+    /// Takes the next piece. Returns the message once it is whole. A message whose beginning was not given is skipped.
     ///
     /// # Errors
     ///
@@ -43,8 +42,7 @@ impl<'s> SliceAssembler<'s> {
         }
     }
 
-    /// Stores the next piece. Returns the kind of the message if it is whole now; [`joined`](Self::joined) has
-    /// it.
+    /// Returns the kind of the message if it is whole; [`joined`](Self::joined) has it.
     pub(crate) fn append(&mut self, data: Data<'_>) -> Result<Option<MessageKind>, ProtocolError> {
         if data.rsv() != Rsv::NONE {
             return Err(ProtocolError::ReservedBits);
@@ -65,27 +63,25 @@ impl<'s> SliceAssembler<'s> {
         Ok(data.is_last().then_some(data.kind()))
     }
 
-    /// The last whole message, until the next piece is stored.
+    /// Until the next piece is stored.
     pub(crate) fn joined(&self, kind: MessageKind) -> Result<Message<'_>, ProtocolError> {
         message(kind, self.storage.get(..self.len).unwrap_or(&[]))
     }
 }
 
-/// The message that consists of this one piece.
 pub(crate) fn whole(data: Data<'_>) -> Result<Message<'_>, ProtocolError> {
     match data.as_str() {
         Some(text) => Ok(Message::Text(text)),
-        // Text that is not UTF-8 gets here only if it is tolerated.
+        // Not UTF-8, which is tolerated.
         None => Ok(Message::Binary(data.as_bytes())),
     }
 }
 
-/// A message of octets that the reader has checked. Text that is not UTF-8 gets here only if it is tolerated
-/// ([`InvalidText`](crate::Tolerance::InvalidText)); it becomes a binary message.
+/// Text that is not UTF-8 is tolerated ([`InvalidText`](crate::Tolerance::InvalidText)) and becomes a binary message.
 pub(crate) fn message(kind: MessageKind, octets: &[u8]) -> Result<Message<'_>, ProtocolError> {
     match kind {
         MessageKind::Binary => Ok(Message::Binary(octets)),
-        // Without `unsafe` the octets are checked again to get a `str`. Only joined texts pay for that.
+        // Without `unsafe` the octets are checked again. Only joined texts pay for that.
         MessageKind::Text => match whole_text(octets) {
             Ok(text) => Ok(Message::Text(text)),
             Err(_) => Ok(Message::Binary(octets)),

@@ -40,12 +40,12 @@ impl Prepared {
     /// Encodes the message, and also compresses it once, for connections that have agreed on permessage-deflate
     /// with a server's window of at least `window`. Other connections get it uncompressed.
     ///
-    /// It is compressed with an empty window. If the server keeps its context on a connection, sending this
-    /// ends the context. So for one connection alone, normal messages compress better.
+    /// It is compressed with an empty window, which ends the context that a server may keep on a connection. So for one
+    /// connection alone, normal messages compress better.
     ///
     /// # Errors
     ///
-    /// [`SendError::CompressionFailed`](crate::SendError::CompressionFailed), which is a defect of the codec.
+    /// [`SendError::CompressionFailed`](crate::SendError::CompressionFailed), a defect of the codec.
     #[cfg(feature = "deflate")]
     pub fn deflated(
         message: impl AsPayload,
@@ -78,21 +78,19 @@ impl Prepared {
         &self.frame
     }
 
-    /// The bytes that a parked server connection sends for this message. Sending them does not change its
-    /// state, so you need not [unpark](crate::Connection::unpark) it for that. `None` if an extension may
-    /// change the bytes.
+    /// The bytes that a parked server connection sends for this message, without being
+    /// [unparked](crate::Connection::unpark). `None` if an extension may change them.
     pub fn frame_for_parked(&self, parked: &Parked) -> Option<&[u8]> {
         (parked.allowed_rsv() == Rsv::NONE).then_some(&*self.frame)
     }
 
-    /// The whole compressed frame, and the window that it needs.
+    /// And the window that it needs.
     #[cfg(feature = "deflate")]
     pub(crate) fn deflated_frame(&self) -> Option<(WindowBits, &[u8])> {
         self.deflated.as_ref().map(|(window, frame)| (*window, &**frame))
     }
 }
 
-/// A whole frame of a server.
 fn frame(kind: MessageKind, rsv: Rsv, octets: &[u8]) -> Arc<[u8]> {
     let header = FrameHeader { rsv, ..FrameHeader::new(true, kind.opcode(), octets.len() as u64, None) };
     let header = header.encode();

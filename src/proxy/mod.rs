@@ -44,31 +44,20 @@
 //!
 //! let uri = Uri::parse("wss://example.com/chat")?;
 //! let mut connect = Socks5Connect::new(uri)?.with_credentials("Aladdin", "open sesame")?;
-//! // What a proxy answers to each message: use the password; it is right; the tunnel is open.
-//! let mut answers = [&b"\x05\x02"[..], b"\x01\x00", b"\x05\x00\x00\x01\xC0\x00\x02\x01\x1F\x90"].into_iter();
 //! let (mut sent, mut out) = (Vec::new(), [0; Socks5Connect::MAX_MESSAGE_LEN]);
-//! let mut progress = Progress::Send;
-//! loop {
-//!     progress = match progress {
-//!         Progress::Send => {
-//!             let len = connect.write_next(&mut out)?;
-//!             sent.push(out[..len].to_vec()); // to be sent
-//!             Progress::NeedMore
-//!         }
-//!         Progress::NeedMore => {
-//!             let received = answers.next().ok_or("the proxy is silent")?;
-//!             let (taken, progress) = connect.recv(received)?;
-//!             assert_eq!(taken, received.len()); // more would be for the next call, or belong to the tunnel
-//!             progress
-//!         }
-//!         Progress::Open => break, // the tunnel begins here
-//!         Progress::Rejected(rejection) => return Err(rejection.into()),
-//!         _ => panic!("there is no other progress"),
-//!     };
+//! // What a proxy answers to each message: use the password; it is right; the tunnel is open.
+//! for received in [&b"\x05\x02"[..], b"\x01\x00", b"\x05\x00\x00\x01\xC0\x00\x02\x01\x1F\x90"] {
+//!     let len = connect.write_next(&mut out)?;
+//!     sent.extend_from_slice(&out[..len]); // to be sent
+//!     match connect.recv(received)? {
+//!         (_, Progress::Send) => {} // the next message is due
+//!         (taken, Progress::Open) => assert_eq!(taken, received.len()), // the tunnel begins here
+//!         (_, Progress::Rejected(rejection)) => return Err(rejection.into()),
+//!         _ => panic!("read more, and call `recv` again"),
+//!     }
 //! }
-//! assert_eq!(sent[0], b"\x05\x02\x00\x02"); // with or without a password
-//! assert_eq!(sent[1], b"\x01\x07Aladdin\x0Bopen sesame");
-//! assert_eq!(sent[2], b"\x05\x01\x00\x03\x0Bexample.com\x01\xBB");
+//! let (methods, password) = (b"\x05\x02\x00\x02", b"\x01\x07Aladdin\x0Bopen sesame");
+//! assert_eq!(sent, [&methods[..], password, b"\x05\x01\x00\x03\x0Bexample.com\x01\xBB"].concat());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
