@@ -5,19 +5,21 @@
 
 use std::fmt;
 #[cfg(feature = "tokio")]
-use std::{future::Future, io};
+use std::future::Future;
+use std::io;
 
+use sockless::blocking::BlockingTransport;
 use sockless::handshake::UriBuf;
 use sockless::ClientConfig;
 #[cfg(feature = "tokio")]
 use tokio::io::{AsyncRead, AsyncWrite};
 
-#[cfg(feature = "tokio")]
 use crate::layer::Layer;
-#[cfg(all(feature = "tokio", feature = "rustls"))]
-use crate::Tls;
 #[cfg(feature = "tokio")]
-use crate::{proxy::ProxyChoice, Proxies, Proxy, Stream};
+use crate::Stream;
+#[cfg(feature = "rustls")]
+use crate::Tls;
+use crate::{blocking, proxy::ProxyChoice, Proxies, Proxy};
 
 /// A server, and how to connect to it.
 ///
@@ -55,15 +57,12 @@ pub struct Connect {
     pub(crate) subprotocols: Vec<String>,
     pub(crate) origin: Option<String>,
     pub(crate) redirects: u8,
-    #[cfg(feature = "tokio")]
     pub(crate) layer: Option<Layer>,
-    #[cfg(feature = "tokio")]
     pub(crate) proxy: ProxyChoice,
 }
 
 /// Whom the server is asked to let in.
 #[derive(Clone)]
-#[cfg_attr(not(feature = "tokio"), allow(dead_code, reason = "nothing connects without it"))]
 pub(crate) enum Authorization {
     Bearer(String),
     Basic { user: String, password: String },
@@ -85,9 +84,7 @@ impl Connect {
             subprotocols: Vec::new(),
             origin: None,
             redirects: 0,
-            #[cfg(feature = "tokio")]
             layer: None,
-            #[cfg(feature = "tokio")]
             proxy: ProxyChoice::None,
         }
     }
@@ -178,7 +175,6 @@ impl Connect {
 
     /// Connects through this proxy, to servers of `ws:` and of `wss:`. Without this no proxy is used, whatever the
     /// environment says.
-    #[cfg(feature = "tokio")]
     #[must_use]
     pub fn with_proxy(mut self, proxy: Proxy) -> Self {
         self.proxy = ProxyChoice::This(Box::new(proxy));
@@ -188,7 +184,6 @@ impl Connect {
     /// Connects through the proxy that environment variables such as `HTTPS_PROXY` and `NO_PROXY` ask for, if they do.
     /// They are read here, once, and [`Proxies`] says how. If they cannot be read, it is an error of
     /// [`connect`](Self::connect).
-    #[cfg(feature = "tokio")]
     #[must_use]
     pub fn with_proxy_from_environment(self) -> Self {
         self.with_proxies(Proxies::from_environment())
@@ -196,7 +191,6 @@ impl Connect {
 
     /// Connects through one of these proxies, if one is for the server. A server that it is redirected to may have
     /// another one.
-    #[cfg(feature = "tokio")]
     #[must_use]
     pub fn with_proxies(mut self, proxies: Proxies) -> Self {
         self.proxy = ProxyChoice::Of(proxies);
@@ -204,7 +198,7 @@ impl Connect {
     }
 
     /// Sets how TLS is done for `wss:`. [`Tls`] says what it is without this.
-    #[cfg(all(feature = "tokio", feature = "rustls"))]
+    #[cfg(feature = "rustls")]
     #[must_use]
     pub fn with_tls(mut self, tls: Tls) -> Self {
         self.layer = Some(Layer::Tls(tls));
@@ -215,14 +209,14 @@ impl Connect {
     ///
     /// This is the only place where a type of rustls is seen. It goes when rustls has another version: prefer
     /// [`with_tls`](Self::with_tls).
-    #[cfg(all(feature = "tokio", feature = "rustls"))]
+    #[cfg(feature = "rustls")]
     #[must_use]
     pub fn with_rustls_0_23(mut self, config: std::sync::Arc<rustls::ClientConfig>) -> Self {
         self.layer = Some(Layer::Rustls(config));
         self
     }
 
-    /// Sets TLS up for `wss:` with another library. `wrap` is given the connection and the name of the host. It is part
+    /// Sets TLS up for `wss:` on tokio with another library. `wrap` is given the connection and the name of the host. It is part
     /// of the opening time.
     ///
     /// With tokio-rustls, for example. With `tokio-native-tls` the last line is
@@ -251,7 +245,22 @@ impl Connect {
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
         F: Future<Output = io::Result<S>> + Send + 'static,
     {
-        self.layer = Some(Layer::custom(wrap));
+        self.layer = Some(Layer::on_tokio(wrap));
+        self
+    }
+
+    /// Sets TLS up for `wss:` on blocking sockets with another library. `wrap` is given the connection and the name of the
+    /// host. It is part of the opening time: reads and writes of the connection fail with
+    /// [`TimedOut`](io::ErrorKind::TimedOut) when that is up.
+    ///
+    /// What it returns must be able to limit its reads and writes, by passing that on to the connection. This takes the
+    /// place of [`with_tls_by`](Self::with_tls_by), and the other way round.
+    #[must_use]
+    pub fn with_tls_by_blocking<S: BlockingTransport + Send + 'static>(
+        mut self,
+        wrap: impl Fn(blocking::Stream, String) -> io::Result<S> + Send + Sync + 'static,
+    ) -> Self {
+        self.layer = Some(Layer::blocking(wrap));
         self
     }
 }

@@ -10,13 +10,13 @@ use sockless::handshake::{ComposeError, UriError};
 use sockless::proxy::{Socks5Rejection, Socks5RequestError};
 use sockless::{Error, OpeningError, ProtocolError, Timeout};
 
-#[cfg(feature = "tokio")]
 use crate::ProxyVariableError;
 use crate::Response;
 
 /// Why no WebSocket was opened.
 ///
-/// Nothing stays behind: the connection is closed, and no task goes on.
+/// Nothing stays behind: the connection is closed, and no task goes on. Only a look-up of a host cannot be interrupted:
+/// its thread ends when the system's resolver has answered.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ConnectError {
@@ -29,10 +29,10 @@ pub enum ConnectError {
     /// with [`Connect`](crate::Connect) is checked before a connection is made.
     InvalidRequest(ComposeError),
     /// The URL is `wss:`, and there is no TLS: the crate was built without its feature `rustls`, and no other library
-    /// was plugged in with [`with_tls_by`](crate::Connect::with_tls_by). No connection was made.
+    /// was plugged in with `Connect::with_tls_by` (on tokio) or
+    /// [`with_tls_by_blocking`](crate::Connect::with_tls_by_blocking). No connection was made.
     TlsUnavailable,
     /// The environment asks for a proxy that cannot be used. No connection was made.
-    #[cfg(feature = "tokio")]
     ProxyVariable(ProxyVariableError),
     /// The opening time was up in this stage.
     TimedOut(Stage),
@@ -60,7 +60,6 @@ impl ConnectError {
     pub const fn stage(&self) -> Option<Stage> {
         match self {
             Self::InvalidUrl(_) | Self::InvalidRequest(_) | Self::TlsUnavailable => None,
-            #[cfg(feature = "tokio")]
             Self::ProxyVariable(_) => None,
             Self::TimedOut(stage) => Some(*stage),
             Self::Resolve(_) => Some(Stage::Resolving),
@@ -106,7 +105,6 @@ impl From<ProxyError> for ConnectError {
     }
 }
 
-#[cfg(feature = "tokio")]
 impl From<ProxyVariableError> for ConnectError {
     fn from(error: ProxyVariableError) -> Self {
         Self::ProxyVariable(error)
@@ -131,7 +129,6 @@ impl fmt::Display for ConnectError {
             Self::InvalidUrl(error) => write!(f, "the URL is invalid: {error}"),
             Self::InvalidRequest(error) => write!(f, "the request would be invalid: {error}"),
             Self::TlsUnavailable => f.write_str("the URL is wss, and there is no TLS in this program"),
-            #[cfg(feature = "tokio")]
             Self::ProxyVariable(error) => error.fmt(f),
             Self::TimedOut(stage) => write!(f, "{stage} took too long"),
             Self::Resolve(error) => write!(f, "the host was not found: {error}"),
@@ -151,7 +148,6 @@ impl StdError for ConnectError {
         match self {
             Self::InvalidUrl(error) => error.source(),
             Self::InvalidRequest(error) => error.source(),
-            #[cfg(feature = "tokio")]
             Self::ProxyVariable(error) => error.source(),
             Self::TlsUnavailable | Self::TimedOut(_) | Self::Rejected(_) | Self::TooManyRedirects(_) => None,
             Self::Resolve(error) | Self::Connect(error) | Self::Tls(error) => error.source(),
@@ -172,7 +168,7 @@ pub enum ProxyError {
     /// TLS to the proxy could not be set up.
     Tls(io::Error),
     /// The HTTP proxy answered with another status than 2xx: 407 with the challenges in `Proxy-Authenticate` if it wants
-    /// credentials, or 502 if it could not reach the server. The body is not read.
+    /// credentials, or 502 if it could not reach the server. The body is read as that of a server's refusal.
     Rejected(Response),
     /// The SOCKS5 proxy refused.
     Socks5(Socks5Rejection),

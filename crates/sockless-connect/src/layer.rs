@@ -3,17 +3,19 @@
 // Owns: which library sets TLS up.
 // Must not know: what that library is told.
 
+#[cfg(feature = "tokio")]
 use std::future::Future;
 use std::io;
+#[cfg(feature = "tokio")]
 use std::pin::Pin;
 use std::sync::Arc;
 
-#[cfg(feature = "rustls")]
-use rustls::pki_types::ServerName;
+use sockless::blocking::BlockingTransport;
+#[cfg(feature = "tokio")]
 use tokio::io::{AsyncRead, AsyncWrite};
-#[cfg(feature = "rustls")]
-use tokio_rustls::TlsConnector;
 
+use crate::blocking;
+#[cfg(feature = "tokio")]
 use crate::Stream;
 #[cfg(feature = "rustls")]
 use crate::Tls;
@@ -25,24 +27,39 @@ pub(crate) enum Layer {
     Tls(Tls),
     #[cfg(feature = "rustls")]
     Rustls(Arc<rustls::ClientConfig>),
-    Custom(Arc<Wrap>),
+    /// By another library, on tokio.
+    #[cfg(feature = "tokio")]
+    Tokio(Arc<Wrap>),
+    /// By another library, on blocking sockets.
+    Blocking(Arc<WrapBlocking>),
 }
 
 /// Sets TLS up on a stream, for a host of this name.
+#[cfg(feature = "tokio")]
 type Wrap = dyn Fn(Stream, String) -> Wrapping + Send + Sync;
+#[cfg(feature = "tokio")]
 type Wrapping = Pin<Box<dyn Future<Output = io::Result<Stream>> + Send>>;
+type WrapBlocking = dyn Fn(blocking::Stream, String) -> io::Result<blocking::Stream> + Send + Sync;
 
 impl Layer {
-    /// Of what another library does.
-    pub(crate) fn custom<S, F>(wrap: impl Fn(Stream, String) -> F + Send + Sync + 'static) -> Self
+    /// Of what another library does on tokio.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn on_tokio<S, F>(wrap: impl Fn(Stream, String) -> F + Send + Sync + 'static) -> Self
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
         F: Future<Output = io::Result<S>> + Send + 'static,
     {
-        Self::Custom(Arc::new(move |stream, host| {
+        Self::Tokio(Arc::new(move |stream, host| {
             let wrapped = wrap(stream, host);
             Box::pin(async move { wrapped.await.map(Stream::other) })
         }))
+    }
+
+    /// Of what another library does on blocking sockets.
+    pub(crate) fn blocking<S: BlockingTransport + Send + 'static>(
+        wrap: impl Fn(blocking::Stream, String) -> io::Result<S> + Send + Sync + 'static,
+    ) -> Self {
+        Self::Blocking(Arc::new(move |stream, host| wrap(stream, host).map(blocking::Stream::other)))
     }
 
     /// As all connections do it that set nothing else. `None` if there is no TLS in this program.
@@ -52,21 +69,4 @@ impl Layer {
         #[cfg(not(feature = "rustls"))]
         None
     }
-
-    /// Sets TLS up.
-    pub(crate) async fn wrap(self, stream: Stream, host: &str) -> io::Result<Stream> {
-        match self {
-            #[cfg(feature = "rustls")]
-            Self::Tls(tls) => with_rustls(tls.client_config().await?, stream, host).await,
-            #[cfg(feature = "rustls")]
-            Self::Rustls(config) => with_rustls(config, stream, host).await,
-            Self::Custom(wrap) => wrap(stream, host.into()).await,
-        }
-    }
-}
-
-#[cfg(feature = "rustls")]
-async fn with_rustls(config: Arc<rustls::ClientConfig>, stream: Stream, host: &str) -> io::Result<Stream> {
-    let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
-    TlsConnector::from(config).connect(name, stream).await.map(Stream::tls)
 }

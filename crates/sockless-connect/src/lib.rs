@@ -20,9 +20,24 @@
 //! The socket is the one of [`sockless`]: [`polled::WebSocket`](sockless::polled::WebSocket) has its methods. What a
 //! client needs of that crate is here as well, so that one dependency is enough.
 //!
+//! # Without a runtime
+//!
+//! Everything is there on blocking sockets as well, with the same settings and the same errors: [`blocking::connect`] and
+//! [`Connect::connect_blocking`]. The socket is [`blocking::WebSocket`](sockless::blocking::WebSocket) there.
+//!
+//! ```no_run
+//! # fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let (mut socket, _response) = sockless_connect::blocking::connect("wss://example.com/feed")?;
+//! while let Some(message) = socket.recv()? {
+//!     println!("{}", message.as_text().unwrap_or("(bytes)"));
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # Features
 //!
-//! - `tokio` (default): connecting on tokio.
+//! - `tokio` (default): connecting on tokio. [`blocking`] needs no feature.
 //! - `deflate` (default): compression.
 //! - `rustls`: `wss:` by rustls. `ring` (default) or `aws-lc-rs` is the cryptography that it uses. Without either, it
 //!   uses what the program has installed as rustls' default.
@@ -30,7 +45,8 @@
 //! - `webpki-roots`: Mozilla's list of authorities, for where the system has none.
 //!
 //! No type of a TLS library is in the way: [`Stream`] is opaque. Another library is plugged in with
-//! [`Connect::with_tls_by`], and a stream of any other kind with [`Connect::client`].
+//! [`Connect::with_tls_by`], and a stream of any other kind with [`Connect::client`]. On blocking sockets these are
+//! [`Connect::with_tls_by_blocking`] and [`Connect::client_blocking`].
 #![forbid(unsafe_code)]
 #![deny(missing_docs, missing_debug_implementations, unreachable_pub, unused_must_use)]
 #![cfg_attr(
@@ -49,37 +65,32 @@
 )]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+pub mod blocking;
 mod challenge;
 mod config;
 mod error;
-#[cfg(feature = "tokio")]
 mod layer;
+mod net;
 #[cfg(feature = "tokio")]
+mod on_tokio;
 mod open;
-#[cfg(feature = "tokio")]
 mod proxies;
-#[cfg(feature = "tokio")]
 mod proxy;
-#[cfg(feature = "tokio")]
 mod request;
 mod response;
-#[cfg(feature = "tokio")]
 mod staggered;
 #[cfg(feature = "tokio")]
 mod stream;
-#[cfg(all(feature = "rustls", feature = "tokio"))]
+#[cfg(feature = "rustls")]
 mod tls;
-#[cfg(feature = "tokio")]
 mod tunnel;
 
 pub use challenge::Challenge;
 pub use config::Connect;
 pub use error::{ConnectError, ProxyError, Stage};
 #[cfg(feature = "tokio")]
-pub use open::{connect, Socket};
-#[cfg(feature = "tokio")]
+pub use on_tokio::{connect, Socket};
 pub use proxies::{Proxies, ProxyVariableError};
-#[cfg(feature = "tokio")]
 pub use proxy::Proxy;
 pub use response::Response;
 pub use sockless;
@@ -93,7 +104,7 @@ pub use sockless::{
 };
 #[cfg(feature = "tokio")]
 pub use stream::Stream;
-#[cfg(all(feature = "rustls", feature = "tokio"))]
+#[cfg(feature = "rustls")]
 pub use tls::Tls;
 
 // The programs in the README compile.

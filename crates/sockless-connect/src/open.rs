@@ -1,89 +1,30 @@
-//! Connecting on tokio.
+//! Connecting.
 //
-// Owns: the stages, one after the other, and the time that they have together.
-// Must not know: the rules of the opening handshake.
+// Owns: the stages, one after the other, the time that they have together, and which redirects are followed.
+// Must not know: the rules of the opening handshake, or how one waits.
 
-use std::future::Future;
+use std::time::Instant;
 
 use sockless::handshake::UriBuf;
-use sockless::tokio::{client_with, ClientSocket};
-use sockless::ClientConfig;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{lookup_host, TcpStream};
-use tokio::time::{timeout_at, Instant};
+use sockless::{ClientConfig, Error};
 
 use crate::layer::Layer;
+use crate::net::Net;
 use crate::request::Credentials;
-use crate::staggered::{first_of, interleaved};
-use crate::tunnel::through;
-use crate::{Connect, ConnectError, Response, Stage, Stream};
-
-/// A WebSocket that was connected. Its methods are those of [`polled::WebSocket`](sockless::polled::WebSocket).
-pub type Socket = ClientSocket<Stream>;
-
-/// Connects to this URL: `ws:`, or `wss:` with TLS. Returns the WebSocket, and the answer that opened it.
-///
-/// [`Connect`] says what else can be set.
-///
-/// # Errors
-///
-/// [`ConnectError`].
-///
-/// # Cancel safety
-///
-/// Not cancel safe: dropped, the connection is dropped with it.
-pub async fn connect(url: &str) -> Result<(Socket, Response), ConnectError> {
-    Connect::new(url).connect().await
-}
+use crate::tunnel::{refused, through, Answer};
+use crate::{Connect, ConnectError, Response, Stage};
 
 impl Connect {
-    /// Connects. Returns the WebSocket, and the answer that opened it.
-    ///
-    /// All of it is done within [`Timeouts::opening`](sockless::Timeouts::opening). If the host has several addresses,
-    /// the next one is tried after 250 ms, or when one has failed, and the first that answers is taken (RFC 8305).
-    ///
-    /// # Errors
-    ///
-    /// [`ConnectError`].
-    ///
-    /// # Cancel safety
-    ///
-    /// Not cancel safe: dropped, the connection is dropped with it.
-    pub async fn connect(&self) -> Result<(Socket, Response), ConnectError> {
-        Box::pin(self.dial()).await
-    }
-
-    /// Opens the WebSocket on a stream that is connected already, through TLS if the URL is `wss:`. The opening time
-    /// begins here, and it is the server's answer alone that it limits.
-    ///
-    /// For what this crate does not connect to: a Unix socket, a tunnel, a stream in memory.
-    ///
-    /// # Errors
-    ///
-    /// [`ConnectError`].
-    ///
-    /// # Cancel safety
-    ///
-    /// Not cancel safe: dropped, the stream is dropped with it.
-    pub async fn client<S: AsyncRead + AsyncWrite + Unpin>(
-        &self,
-        stream: S,
-    ) -> Result<(ClientSocket<S>, Response), ConnectError> {
-        let uri = self.uri()?;
-        let config = self.engine_config(&uri, Some(&self.credentials(&uri)?))?;
-        ask(stream, &uri, &config).await
-    }
-
     /// Connects to the URL, and to where it redirects to.
-    async fn dial(&self) -> Result<(Socket, Response), ConnectError> {
+    pub(crate) async fn dial<N: Net>(&self) -> Result<(N::Socket, Response), ConnectError> {
         let mut uri = self.uri()?;
         let mut credentials = Some(self.credentials(&uri)?);
         // A time that the clock cannot express never comes.
         let limit = self.config.timeouts.opening;
-        let until = limit.and_then(|limit| Instant::now().checked_add(limit));
+        let until = limit.and_then(|limit| N::now().checked_add(limit));
         let mut followed = 0;
         loop {
-            let result = self.dial_once(&uri, credentials.as_ref(), until).await;
+            let result = self.dial_once::<N>(&uri, credentials.as_ref(), until).await;
             let Err(ConnectError::Rejected(response)) = result else { return result };
             let (was, next) = match response.location() {
                 Some(next) => (uri.as_uri(), next.as_uri()),
@@ -104,62 +45,59 @@ impl Connect {
     }
 
     /// Connects to this URL alone.
-    async fn dial_once(
+    async fn dial_once<N: Net>(
         &self,
         uri: &UriBuf,
         credentials: Option<&Credentials>,
         until: Option<Instant>,
-    ) -> Result<(Socket, Response), ConnectError> {
+    ) -> Result<(N::Socket, Response), ConnectError> {
         let (host, port) = uri.as_uri().address();
         let mut config = self.engine_config(uri, credentials)?;
         let layer = match uri.as_uri().is_secure() {
-            true => Some(self.layer.clone().or_else(Layer::of_process).ok_or(ConnectError::TlsUnavailable)?),
+            true => {
+                let layer = self.layer.clone().or_else(Layer::of_process);
+                Some(layer.filter(N::takes).ok_or(ConnectError::TlsUnavailable)?)
+            }
             false => None,
         };
         let mut stream = match self.proxy.proxy_for(uri)? {
-            Some(proxy) => in_time(until, Stage::Proxy, through(&proxy, uri.as_uri())).await?,
+            Some(proxy) => {
+                let asking = through::<N>(&proxy, uri.as_uri(), until, config.max_rejection_body);
+                match N::in_time(until, Stage::Proxy, asking).await? {
+                    Answer::Open(stream) => stream,
+                    Answer::Refused(stream, refusal) => {
+                        return Err(refused::<N>(stream, refusal, until).await);
+                    }
+                }
+            }
             None => {
-                let resolving = async { lookup_host((host, port)).await.map_err(ConnectError::Resolve) };
-                let addresses = in_time(until, Stage::Resolving, resolving).await?;
-                let connecting = async {
-                    let stream = first_of(interleaved(addresses), TcpStream::connect).await?;
-                    // A small message is not to wait for another.
-                    stream.set_nodelay(true)?;
-                    Ok(Stream::tcp(stream))
-                };
-                let connecting = async { connecting.await.map_err(ConnectError::Connect) };
-                in_time(until, Stage::Connecting, connecting).await?
+                let resolving =
+                    async { N::resolve((host, port), until).await.map_err(ConnectError::Resolve) };
+                let addresses = N::in_time(until, Stage::Resolving, resolving).await?;
+                let connecting = async { N::connect(addresses, until).await.map_err(ConnectError::Connect) };
+                N::in_time(until, Stage::Connecting, connecting).await?
             }
         };
         if let Some(layer) = layer {
-            let wrapping = async { layer.wrap(stream, host).await.map_err(ConnectError::Tls) };
-            stream = in_time(until, Stage::Tls, wrapping).await?;
+            let wrapping = async { N::wrap(stream, layer, host).await.map_err(ConnectError::Tls) };
+            stream = N::in_time(until, Stage::Tls, wrapping).await?;
         }
-        config.timeouts.opening = until.map(|until| until.saturating_duration_since(Instant::now()));
-        ask(stream, uri, &config).await
+        config.timeouts.opening = until.map(|until| until.saturating_duration_since(N::now()));
+        N::open(stream, uri, &config).await.map_err(|error| failed(error, uri))
+    }
+
+    /// What the engine is asked on a stream that is there already.
+    pub(crate) fn request(&self) -> Result<(UriBuf, ClientConfig), ConnectError> {
+        let uri = self.uri()?;
+        let config = self.engine_config(&uri, Some(&self.credentials(&uri)?))?;
+        Ok((uri, config))
     }
 }
 
-/// The opening handshake.
-async fn ask<S: AsyncRead + AsyncWrite + Unpin>(
-    stream: S,
-    uri: &UriBuf,
-    config: &ClientConfig,
-) -> Result<(ClientSocket<S>, Response), ConnectError> {
-    client_with(stream, uri, config, Response::of_accepted).await.map_err(|error| match error.into() {
+/// What a failed opening handshake with the server of this URL means.
+pub(crate) fn failed(error: Error, uri: &UriBuf) -> ConnectError {
+    match error.into() {
         ConnectError::Rejected(response) => ConnectError::Rejected(response.at(uri)),
         error => error,
-    })
-}
-
-/// Does this, but not past the time.
-async fn in_time<T>(
-    until: Option<Instant>,
-    stage: Stage,
-    operation: impl Future<Output = Result<T, ConnectError>>,
-) -> Result<T, ConnectError> {
-    match until {
-        Some(until) => timeout_at(until, operation).await.unwrap_or(Err(ConnectError::TimedOut(stage))),
-        None => operation.await,
     }
 }

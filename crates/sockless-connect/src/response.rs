@@ -5,9 +5,8 @@
 
 use std::fmt;
 
-#[cfg(feature = "tokio")]
 use sockless::handshake::client::{Accepted, Rejected};
-use sockless::handshake::UriBuf;
+use sockless::handshake::{BodyReader, UriBuf};
 use sockless::Rejection;
 
 use crate::challenge::{challenges, Challenge};
@@ -36,17 +35,9 @@ impl Response {
     }
 
     /// The answer that opens a WebSocket.
-    #[cfg(feature = "tokio")]
     pub(crate) fn of_accepted(accepted: &Accepted<'_>) -> Self {
         let fields = accepted.headers().iter().map(|(name, value)| (name.into(), value.into())).collect();
         Self::of(Parts { status: 101, fields, is_complete: true, ..Parts::default() })
-    }
-
-    /// The head of an answer that refuses.
-    #[cfg(feature = "tokio")]
-    pub(crate) fn of_rejected(rejected: &Rejected<'_>) -> Self {
-        let fields = rejected.headers().iter().map(|(name, value)| (name.into(), value.into())).collect();
-        Self::of(Parts { status: rejected.status(), fields, ..Parts::default() })
     }
 
     /// The status: 101 if the WebSocket is open, else from 200. Above 599 it is invalid, and to be treated as a 5xx
@@ -78,7 +69,6 @@ impl Response {
     }
 
     /// The same, as the answer of this URL.
-    #[cfg(feature = "tokio")]
     pub(crate) fn at(mut self, uri: &UriBuf) -> Self {
         if matches!(self.parts.status, 301..=303 | 307 | 308) {
             self.parts.location = self.field("Location").and_then(|reference| uri.join(reference).ok());
@@ -107,6 +97,58 @@ impl Response {
     /// the connection ended before, or if nothing says where it ends.
     pub fn is_complete(&self) -> bool {
         self.parts.is_complete
+    }
+}
+
+/// A proxy's refusal, of which the body is being read.
+pub(crate) struct ProxyRefusal {
+    parts: Parts,
+    /// None if nothing says where the body ends.
+    reader: Option<BodyReader>,
+}
+
+impl ProxyRefusal {
+    /// Of this head, of which nothing more comes.
+    pub(crate) fn without_body(rejected: &Rejected<'_>) -> Self {
+        let fields = rejected.headers().iter().map(|(name, value)| (name.into(), value.into())).collect();
+        Self { parts: Parts { status: rejected.status(), fields, ..Parts::default() }, reader: None }
+    }
+
+    /// Of this head. So many bytes of the body are kept.
+    pub(crate) fn new(rejected: &Rejected<'_>, body: usize) -> Self {
+        let reader = BodyReader::new("CONNECT", rejected.status(), rejected.headers(), body as u64).ok();
+        // What follows a head that was too large is the rest of it.
+        let reader = reader.filter(|_| !rejected.is_truncated());
+        Self { reader, ..Self::without_body(rejected) }
+    }
+
+    /// Whether the body is not over.
+    pub(crate) fn needs_more(&self) -> bool {
+        self.reader.as_ref().is_some_and(|reader| !reader.is_over())
+    }
+
+    /// Takes what was read; nothing is the end of the connection.
+    pub(crate) fn read(&mut self, received: &[u8]) {
+        if received.is_empty() {
+            // That it is not complete says as much as the error.
+            let _ = self.reader.as_mut().map(BodyReader::eof);
+        }
+        self.received(received);
+    }
+
+    /// Takes what is there.
+    pub(crate) fn received(&mut self, mut received: &[u8]) {
+        let Some(reader) = &mut self.reader else { return };
+        while !received.is_empty() && !reader.is_over() {
+            let Ok((taken, piece)) = reader.recv(received) else { return };
+            self.parts.body.extend_from_slice(piece);
+            received = received.get(taken..).unwrap_or(&[]);
+        }
+    }
+
+    pub(crate) fn into_response(self) -> Response {
+        let is_complete = self.reader.is_some_and(|reader| reader.is_complete());
+        Response::of(Parts { is_complete, ..self.parts })
     }
 }
 

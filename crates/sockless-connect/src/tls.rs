@@ -11,6 +11,7 @@ use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
+#[cfg(feature = "tokio")]
 use tokio::task::spawn_blocking;
 
 /// How TLS is done for `wss:`: whom to trust, and who we are.
@@ -116,17 +117,23 @@ impl Tls {
         Self { made: Arc::default(), ..self }
     }
 
-    /// What rustls is told. Reading the system's authorities may take a while, so that is done on another thread.
-    pub(crate) async fn client_config(&self) -> io::Result<Arc<ClientConfig>> {
+    /// What rustls is told. Reading the system's authorities may take a while.
+    pub(crate) fn client_config(&self) -> io::Result<Arc<ClientConfig>> {
         if let Some(config) = self.made.get() {
             return Ok(Arc::clone(config));
         }
+        let config = Arc::new(self.make().map_err(io::Error::other)?);
+        Ok(Arc::clone(self.made.get_or_init(|| config)))
+    }
+
+    /// The same, on another thread where it may take a while.
+    #[cfg(feature = "tokio")]
+    pub(crate) async fn client_config_in_background(&self) -> io::Result<Arc<ClientConfig>> {
+        if self.made.get().is_some() {
+            return self.client_config();
+        }
         let this = self.clone();
-        let making = spawn_blocking(move || {
-            let config = Arc::new(this.make().map_err(io::Error::other)?);
-            Ok(Arc::clone(this.made.get_or_init(|| config)))
-        });
-        making.await?
+        spawn_blocking(move || this.client_config()).await?
     }
 
     fn make(&self) -> Result<ClientConfig, rustls::Error> {

@@ -4,13 +4,14 @@
 use std::io;
 
 use sockless_connect::sockless::Initiator;
-use sockless_connect::{CloseCode, Connect, Error, ProtocolError, Socket, Tls};
+use sockless_connect::{CloseCode, Connect, Error, ProtocolError, Tls};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 use tokio_rustls::TlsAcceptor;
 
 use crate::certificates::{open_acceptor, Authority};
+use crate::ways::{AnySocket, WAYS};
 use crate::{answer_to, both, listener, read_head};
 
 /// A Close with the code 1000, as a server sends it.
@@ -72,7 +73,7 @@ async fn serve(stream: TcpStream, acceptor: TlsAcceptor, when: When, end: End) {
 }
 
 /// The client's part. Returns what the last operation said.
-async fn converse(socket: &mut Socket, when: When) -> Result<(), Error> {
+async fn converse(socket: &mut AnySocket, when: When) -> Result<(), Error> {
     match when {
         When::BeforeAnyClose => {
             socket.send("").await?; // 6 octets
@@ -87,42 +88,45 @@ async fn converse(socket: &mut Socket, when: When) -> Result<(), Error> {
 #[tokio::test]
 async fn a_cut_is_an_error_before_a_clean_close_and_none_after_it() {
     let _watchdog = watchdog!();
-    let authority = Authority::new();
-    let acceptor = open_acceptor(&authority.identity("127.0.0.1"));
-    let tls = Tls::new().with_root_pem(authority.pem()).unwrap().with_added_roots_only();
-    for when in [When::BeforeAnyClose, When::BetweenTheCloses, When::AfterBothCloses] {
-        for end in [End::Notified, End::Cut, End::Reset] {
-            let (listener, address) = listener().await;
-            let server = async {
-                let (stream, _) = listener.accept().await.unwrap();
-                serve(stream, acceptor.clone(), when, end).await;
-            };
-            let connect = Connect::new(format!("wss://{address}/")).without_deflate().with_tls(tls.clone());
-            let client = async {
-                let (mut socket, _) = connect.connect().await.unwrap();
-                let result = converse(&mut socket, when).await;
-                (result, socket.closed().unwrap())
-            };
-            let ((), (result, closed)) = both(server, client).await;
-            let case = format!("{when:?}, {end:?}: {result:?}, {closed:?}");
-            if when == When::AfterBothCloses {
-                assert!(result.is_ok() && closed.clean, "{case}");
-                assert_eq!((closed.status, closed.by), (1000, Some(Initiator::Peer)), "{case}");
-                continue;
-            }
-            assert_eq!((closed.status, closed.clean), (1006, false), "{case}");
-            match (end, result) {
-                (End::Notified, Err(Error::Protocol(error))) => {
-                    assert_eq!(error, ProtocolError::UnexpectedEof, "{case}")
+    for way in WAYS {
+        let authority = Authority::new();
+        let acceptor = open_acceptor(&authority.identity("127.0.0.1"));
+        let tls = Tls::new().with_root_pem(authority.pem()).unwrap().with_added_roots_only();
+        for when in [When::BeforeAnyClose, When::BetweenTheCloses, When::AfterBothCloses] {
+            for end in [End::Notified, End::Cut, End::Reset] {
+                let (listener, address) = listener().await;
+                let server = async {
+                    let (stream, _) = listener.accept().await.unwrap();
+                    serve(stream, acceptor.clone(), when, end).await;
+                };
+                let connect =
+                    Connect::new(format!("wss://{address}/")).without_deflate().with_tls(tls.clone());
+                let client = async {
+                    let (mut socket, _) = way.connect(&connect).await.unwrap();
+                    let result = converse(&mut socket, when).await;
+                    (result, socket.closed().unwrap())
+                };
+                let ((), (result, closed)) = both(server, client).await;
+                let case = format!("{way:?}, {when:?}, {end:?}: {result:?}, {closed:?}");
+                if when == When::AfterBothCloses {
+                    assert!(result.is_ok() && closed.clean, "{case}");
+                    assert_eq!((closed.status, closed.by), (1000, Some(Initiator::Peer)), "{case}");
+                    continue;
                 }
-                (End::Cut, Err(Error::Io(error))) => {
-                    assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof, "{case}");
-                    assert!(error.to_string().contains("close_notify"), "{case}");
+                assert_eq!((closed.status, closed.clean), (1006, false), "{case}");
+                match (end, result) {
+                    (End::Notified, Err(Error::Protocol(error))) => {
+                        assert_eq!(error, ProtocolError::UnexpectedEof, "{case}")
+                    }
+                    (End::Cut, Err(Error::Io(error))) => {
+                        assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof, "{case}");
+                        assert!(error.to_string().contains("close_notify"), "{case}");
+                    }
+                    (End::Reset, Err(Error::Io(error))) => {
+                        assert_eq!(error.kind(), io::ErrorKind::ConnectionReset, "{case}")
+                    }
+                    _ => panic!("{case}"),
                 }
-                (End::Reset, Err(Error::Io(error))) => {
-                    assert_eq!(error.kind(), io::ErrorKind::ConnectionReset, "{case}")
-                }
-                _ => panic!("{case}"),
             }
         }
     }

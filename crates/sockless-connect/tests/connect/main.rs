@@ -13,6 +13,7 @@ mod refused;
 mod requests;
 mod stages;
 mod tls;
+mod ways;
 
 use std::future::Future;
 use std::time::Duration;

@@ -7,6 +7,7 @@ use sockless_connect::sockless::{handshake::server::Request, Answer, ServerConfi
 use sockless_connect::{CloseCode, Connect, Response};
 use tokio::net::TcpListener;
 
+use crate::ways::WAYS;
 use crate::{both, listener};
 
 /// Serves so many connections: each message comes back.
@@ -29,60 +30,63 @@ async fn echo(listener: &TcpListener, connections: usize) {
 #[tokio::test]
 async fn messages_go_both_ways_and_the_answer_is_there() {
     let _watchdog = watchdog!();
-    let (listener, address) = listener().await;
-    let client = async {
-        let connect = Connect::new(format!("ws://{address}/")).with_subprotocol("v2").with_subprotocol("v1");
-        let (mut socket, response) = connect.connect().await.unwrap();
-        assert_eq!(socket.subprotocol(), Some("v2"));
-        assert!(socket.negotiated().deflate.is_some(), "compression is offered by default");
-        for text in ["Hello", "", &"long ".repeat(100_000)] {
-            socket.send(text).await.unwrap();
-            assert_eq!(socket.recv().await.unwrap().unwrap().as_text(), Some(text));
-        }
-        let tcp = socket.get_ref().tcp_stream().unwrap();
-        assert!(tcp.nodelay().unwrap());
-        assert_eq!(tcp.peer_addr().unwrap().to_string(), address);
-        socket.close(CloseCode::NORMAL).await.unwrap();
-        assert!(socket.closed().unwrap().clean);
-        response
-    };
-    let ((), response) = both(echo(&listener, 1), client).await;
-    assert_eq!((response.status(), response.body(), response.is_complete()), (101, &b""[..], true));
-    assert_eq!(response.field("upgrade"), Some("websocket"));
-    assert_eq!(response.field("X-Missing"), None);
-    let cookies: Vec<_> = response.fields_named("SET-COOKIE").collect();
-    assert_eq!(cookies, [b"a=1", b"b=2"], "not merged");
-    assert!(
-        response.fields().iter().any(|(name, _)| name == "Sec-WebSocket-Accept"),
-        "{:?}",
-        response.fields()
-    );
-    assert!(!format!("{response:?}").contains("a=1"));
+    for way in WAYS {
+        let (listener, address) = listener().await;
+        let client = async {
+            let connect =
+                Connect::new(format!("ws://{address}/")).with_subprotocol("v2").with_subprotocol("v1");
+            let (mut socket, response) = way.connect(&connect).await.unwrap();
+            assert_eq!(socket.subprotocol(), Some("v2"));
+            assert!(socket.negotiated().deflate.is_some(), "compression is offered by default");
+            for text in ["Hello", "", &"long ".repeat(100_000)] {
+                socket.send(text).await.unwrap();
+                assert_eq!(socket.recv().await.unwrap().unwrap().as_text(), Some(text));
+            }
+            assert_eq!(socket.nodelay_and_peer(), Some((true, address)));
+            socket.close(CloseCode::NORMAL).await.unwrap();
+            assert!(socket.closed().unwrap().clean);
+            response
+        };
+        let ((), response) = both(echo(&listener, 1), client).await;
+        assert_eq!((response.status(), response.body(), response.is_complete()), (101, &b""[..], true));
+        assert_eq!(response.field("upgrade"), Some("websocket"));
+        assert_eq!(response.field("X-Missing"), None);
+        let cookies: Vec<_> = response.fields_named("SET-COOKIE").collect();
+        assert_eq!(cookies, [b"a=1", b"b=2"], "not merged");
+        assert!(
+            response.fields().iter().any(|(name, _)| name == "Sec-WebSocket-Accept"),
+            "{:?}",
+            response.fields()
+        );
+        assert!(!format!("{response:?}").contains("a=1"));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn settings_are_kept_cloned_and_moved_into_tasks() {
     let _watchdog = watchdog!();
-    let (listener, address) = listener().await;
-    let connect = Connect::new(format!("ws://{address}/")).with_subprotocol("v1");
-    let server = tokio::spawn(async move { echo(&listener, 4).await });
-    let tasks: Vec<_> = (0..2)
-        .map(|_| {
-            let connect = connect.clone();
-            tokio::spawn(async move {
-                for _ in 0..2 {
-                    let (mut socket, _) = connect.connect().await.unwrap();
-                    socket.send("a").await.unwrap();
-                    assert_eq!(socket.recv().await.unwrap().unwrap().as_text(), Some("a"));
-                    socket.close(CloseCode::NORMAL).await.unwrap();
-                }
+    for way in WAYS {
+        let (listener, address) = listener().await;
+        let connect = Connect::new(format!("ws://{address}/")).with_subprotocol("v1");
+        let server = tokio::spawn(async move { echo(&listener, 4).await });
+        let tasks: Vec<_> = (0..2)
+            .map(|_| {
+                let connect = connect.clone();
+                tokio::spawn(async move {
+                    for _ in 0..2 {
+                        let (mut socket, _) = way.connect(&connect).await.unwrap();
+                        socket.send("a").await.unwrap();
+                        assert_eq!(socket.recv().await.unwrap().unwrap().as_text(), Some("a"));
+                        socket.close(CloseCode::NORMAL).await.unwrap();
+                    }
+                })
             })
-        })
-        .collect();
-    for task in tasks {
-        task.await.unwrap();
+            .collect();
+        for task in tasks {
+            task.await.unwrap();
+        }
+        server.await.unwrap();
     }
-    server.await.unwrap();
 }
 
 /// One connection through a stream that the caller has made.

@@ -6,11 +6,14 @@ use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
 use sockless_connect::sockless::proxy::{Socks5Rejection, Socks5RequestError};
-use sockless_connect::{Connect, ConnectError, Proxies, Proxy, ProxyError, Stage, Tls};
+use sockless_connect::{
+    ClientConfig, Connect, ConnectError, Proxies, Proxy, ProxyError, Stage, Timeouts, Tls,
+};
 use tokio::io::{copy_bidirectional, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::certificates::{open_acceptor, Authority};
+use crate::ways::{Way, WAYS};
 use crate::{answer_to, both, listener, read_head, within};
 
 trait Duplex: AsyncRead + AsyncWrite + Unpin {}
@@ -79,8 +82,8 @@ async fn serve(mut stream: impl Duplex) {
 }
 
 /// Gets the message of [`serve`].
-async fn talk(connect: &Connect) -> Result<(), ConnectError> {
-    let (mut socket, _) = connect.connect().await?;
+async fn talk(way: Way, connect: &Connect) -> Result<(), ConnectError> {
+    let (mut socket, _) = way.connect(connect).await?;
     assert_eq!(socket.recv().await.unwrap().unwrap().as_text(), Some("Hello"));
     assert!(socket.recv().await.unwrap().is_none());
     assert_eq!(socket.closed().unwrap().status, 1005);
@@ -94,196 +97,213 @@ async fn accepted(listener: &TcpListener) -> TcpStream {
 #[tokio::test]
 async fn an_http_proxy_is_asked_and_the_server_is_not_told() {
     let _watchdog = watchdog!();
-    let ((server, server_address), (proxy, proxy_address)) = (listener().await, listener().await);
-    let settings = Proxy::new(&format!("http://me:pass%20word@{proxy_address}")).unwrap();
-    let connect = Connect::new(format!("ws://{server_address}/chat"))
-        .with_proxy(settings.with_field("User-Agent", "probe"))
-        .with_bearer("secret");
-    let proxying = async { http_proxy(accepted(&proxy).await).await.unwrap() };
-    let serving = async {
-        let mut stream = accepted(&server).await;
-        let head = read_head(&mut stream).await;
-        stream.write_all(answer_to(&head, "").as_bytes()).await.unwrap();
-        head
-    };
-    let client = async { connect.connect().await.map(|(_, response)| response.status()) };
-    let ((asked, head), status) = both(async { tokio::join!(proxying, serving) }, client).await;
-    assert_eq!(status.unwrap(), 101);
-    let expected = format!(
-        "CONNECT {server_address} HTTP/1.1\r\nHost: {server_address}\r\n\
+    for way in WAYS {
+        let ((server, server_address), (proxy, proxy_address)) = (listener().await, listener().await);
+        let settings = Proxy::new(&format!("http://me:pass%20word@{proxy_address}")).unwrap();
+        let connect = Connect::new(format!("ws://{server_address}/chat"))
+            .with_proxy(settings.with_field("User-Agent", "probe"))
+            .with_bearer("secret");
+        let proxying = async { http_proxy(accepted(&proxy).await).await.unwrap() };
+        let serving = async {
+            let mut stream = accepted(&server).await;
+            let head = read_head(&mut stream).await;
+            stream.write_all(answer_to(&head, "").as_bytes()).await.unwrap();
+            head
+        };
+        let client = async { way.connect(&connect).await.map(|(_, response)| response.status()) };
+        let ((asked, head), status) = both(async { tokio::join!(proxying, serving) }, client).await;
+        assert_eq!(status.unwrap(), 101);
+        let expected = format!(
+            "CONNECT {server_address} HTTP/1.1\r\nHost: {server_address}\r\n\
          Proxy-Authorization: Basic bWU6cGFzcyB3b3Jk\r\nUser-Agent: probe\r\n\r\n"
-    );
-    assert_eq!(asked, expected, "and nothing that is the server's");
-    assert!(head.contains("Authorization: Bearer secret\r\n") && !head.contains("Proxy-"), "{head}");
+        );
+        assert_eq!(asked, expected, "and nothing that is the server's");
+        assert!(head.contains("Authorization: Bearer secret\r\n") && !head.contains("Proxy-"), "{head}");
+    }
 }
 
 #[tokio::test]
 async fn tls_goes_through_a_proxy_that_is_over_tls_itself() {
     let _watchdog = watchdog!();
-    let (authority, of_proxy) = (Authority::new(), Authority::named("proxy"));
-    let acceptor = open_acceptor(&authority.identity("127.0.0.1"));
-    let proxy_acceptor = open_acceptor(&of_proxy.identity("127.0.0.1"));
-    let trusting =
-        |authority: &Authority| Tls::new().with_root_pem(authority.pem()).unwrap().with_added_roots_only();
-    for scheme in ["http", "https"] {
-        let ((server, server_address), (proxy, proxy_address)) = (listener().await, listener().await);
-        let settings =
-            Proxy::new(&format!("{scheme}://{proxy_address}")).unwrap().with_tls(trusting(&of_proxy));
-        let connect = Connect::new(format!("wss://{server_address}/"))
-            .with_tls(trusting(&authority))
-            .with_proxy(settings);
-        let proxying = async {
-            let stream = accepted(&proxy).await;
-            let _ = match scheme {
-                "http" => http_proxy(stream).await,
-                _ => http_proxy(proxy_acceptor.accept(stream).await.unwrap()).await,
-            };
+    for way in WAYS {
+        let (authority, of_proxy) = (Authority::new(), Authority::named("proxy"));
+        let acceptor = open_acceptor(&authority.identity("127.0.0.1"));
+        let proxy_acceptor = open_acceptor(&of_proxy.identity("127.0.0.1"));
+        let trusting = |authority: &Authority| {
+            Tls::new().with_root_pem(authority.pem()).unwrap().with_added_roots_only()
         };
-        let serving = async { serve(acceptor.accept(accepted(&server).await).await.unwrap()).await };
-        let (_, talked) = both(async { tokio::join!(proxying, serving) }, talk(&connect)).await;
-        talked.unwrap();
+        for scheme in ["http", "https"] {
+            let ((server, server_address), (proxy, proxy_address)) = (listener().await, listener().await);
+            let settings =
+                Proxy::new(&format!("{scheme}://{proxy_address}")).unwrap().with_tls(trusting(&of_proxy));
+            let connect = Connect::new(format!("wss://{server_address}/"))
+                .with_tls(trusting(&authority))
+                .with_proxy(settings);
+            let proxying = async {
+                let stream = accepted(&proxy).await;
+                let _ = match scheme {
+                    "http" => http_proxy(stream).await,
+                    _ => http_proxy(proxy_acceptor.accept(stream).await.unwrap()).await,
+                };
+            };
+            let serving = async { serve(acceptor.accept(accepted(&server).await).await.unwrap()).await };
+            let (_, talked) = both(async { tokio::join!(proxying, serving) }, talk(way, &connect)).await;
+            talked.unwrap();
+        }
     }
 }
 
 #[tokio::test]
 async fn a_proxy_over_tls_that_is_not_trusted_is_not_asked() {
     let _watchdog = watchdog!();
-    let acceptor = open_acceptor(&Authority::new().identity("127.0.0.1"));
-    let (proxy, proxy_address) = listener().await;
-    let connect = Connect::new("ws://server.invalid/")
-        .with_proxy(Proxy::new(&format!("https://{proxy_address}")).unwrap());
-    let proxying = async { acceptor.accept(accepted(&proxy).await).await.is_err() };
-    let (failed, connected) = both(proxying, connect.connect()).await;
-    let error = connected.unwrap_err();
-    assert!(matches!(error, ConnectError::Proxy(ProxyError::Tls(_))), "{error:?}");
-    assert!(failed);
+    for way in WAYS {
+        let acceptor = open_acceptor(&Authority::new().identity("127.0.0.1"));
+        let (proxy, proxy_address) = listener().await;
+        let connect = Connect::new("ws://server.invalid/")
+            .with_proxy(Proxy::new(&format!("https://{proxy_address}")).unwrap());
+        let proxying = async { acceptor.accept(accepted(&proxy).await).await.is_err() };
+        let (failed, connected) = both(proxying, way.connect(&connect)).await;
+        let error = connected.unwrap_err();
+        assert!(matches!(error, ConnectError::Proxy(ProxyError::Tls(_))), "{error:?}");
+        assert!(failed);
+    }
 }
 
 #[tokio::test]
 async fn socks5_looks_names_up_there_or_here() {
     let _watchdog = watchdog!();
-    for (scheme, with_password) in [("socks5h", false), ("socks5h", true), ("socks5", false)] {
-        let ((server, _), (proxy, proxy_address)) = (listener().await, listener().await);
-        let port = server.local_addr().unwrap().port();
-        // Only the proxy can know this name.
-        let host = if scheme == "socks5" { "localhost" } else { "server.invalid" };
-        let mut settings = Proxy::new(&format!("{scheme}://{proxy_address}")).unwrap();
-        if with_password {
-            settings = settings.with_credentials("me", "word");
+    for way in WAYS {
+        for (scheme, with_password) in [("socks5h", false), ("socks5h", true), ("socks5", false)] {
+            let ((server, _), (proxy, proxy_address)) = (listener().await, listener().await);
+            let port = server.local_addr().unwrap().port();
+            // Only the proxy can know this name.
+            let host = if scheme == "socks5" { "localhost" } else { "server.invalid" };
+            let mut settings = Proxy::new(&format!("{scheme}://{proxy_address}")).unwrap();
+            if with_password {
+                settings = settings.with_credentials("me", "word");
+            }
+            let connect = Connect::new(format!("ws://{host}:{port}/")).with_proxy(settings);
+            let proxying = async { socks5_proxy(accepted(&proxy).await, with_password, port).await.unwrap() };
+            let serving = async { serve(accepted(&server).await).await };
+            let ((sent, ()), talked) =
+                both(async { tokio::join!(proxying, serving) }, talk(way, &connect)).await;
+            talked.unwrap();
+            assert_eq!(sent[0], if with_password { &[5, 2, 0, 2][..] } else { &[5, 1, 0] });
+            if with_password {
+                assert_eq!(sent[1], b"\x01\x02me\x04word");
+            }
+            let asked = sent.last().unwrap();
+            let expected = match scheme {
+                "socks5h" => [&b"\x05\x01\x00\x03\x0eserver.invalid"[..], &port.to_be_bytes()].concat(),
+                _ => [&b"\x05\x01\x00\x01\x7f\x00\x00\x01"[..], &port.to_be_bytes()].concat(),
+            };
+            // The name may stand for ::1 as well.
+            let for_v6 =
+                [&b"\x05\x01\x00\x04"[..], &std::net::Ipv6Addr::LOCALHOST.octets(), &port.to_be_bytes()]
+                    .concat();
+            assert!(*asked == expected || scheme == "socks5" && *asked == for_v6, "{scheme}: {asked:?}");
         }
-        let connect = Connect::new(format!("ws://{host}:{port}/")).with_proxy(settings);
-        let proxying = async { socks5_proxy(accepted(&proxy).await, with_password, port).await.unwrap() };
-        let serving = async { serve(accepted(&server).await).await };
-        let ((sent, ()), talked) = both(async { tokio::join!(proxying, serving) }, talk(&connect)).await;
-        talked.unwrap();
-        assert_eq!(sent[0], if with_password { &[5, 2, 0, 2][..] } else { &[5, 1, 0] });
-        if with_password {
-            assert_eq!(sent[1], b"\x01\x02me\x04word");
-        }
-        let asked = sent.last().unwrap();
-        let expected = match scheme {
-            "socks5h" => [&b"\x05\x01\x00\x03\x0eserver.invalid"[..], &port.to_be_bytes()].concat(),
-            _ => [&b"\x05\x01\x00\x01\x7f\x00\x00\x01"[..], &port.to_be_bytes()].concat(),
-        };
-        // The name may stand for ::1 as well.
-        let for_v6 =
-            [&b"\x05\x01\x00\x04"[..], &std::net::Ipv6Addr::LOCALHOST.octets(), &port.to_be_bytes()].concat();
-        assert!(*asked == expected || scheme == "socks5" && *asked == for_v6, "{scheme}: {asked:?}");
     }
 }
 
 #[tokio::test]
 async fn each_refusal_of_a_proxy_is_its_own() {
     let _watchdog = watchdog!();
-    type Check = fn(&ProxyError) -> bool;
-    let cases: [(&str, &[u8], Check); 8] = [
-        (
-            "http",
-            b"HTTP/1.1 407 No\r\nProxy-Authenticate: Basic realm=\"a\"\r\nContent-Length: 0\r\n\r\n",
-            |error| {
-                matches!(error, ProxyError::Rejected(response)
+    for way in WAYS {
+        type Check = fn(&ProxyError) -> bool;
+        let cases: [(&str, &[u8], Check); 8] = [
+            (
+                "http",
+                b"HTTP/1.1 407 No\r\nProxy-Authenticate: Basic realm=\"a\"\r\nContent-Length: 0\r\n\r\n",
+                |error| {
+                    matches!(error, ProxyError::Rejected(response)
                 if response.status() == 407 && response.field("Proxy-Authenticate") == Some("Basic realm=\"a\""))
-            },
-        ),
-        (
-            "http",
-            b"HTTP/1.1 502 Bad Gateway\r\n\r\n<html>",
-            |error| matches!(error, ProxyError::Rejected(response) if response.status() == 502),
-        ),
-        (
-            "http",
-            b"HTTP/1.1 403 No\r\nServer: a\r\nX",
-            |error| matches!(error, ProxyError::Rejected(response) if response.status() == 403),
-        ),
-        ("http", b"SSH-2.0-OpenSSH\r\n", |error| matches!(error, ProxyError::Failed(_))),
-        (
-            "http",
-            b"HTTP/1.1 200 OK\r\n\r\nmore",
-            |error| matches!(error, ProxyError::Failed(error) if error.kind() == io::ErrorKind::InvalidData),
-        ),
-        (
-            "http",
-            b"",
-            |error| matches!(error, ProxyError::Failed(error) if error.kind() == io::ErrorKind::UnexpectedEof),
-        ),
-        ("socks5h", b"\x05\xff", |error| {
-            matches!(error, ProxyError::Socks5(Socks5Rejection::NoAcceptableMethod))
-        }),
-        ("socks5h", b"HTTP/1.1 400 Bad Request\r\n\r\n", |error| matches!(error, ProxyError::Failed(_))),
-    ];
-    for (at, (scheme, answer, is_right)) in cases.into_iter().enumerate() {
-        let (proxy, address) = listener().await;
-        let connect = Connect::new("ws://server.invalid/")
-            .with_proxy(Proxy::new(&format!("{scheme}://{address}")).unwrap());
-        let proxying = async {
-            let mut stream = accepted(&proxy).await;
-            let mut asked = [0; 1024];
-            assert_ne!(stream.read(&mut asked).await.unwrap(), 0);
-            // Whoever has seen enough may be gone.
-            let _ = stream.write_all(answer).await;
-            let _ = stream.shutdown().await;
-            let _ = stream.read_to_end(&mut Vec::new()).await;
-        };
-        let (_, connected) = both(proxying, connect.connect()).await;
-        let error = connected.unwrap_err();
-        assert_eq!(error.stage(), Some(Stage::Proxy), "{at}: {error:?}");
-        let ConnectError::Proxy(error) = error else { panic!("{at}: {error:?}") };
-        assert!(is_right(&error), "{at}: {error:?}");
-        assert!(!format!("{error:?}").contains("realm"));
+                },
+            ),
+            (
+                "http",
+                b"HTTP/1.1 502 Bad Gateway\r\n\r\n<html>",
+                |error| matches!(error, ProxyError::Rejected(response) if response.status() == 502),
+            ),
+            (
+                "http",
+                b"HTTP/1.1 403 No\r\nServer: a\r\nX",
+                |error| matches!(error, ProxyError::Rejected(response) if response.status() == 403),
+            ),
+            ("http", b"SSH-2.0-OpenSSH\r\n", |error| matches!(error, ProxyError::Failed(_))),
+            (
+                "http",
+                b"HTTP/1.1 200 OK\r\n\r\nmore",
+                |error| matches!(error, ProxyError::Failed(error) if error.kind() == io::ErrorKind::InvalidData),
+            ),
+            (
+                "http",
+                b"",
+                |error| matches!(error, ProxyError::Failed(error) if error.kind() == io::ErrorKind::UnexpectedEof),
+            ),
+            ("socks5h", b"\x05\xff", |error| {
+                matches!(error, ProxyError::Socks5(Socks5Rejection::NoAcceptableMethod))
+            }),
+            ("socks5h", b"HTTP/1.1 400 Bad Request\r\n\r\n", |error| matches!(error, ProxyError::Failed(_))),
+        ];
+        for (at, (scheme, answer, is_right)) in cases.into_iter().enumerate() {
+            let (proxy, address) = listener().await;
+            let connect = Connect::new("ws://server.invalid/")
+                .with_proxy(Proxy::new(&format!("{scheme}://{address}")).unwrap());
+            let proxying = async {
+                let mut stream = accepted(&proxy).await;
+                let mut asked = [0; 1024];
+                assert_ne!(stream.read(&mut asked).await.unwrap(), 0);
+                // Whoever has seen enough may be gone.
+                let _ = stream.write_all(answer).await;
+                let _ = stream.shutdown().await;
+                let _ = stream.read_to_end(&mut Vec::new()).await;
+            };
+            let (_, connected) = both(proxying, way.connect(&connect)).await;
+            let error = connected.unwrap_err();
+            assert_eq!(error.stage(), Some(Stage::Proxy), "{at}: {error:?}");
+            let ConnectError::Proxy(error) = error else { panic!("{at}: {error:?}") };
+            assert!(is_right(&error), "{at}: {error:?}");
+            assert!(!format!("{error:?}").contains("realm"));
+        }
     }
 }
 
 #[tokio::test]
 async fn a_proxy_that_is_not_there_is_told_from_a_server_that_is_not_there() {
     let _watchdog = watchdog!();
-    let (gone, address) = listener().await;
-    drop(gone);
-    let proxy = Proxy::new(&format!("http://{address}")).unwrap();
-    let error = Connect::new("ws://server.invalid/").with_proxy(proxy).connect().await.unwrap_err();
-    assert!(
-        matches!(&error, ConnectError::Proxy(ProxyError::Unreachable(error)) if error.kind() == io::ErrorKind::ConnectionRefused),
-        "{error:?}"
-    );
+    for way in WAYS {
+        let (gone, address) = listener().await;
+        drop(gone);
+        let proxy = Proxy::new(&format!("http://{address}")).unwrap();
+        let error = way.connect(&Connect::new("ws://server.invalid/").with_proxy(proxy)).await.unwrap_err();
+        assert!(
+            matches!(&error, ConnectError::Proxy(ProxyError::Unreachable(error)) if error.kind() == io::ErrorKind::ConnectionRefused),
+            "{error:?}"
+        );
+    }
 }
 
 #[tokio::test]
 async fn a_silent_proxy_is_given_up_in_time() {
     let _watchdog = watchdog!();
-    let limit = Duration::from_millis(400);
-    for scheme in ["http", "https", "socks5h"] {
-        let (proxy, address) = listener().await;
-        let connect = within(limit, "ws://server.invalid/")
-            .with_proxy(Proxy::new(&format!("{scheme}://{address}")).unwrap());
-        let began = Instant::now();
-        let silence = async {
-            let stream = accepted(&proxy).await;
-            tokio::time::sleep(limit * 3).await;
-            drop(stream);
-        };
-        let client = async { (connect.connect().await.unwrap_err(), began.elapsed()) };
-        let ((), (error, took)) = both(silence, client).await;
-        assert!(matches!(error, ConnectError::TimedOut(Stage::Proxy)), "{scheme}: {error:?}");
-        assert!(took >= limit && took < limit + Duration::from_secs(1), "{took:?}");
+    for way in WAYS {
+        let limit = Duration::from_millis(400);
+        for scheme in ["http", "https", "socks5h"] {
+            let (proxy, address) = listener().await;
+            let connect = within(limit, "ws://server.invalid/")
+                .with_proxy(Proxy::new(&format!("{scheme}://{address}")).unwrap());
+            let began = Instant::now();
+            let silence = async {
+                let stream = accepted(&proxy).await;
+                tokio::time::sleep(limit * 3).await;
+                drop(stream);
+            };
+            let client = async { (way.connect(&connect).await.unwrap_err(), began.elapsed()) };
+            let ((), (error, took)) = both(silence, client).await;
+            assert!(matches!(error, ConnectError::TimedOut(Stage::Proxy)), "{scheme}: {error:?}");
+            assert!(took >= limit && took < limit + Duration::from_secs(1), "{took:?}");
+        }
     }
 }
 
@@ -291,19 +311,81 @@ async fn a_silent_proxy_is_given_up_in_time() {
 #[tokio::test]
 async fn credentials_that_socks5_cannot_hold_are_not_sent() {
     let _watchdog = watchdog!();
-    let (proxy, address) = listener().await;
-    let settings = Proxy::new(&format!("socks5h://{address}")).unwrap().with_credentials("", "word");
-    let connect = Connect::new("ws://server.invalid/").with_proxy(settings);
-    let proxying = async {
-        let mut octets = Vec::new();
-        accepted(&proxy).await.read_to_end(&mut octets).await.unwrap();
-        octets
-    };
-    let (octets, connected) = both(proxying, connect.connect()).await;
-    let error = connected.unwrap_err();
-    let expected = Socks5RequestError::UsernameLength;
-    assert!(matches!(error, ConnectError::Proxy(ProxyError::Request(met)) if met == expected), "{error:?}");
-    assert_eq!(octets, b"");
+    for way in WAYS {
+        let (proxy, address) = listener().await;
+        let settings = Proxy::new(&format!("socks5h://{address}")).unwrap().with_credentials("", "word");
+        let connect = Connect::new("ws://server.invalid/").with_proxy(settings);
+        let proxying = async {
+            let mut octets = Vec::new();
+            accepted(&proxy).await.read_to_end(&mut octets).await.unwrap();
+            octets
+        };
+        let (octets, connected) = both(proxying, way.connect(&connect)).await;
+        let error = connected.unwrap_err();
+        let expected = Socks5RequestError::UsernameLength;
+        assert!(
+            matches!(error, ConnectError::Proxy(ProxyError::Request(met)) if met == expected),
+            "{error:?}"
+        );
+        assert_eq!(octets, b"");
+    }
+}
+
+#[tokio::test]
+async fn what_a_proxy_says_in_a_refusal_is_read_up_to_a_bound_and_in_time() {
+    let _watchdog = watchdog!();
+    let page = "<html>".repeat(1000);
+    let limit = Duration::from_millis(400);
+    let head = "HTTP/1.1 502 Bad Gateway\r\n";
+    // The rest of the answer, whether the proxy ends then, and what is read of the body.
+    let cases = [
+        (String::from("Content-Length: 6\r\n\r\n<html>"), false, "<html>", true),
+        (
+            String::from("Transfer-Encoding: chunked\r\n\r\n3\r\n<ht\r\n3\r\nml>\r\n0\r\n\r\n"),
+            false,
+            "<html>",
+            true,
+        ),
+        (format!("\r\n{page}"), true, &page, true),
+        (String::from("Content-Length: 9\r\n\r\n<html>"), true, "<html>", false),
+        // It is silent then.
+        (String::from("Content-Length: 9\r\n\r\n<html>"), false, "<html>", false),
+        (format!("Content-Length: 60000\r\n\r\n{page}{page}"), false, &page[..], false),
+    ];
+    for way in WAYS {
+        for (at, (rest, ends, body, is_complete)) in cases.iter().enumerate() {
+            let (proxy, address) = listener().await;
+            let mut timeouts = Timeouts::NONE;
+            timeouts.opening = Some(limit);
+            let config = ClientConfig::new().with_timeouts(timeouts).with_max_rejection_body(page.len());
+            let connect = Connect::new("ws://server.invalid/")
+                .with_config(config)
+                .with_proxy(Proxy::new(&format!("http://{address}")).unwrap());
+            let proxying = async {
+                let mut stream = accepted(&proxy).await;
+                read_head(&mut stream).await;
+                stream.write_all(head.as_bytes()).await.unwrap();
+                stream.write_all(rest.as_bytes()).await.unwrap();
+                if *ends {
+                    stream.shutdown().await.unwrap();
+                }
+                let _ = stream.read_to_end(&mut Vec::new()).await;
+            };
+            let began = Instant::now();
+            let (_, connected) = both(proxying, way.connect(&connect)).await;
+            let error = connected.unwrap_err();
+            let ConnectError::Proxy(ProxyError::Rejected(response)) = error else {
+                panic!("{at}: {error:?}")
+            };
+            let text = std::str::from_utf8(response.body()).unwrap();
+            assert_eq!(
+                (response.status(), text, response.is_complete()),
+                (502, *body, *is_complete),
+                "{way:?}, {at}"
+            );
+            assert!(began.elapsed() < limit + Duration::from_secs(1), "{way:?}, {at}");
+        }
+    }
 }
 
 /// What these variables say, and no others.
@@ -315,32 +397,37 @@ fn variables(set: &[(&str, &str)]) -> Proxies {
 #[tokio::test]
 async fn variables_choose_the_proxy_for_each_server() {
     let _watchdog = watchdog!();
-    let ((server, server_address), (proxy, proxy_address)) = (listener().await, listener().await);
-    let url = format!("ws://{server_address}/");
-    let through = Connect::new(&url).with_proxies(variables(&[("http_proxy", &proxy_address)]));
-    let proxying = async { http_proxy(accepted(&proxy).await).await.unwrap() };
-    let serving = async { serve(accepted(&server).await).await };
-    let ((head, ()), talked) = both(async { tokio::join!(proxying, serving) }, talk(&through)).await;
-    talked.unwrap();
-    assert!(head.starts_with(&format!("CONNECT {server_address} ")), "{head}");
-    // Nobody is behind this proxy.
-    let excepted = [("http_proxy", "127.0.0.1:1"), ("no_proxy", &server_address)];
-    let direct = Connect::new(&url).with_proxies(variables(&excepted));
-    let (_, talked) = both(async { serve(accepted(&server).await).await }, talk(&direct)).await;
-    talked.unwrap();
+    for way in WAYS {
+        let ((server, server_address), (proxy, proxy_address)) = (listener().await, listener().await);
+        let url = format!("ws://{server_address}/");
+        let through = Connect::new(&url).with_proxies(variables(&[("http_proxy", &proxy_address)]));
+        let proxying = async { http_proxy(accepted(&proxy).await).await.unwrap() };
+        let serving = async { serve(accepted(&server).await).await };
+        let ((head, ()), talked) = both(async { tokio::join!(proxying, serving) }, talk(way, &through)).await;
+        talked.unwrap();
+        assert!(head.starts_with(&format!("CONNECT {server_address} ")), "{head}");
+        // Nobody is behind this proxy.
+        let excepted = [("http_proxy", "127.0.0.1:1"), ("no_proxy", &server_address)];
+        let direct = Connect::new(&url).with_proxies(variables(&excepted));
+        let (_, talked) = both(async { serve(accepted(&server).await).await }, talk(way, &direct)).await;
+        talked.unwrap();
+    }
 }
 
 #[tokio::test]
 async fn variables_that_cannot_be_read_are_an_error_before_connecting() {
     let _watchdog = watchdog!();
-    let (server, address) = listener().await;
-    let unusable = variables(&[("ALL_PROXY", "socks4://127.0.0.1:1")]);
-    let error = Connect::new(format!("ws://{address}/")).with_proxies(unusable).connect().await.unwrap_err();
-    let ConnectError::ProxyVariable(problem) = &error else { panic!("{error:?}") };
-    assert_eq!((problem.name(), error.stage()), ("ALL_PROXY", None));
-    assert!(error.to_string().contains("SOCKS4"), "{error}");
-    let connected = tokio::time::timeout(Duration::from_millis(100), server.accept());
-    assert!(connected.await.is_err(), "no connection was made");
+    for way in WAYS {
+        let (server, address) = listener().await;
+        let unusable = variables(&[("ALL_PROXY", "socks4://127.0.0.1:1")]);
+        let connect = Connect::new(format!("ws://{address}/")).with_proxies(unusable);
+        let error = way.connect(&connect).await.unwrap_err();
+        let ConnectError::ProxyVariable(problem) = &error else { panic!("{error:?}") };
+        assert_eq!((problem.name(), error.stage()), ("ALL_PROXY", None));
+        assert!(error.to_string().contains("SOCKS4"), "{error}");
+        let connected = tokio::time::timeout(Duration::from_millis(100), server.accept());
+        assert!(connected.await.is_err(), "no connection was made");
+    }
 }
 
 /// This program is started again with another environment, since it cannot change its own safely.
@@ -350,8 +437,10 @@ async fn the_environment_of_the_process_is_read() {
     let _watchdog = watchdog!();
     if std::env::var_os(IS_CHILD).is_some() {
         let connect = Connect::new("ws://server.invalid/").with_proxy_from_environment();
-        let error = connect.connect().await.unwrap_err();
-        assert!(matches!(error, ConnectError::ProxyVariable(_)), "{error:?}");
+        for way in WAYS {
+            let error = way.connect(&connect).await.unwrap_err();
+            assert!(matches!(error, ConnectError::ProxyVariable(_)), "{error:?}");
+        }
         return;
     }
     let name = "proxies::the_environment_of_the_process_is_read";

@@ -1,12 +1,14 @@
 //! `wss:`: who is trusted, who we are, and what is agreed on.
 
-use std::io;
+use std::io::{self, Read, Write};
 use std::sync::Arc;
+use std::time::Duration;
 
+use sockless_connect::sockless::blocking::BlockingTransport;
 use sockless_connect::sockless::handshake::OriginPolicy;
 use sockless_connect::sockless::tokio::accept;
 use sockless_connect::sockless::ServerConfig;
-use sockless_connect::{CloseCode, Connect, ConnectError, Stage, Tls};
+use sockless_connect::{blocking, CloseCode, Connect, ConnectError, Stage, Tls};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 use tokio_rustls::rustls::version::{TLS12, TLS13};
@@ -14,6 +16,7 @@ use tokio_rustls::rustls::{self, HandshakeKind, ProtocolVersion};
 use tokio_rustls::TlsAcceptor;
 
 use crate::certificates::{acceptor, open_acceptor, Authority, Identity};
+use crate::ways::{Way, WAYS};
 use crate::{both, listener};
 
 /// What a server saw of one client that was let in.
@@ -51,15 +54,15 @@ async fn serve(listener: &TcpListener, acceptor: &TlsAcceptor) -> io::Result<See
 }
 
 /// Sends a message, gets it back, and closes.
-async fn talk(connect: &Connect) -> Result<(), ConnectError> {
-    let (mut socket, response) = connect.connect().await?;
+async fn talk(way: Way, connect: &Connect) -> Result<(), ConnectError> {
+    let (mut socket, response) = way.connect(connect).await?;
     assert_eq!(response.status(), 101);
     let long = "long ".repeat(100_000);
     for text in ["Hello", long.as_str()] {
         socket.send(text).await.unwrap();
         assert_eq!(socket.recv().await.unwrap().unwrap().as_text(), Some(text));
     }
-    assert!(socket.get_ref().tcp_stream().unwrap().nodelay().unwrap());
+    assert!(socket.nodelay_and_peer().unwrap().0);
     socket.close(CloseCode::NORMAL).await.unwrap();
     assert!(socket.closed().unwrap().clean);
     Ok(())
@@ -73,17 +76,20 @@ fn trusting(authority: &Authority) -> Tls {
 #[tokio::test]
 async fn a_server_that_is_trusted_is_talked_to_and_the_session_is_kept() {
     let _watchdog = watchdog!();
-    let authority = Authority::new();
-    for (version, expected) in [(&TLS12, ProtocolVersion::TLSv1_2), (&TLS13, ProtocolVersion::TLSv1_3)] {
-        let (listener, address) = listener().await;
-        let acceptor = acceptor(&authority.identity("127.0.0.1"), None, &[version]);
-        let connect = Connect::new(format!("wss://{address}/")).with_tls(trusting(&authority));
-        for kind in [HandshakeKind::Full, HandshakeKind::Resumed] {
-            let (seen, talked) = both(serve(&listener, &acceptor), talk(&connect)).await;
-            talked.unwrap();
-            let alpn = Some(b"http/1.1".to_vec());
-            let expected = Seen { alpn, version: Some(expected), has_certificate: false, kind: Some(kind) };
-            assert_eq!(seen.unwrap(), expected);
+    for way in WAYS {
+        let authority = Authority::new();
+        for (version, expected) in [(&TLS12, ProtocolVersion::TLSv1_2), (&TLS13, ProtocolVersion::TLSv1_3)] {
+            let (listener, address) = listener().await;
+            let acceptor = acceptor(&authority.identity("127.0.0.1"), None, &[version]);
+            let connect = Connect::new(format!("wss://{address}/")).with_tls(trusting(&authority));
+            for kind in [HandshakeKind::Full, HandshakeKind::Resumed] {
+                let (seen, talked) = both(serve(&listener, &acceptor), talk(way, &connect)).await;
+                talked.unwrap();
+                let alpn = Some(b"http/1.1".to_vec());
+                let expected =
+                    Seen { alpn, version: Some(expected), has_certificate: false, kind: Some(kind) };
+                assert_eq!(seen.unwrap(), expected);
+            }
         }
     }
 }
@@ -91,69 +97,82 @@ async fn a_server_that_is_trusted_is_talked_to_and_the_session_is_kept() {
 #[tokio::test]
 async fn a_server_is_asked_for_by_the_name_in_the_url() {
     let _watchdog = watchdog!();
-    let authority = Authority::new();
-    let (listener, address) = listener().await;
-    let acceptor = open_acceptor(&authority.identity("localhost"));
-    let url = format!("https://{}/", address.replace("127.0.0.1", "localhost"));
-    let connect = Connect::new(url).with_tls(trusting(&authority).with_added_roots_only());
-    let (seen, talked) = both(serve(&listener, &acceptor), talk(&connect)).await;
-    talked.unwrap();
-    seen.unwrap();
+    for way in WAYS {
+        let authority = Authority::new();
+        let (listener, address) = listener().await;
+        let acceptor = open_acceptor(&authority.identity("localhost"));
+        let url = format!("https://{}/", address.replace("127.0.0.1", "localhost"));
+        let connect = Connect::new(url).with_tls(trusting(&authority).with_added_roots_only());
+        let (seen, talked) = both(serve(&listener, &acceptor), talk(way, &connect)).await;
+        talked.unwrap();
+        seen.unwrap();
+    }
 }
 
 #[tokio::test]
 async fn a_server_that_is_not_trusted_is_told_nothing() {
     let _watchdog = watchdog!();
-    let (authority, other) = (Authority::new(), Authority::named("another"));
-    let (good, misnamed, expired) =
-        (authority.identity("127.0.0.1"), authority.identity("localhost"), authority.expired("127.0.0.1"));
-    let cases: [(&str, &Identity, Tls, &str); 5] = [
-        ("of an authority that the system does not know", &good, Tls::new(), "UnknownIssuer"),
-        ("of another authority", &good, trusting(&other).with_added_roots_only(), "UnknownIssuer"),
-        ("for another name", &misnamed, trusting(&authority), "not valid for name"),
-        ("expired", &expired, trusting(&authority), "expired"),
-        ("nobody is trusted", &good, Tls::new().with_added_roots_only(), "UnknownIssuer"),
-    ];
-    for (case, identity, tls, reason) in cases {
-        let (listener, address) = listener().await;
-        let acceptor = open_acceptor(identity);
-        let connect = Connect::new(format!("wss://{address}/")).with_tls(tls);
-        let (seen, connected) = both(serve(&listener, &acceptor), connect.connect()).await;
-        let error = connected.unwrap_err();
-        assert!(matches!(&error, ConnectError::Tls(_)), "{case}: {error:?}");
-        assert_eq!(error.stage(), Some(Stage::Tls), "{case}");
-        assert!(error.to_string().contains(reason), "{case}: {error}");
-        assert!(seen.is_err(), "{case}: {seen:?}");
+    for way in WAYS {
+        let (authority, other) = (Authority::new(), Authority::named("another"));
+        let (good, misnamed, expired) = (
+            authority.identity("127.0.0.1"),
+            authority.identity("localhost"),
+            authority.expired("127.0.0.1"),
+        );
+        let cases: [(&str, &Identity, Tls, &str); 5] = [
+            ("of an authority that the system does not know", &good, Tls::new(), "UnknownIssuer"),
+            ("of another authority", &good, trusting(&other).with_added_roots_only(), "UnknownIssuer"),
+            ("for another name", &misnamed, trusting(&authority), "not valid for name"),
+            ("expired", &expired, trusting(&authority), "expired"),
+            ("nobody is trusted", &good, Tls::new().with_added_roots_only(), "UnknownIssuer"),
+        ];
+        for (case, identity, tls, reason) in cases {
+            let (listener, address) = listener().await;
+            let acceptor = open_acceptor(identity);
+            let connect = Connect::new(format!("wss://{address}/")).with_tls(tls);
+            let (seen, connected) = both(serve(&listener, &acceptor), way.connect(&connect)).await;
+            let error = connected.unwrap_err();
+            assert!(matches!(&error, ConnectError::Tls(_)), "{case}: {error:?}");
+            assert_eq!(error.stage(), Some(Stage::Tls), "{case}");
+            assert!(error.to_string().contains(reason), "{case}: {error}");
+            assert!(seen.is_err(), "{case}: {seen:?}");
+        }
     }
 }
 
 #[tokio::test]
 async fn a_client_shows_its_certificate_where_it_has_one() {
     let _watchdog = watchdog!();
-    let authority = Authority::new();
-    let (us, stranger) = (authority.identity("us"), Authority::named("another").identity("us"));
-    let server = authority.identity("127.0.0.1");
-    for version in [&TLS12, &TLS13] {
-        for (identity, reason) in
-            [(Some(&us), None), (None, Some("CertificateRequired")), (Some(&stranger), Some("UnknownCA"))]
-        {
-            let (listener, address) = listener().await;
-            let acceptor = acceptor(&server, Some(&authority), &[version]);
-            let mut tls = trusting(&authority);
-            if let Some(identity) = identity {
-                tls = tls.with_client_certificate_pem(&identity.chain, &identity.key).unwrap();
+    for way in WAYS {
+        let authority = Authority::new();
+        let (us, stranger) = (authority.identity("us"), Authority::named("another").identity("us"));
+        let server = authority.identity("127.0.0.1");
+        for version in [&TLS12, &TLS13] {
+            for (identity, reason) in
+                [(Some(&us), None), (None, Some("CertificateRequired")), (Some(&stranger), Some("UnknownCA"))]
+            {
+                let (listener, address) = listener().await;
+                let acceptor = acceptor(&server, Some(&authority), &[version]);
+                let mut tls = trusting(&authority);
+                if let Some(identity) = identity {
+                    tls = tls.with_client_certificate_pem(&identity.chain, &identity.key).unwrap();
+                }
+                let connect = Connect::new(format!("wss://{address}/")).with_tls(tls);
+                let (seen, talked) = both(serve(&listener, &acceptor), talk(way, &connect)).await;
+                assert_eq!(
+                    seen.as_ref().is_ok_and(|seen| seen.has_certificate),
+                    reason.is_none(),
+                    "{seen:?}"
+                );
+                let Some(reason) = reason else {
+                    talked.unwrap();
+                    continue;
+                };
+                // In TLS 1.3 the client is done before the server has judged its certificate (RFC 8446 section 4.4.2.4).
+                let error = talked.unwrap_err();
+                assert!(matches!(&error, ConnectError::Tls(_)), "{error:?}");
+                assert!(error.to_string().contains(reason), "{error}");
             }
-            let connect = Connect::new(format!("wss://{address}/")).with_tls(tls);
-            let (seen, talked) = both(serve(&listener, &acceptor), talk(&connect)).await;
-            assert_eq!(seen.as_ref().is_ok_and(|seen| seen.has_certificate), reason.is_none(), "{seen:?}");
-            let Some(reason) = reason else {
-                talked.unwrap();
-                continue;
-            };
-            // In TLS 1.3 the client is done before the server has judged its certificate (RFC 8446 section 4.4.2.4).
-            let error = talked.unwrap_err();
-            assert!(matches!(&error, ConnectError::Tls(_)), "{error:?}");
-            assert!(error.to_string().contains(reason), "{error}");
         }
     }
 }
@@ -161,14 +180,16 @@ async fn a_client_shows_its_certificate_where_it_has_one() {
 #[tokio::test]
 async fn a_key_that_is_not_that_of_the_certificate_is_our_mistake() {
     let _watchdog = watchdog!();
-    let authority = Authority::new();
-    let (one, two) = (authority.identity("a"), authority.identity("b"));
-    let (listener, address) = listener().await;
-    let tls = trusting(&authority).with_client_certificate_pem(&one.chain, &two.key).unwrap();
-    let connect = Connect::new(format!("wss://{address}/")).with_tls(tls);
-    let accepted = async { listener.accept().await.map(drop) };
-    let (_, connected) = both(accepted, connect.connect()).await;
-    assert!(matches!(connected, Err(ConnectError::Tls(_))), "{connected:?}");
+    for way in WAYS {
+        let authority = Authority::new();
+        let (one, two) = (authority.identity("a"), authority.identity("b"));
+        let (listener, address) = listener().await;
+        let tls = trusting(&authority).with_client_certificate_pem(&one.chain, &two.key).unwrap();
+        let connect = Connect::new(format!("wss://{address}/")).with_tls(tls);
+        let accepted = async { listener.accept().await.map(drop) };
+        let (_, connected) = both(accepted, way.connect(&connect)).await;
+        assert!(matches!(connected, Err(ConnectError::Tls(_))), "{connected:?}");
+    }
 }
 
 #[test]
@@ -192,39 +213,90 @@ fn texts_that_are_no_certificates_are_refused() {
 #[tokio::test]
 async fn a_config_of_rustls_is_plugged_in() {
     let _watchdog = watchdog!();
-    let authority = Authority::new();
-    let (listener, address) = listener().await;
-    let acceptor = open_acceptor(&authority.identity("127.0.0.1"));
-    let connect = Connect::new(format!("wss://{address}/")).with_rustls_0_23(own_rustls(&authority));
-    let (seen, talked) = both(serve(&listener, &acceptor), talk(&connect)).await;
-    talked.unwrap();
-    assert_eq!(seen.unwrap().version, Some(ProtocolVersion::TLSv1_2));
+    for way in WAYS {
+        let authority = Authority::new();
+        let (listener, address) = listener().await;
+        let acceptor = open_acceptor(&authority.identity("127.0.0.1"));
+        let connect = Connect::new(format!("wss://{address}/")).with_rustls_0_23(own_rustls(&authority));
+        let (seen, talked) = both(serve(&listener, &acceptor), talk(way, &connect)).await;
+        talked.unwrap();
+        assert_eq!(seen.unwrap().version, Some(ProtocolVersion::TLSv1_2));
+    }
 }
 
 /// Another library of TLS, as far as the crate can see.
 #[tokio::test]
 async fn another_library_is_plugged_in() {
     let _watchdog = watchdog!();
-    let authority = Authority::new();
-    let (listener, address) = listener().await;
-    let acceptor = open_acceptor(&authority.identity("127.0.0.1"));
-    let connector = tokio_rustls::TlsConnector::from(own_rustls(&authority));
-    let connect = Connect::new(format!("wss://{address}/")).with_tls_by(move |stream, host| {
-        assert_eq!(host, "127.0.0.1");
-        let connector = connector.clone();
-        async move { connector.connect(host.try_into().unwrap(), stream).await }
-    });
-    let client = async {
-        let (mut socket, _) = connect.connect().await?;
-        socket.send("Hello").await.unwrap();
-        assert_eq!(socket.recv().await.unwrap().unwrap().as_text(), Some("Hello"));
-        assert!(socket.get_ref().tcp_stream().is_none(), "what that library has below is unknown");
-        socket.close(CloseCode::NORMAL).await.unwrap();
-        Ok::<_, ConnectError>(())
-    };
-    let (seen, talked) = both(serve(&listener, &acceptor), client).await;
-    talked.unwrap();
-    assert_eq!(seen.unwrap().version, Some(ProtocolVersion::TLSv1_2));
+    for way in WAYS {
+        let authority = Authority::new();
+        let (listener, address) = listener().await;
+        let acceptor = open_acceptor(&authority.identity("127.0.0.1"));
+        let connector = tokio_rustls::TlsConnector::from(own_rustls(&authority));
+        let config = own_rustls(&authority);
+        let connect = Connect::new(format!("wss://{address}/"));
+        let connect = match way {
+            Way::Tokio => connect.with_tls_by(move |stream, host| {
+                assert_eq!(host, "127.0.0.1");
+                let connector = connector.clone();
+                async move { connector.connect(host.try_into().unwrap(), stream).await }
+            }),
+            Way::Blocking => connect.with_tls_by_blocking(move |stream, host| {
+                assert_eq!(host, "127.0.0.1");
+                let session =
+                    rustls::ClientConnection::new(config.clone(), host.try_into().unwrap()).unwrap();
+                let mut stream = rustls::StreamOwned::new(session, stream);
+                stream.flush()?; // does the handshake
+                Ok(Other(stream))
+            }),
+        };
+        let client = async {
+            let (mut socket, _) = way.connect(&connect).await?;
+            socket.send("Hello").await.unwrap();
+            assert_eq!(socket.recv().await.unwrap().unwrap().as_text(), Some("Hello"));
+            assert!(socket.nodelay_and_peer().is_none(), "what that library has below is unknown");
+            socket.close(CloseCode::NORMAL).await.unwrap();
+            Ok::<_, ConnectError>(())
+        };
+        let (seen, talked) = both(serve(&listener, &acceptor), client).await;
+        talked.unwrap();
+        assert_eq!(seen.unwrap().version, Some(ProtocolVersion::TLSv1_2));
+    }
+}
+
+/// What a program has to write for another library: how time and the end are passed on.
+struct Other(rustls::StreamOwned<rustls::ClientConnection, blocking::Stream>);
+
+impl Read for Other {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buf)
+    }
+}
+
+impl Write for Other {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        self.0.write(buf)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+impl BlockingTransport for Other {
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        self.0.conn.send_close_notify();
+        self.0.flush()?;
+        self.0.sock.shutdown_write()
+    }
+
+    fn limit_read(&mut self, limit: Option<Duration>) -> io::Result<()> {
+        self.0.sock.limit_read(limit)
+    }
+
+    fn limit_write(&mut self, limit: Option<Duration>) -> io::Result<()> {
+        self.0.sock.limit_write(limit)
+    }
 }
 
 /// A config that is told from ours: TLS 1.2 alone.

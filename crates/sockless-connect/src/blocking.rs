@@ -1,0 +1,279 @@
+//! Connecting on blocking sockets: a thread for each connection, and no runtime.
+//!
+//! ```no_run
+//! # fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let (mut socket, response) = sockless_connect::blocking::connect("ws://example.com/feed")?;
+//! println!("{:?}", response.field("Server"));
+//! while let Some(message) = socket.recv()? {
+//!     println!("{}", message.as_text().unwrap_or("(bytes)"));
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Everything is as on tokio: the settings ([`Connect`]), the errors, and the one time for all stages.
+//! [`Connect::connect_blocking`] is for settings, and [`Connect::client_blocking`] for a stream that is there already.
+//!
+//! The socket is [`sockless::blocking::WebSocket`], and can do all that this one can. Only a stream that another library
+//! has made ([`Connect::with_tls_by_blocking`]) cannot be used by two threads:
+//! [`into_split`](sockless::blocking::WebSocket::into_split) fails there with [`Unsupported`](io::ErrorKind::Unsupported).
+//!
+//! Nothing stays behind, with one exception. The system's resolver cannot be interrupted, so it runs on a thread of its
+//! own if there is an opening time, and that thread ends when it has answered. A host that is an address needs none.
+//
+// Owns: how one waits on blocking sockets.
+// Must not know: what is done, and in which order.
+
+mod stream;
+#[cfg(feature = "rustls")]
+mod tls;
+
+use std::future::Future;
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
+use std::pin::pin;
+use std::sync::mpsc;
+use std::task::{Context, Poll, Waker};
+use std::thread;
+use std::time::Instant;
+
+use sockless::blocking::{client_with, BlockingTransport, ClientSocket};
+use sockless::handshake::UriBuf;
+use sockless::{ClientConfig, Error};
+
+use crate::layer::Layer;
+use crate::net::Net;
+use crate::open::failed;
+use crate::staggered::Attempts;
+use crate::{Connect, ConnectError, Response, Stage};
+
+pub use stream::Stream;
+
+/// A WebSocket that was connected. Its methods are those of [`blocking::WebSocket`](sockless::blocking::WebSocket).
+pub type Socket = ClientSocket<Stream>;
+
+/// Connects to this URL: `ws:`, or `wss:` with TLS. Returns the WebSocket, and the answer that opened it.
+///
+/// [`Connect`] says what else can be set.
+///
+/// # Errors
+///
+/// [`ConnectError`].
+pub fn connect(url: &str) -> Result<(Socket, Response), ConnectError> {
+    Connect::new(url).connect_blocking()
+}
+
+impl Connect {
+    /// Connects on blocking sockets. Returns the WebSocket, and the answer that opened it.
+    ///
+    /// All of it is done within [`Timeouts::opening`](sockless::Timeouts::opening). If the host has several addresses,
+    /// the next one is tried after 250 ms, or when one has failed, and the first that answers is taken (RFC 8305).
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError`].
+    pub fn connect_blocking(&self) -> Result<(Socket, Response), ConnectError> {
+        done(self.dial::<Blocking>())
+    }
+
+    /// Opens the WebSocket on a blocking stream that is connected already, through TLS if the URL is `wss:`. The opening
+    /// time begins here, and it is the server's answer alone that it limits.
+    ///
+    /// For what this crate does not connect to: a Unix socket, a tunnel, a stream in memory.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError`].
+    pub fn client_blocking<S: BlockingTransport>(
+        &self,
+        stream: S,
+    ) -> Result<(ClientSocket<S>, Response), ConnectError> {
+        let (uri, config) = self.request()?;
+        client_with(stream, &uri, &config, Response::of_accepted).map_err(|error| failed(error, &uri))
+    }
+}
+
+/// What a future of [`Blocking`] results in: it waits while it is polled, and never for a waker.
+fn done<T>(future: impl Future<Output = T>) -> T {
+    let mut future = pin!(future);
+    let mut context = Context::from_waker(Waker::noop());
+    loop {
+        if let Poll::Ready(done) = future.as_mut().poll(&mut context) {
+            return done;
+        }
+    }
+}
+
+/// Sockets that block.
+struct Blocking;
+
+impl Net for Blocking {
+    type Stream = Stream;
+    type Socket = Socket;
+
+    fn now() -> Instant {
+        Instant::now()
+    }
+
+    async fn in_time<T>(
+        until: Option<Instant>,
+        stage: Stage,
+        operation: impl Future<Output = Result<T, ConnectError>>,
+    ) -> Result<T, ConnectError> {
+        // Each wait in it ends with an error when the time is up.
+        let result = operation.await;
+        match until {
+            Some(until) if result.is_err() && Instant::now() >= until => Err(ConnectError::TimedOut(stage)),
+            _ => result,
+        }
+    }
+
+    async fn resolve((host, port): (&str, u16), until: Option<Instant>) -> io::Result<Vec<SocketAddr>> {
+        if let Ok(address) = host.parse::<IpAddr>() {
+            return Ok(vec![(address, port).into()]);
+        }
+        let Some(until) = until else { return Ok((host, port).to_socket_addrs()?.collect()) };
+        let host = String::from(host);
+        let (sender, receiver) = mpsc::sync_channel(1);
+        thread::Builder::new().name("resolver".into()).spawn(move || {
+            // Nobody may wait for it any more.
+            let _ = sender.send((host.as_str(), port).to_socket_addrs().map(Vec::from_iter));
+        })?;
+        let left = until.saturating_duration_since(Instant::now());
+        receiver.recv_timeout(left).map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
+    }
+
+    async fn connect(addresses: Vec<SocketAddr>, until: Option<Instant>) -> io::Result<Stream> {
+        let stream = first_of(addresses, until)?;
+        stream.set_nonblocking(false)?;
+        stream.set_nodelay(true)?;
+        let mut stream = Stream::tcp(stream);
+        stream.end_at(until);
+        Ok(stream)
+    }
+
+    fn takes(layer: &Layer) -> bool {
+        match layer {
+            #[cfg(feature = "tokio")]
+            Layer::Tokio(_) => false,
+            _ => true,
+        }
+    }
+
+    async fn wrap(stream: Stream, layer: Layer, host: &str) -> io::Result<Stream> {
+        match layer {
+            #[cfg(feature = "rustls")]
+            Layer::Tls(tls) => Stream::tls(tls.client_config()?, stream, host),
+            #[cfg(feature = "rustls")]
+            Layer::Rustls(config) => Stream::tls(config, stream, host),
+            #[cfg(feature = "tokio")]
+            Layer::Tokio(_) => Err(io::ErrorKind::Unsupported.into()),
+            Layer::Blocking(wrap) => {
+                let mut stream = wrap(stream, host.into())?;
+                // Where that fails, nothing would end a wait.
+                stream.limit_read(None)?;
+                stream.limit_write(None)?;
+                Ok(stream)
+            }
+        }
+    }
+
+    async fn read(stream: &mut Stream, buf: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match stream.read(buf) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                read => return read,
+            }
+        }
+    }
+
+    async fn read_until(stream: &mut Stream, buf: &mut [u8], until: Option<Instant>) -> io::Result<usize> {
+        stream.end_at(until);
+        Self::read(stream, buf).await
+    }
+
+    async fn write(stream: &mut Stream, octets: &[u8]) -> io::Result<()> {
+        stream.write_all(octets)?;
+        stream.flush()
+    }
+
+    async fn open(stream: Stream, uri: &UriBuf, config: &ClientConfig) -> Result<(Socket, Response), Error> {
+        // From here on the engine limits each wait.
+        client_with(stream, uri, config, Response::of_accepted)
+    }
+}
+
+/// The connection to the first of these addresses that answers. It does not block yet.
+///
+/// # Errors
+///
+/// The first error, if all fail. [`io::ErrorKind::TimedOut`] if the time was up.
+fn first_of(addresses: Vec<SocketAddr>, until: Option<Instant>) -> io::Result<TcpStream> {
+    let mut plan = Attempts::new(addresses);
+    let mut attempts = Vec::new();
+    let mut poll = mio::Poll::new()?;
+    let mut events = mio::Events::with_capacity(8);
+    loop {
+        let turn = plan.next()?;
+        if let Some(address) = turn.begin {
+            match begin(&poll, address) {
+                Ok(attempt) => attempts.push(attempt),
+                Err(error) => {
+                    plan.failed(error);
+                    continue;
+                }
+            }
+        }
+        let next = turn.wait.and_then(|wait| Instant::now().checked_add(wait));
+        loop {
+            let mut ended =
+                attempts.iter().enumerate().filter_map(|(at, attempt)| Some((at, state(attempt)?)));
+            if let Some((at, result)) = ended.next() {
+                drop(ended);
+                let attempt = attempts.swap_remove(at);
+                match result {
+                    Ok(()) => return Ok(attempt.into()),
+                    Err(error) => plan.failed(error),
+                }
+                break;
+            }
+            let now = Instant::now();
+            if until.is_some_and(|until| until <= now) {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            let wake = until.into_iter().chain(next).min();
+            let left = wake.map(|wake| wake.saturating_duration_since(now));
+            if left.is_some_and(|left| left.is_zero()) {
+                break;
+            }
+            match poll.poll(&mut events, left) {
+                Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Begins to connect to this address.
+fn begin(poll: &mio::Poll, address: SocketAddr) -> io::Result<mio::net::TcpStream> {
+    let mut attempt = mio::net::TcpStream::connect(address)?;
+    // All are looked at, whichever has an event.
+    poll.registry().register(&mut attempt, mio::Token(0), mio::Interest::WRITABLE)?;
+    Ok(attempt)
+}
+
+/// How an attempt has ended. `None` if it goes on.
+fn state(attempt: &mio::net::TcpStream) -> Option<io::Result<()>> {
+    match attempt.take_error() {
+        Ok(None) => {}
+        Ok(Some(error)) | Err(error) => return Some(Err(error)),
+    }
+    match attempt.peer_addr() {
+        Ok(_) => Some(Ok(())),
+        Err(error) if error.kind() == io::ErrorKind::NotConnected => None,
+        Err(error) => Some(Err(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests;
