@@ -1,4 +1,4 @@
-//! What can be sent. The types allow only valid payloads.
+//! What can be sent.
 //
 // Owns: which payloads are valid.
 // Must not know: frames.
@@ -39,7 +39,6 @@ impl<'a> Payload<'a> {
     }
 
     /// A piece of a received message, to be sent on as one fragment. Send all pieces of the message, in order.
-    /// Text that begins or ends in the middle of a character is checked again when it is sent.
     ///
     /// `None` for a piece with reserved bits set: an extension has transformed it.
     pub fn forward(data: &Data<'a>) -> Option<Self> {
@@ -50,16 +49,13 @@ impl<'a> Payload<'a> {
         })
     }
 
-    /// A message of this kind, or a fragment of one, that a `Deflater` has compressed. It is sent with RSV1
-    /// (RFC 7692 section 6.1), and only if permessage-deflate was agreed on.
-    ///
-    /// This crate does not check what the octets inflate to.
+    /// A message of this kind, or a fragment of one, that a `Deflater` has compressed, for connections that have agreed
+    /// on permessage-deflate (RFC 7692 section 6.1). What the octets inflate to is not checked.
     pub const fn deflated(kind: MessageKind, octets: &'a [u8]) -> Self {
         Self { kind, octets, form: Form::Deflated, compression: None }
     }
 
-    /// Sets whether to compress it, if permessage-deflate is in use, whatever its length. The first fragment
-    /// decides for the whole message.
+    /// Sets whether to compress it, if permessage-deflate is in use. The first fragment decides for the whole message.
     ///
     /// Do not compress secrets together with data that an attacker can choose (RFC 7692 section 8).
     #[must_use]
@@ -70,7 +66,6 @@ impl<'a> Payload<'a> {
         self
     }
 
-    /// Whether to compress it. `None` if the caller has not decided.
     #[cfg(feature = "deflate")]
     pub(crate) const fn compression(&self) -> Option<bool> {
         match self.form {
@@ -79,12 +74,11 @@ impl<'a> Payload<'a> {
         }
     }
 
-    /// Whether the octets were compressed before.
     pub(crate) const fn is_deflated(&self) -> bool {
         matches!(self.form, Form::Deflated)
     }
 
-    /// The reserved bits of a frame that begins a message with it.
+    /// Of the first frame.
     pub(crate) const fn rsv(&self) -> Rsv {
         if self.is_deflated() {
             Rsv::RSV1
@@ -93,12 +87,11 @@ impl<'a> Payload<'a> {
         }
     }
 
-    /// Whether it is text that may begin or end in the middle of a character.
     pub(crate) const fn is_cut(&self) -> bool {
         matches!(self.form, Form::Cut)
     }
 
-    /// Whether the payload is uncompressed and valid by construction (bytes, or a `&str`).
+    /// Uncompressed and valid by construction.
     pub(crate) const fn is_plain(&self) -> bool {
         matches!(self.form, Form::Plain)
     }
@@ -116,26 +109,21 @@ impl<'a> Payload<'a> {
 
 /// Everything that can be sent: text becomes a text message, bytes become a binary one.
 ///
-/// It is implemented for strings, byte slices, arrays and vectors, for messages and payloads, borrowed or
-/// owned, and for references to them. Implement it for a type of your own, and every method that sends accepts
-/// that type too.
-///
-/// # Examples
+/// Strings, byte slices, arrays and vectors, messages and payloads, borrowed or owned. Implement it for a type of your
+/// own, and every method that sends accepts that type too.
 ///
 /// ```
 /// use sockless::{AsPayload, MessageKind, Payload};
 ///
-/// struct Position(f64, [u8; 8]);
+/// struct Position([u8; 8]);
 ///
 /// impl AsPayload for Position {
 ///     fn as_payload(&self) -> Payload<'_> {
-///         Payload::binary(&self.1)
+///         Payload::binary(&self.0)
 ///     }
 /// }
 ///
-/// let position = Position(0.5, 0.5_f64.to_be_bytes());
-/// assert_eq!(position.as_payload().kind(), MessageKind::Binary);
-/// assert_eq!("text".as_payload().kind(), MessageKind::Text);
+/// assert_eq!(Position([0; 8]).as_payload().kind(), MessageKind::Binary);
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be sent as a message",

@@ -1,9 +1,9 @@
 //! A connection with the buffers that whole messages need, without a socket. Every adapter drives one.
 //!
-//! An adapter of your own uses [`Endpoint`], and does what its [`poll`](Endpoint::poll) says: see the example there.
-//! [`Endpoint::into_split`] gives the two halves for two threads or tasks; [`Directions`] is what both do together.
+//! An adapter of your own does what [`Endpoint::poll`] says. [`Endpoint::into_split`] gives the two halves for two
+//! threads or tasks; [`Directions`] is what both do together.
 //
-// Owns: the order of reading, writing and closing, so that adapters hold no protocol logic.
+// Owns: the order of reading, writing and closing.
 // Must not know: sockets, runtimes, clocks.
 
 mod action;
@@ -52,11 +52,9 @@ use crate::time::{Timestamp, Wake};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Buffers {
-    /// Bytes of a read. Messages up to about this size need no allocation. Default: 64 KiB, of which memory is
-    /// taken only as it is filled.
+    /// Bytes of a read. Messages up to about this size need no allocation. Default: 64 KiB, taken only as it is filled.
     pub read: usize,
-    /// Bytes of output that may wait for the transport. One message is always taken when none wait. Default:
-    /// 1 MiB.
+    /// Bytes of output that may wait for the transport. One message is always taken when none wait. Default: 1 MiB.
     pub max_queued: usize,
 }
 
@@ -87,8 +85,8 @@ impl Default for Buffers {
 
 /// A connection with the buffers that whole messages need, without a socket. Every adapter drives one.
 ///
-/// Do what [`poll`](Self::poll) says, until you have what you want. Everything that one read brought is returned before
-/// anything is written, and everything is written before the next wait for input.
+/// Everything that one read brought is returned before anything is written, and everything is written before the next
+/// wait for input.
 ///
 /// ```
 /// use std::io::{Read, Write};
@@ -137,8 +135,8 @@ impl<R: Role> Endpoint<R> {
         Self { inbound, outbound }
     }
 
-    /// With permessage-deflate as it was agreed on. Contexts are made when they are needed; where they are
-    /// not kept between messages, they come from `pool` if there is one.
+    /// With permessage-deflate as it was agreed on. Contexts that are not kept between messages come from `pool`, if
+    /// there is one.
     #[cfg(feature = "deflate")]
     #[must_use]
     pub fn with_deflate(mut self, params: &Params, tuning: Tuning, pool: Option<&Pool>) -> Self {
@@ -161,31 +159,28 @@ impl<R: Role> Endpoint<R> {
     ///
     /// # Errors
     ///
-    /// [`ProtocolError`], once, after its Close was written and the writing direction ended, if the transport
-    /// let us.
+    /// [`ProtocolError`], once, after its Close was written and the writing direction ended, if the transport let us.
     pub fn poll(&mut self, write: WriteSide) -> Result<Action, ProtocolError> {
         self.directions().poll(write)
     }
 
-    /// What to do next towards a piece of a message, for messages of any size in constant memory.
+    /// What to do next towards a piece of a message.
     ///
     /// # Errors
     ///
-    /// [`ProtocolError`], once, after its Close was written and the writing direction ended, if the transport
-    /// let us.
+    /// [`ProtocolError`], once, after its Close was written and the writing direction ended, if the transport let us.
     pub fn poll_piece(&mut self, write: WriteSide) -> Result<Action, ProtocolError> {
         self.directions().poll_piece(write)
     }
 
-    /// A message that can be taken at once, whole or as one piece, if that can be told at a glance: it is short, was
-    /// read already and stands next. `None` says nothing: ask [`poll`](Self::poll) or
-    /// [`poll_piece`](Self::poll_piece), which look for this first, and then do all else.
+    /// A message that can be taken at once, if that can be told at a glance: it is short, was read already and stands
+    /// next. `None` says nothing: ask [`poll`](Self::poll) or [`poll_piece`](Self::poll_piece), which look for this
+    /// first.
     pub fn ready(&mut self) -> Option<Ready> {
         self.inbound.ready(self.outbound.side())
     }
 
-    /// The message that is ready; `None`, and nothing is lost, if what is ready is not a whole message, or is
-    /// [out of date](Ready).
+    /// The message that is ready; `None`, and nothing is lost, if it is not whole, or [out of date](Ready).
     ///
     /// # Errors
     ///
@@ -200,8 +195,7 @@ impl<R: Role> Endpoint<R> {
         message
     }
 
-    /// The piece that is ready: all of a message where that is ready. `None`, and nothing is lost, if it is
-    /// [out of date](Ready).
+    /// The piece that is ready, or a whole message; `None`, and nothing is lost, if it is [out of date](Ready).
     ///
     /// # Errors
     ///
@@ -247,8 +241,7 @@ impl<R: Role> Endpoint<R> {
     }
 
     /// The transport failed: nothing more can be read or written. Whether the adapter reports how: not if the
-    /// connection had failed before, which [`poll`](Self::poll) reports if it has not yet, and not after both
-    /// Closes.
+    /// connection had failed before, nor after both Closes.
     #[must_use]
     pub fn lost(&mut self) -> bool {
         self.directions().lost()
@@ -279,8 +272,7 @@ impl<R: Role> Endpoint<R> {
         self.outbound.closed()
     }
 
-    /// The Close that came, as soon as it came, whatever becomes of the transport. Its reason is the peer's
-    /// text.
+    /// The Close that came, as soon as it did. Its reason is the peer's text.
     pub fn received_close(&self) -> Option<CloseFrame<'_>> {
         self.inbound.received_close()
     }
@@ -322,39 +314,36 @@ impl<R: Role> Endpoint<R> {
         self.outbound.acquire(pool);
     }
 
-    /// Gives back to `pool` what was acquired and is not needed: all of it, where nothing is in progress, ready
-    /// or queued.
+    /// Gives back to `pool` what is not needed: all of it, where nothing is in progress, ready or queued.
     pub fn release(&mut self, pool: &mut BufferPool) {
         self.inbound.release(pool);
         self.outbound.release(pool);
     }
 
     /// Frees the buffers that hold nothing, or little of a message, which moves to storage of its own; and compression
-    /// contexts that remember nothing. An idle connection needs none of them.
+    /// contexts that remember nothing.
     pub fn shrink(&mut self) {
         self.inbound.shrink();
         self.outbound.shrink();
     }
 
-    /// What is to be kept of this connection while it waits, if it is idle: open, between messages in both
-    /// directions, with nothing to take, to write or to work through, and with no compression context that
-    /// remembers earlier messages. [`unpark`](Self::unpark) goes on with it.
+    /// What to keep of this connection while it waits, if it is idle: open, between messages in both directions, with
+    /// nothing to take, to write or to work through, and no compression context that remembers earlier messages.
+    /// [`unpark`](Self::unpark) goes on with it.
     #[must_use]
     pub fn park(&mut self) -> Option<Parked> {
         self.directions().park()
     }
 
-    /// Goes on with a connection that was parked, in this one's place, whatever became of this one: with the
-    /// same role, settings and buffers.
-    ///
-    /// The other has agreed on the same compression as this one, or on none, which what it left knows.
+    /// Goes on with a connection that was parked, in this one's place: with the same role, settings and buffers, and
+    /// the same compression or none.
     pub fn unpark(&mut self, parked: Parked) {
         self.outbound.unpark(parked);
         self.inbound.unpark(parked.allowed_rsv());
     }
 
-    /// What another endpoint has to be made with, besides its role, to go on with what is [parked](Self::park) of
-    /// this one; `None` if that is not all, as where compression was agreed on.
+    /// What another endpoint has to be made with, besides its role, to go on with what is [parked](Self::park) of this
+    /// one; `None` if that is not all, as with compression.
     #[must_use]
     pub fn settings(&self) -> Option<(Config, Buffers)> {
         let (limits, read) = self.inbound.settings()?;
@@ -362,8 +351,7 @@ impl<R: Role> Endpoint<R> {
         Some((Config { limits, timeouts }, Buffers { read, max_queued }))
     }
 
-    /// Whether it has a buffer for more than short messages. An endpoint that is kept for the next connection
-    /// should [release](Self::release) that, for others to use meanwhile.
+    /// Whether it has a buffer for more than short messages: [release](Self::release) it for others.
     #[must_use]
     pub fn has_large_buffer(&self) -> bool {
         self.inbound.is_large() || self.outbound.is_large()
@@ -374,7 +362,7 @@ impl<R: Role> Endpoint<R> {
         (self.inbound, self.outbound)
     }
 
-    /// The two directions of one connection, together again.
+    /// Joins the directions of one connection.
     pub const fn from_split(inbound: Inbound, outbound: Outbound<R>) -> Self {
         Self { inbound, outbound }
     }

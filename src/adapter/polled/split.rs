@@ -452,11 +452,8 @@ impl<S: PollTransport, R: Role> Sender<S, R> {
         lock(&self.shared.both).outbound.closed()
     }
 
-    /// How long the last Pong took that answered a Ping, whether [`ping`](Self::ping) or keep-alive sent that; `None` before.
-    /// Too long where nobody receives.
-    ///
-    /// A Pong counts if its payload is that of the last Ping. Of that only a checksum of one octet is compared: the peer
-    /// can make the time too short.
+    /// How long the last Pong took that answered a Ping, also of keep-alive; `None` before. Too long where nobody
+    /// receives. The peer can make it too short ([`Outbound::latency`](crate::endpoint::Outbound::latency)).
     pub fn latency(&self) -> Option<Duration> {
         lock(&self.shared.both).outbound.latency()
     }
