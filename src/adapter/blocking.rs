@@ -32,8 +32,8 @@
 //! }
 //! ```
 //!
-//! [`recv`](WebSocket::recv) waits for as long as the connection lives. Who wants to wait for something else as well
-//! gives the receiving half a thread of its own ([`into_split`](WebSocket::into_split)), which passes the messages on
+//! [`recv`](WebSocket::recv) waits for as long as the connection lives, [`recv_timeout`](WebSocket::recv_timeout) for a
+//! given time. Who wants to wait for something else as well gives the receiving half a thread of its own ([`into_split`](WebSocket::into_split)), which passes the messages on
 //! through a channel, such as `std::sync::mpsc`.
 //!
 //! With a transport that does not block, or that has a time limit, every operation may fail with
@@ -80,7 +80,7 @@ use crate::event::Data;
 use crate::message::{Message, Prepared};
 use crate::payload::{AsPayload, ControlPayload};
 use crate::role::{Role, Server};
-use crate::time::Wake;
+use crate::time::{Timestamp, Wake};
 
 /// A blocking transport whose writing direction can be ended alone.
 pub trait BlockingTransport: Read + Write {
@@ -232,6 +232,20 @@ impl<S: BlockingTransport, R: Role> WebSocket<S, R> {
         Ok(self.recv_with()?.map(|(message, _)| message))
     }
 
+    /// The next message, as from [`recv`](Self::recv), if it comes within `limit`. On a transport that cannot limit its
+    /// reads this waits as long as `recv`.
+    ///
+    /// # Errors
+    ///
+    /// Those of `recv`; [`Error::Io`] with [`TimedOut`](io::ErrorKind::TimedOut) if no message came: call again, nothing
+    /// is lost.
+    pub fn recv_timeout(&mut self, limit: Duration) -> Result<Option<Message<'_>>, Error> {
+        // Or no limit at all would never read.
+        let until = self.clock.now().after(limit.max(Duration::from_millis(1)));
+        self.ready(Endpoint::poll, Some(until))?;
+        self.recv()
+    }
+
     /// The next message and the sending direction, so that an answer can be queued or sent while the message is
     /// still borrowed: no copy between the two. `None` once the connection has ended.
     ///
@@ -239,7 +253,7 @@ impl<S: BlockingTransport, R: Role> WebSocket<S, R> {
     ///
     /// [`Error::Protocol`], once, after the peer was told; [`Error::Io`] if the transport failed.
     pub fn recv_with(&mut self) -> Result<Option<Incoming<'_, S, R>>, Error> {
-        let Some(ready) = self.ready(Endpoint::poll)? else { return Ok(None) };
+        let Some(ready) = self.ready(Endpoint::poll, None)? else { return Ok(None) };
         let Self { stream, endpoint, clock, unflushed, .. } = self;
         let (inbound, outbound) = endpoint.split_mut();
         let mut outgoing = Outgoing { stream, outbound, clock, unflushed };
@@ -259,7 +273,7 @@ impl<S: BlockingTransport, R: Role> WebSocket<S, R> {
     ///
     /// [`Error::Protocol`], once, after the peer was told; [`Error::Io`] if the transport failed.
     pub fn recv_piece(&mut self) -> Result<Option<Data<'_>>, Error> {
-        let Some(ready) = self.ready(Endpoint::poll_piece)? else { return Ok(None) };
+        let Some(ready) = self.ready(Endpoint::poll_piece, None)? else { return Ok(None) };
         let Self { stream, endpoint, clock, unflushed, .. } = self;
         let (inbound, outbound) = endpoint.split_mut();
         let mut outgoing = Outgoing { stream, outbound, clock, unflushed };
@@ -392,10 +406,11 @@ impl<S: BlockingTransport, R: Role> WebSocket<S, R> {
         &mut self.endpoint
     }
 
-    /// Until something is ready, or the connection has ended (`None`).
+    /// Until something is ready, the connection has ended (`None`), or it is so late that this is an error.
     fn ready(
         &mut self,
         poll: impl Fn(&mut Endpoint<R>, WriteSide) -> Result<Action, ProtocolError>,
+        until: Option<Timestamp>,
     ) -> Result<Option<Ready>, Error> {
         loop {
             if let Some(order) = self.member.as_mut().and_then(Member::order) {
@@ -422,13 +437,16 @@ impl<S: BlockingTransport, R: Role> WebSocket<S, R> {
                         _ => {}
                     }
                     let called = self.clock.now();
-                    let mut wake = self.endpoint.poll_timeout();
+                    let mut wake = self.endpoint.poll_timeout().sooner(until.map_or(Wake::Never, Wake::At));
                     if self.member.is_some() {
                         wake = wake.sooner(Wake::At(called.after(WAKE_INTERVAL)));
                     }
                     let limited = match self.clock.limit_read(&mut self.stream, wake)? {
                         Limited::Passed(now) => {
                             self.endpoint.handle_timeout(now);
+                            if until.is_some_and(|until| until <= now) {
+                                return Err(io::Error::from(io::ErrorKind::TimedOut).into());
+                            }
                             continue;
                         }
                         Limited::Until(_) => self.clock.read_limit(),

@@ -319,3 +319,33 @@ fn the_reason_of_a_close_is_kept() {
     socket.start_close(frame).unwrap();
     assert_eq!(socket.get_ref().written().len(), 127);
 }
+
+#[cfg(unix)]
+#[test]
+fn a_message_is_waited_for_as_long_as_the_caller_says() {
+    let _watchdog = watchdog!();
+    let (mut peer, stream) = std::os::unix::net::UnixStream::pair().unwrap();
+    let config = Config::new().with_timeouts(sockless::Timeouts::SERVER);
+    let mut socket = WebSocket::new(stream, Server, config, Buffers::DEFAULT, &[]);
+    let whole = to(Side::Server, TEXT, b"Hello");
+    let (begin, end) = whole.split_at(4);
+    for limit in [0, 30] {
+        let (limit, start) = (Duration::from_millis(limit), std::time::Instant::now());
+        let Err(Error::Io(error)) = socket.recv_timeout(limit) else { panic!("it came") };
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert!(start.elapsed() >= limit);
+    }
+    // What came of a message is not lost, and the next wait for it has no end.
+    peer.write_all(begin).unwrap();
+    assert!(socket.recv_timeout(Duration::from_millis(5)).is_err());
+    peer.write_all(end).unwrap();
+    assert_eq!(socket.recv().unwrap().unwrap().as_text(), Some("Hello"));
+    peer.write_all(&whole.repeat(2)).unwrap();
+    for _ in 0..2 {
+        let message = socket.recv_timeout(Duration::from_secs(60)).unwrap().unwrap();
+        assert_eq!(message.as_text(), Some("Hello"));
+    }
+    peer.write_all(&to(Side::Server, CLOSE, b"")).unwrap();
+    drop(peer);
+    assert_eq!(socket.recv_timeout(Duration::from_secs(60)).unwrap(), None);
+}
