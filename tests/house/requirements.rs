@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 const ROWS: usize = 467;
 
 /// Parts that are planned and own rows already.
-const PARTS: [&str; 3] = ["permessage-deflate", "HTTP/2 and HTTP/3", "TLS"];
+const PARTS: [&str; 2] = ["permessage-deflate", "HTTP/2 and HTTP/3"];
 
 const COLUMNS: [&str; 7] = ["id", "requirement", "role", "level", "module", "test", "state"];
 
@@ -193,11 +193,12 @@ struct NamedTest {
     fault: Option<&'static str>,
 }
 
-/// Every function under `tests/` and `src/` with `req_` in its name.
+/// Every function under `tests/`, `src/` and `crates/` with `req_` in its name.
 fn named_tests() -> Vec<NamedTest> {
     let mut files = Vec::new();
     rust_files(&root().join("tests"), &mut files);
     rust_files(&root().join("src"), &mut files);
+    rust_files(&root().join("crates"), &mut files);
     let mut tests = Vec::new();
     for file in files {
         let text = fs::read_to_string(&file).unwrap_or_else(|e| panic!("{}: {e}", file.display()));

@@ -22,7 +22,7 @@ fn silent() -> (SocketAddr, TcpListener, Vec<TcpStream>) {
 }
 
 #[test]
-fn silence_costs_a_delay_and_a_refusal_costs_nothing() {
+fn req_8305_1_silence_costs_a_delay_and_a_refusal_costs_nothing() {
     let (silent, _listener, _filling) = silent();
     let open = TcpListener::bind("127.0.0.1:0").unwrap();
     let open_address = open.local_addr().unwrap();

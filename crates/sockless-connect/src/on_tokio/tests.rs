@@ -40,7 +40,7 @@ const B: &str = "1.0.0.2:1";
 const C: &str = "1.0.0.3:1";
 
 #[tokio::test(start_paused = true)]
-async fn silence_costs_a_delay_and_a_failure_costs_nothing() {
+async fn req_8305_1_silence_costs_a_delay_and_a_failure_costs_nothing() {
     type Case<'c> = (&'c [Script], Result<&'c str, &'c str>, u128, &'c [u128]);
     let cases: [Case<'_>; 9] = [
         (&[(A, Some(10), true), (B, Some(0), true)], Ok(A), 10, &[0]),

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn families_take_turns_and_the_resolvers_order_is_kept() {
+fn req_8305_1_families_take_turns_and_the_resolvers_order_is_kept() {
     let of = |texts: &[&str]| Vec::from_iter(texts.iter().map(|text| text.parse().unwrap()));
     for (resolved, tried) in [
         (

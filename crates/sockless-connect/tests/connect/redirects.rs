@@ -112,7 +112,7 @@ async fn redirects_within_one_origin_are_followed_with_everything() {
 }
 
 #[tokio::test]
-async fn another_origin_is_told_no_secrets_and_neither_is_who_comes_after_it() {
+async fn req_t_cli_1_another_origin_is_told_no_secrets_and_neither_is_who_comes_after_it() {
     let _watchdog = watchdog!();
     for way in WAYS {
         let (first, first_address) = listener().await;

@@ -9,11 +9,13 @@ use sockless_connect::sockless::handshake::OriginPolicy;
 use sockless_connect::sockless::tokio::accept;
 use sockless_connect::sockless::ServerConfig;
 use sockless_connect::{blocking, CloseCode, Connect, ConnectError, Stage, Tls};
-use tokio::io::AsyncReadExt;
-use tokio::net::TcpListener;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{ReadHalf, WriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::rustls::server::Acceptor;
 use tokio_rustls::rustls::version::{TLS12, TLS13};
 use tokio_rustls::rustls::{self, HandshakeKind, ProtocolVersion};
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor};
 
 use crate::certificates::{acceptor, open_acceptor, Authority, Identity};
 use crate::ways::{Way, WAYS};
@@ -74,7 +76,7 @@ fn trusting(authority: &Authority) -> Tls {
 }
 
 #[tokio::test]
-async fn a_server_that_is_trusted_is_talked_to_and_the_session_is_kept() {
+async fn req_6455_10_6_1_a_server_that_is_trusted_is_talked_to_and_the_session_is_kept() {
     let _watchdog = watchdog!();
     for way in WAYS {
         let authority = Authority::new();
@@ -110,7 +112,7 @@ async fn a_server_is_asked_for_by_the_name_in_the_url() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_not_trusted_is_told_nothing() {
+async fn req_6455_4_1_10_a_server_that_is_not_trusted_is_told_nothing() {
     let _watchdog = watchdog!();
     for way in WAYS {
         let (authority, other) = (Authority::new(), Authority::named("another"));
@@ -174,6 +176,87 @@ async fn a_client_shows_its_certificate_where_it_has_one() {
                 assert!(error.to_string().contains(reason), "{error}");
             }
         }
+    }
+}
+
+/// Passes on what both sides send, and returns it.
+async fn recorded(client: &mut TcpStream, server: &mut TcpStream) -> [Vec<u8>; 2] {
+    let ((from_client, to_client), (from_server, to_server)) = (client.split(), server.split());
+    let record = async |mut from: ReadHalf<'_>, mut to: WriteHalf<'_>| {
+        let (mut all, mut buf) = (Vec::new(), [0; 4096]);
+        while let Ok(len @ 1..) = from.read(&mut buf).await {
+            all.extend_from_slice(&buf[..len]);
+            // The other side may be gone first.
+            let _ = to.write_all(&buf[..len]).await;
+        }
+        let _ = to.shutdown().await;
+        all
+    };
+    let (sent, received) = both(record(from_client, to_server), record(from_server, to_client)).await;
+    [sent, received]
+}
+
+/// The types of the records (RFC 8446 section 5.1), if there is nothing but records.
+fn record_types(mut octets: &[u8]) -> Vec<u8> {
+    let mut types = Vec::new();
+    while let [kind, 3, _, high, low, rest @ ..] = octets {
+        types.push(*kind);
+        octets = &rest[usize::from(u16::from_be_bytes([*high, *low]))..];
+    }
+    assert_eq!(octets, b"", "behind {types:?}");
+    types
+}
+
+#[tokio::test]
+async fn req_6455_4_1_9_req_6455_4_1_11_req_6455_4_2_2_1_tls_comes_first_and_all_else_is_in_it() {
+    let _watchdog = watchdog!();
+    const HANDSHAKE: u8 = 22;
+    const APPLICATION_DATA: u8 = 23;
+    let authority = Authority::new();
+    let identity = authority.identity("127.0.0.1");
+    for (way, version) in WAYS.into_iter().flat_map(|way| [(way, &TLS12), (way, &TLS13)]) {
+        let ((outer, address), (inner, inner_address)) = (listener().await, listener().await);
+        let acceptor = acceptor(&identity, None, &[version]);
+        let connect = Connect::new(format!("wss://{address}/path")).with_tls(trusting(&authority));
+        let relay = async {
+            let (mut client, _) = outer.accept().await.unwrap();
+            let mut server = TcpStream::connect(inner_address).await.unwrap();
+            recorded(&mut client, &mut server).await
+        };
+        let ((seen, talked), directions) =
+            both(both(serve(&inner, &acceptor), talk(way, &connect)), relay).await;
+        talked.unwrap();
+        seen.unwrap();
+        for octets in directions {
+            let types = record_types(&octets);
+            assert_eq!(types.first(), Some(&HANDSHAKE));
+            assert!(
+                types.iter().all(|kind| (20..=23).contains(kind)) && types.contains(&APPLICATION_DATA),
+                "{types:?}"
+            );
+            for word in ["/path", "ebSocket", "long"] {
+                let is_there = octets.windows(word.len()).any(|part| part == word.as_bytes());
+                assert!(!is_there, "{word} can be read");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn req_6455_4_1_12_a_name_is_told_before_the_certificate_is_chosen_and_an_address_is_not() {
+    let _watchdog = watchdog!();
+    let hosts = [("localhost", Some("localhost")), ("127.0.0.1", None)];
+    for (way, (host, expected)) in WAYS.into_iter().flat_map(|way| hosts.map(|host| (way, host))) {
+        let (listener, address) = listener().await;
+        let url = format!("wss://{}/", address.replace("127.0.0.1", host));
+        let server = async {
+            let (stream, _) = listener.accept().await.unwrap();
+            let start = LazyConfigAcceptor::new(Acceptor::default(), stream).await.unwrap();
+            start.client_hello().server_name().map(str::to_owned)
+        };
+        let (name, connected) = both(server, way.connect(&Connect::new(url))).await;
+        assert_eq!(name.as_deref(), expected);
+        assert!(matches!(connected, Err(ConnectError::Tls(_))), "{way:?}: {connected:?}");
     }
 }
 
