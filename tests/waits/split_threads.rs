@@ -1,12 +1,12 @@
 //! The halves of a WebSocket on two threads, and the timers of blocking transports.
 
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
-use std::sync::mpsc;
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::{mpsc, Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use sockless::blocking::{accept, WebSocket};
+use sockless::blocking::{accept, BlockingTransport, CloneTransport, WebSocket};
 use sockless::deflate::{Params, Tuning};
 use sockless::endpoint::{Buffers, Endpoint};
 use sockless::handshake::OriginPolicy;
@@ -259,4 +259,83 @@ fn the_opening_handshake_has_a_deadline() {
             "{error:?}"
         );
     });
+}
+
+/// A transport that keeps what is written until it is flushed, as TLS may. It is flushed at the third attempt.
+#[derive(Clone)]
+struct Buffering {
+    stream: Arc<TcpStream>,
+    kept: Arc<Mutex<(Vec<u8>, u32)>>,
+}
+
+impl Read for Buffering {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        (&*self.stream).read(buf)
+    }
+}
+
+impl Write for Buffering {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        self.kept.lock().unwrap().0.extend_from_slice(buf);
+        Ok(buf.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let (kept, attempts) = &mut *self.kept.lock().unwrap();
+        if !kept.is_empty() && *attempts < 2 {
+            *attempts += 1;
+            thread::sleep(Duration::from_millis(20));
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        *attempts = 0;
+        (&*self.stream).write_all(&std::mem::take(kept))
+    }
+}
+
+impl BlockingTransport for Buffering {
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        self.stream.shutdown(Shutdown::Write)
+    }
+
+    fn limit_read(&mut self, limit: Option<Duration>) -> io::Result<()> {
+        self.stream.set_read_timeout(limit)
+    }
+
+    fn limit_write(&mut self, limit: Option<Duration>) -> io::Result<()> {
+        self.stream.set_write_timeout(limit)
+    }
+}
+
+impl CloneTransport for Buffering {
+    fn try_clone(&self) -> io::Result<Self> {
+        Ok(self.clone())
+    }
+}
+
+#[test]
+fn what_a_transport_keeps_is_flushed_by_either_half() {
+    let _watchdog = watchdog!();
+    let (server, mut client) = streams();
+    client.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    let transport = Buffering { stream: Arc::new(server), kept: Arc::default() };
+    let socket = WebSocket::new(transport, Server, Config::new(), Buffers::DEFAULT, &[]);
+    let (mut receiver, mut sender) = socket.into_split().unwrap();
+    let receiving = thread::spawn(move || {
+        assert!(receiver.recv().unwrap().is_none());
+        receiver.closed().unwrap()
+    });
+    let mut ask = |octets: &[u8], expected: &[u8]| {
+        client.write_all(octets).unwrap();
+        let mut answer = vec![0; expected.len()];
+        client.read_exact(&mut answer).unwrap();
+        assert_eq!(answer, expected);
+    };
+    sender.send("Hello").unwrap();
+    ask(b"", b"\x81\x05Hello");
+    // From here on the sending half does nothing. The client's key is zero.
+    ask(b"\x89\x81\0\0\0\0?", b"\x8A\x01?");
+    ask(b"\x88\x82\0\0\0\0\x03\xE8", b"\x88\x02\x03\xE8");
+    assert_eq!(client.read(&mut [0]).unwrap(), 0);
+    drop(client);
+    assert!(receiving.join().unwrap().clean);
 }
