@@ -109,6 +109,8 @@ struct LockedOutbound<R> {
     outbound: Outbound<R>,
     /// Whether a half is writing.
     writing: bool,
+    /// Whether the transport may still buffer something itself.
+    unflushed: bool,
     /// The peer's Close, once it came.
     close: Option<LastClose>,
     /// Nobody reads any more.
@@ -130,7 +132,13 @@ impl<S: CloneTransport, R: Role> WebSocket<S, R> {
         self.clock.now();
         let clock = self.clock.clone();
         let shared = Arc::new(ThreadHalves {
-            both: Mutex::new(LockedOutbound { outbound, writing: false, close: None, deaf: false }),
+            both: Mutex::new(LockedOutbound {
+                outbound,
+                writing: false,
+                unflushed: true,
+                close: None,
+                deaf: false,
+            }),
             written: Condvar::new(),
             #[cfg(feature = "handshake")]
             agreed: self.agreed,
@@ -265,7 +273,7 @@ impl<S: CloneTransport, R: Role> Receiver<S, R> {
                 order.obey(inbound, &mut shared.lock().outbound)?;
                 shared.written.notify_all();
             }
-            let (action, side, wake) = {
+            let (action, side, wake, unflushed) = {
                 let mut both = shared.lock();
                 // Who writes already writes this as well.
                 let side = if both.writing { WriteSide::Blocked } else { write };
@@ -275,7 +283,7 @@ impl<S: CloneTransport, R: Role> Receiver<S, R> {
                     // Whoever waits for room waits in vain.
                     shared.written.notify_all();
                 }
-                (action, side, wake)
+                (action, side, wake, both.unflushed)
             };
             match action {
                 Ok(Action::Take(ready)) => return Ok(Some(ready)),
@@ -303,12 +311,10 @@ impl<S: CloneTransport, R: Role> Receiver<S, R> {
                     Written::Failed(_) => shared.lock().outbound.write_ended(),
                 },
                 Ok(Action::Read) => {
+                    let blocked = side == WriteSide::Blocked
+                        || unflushed && matches!(shared.write_once(stream, chunk), Written::Blocked);
                     // What could not be written is tried again after a turn.
-                    let look = clock.now().after(if side == WriteSide::Blocked {
-                        WRITE_SLICE
-                    } else {
-                        WAKE_INTERVAL
-                    });
+                    let look = clock.now().after(if blocked { WRITE_SLICE } else { WAKE_INTERVAL });
                     let limited = match clock.limit_read(stream, wake.sooner(Wake::At(look)))? {
                         Limited::Passed(now) => {
                             Directions::new(inbound, &mut shared.lock().outbound).handle_timeout(now);
@@ -410,17 +416,14 @@ impl<S: CloneTransport, R: Role> Sender<S, R> {
     pub fn flush(&mut self) -> Result<(), Error> {
         loop {
             {
-                let outbound = &mut self.shared.lock().outbound;
-                if outbound.next_write() != Some(Action::Write) {
-                    outbound.written()?;
-                    break;
+                let both = &mut *self.shared.lock();
+                if both.outbound.next_write() != Some(Action::Write)
+                    && (!both.unflushed || self.stream.is_none())
+                {
+                    return Ok(both.outbound.written()?);
                 }
             }
             self.write_once()?;
-        }
-        match &mut self.stream {
-            Some(stream) => Ok(stream.flush()?),
-            None => Ok(()),
         }
     }
 
@@ -535,9 +538,9 @@ impl<R: Role> ThreadHalves<R> {
         self.written.wait_timeout(both, WRITE_SLICE).unwrap_or_else(PoisonError::into_inner).0
     }
 
-    /// Takes one turn of writing, if nobody else does.
+    /// Takes one turn of writing, if nobody else does. The transport is flushed when nothing else is to be written.
     fn write_once<S: CloneTransport>(&self, stream: &mut S, chunk: &mut Vec<u8>) -> Written {
-        let action = {
+        let (action, flushes) = {
             let mut both = self.lock();
             if both.writing {
                 return Written::Busy;
@@ -548,11 +551,13 @@ impl<R: Role> ThreadHalves<R> {
                 chunk.clear();
                 chunk.extend_from_slice(output.get(..CHUNK).unwrap_or(output));
             }
-            both.writing = action.is_some();
-            action
+            let flushes = both.unflushed && action != Some(Action::Write);
+            both.writing = action.is_some() || flushes;
+            (action, flushes)
         };
         let result = match action {
             Some(Action::Write) => stream.write(chunk),
+            _ if flushes => stream.flush().map(|()| 0),
             Some(_) => {
                 let _ = stream.shutdown_write();
                 Ok(0)
@@ -566,6 +571,11 @@ impl<R: Role> ThreadHalves<R> {
             Ok(0) if action == Some(Action::Write) => Written::Failed(io::ErrorKind::WriteZero.into()),
             Ok(count) if action == Some(Action::Write) => {
                 both.outbound.wrote(count);
+                both.unflushed = true;
+                Written::Some
+            }
+            Ok(_) if flushes => {
+                both.unflushed = false;
                 Written::Some
             }
             Ok(_) => {
