@@ -265,13 +265,9 @@ fn begin(poll: &mio::Poll, address: SocketAddr) -> io::Result<mio::net::TcpStrea
 /// How an attempt has ended. `None` if it goes on.
 fn state(attempt: &mio::net::TcpStream) -> Option<io::Result<()>> {
     match attempt.take_error() {
-        Ok(None) => {}
-        Ok(Some(error)) | Err(error) => return Some(Err(error)),
-    }
-    match attempt.peer_addr() {
-        Ok(_) => Some(Ok(())),
-        Err(error) if error.kind() == io::ErrorKind::NotConnected => None,
-        Err(error) => Some(Err(error)),
+        // Systems say in different ways that there is no peer yet.
+        Ok(None) => attempt.peer_addr().is_ok().then_some(Ok(())),
+        Ok(Some(error)) | Err(error) => Some(Err(error)),
     }
 }
 

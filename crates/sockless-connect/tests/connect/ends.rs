@@ -2,9 +2,10 @@
 //! neither is an error.
 
 use std::io;
+use std::time::{Duration, Instant};
 
-use sockless_connect::sockless::Initiator;
-use sockless_connect::{CloseCode, Connect, Error, ProtocolError, Tls};
+use sockless_connect::sockless::{Initiator, Timeout};
+use sockless_connect::{ClientConfig, CloseCode, Connect, Error, ProtocolError, Timeouts, Tls};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
@@ -12,7 +13,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::certificates::{open_acceptor, Authority};
 use crate::ways::{AnySocket, WAYS};
-use crate::{answer_to, both, listener, read_head};
+use crate::{answer_to, both, dribble, listener, read_head};
 
 /// A Close with the code 1000, as a server sends it.
 const CLOSE: [u8; 4] = [0x88, 2, 0x03, 0xE8];
@@ -129,5 +130,38 @@ async fn a_cut_is_an_error_before_a_clean_close_and_none_after_it() {
                 }
             }
         }
+    }
+}
+
+/// A record that never becomes whole says nothing, however often an octet of it comes.
+#[tokio::test]
+async fn a_record_that_dribbles_is_silence() {
+    let _watchdog = watchdog!();
+    let authority = Authority::new();
+    let acceptor = open_acceptor(&authority.identity("127.0.0.1"));
+    let mut timeouts = Timeouts::NONE;
+    timeouts.idle = Some(Duration::from_millis(400));
+    for way in WAYS {
+        let (listener, address) = listener().await;
+        let server = async {
+            let mut stream = acceptor.accept(listener.accept().await.unwrap().0).await.unwrap();
+            let head = read_head(&mut stream).await;
+            stream.write_all(answer_to(&head, "").as_bytes()).await.unwrap();
+            stream.flush().await.unwrap();
+            dribble(stream.get_mut().0, 0x17).await;
+        };
+        let tls = Tls::new().with_root_pem(authority.pem()).unwrap().with_added_roots_only();
+        let connect = Connect::new(format!("wss://{address}/"))
+            .with_tls(tls)
+            .with_config(ClientConfig::new().with_timeouts(timeouts));
+        let client = async {
+            let (mut socket, _) = way.connect(&connect).await.unwrap();
+            let began = Instant::now();
+            (socket.recv().await.unwrap_err(), began.elapsed())
+        };
+        let (_, (error, took)) = both(server, client).await;
+        let expected = ProtocolError::TimedOut(Timeout::Idle);
+        assert!(matches!(error, Error::Protocol(met) if met == expected), "{way:?}: {error:?}");
+        assert!(took < Duration::from_secs(2), "{way:?}: {took:?}");
     }
 }

@@ -19,8 +19,8 @@ use std::future::Future;
 use std::time::Duration;
 
 use sockless_connect::{ClientConfig, Connect, Timeouts};
-use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio::net::TcpListener;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 
 /// A listener, and the address for a URL.
 async fn listener() -> (TcpListener, String) {
@@ -36,6 +36,14 @@ async fn read_head(stream: &mut (impl AsyncRead + Unpin)) -> String {
         head.push(stream.read_u8().await.expect("a whole head"));
     }
     String::from_utf8(head).unwrap()
+}
+
+/// Sends a record of TLS of this type, an octet now and then, until the client has gone. It is never whole.
+async fn dribble(stream: &mut TcpStream, record: u8) {
+    stream.write_all(&[record, 3, 3, 0x40, 0]).await.unwrap();
+    while stream.write_all(&[0]).await.is_ok() {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 /// The 101 that answers a request, with further fields, each with its line break.

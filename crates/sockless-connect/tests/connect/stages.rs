@@ -8,7 +8,7 @@ use sockless_connect::{Connect, ConnectError, Stage};
 use tokio::net::{TcpListener, TcpSocket};
 
 use crate::ways::{Way, WAYS};
-use crate::{both, listener, within};
+use crate::{both, dribble, listener, within};
 
 /// An address that neither accepts nor refuses a connection: its backlog is full. It is so while the others live.
 fn black_hole() -> (SocketAddr, TcpListener, Vec<TcpStream>) {
@@ -97,6 +97,19 @@ async fn silence_after_connecting_is_silence_in_tls() {
         let (_, (error, took)) = both(server, failed(way, within(limit, &format!("wss://{address}/")))).await;
         assert!(matches!(error, ConnectError::TimedOut(Stage::Tls)), "{error:?}");
         assert!(took >= limit && took < limit + Duration::from_secs(1), "{took:?}");
+    }
+}
+
+#[tokio::test]
+async fn octets_of_tls_now_and_then_do_not_make_the_time_longer() {
+    let _watchdog = watchdog!();
+    let limit = Duration::from_millis(400);
+    for way in WAYS {
+        let (listener, address) = listener().await;
+        let server = async { dribble(&mut listener.accept().await.unwrap().0, 0x16).await };
+        let (_, (error, took)) = both(server, failed(way, within(limit, &format!("wss://{address}/")))).await;
+        assert!(matches!(error, ConnectError::TimedOut(Stage::Tls)), "{way:?}: {error:?}");
+        assert!(took >= limit && took < limit + Duration::from_secs(1), "{way:?}: {took:?}");
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use sockless_connect::sockless::blocking::BlockingTransport;
@@ -12,6 +13,7 @@ use sockless_connect::{blocking, CloseCode, Connect, ConnectError, Stage, Tls};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::task::spawn_blocking;
 use tokio_rustls::rustls::server::Acceptor;
 use tokio_rustls::rustls::version::{TLS12, TLS13};
 use tokio_rustls::rustls::{self, HandshakeKind, ProtocolVersion};
@@ -305,6 +307,34 @@ async fn a_config_of_rustls_is_plugged_in() {
         talked.unwrap();
         assert_eq!(seen.unwrap().version, Some(ProtocolVersion::TLSv1_2));
     }
+}
+
+/// The server answers while it is sent to, so that whoever does not read meanwhile would wait for ever.
+#[tokio::test]
+async fn one_thread_sends_over_tls_while_another_one_receives() {
+    let _watchdog = watchdog!();
+    let authority = Authority::new();
+    let (listener, address) = listener().await;
+    let acceptor = open_acceptor(&authority.identity("127.0.0.1"));
+    let connect = Connect::new(format!("wss://{address}/")).without_deflate().with_tls(trusting(&authority));
+    let text = |at: usize| format!("{at} ").repeat(at * 40);
+    let client = spawn_blocking(move || {
+        let (socket, _) = connect.connect_blocking().unwrap();
+        let (mut receiver, mut sender) = socket.into_split().unwrap();
+        let sending = thread::spawn(move || {
+            (0..400).for_each(|at| sender.send(text(at).as_str()).unwrap());
+            sender
+        });
+        for at in 0..400 {
+            assert_eq!(receiver.recv().unwrap().unwrap().as_text(), Some(text(at).as_str()));
+        }
+        let mut socket = receiver.reunite(sending.join().unwrap()).unwrap();
+        socket.close(CloseCode::NORMAL).unwrap();
+        assert!(socket.closed().unwrap().clean);
+    });
+    let (seen, client) = both(serve(&listener, &acceptor), client).await;
+    client.unwrap();
+    seen.unwrap();
 }
 
 /// Another library of TLS, as far as the crate can see.
