@@ -96,29 +96,7 @@
 //! - [`ProtocolError`] is what the peer did wrong, with its close code. [`SendError`] and [`BufferTooSmall`] are what
 //!   the caller did.
 //!
-//! # Where the RFCs leave a choice
-//!
-//! - Lengths must be minimal, reserved bits zero, frames masked as their role demands, and HTTP lines must end in CRLF.
-//!   Each exception has a name ([`Tolerance`]). Only the head of a refusal may be wrong in other ways: no frame follows
-//!   it.
-//! - The first wrong octet decides which error is reported, however the input is cut. If text is invalid before
-//!   compressed data breaks or a limit is exceeded, the text is the error.
-//! - After our Close, data is still delivered and Pings are answered until the peer's Close. After that, or after a
-//!   failure, up to 1 MiB is discarded, and then the transport must be dropped.
-//! - A Close is answered with its own code, and an empty one with an empty one. A Close in the middle of a fragmented
-//!   message is a normal end.
-//! - Close codes for failures: 1009 if something is too long, 1008 for too many fragments, 1007 for invalid text or
-//!   compressed data, 1002 for everything else.
-//! - A compressed message that is cut off is invalid, and so is one without any octet. A DEFLATE block with BFINAL ends
-//!   neither the message nor the context. [`Tolerance`] has names for messages that end differently. Limits apply to
-//!   the inflated length, and to its ratio to the compressed length.
-//! - A client that was told not to keep its compression context may do so anyway: a server remembers what it received
-//!   until a message shows which is the case (RFC 7692 section 7.2.2).
-//! - If a window of 8 bits was agreed on, the compressor uses one of 9 bits, but refers back at most 250 octets. The
-//!   inflater always reads a window of 15 bits.
-//! - permessage-deflate is never combined with another extension: nothing says how they work together.
-//! - After both Closes, a server ends its writing direction and reads to the end of the stream, and so does whoever
-//!   failed the connection. A client waits for the server to end.
+//! docs/choices.md says what is done where the RFCs leave a choice.
 //!
 //! # Logging
 //!
