@@ -152,8 +152,8 @@ impl Tolerances {
     /// Nothing is tolerated.
     pub const NONE: Self = Self(0);
 
-    /// What every browser tolerates, and where strictness protects nobody: [`Tolerance::FoldedResponseFields`]. Other
-    /// readers could understand the same octets differently with all others.
+    /// What every browser tolerates, and where strictness protects nobody: [`Tolerance::FoldedResponseFields`]. With each
+    /// of the others, other readers could understand the same octets differently, or the RFCs forbid it.
     pub const DEFAULT: Self = Self::NONE.with(Tolerance::FoldedResponseFields);
 
     /// Adds this one.
