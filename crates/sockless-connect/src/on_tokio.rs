@@ -64,6 +64,23 @@ impl Connect {
         Box::pin(self.dial::<Tokio>()).await
     }
 
+    /// Connects, through the proxy and through TLS, but asks nothing of the server. All of it is done within
+    /// [`Timeouts::opening`](sockless::Timeouts::opening).
+    ///
+    /// For proxies and test tools, which write a request of their own.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Not cancel safe: dropped, the connection is dropped with it.
+    pub async fn stream(&self) -> Result<Stream, ConnectError> {
+        let uri = self.uri()?;
+        Box::pin(self.reach::<Tokio>(&uri, self.until::<Tokio>())).await
+    }
+
     /// Opens the WebSocket on a stream that is connected already, through TLS if the URL is `wss:`. The opening time
     /// begins here, and it is the server's answer alone that it limits.
     ///

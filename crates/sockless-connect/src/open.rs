@@ -19,9 +19,7 @@ impl Connect {
     pub(crate) async fn dial<N: Net>(&self) -> Result<(N::Socket, Response), ConnectError> {
         let mut uri = self.uri()?;
         let mut credentials = Some(self.credentials(&uri)?);
-        // A time that the clock cannot express never comes.
-        let limit = self.config.timeouts.opening;
-        let until = limit.and_then(|limit| N::now().checked_add(limit));
+        let until = self.until::<N>();
         let mut followed = 0;
         loop {
             let result = self.dial_once::<N>(&uri, credentials.as_ref(), until).await;
@@ -44,6 +42,11 @@ impl Connect {
         }
     }
 
+    /// When the opening time is up. A time that the clock cannot express never comes.
+    pub(crate) fn until<N: Net>(&self) -> Option<Instant> {
+        self.config.timeouts.opening.and_then(|limit| N::now().checked_add(limit))
+    }
+
     /// Connects to this URL alone.
     async fn dial_once<N: Net>(
         &self,
@@ -51,8 +54,19 @@ impl Connect {
         credentials: Option<&Credentials>,
         until: Option<Instant>,
     ) -> Result<(N::Socket, Response), ConnectError> {
-        let (host, port) = uri.as_uri().address();
         let mut config = self.engine_config(uri, credentials)?;
+        let stream = self.reach::<N>(uri, until).await?;
+        config.timeouts.opening = until.map(|until| until.saturating_duration_since(N::now()));
+        N::open(stream, uri, &config).await.map_err(|error| failed(error, uri))
+    }
+
+    /// A stream to the server of this URL, on which nothing was asked yet.
+    pub(crate) async fn reach<N: Net>(
+        &self,
+        uri: &UriBuf,
+        until: Option<Instant>,
+    ) -> Result<N::Stream, ConnectError> {
+        let (host, port) = uri.as_uri().address();
         let layer = match uri.as_uri().is_secure() {
             true => {
                 let layer = self.layer.clone().or_else(Layer::of_process);
@@ -62,7 +76,7 @@ impl Connect {
         };
         let mut stream = match self.proxy.proxy_for(uri)? {
             Some(proxy) => {
-                let asking = through::<N>(&proxy, uri.as_uri(), until, config.max_rejection_body);
+                let asking = through::<N>(&proxy, uri.as_uri(), until, self.config.max_rejection_body);
                 match N::in_time(until, Stage::Proxy, asking).await? {
                     Answer::Open(stream) => stream,
                     Answer::Refused(stream, refusal) => {
@@ -82,8 +96,7 @@ impl Connect {
             let wrapping = async { N::wrap(stream, layer, host).await.map_err(ConnectError::Tls) };
             stream = N::in_time(until, Stage::Tls, wrapping).await?;
         }
-        config.timeouts.opening = until.map(|until| until.saturating_duration_since(N::now()));
-        N::open(stream, uri, &config).await.map_err(|error| failed(error, uri))
+        Ok(stream)
     }
 
     /// What the engine is asked on a stream that is there already.

@@ -5,6 +5,7 @@ use sockless_connect::sockless::handshake::OriginPolicy;
 use sockless_connect::sockless::tokio::accept_with;
 use sockless_connect::sockless::{handshake::server::Request, Answer, ServerConfig};
 use sockless_connect::{CloseCode, Connect, Response};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use crate::ways::WAYS;
@@ -109,4 +110,21 @@ async fn any_other_stream_is_plugged_in() {
         response.status()
     };
     assert_eq!(both(server, client).await, ((), 101));
+}
+
+#[tokio::test]
+async fn a_stream_on_which_nothing_was_asked() {
+    let _watchdog = watchdog!();
+    let (listener, address) = listener().await;
+    let server = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut octets = Vec::new();
+        stream.read_to_end(&mut octets).await.unwrap();
+        octets
+    };
+    let client = async {
+        let mut stream = Connect::new(format!("ws://{address}/")).stream().await.unwrap();
+        stream.write_all(b"mine").await.unwrap();
+    };
+    assert_eq!(both(server, client).await.0, b"mine");
 }
