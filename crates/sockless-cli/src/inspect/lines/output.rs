@@ -62,7 +62,7 @@ pub fn line(text: &str) {
 
 /// JSON in which the peer's text cannot steer a terminal: what JSON leaves as it is of controls and of marks that
 /// turn the direction of text is escaped as well.
-fn escaped(json: &str) -> String {
+pub fn escaped(json: &str) -> String {
     let mut text = String::with_capacity(json.len());
     for c in json.chars() {
         let steers = c.is_control()

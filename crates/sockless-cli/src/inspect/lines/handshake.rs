@@ -9,8 +9,8 @@ use sockless::handshake::server::{self, Reject, Request, ServerProgress};
 use sockless::handshake::{HandshakeError, Headers, OriginPolicy, Uri};
 use sockless::TransportAction;
 
-use crate::output::Output;
-use crate::{Agreed, Line, Options};
+use super::output::Output;
+use super::{Agreed, Line, Options};
 
 /// Bytes of the largest head: more than any peer takes, so that what is explained is not our limit.
 const HEAD: usize = 64 << 10;
@@ -46,8 +46,8 @@ pub fn serve(
                             accept = accept.with_deflate(&Policy::TAKEOVER);
                         }
                         let (len, session) = accept.write(&mut out).map_err(|error| error.to_string())?;
-                        output.send(&out[..len]);
-                        return Ok(Some((session.deflate, chunk[taken..].to_vec())));
+                        output.send(out.get(..len).unwrap_or(&[]));
+                        return Ok(Some((session.deflate, chunk.get(taken..).unwrap_or(&[]).to_vec())));
                     }
                     Err(error) => {
                         refuse(error, output);
@@ -93,7 +93,7 @@ fn refuse(error: HandshakeError, output: &mut Output) {
 fn send_rejection(reject: &Reject<'_>, output: &mut Output) {
     let mut out = [0; 1024];
     if let Ok(len) = reject.write(&mut out) {
-        output.send(&out[..len]);
+        output.send(out.get(..len).unwrap_or(&[]));
     }
     output.transport(TransportAction::ShutdownWrite);
 }
@@ -118,7 +118,7 @@ pub fn ask(
     let mut handshake = client::ClientHandshake::new(request, nonce, &mut storage, options.head_limits());
     let mut out = vec![0; HEAD];
     let len = handshake.write_request(&mut out).map_err(|error| error.to_string())?;
-    output.send(&out[..len]);
+    output.send(out.get(..len).unwrap_or(&[]));
     for line in lines {
         let Line::Chunk(chunk) = line else {
             if let Err(error) = handshake.eof() {
@@ -130,7 +130,7 @@ pub fn ask(
             Ok((_, client::ClientProgress::NeedMore)) => {}
             Ok((taken, client::ClientProgress::Accepted(accepted))) => {
                 explain_response(101, accepted.subprotocol(), accepted.headers(), output);
-                return Ok(Some((accepted.negotiated().deflate, chunk[taken..].to_vec())));
+                return Ok(Some((accepted.negotiated().deflate, chunk.get(taken..).unwrap_or(&[]).to_vec())));
             }
             Ok((_, client::ClientProgress::Rejected(rejected))) => {
                 explain_response(rejected.status(), None, rejected.headers(), output);

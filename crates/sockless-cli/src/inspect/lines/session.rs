@@ -8,8 +8,8 @@ use sockless::{
     TransportAction,
 };
 
-use crate::output::Output;
-use crate::{Agreed, Role};
+use super::output::Output;
+use super::{Agreed, Role};
 
 type Key = fn(&mut [u8]) -> Result<(), EntropyError>;
 
@@ -75,19 +75,7 @@ impl Session {
 
     /// Collects a piece of a message, inflated if it is compressed.
     fn data(&mut self, data: &Data<'_>, output: &mut Output) -> Result<(), ProtocolError> {
-        match &mut self.inflater {
-            Some(inflater) if data.rsv().contains(Rsv::RSV1) => {
-                let (mut input, mut out) = (data.as_bytes(), [0; 4096]);
-                loop {
-                    let inflated = inflater.inflate(data.kind(), &mut input, data.is_last(), &mut out)?;
-                    self.message.extend_from_slice(inflated.as_bytes());
-                    if inflated.status() != InflateStatus::OutputFull {
-                        break;
-                    }
-                }
-            }
-            _ => self.message.extend_from_slice(data.as_bytes()),
-        }
+        inflate(self.inflater.as_mut(), data, |octets| self.message.extend_from_slice(octets))?;
         if data.is_last() {
             let kind = match data.kind() {
                 MessageKind::Text => "text",
@@ -117,11 +105,33 @@ impl Session {
     fn transmit(&mut self, output: &mut Output) {
         let mut frames = [0; 512];
         while let Ok(len @ 1..) = self.connection.poll_transmit(&mut frames) {
-            output.send(&frames[..len]);
+            output.send(frames.get(..len).unwrap_or(&[]));
         }
     }
 }
 
 fn fail(error: ProtocolError, output: &mut Output) {
     output.error(&format!("{error:?}"), error.close_code().map(u16::from), None);
+}
+
+/// Gives the octets of a piece of a message to `take`, inflated if it is compressed.
+pub fn inflate(
+    inflater: Option<&mut Inflater>,
+    data: &Data<'_>,
+    mut take: impl FnMut(&[u8]),
+) -> Result<(), ProtocolError> {
+    match inflater {
+        Some(inflater) if data.rsv().contains(Rsv::RSV1) => {
+            let (mut input, mut out) = (data.as_bytes(), [0; 4096]);
+            loop {
+                let inflated = inflater.inflate(data.kind(), &mut input, data.is_last(), &mut out)?;
+                take(inflated.as_bytes());
+                if inflated.status() != InflateStatus::OutputFull {
+                    return Ok(());
+                }
+            }
+        }
+        _ => take(data.as_bytes()),
+    }
+    Ok(())
 }

@@ -1,28 +1,24 @@
-//! What crosses the wire, explained: hex in, one JSON object a line out.
-//!
-//! `cargo run --release --example inspect -- --role server --stage frames` reads received chunks from
-//! standard input, one a line in hex (blank lines and lines that begin with `#` are skipped; `eof` ends the
-//! stream), and writes what the engine makes of them. It exits with 0 where the peer behaved, 1 where the
-//! engine failed the connection, and 2 for bad usage.
+//! One side of a connection as chunks in hex, explained: one JSON object a line comes out.
 
 mod handshake;
 mod output;
 mod session;
 
-use std::io::{self, BufRead, Write as _};
-use std::process::ExitCode;
+use std::io::BufRead;
 
-use clap::{Parser, ValueEnum};
+use clap::{Args, ValueEnum};
 use output::Output;
 use sockless::deflate::Params;
 use sockless::handshake::{parse_deflate_answer, HeadLimits};
 use sockless::{Config, Limits, Tolerance, Tolerances, UnknownTolerance};
+#[allow(unused_imports, reason = "the example does not need it")]
+pub use {output::escaped, session::inflate};
 
-#[derive(Parser)]
-#[command(about = "Explains what crosses the wire of a WebSocket: hex in, JSON out")]
-struct Options {
+#[derive(Args)]
+#[group(skip)]
+pub struct Options {
     /// The side that the engine plays.
-    #[arg(long, required_unless_present = "tolerate")]
+    #[arg(long)]
     role: Option<Role>,
     /// Where the input begins.
     #[arg(long, default_value = "handshake")]
@@ -55,19 +51,19 @@ struct Options {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Role {
+pub enum Role {
     Server,
     Client,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Stage {
+pub enum Stage {
     Handshake,
     Frames,
 }
 
 /// What was agreed on for permessage-deflate.
-type Agreed = Option<Params>;
+pub type Agreed = Option<Params>;
 
 fn agreed(value: &str) -> Result<Agreed, String> {
     match value.trim() {
@@ -78,7 +74,7 @@ fn agreed(value: &str) -> Result<Agreed, String> {
 
 /// What is asked for of tolerances.
 #[derive(Clone, Copy)]
-enum Tolerate {
+pub enum Tolerate {
     List,
     One(Tolerance),
 }
@@ -92,7 +88,7 @@ fn tolerate(name: &str) -> Result<Tolerate, String> {
 
 impl Options {
     /// What is put up with.
-    fn tolerances(&self) -> Tolerances {
+    pub fn tolerances(&self) -> Tolerances {
         self.tolerate.iter().fold(Tolerances::DEFAULT, |tolerances, one| match one {
             Tolerate::List => tolerances,
             Tolerate::One(tolerance) => tolerances.with(*tolerance),
@@ -106,27 +102,14 @@ impl Options {
 }
 
 /// What a line of input says.
-enum Line {
+pub enum Line {
     Chunk(Vec<u8>),
     Eof,
 }
 
-fn main() -> ExitCode {
-    // Bad usage ends here with status 2.
-    let options = Options::parse();
-    match run(&options) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(1),
-        Err(message) => {
-            // Where nobody listens there is nothing more to do.
-            let _ = writeln!(io::stderr(), "inspect: {message}");
-            ExitCode::from(2)
-        }
-    }
-}
-
-/// Whether the peer behaved.
-fn run(options: &Options) -> Result<bool, String> {
+/// Reads received chunks, one a line in hex (blank lines and lines that begin with `#` are skipped; `eof` ends the stream),
+/// and writes what the engine makes of them. Whether the peer behaved.
+pub fn run(options: &Options, input: impl BufRead) -> Result<bool, String> {
     if options.tolerate.iter().any(|one| matches!(one, Tolerate::List)) {
         for tolerance in Tolerance::ALL {
             output::line(&format!("{:24} {}", tolerance.name(), tolerance.summary()));
@@ -134,7 +117,7 @@ fn run(options: &Options) -> Result<bool, String> {
         return Ok(true);
     }
     let role = options.role.ok_or("--role is missing")?;
-    let lines = read_lines()?;
+    let lines = read_lines(input)?;
     let mut limits = Limits::DEFAULT.with_tolerances(options.tolerances());
     if let Some(octets) = options.max_message {
         limits = limits.with_max_message_size(octets);
@@ -171,9 +154,9 @@ fn run(options: &Options) -> Result<bool, String> {
 }
 
 /// The whole input: a mistake in its last line is bad usage as much as one in its first.
-fn read_lines() -> Result<Vec<Line>, String> {
+fn read_lines(input: impl BufRead) -> Result<Vec<Line>, String> {
     let mut lines = Vec::new();
-    for (at, line) in io::stdin().lock().lines().enumerate() {
+    for (at, line) in input.lines().enumerate() {
         let line = line.map_err(|error| error.to_string())?;
         match line.trim() {
             "eof" => lines.push(Line::Eof),
@@ -181,7 +164,8 @@ fn read_lines() -> Result<Vec<Line>, String> {
             comment if comment.starts_with('#') => {}
             digits => {
                 let digits: String = digits.chars().filter(|c| !c.is_whitespace()).collect();
-                let bytes = hex::decode(digits).map_err(|error| format!("line {}: {error}", at + 1))?;
+                let bytes =
+                    hex::decode(digits).map_err(|error| format!("line {}: {error}", at.saturating_add(1)))?;
                 lines.push(Line::Chunk(bytes));
             }
         }
