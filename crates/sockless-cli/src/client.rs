@@ -13,7 +13,7 @@ use crate::values::{duration, field, file, secret, size, unreadable};
 
 /// What is asked of the server.
 #[derive(Args)]
-pub struct Request {
+struct Request {
     /// A header field to send. `@FILE` reads one field a line from the file.
     #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", help_heading = "Request")]
     headers: Vec<String>,
@@ -45,24 +45,32 @@ pub struct Request {
 #[derive(Args)]
 pub struct Reach {
     /// Go through this proxy: http://, https://, socks5:// or socks5h://, with a name and a password before the host if it
-    /// wants them.
+    /// wants them. Without it, HTTPS_PROXY, ALL_PROXY and NO_PROXY of the environment say which, as for curl.
     #[arg(long, value_name = "URL|@FILE", help_heading = "Way to the server")]
     proxy: Option<String>,
+    /// Go through no proxy, whatever the environment says.
+    #[arg(long, conflicts_with = "proxy", help_heading = "Way to the server")]
+    no_proxy: bool,
     /// Trust the authorities in this file (PEM), and no others.
     #[arg(long, value_name = "FILE", help_heading = "Way to the server")]
     cacert: Option<String>,
+    /// Trust whoever answers, whatever certificate is shown. Everybody on the way can read and change what is sent.
+    #[arg(short = 'k', long, conflicts_with = "cacert", help_heading = "Way to the server")]
+    insecure: bool,
+    /// The time for all of connecting, from looking the host up to the server's answer.
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration, help_heading = "Limits")]
+    pub opening_time: Duration,
+}
+
+/// Who we are, where a server asks for a certificate.
+#[derive(Args)]
+struct Identity {
     /// Show this certificate (PEM) to servers that ask for one.
     #[arg(long, value_name = "FILE", requires = "key", help_heading = "Way to the server")]
     cert: Option<String>,
     /// The private key of --cert (PEM).
     #[arg(long, value_name = "FILE", requires = "cert", help_heading = "Way to the server")]
     key: Option<String>,
-    /// Trust whoever answers, whatever certificate is shown. Everybody on the way can read and change what is sent.
-    #[arg(short = 'k', long, conflicts_with = "cacert", help_heading = "Way to the server")]
-    insecure: bool,
-    /// The time for all of connecting, from looking the host up to the server's answer.
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration, help_heading = "Limits")]
-    opening_time: Duration,
 }
 
 /// What is taken from the peer.
@@ -70,25 +78,39 @@ pub struct Reach {
 pub struct Bounds {
     /// Send a Ping so often, and give up if no sign of life comes in that time.
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration, help_heading = "Limits")]
-    ping_interval: Duration,
+    pub ping_interval: Duration,
     /// The largest message that is taken, in octets.
     #[arg(long, value_name = "SIZE", default_value = "64M", value_parser = size, help_heading = "Limits")]
-    max_message_size: u64,
+    pub max_message_size: u64,
 }
 
-impl Bounds {
-    pub const fn max_message_size(&self) -> u64 {
-        self.max_message_size
+/// All that a client can be told.
+#[derive(Args)]
+pub struct Client {
+    #[command(flatten)]
+    request: Request,
+    #[command(flatten)]
+    reach: Reach,
+    #[command(flatten)]
+    identity: Identity,
+    #[command(flatten)]
+    pub bounds: Bounds,
+}
+
+impl Client {
+    /// What these options say together.
+    pub fn connect(&self, url: &str) -> Result<Connect, Failure> {
+        let Bounds { ping_interval, max_message_size } = self.bounds;
+        let mut config = ClientConfig::new()
+            .with_keep_alive(ping_interval, ping_interval)
+            .with_max_message_size(max_message_size);
+        config.timeouts.opening = Some(self.reach.opening_time);
+        let identity = match (&self.identity.cert, &self.identity.key) {
+            (Some(cert), Some(key)) => Some((file(cert)?, file(key)?)),
+            _ => None,
+        };
+        self.request.on(self.reach.on(Connect::new(url).with_config(config), identity)?)
     }
-}
-
-/// What these options say together.
-pub fn connect(url: &str, request: &Request, reach: &Reach, bounds: &Bounds) -> Result<Connect, Failure> {
-    let mut config = ClientConfig::new()
-        .with_keep_alive(bounds.ping_interval, bounds.ping_interval)
-        .with_max_message_size(bounds.max_message_size);
-    config.timeouts.opening = Some(reach.opening_time);
-    request.on(reach.on(Connect::new(url).with_config(config))?)
 }
 
 impl Request {
@@ -134,16 +156,22 @@ impl Request {
 }
 
 impl Reach {
-    pub fn on(&self, mut connect: Connect) -> Result<Connect, Failure> {
+    /// What these options say alone.
+    pub fn connect(&self, url: &str) -> Result<Connect, Failure> {
+        let mut config = ClientConfig::new();
+        config.timeouts.opening = Some(self.opening_time);
+        self.on(Connect::new(url).with_config(config), None)
+    }
+
+    /// The identity is a certificate and a private key.
+    fn on(&self, mut connect: Connect, identity: Option<(Vec<u8>, Vec<u8>)>) -> Result<Connect, Failure> {
         if let Some(url) = &self.proxy {
             let proxy = Proxy::new(&secret(url)?);
             let proxy = proxy.map_err(|error| Failure::usage(format_args!("--proxy: {error}")))?;
             connect = connect.with_proxy(proxy);
+        } else if !self.no_proxy {
+            connect = connect.with_proxy_from_environment();
         }
-        let identity = match (&self.cert, &self.key) {
-            (Some(cert), Some(key)) => Some((file(cert)?, file(key)?)),
-            _ => None,
-        };
         if self.insecure {
             warn("--insecure: the certificate of the server is not checked");
             let identity = identity.as_ref().map(|(cert, key)| (cert.as_slice(), key.as_slice()));

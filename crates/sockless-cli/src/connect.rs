@@ -6,13 +6,13 @@ use std::pin::pin;
 use std::time::Duration;
 
 use clap::Args;
-use sockless_connect::sockless::tokio::Tokio;
-use sockless_connect::sockless::{polled, Client, SystemEntropy};
+use sockless::tokio::Tokio;
+use sockless::{polled, SystemEntropy};
 use sockless_connect::{CloseCode, Payload, Response, Stream};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
-use crate::client::{self, Bounds, Reach, Request};
+use crate::client::Client;
 use crate::failure::Failure;
 use crate::interrupt::interrupt;
 use crate::speech::{Input, Modes, Output, Piece};
@@ -50,21 +50,17 @@ pub struct Options {
     #[arg(long)]
     show_head: bool,
     #[command(flatten)]
-    request: Request,
-    #[command(flatten)]
-    reach: Reach,
-    #[command(flatten)]
-    bounds: Bounds,
+    client: Client,
 }
 
-type Receiver = polled::Receiver<Tokio<Stream>, Client<SystemEntropy>>;
-type Sender = polled::Sender<Tokio<Stream>, Client<SystemEntropy>>;
+type Receiver = polled::Receiver<Tokio<Stream>, sockless::Client<SystemEntropy>>;
+type Sender = polled::Sender<Tokio<Stream>, sockless::Client<SystemEntropy>>;
 
 /// How long a closing handshake may take that standard output holds up.
 const LAST_WORDS: Duration = Duration::from_secs(10);
 
 pub async fn run(options: &Options) -> Result<(), Failure> {
-    let connect = client::connect(&options.url, &options.request, &options.reach, &options.bounds)?;
+    let connect = options.client.connect(&options.url)?;
     let connected = tokio::select! {
         connected = connect.connect() => connected,
         () = interrupt() => return Ok(()),
@@ -158,7 +154,7 @@ async fn speak(options: &Options, sender: &mut Sender) -> Result<(), Failure> {
         if options.one_message && !options.messages.is_empty() {
             return Ok(());
         }
-        let mut input = Input::new(options.modes.mode(), options.bounds.max_message_size());
+        let mut input = Input::new(options.modes.mode(), options.client.bounds.max_message_size);
         while let Some(piece) = input.next().await.map_err(Broken::Input)? {
             let is_whole = !matches!(piece, Piece::Fragment { is_last: false, .. });
             let sent = match piece {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::process::ExitCode;
 
-use sockless_connect::sockless::OpeningError;
+use sockless::OpeningError;
 use sockless_connect::{Closed, ConnectError, Error, ProtocolError};
 
 /// Shown below the help.
@@ -86,9 +86,10 @@ impl fmt::Display for Failure {
 impl From<ConnectError> for Failure {
     fn from(error: ConnectError) -> Self {
         let exit = match &error {
-            ConnectError::InvalidUrl(_) | ConnectError::InvalidRequest(_) | ConnectError::TlsUnavailable => {
-                Exit::Usage
-            }
+            ConnectError::InvalidUrl(_)
+            | ConnectError::InvalidRequest(_)
+            | ConnectError::ProxyVariable(_)
+            | ConnectError::TlsUnavailable => Exit::Usage,
             ConnectError::TimedOut(_) => Exit::TimedOut,
             ConnectError::Resolve(_) | ConnectError::Connect(_) => Exit::Unreachable,
             ConnectError::Proxy(_) => Exit::Proxy,

@@ -21,6 +21,7 @@ mod connect;
 mod failure;
 mod insecure;
 mod interrupt;
+mod listen;
 mod printable;
 mod speech;
 mod terminal;
@@ -42,6 +43,7 @@ struct Program {
 #[derive(Subcommand)]
 enum Command {
     Connect(connect::Options),
+    Listen(listen::Options),
 }
 
 fn main() -> ExitCode {
@@ -60,6 +62,7 @@ fn run(command: &Command) -> Result<(), Failure> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let result = match command {
         Command::Connect(options) => runtime.block_on(connect::run(options)),
+        Command::Listen(options) => runtime.block_on(listen::run(options)),
     };
     // The thread that reads standard input may have nothing to read for ever.
     runtime.shutdown_background();

@@ -1,4 +1,4 @@
-//! A certificate that nobody trusts, in a file.
+//! A certificate that nobody trusts, in files.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,16 +11,19 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::support::folder;
 
-/// A server's certificate as a file, and an acceptor that has it.
+/// A server's certificate and key as files, and an acceptor that has them.
 pub struct Identity {
     pub certificate: PathBuf,
+    pub key: PathBuf,
     pub acceptor: TlsAcceptor,
 }
 
 /// For 127.0.0.1. The test names its folder.
 pub fn identity(test: &str) -> Identity {
     let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["127.0.0.1".into()]).unwrap();
-    let certificate = folder(test).join("certificate.pem");
+    let folder = folder(test);
+    let (certificate, key) = (folder.join("certificate.pem"), folder.join("key.pem"));
+    std::fs::write(&key, signing_key.serialize_pem()).unwrap();
     std::fs::write(&certificate, cert.pem()).unwrap();
     let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
         .with_safe_default_protocol_versions()
@@ -30,5 +33,5 @@ pub fn identity(test: &str) -> Identity {
             vec![cert.der().clone()],
             PrivateKeyDer::from_pem_slice(signing_key.serialize_pem().as_bytes()).unwrap(),
         );
-    Identity { certificate, acceptor: TlsAcceptor::from(Arc::new(config.unwrap())) }
+    Identity { certificate, key, acceptor: TlsAcceptor::from(Arc::new(config.unwrap())) }
 }

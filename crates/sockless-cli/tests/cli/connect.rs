@@ -83,6 +83,22 @@ async fn it_listens_on_until_the_server_closes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn it_ends_where_nobody_reads_any_more() {
+    let _watchdog = watchdog!();
+    let url = server(|mut socket| async move {
+        while socket.send("line").await.is_ok() {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            // Our Close is seen here.
+            let _ = tokio::time::timeout(std::time::Duration::from_millis(1), socket.recv()).await;
+        }
+    });
+    let mut child = start(&mut command(&["connect", "--no-close", &url.await]));
+    drop(child.stdout.take());
+    let ran = finish(child, b"").await;
+    assert_eq!((ran.status, ran.stderr.as_str()), (0, ""));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_the_request_says() {
     let _watchdog = watchdog!();
     let heads = Arc::new(Mutex::new(Vec::new()));

@@ -7,5 +7,6 @@ mod watchdog;
 mod certificates;
 mod connect;
 mod ends;
+mod listen;
 mod support;
 mod terminal;

@@ -1,7 +1,7 @@
 //! The program as a process, and servers for it.
 
 use std::future::Future;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 
@@ -61,6 +61,17 @@ pub async fn waited(mut child: Child) -> Ran {
 
 pub async fn run(arguments: &[&str], input: &[u8]) -> Ran {
     finish(start(&mut command(arguments)), input).await
+}
+
+/// The first line on standard error.
+pub fn first_line(child: &mut Child) -> String {
+    let mut line = Vec::new();
+    let stderr = child.stderr.as_mut().unwrap();
+    let mut octet = [0];
+    while stderr.read(&mut octet).unwrap() == 1 && octet != *b"\n" {
+        line.push(octet[0]);
+    }
+    String::from_utf8(line).unwrap()
 }
 
 /// A folder for the files of this test.
