@@ -20,6 +20,7 @@ mod client;
 mod connect;
 mod failure;
 mod insecure;
+mod inspect;
 mod interrupt;
 mod listen;
 mod printable;
@@ -44,6 +45,7 @@ struct Program {
 enum Command {
     Connect(connect::Options),
     Listen(listen::Options),
+    Inspect(Box<inspect::Options>),
 }
 
 fn main() -> ExitCode {
@@ -63,6 +65,7 @@ fn run(command: &Command) -> Result<(), Failure> {
     let result = match command {
         Command::Connect(options) => runtime.block_on(connect::run(options)),
         Command::Listen(options) => runtime.block_on(listen::run(options)),
+        Command::Inspect(options) => runtime.block_on(inspect::run(options)),
     };
     // The thread that reads standard input may have nothing to read for ever.
     runtime.shutdown_background();

@@ -4,9 +4,12 @@
 #[path = "../../../../tests/common/watchdog.rs"]
 mod watchdog;
 
+mod captures;
 mod certificates;
 mod connect;
 mod ends;
+mod inspect;
 mod listen;
+mod live;
 mod support;
 mod terminal;
