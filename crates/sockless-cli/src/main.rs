@@ -16,6 +16,7 @@
     )
 )]
 
+mod bench;
 mod client;
 mod connect;
 mod failure;
@@ -46,6 +47,7 @@ enum Command {
     Connect(connect::Options),
     Listen(listen::Options),
     Inspect(Box<inspect::Options>),
+    Bench(bench::Options),
 }
 
 fn main() -> ExitCode {
@@ -61,11 +63,16 @@ fn main() -> ExitCode {
 }
 
 fn run(command: &Command) -> Result<(), Failure> {
-    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let mut builder = match command {
+        Command::Bench(_) => Builder::new_multi_thread(),
+        _ => Builder::new_current_thread(),
+    };
+    let runtime = builder.enable_all().build()?;
     let result = match command {
         Command::Connect(options) => runtime.block_on(connect::run(options)),
         Command::Listen(options) => runtime.block_on(listen::run(options)),
         Command::Inspect(options) => runtime.block_on(inspect::run(options)),
+        Command::Bench(options) => runtime.block_on(bench::run(options)),
     };
     // The thread that reads standard input may have nothing to read for ever.
     runtime.shutdown_background();

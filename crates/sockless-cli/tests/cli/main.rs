@@ -4,6 +4,7 @@
 #[path = "../../../../tests/common/watchdog.rs"]
 mod watchdog;
 
+mod bench;
 mod captures;
 mod certificates;
 mod connect;
