@@ -6,14 +6,15 @@
 //! WebSocket was opened and closed as it should be, else with 1.
 
 use std::error::Error;
+use std::io::ErrorKind;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
 use serde_json::{json, Value};
 use sockless_connect::{
-    ClientConfig, CloseCode, Connect, ConnectError, Message, Proxy, ProxyError, Response, Socket, Stage,
-    Timeouts, Tls,
+    blocking, ClientConfig, CloseCode, Closed, Connect, ConnectError, Message, OwnedMessage, Proxy,
+    ProxyError, Response, Socket, Stage, Timeouts, Tls,
 };
 use tokio::time::timeout;
 
@@ -58,32 +59,18 @@ struct Options {
     /// Stay connected so long before closing, in milliseconds, unless the server closes.
     #[arg(long, value_name = "MS", default_value_t = 0)]
     stay: u64,
+    /// Connect on blocking sockets, without tokio.
+    #[arg(long)]
+    blocking: bool,
 }
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<ExitCode, Box<dyn Error>> {
+fn main() -> Result<ExitCode, Box<dyn Error>> {
     let options = Options::parse();
     let connect = settings(&options)?;
-    let began = Instant::now();
-    let connected = connect.connect().await;
-    let ms = began.elapsed().as_millis();
-    let (mut report, is_good) = match connected {
-        Err(error) => (failure(&error), false),
-        Ok((mut socket, response)) => {
-            let result = converse(&mut socket, &options).await;
-            let closed = socket.closed();
-            let report = json!({
-                "result": "opened",
-                "status": response.status(),
-                "subprotocol": socket.subprotocol(),
-                "close": closed.map(|closed| closed.status),
-                "clean": closed.is_some_and(|closed| closed.clean),
-                "error": result.as_ref().err().map(ToString::to_string),
-            });
-            (report, result.is_ok())
-        }
+    let (report, is_good) = match options.blocking {
+        true => on_blocking_sockets(&connect, &options),
+        false => on_tokio(&connect, &options)?,
     };
-    report["ms"] = json!(u64::try_from(ms)?);
     println!("{report}");
     Ok(if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -119,15 +106,40 @@ fn settings(options: &Options) -> Result<Connect, Box<dyn Error>> {
     Ok(connect)
 }
 
+#[tokio::main(flavor = "current_thread")]
+async fn on_tokio(connect: &Connect, options: &Options) -> Result<(Value, bool), Box<dyn Error>> {
+    let began = Instant::now();
+    let connected = connect.connect().await;
+    let took = began.elapsed();
+    Ok(match connected {
+        Err(error) => (failure(&error, took), false),
+        Ok((mut socket, response)) => {
+            let result = converse(&mut socket, options).await;
+            let report = success(&response, socket.subprotocol(), socket.closed(), &result, took);
+            (report, result.is_ok())
+        }
+    })
+}
+
+fn on_blocking_sockets(connect: &Connect, options: &Options) -> (Value, bool) {
+    let began = Instant::now();
+    let connected = connect.connect_blocking();
+    let took = began.elapsed();
+    match connected {
+        Err(error) => (failure(&error, took), false),
+        Ok((mut socket, response)) => {
+            let result = converse_blocking(&mut socket, options);
+            let report = success(&response, socket.subprotocol(), socket.closed(), &result, took);
+            (report, result.is_ok())
+        }
+    }
+}
+
 /// Sends messages, gets them back, and closes.
 async fn converse(socket: &mut Socket, options: &Options) -> Result<(), Box<dyn Error>> {
-    for time in 0..options.echo {
-        for size in [0, 1, 125, 126, 65_535, 65_536, 1 << 20] {
-            let text: String = ('a'..='z').cycle().skip(time).take(size).collect();
-            echoed(socket, Message::Text(&text)).await?;
-            let octets: Vec<u8> = (0..=u8::MAX).cycle().skip(time).take(size).collect();
-            echoed(socket, Message::Binary(&octets)).await?;
-        }
+    for message in messages(options.echo) {
+        socket.send(message.as_message()).await?;
+        compare(message.as_message(), socket.recv().await?)?;
     }
     if let Some(text) = &options.say {
         socket.send(text.as_str()).await?;
@@ -143,17 +155,67 @@ async fn converse(socket: &mut Socket, options: &Options) -> Result<(), Box<dyn 
     Ok(())
 }
 
-async fn echoed(socket: &mut Socket, message: Message<'_>) -> Result<(), Box<dyn Error>> {
-    socket.send(message).await?;
-    match socket.recv().await? {
+/// The same.
+fn converse_blocking(socket: &mut blocking::Socket, options: &Options) -> Result<(), Box<dyn Error>> {
+    for message in messages(options.echo) {
+        socket.send(message.as_message())?;
+        compare(message.as_message(), socket.recv()?)?;
+    }
+    if let Some(text) = &options.say {
+        socket.send(text.as_str())?;
+    }
+    let (began, stay) = (Instant::now(), Duration::from_millis(options.stay));
+    loop {
+        match socket.recv_timeout(stay.saturating_sub(began.elapsed())) {
+            Ok(Some(_)) => {}
+            Ok(None) => return Ok(()),
+            Err(sockless_connect::Error::Io(error)) if error.kind() == ErrorKind::TimedOut => break,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    socket.close(CloseCode::NORMAL)?;
+    Ok(())
+}
+
+/// Text and binary messages of several sizes, so many times.
+fn messages(times: usize) -> impl Iterator<Item = OwnedMessage> {
+    let sizes = [0, 1, 125, 126, 65_535, 65_536, 1 << 20];
+    (0..times).flat_map(move |time| sizes.map(|size| (time, size))).flat_map(|(time, size)| {
+        let text: String = ('a'..='z').cycle().skip(time).take(size).collect();
+        let octets: Vec<u8> = (0..=u8::MAX).cycle().skip(time).take(size).collect();
+        [text.into(), octets.into()]
+    })
+}
+
+fn compare(message: Message<'_>, echo: Option<Message<'_>>) -> Result<(), Box<dyn Error>> {
+    match echo {
         Some(echo) if echo == message => Ok(()),
         Some(_) => Err("another message came back".into()),
         None => Err("the server closed".into()),
     }
 }
 
+/// What is known of a connection that was opened.
+fn success(
+    response: &Response,
+    subprotocol: Option<&str>,
+    closed: Option<Closed>,
+    result: &Result<(), Box<dyn Error>>,
+    took: Duration,
+) -> Value {
+    json!({
+        "result": "opened",
+        "status": response.status(),
+        "subprotocol": subprotocol,
+        "close": closed.map(|closed| closed.status),
+        "clean": closed.is_some_and(|closed| closed.clean),
+        "error": result.as_ref().err().map(ToString::to_string),
+        "ms": took.as_secs_f64() * 1e3,
+    })
+}
+
 /// What is known of a failure.
-fn failure(error: &ConnectError) -> Value {
+fn failure(error: &ConnectError, took: Duration) -> Value {
     let (result, response) = match error {
         ConnectError::InvalidUrl(_) => ("invalid URL", None),
         ConnectError::InvalidRequest(_) => ("invalid request", None),
@@ -189,5 +251,6 @@ fn failure(error: &ConnectError) -> Value {
         "challenges": challenges.iter().map(|challenge| challenge.scheme()).collect::<Vec<_>>(),
         "body": response.map(|response| String::from_utf8_lossy(response.body())),
         "is_complete": response.map(Response::is_complete),
+        "ms": took.as_secs_f64() * 1e3,
     })
 }

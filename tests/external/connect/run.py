@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Connects with our client to servers of others, on loopback: over TLS and through proxies.
+"""Connects with our client to servers of others, on loopback: over TLS and through proxies, on tokio and on blocking sockets.
 
 usage: run.py [--client PROGRAM]    the example `connect` of sockless-connect
               [--only SUBJECT]...   only these: tls, cuts, proxies, addresses
@@ -10,6 +10,7 @@ Each check prints one line; the last line is `N passed, N failed`.
 
 import argparse
 import sys
+from itertools import product
 from pathlib import Path
 
 from peers import HERE, TARGET  # first: it says where the others are
@@ -34,21 +35,22 @@ def main():
     end_children_when_ended()
     TARGET.mkdir(parents=True, exist_ok=True)
     certificates = Certificates(TARGET / "certificates")
-    client = Client(options.client.resolve())
-    checks = Checks()
-    for name in options.only or SUBJECTS:
+    total = Checks()
+    for name, way in product(options.only or SUBJECTS, ([], ["--blocking"])):
         subject, count = SUBJECTS[name]
-        print(f"== {name} ==", flush=True)
-        before = len(checks.names)
+        print(" ".join(["==", name, *way, "=="]), flush=True)
+        checks = Checks()
         try:
-            subject(checks, client, certificates)
+            subject(checks, Client(options.client.resolve(), *way), certificates)
         except Exception as error:
             checks.failed += 1
             print(f"FAIL  {name} cannot be checked: {type(error).__name__}: {error}")
-        if len(checks.names) - before != count:
+        if len(checks.names) != count:
             checks.failed += 1
-            print(f"FAIL  {len(checks.names) - before} checks ran, not {count}")
-    return checks.finish()
+            print(f"FAIL  {len(checks.names)} checks ran, not {count}")
+        total.passed += checks.passed
+        total.failed += checks.failed
+    return total.finish()
 
 
 if __name__ == "__main__":
