@@ -272,6 +272,11 @@ impl<R: Role> Endpoint<R> {
         self.outbound.closed()
     }
 
+    /// Why the connection failed, as soon as it did, whatever becomes of the transport.
+    pub fn failure(&self) -> Option<ProtocolError> {
+        self.outbound.failure()
+    }
+
     /// The Close that came, as soon as it did. Its reason is the peer's text.
     pub fn received_close(&self) -> Option<CloseFrame<'_>> {
         self.inbound.received_close()
