@@ -11,7 +11,7 @@ use sockless::proxy::{Socks5Rejection, Socks5RequestError};
 use sockless::{Error, OpeningError, ProtocolError, Timeout};
 
 use crate::ProxyVariableError;
-use crate::Response;
+use crate::{Interruption, Response};
 
 /// Why no WebSocket was opened.
 ///
@@ -53,14 +53,25 @@ pub enum ConnectError {
     TooManyRedirects(Response),
     /// The answer broke a rule of the handshake, or the connection failed before it was whole.
     Handshake(Error),
+    /// The connection before ended like this, and no other one was made
+    /// ([`Interruption`](crate::Interruption)). Only where connections are made one after the other.
+    Closed {
+        /// The code of the Close that came; 1005 if it had none; 1006 if none came.
+        status: u16,
+        /// Why the connection failed, if it did.
+        error: Option<ProtocolError>,
+    },
 }
 
 impl ConnectError {
     /// In which stage it failed. `None` if it never began.
     pub const fn stage(&self) -> Option<Stage> {
         match self {
-            Self::InvalidUrl(_) | Self::InvalidRequest(_) | Self::TlsUnavailable => None,
-            Self::ProxyVariable(_) => None,
+            Self::InvalidUrl(_)
+            | Self::InvalidRequest(_)
+            | Self::TlsUnavailable
+            | Self::ProxyVariable(_)
+            | Self::Closed { .. } => None,
             Self::TimedOut(stage) => Some(*stage),
             Self::Resolve(_) => Some(Stage::Resolving),
             Self::Connect(_) => Some(Stage::Connecting),
@@ -137,6 +148,9 @@ impl fmt::Display for ConnectError {
             Self::Tls(error) => write!(f, "TLS could not be set up: {error}"),
             Self::Rejected(response) => write!(f, "the server answered with status {}", response.status()),
             Self::TooManyRedirects(_) => f.write_str("the server redirects too often"),
+            Self::Closed { status, error } => {
+                Interruption::Closed { status: *status, by: None, error: *error }.fmt(f)
+            }
             Self::Handshake(error) => write!(f, "the opening handshake failed: {error}"),
         }
     }
@@ -149,7 +163,11 @@ impl StdError for ConnectError {
             Self::InvalidUrl(error) => error.source(),
             Self::InvalidRequest(error) => error.source(),
             Self::ProxyVariable(error) => error.source(),
-            Self::TlsUnavailable | Self::TimedOut(_) | Self::Rejected(_) | Self::TooManyRedirects(_) => None,
+            Self::TlsUnavailable
+            | Self::TimedOut(_)
+            | Self::Rejected(_)
+            | Self::TooManyRedirects(_)
+            | Self::Closed { .. } => None,
             Self::Resolve(error) | Self::Connect(error) | Self::Tls(error) => error.source(),
             Self::Proxy(error) => error.source(),
             Self::Handshake(error) => error.source(),

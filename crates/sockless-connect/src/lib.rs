@@ -65,6 +65,7 @@
 )]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod backoff;
 pub mod blocking;
 mod challenge;
 mod config;
@@ -76,8 +77,11 @@ mod on_tokio;
 mod open;
 mod proxies;
 mod proxy;
+#[cfg(feature = "tokio")]
+mod reconnect;
 mod request;
 mod response;
+mod retry;
 mod staggered;
 #[cfg(feature = "tokio")]
 mod stream;
@@ -85,6 +89,7 @@ mod stream;
 mod tls;
 mod tunnel;
 
+pub use backoff::Backoff;
 pub use challenge::Challenge;
 pub use config::Connect;
 pub use error::{ConnectError, ProxyError, Stage};
@@ -92,7 +97,10 @@ pub use error::{ConnectError, ProxyError, Stage};
 pub use on_tokio::{connect, Socket};
 pub use proxies::{Proxies, ProxyVariableError};
 pub use proxy::Proxy;
+#[cfg(feature = "tokio")]
+pub use reconnect::Reconnect;
 pub use response::Response;
+pub use retry::Interruption;
 pub use sockless;
 pub use sockless::deflate::Offer;
 pub use sockless::endpoint::Buffers;
@@ -100,7 +108,7 @@ pub use sockless::handshake::{UriBuf, UriError};
 pub use sockless::message::{OwnedMessage, Prepared};
 pub use sockless::{
     ClientConfig, CloseCode, CloseFrame, Closed, Error, Limits, Message, Payload, ProtocolError, SendError,
-    Timeouts,
+    Timeouts, Timestamp,
 };
 #[cfg(feature = "tokio")]
 pub use stream::Stream;

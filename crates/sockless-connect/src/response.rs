@@ -4,6 +4,7 @@
 // Must not know: what they mean.
 
 use std::fmt;
+use std::time::{Duration, SystemTime};
 
 use sockless::handshake::client::{Accepted, Rejected};
 use sockless::handshake::{BodyReader, UriBuf};
@@ -85,6 +86,17 @@ impl Response {
             _ => return Vec::new(),
         };
         challenges(self.fields_named(name).filter_map(|value| std::str::from_utf8(value).ok()))
+    }
+
+    /// How long to wait before asking again: the field `Retry-After`, as seconds or as a date (RFC 9110 section 10.2.3).
+    /// Zero for a date that is past. It is the server's wish, and may be years.
+    pub fn retry_after(&self, now: SystemTime) -> Option<Duration> {
+        let value = self.field("Retry-After")?.trim();
+        if !value.is_empty() && value.bytes().all(|digit| digit.is_ascii_digit()) {
+            return Some(Duration::from_secs(value.parse().unwrap_or(u64::MAX)));
+        }
+        let date = httpdate::parse_http_date(value).ok()?;
+        Some(date.duration_since(now).unwrap_or_default())
     }
 
     /// The body of a refusal, without chunks, up to

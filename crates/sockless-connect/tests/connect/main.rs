@@ -8,6 +8,7 @@ mod certificates;
 mod ends;
 mod opened;
 mod proxies;
+mod reconnects;
 mod redirects;
 mod refused;
 mod requests;

@@ -1,0 +1,189 @@
+//! One connection after the other, on tokio.
+//
+// Owns: the order of connecting, waiting and asking whether to go on.
+// Must not know: how long to wait, or what is worth another attempt.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use sockless::{CloseCode, Closed, Entropy, Initiator, SystemEntropy, Timestamp};
+use tokio::time::{sleep_until, Instant};
+
+use crate::{Backoff, Connect, ConnectError, Interruption, Response, Socket};
+
+/// The longest wait that a server is given which asks for one.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(600);
+
+/// Connections to one server, one after the other: when one is lost, the next is made, after a wait.
+///
+/// [`Backoff`] says how long the waits are. If a server asks for a longer one (`Retry-After`, RFC 9110 section 10.2.3),
+/// it is given up to ten minutes, and the wait comes on top, so that not all clients come back in the same second.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// use sockless_connect::Connect;
+///
+/// let mut feed = Connect::new("wss://example.com/prices").reconnecting().with_retry_if(|why| {
+///     eprintln!("{why}");
+///     why.is_temporary()
+/// });
+/// while let Some((socket, _response)) = feed.next().await? {
+///     if socket.send("{\"subscribe\":\"EURUSD\"}").await.is_err() {
+///         continue;
+///     }
+///     while let Ok(Some(message)) = socket.recv().await {
+///         println!("{}", message.as_text().unwrap_or("(bytes)"));
+///     }
+/// }
+/// # Ok(())
+/// # }
+/// ```
+pub struct Reconnect {
+    connect: Connect,
+    backoff: Backoff,
+    retry_if: Option<Arc<RetryIf>>,
+    entropy: SystemEntropy,
+    began: Instant,
+    /// Not before this time.
+    pause: Option<Instant>,
+    attempt: Option<Attempt>,
+    socket: Option<Socket>,
+}
+
+type RetryIf = dyn Fn(&Interruption<'_>) -> bool + Send + Sync;
+type Attempt = Pin<Box<dyn Future<Output = Result<(Socket, Response), ConnectError>> + Send>>;
+
+impl Connect {
+    /// Connects again whenever the connection is lost. The first attempt is made at once.
+    pub fn reconnecting(self) -> Reconnect {
+        Reconnect {
+            connect: self,
+            backoff: Backoff::new(),
+            retry_if: None,
+            entropy: SystemEntropy::new(),
+            began: Instant::now(),
+            pause: None,
+            attempt: None,
+            socket: None,
+        }
+    }
+}
+
+impl Reconnect {
+    /// Sets how long to wait, and when to give up.
+    #[must_use]
+    pub fn with_backoff(mut self, backoff: Backoff) -> Self {
+        self.backoff = backoff;
+        self
+    }
+
+    /// Decides whether another attempt is worth it, in place of [`Interruption::is_temporary`]. This is called for
+    /// everything that keeps the connection from being there, so it is the place to log that as well.
+    #[must_use]
+    pub fn with_retry_if(
+        mut self,
+        retry_if: impl Fn(&Interruption<'_>) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.retry_if = Some(Arc::new(retry_if));
+        self
+    }
+
+    /// The next connection, and the answer that opened it. The one before is dropped first, even if it is still open.
+    ///
+    /// Waits as long as it must, and tries as often as it must. `None` if the conversation has come to its end
+    /// ([`Interruption::is_finished`]), unless [`with_retry_if`](Self::with_retry_if) says to go on.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError`] of the last attempt, if another one is not worth it, or if the [`Backoff`] gives up.
+    /// [`ConnectError::Closed`] if the connection itself ended so. Whoever calls this again goes on all the same, after a
+    /// wait.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: an attempt or a wait that was begun goes on with the next call. But while no call waits for it,
+    /// the attempt does not go on, while its time does.
+    pub async fn next(&mut self) -> Result<Option<(&mut Socket, Response)>, ConnectError> {
+        if let Some(mut socket) = self.socket.take() {
+            let interruption = interruption(&mut socket);
+            drop(socket);
+            match (self.goes_on_after(&interruption), interruption) {
+                (false, Interruption::Closed { .. }) if interruption.is_finished() => return Ok(None),
+                (false, Interruption::Closed { status, error, .. }) => {
+                    return Err(ConnectError::Closed { status, error })
+                }
+                _ => {}
+            }
+        }
+        let (socket, response) = loop {
+            if let Some(until) = self.pause {
+                sleep_until(until).await;
+                self.pause = None;
+            }
+            let attempt = self.attempt.get_or_insert_with(|| {
+                let connect = self.connect.clone();
+                Box::pin(async move { connect.connect().await })
+            });
+            let result = attempt.as_mut().await;
+            self.attempt = None;
+            match result {
+                Ok(opened) => break opened,
+                Err(error) if self.goes_on_after(&Interruption::Failed(&error)) => {}
+                Err(error) => return Err(error),
+            }
+        };
+        self.backoff.opened(self.now());
+        Ok(Some((self.socket.insert(socket), response)))
+    }
+
+    /// Whether to go on after this. Sets the wait in any case.
+    fn goes_on_after(&mut self, interruption: &Interruption<'_>) -> bool {
+        let mut random = [0; 4];
+        // Without a random number the wait is the longest: that is worse for nobody but us.
+        let random = self.entropy.fill(&mut random).map_or(u32::MAX, |()| u32::from_ne_bytes(random));
+        let wait = self.backoff.failed(self.now(), random);
+        let asked = match interruption {
+            Interruption::Failed(error) => error.retry_after(SystemTime::now()).unwrap_or_default(),
+            _ => Duration::ZERO,
+        };
+        let pause = wait.unwrap_or(self.backoff.longest()).saturating_add(asked.min(LONGEST_RETRY_AFTER));
+        self.pause = Instant::now().checked_add(pause);
+        let is_worth_it = match &self.retry_if {
+            Some(retry_if) => retry_if(interruption),
+            None => interruption.is_temporary(),
+        };
+        is_worth_it && wait.is_some()
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp::from_duration(self.began.elapsed())
+    }
+}
+
+/// What became of this connection. Whoever reads no further after an error does not wait until it has ended.
+fn interruption(socket: &mut Socket) -> Interruption<'static> {
+    if let Some(Closed { status, by, error, .. }) = socket.closed() {
+        return Interruption::Closed { status, by, error };
+    }
+    if let Some(close) = socket.received_close() {
+        let status = close.code().map_or(1005, CloseCode::value);
+        return Interruption::Closed { status, by: Some(Initiator::Peer), error: None };
+    }
+    match socket.endpoint().failure() {
+        error @ Some(_) => Interruption::Closed { status: 1006, by: Some(Initiator::Local), error },
+        None => Interruption::Dropped,
+    }
+}
+
+impl fmt::Debug for Reconnect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reconnect")
+            .field("connect", &self.connect)
+            .field("backoff", &self.backoff)
+            .field("is_open", &self.socket.is_some())
+            .finish_non_exhaustive()
+    }
+}
