@@ -1,6 +1,7 @@
 //! `sockless bench`: how fast a server answers that echoes.
 
 use std::io::{self, IsTerminal, Write};
+use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::Arc;
 use std::time::Duration;
@@ -55,10 +56,11 @@ const LAST_WORDS: Duration = Duration::from_secs(5);
 pub async fn run(options: &Options) -> Result<(), Failure> {
     let connect = options.client.connect(&options.url)?;
     let payload = payload(options)?;
+    let mut interrupted = pin!(interrupt());
     let began = Instant::now();
     let sockets = tokio::select! {
         sockets = open(&connect, options.connections) => sockets?,
-        () = interrupt() => return Ok(()),
+        () = &mut interrupted => return Ok(()),
     };
     let opened_in = began.elapsed();
     let answered = Arc::new(AtomicU64::new(0));
@@ -92,7 +94,7 @@ pub async fn run(options: &Options) -> Result<(), Failure> {
     tokio::select! {
         () = progress(options, began, &answered) => {}
         () = sleep(options.duration) => {}
-        () = interrupt() => {}
+        () = &mut interrupted => {}
         _ = async { while add(tasks.join_next().await) {} } => {}
     }
     let measured = began.elapsed();

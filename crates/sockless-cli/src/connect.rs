@@ -1,8 +1,8 @@
 //! `sockless connect`: standard input to a server, and what it says to standard output.
 
-use std::future::pending;
+use std::future::{pending, Future};
 use std::io::ErrorKind;
-use std::pin::pin;
+use std::pin::{pin, Pin};
 use std::time::Duration;
 
 use clap::Args;
@@ -61,9 +61,11 @@ const LAST_WORDS: Duration = Duration::from_secs(10);
 
 pub async fn run(options: &Options) -> Result<(), Failure> {
     let connect = options.client.connect(&options.url)?;
+    // One for all of it, so that none is missed between two stages.
+    let mut interrupted = pin!(interrupt());
     let connected = tokio::select! {
         connected = connect.connect() => connected,
-        () = interrupt() => return Ok(()),
+        () = &mut interrupted => return Ok(()),
     };
     let (socket, response) = match connected {
         Ok(connected) => connected,
@@ -78,19 +80,23 @@ pub async fn run(options: &Options) -> Result<(), Failure> {
         show(&response);
     }
     let (mut receiver, mut sender) = socket.into_split();
-    let talked = talk(options, &mut receiver, &mut sender).await;
+    let talked = talk(options, &mut receiver, &mut sender, interrupted).await;
     let ended = Failure::of_end(receiver.closed(), receiver.close_reason());
     talked.and(ended)
 }
 
 /// Talks until the connection has ended.
-async fn talk(options: &Options, receiver: &mut Receiver, sender: &mut Sender) -> Result<(), Failure> {
+async fn talk(
+    options: &Options,
+    receiver: &mut Receiver,
+    sender: &mut Sender,
+    mut interrupted: Pin<&mut impl Future<Output = ()>>,
+) -> Result<(), Failure> {
     let enough = Notify::new();
     let mut hearing = pin!(hear(options, receiver, &enough));
     let broken = {
         let mut speaking = pin!(speak(options, sender));
         let mut is_speaking = true;
-        let mut interrupted = pin!(interrupt());
         loop {
             tokio::select! {
                 heard = &mut hearing => return heard,

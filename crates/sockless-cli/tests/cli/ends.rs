@@ -146,8 +146,6 @@ async fn ctrl_c_closes_in_order() {
     });
     let child = start(&mut command(&["connect", &url.await]));
     assert_eq!(hear.recv().await, Some(0));
-    // Once its answer is here, it waits for signals too.
-    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
     assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
     let ran = waited(child).await;
     assert_eq!((ran.status, ran.stderr.as_str(), hear.recv().await), (0, "", Some(1000)));
