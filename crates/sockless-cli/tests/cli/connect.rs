@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex};
 use sockless_connect::sockless::deflate::Policy;
 use sockless_connect::sockless::tokio::{accept, accept_with};
 use sockless_connect::CloseCode;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::certificates::identity;
+use crate::certificates::{identity, identity_that_asks_for};
 use crate::support::{command, echo, finish, folder, run, server, start, tcp_server, OPEN};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -191,4 +192,83 @@ async fn tls_that_is_checked_and_tls_that_is_not() {
     let other = crate::certificates::identity("tls_of_another");
     let ran = run(&["connect", "-1", "--cacert", other.certificate.to_str().unwrap(), &url], b"").await;
     assert_eq!((ran.text(), ran.status), ("", 5), "{ran:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_of_our_own() {
+    let _watchdog = watchdog!();
+    let ours = identity("a_certificate_of_our_own");
+    let server = identity_that_asks_for("a_server_that_asks_for_it", &ours);
+    let acceptor = server.acceptor.clone();
+    let address = tcp_server(move |stream| {
+        let acceptor = acceptor.clone();
+        async move {
+            let Ok(stream) = acceptor.accept(stream).await else { return };
+            let mut socket = accept(stream, &OPEN).await.unwrap();
+            while let Ok(Some(_)) = socket.recv().await {}
+        }
+    });
+    let url = format!("wss://{}/", address.await);
+    let (certificate, key) = (ours.certificate.to_str().unwrap(), ours.key.to_str().unwrap());
+    for trust in [&["--cacert", server.certificate.to_str().unwrap()] as &[&str], &["--insecure"]] {
+        let ran = run(&[&["connect", &url, "--cert", certificate, "--key", key], trust].concat(), b"").await;
+        assert_eq!(ran.status, 0, "{ran:?}");
+        let ran = run(&[&["connect", &url], trust].concat(), b"").await;
+        assert_eq!(ran.status, 5, "{ran:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn redirects_that_are_followed_on_request() {
+    let _watchdog = watchdog!();
+    let to = echo().await;
+    let address = tcp_server(move |mut stream| {
+        let answer = format!("HTTP/1.1 307 Go\r\nLocation: {to}\r\nContent-Length: 0\r\n\r\n");
+        async move {
+            let _ = stream.read(&mut [0; 4096]).await;
+            let _ = stream.write_all(answer.as_bytes()).await;
+        }
+    });
+    let url = format!("ws://{}/", address.await);
+    assert_eq!(run(&["connect", &url], b"a\n").await.status, 6);
+    let ran = run(&["connect", "--redirects", "1", &url], b"a\n").await;
+    assert_eq!((ran.text(), ran.status), ("a\n", 0), "{ran:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn through_a_proxy_of_the_arguments_or_of_the_environment() {
+    let _watchdog = watchdog!();
+    // One that lets in who knows the password.
+    let address = tcp_server(|mut stream| async move {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let Ok(octet) = stream.read_u8().await else { return };
+            head.push(octet);
+        }
+        let head = String::from_utf8(head).unwrap();
+        if !head.contains("Proxy-Authorization: Basic bWU6c2VjcmV0\r\n") {
+            let _ = stream.write_all(b"HTTP/1.1 407 Who\r\nContent-Length: 0\r\n\r\n").await;
+            return;
+        }
+        let target = head.split(' ').nth(1).unwrap();
+        let mut server = tokio::net::TcpStream::connect(target).await.unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
+        let _ = tokio::io::copy_bidirectional(&mut stream, &mut server).await;
+    });
+    let (url, address) = (echo().await, address.await);
+    let proxy = format!("http://me:secret@{address}");
+    let ran = run(&["connect", "--proxy", &proxy, &url], b"a\n").await;
+    assert_eq!((ran.text(), ran.status), ("a\n", 0), "{ran:?}");
+    let ran = run(&["connect", "--proxy", &format!("http://{address}"), &url], b"a\n").await;
+    assert_eq!((ran.text(), ran.status), ("", 4), "{ran:?}");
+    for (variable, arguments, status) in [
+        (proxy.as_str(), &[] as &[&str], 0),
+        (&format!("http://{address}"), &[], 4),
+        (&format!("http://{address}"), &["--no-proxy"], 0),
+        ("gopher://nowhere", &[], 2),
+    ] {
+        let mut program = command(&[&["connect", &url], arguments].concat());
+        let ran = finish(start(program.env("ALL_PROXY", variable)), b"a\n").await;
+        assert_eq!(ran.status, status, "{variable} {arguments:?} {ran:?}");
+    }
 }

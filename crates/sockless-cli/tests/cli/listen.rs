@@ -144,6 +144,34 @@ async fn ctrl_c_tells_everybody() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn others_wait_where_no_place_is_free() {
+    let _watchdog = watchdog!();
+    let (child, url) = listen(&["--echo", "--max-clients", "1"]).await;
+    let _killed = Killed(child);
+    let mut first = connected(&url).await;
+    let second = tokio::spawn({
+        let url = url.clone();
+        async move { connected(&url).await }
+    });
+    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    assert!(!second.is_finished());
+    first.close(CloseCode::NORMAL).await.unwrap();
+    let mut second = second.await.unwrap();
+    second.send("now").await.unwrap();
+    assert_eq!(second.recv().await.unwrap(), Some(Message::Text("now")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_says_nothing_costs_the_opening_time() {
+    let _watchdog = watchdog!();
+    let (child, url) = listen(&["--echo", "--max-clients", "1", "--opening-time", "100ms"]).await;
+    let _killed = Killed(child);
+    let address = url.trim_start_matches("ws://").trim_end_matches('/');
+    let _silent = tokio::net::TcpStream::connect(address).await.unwrap();
+    drop(connected(&url).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_address_that_is_taken() {
     let _watchdog = watchdog!();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
