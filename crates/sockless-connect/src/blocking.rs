@@ -12,7 +12,8 @@
 //! ```
 //!
 //! Everything is as on tokio: the settings ([`Connect`]), the errors, and the one time for all stages.
-//! [`Connect::connect_blocking`] is for settings, and [`Connect::client_blocking`] for a stream that is there already.
+//! [`Connect::connect_blocking`] is for settings, [`Connect::client_blocking`] for a stream that is there already, and
+//! [`Connect::stream_blocking`] for a stream without a WebSocket.
 //!
 //! The socket is [`sockless::blocking::WebSocket`], and can do all that this one can. Only a stream that another library
 //! has made ([`Connect::with_tls_by_blocking`]) cannot be used by two threads:
@@ -74,6 +75,21 @@ impl Connect {
     /// [`ConnectError`].
     pub fn connect_blocking(&self) -> Result<(Socket, Response), ConnectError> {
         done(self.dial::<Blocking>())
+    }
+
+    /// Connects on blocking sockets, through the proxy and through TLS, but asks nothing of the server. All of it is done
+    /// within [`Timeouts::opening`](sockless::Timeouts::opening), and no time limit is left on the stream.
+    ///
+    /// For proxies and test tools, which write a request of their own.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError`].
+    pub fn stream_blocking(&self) -> Result<Stream, ConnectError> {
+        let uri = self.uri()?;
+        let mut stream = done(self.reach::<Blocking>(&uri, self.until::<Blocking>()))?;
+        stream.limit_read(None).map_err(ConnectError::Connect)?;
+        Ok(stream)
     }
 
     /// Opens the WebSocket on a blocking stream that is connected already, through TLS if the URL is `wss:`. The opening

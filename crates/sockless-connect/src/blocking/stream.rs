@@ -16,6 +16,9 @@ use sockless::blocking::{BlockingTransport, CloneTransport};
 use super::tls::TlsStream;
 
 /// The byte stream of a [`Socket`](super::Socket): TCP, perhaps under TLS, or another stream that was plugged in.
+///
+/// A read over TLS fails with [`Interrupted`](io::ErrorKind::Interrupted) when only a part of a record came. Call it again, as
+/// [`read_exact`](Read::read_exact) and the like do.
 pub struct Stream(Kind);
 
 enum Kind {

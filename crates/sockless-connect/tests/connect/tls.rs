@@ -21,7 +21,7 @@ use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor};
 
 use crate::certificates::{acceptor, open_acceptor, Authority, Identity};
 use crate::ways::{Way, WAYS};
-use crate::{both, listener};
+use crate::{both, listener, within};
 
 /// What a server saw of one client that was let in.
 #[derive(Debug, PartialEq)]
@@ -337,6 +337,35 @@ async fn one_thread_sends_over_tls_while_another_one_receives() {
     seen.unwrap();
 }
 
+/// Nothing of the opening time is left on it: the answer comes later than that.
+#[tokio::test]
+async fn a_blocking_stream_over_tls_on_which_nothing_was_asked() {
+    let _watchdog = watchdog!();
+    let authority = Authority::new();
+    let (listener, address) = listener().await;
+    let acceptor = open_acceptor(&authority.identity("127.0.0.1"));
+    let limit = Duration::from_millis(1500);
+    let connect = within(limit, &format!("wss://{address}/")).with_tls(trusting(&authority));
+    let server = async {
+        let mut stream = acceptor.accept(listener.accept().await.unwrap().0).await.unwrap();
+        let mut asked = [0; 4];
+        stream.read_exact(&mut asked).await.unwrap();
+        tokio::time::sleep(limit).await;
+        stream.write_all(b"yours").await.unwrap();
+        stream.shutdown().await.unwrap();
+        asked
+    };
+    let client = spawn_blocking(move || {
+        let mut stream = connect.stream_blocking().unwrap();
+        stream.write_all(b"mine").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    });
+    let (asked, answer) = both(server, client).await;
+    assert_eq!((&asked, answer.unwrap().as_str()), (b"mine", "yours"));
+}
+
 /// Another library of TLS, as far as the crate can see.
 #[tokio::test]
 async fn another_library_is_plugged_in() {
@@ -410,6 +439,49 @@ impl BlockingTransport for Other {
     fn limit_write(&mut self, limit: Option<Duration>) -> io::Result<()> {
         self.0.sock.limit_write(limit)
     }
+}
+
+/// Nothing would end a wait there.
+#[tokio::test]
+async fn another_stream_that_cannot_limit_its_reads_is_refused() {
+    let _watchdog = watchdog!();
+    struct Unlimited(blocking::Stream);
+
+    impl Read for Unlimited {
+        fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+            self.0.read(buf)
+        }
+    }
+
+    impl Write for Unlimited {
+        fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+            self.0.write(buf)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            self.0.flush()
+        }
+    }
+
+    impl BlockingTransport for Unlimited {
+        fn shutdown_write(&mut self) -> io::Result<()> {
+            self.0.shutdown_write()
+        }
+    }
+
+    let (listener, address) = listener().await;
+    let connect =
+        Connect::new(format!("wss://{address}/")).with_tls_by_blocking(|stream, _| Ok(Unlimited(stream)));
+    let server = async { listener.accept().await.map(drop).unwrap() };
+    let ((), connected) = both(server, Way::Blocking.connect(&connect)).await;
+    let error = connected.unwrap_err();
+    assert!(
+        matches!(&error, ConnectError::Tls(error) if error.kind() == io::ErrorKind::Unsupported),
+        "{error:?}"
+    );
+    // It is for the other way, and that has no TLS then.
+    let connected = Way::Tokio.connect(&connect).await;
+    assert!(matches!(connected, Err(ConnectError::TlsUnavailable)), "{connected:?}");
 }
 
 /// A config that is told from ours: TLS 1.2 alone.
