@@ -5,11 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Folders with Rust files that are not test programs, and what they are.
-const OTHERS: [(&str, &str); 3] = [
-    ("common", "what several programs share"),
-    ("dependencies", "packages that stand for those of others"),
-    ("external", "suites that need other programs"),
-];
+const OTHERS: [(&str, &str); 2] =
+    [("common", "what several programs share"), ("external", "suites that need other programs")];
 
 fn below(dir: &Path) -> Vec<PathBuf> {
     let mut found: Vec<_> = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();

@@ -1,3 +1,0 @@
-//! Passes on the package `smol`: see the dev-dependencies of the root package.
-
-pub use smol::*;
