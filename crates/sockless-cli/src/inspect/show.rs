@@ -78,7 +78,8 @@ impl Show {
             What::Pong(payload) => write_line(format!("{front} pong {}", hex::encode(payload))),
             What::Close { code, reason } => {
                 let code = code.map_or("without a code".into(), |code| code.to_string());
-                write_line(format!("{front} close {code} {}", Printable(reason)))
+                let space = if reason.is_empty() { "" } else { " " };
+                write_line(format!("{front} close {code}{space}{}", Printable(reason)))
             }
             What::Fault(fault) => write_line(format!("{front} {bad}fault:{bad:#} {}", Printable(fault))),
             What::Unread(why) => write_line(format!("{front} not read from here on: {}", Printable(why))),
