@@ -3,20 +3,21 @@
 use std::future::{pending, Future};
 use std::io::ErrorKind;
 use std::pin::{pin, Pin};
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
 use clap::Args;
 use sockless::tokio::Tokio;
-use sockless::{polled, SystemEntropy};
-use sockless_connect::{CloseCode, Payload, Response, Stream};
+use sockless::{polled, Entropy, SystemEntropy};
+use sockless_connect::{Backoff, CloseCode, Closed, Interruption, Payload, Response, Stream, Timestamp};
 use tokio::sync::Notify;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::client::Client;
 use crate::failure::Failure;
 use crate::interrupt::interrupt;
 use crate::speech::{Input, Modes, Output, Piece};
-use crate::terminal::say;
+use crate::terminal::{say, warn};
+use crate::values::duration;
 
 /// Connect to a server: standard input goes there, and what comes is written to standard output.
 ///
@@ -46,6 +47,10 @@ pub struct Options {
     /// Go on to listen where standard input ends.
     #[arg(short, long, help_heading = "Messages")]
     no_close: bool,
+    /// Connect again when the connection is lost, after waits that grow to a minute. The first one is at most this long: 5s, if
+    /// nothing is said. What was on its way is lost; --message is sent each time.
+    #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "5s", value_parser = duration)]
+    reconnect: Option<Duration>,
     /// Show the head of the answer on standard error. Of a refusal also the body.
     #[arg(long)]
     show_head: bool,
@@ -56,38 +61,72 @@ pub struct Options {
 type Receiver = polled::Receiver<Tokio<Stream>, sockless::Client<SystemEntropy>>;
 type Sender = polled::Sender<Tokio<Stream>, sockless::Client<SystemEntropy>>;
 
+/// The longest wait that a server is given which asks for one.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(600);
 /// How long a closing handshake may take that standard output holds up.
 const LAST_WORDS: Duration = Duration::from_secs(10);
 
 pub async fn run(options: &Options) -> Result<(), Failure> {
     let connect = options.client.connect(&options.url)?;
+    let mut input = Input::new(options.modes.mode(), options.client.bounds.max_message_size);
+    let began = Instant::now();
+    let mut backoff = Backoff::new().with_first_delay(options.reconnect.unwrap_or_default());
     // One for all of it, so that none is missed between two stages.
     let mut interrupted = pin!(interrupt());
-    let connected = tokio::select! {
-        connected = connect.connect() => connected,
-        () = &mut interrupted => return Ok(()),
-    };
-    let (socket, response) = match connected {
-        Ok(connected) => connected,
-        Err(error) => {
-            if let Some(response) = error.response().filter(|_| options.show_head) {
-                show(response);
+    loop {
+        let connected = tokio::select! {
+            connected = connect.connect() => connected,
+            () = &mut interrupted => return Ok(()),
+        };
+        let (result, may_come_back, asked) = match connected {
+            Ok((socket, response)) => {
+                backoff.opened(Timestamp::from_duration(began.elapsed()));
+                if options.show_head {
+                    show(&response);
+                }
+                let (mut receiver, mut sender) = socket.into_split();
+                let talked =
+                    talk(options, &mut input, &mut receiver, &mut sender, interrupted.as_mut()).await;
+                let closed = receiver.closed();
+                let may_come_back = closed.is_some_and(|Closed { status, by, error, .. }| {
+                    Interruption::Closed { status, by, error }.is_temporary()
+                });
+                (talked.and(Failure::of_end(closed, receiver.close_reason())), may_come_back, None)
             }
-            return Err(error.into());
+            Err(error) => {
+                if let Some(response) = error.response().filter(|_| options.show_head) {
+                    show(response);
+                }
+                let (may_come_back, asked) = (error.is_temporary(), error.retry_after(SystemTime::now()));
+                (Err(error.into()), may_come_back, asked)
+            }
+        };
+        if options.reconnect.is_none() || !may_come_back {
+            return result;
         }
-    };
-    if options.show_head {
-        show(&response);
+        let Some(wait) = backoff.failed(Timestamp::from_duration(began.elapsed()), random()) else {
+            return result;
+        };
+        let wait = wait.max(asked.unwrap_or_default().min(LONGEST_RETRY_AFTER));
+        let why = result.map_or_else(|failure| failure.to_string(), |()| "the server went away".into());
+        warn(format_args!("{why}; connecting again in {:.1} s", wait.as_secs_f64()));
+        tokio::select! {
+            () = sleep(wait) => {}
+            () = &mut interrupted => return Ok(()),
+        }
     }
-    let (mut receiver, mut sender) = socket.into_split();
-    let talked = talk(options, &mut receiver, &mut sender, interrupted).await;
-    let ended = Failure::of_end(receiver.closed(), receiver.close_reason());
-    talked.and(ended)
+}
+
+/// A number for the wait. Without one it is the longest.
+fn random() -> u32 {
+    let mut random = [0; 4];
+    SystemEntropy::new().fill(&mut random).map_or(u32::MAX, |()| u32::from_ne_bytes(random))
 }
 
 /// Talks until the connection has ended.
 async fn talk(
     options: &Options,
+    input: &mut Input,
     receiver: &mut Receiver,
     sender: &mut Sender,
     mut interrupted: Pin<&mut impl Future<Output = ()>>,
@@ -95,7 +134,7 @@ async fn talk(
     let enough = Notify::new();
     let mut hearing = pin!(hear(options, receiver, &enough));
     let broken = {
-        let mut speaking = pin!(speak(options, sender));
+        let mut speaking = pin!(speak(options, input, sender));
         let mut is_speaking = true;
         loop {
             tokio::select! {
@@ -151,7 +190,7 @@ async fn hear(options: &Options, receiver: &mut Receiver, enough: &Notify) -> Re
 }
 
 /// Sends what is on the command line and on standard input, and closes at the end of that.
-async fn speak(options: &Options, sender: &mut Sender) -> Result<(), Failure> {
+async fn speak(options: &Options, input: &mut Input, sender: &mut Sender) -> Result<(), Failure> {
     let sent = async {
         let mut given = options.messages.iter();
         for message in given.by_ref().take(if options.one_message { 1 } else { usize::MAX }) {
@@ -160,7 +199,6 @@ async fn speak(options: &Options, sender: &mut Sender) -> Result<(), Failure> {
         if options.one_message && !options.messages.is_empty() {
             return Ok(());
         }
-        let mut input = Input::new(options.modes.mode(), options.client.bounds.max_message_size);
         while let Some(piece) = input.next().await.map_err(Broken::Input)? {
             let is_whole = !matches!(piece, Piece::Fragment { is_last: false, .. });
             let sent = match piece {

@@ -1,6 +1,8 @@
 //! How a connection ends, or never begins: the exit status, and what is said of it.
 
 use std::net::TcpListener;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::Arc;
 
 use sockless_connect::CloseCode;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -111,6 +113,35 @@ async fn the_connection_is_lost() {
     let url = server(|socket| async move { drop(socket) });
     let ran = run(&["connect", "--no-close", &url.await], b"").await;
     assert_eq!(ran.status, 10, "{ran:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_comes_back_where_that_may_help() {
+    let _watchdog = watchdog!();
+    let times = Arc::new(AtomicU32::new(0));
+    let counted = Arc::clone(&times);
+    // The first connection is lost, the second ends in order.
+    let url = server(move |mut socket| {
+        let time = counted.fetch_add(1, Relaxed);
+        async move {
+            let heard = socket.recv().await.unwrap().unwrap().into_owned();
+            socket.send(&heard).await.unwrap();
+            if time > 0 {
+                let _ = socket.close(CloseCode::NORMAL).await;
+            }
+        }
+    });
+    let arguments = ["connect", "--no-close", "--message", "me", "--reconnect=40ms", &url.await];
+    let ran = run(&arguments, b"").await;
+    assert_eq!((ran.text(), ran.status, times.load(Relaxed)), ("me\nme\n", 0, 2), "{ran:?}");
+    assert!(
+        ran.stderr.starts_with("warning: ") && ran.stderr.contains("connecting again in 0.0 s\n"),
+        "{ran:?}"
+    );
+    // A refusal for good stays one, and a rule that was broken would be again.
+    let url = server(|mut socket| async move { drop(socket.close(CloseCode::POLICY_VIOLATION).await) });
+    let ran = run(&["connect", "--no-close", "--reconnect", &url.await], b"").await;
+    assert_eq!((ran.status, ran.text()), (8, ""), "{ran:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
