@@ -33,15 +33,16 @@ use std::future::Future;
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::pin::pin;
-use std::sync::mpsc;
-use std::task::{Context, Poll, Waker};
-use std::thread;
+use std::sync::{mpsc, Arc};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
 use std::time::Instant;
 
 use sockless::blocking::{client_with, BlockingTransport, ClientSocket};
 use sockless::handshake::UriBuf;
 use sockless::{ClientConfig, Error};
 
+use crate::gate::Turn;
 use crate::layer::Layer;
 use crate::net::Net;
 use crate::open::failed;
@@ -87,7 +88,7 @@ impl Connect {
     /// [`ConnectError`].
     pub fn stream_blocking(&self) -> Result<Stream, ConnectError> {
         let uri = self.uri()?;
-        let mut stream = done(self.reach::<Blocking>(&uri, self.until::<Blocking>()))?;
+        let mut stream = done(self.reach::<Blocking>(&uri, self.until::<Blocking>(), &mut Vec::new()))?;
         stream.limit_read(None).map_err(ConnectError::Connect)?;
         Ok(stream)
     }
@@ -117,6 +118,15 @@ fn done<T>(future: impl Future<Output = T>) -> T {
         if let Poll::Ready(done) = future.as_mut().poll(&mut context) {
             return done;
         }
+    }
+}
+
+/// Wakes a thread that is parked.
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
     }
 }
 
@@ -157,6 +167,18 @@ impl Net for Blocking {
         })?;
         let left = until.saturating_duration_since(Instant::now());
         receiver.recv_timeout(left).map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
+    }
+
+    async fn wait_for(turn: &Turn, until: Option<Instant>) -> io::Result<()> {
+        let waker = Waker::from(Arc::new(Unpark(thread::current())));
+        while turn.poll(&Context::from_waker(&waker)).is_pending() {
+            match until.map(|until| until.saturating_duration_since(Instant::now())) {
+                Some(left) if left.is_zero() => return Err(io::ErrorKind::TimedOut.into()),
+                Some(left) => thread::park_timeout(left),
+                None => thread::park(),
+            }
+        }
+        Ok(())
     }
 
     async fn connect(addresses: Vec<SocketAddr>, until: Option<Instant>) -> io::Result<Stream> {

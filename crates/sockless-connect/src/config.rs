@@ -19,7 +19,7 @@ use crate::layer::Layer;
 use crate::Stream;
 #[cfg(feature = "rustls")]
 use crate::Tls;
-use crate::{blocking, proxy::ProxyChoice, Proxies, Proxy};
+use crate::{blocking, proxy::ProxyChoice, Gate, Proxies, Proxy};
 
 /// A server, and how to connect to it.
 ///
@@ -59,6 +59,7 @@ pub struct Connect {
     pub(crate) redirects: u8,
     pub(crate) layer: Option<Layer>,
     pub(crate) proxy: ProxyChoice,
+    pub(crate) gate: Option<Gate>,
 }
 
 /// Whom the server is asked to let in.
@@ -86,6 +87,7 @@ impl Connect {
             redirects: 0,
             layer: None,
             proxy: ProxyChoice::None,
+            gate: None,
         }
     }
 
@@ -194,6 +196,15 @@ impl Connect {
     #[must_use]
     pub fn with_proxies(mut self, proxies: Proxies) -> Self {
         self.proxy = ProxyChoice::Of(proxies);
+        self
+    }
+
+    /// Waits at this gate until no other connection to the same address is being opened (RFC 6455 section 4.1). The wait
+    /// is part of the opening time: if that is up, the stage is [`Connecting`](crate::Stage::Connecting). Without this
+    /// nothing waits for another connection.
+    #[must_use]
+    pub fn with_gate(mut self, gate: Gate) -> Self {
+        self.gate = Some(gate);
         self
     }
 

@@ -70,6 +70,7 @@ pub mod blocking;
 mod challenge;
 mod config;
 mod error;
+mod gate;
 mod layer;
 mod net;
 #[cfg(feature = "tokio")]
@@ -93,6 +94,7 @@ pub use backoff::Backoff;
 pub use challenge::Challenge;
 pub use config::Connect;
 pub use error::{ConnectError, ProxyError, Stage};
+pub use gate::Gate;
 #[cfg(feature = "tokio")]
 pub use on_tokio::{connect, Socket};
 pub use proxies::{Proxies, ProxyVariableError};

@@ -11,6 +11,7 @@ use std::time::Instant;
 use sockless::handshake::UriBuf;
 use sockless::{ClientConfig, Error};
 
+use crate::gate::Turn;
 use crate::layer::Layer;
 use crate::{ConnectError, Response, Stage};
 
@@ -33,6 +34,9 @@ pub(crate) trait Net {
 
     /// The addresses of a host, the best one first.
     async fn resolve(host: (&str, u16), until: Option<Instant>) -> io::Result<Vec<SocketAddr>>;
+
+    /// Waits until it is the turn of this.
+    async fn wait_for(turn: &Turn, until: Option<Instant>) -> io::Result<()>;
 
     /// A TCP connection to one of these, on which small messages do not wait for others. What is read and written is
     /// bounded by the time until [`open`](Self::open).

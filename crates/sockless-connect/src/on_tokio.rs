@@ -23,6 +23,7 @@ use tokio::time::{sleep, timeout_at, Instant as TokioInstant};
 #[cfg(feature = "rustls")]
 use tokio_rustls::TlsConnector;
 
+use crate::gate::Turn;
 use crate::layer::Layer;
 use crate::net::Net;
 use crate::open::failed;
@@ -78,7 +79,7 @@ impl Connect {
     /// Not cancel safe: dropped, the connection is dropped with it.
     pub async fn stream(&self) -> Result<Stream, ConnectError> {
         let uri = self.uri()?;
-        Box::pin(self.reach::<Tokio>(&uri, self.until::<Tokio>())).await
+        Box::pin(self.reach::<Tokio>(&uri, self.until::<Tokio>(), &mut Vec::new())).await
     }
 
     /// Opens the WebSocket on a stream that is connected already, through TLS if the URL is `wss:`. The opening time
@@ -129,6 +130,11 @@ impl Net for Tokio {
 
     async fn resolve(host: (&str, u16), _: Option<Instant>) -> io::Result<Vec<SocketAddr>> {
         Ok(lookup_host(host).await?.collect())
+    }
+
+    async fn wait_for(turn: &Turn, _: Option<Instant>) -> io::Result<()> {
+        poll_fn(|cx| turn.poll(cx)).await;
+        Ok(())
     }
 
     async fn connect(addresses: Vec<SocketAddr>, _: Option<Instant>) -> io::Result<Stream> {

@@ -8,6 +8,7 @@ use std::time::Instant;
 use sockless::handshake::UriBuf;
 use sockless::{ClientConfig, Error};
 
+use crate::gate::{Remote, Turn};
 use crate::layer::Layer;
 use crate::net::Net;
 use crate::request::Credentials;
@@ -55,16 +56,19 @@ impl Connect {
         until: Option<Instant>,
     ) -> Result<(N::Socket, Response), ConnectError> {
         let mut config = self.engine_config(uri, credentials)?;
-        let stream = self.reach::<N>(uri, until).await?;
+        // Until the WebSocket is open, or this has failed.
+        let mut turns = Vec::new();
+        let stream = self.reach::<N>(uri, until, &mut turns).await?;
         config.timeouts.opening = until.map(|until| until.saturating_duration_since(N::now()));
         N::open(stream, uri, &config).await.map_err(|error| failed(error, uri))
     }
 
-    /// A stream to the server of this URL, on which nothing was asked yet.
+    /// A stream to the server of this URL, on which nothing was asked yet. The turns are those that it waited for.
     pub(crate) async fn reach<N: Net>(
         &self,
         uri: &UriBuf,
         until: Option<Instant>,
+        turns: &mut Vec<Turn>,
     ) -> Result<N::Stream, ConnectError> {
         let (host, port) = uri.as_uri().address();
         let layer = match uri.as_uri().is_secure() {
@@ -76,6 +80,7 @@ impl Connect {
         };
         let mut stream = match self.proxy.proxy_for(uri)? {
             Some(proxy) => {
+                self.wait_for_turns::<N>([Remote::Name(host.into(), port)], until, turns).await?;
                 let asking = through::<N>(&proxy, uri.as_uri(), until, self.config.max_rejection_body);
                 match N::in_time(until, Stage::Proxy, asking).await? {
                     Answer::Open(stream) => stream,
@@ -88,6 +93,8 @@ impl Connect {
                 let resolving =
                     async { N::resolve((host, port), until).await.map_err(ConnectError::Resolve) };
                 let addresses = N::in_time(until, Stage::Resolving, resolving).await?;
+                let remotes = addresses.iter().copied().map(Remote::Address);
+                self.wait_for_turns::<N>(remotes, until, turns).await?;
                 let connecting = async { N::connect(addresses, until).await.map_err(ConnectError::Connect) };
                 N::in_time(until, Stage::Connecting, connecting).await?
             }
@@ -97,6 +104,23 @@ impl Connect {
             stream = N::in_time(until, Stage::Tls, wrapping).await?;
         }
         Ok(stream)
+    }
+
+    /// Waits until no other connection to these is being opened.
+    async fn wait_for_turns<N: Net>(
+        &self,
+        remotes: impl IntoIterator<Item = Remote>,
+        until: Option<Instant>,
+        turns: &mut Vec<Turn>,
+    ) -> Result<(), ConnectError> {
+        let Some(gate) = &self.gate else { return Ok(()) };
+        for remote in gate.order(remotes) {
+            let turn = gate.enter(remote);
+            let waiting = async { N::wait_for(&turn, until).await.map_err(ConnectError::Connect) };
+            N::in_time(until, Stage::Connecting, waiting).await?;
+            turns.push(turn);
+        }
+        Ok(())
     }
 
     /// What the engine is asked on a stream that is there already.

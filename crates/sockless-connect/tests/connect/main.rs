@@ -6,6 +6,7 @@ mod watchdog;
 
 mod certificates;
 mod ends;
+mod gates;
 mod opened;
 mod proxies;
 mod reconnects;
