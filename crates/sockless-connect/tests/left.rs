@@ -15,7 +15,7 @@ use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
 
 /// The time for all of connecting, where it is used up.
-const LIMIT: Duration = Duration::from_millis(200);
+const LIMIT: Duration = Duration::from_millis(300);
 
 /// How the error begins when it is printed for debugging, how the client is set, and what is answered: nothing means
 /// that the server ends the connection.
