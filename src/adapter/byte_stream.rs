@@ -1,6 +1,6 @@
-//! Binary messages as a stream of bytes: what every such stream needs.
+//! Binary messages as a stream of bytes.
 //
-// Owns: what the end of a connection, a text and an error are to a stream of bytes.
+// Owns: what the end of a connection, a text and an error are to such a stream.
 // Must not know: how it is read and written.
 
 use alloc::vec::Vec;
@@ -13,11 +13,9 @@ use crate::event::Data;
 use crate::frame::MessageKind;
 use crate::payload::Payload;
 
-/// Octets of a message at most. Less than what is compressed in several turns: nothing is half done between two
-/// polls.
+/// Octets of a message. Less than is compressed in several turns, so nothing is half done between two polls.
 const LONGEST: usize = 32 << 10;
 
-/// What is to be sent of this as one message.
 pub(super) fn chunk(bytes: &[u8]) -> Payload<'_> {
     Payload::binary(bytes.get(..LONGEST).unwrap_or(bytes))
 }
@@ -30,7 +28,6 @@ pub(super) struct Rest {
 }
 
 impl Rest {
-    /// Moves as much as fits to `buf`. How much.
     pub(super) fn take(&mut self, buf: &mut [u8]) -> usize {
         let count = copy(self.octets.get(self.taken..).unwrap_or(&[]), buf);
         self.taken = self.taken.saturating_add(count);
@@ -40,11 +37,7 @@ impl Rest {
         count
     }
 
-    /// Moves as much of a piece as fits to `buf`, and keeps the rest. How much.
-    ///
-    /// # Errors
-    ///
-    /// `InvalidData` if it is text.
+    /// Keeps what does not fit `buf`.
     pub(super) fn put(&mut self, piece: Data<'_>, buf: &mut [u8]) -> io::Result<usize> {
         if piece.kind() == MessageKind::Text {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "a text message in a stream of bytes"));
@@ -63,7 +56,6 @@ fn copy(from: &[u8], to: &mut [u8]) -> usize {
     count
 }
 
-/// What a read returns once the connection has ended.
 pub(super) fn end(closed: Option<Closed>) -> io::Result<usize> {
     match closed {
         Some(Closed { status: 1000 | 1005, .. }) => Ok(0),

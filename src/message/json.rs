@@ -1,6 +1,6 @@
 //! Messages as JSON: feature `json`.
 //
-// Owns: what JSON is written and read, and that errors do not repeat it.
+// Owns: that errors do not repeat what was sent.
 // Must not know: connections.
 
 use core::fmt;

@@ -1,7 +1,7 @@
 //! A WebSocket as a stream of bytes.
 //
-// Owns: reading of binary messages and writing them, as the traits of runtimes poll for it.
-// Must not know: any one of these traits.
+// Owns: what is polled to read and to write it.
+// Must not know: any one runtime's traits.
 
 use core::pin::Pin;
 use core::task::{ready, Context, Poll};
@@ -17,25 +17,23 @@ use crate::connection::closing::Closed;
 use crate::endpoint::Compressing;
 use crate::role::Role;
 
-/// A WebSocket as a stream of bytes: [`WebSocket::into_io`] makes it. It has the traits `AsyncRead` and `AsyncWrite` of
-/// tokio with the feature `tokio`, and those of `futures-io` with the feature `futures-io`.
+/// A WebSocket as a stream of bytes, by [`WebSocket::into_io`]: with the traits `AsyncRead` and `AsyncWrite` of tokio and of
+/// `futures-io`, where these features are on.
 ///
-/// The bytes are those of binary messages, one after the other; where one message ends and the next begins carries no
-/// meaning.
+/// - Binary messages carry the bytes; where one ends and the next begins carries no meaning.
+/// - A write sends one message of at most 32 KiB, at once as far as the transport takes it.
+/// - To shut down sends a Close with 1000. Then read to the end, which ends the closing handshake. A Close ends both
+///   directions: most peers send nothing after it.
+/// - The end is the peer's Close with 1000 or without a code. After any other end, reading fails.
+/// - A text message is an error, `InvalidData`, and is answered with 1003.
 ///
-/// - A write sends at most 32 KiB as one message, at once as far as the transport takes it. To flush waits until it has
-///   taken all.
-/// - To shut down sends a Close with 1000. Read until the end then: that ends the closing handshake. A WebSocket
-///   cannot be closed in one direction only, and most peers send nothing more once a Close has come.
-/// - The stream ends with the peer's Close, if that has 1000 or no code. After any other end, reading fails.
-/// - A text message is an error, `InvalidData`, and the peer is told by a Close with 1003.
+/// One task may read and another write, as with `tokio::io::split`. Whoever reads keeps the timers and answers Pings.
 ///
-/// Reading and writing may be two tasks, as with `tokio::io::split`, and both can be dropped while they wait: nothing is
-/// lost or sent twice. Timers and answers to Pings run while it is read from.
+/// # Cancel safety
+///
+/// Cancel safe: a read or a write that is dropped while it waits has taken or sent nothing.
 ///
 /// # Examples
-///
-/// A tunnel to a TCP server, for whoever connects by WebSocket:
 ///
 /// ```no_run
 /// # #[cfg(feature = "tokio")] mod example {
@@ -79,13 +77,13 @@ impl<S: PollTransport + Unpin, R: Role + Unpin> ByteStream<S, R> {
             let Some(ready) = ready!(receiver.poll_ready::<false>(cx))? else {
                 return Poll::Ready(end(receiver.closed()));
             };
-            // Text that is not UTF-8 has failed the connection, which the next read reports.
+            // Invalid text: the next read reports it.
             let Ok(Some(piece)) = receiver.inbound().piece(ready) else { continue };
             match rest.put(piece, buf) {
                 Ok(put) => count = put,
                 Err(error) => {
                     sender.queue_close(CloseCode::UNSUPPORTED_DATA);
-                    // Writes it, if nothing else is to be taken first.
+                    // Writes it.
                     let _ = receiver.poll_ready::<false>(cx);
                     return Poll::Ready(Err(error));
                 }
@@ -110,7 +108,7 @@ impl<S: PollTransport + Unpin, R: Role + Unpin> ByteStream<S, R> {
             true,
             &mut compressing
         )))?;
-        // What fails now fails again.
+        // The next call reports what fails.
         let _ = self.sender.poll_written(cx, 0);
         Poll::Ready(Ok(message.as_bytes().len()))
     }
