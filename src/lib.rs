@@ -141,6 +141,8 @@
 //!   two imply `std`.
 //! - `bytes`: sends `Bytes` and `BytesMut`, and makes `Bytes` of messages.
 //! - `json`: `Message::json` and `OwnedMessage::from_json`, with `serde_json`.
+//! - `tracing`: the span `websocket` for each connection that was opened here, and events with the target `sockless`: `opened`,
+//!   `refused`, `failed`, `closed`. None holds what a peer sent. The span is a child of the one in which it was opened.
 //! - `alloc`: whole messages and queues without `std`.
 //!
 //! Without any feature the engine needs no allocator and no other crate. The README says what each feature needs.

@@ -8,17 +8,31 @@ use alloc::boxed::Box;
 #[cfg(feature = "rng")]
 use crate::handshake::client::Accepted;
 use crate::handshake::Negotiated;
+#[cfg(feature = "rng")]
+use crate::role::Side;
 
 #[derive(Default)]
 pub(super) struct Agreed {
     pub(super) negotiated: Negotiated,
     pub(super) subprotocol: Option<Box<str>>,
+    #[cfg(feature = "tracing")]
+    pub(super) trace: super::trace::Trace,
 }
 
 impl Agreed {
     #[cfg(feature = "rng")]
     pub(super) fn of(accepted: &Accepted<'_>) -> Self {
-        Self { negotiated: accepted.negotiated(), subprotocol: accepted.subprotocol().map(Box::from) }
+        Self::new(Side::Client, accepted.negotiated(), accepted.subprotocol())
+    }
+
+    #[cfg(feature = "rng")]
+    pub(super) fn new(_side: Side, negotiated: Negotiated, subprotocol: Option<&str>) -> Self {
+        Self {
+            negotiated,
+            subprotocol: subprotocol.map(Box::from),
+            #[cfg(feature = "tracing")]
+            trace: super::trace::Trace::opened(_side, subprotocol, negotiated.deflate.is_some()),
+        }
     }
 
     pub(super) fn subprotocol(&self) -> Option<&str> {

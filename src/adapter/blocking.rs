@@ -261,6 +261,8 @@ impl<S: BlockingTransport, R: Role> WebSocket<S, R> {
             Ok(message) => Ok(message.map(|message| (message, outgoing))),
             Err(error) => {
                 outgoing.fail(error);
+                #[cfg(feature = "tracing")]
+                self.agreed.trace.failed(&error);
                 Err(error.into())
             }
         }
@@ -281,6 +283,8 @@ impl<S: BlockingTransport, R: Role> WebSocket<S, R> {
             Ok(piece) => Ok(piece),
             Err(error) => {
                 outgoing.fail(error);
+                #[cfg(feature = "tracing")]
+                self.agreed.trace.failed(&error);
                 Err(error.into())
             }
         }
@@ -406,8 +410,21 @@ impl<S: BlockingTransport, R: Role> WebSocket<S, R> {
         &mut self.endpoint
     }
 
-    /// Until something is ready, the connection has ended (`None`), or it is so late that this is an error.
     fn ready(
+        &mut self,
+        poll: impl Fn(&mut Endpoint<R>, WriteSide) -> Result<Action, ProtocolError>,
+        until: Option<Timestamp>,
+    ) -> Result<Option<Ready>, Error> {
+        let came = self.drive(poll, until);
+        #[cfg(feature = "tracing")]
+        if !matches!(&came, Err(Error::Io(error)) if is_transient(error)) {
+            self.agreed.trace.came(&came, || self.closed());
+        }
+        came
+    }
+
+    /// Until something is ready, the connection has ended (`None`), or it is so late that this is an error.
+    fn drive(
         &mut self,
         poll: impl Fn(&mut Endpoint<R>, WriteSide) -> Result<Action, ProtocolError>,
         until: Option<Timestamp>,
@@ -472,12 +489,12 @@ impl<S: BlockingTransport, R: Role> WebSocket<S, R> {
     }
 }
 
-/// A WebSocket as a stream of bytes, for [`Read`] and [`Write`]: [`WebSocket::into_io`] makes it.
+/// A WebSocket as a stream of bytes, by [`WebSocket::into_io`]: with [`Read`] and [`Write`].
 ///
-/// The bytes are those of binary messages, one after the other; where one message ends and the next begins carries no
-/// meaning. A write sends at most 32 KiB as one message. The stream ends with the peer's Close, if that has 1000 or no
-/// code; after any other end, reading fails. A text message is an error, [`InvalidData`](io::ErrorKind::InvalidData), and
-/// the peer is told by a Close with 1003.
+/// - Binary messages carry the bytes; where one ends and the next begins carries no meaning.
+/// - A write sends one message of at most 32 KiB.
+/// - The end is the peer's Close with 1000 or without a code. After any other end, reading fails.
+/// - A text message is an error, `InvalidData`, and is answered with 1003.
 pub struct ByteStream<S, R> {
     socket: WebSocket<S, R>,
     rest: Rest,
@@ -491,7 +508,7 @@ impl<S: BlockingTransport, R: Role> WebSocket<S, R> {
 }
 
 impl<S, R> ByteStream<S, R> {
-    /// The WebSocket: to [close](WebSocket::close) it, for example, or to ask how it ended.
+    /// The WebSocket, to [close](WebSocket::close) it.
     pub fn get_mut(&mut self) -> &mut WebSocket<S, R> {
         &mut self.socket
     }
@@ -523,7 +540,7 @@ impl<S: BlockingTransport, R: Role> Write for ByteStream<S, R> {
         let message = chunk(buf);
         self.socket.feed(message)?;
         match self.socket.flush() {
-            // It is queued, and must not be sent twice.
+            // It is queued.
             Err(Error::Io(error)) if is_transient(&error) => {}
             flushed => flushed?,
         }

@@ -53,6 +53,8 @@ mod sync;
 mod thread_pool;
 #[cfg(feature = "tokio")]
 pub mod tokio;
+#[cfg(feature = "tracing")]
+mod trace;
 
 #[cfg(all(
     feature = "handshake",

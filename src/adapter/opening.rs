@@ -11,6 +11,8 @@ use core::time::Duration;
 use super::agreed::Agreed;
 use super::error::Error;
 use super::opening_error::{OpeningError, RejectedResponse};
+#[cfg(feature = "tracing")]
+use super::trace;
 use super::{Answer, ClientConfig, ServerConfig};
 use crate::endpoint::Endpoint;
 use crate::entropy::SystemEntropy;
@@ -19,7 +21,7 @@ use crate::handshake::client::{self, ClientRequest};
 use crate::handshake::lists::FieldList;
 use crate::handshake::server::{PlainRequest, Reject, Request, ServerHandshake, ServerProgress};
 use crate::handshake::{BodyReader, ComposeError, HandshakeError, Negotiated};
-use crate::role::{Client, Entropy, Server};
+use crate::role::{Client, Entropy, Server, Side};
 
 /// What a client on a port that serves HTTP and WebSocket wanted.
 ///
@@ -128,6 +130,8 @@ pub(super) fn parting_time(left: Option<Duration>, at_least: Duration) -> Durati
 
 /// RFC 9112 section 9.5.
 pub(super) fn too_late() -> Vec<u8> {
+    #[cfg(feature = "tracing")]
+    trace::refused(Side::Server, Some(408), &LATE);
     Reject::new(408)
         .map_err(OpeningError::from)
         .and_then(|reject| written(|out| reject.write(out)))
@@ -176,10 +180,19 @@ pub(super) fn serve<'a, A: Into<Answer<'a>>>(
         Ok((taken, ServerProgress::Request(request))) => answer(&request, taken, config, decide),
         Err(error) => Err(error.into()),
     };
-    result.unwrap_or_else(|error| {
+    let step = result.unwrap_or_else(|error| {
         let response = error.answer().and_then(|reject| written(|out| reject.write(out)).ok());
         ServerStep::Refused { response: response.unwrap_or_default(), error }
-    })
+    });
+    #[cfg(feature = "tracing")]
+    if let ServerStep::Refused { error, .. } = &step {
+        let status = match error {
+            OpeningError::Refused(status) => Some(*status),
+            error => error.answer().map(|reject| reject.status()),
+        };
+        trace::refused(Side::Server, status, error);
+    }
+    step
 }
 
 fn plain(request: &PlainRequest<'_>, taken: usize) -> ServerStep {
@@ -214,7 +227,7 @@ fn answer<'a, A: Into<Answer<'a>>>(
         negotiated = agreed;
         Ok(len)
     })?;
-    let agreed = Agreed { negotiated, subprotocol: accept.chosen_subprotocol().map(Box::from) };
+    let agreed = Agreed::new(Side::Server, negotiated, accept.chosen_subprotocol());
     Ok(ServerStep::Open { response, agreed, taken })
 }
 
@@ -273,7 +286,10 @@ impl RefusalReader {
 
     pub(super) fn into_error(mut self) -> OpeningError {
         self.response.complete = self.body.is_some_and(|body| body.is_complete());
-        OpeningError::Rejected(self.response.into())
+        let (_status, error) = (self.response.status, OpeningError::Rejected(self.response.into()));
+        #[cfg(feature = "tracing")]
+        trace::refused(Side::Client, Some(_status), &error);
+        error
     }
 }
 
@@ -289,7 +305,12 @@ pub(super) fn ask<'h>(
     input: &[u8],
     config: &ClientConfig,
 ) -> Result<ClientStep<'h>, OpeningError> {
-    match handshake.recv(input)? {
+    let progress = handshake.recv(input);
+    #[cfg(feature = "tracing")]
+    if let Err(error) = &progress {
+        trace::refused(Side::Client, None, error);
+    }
+    match progress? {
         (_, client::ClientProgress::NeedMore) => Ok(ClientStep::NeedMore),
         (taken, client::ClientProgress::Accepted(accepted)) => Ok(ClientStep::Open { accepted, taken }),
         (taken, client::ClientProgress::Rejected(rejected)) => {

@@ -476,6 +476,10 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
         if came.is_pending() {
             endpoint.settle(parked);
         }
+        #[cfg(feature = "tracing")]
+        if let Poll::Ready(came) = &came {
+            self.parts.agreed.trace.came(came, || self.closed());
+        }
         came
     }
 }
@@ -557,6 +561,8 @@ impl<S: PollTransport, R: Role> Stream for WebSocket<S, R> {
             Err(error) => {
                 outbound.fail(error);
                 outbound.take_failure();
+                #[cfg(feature = "tracing")]
+                this.parts.agreed.trace.failed(&error);
                 // Written as far as the transport takes it at once, and by the next poll otherwise.
                 let _ = this.outgoing().poll_flush(cx);
                 Poll::Ready(Some(Err(error.into())))

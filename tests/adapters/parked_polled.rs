@@ -349,8 +349,8 @@ fn a_server_that_waits_keeps_little() {
     assert!(each < -500, "{each} bytes each");
     let (held, _, _) = counting::held(|| drop(sockets.split_off(1)));
     let each = -held / (COUNT as isize - 1);
-    // The line is of the test.
-    assert!(each < 160 + size_of::<Line>() as isize, "{each} bytes each");
+    // The line is of the test. 8 are of the feature `tracing`.
+    assert!(each <= 160 + size_of::<Line>() as isize, "{each} bytes each");
 }
 
 #[test]

@@ -12,3 +12,4 @@ mod loopback;
 mod nonces;
 mod rejection;
 mod time;
+mod traced;

@@ -261,8 +261,20 @@ impl<S: CloneTransport, R: Role> Receiver<S, R> {
         }
     }
 
-    /// Until something is ready, or the connection has ended (`None`).
     fn ready(
+        &mut self,
+        poll: fn(&mut Directions<'_, R>, WriteSide) -> Result<Action, crate::ProtocolError>,
+    ) -> Result<Option<Ready>, Error> {
+        let came = self.drive(poll);
+        #[cfg(feature = "tracing")]
+        if !matches!(&came, Err(Error::Io(error)) if is_transient(error)) {
+            self.shared.agreed.trace.came(&came, || self.closed());
+        }
+        came
+    }
+
+    /// Until something is ready, or the connection has ended (`None`).
+    fn drive(
         &mut self,
         poll: fn(&mut Directions<'_, R>, WriteSide) -> Result<Action, crate::ProtocolError>,
     ) -> Result<Option<Ready>, Error> {
@@ -595,6 +607,8 @@ impl<R: Role> ThreadHalves<R> {
         chunk: &mut Vec<u8>,
         error: crate::ProtocolError,
     ) -> Error {
+        #[cfg(feature = "tracing")]
+        self.agreed.trace.failed(&error);
         self.lock().outbound.fail(error);
         loop {
             match self.write_once(stream, chunk) {

@@ -54,13 +54,16 @@ where
         let found = socket.parts.endpoint.get_mut().and_then(Endpoint::ready);
         let came = if found.is_some() { found } else { ready!(socket.poll_ready::<WHOLE>(cx))? };
         let (Some(ready), Some(socket)) = (came, this.socket.take()) else { return Poll::Ready(Ok(None)) };
-        let Parts { link, endpoint, .. } = &mut *socket.parts;
+        let parts = &mut *socket.parts;
+        let Parts { link, endpoint, .. } = parts;
         let (inbound, outbound) = endpoint.awake().split_mut();
         let outgoing = Outgoing { link, outbound };
         match (this.take)(inbound, ready) {
             Ok(taken) => Poll::Ready(Ok(taken.map(|taken| (taken, outgoing)))),
             Err(error) => {
                 outgoing.outbound.fail(error);
+                #[cfg(feature = "tracing")]
+                parts.agreed.trace.failed(&error);
                 this.failing = Some((outgoing, error));
                 this.poll_fail(cx)
             }

@@ -157,6 +157,8 @@ impl<S: PollTransport, R: Role> Receiver<S, R> {
             Ok(message) => Ok(message),
             Err(error) => {
                 shared.fail(error).await;
+                #[cfg(feature = "tracing")]
+                self.agreed.trace.failed(&error);
                 Err(error.into())
             }
         }
@@ -179,6 +181,8 @@ impl<S: PollTransport, R: Role> Receiver<S, R> {
             Ok(piece) => Ok(piece),
             Err(error) => {
                 shared.fail(error).await;
+                #[cfg(feature = "tracing")]
+                self.agreed.trace.failed(&error);
                 Err(error.into())
             }
         }
@@ -290,6 +294,11 @@ impl<S: PollTransport, R: Role> Receiver<S, R> {
             closes = LastClose::keep(close, inbound.received_close());
             came
         };
+        #[cfg(feature = "tracing")]
+        if let Poll::Ready(came) = &came {
+            self.agreed.trace.came(came, || self.closed());
+        }
+        let shared = &self.shared;
         if closes || matches!(came, Poll::Ready(Ok(None) | Err(_))) {
             // The sender may wait for what does not come any more.
             wake(&shared.wakers.sender);
@@ -574,6 +583,8 @@ impl<S: PollTransport + Unpin, R: Role + Unpin> Stream for Receiver<S, R> {
             Ok(message) => Poll::Ready(message.map(|message| Ok(message.into()))),
             Err(error) => {
                 // Written as far as the transport takes it at once, and by the next poll otherwise.
+                #[cfg(feature = "tracing")]
+                this.agreed.trace.failed(&error);
                 both.outbound.fail(error);
                 both.outbound.take_failure();
                 if let Some(mut outgoing) = both.outgoing() {
