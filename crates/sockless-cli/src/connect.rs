@@ -61,8 +61,6 @@ pub struct Options {
 type Receiver = polled::Receiver<Tokio<Stream>, sockless::Client<SystemEntropy>>;
 type Sender = polled::Sender<Tokio<Stream>, sockless::Client<SystemEntropy>>;
 
-/// The longest wait that a server is given which asks for one.
-const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(600);
 /// How long a closing handshake may take that standard output holds up.
 const LAST_WORDS: Duration = Duration::from_secs(10);
 
@@ -107,7 +105,7 @@ pub async fn run(options: &Options) -> Result<(), Failure> {
         let Some(wait) = backoff.failed(Timestamp::from_duration(began.elapsed()), random()) else {
             return result;
         };
-        let wait = wait.max(asked.unwrap_or_default().min(LONGEST_RETRY_AFTER));
+        let wait = wait.saturating_add(asked.unwrap_or_default());
         let why = result.map_or_else(|failure| failure.to_string(), |()| "the server went away".into());
         warn(format_args!("{why}; connecting again in {:.1} s", wait.as_secs_f64()));
         tokio::select! {

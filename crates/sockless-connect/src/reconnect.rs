@@ -14,9 +14,6 @@ use tokio::time::{sleep_until, Instant};
 
 use crate::{Backoff, Connect, ConnectError, Interruption, Response, Socket};
 
-/// The longest wait that a server is given which asks for one.
-const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(600);
-
 /// Connections to one server, one after the other: when one is lost, the next is made, after a wait.
 ///
 /// [`Backoff`] says how long the waits are. If a server asks for a longer one (`Retry-After`, RFC 9110 section 10.2.3),
@@ -149,7 +146,7 @@ impl Reconnect {
             Interruption::Failed(error) => error.retry_after(SystemTime::now()).unwrap_or_default(),
             _ => Duration::ZERO,
         };
-        let pause = wait.unwrap_or(self.backoff.longest()).saturating_add(asked.min(LONGEST_RETRY_AFTER));
+        let pause = wait.unwrap_or(self.backoff.longest()).saturating_add(asked);
         self.pause = Instant::now().checked_add(pause);
         let is_worth_it = match &self.retry_if {
             Some(retry_if) => retry_if(interruption),

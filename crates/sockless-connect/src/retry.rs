@@ -12,6 +12,9 @@ use sockless::{Error, Initiator, OpeningError, ProtocolError, Timeout};
 
 use crate::{ConnectError, ProxyError, Response};
 
+/// The longest wait that a server is given which asks for one.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(600);
+
 /// Why there is no connection any more, or still none.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
@@ -123,14 +126,15 @@ impl ConnectError {
         }
     }
 
-    /// How long the server or the proxy asks to wait, if it does: [`Response::retry_after`].
+    /// How long to wait since the server or the proxy asks for it ([`Response::retry_after`]), at most ten minutes: a
+    /// mistake of theirs is not to keep us away for days. Add it to the wait of the [`Backoff`](crate::Backoff), so that
+    /// not all clients come back in the same second.
     pub fn retry_after(&self, now: SystemTime) -> Option<Duration> {
-        match self {
-            Self::Rejected(response) | Self::Proxy(ProxyError::Rejected(response)) => {
-                response.retry_after(now)
-            }
-            _ => None,
-        }
+        let response = match self {
+            Self::Rejected(response) | Self::Proxy(ProxyError::Rejected(response)) => response,
+            _ => return None,
+        };
+        response.retry_after(now).map(|asked| asked.min(LONGEST_RETRY_AFTER))
     }
 }
 
