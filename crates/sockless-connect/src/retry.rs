@@ -126,9 +126,9 @@ impl ConnectError {
         }
     }
 
-    /// How long to wait since the server or the proxy asks for it ([`Response::retry_after`]), at most ten minutes: a
-    /// mistake of theirs is not to keep us away for days. Add it to the wait of the [`Backoff`](crate::Backoff), so that
-    /// not all clients come back in the same second.
+    /// How long the server or the proxy asks to wait ([`Response::retry_after`]), if it does. At most ten minutes, so that
+    /// a mistake there keeps nobody away for days. Add it to the wait of the [`Backoff`](crate::Backoff), so that not all
+    /// clients come back in the same second.
     pub fn retry_after(&self, now: SystemTime) -> Option<Duration> {
         let response = match self {
             Self::Rejected(response) | Self::Proxy(ProxyError::Rejected(response)) => response,
