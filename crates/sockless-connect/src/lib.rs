@@ -78,8 +78,6 @@ mod on_tokio;
 mod open;
 mod proxies;
 mod proxy;
-#[cfg(feature = "tokio")]
-mod reconnect;
 mod request;
 mod response;
 mod retry;
@@ -96,11 +94,9 @@ pub use config::Connect;
 pub use error::{ConnectError, ProxyError, Stage};
 pub use gate::Gate;
 #[cfg(feature = "tokio")]
-pub use on_tokio::{connect, Socket};
+pub use on_tokio::{connect, Reconnect, Socket};
 pub use proxies::{Proxies, ProxyVariableError};
 pub use proxy::Proxy;
-#[cfg(feature = "tokio")]
-pub use reconnect::Reconnect;
 pub use response::Response;
 pub use retry::Interruption;
 pub use sockless;

@@ -3,6 +3,8 @@
 // Owns: how one waits there.
 // Must not know: what is done, and in which order.
 
+mod reconnect;
+
 use std::future::{poll_fn, Future};
 use std::io;
 use std::net::SocketAddr;
@@ -29,6 +31,8 @@ use crate::net::Net;
 use crate::open::failed;
 use crate::staggered::Attempts;
 use crate::{Connect, ConnectError, Response, Stage, Stream};
+
+pub use reconnect::Reconnect;
 
 /// A WebSocket that was connected. Its methods are those of [`polled::WebSocket`](sockless::polled::WebSocket).
 pub type Socket = ClientSocket<Stream>;
