@@ -17,7 +17,7 @@ use sockless::Timestamp;
 /// started again, they come back over 5 s and not in the same instant, which would stop it again. And when it comes back
 /// after an hour, every client is there within a minute, and nobody has to be told to try again.
 ///
-/// This is a value: it has no clock and no random source. [`Reconnect`](crate::Reconnect) drives it on tokio, and another
+/// This is a value: it has no clock and no random source. [`Reconnect`](crate::blocking::Reconnect) drives it, and another
 /// loop can do the same with [`opened`](Self::opened) and [`failed`](Self::failed).
 ///
 /// ```
@@ -114,7 +114,6 @@ impl Backoff {
     }
 
     /// The limit of all waits.
-    #[cfg(feature = "tokio")]
     pub(crate) const fn longest(&self) -> Duration {
         self.longest
     }

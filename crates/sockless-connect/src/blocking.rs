@@ -25,6 +25,7 @@
 // Owns: how one waits on blocking sockets.
 // Must not know: what is done, and in which order.
 
+mod reconnect;
 mod stream;
 #[cfg(feature = "rustls")]
 mod tls;
@@ -49,6 +50,7 @@ use crate::open::failed;
 use crate::staggered::Attempts;
 use crate::{Connect, ConnectError, Response, Stage};
 
+pub use reconnect::Reconnect;
 pub use stream::Stream;
 
 /// A WebSocket that was connected. Its methods are those of [`blocking::WebSocket`](sockless::blocking::WebSocket).

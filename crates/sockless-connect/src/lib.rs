@@ -78,6 +78,7 @@ mod on_tokio;
 mod open;
 mod proxies;
 mod proxy;
+mod reconnect;
 mod request;
 mod response;
 mod retry;

@@ -49,7 +49,7 @@ impl Interruption<'_> {
     /// | [`Dropped`](Self::Dropped) | yes |
     ///
     /// What the codes from 3000 on mean, the application knows: say so with
-    /// [`with_retry_if`](crate::Reconnect::with_retry_if).
+    /// [`with_retry_if`](crate::blocking::Reconnect::with_retry_if).
     pub fn is_temporary(&self) -> bool {
         match self {
             Self::Failed(error) => error.is_temporary(),

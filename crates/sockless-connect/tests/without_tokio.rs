@@ -6,13 +6,15 @@ mod watchdog;
 
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use sockless_connect::sockless::blocking::accept;
 use sockless_connect::sockless::handshake::OriginPolicy;
 use sockless_connect::sockless::ServerConfig;
-use sockless_connect::{blocking, ClientConfig, CloseCode, Connect, ConnectError, Stage, Timeouts};
+use sockless_connect::{blocking, Backoff, ClientConfig, CloseCode, Connect, ConnectError, Stage, Timeouts};
 
 /// A server of one client: its messages come back. And the address for a URL.
 fn echo() -> (thread::JoinHandle<()>, String) {
@@ -118,4 +120,72 @@ fn without_tls_a_secure_url_is_an_error_before_a_connection_is_made() {
     let _watchdog = watchdog!();
     let error = blocking::connect("wss://server.invalid/").unwrap_err();
     assert!(matches!(error, ConnectError::TlsUnavailable), "{error:?}");
+}
+
+/// Two connections that are lost, with a refusal between them, and one that the server ends.
+#[test]
+fn a_connection_that_is_lost_is_made_again() {
+    let _watchdog = watchdog!();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let serving = thread::spawn(move || {
+        for act in ["lose", "refuse", "lose", "close"] {
+            let (mut stream, _) = listener.accept().unwrap();
+            if act == "refuse" {
+                let answer = "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+                stream.write_all(answer.as_bytes()).unwrap();
+                continue;
+            }
+            let mut socket = accept(stream, &ServerConfig::new(OriginPolicy::Any)).unwrap();
+            socket.send(act).unwrap();
+            if act == "close" {
+                socket.close(CloseCode::NORMAL).unwrap();
+            }
+        }
+    });
+    let waits = Backoff::new().with_first_delay(Duration::from_millis(20));
+    let seen = Arc::new(AtomicUsize::new(0));
+    let mut feed = within(Duration::from_secs(30), &address).reconnecting_blocking().with_backoff(waits);
+    let counted = Arc::clone(&seen);
+    feed = feed.with_retry_if(move |why| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        why.is_temporary()
+    });
+    let mut said = Vec::new();
+    while let Some((socket, response)) = feed.next().unwrap() {
+        assert_eq!(response.status(), 101);
+        while let Ok(Some(message)) = socket.recv() {
+            said.push(message.as_text().unwrap().to_owned());
+        }
+    }
+    assert_eq!(said, ["lose", "lose", "close"]);
+    assert_eq!(seen.load(Ordering::Relaxed), 4);
+    serving.join().unwrap();
+}
+
+/// What is not worth another attempt is an error at once, and so is a back-off that has come to its end.
+#[test]
+fn who_is_refused_for_good_does_not_come_back() {
+    let _watchdog = watchdog!();
+    for (status, most, came) in [("403 Forbidden", 9, 1), ("503 Busy", 3, 3)] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let serving = thread::spawn(move || {
+            for _ in 0..came {
+                let (mut stream, _) = listener.accept().unwrap();
+                let answer = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+                stream.write_all(answer.as_bytes()).unwrap();
+            }
+        });
+        let waits = Backoff::new().with_first_delay(Duration::from_millis(1)).with_max_attempts(most);
+        let connect = within(Duration::from_secs(30), &address);
+        let mut feed = connect.reconnecting_blocking().with_backoff(waits);
+        match feed.next() {
+            Err(ConnectError::Rejected(response)) => {
+                assert!(status.starts_with(&response.status().to_string()), "{response:?}");
+            }
+            other => panic!("{status}: {other:?}"),
+        }
+        serving.join().unwrap();
+    }
 }

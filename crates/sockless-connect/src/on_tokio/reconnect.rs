@@ -6,12 +6,11 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::time::{Duration, SystemTime};
 
-use sockless::{CloseCode, Closed, Entropy, Initiator, SystemEntropy, Timestamp};
-use tokio::time::{sleep_until, Instant};
+use sockless::Timestamp;
+use tokio::time::{sleep, Instant};
 
+use crate::reconnect::Course;
 use crate::{Backoff, Connect, ConnectError, Interruption, Response, Socket};
 
 /// Connections to one server, one after the other: when one is lost, the next is made, after a wait.
@@ -40,32 +39,18 @@ use crate::{Backoff, Connect, ConnectError, Interruption, Response, Socket};
 /// ```
 pub struct Reconnect {
     connect: Connect,
-    backoff: Backoff,
-    retry_if: Option<Arc<RetryIf>>,
-    entropy: SystemEntropy,
+    course: Course,
     began: Instant,
-    /// Not before this time.
-    pause: Option<Instant>,
     attempt: Option<Attempt>,
     socket: Option<Socket>,
 }
 
-type RetryIf = dyn Fn(&Interruption<'_>) -> bool + Send + Sync;
 type Attempt = Pin<Box<dyn Future<Output = Result<(Socket, Response), ConnectError>> + Send>>;
 
 impl Connect {
     /// Connects again whenever the connection is lost. The first attempt is made at once.
     pub fn reconnecting(self) -> Reconnect {
-        Reconnect {
-            connect: self,
-            backoff: Backoff::new(),
-            retry_if: None,
-            entropy: SystemEntropy::new(),
-            began: Instant::now(),
-            pause: None,
-            attempt: None,
-            socket: None,
-        }
+        Reconnect { connect: self, course: Course::new(), began: Instant::now(), attempt: None, socket: None }
     }
 }
 
@@ -73,7 +58,7 @@ impl Reconnect {
     /// Sets how long to wait, and when to give up.
     #[must_use]
     pub fn with_backoff(mut self, backoff: Backoff) -> Self {
-        self.backoff = backoff;
+        self.course.backoff = backoff;
         self
     }
 
@@ -84,7 +69,7 @@ impl Reconnect {
         mut self,
         retry_if: impl Fn(&Interruption<'_>) -> bool + Send + Sync + 'static,
     ) -> Self {
-        self.retry_if = Some(Arc::new(retry_if));
+        self.course.retry_if = Some(Box::new(retry_if));
         self
     }
 
@@ -105,20 +90,16 @@ impl Reconnect {
     /// the attempt does not go on, while its time does.
     pub async fn next(&mut self) -> Result<Option<(&mut Socket, Response)>, ConnectError> {
         if let Some(mut socket) = self.socket.take() {
-            let interruption = interruption(&mut socket);
-            drop(socket);
-            match (self.goes_on_after(&interruption), interruption) {
-                (false, Interruption::Closed { .. }) if interruption.is_finished() => return Ok(None),
-                (false, Interruption::Closed { status, error, .. }) => {
-                    return Err(ConnectError::Closed { status, error })
-                }
-                _ => {}
+            let (closed, failure) = (socket.closed(), socket.endpoint().failure());
+            let now = self.now();
+            if !self.course.goes_on_after_end(now, closed, socket.received_close(), failure)? {
+                return Ok(None);
             }
         }
         let (socket, response) = loop {
-            if let Some(until) = self.pause {
-                sleep_until(until).await;
-                self.pause = None;
+            let wait = self.course.not_before.since(self.now());
+            if !wait.is_zero() {
+                sleep(wait).await;
             }
             let attempt = self.attempt.get_or_insert_with(|| {
                 let connect = self.connect.clone();
@@ -128,31 +109,15 @@ impl Reconnect {
             self.attempt = None;
             match result {
                 Ok(opened) => break opened,
-                Err(error) if self.goes_on_after(&Interruption::Failed(&error)) => {}
-                Err(error) => return Err(error),
+                Err(error) => {
+                    if !self.course.goes_on_after(self.now(), &Interruption::Failed(&error)) {
+                        return Err(error);
+                    }
+                }
             }
         };
-        self.backoff.opened(self.now());
+        self.course.backoff.opened(self.now());
         Ok(Some((self.socket.insert(socket), response)))
-    }
-
-    /// Whether to go on after this. Sets the wait in any case.
-    fn goes_on_after(&mut self, interruption: &Interruption<'_>) -> bool {
-        let mut random = [0; 4];
-        // Without a random number the wait is the longest: that is worse for nobody but us.
-        let random = self.entropy.fill(&mut random).map_or(u32::MAX, |()| u32::from_ne_bytes(random));
-        let wait = self.backoff.failed(self.now(), random);
-        let asked = match interruption {
-            Interruption::Failed(error) => error.retry_after(SystemTime::now()).unwrap_or_default(),
-            _ => Duration::ZERO,
-        };
-        let pause = wait.unwrap_or(self.backoff.longest()).saturating_add(asked);
-        self.pause = Instant::now().checked_add(pause);
-        let is_worth_it = match &self.retry_if {
-            Some(retry_if) => retry_if(interruption),
-            None => interruption.is_temporary(),
-        };
-        is_worth_it && wait.is_some()
     }
 
     fn now(&self) -> Timestamp {
@@ -160,26 +125,11 @@ impl Reconnect {
     }
 }
 
-/// What became of this connection. Whoever reads no further after an error does not wait until it has ended.
-fn interruption(socket: &mut Socket) -> Interruption<'static> {
-    if let Some(Closed { status, by, error, .. }) = socket.closed() {
-        return Interruption::Closed { status, by, error };
-    }
-    if let Some(close) = socket.received_close() {
-        let status = close.code().map_or(1005, CloseCode::value);
-        return Interruption::Closed { status, by: Some(Initiator::Peer), error: None };
-    }
-    match socket.endpoint().failure() {
-        error @ Some(_) => Interruption::Closed { status: 1006, by: Some(Initiator::Local), error },
-        None => Interruption::Dropped,
-    }
-}
-
 impl fmt::Debug for Reconnect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reconnect")
             .field("connect", &self.connect)
-            .field("backoff", &self.backoff)
+            .field("backoff", &self.course.backoff)
             .field("is_open", &self.socket.is_some())
             .finish_non_exhaustive()
     }

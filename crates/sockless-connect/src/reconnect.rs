@@ -1,0 +1,81 @@
+//! Whether and when to connect again.
+//
+// Owns: what both kinds of `Reconnect` decide.
+// Must not know: how one waits or connects.
+
+use std::time::{Duration, SystemTime};
+
+use sockless::{CloseCode, CloseFrame, Closed, Entropy, Initiator, ProtocolError, SystemEntropy, Timestamp};
+
+use crate::{Backoff, ConnectError, Interruption};
+
+/// How connections to one server follow each other.
+pub(crate) struct Course {
+    pub(crate) backoff: Backoff,
+    pub(crate) retry_if: Option<Box<RetryIf>>,
+    /// The next attempt is not made before this time.
+    pub(crate) not_before: Timestamp,
+    entropy: SystemEntropy,
+}
+
+type RetryIf = dyn Fn(&Interruption<'_>) -> bool + Send + Sync;
+
+impl Course {
+    pub(crate) fn new() -> Self {
+        Self {
+            backoff: Backoff::new(),
+            retry_if: None,
+            not_before: Timestamp::from_micros(0),
+            entropy: SystemEntropy::new(),
+        }
+    }
+
+    /// Whether to go on after this. Sets the wait in any case.
+    pub(crate) fn goes_on_after(&mut self, now: Timestamp, interruption: &Interruption<'_>) -> bool {
+        let mut random = [0; 4];
+        // Without a random number the wait is the longest: that is worse for nobody but us.
+        let random = self.entropy.fill(&mut random).map_or(u32::MAX, |()| u32::from_ne_bytes(random));
+        let wait = self.backoff.failed(now, random);
+        let asked = match interruption {
+            Interruption::Failed(error) => error.retry_after(SystemTime::now()).unwrap_or_default(),
+            _ => Duration::ZERO,
+        };
+        self.not_before = now.after(wait.unwrap_or(self.backoff.longest()).saturating_add(asked));
+        let is_worth_it = match &self.retry_if {
+            Some(retry_if) => retry_if(interruption),
+            None => interruption.is_temporary(),
+        };
+        is_worth_it && wait.is_some()
+    }
+
+    /// The same where there was a connection, of which this is known. `Ok(false)` if the conversation has come to its end.
+    ///
+    /// Whoever reads no further after an error does not wait until the connection has ended: then it is not closed.
+    pub(crate) fn goes_on_after_end(
+        &mut self,
+        now: Timestamp,
+        closed: Option<Closed>,
+        received: Option<CloseFrame<'_>>,
+        failure: Option<ProtocolError>,
+    ) -> Result<bool, ConnectError> {
+        let (status, by, error) = match (closed, received, failure) {
+            (Some(Closed { status, by, error, .. }), ..) => (status, by, error),
+            (None, Some(close), _) => {
+                (close.code().map_or(1005, CloseCode::value), Some(Initiator::Peer), None)
+            }
+            (None, None, Some(error)) => (1006, Some(Initiator::Local), Some(error)),
+            (None, None, None) => {
+                self.goes_on_after(now, &Interruption::Dropped);
+                return Ok(true);
+            }
+        };
+        let interruption = Interruption::Closed { status, by, error };
+        if self.goes_on_after(now, &interruption) {
+            Ok(true)
+        } else if interruption.is_finished() {
+            Ok(false)
+        } else {
+            Err(ConnectError::Closed { status, error })
+        }
+    }
+}
