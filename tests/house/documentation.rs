@@ -156,3 +156,70 @@ fn the_programs_in_the_readme_are_the_examples() {
         assert!(read(path).lines().count() <= 20, "{path} is too long to be the first");
     }
 }
+
+/// All pages for people, but those of `tests/external`, which need other programs anyway.
+fn pages() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folders =
+        ["", "docs", "examples", "tests", "benches/peers", "crates/sockless-cli", "crates/sockless-connect"];
+    let files = folders.iter().flat_map(|folder| fs::read_dir(root.join(folder)).unwrap());
+    files
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|it| it == "md"))
+        .collect()
+}
+
+/// Without the programs.
+fn prose(page: &Path) -> String {
+    fs::read_to_string(page).unwrap().split("```").step_by(2).collect()
+}
+
+/// As a forge makes it of a heading.
+fn anchor(heading: &str) -> String {
+    let kept = heading.trim().to_lowercase().replace(' ', "-");
+    kept.chars().filter(|it| it.is_alphanumeric() || matches!(it, '-' | '_')).collect()
+}
+
+#[test]
+fn every_link_in_the_pages_leads_somewhere() {
+    let (mut counted, mut dead) = (0, Vec::new());
+    for page in pages() {
+        for link in prose(&page).split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            if link.contains("://") {
+                continue;
+            }
+            counted += 1;
+            let (path, heading) = link.split_once('#').unwrap_or((link, ""));
+            let target = if path.is_empty() { page.clone() } else { page.parent().unwrap().join(path) };
+            let found = target.exists()
+                && (heading.is_empty()
+                    || prose(&target).lines().any(|line| {
+                        line.starts_with('#') && anchor(line.trim_start_matches('#')) == heading
+                    }));
+            if !found {
+                dead.push(format!("{}: {link}", page.display()));
+            }
+        }
+    }
+    assert!(counted > 100, "only {counted} links were found");
+    assert!(dead.is_empty(), "{dead:#?}");
+}
+
+#[test]
+fn the_book_lists_every_page_and_compiles_every_program() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |path: &str| fs::read_to_string(root.join(path)).unwrap();
+    let (contents, compiled) = (read("docs/README.md"), read("crates/sockless-book/src/lib.rs"));
+    for page in pages().into_iter().filter(|page| page.parent().unwrap().ends_with("docs")) {
+        let (name, text) = (page.file_name().unwrap().to_str().unwrap(), fs::read_to_string(&page).unwrap());
+        assert!(
+            name == "README.md" || contents.contains(&format!("]({name})")),
+            "{name} is not in the contents"
+        );
+        assert!(text.lines().count() <= 200, "{name} is long");
+        if text.contains("```rust") {
+            assert!(compiled.contains(&format!("/docs/{name}\"")), "nothing compiles the programs of {name}");
+            assert!(!text.contains("```rust,ignore"), "{name}");
+        }
+    }
+}

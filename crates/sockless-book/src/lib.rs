@@ -1,0 +1,22 @@
+//! The programs in the pages of `docs/`, as doc tests: each is compiled, and run unless its page says `no_run`.
+//!
+//! They are here, and not in the crate, because they use tokio, smol and the suite for adapters, and because the pages are
+//! not in the published package.
+
+/// A module for each page, whose name is the page's.
+macro_rules! pages {
+    ($($name:ident $path:literal),* $(,)?) => {
+        $(
+            #[cfg(doctest)]
+            #[doc = include_str!($path)]
+            mod $name {}
+        )*
+    };
+}
+
+pages! {
+    closing "../../../docs/closing.md",
+    own_transport "../../../docs/own-transport.md",
+    sans_io "../../../docs/sans-io.md",
+    tokio "../../../docs/tokio.md",
+}
