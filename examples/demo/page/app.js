@@ -45,7 +45,7 @@ function text(data) {
 
 const connections = new Map();
 let hello = { cases: [], words: {} }, own = new Set(), current = null;
-let items = [], gone = 0, pending = [], drawn = [], missed = 0, above = 0, chosen = null, paused = null, changed = true;
+let items = [], gone = 0, follows = true, pending = [], drawn = [], missed = 0, above = 0, chosen = null, paused = null, changed = true;
 
 function connection(c) {
   if (!connections.has(c)) connections.set(c, { c, heads: [], frames: new Map(), rtt: [], open: {}, lost: 0 });
@@ -254,9 +254,8 @@ function preview(e) {
 
 // Draws what came, at most once a picture; while the reader is not at the end, the rows stay as they are.
 function draw() {
-  const fresh = pending.filter(shownHere), list = $('box'), rows = $('rows');
+  const fresh = pending.filter(shownHere), rows = $('rows');
   pending = [];
-  const follows = list.scrollHeight - list.scrollTop - list.clientHeight < 24;
   if (fresh.length && !above && follows) {
     if (fresh.length > BATCH) return redraw();
     for (const e of fresh) {
@@ -265,11 +264,15 @@ function draw() {
     }
     drawn.push(...fresh);
     trim();
-    list.scrollTop = list.scrollHeight;
+    toEnd();
   } else missed += fresh.filter((e) => !e.mark).length;
   if (fresh.length) indexes();
   $('newest').hidden = !missed;
-  $('newest').textContent = `${number(missed)} new frames`;
+  $('newest').textContent = `${number(missed)} new ${missed === 1 ? 'frame' : 'frames'}`;
+}
+function toEnd() {
+  follows = true;
+  $('box').scrollTop = $('box').scrollHeight;
 }
 function trim() {
   const extra = drawn.splice(0, Math.max(0, drawn.length - ROWS));
@@ -291,7 +294,7 @@ function redraw(end = null) {
   $('rows').replaceChildren(...drawn.map(row));
   $('newest').hidden = true;
   indexes();
-  if (!above) $('box').scrollTop = $('box').scrollHeight;
+  if (!above) toEnd();
   const hidden = items.filter((e) => !e.mark).length - all.filter((e) => !e.mark).length;
   $('matches').hidden = !words().length;
   $('matches').replaceChildren(all.some((e) => !e.mark) ? `${number(all.filter((e) => !e.mark).length)} match, ${number(hidden)} are hidden. Searched: all that is kept, the first ${bytes(hello.limits?.preview || 4096)} of each. ` : `No frame matches. ${number(hidden)} are hidden. `,
@@ -357,9 +360,9 @@ function detail() {
   panel.replaceChildren(
     el('h3', {}, `No. ${e.n}: ${e.name || `opcode ${e.op}`}, ${inspecting() ? { in: 'client to server', out: 'server to client' }[e.dir] : { in: 'received by the server', out: 'sent by the server' }[e.dir]}`),
     ...(e.fail ? [p(verdict(e.fail), { class: 'breaks' })] : []),
-    ...draws, el('ul', {}, ...says), el('h3', {}, `Payload: ${bytes(e.len)}${plain ? `, ${bytes(e.inflated.len)} inflated` : ''}`),
+    ...draws, el('ul', {}, ...says), el('h3', {}, `Payload: ${bytes(e.len)}${plain ? `, ${bytes(e.inflated.len)} inflated` : ''}`), ...(broken === 'payload' ? [p(`This payload breaks ${e.fail.rule?.where || 'a rule'}.`, { class: 'breaks' })] : []),
     ...(e.key && raw.length ? [xor(unhex(e.key), raw, data)] : []),
-    ...dump('Payload in hex', data, e.cut, e.len), ...(plain ? [p(`Inflated: ${bytes(e.len)} became ${bytes(e.inflated.len)}.`), ...dump('Inflated payload in hex', plain, e.inflated.cut, e.inflated.len)] : []),
+    ...dump('Payload in hex', data, e.cut, e.len, broken === 'payload'), ...(plain ? [p(`Inflated: ${bytes(e.len)} became ${bytes(e.inflated.len)}.`), ...dump('Inflated payload in hex', plain, e.inflated.cut, e.inflated.len)] : []),
     ...asText(plain || data, e), el('h3', {}, 'Verdict'), ...judged(e),
   );
   panel.scrollTop = 0;
@@ -368,17 +371,17 @@ function xor(key, raw, data) {
   const cells = Array.from(raw.subarray(0, 8), (byte, i) => [byte, key[i % 4], data[i]]);
   const lines = [['as masked', 0, 'pay'], ['key', 1, 'key'], ['result', 2, 'pay']];
   return el('table', { class: 'bits xor' }, el('caption', {}, `Unmasking: ${cells.slice(0, 1).map(([m, k, d]) => `${hex2(m)} ^ ${hex2(k)} = ${hex2(d)} ${shown(String.fromCharCode(d))}`)}`),
-    el('tbody', {}, ...lines.map(([name, i, kind]) => el('tr', {}, el('th', { scope: 'row', colspan: 2 }, name), ...cells.map((cell) => el('td', { class: kind }, hex2(cell[i]), i === 2 && cell[2] > 32 && cell[2] < 127 ? el('small', {}, String.fromCharCode(cell[2])) : null))))));
+    el('tbody', {}, ...lines.map(([name, i, kind]) => el('tr', {}, el('th', { scope: 'row', colspan: 2 }, name), ...cells.map((cell) => el('td', { class: kind }, hex2(cell[i]), i === 2 && cell[2] > 32 && cell[2] < 127 ? el('small', {}, String.fromCharCode(cell[2])) : null)), cells.length < 8 ? el('td', { class: 'none', colspan: 8 - cells.length }) : null))));
 }
-function dump(label, data, cut, len) {
+function dump(label, data, cut, len, bad) {
   if (!data.length) return [];
   const lines = [];
-  for (let i = 0; i < data.length; i += 16) {
-    const part = data.subarray(i, i + 16);
-    lines.push(`${i.toString(16).padStart(4, '0')}  ${hex(part).padEnd(48)} ${Array.from(part, (b) => (b > 31 && b < 127 ? String.fromCharCode(b) : '·')).join('')}`);
+  for (let i = 0; i < data.length; i += 8) {
+    const part = data.subarray(i, i + 8);
+    lines.push(`${i.toString(16).padStart(4, '0')}  ${hex(part).padEnd(24)} ${Array.from(part, (b) => (b > 31 && b < 127 ? String.fromCharCode(b) : '·')).join('')}`);
   }
   const copy = (name, make) => el('button', { onclick: () => navigator.clipboard.writeText(make()).catch(() => alarm('Could not copy. Select the text instead.')) }, name);
-  return [el('pre', { tabindex: 0, role: 'region', 'aria-label': label }, lines.join('\n')), cut ? p(`The first ${bytes(data.length)} of ${bytes(len)}.`, { class: 'muted' }) : null,
+  return [el('pre', { tabindex: 0, role: 'region', 'aria-label': label, class: bad && 'bad' }, lines.join('\n')), cut ? p(`The first ${bytes(data.length)} of ${bytes(len)}.`, { class: 'muted' }) : null,
     el('p', { class: 'buttons' }, 'Copy as ', copy('hex', () => hex(data)), copy('Base64', () => btoa(String.fromCharCode(...data))), copy('text', () => text(data)))].filter(Boolean);
 }
 function asText(data, e) {
@@ -449,7 +452,7 @@ function closing(k) {
   const say = left === null ? null : TIMERS[s.timer.kind] || ((n) => `A timer runs out in ${n} s`);
   made.push(el('h3', {}, 'Timers'), p(say ? say(Math.ceil(left / 1000)) : 'No timer runs'));
   if (say) {
-    const bar = el('div', { class: 'time' });
+    const bar = el('div', { class: 'left' });
     k.longest = Math.max(left, s.timer.kind === k.timing ? k.longest : 0);
     k.timing = s.timer.kind;
     bar.style.setProperty('--left', left / (k.longest || 1));
@@ -506,6 +509,7 @@ function view(name, focus) {
   }
   if (name === 'connection' && !$('p-frame').hidden) tab('hand');
   if (name === 'frame') $('back').focus();
+  if (name === 'frames' && follows) toEnd();
 }
 function tabKeys(list, go) {
   list.addEventListener('keydown', (event) => {
@@ -681,6 +685,9 @@ $('save').addEventListener('change', () => {
   $('save').value = '';
 });
 $('newest').addEventListener('click', () => redraw());
+$('box').addEventListener('scroll', ({ target: box }) => {
+  if (box.clientHeight) follows = box.scrollHeight - box.scrollTop - box.clientHeight < 24;
+});
 $('earlier').addEventListener('click', () => {
   const all = matching(), from = all.indexOf(drawn[0]);
   redraw(Math.min(all.length, from + 100));
