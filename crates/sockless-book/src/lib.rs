@@ -15,8 +15,14 @@ macro_rules! pages {
 }
 
 pages! {
+    blocking "../../../docs/blocking.md",
     closing "../../../docs/closing.md",
+    futures_io "../../../docs/futures-io.md",
+    keep_alive "../../../docs/keep-alive.md",
+    migrating "../../../docs/migrating.md",
     own_transport "../../../docs/own-transport.md",
     sans_io "../../../docs/sans-io.md",
+    security "../../../docs/security.md",
+    testing "../../../docs/testing.md",
     tokio "../../../docs/tokio.md",
 }
