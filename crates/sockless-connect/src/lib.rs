@@ -97,7 +97,7 @@ pub use gate::Gate;
 #[cfg(feature = "tokio")]
 pub use on_tokio::{connect, Reconnect, Socket};
 pub use proxies::{Proxies, ProxyVariableError};
-pub use proxy::Proxy;
+pub use proxy::{Proxy, ProxyUrlError};
 pub use response::Response;
 pub use retry::Interruption;
 pub use sockless;

@@ -7,9 +7,9 @@ use std::ffi::OsString;
 use std::net::IpAddr;
 use std::{env, fmt};
 
-use sockless::handshake::{UriBuf, UriError};
+use sockless::handshake::UriBuf;
 
-use crate::Proxy;
+use crate::{Proxy, ProxyUrlError};
 
 /// The proxies that environment variables ask for, as curl reads them.
 ///
@@ -23,7 +23,7 @@ use crate::Proxy;
 /// variable by a field `Proxy` ("httpoxy"). For the systems on which the case of a name means nothing, `http_proxy` is
 /// not read either while `REQUEST_METHOD` is set.
 ///
-/// A value is the URL of a [`Proxy`], or `host:port` for an HTTP proxy. `no_proxy` is a list with commas or spaces:
+/// A value is the URL of a [`Proxy`]. `no_proxy` is a list with commas or spaces:
 ///
 /// | Entry | Servers that are connected to without a proxy |
 /// |---|---|
@@ -78,20 +78,7 @@ impl Proxies {
         if self.first(&EXCEPTED)?.is_some_and(|(_, list)| is_excepted(list, host, port)) {
             return Ok(None);
         }
-        let value = value.trim();
-        let proxy = match value.contains("://") {
-            true => Proxy::new(value),
-            false => Proxy::new(&format!("http://{value}")),
-        };
-        proxy.map(Some).map_err(|error| {
-            let is_socks4 = value.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("socks4"));
-            let problem = match error {
-                UriError::Scheme if is_socks4 => Problem::Socks4,
-                UriError::Scheme => Problem::Scheme,
-                error => Problem::Url(error),
-            };
-            ProxyVariableError { name, problem }
-        })
+        Proxy::new(value).map(Some).map_err(|error| ProxyVariableError { name, problem: Problem::Url(error) })
     }
 
     /// Name and value of the first of these that is set.
@@ -181,9 +168,7 @@ pub struct ProxyVariableError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Problem {
     NoText,
-    Socks4,
-    Scheme,
-    Url(UriError),
+    Url(ProxyUrlError),
 }
 
 impl ProxyVariableError {
@@ -195,12 +180,10 @@ impl ProxyVariableError {
 
 impl fmt::Display for ProxyVariableError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the environment variable {} ", self.name)?;
+        write!(f, "the environment variable {} cannot be used: ", self.name)?;
         match self.problem {
-            Problem::NoText => f.write_str("is not text"),
-            Problem::Socks4 => f.write_str("asks for SOCKS4, which cannot be used; socks5 and socks5h can"),
-            Problem::Scheme => f.write_str("has another scheme than http, https, socks5 and socks5h"),
-            Problem::Url(error) => write!(f, "is no URL of a proxy: {error}"),
+            Problem::NoText => f.write_str("it is not text"),
+            Problem::Url(error) => error.fmt(f),
         }
     }
 }

@@ -21,8 +21,10 @@ use crate::{Proxies, ProxyVariableError};
 /// | `https://host:port` | the same, over TLS to the proxy. Default port: 443 |
 /// | `socks5h://host:port` | SOCKS5 (RFC 1928). The proxy looks the server's name up. Default port: 1080 |
 /// | `socks5://host:port` | the same, but the name is looked up here |
+/// | `host:port` | as `http://host:port` |
 ///
-/// A user name and a password may stand before the host, as in `http://user:password@host:port`.
+/// A user name and a password may stand before the host, as in `http://user:password@host:port`. A `%` there is written
+/// as `%25`.
 ///
 /// `Debug` shows no credentials.
 #[derive(Clone)]
@@ -70,23 +72,27 @@ impl Proxy {
     ///
     /// # Errors
     ///
-    /// [`UriError`]. [`UriError::Resource`] if more than a slash follows the host and the port.
-    pub fn new(url: &str) -> Result<Self, UriError> {
-        let (scheme, rest) = url.trim().split_once("://").ok_or(UriError::Scheme)?;
+    /// [`ProxyUrlError`].
+    pub fn new(url: &str) -> Result<Self, ProxyUrlError> {
+        let url = url.trim();
+        let (scheme, rest) = url.split_once("://").unwrap_or(("http", url));
         let (kind, default_port) = match scheme.to_ascii_lowercase().as_str() {
             "http" => (ProxyKind::Http, 80),
             "https" => (ProxyKind::Https, 443),
             "socks5" => (ProxyKind::Socks5, 1080),
             "socks5h" => (ProxyKind::Socks5h, 1080),
-            _ => return Err(UriError::Scheme),
+            "socks4" | "socks4a" => return Err(ProxyUrlError::Socks4),
+            _ => return Err(ProxyUrlError::Scheme),
         };
         let (credentials, host) = match rest.rsplit_once('@') {
-            Some((user_info, host)) => (Some(credentials(user_info)?), host),
+            Some((user_info, host)) => {
+                (Some(credentials(user_info).ok_or(ProxyUrlError::Credentials)?), host)
+            }
             None => (None, rest),
         };
         let host = host.strip_suffix('/').unwrap_or(host);
         if host.contains(['/', '?', '#', '\\']) {
-            return Err(UriError::Resource);
+            return Err(ProxyUrlError::Path);
         }
         // Behind an IPv6 address in its brackets.
         let has_port = host.rsplit(']').next().is_some_and(|rest| rest.contains(':'));
@@ -94,9 +100,13 @@ impl Proxy {
             true => UriBuf::parse(&format!("ws://{host}")),
             false => UriBuf::parse(&format!("ws://{host}:{default_port}")),
         };
+        let address = address.map_err(|error| match error {
+            UriError::Port => ProxyUrlError::Port,
+            _ => ProxyUrlError::Host,
+        })?;
         Ok(Self {
             kind,
-            address: address?,
+            address,
             credentials,
             fields: Vec::new(),
             #[cfg(feature = "rustls")]
@@ -129,20 +139,17 @@ impl Proxy {
 }
 
 impl FromStr for Proxy {
-    type Err = UriError;
+    type Err = ProxyUrlError;
 
-    fn from_str(url: &str) -> Result<Self, UriError> {
+    fn from_str(url: &str) -> Result<Self, ProxyUrlError> {
         Self::new(url)
     }
 }
 
 /// User name and password of a URL, decoded.
-fn credentials(user_info: &str) -> Result<(String, String), UriError> {
+fn credentials(user_info: &str) -> Option<(String, String)> {
     let (user, password) = user_info.split_once(':').unwrap_or((user_info, ""));
-    match (decoded(user), decoded(password)) {
-        (Some(user), Some(password)) => Ok((user, password)),
-        _ => Err(UriError::UserInfo),
-    }
+    Some((decoded(user)?, decoded(password)?))
 }
 
 /// The text without its percent-encoding. `None` if that is malformed or no UTF-8.
@@ -170,6 +177,41 @@ impl fmt::Debug for Proxy {
             .finish_non_exhaustive()
     }
 }
+
+/// Why a text is not the URL of a proxy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ProxyUrlError {
+    /// The scheme is another than `http`, `https`, `socks5` and `socks5h`.
+    Scheme,
+    /// The scheme asks for SOCKS4, which is not there.
+    Socks4,
+    /// The user name or the password has a `%` that begins no percent-encoding, or is not UTF-8.
+    Credentials,
+    /// The host is missing or invalid.
+    Host,
+    /// The port is invalid.
+    Port,
+    /// More than a slash follows the host and the port.
+    Path,
+}
+
+impl fmt::Display for ProxyUrlError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Scheme => "the scheme of a proxy is http, https, socks5 or socks5h",
+            Self::Socks4 => "SOCKS4 is not supported, but socks5 and socks5h are",
+            Self::Credentials => {
+                "the user name or the password of the proxy is invalid; a % in it is written as %25"
+            }
+            Self::Host => "the host of the proxy is missing or invalid",
+            Self::Port => "the port of the proxy is invalid",
+            Self::Path => "more than a host and a port is given for the proxy",
+        })
+    }
+}
+
+impl std::error::Error for ProxyUrlError {}
 
 #[cfg(test)]
 mod tests;

@@ -198,14 +198,16 @@ fn a_value_is_a_url_or_an_http_proxy_without_its_scheme() {
 #[test]
 fn what_cannot_be_read_is_an_error_where_it_is_needed() {
     for (value, expected) in [
-        ("socks4://secret", "asks for SOCKS4, which cannot be used; socks5 and socks5h can"),
-        ("SOCKS4A://secret", "asks for SOCKS4, which cannot be used; socks5 and socks5h can"),
-        ("ftp://secret", "has another scheme than http, https, socks5 and socks5h"),
-        ("secret:port", "is no URL of a proxy: the port is invalid"),
-        ("http://", "is no URL of a proxy: the host is missing or invalid; names beyond ASCII are given in Punycode, as xn--..."),
-        ("secret:%zz@proxy", "is no URL of a proxy: the URI holds a user name"),
+        ("socks4://secret", "SOCKS4 is not supported, but socks5 and socks5h are"),
+        ("ftp://secret", "the scheme of a proxy is http, https, socks5 or socks5h"),
+        ("secret:port", "the port of the proxy is invalid"),
+        ("http://", "the host of the proxy is missing or invalid"),
+        (
+            "secret:%zz@proxy",
+            "the user name or the password of the proxy is invalid; a % in it is written as %25",
+        ),
     ] {
-        let expected = Err(format!("the environment variable ALL_PROXY {expected}"));
+        let expected = Err(format!("the environment variable ALL_PROXY cannot be used: {expected}"));
         assert_eq!(chosen(&[("ALL_PROXY", value)], "ws://a.example"), expected);
     }
     // It is not needed.
@@ -228,7 +230,10 @@ fn what_is_no_text_is_an_error() {
         });
         let error = proxies.proxy_for(&url).unwrap_err();
         assert_eq!(error.name(), name);
-        assert_eq!(error.to_string(), format!("the environment variable {name} is not text"));
+        assert_eq!(
+            error.to_string(),
+            format!("the environment variable {name} cannot be used: it is not text")
+        );
     }
 }
 

@@ -16,6 +16,10 @@ fn a_url_says_the_kind_the_address_and_the_credentials() {
         ("socks5h://[::1]:9", Socks5h, ("::1", 9), None),
         ("http://me@proxy", Http, ("proxy", 80), credentials("me", "")),
         ("http://me:a%3Ab%40c@proxy", Http, ("proxy", 80), credentials("me", "a:b@c")),
+        ("proxy", Http, ("proxy", 80), None),
+        (" proxy:3128 ", Http, ("proxy", 3128), None),
+        ("me:a@b@proxy:3128", Http, ("proxy", 3128), credentials("me", "a@b")),
+        ("[::1]:3128", Http, ("::1", 3128), None),
         ("http://m%C3%A9:a@b:c@proxy:1", Http, ("proxy", 1), credentials("m\u{e9}", "a@b:c")),
     ] {
         let proxy = Proxy::new(url).unwrap();
@@ -23,14 +27,18 @@ fn a_url_says_the_kind_the_address_and_the_credentials() {
         assert_eq!(proxy.credentials, expected, "{url}");
     }
     for (url, error) in [
-        ("proxy:3128", UriError::Scheme),
-        ("ftp://proxy", UriError::Scheme),
-        ("socks4://proxy", UriError::Scheme),
-        ("http://", UriError::Host),
-        ("http://proxy:99999", UriError::Port),
-        ("http://proxy/path", UriError::Resource),
-        ("http://%zz@proxy", UriError::UserInfo),
-        ("http://a:%ff@proxy", UriError::UserInfo),
+        ("ftp://proxy", ProxyUrlError::Scheme),
+        ("wss://proxy", ProxyUrlError::Scheme),
+        ("socks4://proxy", ProxyUrlError::Socks4),
+        ("SOCKS4A://proxy", ProxyUrlError::Socks4),
+        ("", ProxyUrlError::Host),
+        ("http://", ProxyUrlError::Host),
+        ("http://proxy:99999", ProxyUrlError::Port),
+        ("proxy:port", ProxyUrlError::Port),
+        ("http://proxy/path", ProxyUrlError::Path),
+        ("http://%zz@proxy", ProxyUrlError::Credentials),
+        ("http://a:%ff@proxy", ProxyUrlError::Credentials),
+        ("http://a:100%@proxy", ProxyUrlError::Credentials),
     ] {
         assert_eq!(Proxy::new(url).unwrap_err(), error, "{url}");
     }
