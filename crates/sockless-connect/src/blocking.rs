@@ -41,7 +41,7 @@ use std::time::Instant;
 
 use sockless::blocking::{client_with, BlockingTransport, ClientSocket};
 use sockless::handshake::UriBuf;
-use sockless::{ClientConfig, Error};
+use sockless::{Client, ClientConfig, Error, SystemEntropy};
 
 use crate::gate::Turn;
 use crate::layer::Layer;
@@ -55,6 +55,12 @@ pub use stream::Stream;
 
 /// A WebSocket that was connected. Its methods are those of [`blocking::WebSocket`](sockless::blocking::WebSocket).
 pub type Socket = ClientSocket<Stream>;
+
+/// The receiving half of a [`Socket`] that was split.
+pub type Receiver = sockless::blocking::Receiver<Stream, Client<SystemEntropy>>;
+
+/// The sending half of a [`Socket`] that was split.
+pub type Sender = sockless::blocking::Sender<Stream, Client<SystemEntropy>>;
 
 /// Connects to this URL: `ws:`, or `wss:` with TLS. Returns the WebSocket, and the answer that opened it.
 ///

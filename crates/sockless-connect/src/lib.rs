@@ -39,6 +39,7 @@
 //!
 //! - `tokio` (default): connecting on tokio. [`blocking`] needs no feature.
 //! - `deflate` (default): compression.
+//! - `bytes`, `json`: messages from and to `Bytes`, and values of `serde` (`message.json()`, `OwnedMessage::from_json`).
 //! - `rustls`: `wss:` by rustls. `ring` (default) or `aws-lc-rs` is the cryptography that it uses. Without either, it
 //!   uses what the program has installed as rustls' default.
 //! - `platform-verifier` (default): certificates are checked as the operating system would.
@@ -95,7 +96,7 @@ pub use config::Connect;
 pub use error::{ConnectError, ProxyError, Stage};
 pub use gate::Gate;
 #[cfg(feature = "tokio")]
-pub use on_tokio::{connect, Reconnect, Socket};
+pub use on_tokio::{connect, Receiver, Reconnect, Sender, Socket};
 pub use proxies::{Proxies, ProxyVariableError};
 pub use proxy::{Proxy, ProxyUrlError};
 pub use response::Response;
@@ -106,8 +107,8 @@ pub use sockless::endpoint::Buffers;
 pub use sockless::handshake::{UriBuf, UriError};
 pub use sockless::message::{OwnedMessage, Prepared};
 pub use sockless::{
-    ClientConfig, CloseCode, CloseFrame, Closed, Error, Limits, Message, Payload, ProtocolError, SendError,
-    Timeouts, Timestamp,
+    ClientConfig, CloseCode, CloseFrame, Closed, ControlPayload, Error, Initiator, Limits, Message, Payload,
+    ProtocolError, SendError, Timeouts, Timestamp,
 };
 #[cfg(feature = "tokio")]
 pub use stream::Stream;

@@ -18,7 +18,7 @@ use std::time::Instant;
 use rustls::pki_types::ServerName;
 use sockless::handshake::UriBuf;
 use sockless::tokio::{client_with, ClientSocket};
-use sockless::{ClientConfig, Error};
+use sockless::{Client, ClientConfig, Error, SystemEntropy};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{lookup_host, TcpStream};
 use tokio::time::{sleep, timeout_at, Instant as TokioInstant};
@@ -36,6 +36,14 @@ pub use reconnect::Reconnect;
 
 /// A WebSocket that was connected. Its methods are those of [`polled::WebSocket`](sockless::polled::WebSocket).
 pub type Socket = ClientSocket<Stream>;
+
+/// The receiving half of a [`Socket`] that was split. Its methods are those of
+/// [`polled::Receiver`](sockless::polled::Receiver).
+pub type Receiver = sockless::tokio::Receiver<Stream, Client<SystemEntropy>>;
+
+/// The sending half of a [`Socket`] that was split. Its methods are those of
+/// [`polled::Sender`](sockless::polled::Sender).
+pub type Sender = sockless::tokio::Sender<Stream, Client<SystemEntropy>>;
 
 /// Connects to this URL: `ws:`, or `wss:` with TLS. Returns the WebSocket, and the answer that opened it.
 ///
