@@ -15,6 +15,26 @@ use crate::challenge::{challenges, Challenge};
 /// A server's answer: the 101 that opened the WebSocket, or another one that refused it.
 ///
 /// Printed for debugging, it shows neither the values of fields nor the body: they may be credentials.
+///
+/// ```no_run
+/// # fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// use sockless_connect::{Connect, ConnectError};
+///
+/// let response = match Connect::new("wss://example.com/feed").connect_blocking() {
+///     Ok((_socket, response)) => response,
+///     Err(ConnectError::Rejected(response)) => response,
+///     Err(error) => return Err(error.into()),
+/// };
+/// println!("{} {:?}", response.status(), response.field("Server"));
+/// for cookie in response.fields_named("Set-Cookie") {
+///     println!("{}", String::from_utf8_lossy(cookie));
+/// }
+/// for challenge in response.challenges() {
+///     println!("log in by {}, {:?}", challenge.scheme(), challenge.parameter("realm"));
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Response {
     /// In a box, since whatever fails in connecting may hold it.
