@@ -309,7 +309,8 @@ impl<S: BlockingTransport, R: Role> WebSocket<S, R> {
         self.outgoing().feed(message)
     }
 
-    /// Sends a fragment of a message, the last if `fin`: a message of any size in constant memory.
+    /// Sends a fragment of a message, the last if `fin`: a message of any size in constant memory. Pings of the peer are
+    /// answered by receiving: where sending takes long, do both, with [`into_split`](Self::into_split).
     ///
     /// # Errors
     ///
