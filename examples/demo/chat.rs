@@ -255,7 +255,7 @@ fn obey(socket: &mut Socket, command: Command) {
             outbound.feed(Payload::text(&line).with_compression(true))
         }
         Command::Close(code) => {
-            close(socket, code, "the button");
+            close(socket, code, "as asked");
             Ok(())
         }
     };

@@ -168,7 +168,10 @@ struct Direction {
     compressed: bool,
     reader: Option<Reader>,
     inflater: Option<Inflater>,
+    /// The frame that broke a rule.
     fault: Option<u64>,
+    /// The frame of which no more will come.
+    unfinished: Option<u64>,
     sums: Sums,
     pings: Vec<Ping>,
     close: Option<(u16, String)>,
@@ -306,9 +309,8 @@ impl Recorder {
     /// The frame that is not complete, if there is one.
     pub fn unfinished(&self, way: Way) -> Option<u64> {
         let mut this = self.recording();
-        let number = this.direction(way).frame.as_ref().map(|frame| frame.number);
         this.cut_off(way);
-        number
+        this.direction(way).unfinished
     }
 
     pub fn push(&self, kind: Kind, event: &Value) {
@@ -577,9 +579,11 @@ impl Recording {
     /// Nothing more comes of the frame that was begun.
     fn cut_off(&mut self, way: Way) {
         let at = self.now();
-        if self.direction(way).frame.is_some() {
+        let number = self.direction(way).frame.as_ref().map(|frame| frame.number);
+        if number.is_some() {
             self.finish(at, way);
-            self.direction(way).stage = Stage::Ignored;
+            let direction = self.direction(way);
+            (direction.stage, direction.unfinished) = (Stage::Ignored, number);
         }
     }
 }
@@ -599,6 +603,7 @@ impl Direction {
             reader: None,
             inflater: None,
             fault: None,
+            unfinished: None,
             sums: Sums { frames: 0, wire: 0, plain: 0 },
             pings: Vec::new(),
             close: None,

@@ -10,4 +10,5 @@ mod watchdog;
 mod common;
 
 mod broadcasting;
+mod demo;
 mod inspect;
