@@ -110,7 +110,7 @@ impl Inbound {
     /// [`ProtocolError`] if its text is not UTF-8: the connection has failed, which the sending direction is told by
     /// [`Outbound::fail`](super::Outbound::fail), or by [`Directions`](super::Directions) in its turn, which reports it
     /// then.
-    #[inline]
+    #[inline(always)]
     pub fn message(&mut self, ready: Ready) -> Result<Option<Message<'_>>, ProtocolError> {
         if !self.may_take(&ready) {
             return Ok(None);
