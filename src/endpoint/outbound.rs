@@ -169,7 +169,7 @@ impl<R: Role> Outbound<R> {
         if len < LONG_PAYLOAD || self.transforms(&payload, fin) {
             self.append(payload, fin)?;
         } else {
-            let header = self.send_half.writer.begin_whole(payload, fin, None)?.encode();
+            let header = self.send_half.writer.header(payload, fin)?;
             self.write_queue.push(header.as_bytes());
             self.push_through(payload.as_bytes(), write);
         }

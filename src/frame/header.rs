@@ -189,6 +189,8 @@ fn put<'o, const N: usize>(bytes: &[u8], out: &'o mut [u8]) -> Option<&'o mut [u
 
 /// The bytes of one frame header, ready for the wire.
 #[derive(Clone, Copy)]
+// So that it is copied in whole words.
+#[repr(align(8))]
 pub struct EncodedHeader {
     /// Then zeros. The last octet holds their number.
     bytes: [[u8; 8]; 2],
