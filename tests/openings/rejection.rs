@@ -68,6 +68,18 @@ fn connect(adapter: Adapter, stream: TcpStream, settings: &ClientConfig) -> Resu
 
 /// A server that answers by these pieces, a moment apart, and then ends or stays.
 fn rejected(adapter: Adapter, settings: ClientConfig, pieces: &[&[u8]], ends: bool) -> (Rejection, Duration) {
+    let pause = Duration::from_millis(if pieces.len() > 10 { 1 } else { 30 });
+    slowly_rejected(adapter, settings, pieces, pause, ends)
+}
+
+/// The same, with so long between the pieces.
+fn slowly_rejected(
+    adapter: Adapter,
+    settings: ClientConfig,
+    pieces: &[&[u8]],
+    pause: Duration,
+    ends: bool,
+) -> (Rejection, Duration) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let (mut peer, _) = listener.accept().unwrap();
@@ -78,7 +90,7 @@ fn rejected(adapter: Adapter, settings: ClientConfig, pieces: &[&[u8]], ends: bo
     read_head(&mut peer).unwrap();
     for (at, piece) in pieces.iter().enumerate() {
         if at > 0 {
-            thread::sleep(Duration::from_millis(if pieces.len() > 10 { 1 } else { 30 }));
+            thread::sleep(pause);
         }
         // A client that knows enough may be gone.
         let _ = peer.write_all(piece);
@@ -207,6 +219,22 @@ fn a_refusal_whose_body_does_not_end_is_reported_in_time_with_what_came() {
         assert_eq!((rejection.status(), rejection.body()), (401, &b"say"[..]), "{adapter:?}");
         assert!(!rejection.is_complete());
         assert!(took < Duration::from_secs(8), "{adapter:?}: {took:?}");
+    });
+}
+
+/// Where only the end of the connection ends the body, a server that keeps the connection is not waited for: what came for
+/// a second is the body, as far as one can know. A body that still comes is waited for.
+#[test]
+fn a_refusal_without_a_length_does_not_take_the_whole_time() {
+    let _watchdog = watchdog!();
+    each(&TIMED, |adapter| {
+        let (rejection, took) = rejected(adapter, short(15_000), &[UNTIL_END.as_bytes()], false);
+        assert_eq!((rejection.body(), rejection.is_complete()), (&b"say your name"[..], false), "{adapter:?}");
+        assert!(took < Duration::from_secs(6), "{adapter:?}: {took:?}");
+        let (first, rest) = UNTIL_END.as_bytes().split_at(UNTIL_END.len() - 10);
+        let pieces: Vec<_> = std::iter::once(first).chain(rest.chunks(3)).collect();
+        let pause = Duration::from_millis(400);
+        is_whole(&slowly_rejected(adapter, short(15_000), &pieces, pause, true).0, adapter);
     });
 }
 
