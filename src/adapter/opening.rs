@@ -266,6 +266,12 @@ impl RefusalReader {
         self.body.as_ref().is_some_and(|body| !body.is_over())
     }
 
+    /// How long to wait for more, where so much of the time is left.
+    pub(super) fn limit(&self, left: Option<Duration>) -> Option<Duration> {
+        let idle = self.body.as_ref().and_then(BodyReader::idle_limit);
+        left.into_iter().chain(idle).min()
+    }
+
     /// Nothing is the end of the transport.
     pub(super) fn read(&mut self, received: &[u8]) {
         if received.is_empty() {

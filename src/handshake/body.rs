@@ -4,6 +4,7 @@
 // Must not know: what the body is for, or any storage. The pieces that it returns are borrowed from the input.
 
 use core::fmt;
+use core::time::Duration;
 
 use super::byte_class::is_text;
 use super::http1::{trim, Headers};
@@ -209,6 +210,15 @@ impl BodyReader {
     /// Whether the whole body was received.
     pub const fn is_complete(&self) -> bool {
         matches!(self.state, BodyState::Complete)
+    }
+
+    /// How long to wait for more, if only the end of the transport ends the body (RFC 9112 section 6.3). A server that
+    /// keeps it open all the same would be waited for in vain: when nothing has come for so long, take what is there.
+    pub const fn idle_limit(&self) -> Option<Duration> {
+        match self.state {
+            BodyState::UntilEnd => Some(Duration::from_secs(1)),
+            _ => None,
+        }
     }
 
     /// Whether the body is longer than the limit. With a limit of 0: whether it may be longer.

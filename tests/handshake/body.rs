@@ -62,6 +62,9 @@ fn read_with(
             }
         }
         rest = after;
+        // A body that ends with the transport may never end: what it waits for is limited, and nothing else is.
+        let ends_with_transport = !reader.is_over() && reader.clone().eof().is_ok();
+        assert_eq!(reader.idle_limit().is_some(), ends_with_transport);
         if rest.is_empty() || reader.is_over() {
             break if eof { reader.eof() } else { Ok(()) };
         }

@@ -159,6 +159,11 @@ impl ProxyRefusal {
         self.reader.as_ref().is_some_and(|reader| !reader.is_over())
     }
 
+    /// How long to wait for more, whatever time is left.
+    pub(crate) fn idle_limit(&self) -> Option<Duration> {
+        self.reader.as_ref()?.idle_limit()
+    }
+
     /// Takes what was read; nothing is the end of the connection.
     pub(crate) fn read(&mut self, received: &[u8]) {
         if received.is_empty() {

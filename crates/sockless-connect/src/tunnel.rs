@@ -38,6 +38,8 @@ pub(crate) async fn refused<N: Net>(
     let until = until.or_else(|| N::now().checked_add(PARTING));
     let mut buf = [0; READ];
     while refusal.needs_more() {
+        let idle = refusal.idle_limit().and_then(|limit| N::now().checked_add(limit));
+        let until = until.into_iter().chain(idle).min();
         // Whatever ends it, the refusal is the news.
         let Ok(count) = N::read_until(&mut stream, &mut buf, until).await else { break };
         refusal.read(buf.get(..count).unwrap_or(&[]));

@@ -216,6 +216,8 @@ fn open_client<S: BlockingTransport, T>(
             ClientStep::Rejected(mut rejected) => {
                 timed.part(Duration::ZERO);
                 while rejected.needs_more() {
+                    let limit = rejected.limit(timed.left());
+                    let mut timed = TimedStream::new(timed.stream, limit);
                     // The refusal is the news.
                     let Ok(received) = timed.read(&mut buf) else { break };
                     rejected.read(received);
@@ -366,11 +368,13 @@ impl<'s, S: BlockingTransport> TimedStream<'s, S> {
         Ok(())
     }
 
+    fn left(&self) -> Option<Duration> {
+        self.until.map(|until| until.saturating_duration_since(Instant::now()))
+    }
+
     /// Bounds what is still done by the time that a refusal may take.
     fn part(&mut self, at_least: Duration) {
-        let now = Instant::now();
-        let left = self.until.map(|until| until.saturating_duration_since(now));
-        self.until = now.checked_add(parting_time(left, at_least));
+        self.until = Instant::now().checked_add(parting_time(self.left(), at_least));
     }
 
     /// Writes a refusal, ends the writing direction, and reads on, within bounds: a reset for what the client is still

@@ -268,6 +268,8 @@ pub(in crate::adapter) async fn open_client<S: PollTransport, T>(
             ClientStep::Rejected(mut rejected) => {
                 timed.part(Duration::ZERO);
                 while rejected.needs_more() {
+                    let limit = rejected.limit(timed.left());
+                    let mut timed = TimedTransport::new(timed.stream, limit);
                     // The refusal is the news.
                     let Ok(received) = timed.read(&mut buf).await else { break };
                     rejected.read(received);
@@ -322,11 +324,14 @@ impl<'s, S: PollTransport> TimedTransport<'s, S> {
         self.poll(|stream, cx| stream.poll_flush(cx)).await
     }
 
+    fn left(&mut self) -> Option<Duration> {
+        Some(self.until?.since(self.stream.now()?))
+    }
+
     /// Bounds what is still done by the time that a refusal may take.
     fn part(&mut self, at_least: Duration) {
         if let Some(now) = self.stream.now() {
-            let left = self.until.map(|until| until.since(now));
-            self.until = Some(now.after(parting_time(left, at_least)));
+            self.until = Some(now.after(parting_time(self.left(), at_least)));
         }
     }
 
