@@ -19,7 +19,7 @@ use crate::entropy::SystemEntropy;
 use crate::error::{ProtocolError, Timeout};
 use crate::handshake::client::{self, ClientRequest};
 use crate::handshake::lists::FieldList;
-use crate::handshake::server::{PlainRequest, Reject, Request, ServerHandshake, ServerProgress};
+use crate::handshake::server::{Reject, Request, ServerHandshake, ServerProgress};
 use crate::handshake::{BodyReader, ComposeError, HandshakeError, Negotiated};
 use crate::role::{Client, Entropy, Server, Side};
 
@@ -141,7 +141,7 @@ pub(super) fn too_late() -> Vec<u8> {
 pub(super) const LATE: ProtocolError = ProtocolError::TimedOut(Timeout::OpeningHandshake);
 
 /// What becomes of a plain HTTP request.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub(super) enum Plain {
     /// It is handed back, with its transport.
     HandedBack,
@@ -161,8 +161,8 @@ pub(super) enum ServerStep {
     NeedMore,
     /// Write `response`, and the WebSocket is open. So many bytes of the input belonged to the request.
     Open { response: Vec<u8>, agreed: Agreed, taken: usize },
-    /// Hand the head on, or write `response`.
-    Http { head: Vec<u8>, response: Vec<u8>, taken: usize },
+    /// Hand the head on.
+    Http { head: Vec<u8>, taken: usize },
     /// Write `response`, if there is one, and end.
     Refused { response: Vec<u8>, error: OpeningError },
 }
@@ -173,10 +173,14 @@ pub(super) fn serve<'a, A: Into<Answer<'a>>>(
     input: &[u8],
     config: &ServerConfig,
     decide: &mut Option<impl FnOnce(&Request<'_>) -> Result<A, Refusal>>,
+    plain: Plain,
 ) -> ServerStep {
     let result = match handshake.recv(input) {
         Ok((_, ServerProgress::NeedMore)) => return ServerStep::NeedMore,
-        Ok((taken, ServerProgress::Http(request))) => return plain(&request, taken),
+        Ok((taken, ServerProgress::Http(request))) => match plain {
+            Plain::HandedBack => return ServerStep::Http { head: request.head().into(), taken },
+            Plain::Refused => Err(OpeningError::NotWebSocket),
+        },
         Ok((taken, ServerProgress::Request(request))) => answer(&request, taken, config, decide),
         Err(error) => Err(error.into()),
     };
@@ -193,11 +197,6 @@ pub(super) fn serve<'a, A: Into<Answer<'a>>>(
         trace::refused(Side::Server, status, error);
     }
     step
-}
-
-fn plain(request: &PlainRequest<'_>, taken: usize) -> ServerStep {
-    let response = written(|out| Reject::for_plain_http().write(out)).unwrap_or_default();
-    ServerStep::Http { head: request.head().into(), response, taken }
 }
 
 fn answer<'a, A: Into<Answer<'a>>>(
@@ -328,7 +327,11 @@ pub(super) fn ask<'h>(
 
 /// The head is not whole: this error, unless the server's refusal is known.
 pub(super) fn cut_off(handshake: &client::ClientHandshake<'_>, error: Error, config: &ClientConfig) -> Error {
-    let Some(rejected) = handshake.rejected() else { return error };
+    let Some(rejected) = handshake.rejected() else {
+        #[cfg(feature = "tracing")]
+        trace::lost(&error);
+        return error;
+    };
     RefusalReader { body: None, ..RefusalReader::new(&rejected, &[], config) }.into_error().into()
 }
 

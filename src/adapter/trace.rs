@@ -28,9 +28,7 @@ impl Trace {
         match came {
             Ok(Some(_)) => return,
             Ok(None) => {}
-            // Its text is the transport's, which may say anything.
-            Err(Error::Io(error)) => self.failed(&error.kind()),
-            Err(error) => self.failed(error),
+            Err(error) => self.failed(&Plain(error)),
         }
         let (Some(told), Some(Closed { status, clean, by, .. })) = (&self.0, closed()) else { return };
         let (span, ended) = &**told;
@@ -50,8 +48,25 @@ impl Trace {
     }
 }
 
+/// While a client opened.
+pub(super) fn lost(error: &Error) {
+    event!(target: "sockless", Level::INFO, role = name(Side::Client), error = %Plain(error), "failed");
+}
+
 pub(super) fn refused(side: Side, status: Option<u16>, reason: &dyn fmt::Display) {
     event!(target: "sockless", Level::INFO, role = name(side), status, reason = %reason, "refused");
+}
+
+struct Plain<'e>(&'e Error);
+
+impl fmt::Display for Plain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            // Its text is the transport's, which may say anything.
+            Error::Io(error) => error.kind().fmt(f),
+            error => error.fmt(f),
+        }
+    }
 }
 
 const fn name(side: Side) -> &'static str {

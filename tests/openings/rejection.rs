@@ -229,7 +229,11 @@ fn a_refusal_without_a_length_does_not_take_the_whole_time() {
     let _watchdog = watchdog!();
     each(&TIMED, |adapter| {
         let (rejection, took) = rejected(adapter, short(15_000), &[UNTIL_END.as_bytes()], false);
-        assert_eq!((rejection.body(), rejection.is_complete()), (&b"say your name"[..], false), "{adapter:?}");
+        assert_eq!(
+            (rejection.body(), rejection.is_complete()),
+            (&b"say your name"[..], false),
+            "{adapter:?}"
+        );
         assert!(took < Duration::from_secs(6), "{adapter:?}: {took:?}");
         let (first, rest) = UNTIL_END.as_bytes().split_at(UNTIL_END.len() - 10);
         let pieces: Vec<_> = std::iter::once(first).chain(rest.chunks(3)).collect();

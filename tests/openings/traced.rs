@@ -3,9 +3,10 @@
 
 use std::fmt::{Debug, Write as _};
 use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use sockless::deflate::Policy;
 use sockless::handshake::{server::Request, OriginPolicy};
@@ -122,14 +123,18 @@ fn expected(compression: bool, told: &[&str]) -> Vec<String> {
     lines.map(|line| format!("1 {line}")).collect()
 }
 
-/// A server's end of TCP, and what it receives.
-fn tcp(sent: &[u8]) -> (TcpStream, TcpStream) {
+fn streams() -> (TcpStream, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let mut peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-    peer.write_all(request().as_bytes()).unwrap();
-    peer.write_all(sent).unwrap();
-    peer.shutdown(std::net::Shutdown::Write).unwrap();
+    let peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     (listener.accept().unwrap().0, peer)
+}
+
+/// One end of TCP, and the other one, which sends this and ends.
+fn tcp(sent: &[u8]) -> (TcpStream, TcpStream) {
+    let (ours, mut peer) = streams();
+    peer.write_all(sent).unwrap();
+    peer.shutdown(Shutdown::Write).unwrap();
+    (ours, peer)
 }
 
 fn config(deflate: bool) -> ServerConfig {
@@ -146,7 +151,7 @@ fn a_connection_on_a_thread_and_on_two() {
     let _watchdog = watchdog!();
     for (sent, told) in ends() {
         for (deflate, halves) in [(false, false), (true, false), (false, true)] {
-            let (stream, mut peer) = tcp(&sent);
+            let (stream, mut peer) = tcp(&[request().as_bytes(), &sent].concat());
             let lines = Log::of(|| {
                 let mut socket = blocking::accept(stream, &config(deflate)).unwrap();
                 if halves {
@@ -238,4 +243,45 @@ fn a_refusal_at_both_ends() {
             "0 INFO message=refused role=\"client\" reason=Sec-WebSocket-Accept is missing, repeated or wrong",
         ]
     );
+}
+
+/// What asks for no WebSocket is refused as well. A client that gets no answer tells why: it came too late, or not at all.
+#[test]
+fn an_opening_that_comes_to_nothing() {
+    let _watchdog = watchdog!();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let plain = format!("GET /{SECRET} HTTP/1.1\r\nHost: srv\r\n\r\n");
+    let url = format!("ws://srv/{SECRET}");
+    let mut hasty = ClientConfig::new();
+    hasty.timeouts.opening = Some(Duration::from_millis(50));
+    let on_a_thread = || {
+        let (ours, _peer) = tcp(plain.as_bytes());
+        blocking::accept(ours, &config(false)).unwrap_err();
+        let (ours, _peer) = streams();
+        blocking::client(ours, &*url, &hasty).unwrap_err();
+        let (ours, _peer) = tcp(b"");
+        blocking::client(ours, &*url, &ClientConfig::new()).unwrap_err();
+    };
+    let on_a_task = async {
+        let (ours, mut peer) = tokio::io::duplex(1 << 16);
+        peer.write_all(plain.as_bytes()).await.unwrap();
+        peer.shutdown().await.unwrap();
+        sockless::tokio::accept(ours, &config(false)).await.unwrap_err();
+        let (ours, peer) = tokio::io::duplex(1 << 16);
+        sockless::tokio::client(ours, &*url, &hasty).await.unwrap_err();
+        drop(peer);
+        let (ours, mut peer) = tokio::io::duplex(1 << 16);
+        peer.shutdown().await.unwrap();
+        sockless::tokio::client(ours, &*url, &ClientConfig::new()).await.unwrap_err();
+    };
+    for lines in [Log::of(on_a_thread), Log::of(|| runtime.block_on(on_a_task))] {
+        assert_eq!(
+            lines,
+            [
+                "0 INFO message=refused role=\"server\" status=426 reason=the request does not ask for a WebSocket",
+                "0 INFO message=failed role=\"client\" error=the opening handshake timed out",
+                "0 INFO message=failed role=\"client\" error=the connection ended before the head of the handshake was complete",
+            ]
+        );
+    }
 }

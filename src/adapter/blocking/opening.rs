@@ -127,7 +127,7 @@ fn open<'a, S: BlockingTransport, A: Into<Answer<'a>>>(
             },
             received => received,
         };
-        match serve(&mut handshake, input, config, &mut decide) {
+        match serve(&mut handshake, input, config, &mut decide, plain) {
             ServerStep::NeedMore => {}
             ServerStep::Open { response, agreed, taken } => {
                 // Before the client knows: whoever closes all connections from now on closes this one as well.
@@ -139,12 +139,9 @@ fn open<'a, S: BlockingTransport, A: Into<Answer<'a>>>(
                 let socket = socket.with_member(member);
                 return Ok(Opened::WebSocket(socket.with_agreed(agreed)));
             }
-            ServerStep::Http { mut head, response, taken } => {
+            ServerStep::Http { mut head, taken } => {
                 head.extend_from_slice(input.get(taken..).unwrap_or(&[]));
-                match plain {
-                    Plain::Refused => timed.refuse(&response),
-                    Plain::HandedBack => timed.end()?,
-                }
+                timed.end()?;
                 return Ok(Opened::Http { stream, received: head });
             }
             ServerStep::Refused { response, error } => {
@@ -199,7 +196,8 @@ fn open_client<S: BlockingTransport, T>(
     let mut storage = alloc::vec![0; config.head_size];
     let mut handshake = client_handshake(request_for, &mut storage, config)?;
     let mut timed = TimedStream::new(&mut stream, limit);
-    timed.write(&request(&handshake)?)?;
+    let sent = timed.write(&request(&handshake)?);
+    sent.map_err(|error| cut_off(&handshake, error, config))?;
     let mut buf = alloc::vec![0; config.buffers.read.max(1)];
     loop {
         let received = timed.read(&mut buf).and_then(until_end);

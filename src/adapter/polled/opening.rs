@@ -215,7 +215,7 @@ pub(in crate::adapter) async fn open<'a, S: PollTransport, A: Into<Answer<'a>>>(
             },
             received => received,
         };
-        match serve(&mut handshake, input, config, &mut decide) {
+        match serve(&mut handshake, input, config, &mut decide, plain) {
             ServerStep::NeedMore => {}
             ServerStep::Open { response, agreed, taken } => {
                 // Before the client knows: whoever closes all connections from now on closes this one as well.
@@ -226,11 +226,8 @@ pub(in crate::adapter) async fn open<'a, S: PollTransport, A: Into<Answer<'a>>>(
                 let socket = socket.with_member(member);
                 return Ok(Opened::WebSocket(socket.with_agreed(agreed)));
             }
-            ServerStep::Http { mut head, response, taken } => {
+            ServerStep::Http { mut head, taken } => {
                 head.extend_from_slice(input.get(taken..).unwrap_or(&[]));
-                if plain == Plain::Refused {
-                    timed.refuse(&response).await;
-                }
                 return Ok(Opened::Http { stream, received: head });
             }
             ServerStep::Refused { response, error } => {
@@ -252,7 +249,8 @@ pub(in crate::adapter) async fn open_client<S: PollTransport, T>(
     let mut storage = alloc::vec![0; config.head_size];
     let mut handshake = client_handshake(request_for, &mut storage, config)?;
     let mut timed = TimedTransport::new(&mut stream, limit);
-    timed.write(&request(&handshake)?).await?;
+    let sent = timed.write(&request(&handshake)?).await;
+    sent.map_err(|error| cut_off(&handshake, error, config))?;
     let mut buf = alloc::vec![0; config.buffers.read.clamp(1, READ)];
     loop {
         let received = timed.read(&mut buf).await.and_then(until_end);
