@@ -604,6 +604,25 @@ fn deadlines_are_data_that_pass_through() {
 }
 
 #[test]
+fn the_pong_of_keep_alive_tells_how_long_it_took() {
+    let at = |millis| Timestamp::from_duration(Duration::from_millis(millis));
+    let mut timeouts = Timeouts::NONE;
+    timeouts.ping_interval = Some(Duration::from_secs(10));
+    let mut script = Script::new(&to(Side::Server, PONG, b""), 1000);
+    script.end = Some(ErrorKind::TimedOut);
+    server!(socket, script, 64, Config::new().with_timeouts(timeouts));
+    socket.handle_timeout(at(0));
+    socket.handle_timeout(at(10_000));
+    assert_eq!(go!(socket.flush()), Ok(()));
+    socket.handle_timeout(at(10_000));
+    assert_eq!(go!(socket.recv()), Ok(Some(Event::Pong)));
+    assert_eq!((socket.connection().latency(), socket.poll_timeout()), (None, Wake::Now));
+    socket.handle_timeout(at(10_040));
+    assert_eq!(socket.connection().latency(), Some(Duration::from_millis(40)));
+    assert_eq!(socket.into_inner().written, b"\x89\x00");
+}
+
+#[test]
 fn a_client_does_not_wait_for_ever_for_the_server_to_end() {
     let mut timeouts = Timeouts::NONE;
     timeouts.closing = Some(Duration::from_secs(5));
