@@ -316,7 +316,8 @@ macro_rules! socket {
                 self.driver.closed()
             }
 
-            /// The engine: its state, the payload of the last control frame, the reason of the Close.
+            /// The engine: its state, the payload of the last control frame, the reason of the Close,
+            /// [how long](Connection::latency) the Pong of keep-alive took.
             pub const fn connection(&self) -> &Connection<R> {
                 self.driver.connection()
             }

@@ -217,6 +217,9 @@ impl<'b, R: Role> Driver<'b, R> {
             let (inbound, mut outbound) = self.split_mut();
             let mailbox = outbound.send_half.writer.mailbox();
             let next = inbound.read_buffer.take(|input| inbound.reader.advance(input, mailbox));
+            if let Some(digest) = mailbox.take_answer() {
+                outbound.send_half.deadlines.round_trip.pong(digest);
+            }
             outbound.send_half.writer.settle();
             match next {
                 // Everything that follows is discarded.
