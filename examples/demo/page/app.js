@@ -449,7 +449,7 @@ function closing(k) {
   steps.push(['Output ended', over || (s.transport && s.transport !== 'open')], ['Stream ended', over]);
   const made = [el('ul', { class: 'steps' }, ...steps.map(([name, done]) => el('li', { class: done ? 'good' : null }, `${done ? '☑' : '☐'} ${name}${Array.isArray(done) ? pair(done) : ''}`)))];
   const left = s.timer && !k.closed ? Math.max(0, s.timer.in_ms - (performance.now() - s.now)) : null;
-  const say = left === null ? null : TIMERS[s.timer.kind] || ((n) => `A timer runs out in ${n} s`);
+  const say = left === null ? null : TIMERS[s.timer.kind] || ((n) => `The next timer runs out in ${n} s`);
   made.push(el('h3', {}, 'Timers'), p(say ? say(Math.ceil(left / 1000)) : 'No timer runs'));
   if (say) {
     const bar = el('div', { class: 'left' });
@@ -471,7 +471,7 @@ function keep(k) {
 
 // What is chosen above the frames.
 function picks(value = $('pick').value) {
-  const last = [...connections.values()].filter((k) => k.kind).slice(-30);
+  const last = [...connections.values()].filter((k) => k.kind || k.mine).slice(-30);
   $('pick').replaceChildren(...(inspecting() ? [] : [el('option', { value: 'own' }, 'This page')]), el('option', { value: 'all' }, 'All'),
     ...last.map((k) => el('option', { value: k.c }, `${k.c}: ${others(k.c)}${k.closed ? ', ended' : ''}`)));
   $('pick').value = value;
