@@ -1,4 +1,4 @@
-"""Libraries of others that are peers, installed by name under target/interop/."""
+"""Libraries of others, installed by name under target/."""
 
 import hashlib
 import shutil
@@ -26,13 +26,18 @@ def python_with_websockets():
 
 def node_modules():
     """The folder in which Node's `ws` is installed."""
-    home = TARGET / "node"
-    if not made(home, WS):
+    return node_packages(TARGET / "node", WS)
+
+
+def node_packages(home, *packages):
+    """The folder `home`, with these packages of Node installed in it."""
+    recipe = " ".join(packages)
+    if not made(home, recipe):
         shutil.rmtree(home, ignore_errors=True)
         home.mkdir(parents=True)
-        npm = ["npm", "install", "--prefix", home, "--no-save", "--no-audit", "--no-fund", "--loglevel=error", WS]
-        subprocess.run(npm, check=True, timeout=600)
-        made(home, WS, now=True)
+        npm = ["npm", "install", "--prefix", home, "--no-save", "--no-audit", "--no-fund", "--loglevel=error"]
+        subprocess.run([*npm, *packages], check=True, timeout=600)
+        made(home, recipe, now=True)
     return home
 
 
