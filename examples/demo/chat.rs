@@ -14,7 +14,6 @@ use tokio::net::TcpStream;
 use tokio::sync::{broadcast, mpsc, OwnedSemaphorePermit};
 use tokio::time::{interval, Instant, MissedTickBehavior};
 
-use crate::events::Kind;
 use crate::rules::{name_of, verdict};
 use crate::tap::{Recorder, Seen, Tap, Way};
 
@@ -320,13 +319,7 @@ impl State {
         // The engine says when, not what for. While it closes, there is one timer.
         let kind = (ready == "closing").then_some("closing");
         let timer = in_ms.map(|in_ms| json!({"kind": kind, "in_ms": in_ms}));
-        let Facts { seen, .. } = &facts;
-        let sums =
-            |sums: crate::tap::Sums| json!({"frames": sums.frames, "wire": sums.wire, "plain": sums.plain});
-        let event = json!({"t": "state", "c": self.recorder.connection(), "at": now, "ready": ready,
-            "close_sent": seen.close_sent, "close_received": seen.close_received, "transport": transport,
-            "timer": timer, "queued": facts.queued, "in": sums(seen.input), "out": sums(seen.output)});
-        self.recorder.push(Kind::State, &event);
+        self.recorder.state(ready, transport, &json!(timer), facts.queued, &facts.seen);
         (self.last, self.told) = (Some(facts), Some(Instant::now()));
     }
 

@@ -37,8 +37,49 @@ pub struct Page {
 }
 
 impl Page {
-    fn text(status: u16, reason: &'static str, body: &str) -> Self {
+    pub fn text(status: u16, reason: &'static str, body: &str) -> Self {
         Self { status, reason, kind: "text/plain; charset=utf-8", body: format!("{body}\n") }
+    }
+
+    /// Writes it, and ends the connection. `host` was checked.
+    pub async fn write<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        stream: &mut S,
+        host: &str,
+        with_body: bool,
+    ) -> io::Result<()> {
+        let mut answer = format!(
+            "HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\nConnection: close\r\n",
+            self.status,
+            self.reason,
+            self.kind,
+            self.body.len(),
+        );
+        match self.status {
+            405 => answer.push_str("Allow: GET, HEAD\r\n"),
+            426 => answer.push_str("Upgrade: websocket\r\n"),
+            _ => {}
+        }
+        for (name, value) in security_fields(host) {
+            answer.push_str(&format!("{name}: {value}\r\n"));
+        }
+        answer.push_str("\r\n");
+        if with_body {
+            answer.push_str(&self.body);
+        }
+        let parted = timeout(PARTING, async {
+            stream.write_all(answer.as_bytes()).await?;
+            stream.shutdown().await?;
+            let (mut rest, mut buf) = (DRAINED, [0; 1024]);
+            while let Ok(count @ 1..) = stream.read(&mut buf).await {
+                rest = rest.saturating_sub(count);
+                if rest == 0 {
+                    break;
+                }
+            }
+            Ok(())
+        });
+        parted.await.unwrap_or(Ok(()))
     }
 
     /// Why the same request is refused that asks for a WebSocket.
@@ -142,38 +183,7 @@ impl Site {
         let host =
             request.headers().get("Host").and_then(|host| std::str::from_utf8(host).ok()).unwrap_or("");
         let page = self.page(&request, host, local);
-        let mut answer = format!(
-            "HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\nConnection: close\r\n",
-            page.status,
-            page.reason,
-            page.kind,
-            page.body.len(),
-        );
-        match page.status {
-            405 => answer.push_str("Allow: GET, HEAD\r\n"),
-            426 => answer.push_str("Upgrade: websocket\r\n"),
-            _ => {}
-        }
-        for (name, value) in security_fields(&self.name(host, local)) {
-            answer.push_str(&format!("{name}: {value}\r\n"));
-        }
-        answer.push_str("\r\n");
-        if request.method() != "HEAD" {
-            answer.push_str(&page.body);
-        }
-        let parted = timeout(PARTING, async {
-            stream.write_all(answer.as_bytes()).await?;
-            stream.shutdown().await?;
-            let (mut rest, mut buf) = (DRAINED, [0; 1024]);
-            while let Ok(count @ 1..) = stream.read(&mut buf).await {
-                rest = rest.saturating_sub(count);
-                if rest == 0 {
-                    break;
-                }
-            }
-            Ok(())
-        });
-        parted.await.unwrap_or(Ok(()))
+        page.write(&mut stream, &self.name(host, local), request.method() != "HEAD").await
     }
 }
 

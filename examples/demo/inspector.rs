@@ -53,13 +53,15 @@ impl Drop for Left<'_> {
 }
 
 async fn talk(socket: &mut Socket, demo: &Arc<Demo>, tab: &str) -> Result<(), Error> {
-    let cases: Vec<Value> = peer::CASES
+    // Nobody's server but our own gets broken frames.
+    let cases = if demo.upstream.is_none() { peer::CASES } else { &[] };
+    let cases: Vec<Value> = cases
         .iter()
         .map(|case| json!({"id": case.id, "label": case.label, "rule": case.rule, "group": case.group}))
         .collect();
     let hello = json!({"t": "hello", "v": 1, "tab": tab, "mode": demo.mode(), "remote": demo.site.token.is_some(),
         "name": "sockless", "version": env!("CARGO_PKG_VERSION"), "limits": {"frames": FRAMES, "preview": PREVIEW},
-        "cases": cases, "words": words()});
+        "cases": cases, "words": words(), "target": demo.upstream.as_ref().map(|upstream| &upstream.url)});
     send(socket, &format!("[{hello}]")).await?;
     let mut page = Page { demo, tab, cursor: demo.hub.cursor(), paired: None, script_runs: Arc::default() };
     let mut news = interval(PERIOD);
@@ -188,6 +190,9 @@ impl Page<'_> {
         connection: &mut Option<u32>,
         line: &mut Option<String>,
     ) -> Result<(), &'static str> {
+        if self.demo.upstream.is_some() {
+            return Err("Only our own server gets broken frames.");
+        }
         if self.script_runs.swap(true, Ordering::AcqRel) {
             return Err("One at a time.");
         }

@@ -11,6 +11,7 @@ mod inspector;
 mod peer;
 mod rules;
 mod tap;
+mod through;
 
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
@@ -18,15 +19,15 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use log::log;
 use sockless::deflate::Policy;
 use sockless::endpoint::Buffers;
 use sockless::handshake::server::Request;
 use sockless::handshake::OriginPolicy;
-use sockless::tokio::accept_or_http;
+use sockless::tokio::accept_buffered;
 use sockless::{
-    Answer, CloseCode, Connections, Entropy as _, Error, Opened, OpeningError, Refusal, ServerConfig,
+    Answer, CloseCode, Connections, Entropy as _, Error, Limits, Opened, OpeningError, Refusal, ServerConfig,
     SystemEntropy,
 };
 use tokio::net::{TcpListener, TcpStream};
@@ -34,8 +35,9 @@ use tokio::sync::{mpsc, Notify, OwnedSemaphorePermit, Semaphore};
 
 use chat::{Room, Seat};
 use events::Hub;
-use http::{parameter, Site};
-use tap::{Recorder, Tap};
+use http::{parameter, Page, Site};
+use tap::{Head, Recorder, Tap};
+use through::Upstream;
 
 #[path = "../shared/log.rs"]
 mod log;
@@ -57,12 +59,25 @@ struct Options {
     /// Where to listen; port 0 picks a free one.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
+    /// Stand between a client and this server, and show what passes: clients connect here instead.
+    #[arg(long, value_name = "URL")]
+    inspect: Option<String>,
+    /// Which Origin the server behind is told: that of the client, or its own. With its own only pages of this machine may come.
+    #[arg(long, value_enum, default_value_t, requires = "inspect")]
+    origin: ToldOrigin,
     /// Show the values of Cookie, Authorization and Proxy-Authorization.
     #[arg(long)]
     show_secrets: bool,
     /// Let other machines in. Everyone who has the address that is printed then sees every message.
     #[arg(long)]
     allow_remote: bool,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+enum ToldOrigin {
+    #[default]
+    Client,
+    Upstream,
 }
 
 #[tokio::main]
@@ -88,18 +103,26 @@ async fn run(options: &Options) -> Result<(), String> {
             options.listen
         ));
     };
+    let replaces_origin = options.origin == ToldOrigin::Upstream;
+    let upstream = options.inspect.as_deref().map(|url| Upstream::parse(url, replaces_origin)).transpose()?;
     let listener = TcpListener::bind(options.listen).await.map_err(|error| match error.kind() {
         io::ErrorKind::AddrInUse => format!("{} is in use. Try --listen 127.0.0.1:0", options.listen),
         _ => format!("{}: {error}", options.listen),
     })?;
     let listens = listener.local_addr().map_err(|error| error.to_string())?;
+    if upstream.as_ref().is_some_and(|upstream| upstream.is(listens)) {
+        return Err("That is this program itself. Which server is behind it?".into());
+    }
     let query = token.as_ref().map(|token| format!("?t={token}")).unwrap_or_default();
     // It serves as well where nobody reads that.
     let _ = writeln!(io::stdout(), "Open http://{listens}/{query}");
     if token.is_some() {
         log("Everyone who has this address sees every message.");
     }
-    let demo = Arc::new(Demo::new(Site { listens, token }, options.show_secrets));
+    if let Some(upstream) = &upstream {
+        log(format_args!("Connect clients to ws://{listens}/{query} instead of {}", upstream.url));
+    }
+    let demo = Arc::new(Demo::new(Site { listens, token }, upstream, options.show_secrets));
     let signal = Arc::new(Notify::new());
     let signalled = Arc::clone(&signal);
     signals::on_signal(move || signalled.notify_one()).map_err(|error| error.to_string())?;
@@ -122,6 +145,8 @@ fn random_name() -> Option<String> {
 pub struct Demo {
     hub: Arc<Hub>,
     site: Site,
+    /// Where it stands between a client and this.
+    upstream: Option<Upstream>,
     room: Room,
     config: ServerConfig,
     connections: Connections,
@@ -138,7 +163,7 @@ enum Route {
 }
 
 impl Demo {
-    fn new(site: Site, shows_secrets: bool) -> Self {
+    fn new(site: Site, upstream: Option<Upstream>, shows_secrets: bool) -> Self {
         let connections = Connections::new();
         let mut config = ServerConfig::new(OriginPolicy::SameHost)
             .with_max_message_size(MAX_MESSAGE)
@@ -152,6 +177,7 @@ impl Demo {
         Self {
             hub: Arc::default(),
             site,
+            upstream,
             room: Room::new(),
             config,
             connections,
@@ -163,7 +189,11 @@ impl Demo {
     }
 
     const fn mode(&self) -> &'static str {
-        "demo"
+        if self.upstream.is_some() {
+            "inspect"
+        } else {
+            "demo"
+        }
     }
 
     async fn serve(self: Arc<Self>, listener: TcpListener) {
@@ -190,10 +220,17 @@ impl Demo {
     }
 
     /// One connection, whatever it is for.
-    async fn talk(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr) -> Result<(), Error> {
+    async fn talk(self: &Arc<Self>, mut stream: TcpStream, peer: SocketAddr) -> Result<(), Error> {
         stream.set_nodelay(true)?;
         let local = stream.local_addr()?;
-        let recorder = Recorder::new(&self.hub, self.config.limits, self.shows_secrets);
+        let mut received = Vec::new();
+        if let Some(upstream) = &self.upstream {
+            received = through::read_head(&mut stream).await?;
+            if through::is_for_upstream(&received) {
+                return self.pass(stream, &received, upstream, peer, local).await;
+            }
+        }
+        let recorder = Recorder::new(&self.hub, self.config.limits, self.shows_secrets, false);
         let script = self.hub.take_expected(peer);
         if let Some(connection) = script {
             recorder.announce(connection, &peer.to_string(), "scripted", None);
@@ -201,7 +238,7 @@ impl Demo {
         let tap = Tap::new(stream, recorder.clone());
         let mut route = None;
         let decide = |request: &Request<'_>| self.decide(request, peer, local, &recorder, &mut route);
-        let opened = accept_or_http(tap, &self.config, decide).await;
+        let opened = accept_buffered(tap, &received, &self.config, decide).await;
         let is_open = matches!(opened, Ok(Opened::WebSocket(_)));
         let outcome = match (opened, route) {
             (Ok(Opened::WebSocket(socket)), Some(Route::Chat(seat))) => {
@@ -243,6 +280,46 @@ impl Demo {
         outcome
     }
 
+    /// One connection between a client and the server behind this one.
+    async fn pass(
+        &self,
+        mut stream: TcpStream,
+        received: &[u8],
+        upstream: &Upstream,
+        peer: SocketAddr,
+        local: SocketAddr,
+    ) -> Result<(), Error> {
+        let head = Head::parse(received);
+        let query =
+            head.line.split(' ').nth(1).and_then(|target| target.split_once('?')).map(|(_, query)| query);
+        let host = head.field("Host").unwrap_or("");
+        let permit = Arc::clone(&self.chats).try_acquire_owned().ok();
+        let refused = match self.site.check(host, query, local) {
+            Err(page) => Some(page),
+            Ok(()) if !upstream.admits(head.field("Origin")) => {
+                Some(Page::text(403, "Forbidden", "Pages of other sites may not come here."))
+            }
+            Ok(()) if permit.is_none() => {
+                Some(Page::text(503, "Service Unavailable", "There are 64 connections already."))
+            }
+            Ok(()) => None,
+        };
+        if let Some(page) = refused {
+            let name = self.site.name(host, local);
+            return page.write(&mut stream, &name, true).await.map_err(Error::from);
+        }
+        // Nothing that passes is refused for its size.
+        let limits = Limits::DEFAULT.with_max_message_size(u64::MAX).with_max_frame_size(u64::MAX);
+        let limits = limits.with_max_expansion(u16::MAX).with_max_fragments(u32::MAX);
+        let recorder = Recorder::new(&self.hub, limits, self.shows_secrets, true);
+        let connection = self.hub.next_connection();
+        recorder.announce(connection, &peer.to_string(), "upstream", None);
+        let passed = through::pass(stream, received, upstream, &recorder).await;
+        recorder.end_of_passing(passed.is_err());
+        self.hub.ended(connection);
+        passed.map_err(Error::from)
+    }
+
     /// What a request for a WebSocket gets.
     fn decide(
         &self,
@@ -264,7 +341,7 @@ impl Demo {
         let checked = self.site.check(request.host(), request.query(), local);
         checked.map_err(|page| page.into_refusal(&name))?;
         match request.path() {
-            "/chat" => {
+            "/chat" if self.upstream.is_none() => {
                 let permit = Arc::clone(&self.chats)
                     .try_acquire_owned()
                     .map_err(|_| refuse(503, "There are 64 connections already."))?;

@@ -19,6 +19,7 @@ use sockless::{Closed, Event, Initiator, Input, Limits, Mailbox, MessageKind, Pr
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::events::{Hub, Kind};
+use crate::rules::verdict;
 
 /// Payload that is kept of a frame.
 pub const PREVIEW: usize = 4096;
@@ -135,6 +136,8 @@ struct Recording {
     began: Instant,
     limits: Limits,
     shows_secrets: bool,
+    /// Nobody here acts on a broken rule: it is told as soon as it is seen.
+    passes_on: bool,
     connection: Option<u32>,
     /// What passed before it was announced: the time, and the bytes.
     early: Vec<(u64, Way, Vec<u8>)>,
@@ -148,8 +151,8 @@ struct Recording {
 
 /// A head as it was, and what of it is needed later.
 #[derive(Default)]
-struct Head {
-    line: String,
+pub struct Head {
+    pub line: String,
     fields: Vec<(String, String)>,
     bytes: usize,
 }
@@ -175,6 +178,8 @@ struct Direction {
     sums: Sums,
     pings: Vec<Ping>,
     close: Option<(u16, String)>,
+    /// Its Close came before that of the other.
+    closed_first: bool,
 }
 
 enum Stage {
@@ -226,12 +231,14 @@ pub struct Seen {
 }
 
 impl Recorder {
-    pub fn new(hub: &Arc<Hub>, limits: Limits, shows_secrets: bool) -> Self {
+    /// `passes_on` where the bytes are another server's, and no engine here reads them.
+    pub fn new(hub: &Arc<Hub>, limits: Limits, shows_secrets: bool, passes_on: bool) -> Self {
         let recording = Recording {
             hub: Arc::clone(hub),
             began: Instant::now(),
             limits,
             shows_secrets,
+            passes_on,
             connection: None,
             early: Vec::new(),
             frames: 0,
@@ -313,10 +320,6 @@ impl Recorder {
         this.direction(way).unfinished
     }
 
-    pub fn push(&self, kind: Kind, event: &Value) {
-        self.recording().push(kind, event);
-    }
-
     /// A failure that this frame is to blame for, if one is. `verdict` has the members that follow from the error.
     pub fn fail(&self, frame: Option<u64>, verdict: Value) {
         let this = self.recording();
@@ -325,6 +328,16 @@ impl Recorder {
             event.extend(verdict);
         }
         this.push(Kind::Lasting, &event);
+    }
+
+    /// The state of the connection, as whoever drives it knows it.
+    pub fn state(&self, ready: &str, transport: &str, timer: &Value, queued: usize, seen: &Seen) {
+        let this = self.recording();
+        let sums = |sums: Sums| json!({"frames": sums.frames, "wire": sums.wire, "plain": sums.plain});
+        let event = json!({"t": "state", "c": this.connection, "at": this.now(), "ready": ready,
+            "close_sent": seen.close_sent, "close_received": seen.close_received, "transport": transport,
+            "timer": timer, "queued": queued, "in": sums(seen.input), "out": sums(seen.output)});
+        this.push(Kind::State, &event);
     }
 
     /// The end of the connection. Without what the engine says it was none yet.
@@ -337,6 +350,29 @@ impl Recorder {
         let event = json!({"t": "closed", "c": this.connection, "at": this.now(),
             "status": closed.map_or(1006, |closed| closed.status), "clean": closed.is_some_and(|closed| closed.clean),
             "by": by, "error": error, "reason": reason});
+        this.push(Kind::Lasting, &event);
+    }
+
+    /// The end of a connection that was passed on. `vanished` if a side ended without the end of its stream.
+    pub fn end_of_passing(&self, vanished: bool) {
+        for way in [Way::In, Way::Out] {
+            self.recording().cut_off(way);
+        }
+        let seen = self.seen();
+        self.state("closed", "close", &Value::Null, 0, &seen);
+        let status =
+            seen.close_sent.as_ref().or(seen.close_received.as_ref()).map_or(1006, |(code, _)| *code);
+        let clean = seen.close_sent.is_some() && seen.close_received.is_some() && !vanished;
+        let this = self.recording();
+        let (by, reason) = match (&seen.close_sent, &seen.close_received) {
+            (Some((_, reason)), received) if received.is_none() || this.output.closed_first => {
+                ("local", reason.as_str())
+            }
+            (_, Some((_, reason))) => ("peer", reason.as_str()),
+            _ => ("", ""),
+        };
+        let event = json!({"t": "closed", "c": this.connection, "at": this.now(), "status": status, "clean": clean,
+            "by": (!by.is_empty()).then_some(by), "error": null, "reason": reason});
         this.push(Kind::Lasting, &event);
     }
 
@@ -469,8 +505,9 @@ impl Recording {
         let offer = self.request.field("Sec-WebSocket-Extensions");
         let deflate = params.map(|_| json!({"offer": offer, "answer": agreed, "in": terms(Side::Client), "out": terms(Side::Server)}));
         let origin = self.request.field("Origin");
+        let policy = if self.passes_on { "the server's own" } else { "same host" };
         let agreed = json!({"t": "agreed", "c": self.connection, "subprotocol": answer.field("Sec-WebSocket-Protocol"),
-            "origin": {"value": origin, "policy": "same host", "ok": true}, "deflate": deflate});
+            "origin": {"value": origin, "policy": policy, "ok": true}, "deflate": deflate});
         self.push(Kind::Lasting, &agreed);
 
         let limits = self.limits;
@@ -518,15 +555,27 @@ impl Recording {
         if fault.is_some() {
             direction.fault = direction.frame.as_ref().map(|frame| frame.number);
         }
+        let number = direction.fault;
         if is_complete || fault.is_some() {
             self.finish(at, way);
+        }
+        if let (Some(error), true) = (fault, self.passes_on) {
+            let mut event =
+                json!({"t": "fail", "c": self.connection, "at": at, "dir": way.name(), "n": number});
+            if let (Some(event), Value::Object(mut verdict)) = (event.as_object_mut(), verdict(error)) {
+                // Whether the receiver closes is seen in the other direction.
+                verdict.insert("code".into(), Value::Null);
+                event.extend(verdict);
+            }
+            self.push(Kind::Lasting, &event);
         }
         taken
     }
 
     /// Tells of the frame that was begun.
     fn finish(&mut self, at: u64, way: Way) {
-        let connection = self.connection;
+        let (connection, passes_on) = (self.connection, self.passes_on);
+        let other_closed = self.input.close.is_some() || self.output.close.is_some();
         let direction = self.direction(way);
         let Some(frame) = direction.frame.take() else { return };
         if direction.fault.is_some() {
@@ -541,11 +590,12 @@ impl Recording {
             let plain = frame.inflated.as_ref().map_or(frame.came, |(len, _)| *len);
             sums.plain = sums.plain.saturating_add(plain);
         }
-        let event = direction.frame_event(connection, way, &frame);
+        let event = direction.frame_event(connection, way, &frame, passes_on);
         if opcode == Opcode::CLOSE && direction.close.is_none() {
             let code = frame.data.first_chunk().map_or(1005, |code| u16::from_be_bytes(*code));
             let reason = String::from_utf8_lossy(frame.data.get(2..).unwrap_or(&[])).into_owned();
             direction.close = Some((code, reason));
+            direction.closed_first = !other_closed;
         }
         self.push(Kind::Frame(frame.came), &event);
         match opcode {
@@ -607,6 +657,7 @@ impl Direction {
             sums: Sums { frames: 0, wire: 0, plain: 0 },
             pings: Vec::new(),
             close: None,
+            closed_first: false,
         }
     }
 
@@ -666,7 +717,7 @@ impl Direction {
         }
     }
 
-    fn frame_event(&self, connection: Option<u32>, way: Way, frame: &Partial) -> Value {
+    fn frame_event(&self, connection: Option<u32>, way: Way, frame: &Partial, passes_on: bool) -> Value {
         let FrameHeader { fin, rsv, opcode, payload_len, length_form, .. } = frame.header;
         let is_control = opcode.is_control();
         let form = match length_form {
@@ -679,7 +730,9 @@ impl Direction {
             json!({"len": len, "data": STANDARD.encode(kept), "cut": (kept.len() as u64) < *len})
         });
         let shown = frame.inflated.as_ref().map_or(&frame.data, |(_, kept)| kept);
-        let note = if frame.came == payload_len {
+        let note = if self.fault == Some(frame.number) && passes_on {
+            Some(String::from("Passed on unchanged. What follows cannot be read as frames any more."))
+        } else if frame.came == payload_len {
             None
         } else if frame.came == 0 {
             Some(String::from("Only the header came."))
@@ -733,7 +786,7 @@ fn inflate(
 
 impl Head {
     /// Lines as they are. What is no field has an empty value.
-    fn parse(bytes: &[u8]) -> Self {
+    pub fn parse(bytes: &[u8]) -> Self {
         let text = String::from_utf8_lossy(bytes);
         let mut lines = text.split("\r\n");
         let line = lines.next().unwrap_or("").to_owned();
@@ -747,13 +800,14 @@ impl Head {
         Self { line, fields, bytes: bytes.len() }
     }
 
-    fn field(&self, name: &str) -> Option<&str> {
+    pub fn field(&self, name: &str) -> Option<&str> {
         let found = self.fields.iter().find(|(field, _)| field.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value.as_str())
     }
 }
 
-fn end_of_head(bytes: &[u8]) -> Option<usize> {
+/// Where what follows a head begins.
+pub fn end_of_head(bytes: &[u8]) -> Option<usize> {
     bytes.windows(4).position(|four| four == b"\r\n\r\n").map(|at| at.saturating_add(4))
 }
 

@@ -2,9 +2,10 @@
 
 use std::future::Future;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use serde_json::{json, Value};
@@ -615,4 +616,190 @@ fn whatever_comes_the_demo_goes_on() {
         }
     });
     assert_eq!(status(&demo.get("/")), 200);
+}
+
+/// Behind a demo that passes on: one connection, with the answer that opens it and `says` after that. Returns where it
+/// listens, and what it received.
+fn upstream(answer: impl Fn(&str) -> String + Send + 'static, says: Vec<u8>) -> (u16, JoinHandle<Vec<u8>>) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.set_read_timeout(Some(SOON)).unwrap();
+        let mut received = Vec::new();
+        while !received.windows(4).any(|four| four == b"\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).unwrap();
+            received.extend_from_slice(&byte);
+        }
+        let head = String::from_utf8(received.clone()).unwrap();
+        let key = head.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Key: ")).unwrap();
+        stream.write_all(answer(key).as_bytes()).unwrap();
+        stream.write_all(&says).unwrap();
+        stream.shutdown(Shutdown::Write).unwrap();
+        stream.read_to_end(&mut received).unwrap();
+        received
+    });
+    (port, server)
+}
+
+fn switching(key: &str) -> String {
+    let accept = sockless::handshake::accept_value(key).unwrap();
+    format!(
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {}\r\n\
+         X-Own:  kept  \r\n\r\n",
+        accept.as_str()
+    )
+}
+
+/// A request that has something unusual, which must not change on its way.
+fn unusual(demo: &Demo, origin: &str) -> String {
+    format!(
+        "GET /elsewhere?a=b HTTP/1.1\r\nHost: {}\r\nupgrade: WebSocket\r\nConnection: keep-alive, Upgrade\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nOrigin: {origin}\r\nX-Odd:\t two \r\n\
+         Sec-WebSocket-Extensions: x-unknown; a=\"b,c\"\r\n\r\n",
+        demo.address
+    )
+}
+
+#[test]
+fn every_byte_passes_on_and_broken_rules_are_only_told() {
+    let _watchdog = watchdog!();
+    for (arguments, origin) in [(&[][..], "http://localhost:3000"), (&["--origin", "upstream"][..], "")] {
+        // A masked frame of a server, and after it no frames at all.
+        let says = [&b"\x81\x02hi\x81\x82\x00\x00\x00\x00ho"[..], &[0xA5; 300_000]].concat();
+        let (port, server) = upstream(switching, says.clone());
+        let target = format!("ws://localhost:{port}/real?x=1");
+        let demo = Demo::start(&[&["--inspect", &target], arguments].concat());
+        let request = unusual(&demo, "http://localhost:3000");
+        let sends = [&b"\x82\x83\x01\x02\x03\x04abc\x81\x02no"[..], &[0x5A; 300_000]].concat();
+        let received = std::thread::scope(|scope| {
+            let mut stream = TcpStream::connect(demo.address).unwrap();
+            stream.set_read_timeout(Some(SOON)).unwrap();
+            let mut writing = stream.try_clone().unwrap();
+            let bytes = [request.as_bytes(), &sends].concat();
+            scope.spawn(move || {
+                // In pieces that end anywhere.
+                for piece in bytes.chunks(997) {
+                    writing.write_all(piece).unwrap();
+                }
+                writing.shutdown(Shutdown::Write).unwrap();
+            });
+            let mut received = Vec::new();
+            stream.read_to_end(&mut received).unwrap();
+            received
+        });
+        let wanted = [switching("dGhlIHNhbXBsZSBub25jZQ==").as_bytes(), &says].concat();
+        assert!(received == wanted, "the answer and what follows");
+        let own = format!("http://localhost:{port}");
+        let request = request
+            .replace("/elsewhere?a=b", "/real?x=1")
+            .replace(&demo.address.to_string(), &format!("localhost:{port}"))
+            .replace("http://localhost:3000", if origin.is_empty() { &own } else { origin });
+        let wanted = [request.as_bytes(), &sends].concat();
+        let came = server.join().unwrap();
+        assert!(came == wanted, "the request and what follows: {}", String::from_utf8_lossy(&came[..600]));
+        run(async {
+            let mut page = demo.page().await;
+            let hello = &page.events[0];
+            assert_eq!((&hello["mode"], &hello["target"]), (&json!("inspect"), &json!(target)));
+            assert_eq!(hello["cases"], json!([]));
+            let closed = page.wait_for(|event| event["t"] == "closed").await;
+            let c = closed["c"].clone();
+            assert_eq!(page.of(&c, "open")[0]["kind"], "upstream");
+            let seen: Vec<Value> = page
+                .of(&c, "frame")
+                .into_iter()
+                .map(|frame| json!([frame["dir"], frame["op"], frame["len"]]))
+                .collect();
+            for frame in [json!(["in", 2, 3]), json!(["in", 1, 2]), json!(["out", 1, 2])] {
+                assert!(seen.contains(&frame), "{frame} in {seen:?}");
+            }
+            assert_eq!(seen.len(), 4, "nothing after a broken frame");
+            let mut fails: Vec<Value> = page
+                .of(&c, "fail")
+                .into_iter()
+                .map(|fail| json!([fail["dir"], fail["error"], fail["code"]]))
+                .collect();
+            fails.sort_by_key(Value::to_string);
+            assert_eq!(fails, [json!(["in", "MissingMask", null]), json!(["out", "UnexpectedMask", null])]);
+            assert_eq!(json!([closed["status"], closed["clean"]]), json!([1006, false]));
+            assert_eq!(page.command(json!({"do": "hex", "bytes": "8180"})).await["ok"], false);
+        });
+    }
+}
+
+#[test]
+fn a_conversation_through_another_demo() {
+    let _watchdog = watchdog!();
+    let server = Demo::start(&[]);
+    let demo = Demo::start(&["--inspect", &format!("ws://{}/chat", server.address), "--origin", "upstream"]);
+    assert_eq!(status(&demo.get("/")), 200);
+    assert_eq!(status(&demo.ask(&unusual(&demo, "http://example.com"))), 403);
+    assert_eq!(status(&demo.ask("GET / HTTP/1.1\r\nHost: evil.example\r\nUpgrade: websocket\r\n\r\n")), 421);
+    run(async {
+        let mut page = demo.page().await;
+        let mut chat = demo.chat("/any/path").await;
+        chat.send("{\"say\":\"Hello\"}").await.unwrap();
+        let bytes = vec![7; 60_000];
+        chat.send(Payload::binary(&bytes)).await.unwrap();
+        let mut came = Vec::new();
+        while came != bytes {
+            came = chat.recv().await.unwrap().unwrap().as_bytes().to_vec();
+        }
+        let closed = chat.close((CloseCode::NORMAL, "bye")).await.unwrap().unwrap();
+        assert_eq!((closed.status, closed.clean), (1000, true));
+        let closed = page.wait_for(|event| event["t"] == "closed").await;
+        assert_eq!(
+            json!([closed["status"], closed["clean"], closed["by"], closed["reason"]]),
+            json!([1000, true, "peer", "bye"])
+        );
+        let c = closed["c"].clone();
+        assert!(page.of(&c, "fail").is_empty());
+        let agreed = page.of(&c, "agreed")[0];
+        assert_eq!(agreed["deflate"]["out"], json!({"bits": 15, "kept": true}));
+        let both: Vec<&Value> =
+            page.of(&c, "frame").into_iter().filter(|frame| frame["inflated"]["len"] == 60_000).collect();
+        assert_eq!(both.len(), 2, "there and back");
+        let state = page.events.iter().rfind(|event| event["t"] == "state").unwrap();
+        assert_eq!(state["ready"], "closed");
+    });
+}
+
+#[test]
+fn a_server_that_is_not_there_or_answers_otherwise() {
+    let _watchdog = watchdog!();
+    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let demo = Demo::start(&["--inspect", &format!("ws://{gone}/")]);
+    let answer = demo.ask(&unusual(&demo, "http://localhost"));
+    assert_eq!(status(&answer), 502);
+    assert!(answer.contains(&format!("could not reach ws://{gone}/: ")), "{answer}");
+    run(async {
+        let mut page = demo.page().await;
+        let fail = page.wait_for(|event| event["t"] == "fail").await;
+        assert!(fail["says"].as_str().unwrap().starts_with("could not reach"), "{fail}");
+        page.wait_for(|event| event["t"] == "closed").await;
+    });
+    let refusal = "HTTP/1.1 401 Unauthorized\r\nContent-Length: 4\r\nWWW-Authenticate: Basic\r\n\r\nkey?";
+    let (port, server) = upstream(|_| refusal.into(), Vec::new());
+    let demo = Demo::start(&["--inspect", &format!("ws://127.0.0.1:{port}")]);
+    let mut stream = TcpStream::connect(demo.address).unwrap();
+    stream.set_read_timeout(Some(SOON)).unwrap();
+    stream.write_all(unusual(&demo, "http://localhost").as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert_eq!(answer, refusal);
+    drop(stream);
+    server.join().unwrap();
+    run(async {
+        let mut page = demo.page().await;
+        page.wait_for(|event| event["t"] == "closed").await;
+        let heads = page.events.iter().filter(|event| event["t"] == "head");
+        assert_eq!(heads.map(|head| &head["line"]).nth(1).unwrap(), "HTTP/1.1 401 Unauthorized");
+    });
+    for url in ["wss://example.com/", "http://example.com/", "ws://"] {
+        let output =
+            Command::new(example()).args(["--listen", "127.0.0.1:0", "--inspect", url]).output().unwrap();
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0), "{url}");
+    }
 }
