@@ -145,7 +145,7 @@
 //!   `refused`, `failed`, `closed`. None holds what a peer sent. The span is a child of the one in which it was opened.
 //! - `alloc`: whole messages and queues without `std`.
 //!
-//! Without any feature the engine needs no allocator and no other crate. The README says what each feature needs.
+//! Without any feature the engine needs no allocator and no other crate. docs/features.md says what each feature needs.
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(missing_docs, missing_debug_implementations, unreachable_pub, unused_must_use)]
