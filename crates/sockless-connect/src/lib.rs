@@ -40,6 +40,7 @@
 //! - `tokio` (default): connecting on tokio. [`blocking`] needs no feature.
 //! - `deflate` (default): compression.
 //! - `bytes`, `json`: messages from and to `Bytes`, and values of `serde` (`message.json()`, `OwnedMessage::from_json`).
+//! - `tracing`: a span for each connection, with events: opened, refused, failed, closed. What a peer sent is in none of them.
 //! - `rustls`: `wss:` by rustls. `ring` (default) or `aws-lc-rs` is the cryptography that it uses. Without either, it
 //!   uses what the program has installed as rustls' default.
 //! - `platform-verifier` (default): certificates are checked as the operating system would.
@@ -88,6 +89,8 @@ mod staggered;
 mod stream;
 #[cfg(feature = "rustls")]
 mod tls;
+#[cfg(feature = "tracing")]
+mod trace;
 mod tunnel;
 
 pub use backoff::Backoff;

@@ -24,6 +24,8 @@ impl Connect {
         let mut followed = 0;
         loop {
             let result = self.dial_once::<N>(&uri, credentials.as_ref(), until).await;
+            #[cfg(feature = "tracing")]
+            let result = result.inspect_err(crate::trace::failed);
             let Err(ConnectError::Rejected(response)) = result else { return result };
             let (was, next) = match response.location() {
                 Some(next) => (uri.as_uri(), next.as_uri()),

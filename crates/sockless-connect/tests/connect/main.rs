@@ -15,6 +15,8 @@ mod refused;
 mod requests;
 mod stages;
 mod tls;
+#[cfg(feature = "tracing")]
+mod traced;
 mod ways;
 
 use std::future::Future;
