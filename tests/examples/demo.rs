@@ -803,3 +803,104 @@ fn a_server_that_is_not_there_or_answers_otherwise() {
         assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0), "{url}");
     }
 }
+
+#[test]
+fn a_server_that_answers_again_and_again_is_told_a_few_times() {
+    let _watchdog = watchdog!();
+    let interim = "HTTP/1.1 103 Early Hints\r\n\r\n";
+    let (port, server) = upstream(move |key| interim.repeat(10_000) + &switching(key), Vec::new());
+    let demo = Demo::start(&["--inspect", &format!("ws://127.0.0.1:{port}")]);
+    let mut stream = TcpStream::connect(demo.address).unwrap();
+    stream.set_read_timeout(Some(SOON)).unwrap();
+    stream.write_all(unusual(&demo, "http://localhost").as_bytes()).unwrap();
+    stream.shutdown(Shutdown::Write).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert_eq!(answer, interim.repeat(10_000) + &switching("dGhlIHNhbXBsZSBub25jZQ=="));
+    server.join().unwrap();
+    run(async {
+        let mut page = demo.page().await;
+        let closed = page.wait_for(|event| event["t"] == "closed").await;
+        let heads = page.of(&closed["c"], "head").len();
+        assert!(heads < 20, "{heads} heads are kept");
+    });
+}
+
+#[test]
+fn limits_of_the_chat() {
+    let _watchdog = watchdog!();
+    let demo = Demo::start(&[]);
+    /// The next message with this member.
+    async fn next(chat: &mut ClientSocket, member: &str) -> String {
+        loop {
+            let message = timeout(SOON, chat.recv()).await.unwrap().unwrap().expect("it is open");
+            let value: Value = serde_json::from_str(message.as_text().unwrap()).unwrap();
+            if let Some(text) = value[member].as_str() {
+                return text.into();
+            }
+        }
+    }
+    run(async {
+        let mut one = demo.chat("/chat").await;
+        let mut other = demo.chat("/chat").await;
+        assert_eq!(
+            (next(&mut one, "you").await, next(&mut other, "you").await),
+            ("Guest 1".into(), "Guest 2".into())
+        );
+        let name = "é".repeat(40);
+        one.send(json!({"name": name}).to_string().as_str()).await.unwrap();
+        assert_eq!(next(&mut one, "you").await, "é".repeat(24));
+        one.send(json!({"say": "x".repeat(2001)}).to_string().as_str()).await.unwrap();
+        assert!(next(&mut one, "note").await.contains("2000 bytes"));
+        one.send(json!({"say": "x".repeat(2000)}).to_string().as_str()).await.unwrap();
+        assert_eq!(next(&mut other, "say").await, "x".repeat(2000));
+        for _ in 0..100 {
+            let _ = one.send("{\"say\":\"again\"}").await;
+        }
+        while let Ok(Some(_)) = one.recv().await {}
+        assert_eq!(one.closed().unwrap().status, 1008);
+        other.send("{\"say\":\"still here\"}").await.unwrap();
+        while next(&mut other, "say").await != "still here" {}
+    });
+}
+
+#[test]
+fn no_more_connections_than_there_are_places() {
+    let _watchdog = watchdog!();
+    let demo = Demo::start(&[]);
+    run(async {
+        let mut chats = Vec::new();
+        for _ in 0..64 {
+            chats.push(demo.chat("/chat").await);
+        }
+        let answer = demo.upgrade("/chat", "");
+        assert_eq!((status(&answer), parts(&answer).2), (503, "There are 64 connections already.\n"));
+        let mut pages = Vec::new();
+        for _ in 0..32 {
+            pages.push(demo.page().await);
+        }
+        let fields =
+            format!("Origin: http://{}\r\nSec-WebSocket-Protocol: sockless.inspect.1\r\n", demo.address);
+        let answer = demo.upgrade("/inspect", &fields);
+        assert_eq!((status(&answer), parts(&answer).2), (503, "There are 32 pages already.\n"));
+        // A place that was left is free.
+        drop(chats.pop());
+        let mut tries = 0;
+        while status_of_upgrade(&demo) == 503 {
+            tries += 1;
+            assert!(tries < 200);
+            sleep(Duration::from_millis(50)).await;
+        }
+    });
+}
+
+/// Of a request for the chat, without waiting for the end of the connection.
+fn status_of_upgrade(demo: &Demo) -> u16 {
+    let mut stream = TcpStream::connect(demo.address).unwrap();
+    stream.set_read_timeout(Some(SOON)).unwrap();
+    let request = unusual(demo, &format!("http://{}", demo.address)).replace("/elsewhere?a=b", "/chat");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut line = [0; 12];
+    stream.read_exact(&mut line).unwrap();
+    std::str::from_utf8(&line[9..]).unwrap().parse().unwrap()
+}
