@@ -23,6 +23,10 @@ use crate::rules::verdict;
 
 /// Payload that is kept of a frame.
 pub const PREVIEW: usize = 4096;
+/// Bytes that wait for the answer to a request, or for it to be known whether they are told.
+const WAITING: usize = 64 << 10;
+/// Answers before the one that counts.
+const INTERIM: u32 = 8;
 /// Pings whose Pong may still come.
 const PINGS: usize = 20;
 /// What RFC 6455 section 1.3 adds to the key.
@@ -143,6 +147,7 @@ struct Recording {
     early: Vec<(u64, Way, Vec<u8>)>,
     frames: u64,
     request: Head,
+    interim: u32,
     /// What came from the client before the answer was seen.
     waiting: Vec<u8>,
     input: Direction,
@@ -243,6 +248,7 @@ impl Recorder {
             early: Vec::new(),
             frames: 0,
             request: Head::default(),
+            interim: 0,
             waiting: Vec::new(),
             input: Direction::new(),
             output: Direction::new(),
@@ -387,8 +393,11 @@ impl Recorder {
         if this.connection.is_some() {
             this.passed(at, way, bytes);
         } else if !matches!(this.direction(way).stage, Stage::Ignored) {
-            // At most a head and its answer: the engine bounds both.
-            this.early.push((at, way, bytes.into()));
+            // A head and its answer are less. The engine reads more of a client that it refuses.
+            let waiting: usize = this.early.iter().map(|(_, _, bytes)| bytes.len()).sum();
+            if waiting.saturating_add(bytes.len()) <= WAITING {
+                this.early.push((at, way, bytes.into()));
+            }
         }
     }
 
@@ -438,9 +447,14 @@ impl Recording {
                     }
                 }
                 Stage::Waiting => {
-                    // Nothing is read before the answer was written, but for what came with the head.
-                    self.waiting.extend_from_slice(bytes);
-                    return;
+                    if self.waiting.len().saturating_add(bytes.len()) > WAITING {
+                        // It cannot be read as frames without all of it.
+                        (self.waiting, self.input.stage) = (Vec::new(), Stage::Ignored);
+                        bytes.len()
+                    } else {
+                        self.waiting.extend_from_slice(bytes);
+                        return;
+                    }
                 }
                 Stage::Frames => self.frame_bytes(at, way, bytes),
                 Stage::Ignored => bytes.len(),
@@ -480,9 +494,12 @@ impl Recording {
             Way::Out => {
                 // Interim answers come before the one that counts.
                 let interim = head.line.split(' ').nth(1).is_some_and(|status| status.starts_with('1'));
-                self.output.stage = if interim { Stage::Head(Vec::new()) } else { Stage::Ignored };
-                if !interim {
-                    self.input.stage = Stage::Ignored;
+                self.interim = self.interim.saturating_add(u32::from(interim));
+                if interim && self.interim <= INTERIM {
+                    self.output.stage = Stage::Head(Vec::new());
+                } else {
+                    (self.input.stage, self.output.stage) = (Stage::Ignored, Stage::Ignored);
+                    self.waiting = Vec::new();
                 }
             }
         }
@@ -511,8 +528,9 @@ impl Recording {
         self.push(Kind::Lasting, &agreed);
 
         let limits = self.limits;
-        for way in [Way::In, Way::Out] {
-            self.direction(way).open(way, limits, params);
+        self.output.open(Way::Out, limits, params);
+        if matches!(self.input.stage, Stage::Waiting) {
+            self.input.open(Way::In, limits, params);
         }
         let waiting = std::mem::take(&mut self.waiting);
         self.passed(at, Way::In, &waiting);
