@@ -278,6 +278,22 @@ struct Facts {
     queued: usize,
 }
 
+impl Facts {
+    /// The engine says when the next timer runs out, not which one that is. This is what is left of those that can run.
+    fn timer(&self) -> Option<&'static str> {
+        match (self.ready, &self.seen) {
+            ("closing", _) => Some("closing"),
+            // The peer may be slow to read.
+            _ if self.queued > 0 => None,
+            ("open", Seen { mid_message: false, awaits_sign: true, .. }) => Some("pong"),
+            ("open", Seen { mid_message: false, .. }) => Some("ping"),
+            // It has less time than a silence.
+            ("open", Seen { awaits_sign: false, .. }) => Some("stalled"),
+            _ => None,
+        }
+    }
+}
+
 impl State {
     const fn new(recorder: Recorder) -> Self {
         Self { recorder, last: None, told: None, failed: None }
@@ -316,8 +332,7 @@ impl State {
             Wake::At(at) => Some(at.as_micros().saturating_sub(now) / 1000),
             Wake::Never => None,
         };
-        // The engine says when, not what for. While it closes, there is one timer.
-        let kind = (ready == "closing").then_some("closing");
+        let kind = facts.timer();
         let timer = in_ms.map(|in_ms| json!({"kind": kind, "in_ms": in_ms}));
         self.recorder.state(ready, transport, &json!(timer), facts.queued, &facts.seen);
         (self.last, self.told) = (Some(facts), Some(Instant::now()));

@@ -164,14 +164,16 @@ pub struct Head {
 
 struct Direction {
     stage: Stage,
-    /// How many bytes passed.
+    /// How many bytes passed, and when the last did.
     offset: u64,
+    last_at: u64,
     ended: bool,
     header: Vec<u8>,
     frame: Option<Partial>,
     /// Of the message that is in progress or was the last.
     message: u64,
     part: u64,
+    mid_message: bool,
     kind: MessageKind,
     compressed: bool,
     reader: Option<Reader>,
@@ -233,6 +235,10 @@ pub struct Seen {
     pub output_ended: bool,
     pub input: Sums,
     pub output: Sums,
+    /// A message was begun that has not ended.
+    pub mid_message: bool,
+    /// A keep-alive Ping was sent, and nothing came since.
+    pub awaits_sign: bool,
 }
 
 impl Recorder {
@@ -309,6 +315,15 @@ impl Recorder {
             output_ended: this.output.ended,
             input: this.input.sums,
             output: this.output.sums,
+            mid_message: this.input.frame.is_some()
+                || !this.input.header.is_empty()
+                || this.input.mid_message,
+            // Those of keep-alive are empty.
+            awaits_sign: this
+                .output
+                .pings
+                .last()
+                .is_some_and(|ping| ping.payload.is_empty() && ping.at > this.input.last_at),
         }
     }
 
@@ -428,6 +443,7 @@ impl Recording {
     }
 
     fn passed(&mut self, at: u64, way: Way, mut bytes: &[u8]) {
+        self.direction(way).last_at = at;
         while !bytes.is_empty() {
             let stage = &mut self.direction(way).stage;
             let taken = match stage {
@@ -604,6 +620,7 @@ impl Recording {
         let sums = &mut direction.sums;
         sums.frames = sums.frames.saturating_add(1);
         if is_data {
+            direction.mid_message = !frame.header.fin;
             sums.wire = sums.wire.saturating_add(frame.came);
             let plain = frame.inflated.as_ref().map_or(frame.came, |(len, _)| *len);
             sums.plain = sums.plain.saturating_add(plain);
@@ -661,11 +678,13 @@ impl Direction {
         Self {
             stage: Stage::Head(Vec::new()),
             offset: 0,
+            last_at: 0,
             ended: false,
             header: Vec::new(),
             frame: None,
             message: 0,
             part: 0,
+            mid_message: false,
             kind: MessageKind::Binary,
             compressed: false,
             reader: None,
@@ -748,7 +767,9 @@ impl Direction {
             json!({"len": len, "data": STANDARD.encode(kept), "cut": (kept.len() as u64) < *len})
         });
         let shown = frame.inflated.as_ref().map_or(&frame.data, |(_, kept)| kept);
-        let note = if self.fault == Some(frame.number) && passes_on {
+        let note = if self.close.is_some() {
+            Some(String::from("Not read: nothing follows a Close (section 5.5.1)."))
+        } else if self.fault == Some(frame.number) && passes_on {
             Some(String::from("Passed on unchanged. What follows cannot be read as frames any more."))
         } else if frame.came == payload_len {
             None

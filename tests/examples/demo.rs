@@ -224,6 +224,18 @@ fn http_answers_and_their_fields() {
     }
 }
 
+/// The files are read as they are: nothing makes them smaller.
+#[test]
+fn the_page_is_small() {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("examples/demo/page");
+    for (name, most) in
+        [("index.html", 7 << 10), ("app.css", 10752), ("app.js", 40 << 10), ("favicon.svg", 1 << 10)]
+    {
+        let bytes = std::fs::read(folder.join(name)).unwrap().len();
+        assert!(bytes <= most, "{name} has {bytes} bytes");
+    }
+}
+
 #[test]
 fn a_port_that_is_taken_and_an_address_that_lets_others_in() {
     let _watchdog = watchdog!();
@@ -458,6 +470,16 @@ fn every_case_of_the_scripted_peer() {
                 assert!(fail["rule"]["where"].as_str().unwrap().starts_with("RFC "), "{id}");
                 assert_eq!(closed["error"], error, "{id}: {closed}");
                 assert_eq!(closed["clean"], false);
+                let timers: Vec<&Value> =
+                    page.of(&c, "state").iter().map(|state| &state["timer"]["kind"]).collect();
+                let timer = match id {
+                    "stalls" => "stalled",
+                    "no-pong" => "pong",
+                    "no-close" => "closing",
+                    _ => "",
+                };
+                assert!(timer.is_empty() || timers.contains(&&json!(timer)), "{id}: {timers:?}");
+                assert!(id != "no-pong" || timers.contains(&&json!("ping")), "{id}: {timers:?}");
                 // The field stands in the frame that is to blame, and the Close that answered says the code.
                 let frames = page.of(&c, "frame");
                 if expected.is_some() || id == "stalls" || id == "vanishes" {
