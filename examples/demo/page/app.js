@@ -67,10 +67,17 @@ const on = {
       $('chat-title').textContent = 'Between';
       $('chat').replaceChildren($('chat-title'), p('Bytes pass here unchanged, between a client and'), p(e.target || '', { class: 'content' }), p('Connect a client to'), p(address('/').replace(/\?$/, ''), { class: 'content' }));
       $('mode').textContent = 'What passes between a client and a server.';
+      const heads = document.querySelectorAll('[role=columnheader]');
+      heads[2].textContent = 'Client → server';
+      heads[3].textContent = 'Server → client';
+      for (const head of [...heads].slice(4)) head.remove();
+      $('view-chat').textContent = 'Between';
       state('Open', 'open');
       if (document.body.dataset.view === 'chat') view('frames');
-    } else talk();
-    cases();
+    } else {
+      cases();
+      talk();
+    }
   },
   paired(e) {
     own.add(e.c);
@@ -156,7 +163,8 @@ const on = {
 
 function verdict(e) {
   const where = e.rule ? ` (${e.rule.where})` : '';
-  const answer = e.code ? `The server closed with ${e.code}.` : inspecting() ? 'Passed on unchanged.' : 'No Close could be sent.';
+  const k = connection(e.c), head = k.heads.find(({ dir }) => dir === 'out');
+  const answer = e.code ? `The server closed with ${e.code}.` : inspecting() ? 'Passed on unchanged.' : !k.accept && head ? `The server answered ${head.line.replace(/^\S+ /, '')}.` : 'No Close could be sent.';
   const says = e.says.charAt(0).toUpperCase() + e.says.slice(1);
   return `${says.replace(/\.$/, '')}${where}. ${answer}`;
 }
@@ -216,7 +224,6 @@ function fill(e) {
   const cell = (name, ...children) => el('span', { role: 'gridcell', class: name }, ...children);
   const t = e.at === undefined ? '' : time(e.at);
   const classes = ['row'];
-  if (connection(e.c).closed) classes.push('gone');
   if (e === chosen) e.row.setAttribute('aria-selected', 'true');
   if (e.mark) {
     classes.push('mark', ...(e.bad ? ['broken'] : []));
@@ -237,6 +244,7 @@ function fill(e) {
   e.row.replaceChildren(cell('num', e.t === 'head' ? '' : String(e.n)), cell('time', t), el('span', { class: 'lane', role: 'none' }, direction, ...parts));
 }
 
+const worded = (e) => e.op === 1 || (e.op === 0 && e.text);
 function size(e) {
   if (e.op >= 8) return '';
   if (e.inflated) return bytes(e.inflated.len);
@@ -248,7 +256,7 @@ function preview(e) {
   const data = content(e).subarray(0, 160);
   const some = el('bdi', { dir: 'auto' });
   if (e.op === 8) some.append(data.length < 2 ? 'no code' : `${data[0] * 256 + data[1]} ${shown(text(data.subarray(2)))}`);
-  else some.append(e.text || e.op === 1 ? shown(text(data)).slice(0, 120) : hex(data.subarray(0, 32)));
+  else some.append(worded(e) ? shown(text(data)).slice(0, 120) : hex(data.subarray(0, 32)));
   return some;
 }
 
@@ -338,7 +346,7 @@ function detail() {
   if (e.t === 'head') return connectionPanels();
   const h = unhex(e.h), [a, b = 0] = h, w = hello.words || {}, says = [];
   const broken = e.fail?.field, bad = (field, yes = true) => (broken === field && yes ? ' bad' : '');
-  const mean = (field, name, sentence) => says.push(el('li', { class: broken === field ? 'breaks' : null }, `${name}: ${sentence}${broken === field ? ` It breaks ${e.fail.rule?.where || 'a rule'}.` : ''}`));
+  const mean = (field, name, sentence) => says.push(el('li', { class: broken === field ? 'breaks' : null }, `${name}${/^[\w-]+: /.test(sentence) ? ' ' : ': '}${sentence}${broken === field ? ` It breaks ${e.fail.rule?.where || 'a rule'}.` : ''}`));
   const flag = (name, mask, field, word) => {
     const value = a & mask ? 1 : 0;
     if (w[word]) mean(field === 'rsv' && !value ? null : field, name, w[word][value]);
@@ -370,7 +378,7 @@ function detail() {
 function xor(key, raw, data) {
   const cells = Array.from(raw.subarray(0, 8), (byte, i) => [byte, key[i % 4], data[i]]);
   const lines = [['as masked', 0, 'pay'], ['key', 1, 'key'], ['result', 2, 'pay']];
-  return el('table', { class: 'bits xor' }, el('caption', {}, `Unmasking: ${cells.slice(0, 1).map(([m, k, d]) => `${hex2(m)} ^ ${hex2(k)} = ${hex2(d)} ${shown(String.fromCharCode(d))}`)}`),
+  return el('table', { class: 'bits xor' }, el('caption', {}, `Unmasking: ${cells.slice(0, 1).map(([m, k, d]) => `${hex2(m)} ^ ${hex2(k)} = ${hex2(d)}${d > 32 && d < 127 ? ` ${String.fromCharCode(d)}` : ''}`)}`),
     el('tbody', {}, ...lines.map(([name, i, kind]) => el('tr', {}, el('th', { scope: 'row', colspan: 2 }, name), ...cells.map((cell) => el('td', { class: kind }, hex2(cell[i]), i === 2 && cell[2] > 32 && cell[2] < 127 ? el('small', {}, String.fromCharCode(cell[2])) : null)), cells.length < 8 ? el('td', { class: 'none', colspan: 8 - cells.length }) : null))));
 }
 function dump(label, data, cut, len, bad) {
@@ -385,7 +393,7 @@ function dump(label, data, cut, len, bad) {
     el('p', { class: 'buttons' }, 'Copy as ', copy('hex', () => hex(data)), copy('Base64', () => btoa(String.fromCharCode(...data))), copy('text', () => text(data)))].filter(Boolean);
 }
 function asText(data, e) {
-  if (!data.length || e.op === 8 || !(e.text || e.op === 1)) return [];
+  if (!data.length || !worded(e)) return [];
   let written = text(data);
   try { written = JSON.stringify(JSON.parse(written), null, 2); } catch { /* not JSON */ }
   return [el('pre', { tabindex: 0, role: 'region', 'aria-label': 'Payload as text' }, el('bdi', { dir: 'auto' }, ...written.split('\n').flatMap((line, i) => (i ? ['\n', shown(line)] : [shown(line)]))))];
@@ -458,7 +466,7 @@ function closing(k) {
     bar.style.setProperty('--left', left / (k.longest || 1));
     made.push(bar);
   }
-  if (k.closed) made.push(p(`Closed: ${k.closed.status}, ${k.closed.clean ? 'clean' : 'not clean'}. ${{ local: 'The server sent its Close first.', peer: 'The peer sent its Close first.' }[k.closed.by] || 'Nobody sent a Close.'} ${k.closed.reason ? shown(k.closed.reason) : ''}`));
+  if (k.closed) made.push(p(`Closed: ${k.closed.status}, ${k.closed.clean ? 'clean' : 'not clean'}. ${{ local: 'The server sent its Close first.', peer: 'The peer sent its Close first.' }[k.closed.by] || 'Nobody sent a Close.'} ${k.closed.reason ? `Reason: “${shown(k.closed.reason)}”.` : ''}`));
   return made;
 }
 function keep(k) {
@@ -545,7 +553,7 @@ function line(...children) {
   if (log.children.length > 500) log.firstChild.remove();
   if (follows) log.scrollTop = log.scrollHeight;
 }
-const note = (what) => line(el('em', { class: 'muted' }, shown(what)));
+const note = (what) => line(el('em', { class: 'muted' }, shown(what.length > 120 ? `${what.slice(0, 119)}…` : what)));
 function state(what, kind) {
   $('state').textContent = what;
   $('state').className = `pill ${kind}`;
@@ -591,6 +599,7 @@ function inspect() {
     opened = true;
     tries = 0;
     $('alerts').replaceChildren();
+    document.body.classList.remove('lost');
     connections.clear();
     own.clear();
     current = null;
@@ -614,6 +623,7 @@ function lost(was) {
   const seconds = [1, 2, 4, 8, 15][Math.min(tries++, 4)], waits = seconds + Math.random() * seconds * 0.25;
   state('Connecting', '');
   if (timer) return;
+  document.body.classList.add('lost');
   const said = was || tries > 1 ? 'The server has stopped.' : 'The server refused the connection. Browsers do not say why; the terminal does.';
   alarm(`${said} Trying again in ${Math.round(waits)} s.`, el('button', { onclick: inspect }, 'Try now'));
   const again = () => (document.hidden ? document.addEventListener('visibilitychange', inspect, { once: true }) : inspect());
@@ -643,7 +653,7 @@ function talk() {
   socket.addEventListener('close', (event) => {
     if (socket !== chat) return;
     const how = opened ? `Closed: ${event.code}, ${event.wasClean ? 'clean' : 'not clean'}` : 'The server refused the connection. Browsers do not say why; the terminal does.';
-    state(opened ? how : 'Refused', 'closed');
+    state(opened ? how : 'Refused', event.wasClean ? '' : 'closed');
     note(`${how}${opened ? '.' : ''} Connecting again in 4 s.`);
     setTimeout(() => feed?.readyState === 1 && talk(), 4000);
   });
