@@ -65,6 +65,7 @@ const on = {
     if (inspecting()) {
       $('pick').value = 'all';
       $('chat-title').textContent = 'Between';
+      $('chat').tabIndex = 0; // it may be scrolled
       $('chat').replaceChildren($('chat-title'), p('Bytes pass here unchanged, between a client and'), p(e.target || '', { class: 'content' }), p('Connect a client to'), p(address('/').replace(/\?$/, ''), { class: 'content' }));
       $('mode').textContent = 'What passes between a client and a server.';
       const heads = document.querySelectorAll('[role=columnheader]');
@@ -131,7 +132,8 @@ const on = {
       if (frame.row) fill(frame);
       if (frame === chosen) detail();
     } else item({ mark: verdict(e), c: e.c, at: e.at, bad: true });
-    if (k.mine || own.has(e.c)) failed(k);
+    if (inspecting()) alarm(verdict(e));
+    else if (k.mine || own.has(e.c)) failed(k);
   },
   closed(e, k) {
     k.closed = e;

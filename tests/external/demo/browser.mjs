@@ -9,6 +9,7 @@ import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { connect } from 'node:net';
 import { createInterface } from 'node:readline';
 
 const [kind, program, modules, ...options] = process.argv.slice(2);
@@ -19,28 +20,31 @@ const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
 const LIMIT = 20000; // ms that anything may take to be shown
 const executablePath = { chromium: ['chromium', 'google-chrome'], firefox: ['firefox-esr', 'firefox'] }[kind].map((name) => `/usr/bin/${name}`).find(existsSync);
 
-// The server, which can be ended and started again on the same port.
-let server = null, port = 0;
-async function start() {
-  server = spawn(program, ['--listen', `127.0.0.1:${port}`], { stdio: ['ignore', 'pipe', 'inherit'] });
-  const lines = createInterface(server.stdout);
-  for await (const line of lines) {
+// A demo, and the port that it says it listens on.
+async function started(...given) {
+  const process = spawn(program, given, { stdio: ['ignore', 'pipe', 'inherit'] });
+  for await (const line of createInterface(process.stdout)) {
     const found = /http:\/\/127\.0\.0\.1:(\d+)\//.exec(line);
     if (found) {
-      port = +found[1];
-      server.stdout.resume();
-      return;
+      process.stdout.resume();
+      return [process, +found[1]];
     }
   }
   throw new Error('the server did not say where it listens');
 }
-const address = () => `http://127.0.0.1:${port}/`;
-async function stop() {
-  if (!server || server.exitCode !== null) return;
-  const ended = new Promise((resolve) => server.once('exit', resolve));
-  server.kill('SIGKILL');
-  await ended;
+async function ended(process) {
+  if (process.exitCode !== null) return;
+  const exit = new Promise((resolve) => process.once('exit', resolve));
+  process.kill('SIGKILL');
+  await exit;
 }
+
+// The server, which can be ended and started again on the same port.
+let server = null, port = 0;
+async function start() {
+  [server, port] = await started('--listen', `127.0.0.1:${port}`);
+}
+const address = () => `http://127.0.0.1:${port}/`;
 
 function launch() {
   if (kind === 'chromium') return puppeteer.launch({ executablePath, headless: true, args: ['--no-sandbox', '--disable-dev-shm-usage'] });
@@ -49,13 +53,13 @@ function launch() {
 
 // Everything that a page complains of: each check ends with none.
 let complaints = [];
-async function open(browser, { width = 1440, height = 900 } = {}) {
+async function open(browser, { width = 1440, height = 900, url = address() } = {}) {
   const page = await browser.newPage();
   page.on('console', (message) => ['error', 'warn'].includes(message.type()) && complaints.push(message.text()));
   page.on('pageerror', (error) => complaints.push(error.message));
   page.on('dialog', (dialog) => { complaints.push(`a dialog: ${dialog.message()}`); dialog.dismiss(); });
   await page.setViewport({ width, height });
-  await page.goto(address());
+  await page.goto(url);
   await text(page, '#state', /^Open$/);
   return page;
 }
@@ -400,6 +404,31 @@ const CHECKS = {
     return page;
   },
 
+  async 'between a client and a server: two lanes'(browser) {
+    const [between, at] = await started('--listen', '127.0.0.1:0', '--inspect', `ws://127.0.0.1:${port}/chat`);
+    try {
+      const page = await open(browser, { url: `http://127.0.0.1:${at}/` });
+      const client = connect(at, '127.0.0.1').resume();
+      const head = ['GET / HTTP/1.1', `Host: 127.0.0.1:${at}`, 'Upgrade: websocket', 'Connection: Upgrade', 'Sec-WebSocket-Version: 13', 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=='];
+      client.write(`${head.join('\r\n')}\r\n\r\n`);
+      await until(page, 'the answer', () => document.querySelector('#rows .out')?.textContent.includes('101 Switching Protocols'));
+      client.write(Buffer.from('81850000000048656c6c6f', 'hex'));
+      await until(page, 'Hello, both ways', () => ['in', 'out'].every((lane) => [...document.querySelectorAll(`#rows .${lane}`)].some((row) => row.textContent.includes('Hello'))));
+      const [left, right] = await page.evaluate(() => ['in', 'out'].map((lane) => document.querySelector(`#rows .${lane} .lane`).getBoundingClientRect().left));
+      ok(right > left + 100, `the lanes are apart: ${left} and ${right}`);
+      // What breaks a rule is passed on: the server answers it.
+      client.write(Buffer.from('a182000000006869', 'hex'));
+      await text(page, '#alerts', /section 5\.2\)\. Passed on unchanged\./);
+      await until(page, 'the Close of the server', () => [...document.querySelectorAll('#rows .out')].some((row) => /close.*1002/.test(row.textContent)));
+      client.destroy();
+      await sound(page, 'two lanes');
+      await page.close();
+      return [];
+    } finally {
+      await ended(between);
+    }
+  },
+
   async 'a flood: what is not shown is counted; the server goes and comes'(browser) {
     const page = await open(browser), client = await open(browser);
     // A second reader of the stream, in the same page, adds up what it is told of a connection that is no page's.
@@ -447,7 +476,7 @@ const CHECKS = {
     await client.close();
     const memory = +/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${server.pid}/status`, 'utf8'))[1];
     ok(memory < 100000, `the server holds ${memory} kB`);
-    await stop();
+    await ended(server);
     await text(page, '#alerts', /The server has stopped\. Trying again in \d+ s\./);
     await start();
     await text(page, '#state', /^Open$/);
@@ -477,7 +506,7 @@ async function main() {
     }
   }
   await browser.close();
-  await stop();
+  await ended(server);
   console.log(`${passed} passed, ${failed} failed`);
   process.exitCode = failed || !passed ? 1 : 0;
 }
