@@ -18,6 +18,8 @@ function el(tag, attributes = {}, ...children) {
   return node;
 }
 const p = (text, attributes) => el('p', attributes, text);
+// It may be scrolled, so it can be reached.
+const block = (label, kind, ...children) => el('pre', { tabindex: 0, role: 'region', 'aria-label': label, class: kind }, ...children);
 const peers = (text) => el('bdi', { dir: 'auto' }, shown(text));
 
 // Control characters as signs, and those that change the direction of text as their number.
@@ -26,6 +28,7 @@ const shown = (text) => String(text).replace(/[\x00-\x1f\x7f]/g, (c) => String.f
 const number = (n) => n.toLocaleString('en');
 const bytes = (n) => (n < 10000 ? `${number(n)} B` : `${number(+(n / 1000).toFixed(1))} kB`);
 const ms = (us) => `${+(us / 1000).toFixed(us < 10000 ? 2 : 0)} ms`;
+const ending = (e) => `${e.status}, ${e.clean ? 'clean' : 'not clean'}.${{ local: ' The server sent its Close first.', peer: ' The peer sent its Close first.' }[e.by] || ' Nobody sent a Close.'}`;
 const time = (us) => `${(us / 1e6).toFixed(3)} s`;
 const percent = (part, whole) => `${Math.round((100 * part) / whole)} %`;
 const unbase64 = (text) => Uint8Array.from(atob(text || ''), (c) => c.charCodeAt(0));
@@ -53,6 +56,7 @@ function connection(c) {
 }
 const others = (c) => (own.has(c) ? 'this page' : connection(c).kind || 'peer');
 const inspecting = () => hello.mode === 'inspect';
+const way = (e) => (inspecting() ? ['client to server', 'server to client'] : ['received by the server', 'sent by the server'])[+(e.dir === 'out')];
 
 // What the server says.
 const on = {
@@ -87,11 +91,18 @@ const on = {
     redraw();
   },
   open(e, k) {
+    if (k.peer === e.peer) return; // told again, as this view was connected again
+    if (k.peer) { // by a server that was started since, and counts from 1
+      connections.delete(e.c);
+      if (e.c !== current) own.delete(e.c);
+      k = connection(e.c);
+    }
     Object.assign(k, { kind: e.kind, peer: e.peer });
     picks();
     item({ mark: `Connection ${e.c} opened: ${own.has(e.c) ? 'this page' : e.kind}, ${e.peer}`, c: e.c, at: e.at });
   },
   head(e, k) {
+    if (k.heads.some(({ at, dir }) => at === e.at && dir === e.dir)) return;
     k.heads.push(e);
     item(e);
   },
@@ -136,9 +147,9 @@ const on = {
     else if (k.mine || own.has(e.c)) failed(k);
   },
   closed(e, k) {
+    if (k.closed) return;
     k.closed = e;
-    const by = { local: ' The server sent its Close first.', peer: ' The peer sent its Close first.' }[e.by] || ' Without a Close.';
-    item({ mark: `Connection ${e.c} ended here: ${e.status}, ${e.clean ? 'clean' : 'not clean'}.${by}`, c: e.c, at: e.at });
+    item({ mark: `Connection ${e.c} ended here: ${ending(e)}`, c: e.c, at: e.at });
     if (k.mine) outcome(k);
   },
   gap(e, k) {
@@ -183,7 +194,7 @@ function failed(k) {
 function outcome(k) {
   const line = $(`case-${k.mine.id}`);
   if (!line) return;
-  const ended = k.closed ? ` Ended: ${k.closed.status}, ${k.closed.clean ? 'clean' : 'not clean'}.` : ' Running…';
+  const ended = k.closed ? ` Ended: ${ending(k.closed)}` : ' Running…';
   line.textContent = shown((k.mine.says ? `${k.mine.says} ` : '') + (k.fail ? verdict(k.fail) : '') + (k.mine.says && !k.closed ? '' : ended)).trim();
 }
 
@@ -236,9 +247,8 @@ function fill(e) {
   e.row.className = classes.join(' ');
   if (e.n !== undefined) e.row.dataset.n = e.n;
   if (e.msg !== undefined && e.msg !== null) e.row.dataset.msg = e.msg;
-  const word = inspecting() ? { in: '→ client to server', out: '← server to client' } : { in: '→ received', out: '← sent' };
-  const direction = cell('dir', word[e.dir]);
-  direction.title = { in: 'received by the server', out: 'sent by the server' }[e.dir];
+  const direction = cell('dir', `${e.dir === 'in' ? '→' : '←'} ${inspecting() ? way(e) : way(e).split(' ')[0]}`);
+  direction.title = way(e);
   const parts = e.t === 'head'
     ? [cell('kind', e.dir === 'in' ? 'HTTP request' : 'HTTP answer'), cell('wire num', bytes(e.bytes)), cell('msg num'), cell('content', peers(e.line))]
     : [cell('kind', (e.fail ? '⚠ Broken ' : '') + (e.name || `opcode ${e.op}`), e.bracket && e.op < 8 ? el('small', {}, `FIN ${+e.fin}`) : null, e.rsv & 4 ? el('small', {}, 'RSV1') : null),
@@ -368,7 +378,7 @@ function detail() {
   }
   const data = unbase64(e.data), raw = e.raw ? unbase64(e.raw) : data, plain = e.inflated ? unbase64(e.inflated.data) : null;
   panel.replaceChildren(
-    el('h3', {}, `No. ${e.n}: ${e.name || `opcode ${e.op}`}, ${inspecting() ? { in: 'client to server', out: 'server to client' }[e.dir] : { in: 'received by the server', out: 'sent by the server' }[e.dir]}`),
+    el('h3', {}, `No. ${e.n}: ${e.name || `opcode ${e.op}`}, ${way(e)}`),
     ...(e.fail ? [p(verdict(e.fail), { class: 'breaks' })] : []),
     ...draws, el('ul', {}, ...says), el('h3', {}, `Payload: ${bytes(e.len)}${plain ? `, ${bytes(e.inflated.len)} inflated` : ''}`), ...(broken === 'payload' ? [p(`This payload breaks ${e.fail.rule?.where || 'a rule'}.`, { class: 'breaks' })] : []),
     ...(e.key && raw.length ? [xor(unhex(e.key), raw, data)] : []),
@@ -391,14 +401,14 @@ function dump(label, data, cut, len, bad) {
     lines.push(`${i.toString(16).padStart(4, '0')}  ${hex(part).padEnd(24)} ${Array.from(part, (b) => (b > 31 && b < 127 ? String.fromCharCode(b) : '·')).join('')}`);
   }
   const copy = (name, make) => el('button', { onclick: () => navigator.clipboard.writeText(make()).catch(() => alarm('Could not copy. Select the text instead.')) }, name);
-  return [el('pre', { tabindex: 0, role: 'region', 'aria-label': label, class: bad && 'bad' }, lines.join('\n')), cut ? p(`The first ${bytes(data.length)} of ${bytes(len)}.`, { class: 'muted' }) : null,
+  return [block(label, bad && 'bad', lines.join('\n')), cut ? p(`The first ${bytes(data.length)} of ${bytes(len)}.`, { class: 'muted' }) : null,
     el('p', { class: 'buttons' }, 'Copy as ', copy('hex', () => hex(data)), copy('Base64', () => btoa(String.fromCharCode(...data))), copy('text', () => text(data)))].filter(Boolean);
 }
 function asText(data, e) {
   if (!data.length || !worded(e)) return [];
   let written = text(data);
   try { written = JSON.stringify(JSON.parse(written), null, 2); } catch { /* not JSON */ }
-  return [el('pre', { tabindex: 0, role: 'region', 'aria-label': 'Payload as text' }, el('bdi', { dir: 'auto' }, ...written.split('\n').flatMap((line, i) => (i ? ['\n', shown(line)] : [shown(line)]))))];
+  return [block('Payload as text', null, el('bdi', { dir: 'auto' }, ...written.split('\n').flatMap((line, i) => (i ? ['\n', shown(line)] : [shown(line)]))))];
 }
 function judged(e) {
   if (!e.fail) return [p(e.note || (e.joined ? `No rule is broken. ${e.joined}.` : 'No rule is broken.'), { class: 'good' })];
@@ -424,7 +434,7 @@ const CHECKED = /^(host|upgrade|connection|sec-websocket-(key|version|accept|ext
 function hand(k) {
   const made = [el('h3', {}, `Connection ${k.c}: ${others(k.c)}, ${k.peer || ''}`)];
   for (const head of k.heads) {
-    made.push(el('h3', {}, head.dir === 'in' ? 'The request' : 'The answer'), el('pre', { tabindex: 0, role: 'region', 'aria-label': head.dir === 'in' ? 'Head of the request' : 'Head of the answer' },
+    made.push(el('h3', {}, head.dir === 'in' ? 'The request' : 'The answer'), block(head.dir === 'in' ? 'Head of the request' : 'Head of the answer', null,
       shown(head.line), ...head.fields.flatMap(([name, value]) => ['\n', el(CHECKED.test(name) ? 'mark' : 'span', {}, `${shown(name)}: ${shown(value)}`)])));
   }
   if (k.accept) {
@@ -446,9 +456,12 @@ function comp(k) {
     made.push(p(`${name}: window ${window < 1024 ? `${window} bytes` : `${window / 1024} KiB`}, ${d[dir].kept ? 'kept between messages' : 'new for each message'}. ${plain ? `${bytes(plain)} became ${bytes(wire)} (${percent(wire, plain)}).` : 'No message yet.'}`));
   }
   const squeezed = [...k.frames.values()].filter((e) => e.inflated).slice(-10);
-  if (squeezed.length) made.push(el('table', { class: 'sums' }, el('caption', { class: 'hide' }, 'The last compressed messages'), el('thead', {}, el('tr', {}, ...['No.', 'message', 'last frame', 'ratio'].map((name) => el('th', { scope: 'col' }, name)))),
-    el('tbody', {}, ...squeezed.map((e) => el('tr', {}, el('td', {}, String(e.n)), el('td', {}, bytes(e.inflated.len)), el('td', {}, bytes(e.len)), el('td', {}, e.part ? '' : percent(e.len, e.inflated.len || 1)))))));
+  if (squeezed.length) made.push(sums('The last compressed messages', ['No.', 'message', 'last frame', 'ratio'], squeezed.map((e) => [e.n, bytes(e.inflated.len), bytes(e.len), e.part ? '' : percent(e.len, e.inflated.len || 1)])));
   return made;
+}
+function sums(caption, heads, lines) {
+  const tr = (tag, cells, attributes) => el('tr', {}, ...cells.map((cell) => el(tag, attributes, String(cell))));
+  return el('table', { class: 'sums' }, el('caption', { class: 'hide' }, caption), el('thead', {}, tr('th', heads, { scope: 'col' })), el('tbody', {}, ...lines.map((cells) => tr('td', cells))));
 }
 const TIMERS = { ping: (s) => `Next Ping in ${s} s`, pong: (s) => `Waits ${s} s for the Pong`, idle: (s) => `Closes in ${s} s if nothing comes`, stalled: (s) => `Waits ${s} s for the rest of the message`, closing: (s) => `Waits ${s} s for the peer's Close` };
 function closing(k) {
@@ -468,15 +481,14 @@ function closing(k) {
     bar.style.setProperty('--left', left / (k.longest || 1));
     made.push(bar);
   }
-  if (k.closed) made.push(p(`Closed: ${k.closed.status}, ${k.closed.clean ? 'clean' : 'not clean'}. ${{ local: 'The server sent its Close first.', peer: 'The peer sent its Close first.' }[k.closed.by] || 'Nobody sent a Close.'} ${k.closed.reason ? `Reason: “${shown(k.closed.reason)}”.` : ''}`));
+  if (k.closed) made.push(p(`Closed: ${ending(k.closed)}${k.closed.reason ? ` Reason: “${shown(k.closed.reason)}”.` : ''}`));
   return made;
 }
 function keep(k) {
   if (!k.rtt.length) return [p('No Ping was answered yet.', { class: 'muted' })];
   const all = k.rtt.map(({ us }) => us);
   return [p(`Round trip ${ms(all.at(-1))}`), p(`Lowest ${ms(Math.min(...all))}, highest ${ms(Math.max(...all))}, of the last ${all.length}.`),
-    el('table', { class: 'sums' }, el('caption', { class: 'hide' }, 'Pings and their Pongs'), el('thead', {}, el('tr', {}, ...['Ping', 'Pong', 'after'].map((name) => el('th', { scope: 'col' }, name)))),
-      el('tbody', {}, ...k.rtt.map((e) => el('tr', {}, el('td', {}, `No. ${e.ping}`), el('td', {}, `No. ${e.pong}`), el('td', {}, ms(e.us))))))];
+    sums('Pings and their Pongs', ['Ping', 'Pong', 'after'], k.rtt.map((e) => [`No. ${e.ping}`, `No. ${e.pong}`, ms(e.us)]))];
 }
 
 // What is chosen above the frames.
@@ -595,6 +607,7 @@ const command = (what) => feed?.readyState === 1 && feed.send(JSON.stringify(wha
 function inspect() {
   clearTimeout(timer);
   timer = null;
+  if (feed?.readyState < 2) return;
   feed = new WebSocket(address('/inspect'), 'sockless.inspect.1');
   let opened = false;
   feed.addEventListener('open', () => {
@@ -602,10 +615,7 @@ function inspect() {
     tries = 0;
     $('alerts').replaceChildren();
     document.body.classList.remove('lost');
-    connections.clear();
-    own.clear();
     current = null;
-    if (items.length) item({ mark: 'The server started again.', c: -1 });
   });
   feed.addEventListener('message', ({ data }) => {
     for (const e of JSON.parse(data)) on[e.t]?.(e, e.c === undefined ? null : connection(e.c));
