@@ -73,6 +73,32 @@ impl Reconnect {
         self
     }
 
+    /// From the next attempt on, connects with these settings: with another token, for example, where the server did not
+    /// take the one before.
+    ///
+    /// ```no_run
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// use sockless_connect::{Connect, ConnectError};
+    /// # async fn token() -> Result<String, std::io::Error> { Ok(String::new()) }
+    ///
+    /// let server = Connect::new("wss://example.com/prices");
+    /// let mut feed = server.clone().with_bearer(token().await?).reconnecting();
+    /// loop {
+    ///     match feed.next().await {
+    ///         Ok(Some((socket, _response))) => while let Ok(Some(_message)) = socket.recv().await {},
+    ///         Ok(None) => return Ok(()),
+    ///         Err(ConnectError::Rejected(response)) if response.status() == 401 => {
+    ///             feed.set_connect(server.clone().with_bearer(token().await?));
+    ///         }
+    ///         Err(error) => return Err(error.into()),
+    ///     }
+    /// }
+    /// # }
+    /// ```
+    pub fn set_connect(&mut self, connect: Connect) {
+        self.connect = connect;
+    }
+
     /// The next connection, and the answer that opened it. The one before is dropped first, even if it is still open.
     ///
     /// Waits as long as it must, and tries as often as it must. `None` if the conversation has come to its end

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use sockless_connect::{
-    Backoff, ClientConfig, CloseCode, Connect, ConnectError, Interruption, Reconnect, Timeouts,
+    Backoff, ClientConfig, CloseCode, Connect, ConnectError, Interruption, Reconnect, Response, Timeouts,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -201,6 +201,28 @@ async fn a_refusal_is_not_asked_again_but_whoever_insists_waits() {
         let came = server.await.unwrap();
         assert!(came[2] > came[0] && came[2] - came[0] <= SECOND * 15, "{came:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn settings_can_change_between_two_attempts() {
+    let _watchdog = watchdog!();
+    let (listener, address) = listener().await;
+    let refuses = serve(listener, [Refuse("401 Unauthorized")]);
+    let mut feed = reconnecting(&address);
+    let error = feed.next().await.unwrap_err();
+    assert_eq!(error.response().map(Response::status), Some(401));
+    refuses.await.unwrap();
+    let (listener, address) = crate::listener().await;
+    let lets_in = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let head = read_head(&mut stream).await;
+        stream.write_all(answer_to(&head, "").as_bytes()).await.unwrap();
+        head
+    });
+    let config = ClientConfig::new().with_timeouts(Timeouts::NONE);
+    feed.set_connect(Connect::new(format!("ws://{address}/")).with_config(config).with_bearer("new"));
+    assert!(feed.next().await.unwrap().is_some());
+    assert!(lets_in.await.unwrap().contains("Authorization: Bearer new\r\n"));
 }
 
 #[tokio::test(start_paused = true)]
