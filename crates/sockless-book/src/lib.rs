@@ -17,6 +17,7 @@ macro_rules! pages {
 pages! {
     blocking "../../../docs/blocking.md",
     closing "../../../docs/closing.md",
+    connecting "../../../docs/connecting.md",
     firmware "../../../docs/firmware.md",
     futures_io "../../../docs/futures-io.md",
     keep_alive "../../../docs/keep-alive.md",
