@@ -188,14 +188,15 @@ function failed(k) {
   alarm(verdict(k.fail));
   const frame = k.frames.get(k.fail.n);
   if (frame && shownHere(frame)) choose(frame);
+  else if (!k.accept) tab('hand');
 }
 
 // The answer, under the button of the case.
 function outcome(k) {
   const line = $(`case-${k.mine.id}`);
   if (!line) return;
-  const ended = k.closed ? ` Ended: ${ending(k.closed)}` : ' Running…';
-  line.textContent = shown((k.mine.says ? `${k.mine.says} ` : '') + (k.fail ? verdict(k.fail) : '') + (k.mine.says && !k.closed ? '' : ended)).trim();
+  const said = k.fail ? verdict(k.fail) : k.mine.says || '', ended = k.closed ? `Ended: ${ending(k.closed)}` : 'Running…';
+  line.textContent = shown(k.mine.says ? said : `${said} ${ended}`);
 }
 
 // Frames, heads, gaps and ends are items of one list; a row is an item in the document.
