@@ -227,6 +227,7 @@ fn http_answers_and_their_fields() {
 /// The files are read as they are: nothing makes them smaller.
 #[test]
 fn the_page_is_small() {
+    let _watchdog = watchdog!();
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("examples/demo/page");
     for (name, most) in
         [("index.html", 7 << 10), ("app.css", 10752), ("app.js", 40 << 10), ("favicon.svg", 1 << 10)]
