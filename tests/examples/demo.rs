@@ -289,6 +289,7 @@ fn the_events_of_a_conversation() {
         let mut page = demo.page().await;
         let mut chat = demo.chat(&format!("/chat?tab={}", page.tab())).await;
         let c = page.wait_for(|event| event["t"] == "paired").await["c"].clone();
+        assert!(chat.recv().await.unwrap().unwrap().as_text().unwrap().contains("Guest 1"));
         // The tab has its connection: another is no page's.
         let second = demo.chat(&format!("/chat?tab={}", page.tab())).await;
         page.wait_for(|event| event["t"] == "open" && event["kind"] == "client").await;
@@ -869,11 +870,9 @@ fn limits_of_the_chat() {
     }
     run(async {
         let mut one = demo.chat("/chat").await;
+        assert_eq!(next(&mut one, "you").await, "Guest 1");
         let mut other = demo.chat("/chat").await;
-        assert_eq!(
-            (next(&mut one, "you").await, next(&mut other, "you").await),
-            ("Guest 1".into(), "Guest 2".into())
-        );
+        assert_eq!(next(&mut other, "you").await, "Guest 2");
         let name = "é".repeat(40);
         one.send(json!({"name": name}).to_string().as_str()).await.unwrap();
         assert_eq!(next(&mut one, "you").await, "é".repeat(24));
@@ -930,4 +929,56 @@ fn status_of_upgrade(demo: &Demo) -> u16 {
     let mut line = [0; 12];
     stream.read_exact(&mut line).unwrap();
     std::str::from_utf8(&line[9..]).unwrap().parse().unwrap()
+}
+
+/// Resident memory of the process.
+#[cfg(target_os = "linux")]
+fn memory(demo: &Demo) -> usize {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", demo.child.id())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() << 10
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_side_that_does_not_read_slows_the_other() {
+    let _watchdog = watchdog!();
+    const MUCH: usize = 256 << 20;
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let demo = Demo::start(&["--inspect", &format!("ws://{}", listener.local_addr().unwrap())]);
+    let before = memory(&demo);
+    let mut client = TcpStream::connect(demo.address).unwrap();
+    client.write_all(unusual(&demo, "http://localhost").as_bytes()).unwrap();
+    let (mut server, _) = listener.accept().unwrap();
+    server.read_exact(&mut [0; 64]).unwrap();
+    server.write_all(switching("dGhlIHNhbXBsZSBub25jZQ==").as_bytes()).unwrap();
+    // One frame without end.
+    server.write_all(b"\x82\x7f\x00\x00\x00\x01\x00\x00\x00\x00").unwrap();
+    server.set_write_timeout(Some(Duration::from_secs(2))).unwrap();
+    let mut written = 0;
+    while written < MUCH {
+        match server.write(&[7; 64 << 10]) {
+            Ok(count) => written += count,
+            Err(_) => break,
+        }
+    }
+    assert!(written < MUCH, "the server was never held up");
+    let grown = memory(&demo).saturating_sub(before);
+    assert!(grown < 16 << 20, "{grown} bytes more");
+    // It vanishes in the middle of the frame, and so the client is told.
+    drop(server);
+    client.set_read_timeout(Some(SOON)).unwrap();
+    let mut all = 0;
+    let mut buf = vec![0; 1 << 20];
+    while let Ok(count @ 1..) = client.read(&mut buf) {
+        all += count;
+    }
+    assert!(all > 1 << 16);
+    run(async {
+        let mut page = demo.page().await;
+        let closed = page.wait_for(|event| event["t"] == "closed").await;
+        assert_eq!(json!([closed["status"], closed["clean"]]), json!([1006, false]));
+        let frame = page.of(&closed["c"], "frame")[0];
+        assert!(frame["note"].as_str().unwrap().starts_with("Only "), "{frame}");
+    });
 }
