@@ -108,14 +108,23 @@ pub fn security_fields(host: &str) -> [(&'static str, String); 6] {
 }
 
 impl Site {
-    /// Refuses names of other servers, which ends DNS rebinding, and whoever has no token. `local` is the address that
-    /// the client reached.
-    pub fn check(&self, host: &str, query: Option<&str>, local: SocketAddr) -> Result<(), Page> {
+    /// Whether it is a name of this server. `local` is the address that the client reached.
+    fn is_own(&self, host: &str, local: SocketAddr) -> bool {
         let port = self.listens.port();
-        let known = [format!("127.0.0.1:{port}"), format!("localhost:{port}"), format!("[::1]:{port}")];
         let reached = if self.token.is_some() { local } else { self.listens };
-        let is_known = known.iter().any(|name| name.eq_ignore_ascii_case(host));
-        if !is_known && host != reached.to_string() && host != self.listens.to_string() {
+        [
+            format!("127.0.0.1:{port}"),
+            format!("localhost:{port}"),
+            format!("[::1]:{port}"),
+            reached.to_string(),
+        ]
+        .iter()
+        .any(|name| name.eq_ignore_ascii_case(host))
+    }
+
+    /// Refuses names of other servers, which ends DNS rebinding, and whoever has no token.
+    pub fn check(&self, host: &str, query: Option<&str>, local: SocketAddr) -> Result<(), Page> {
+        if !self.is_own(host, local) {
             let body = "This server does not answer to that name. Use the address that it printed.";
             return Err(Page::text(421, "Misdirected Request", body));
         }
@@ -130,11 +139,12 @@ impl Site {
         }
     }
 
-    /// What was checked, or something harmless for the policy.
-    pub fn name<'h>(&self, host: &'h str, local: SocketAddr) -> std::borrow::Cow<'h, str> {
-        match self.check(host, self.token.as_ref().map(|token| format!("t={token}")).as_deref(), local) {
-            Ok(()) => host.into(),
-            Err(_) => self.listens.to_string().into(),
+    /// The name that was asked for, or ours if that is another server's.
+    pub fn name(&self, host: &str, local: SocketAddr) -> String {
+        if self.is_own(host, local) {
+            host.into()
+        } else {
+            self.listens.to_string()
         }
     }
 

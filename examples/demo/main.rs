@@ -330,14 +330,7 @@ impl Demo {
         route: &mut Option<Route>,
     ) -> Result<Answer<'static>, Refusal> {
         let name = self.site.name(request.host(), local);
-        let refuse = |status: u16, says: &str| {
-            http::security_fields(&name).into_iter().fold(
-                Refusal::new(status)
-                    .with_body(format!("{says}\n"))
-                    .with_field("Content-Type", "text/plain; charset=utf-8"),
-                |refusal, (name, value)| refusal.with_field(name, value),
-            )
-        };
+        let refuse = |status: u16, says: &str| Page::text(status, "", says).into_refusal(&name);
         let checked = self.site.check(request.host(), request.query(), local);
         checked.map_err(|page| page.into_refusal(&name))?;
         match request.path() {
