@@ -982,3 +982,73 @@ fn a_side_that_does_not_read_slows_the_other() {
         assert!(frame["note"].as_str().unwrap().starts_with("Only "), "{frame}");
     });
 }
+
+/// Frames of every kind, masked with zeros: compressed text, fragments with a Ping between, a long one, a Close.
+fn everything() -> Vec<u8> {
+    let frames = [
+        "8185 37fa213d 7f9f4d5158",
+        "c187 00000000 f248cdc9c90700",
+        "0183 00000000 48656c",
+        "8982 00000000 6869",
+        "8082 00000000 6c6f",
+        "8a80 00000000",
+        "4184 00000000 f248cdc9",
+        "8083 00000000 c90700",
+    ];
+    let mut bytes: Vec<u8> =
+        frames.iter().flat_map(|frame| hex::decode(frame.replace(' ', "")).unwrap()).collect();
+    bytes.extend_from_slice(b"\x82\xfe\x13\x88\x01\x02\x03\x04");
+    bytes.extend((0..5000).map(|byte| byte as u8));
+    bytes.extend_from_slice(b"\x88\x85\x00\x00\x00\x00\x03\xe8bye");
+    bytes
+}
+
+#[test]
+fn where_the_bytes_are_cut_changes_no_frame() {
+    let _watchdog = watchdog!();
+    let demo = Demo::start(&[]);
+    let request = unusual(&demo, &format!("http://{}", demo.address))
+        .replace("/elsewhere?a=b", "/chat")
+        .replace("x-unknown; a=\"b,c\"", "permessage-deflate");
+    let mut seen: Vec<Vec<Value>> = Vec::new();
+    for piece in [usize::MAX, 1, 2, 3, 7, 61] {
+        let mut stream = TcpStream::connect(demo.address).unwrap();
+        stream.set_read_timeout(Some(SOON)).unwrap();
+        stream.set_nodelay(true).unwrap();
+        let bytes = [request.as_bytes(), &everything()].concat();
+        for piece in bytes.chunks(piece) {
+            stream.write_all(piece).unwrap();
+        }
+        stream.read_to_end(&mut Vec::new()).unwrap();
+        // The server waits for that, some seconds long.
+        drop(stream);
+        run(async {
+            let mut page = demo.page().await;
+            let c = json!(seen.len() + 1);
+            page.wait_for(|event| event["t"] == "closed" && event["c"] == c).await;
+            let frames = page.of(&c, "frame").into_iter().filter(|frame| frame["dir"] == "in");
+            let frames = frames.map(|frame| {
+                let mut frame = frame.clone();
+                // When it came, its connection, and its place among the frames that were sent.
+                for member in ["at", "c", "n"] {
+                    frame.as_object_mut().unwrap().remove(member);
+                }
+                frame
+            });
+            seen.push(frames.collect());
+        });
+    }
+    assert_eq!(seen[0].len(), 10);
+    for (at, frames) in seen[0].iter().enumerate() {
+        assert_eq!(frames["note"], Value::Null, "{at}");
+    }
+    assert_eq!(seen[0][1]["inflated"]["len"], 5);
+    let halves =
+        seen[0][6]["inflated"]["len"].as_u64().unwrap() + seen[0][7]["inflated"]["len"].as_u64().unwrap();
+    assert_eq!(halves, 5);
+    assert_eq!(base64(&seen[0][8]["data"]).len(), 4096);
+    assert_eq!(seen[0][8]["cut"], true);
+    for cut in &seen[1..] {
+        assert_eq!(*cut, seen[0]);
+    }
+}
