@@ -44,8 +44,8 @@ struct Request {
 /// How the server is reached.
 #[derive(Args)]
 pub struct Reach {
-    /// Go through this proxy: http://, https://, socks5:// or socks5h://, with a name and a password before the host if it
-    /// wants them. Without it, HTTPS_PROXY, ALL_PROXY and NO_PROXY of the environment say which, as for curl.
+    /// Go through this proxy: host:port, or a URL with http://, https://, socks5:// or socks5h://, with a name and a password
+    /// before the host if it wants them. Without it, HTTPS_PROXY, ALL_PROXY and NO_PROXY of the environment say which, as for curl.
     #[arg(long, value_name = "URL|@FILE", help_heading = "Way to the server")]
     proxy: Option<String>,
     /// Go through no proxy, whatever the environment says.
