@@ -23,8 +23,10 @@ pages! {
     keep_alive "../../../docs/keep-alive.md",
     migrating "../../../docs/migrating.md",
     own_transport "../../../docs/own-transport.md",
+    reconnecting "../../../docs/reconnecting.md",
     sans_io "../../../docs/sans-io.md",
     security "../../../docs/security.md",
     testing "../../../docs/testing.md",
+    tls_and_proxies "../../../docs/tls-and-proxies.md",
     tokio "../../../docs/tokio.md",
 }
