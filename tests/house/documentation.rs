@@ -216,9 +216,7 @@ fn the_book_lists_every_page_and_compiles_every_program() {
             name == "README.md" || contents.contains(&format!("]({name})")),
             "{name} is not in the contents"
         );
-        // That page is a list of many small tasks.
-        let most = if name == "connecting.md" { 350 } else { 200 };
-        assert!(text.lines().count() <= most, "{name} is long");
+        assert!(text.lines().count() <= 200, "{name} is long");
         if text.contains("```rust") {
             assert!(compiled.contains(&format!("/docs/{name}\"")), "nothing compiles the programs of {name}");
             assert!(!text.contains("```rust,ignore"), "{name}");
