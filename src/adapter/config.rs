@@ -81,7 +81,7 @@ pub struct ServerConfig {
     #[cfg(feature = "deflate")]
     pool: LazyPool,
     #[cfg(feature = "std")]
-    connections: Option<Connections>,
+    pub(super) connections: Option<Connections>,
     pub(super) subprotocols: NameList,
     pub(super) fields: FieldList<'static>,
     #[cfg(feature = "alloc")]
@@ -343,11 +343,6 @@ impl ServerConfig {
         }
         let _ = origin;
         self.origin
-    }
-
-    #[cfg(all(feature = "std", feature = "rng"))]
-    pub(super) const fn connections(&self) -> Option<&Connections> {
-        self.connections.as_ref()
     }
 
     #[cfg(all(feature = "deflate", feature = "rng"))]

@@ -13,13 +13,13 @@ use super::error::Error;
 use super::opening_error::{OpeningError, RejectedResponse};
 #[cfg(feature = "tracing")]
 use super::trace;
-use super::{Answer, ClientConfig, ServerConfig};
+use super::{Answer, ClientConfig, Connections, ServerConfig};
 use crate::endpoint::Endpoint;
 use crate::entropy::SystemEntropy;
 use crate::error::{ProtocolError, Timeout};
 use crate::handshake::client::{self, ClientRequest};
 use crate::handshake::lists::FieldList;
-use crate::handshake::server::{Reject, Request, ServerHandshake, ServerProgress};
+use crate::handshake::server::{Accept, Reject, Request, ServerHandshake, ServerProgress};
 use crate::handshake::{BodyReader, ComposeError, HandshakeError, Negotiated};
 use crate::role::{Client, Entropy, Server, Side};
 
@@ -205,7 +205,7 @@ fn answer<'a, A: Into<Answer<'a>>>(
     config: &ServerConfig,
     decide: &mut Option<impl FnOnce(&Request<'_>) -> Result<A, Refusal>>,
 ) -> Result<ServerStep, OpeningError> {
-    let mut accept = request.accept(config.policy_for(request.origin()))?;
+    let accept = config.accept(request)?;
     let answer = match decide.take().map(|decide| decide(request)).transpose() {
         Ok(answer) => answer.map_or_else(Answer::new, Into::into),
         Err(refusal) => {
@@ -215,18 +215,9 @@ fn answer<'a, A: Into<Answer<'a>>>(
             return Ok(ServerStep::Refused { response, error: OpeningError::Refused(refusal.status) });
         }
     };
-    answer.apply(config, &mut accept)?;
-    #[cfg(feature = "deflate")]
-    if let Some(policy) = &config.deflate {
-        accept = accept.with_deflate(policy);
-    }
-    let mut negotiated = Negotiated::default();
-    let response = written(|out| {
-        let (len, agreed) = accept.write(out)?;
-        negotiated = agreed;
-        Ok(len)
-    })?;
-    let agreed = Agreed::new(Side::Server, negotiated, accept.chosen_subprotocol());
+    let accept = config.complete(accept, &answer)?;
+    let response = written(|out| Ok(accept.write(out)?.0))?;
+    let agreed = Agreed::new(Side::Server, accept.negotiated(), accept.chosen_subprotocol());
     Ok(ServerStep::Open { response, agreed, taken })
 }
 
@@ -345,31 +336,64 @@ pub(super) fn client_handshake<'c>(
     Ok(client::ClientHandshake::new(config.complete(request)?, nonce, storage, config.head_limits))
 }
 
-/// `received` came after the request.
-pub(super) fn server_endpoint(agreed: &Agreed, config: &ServerConfig, received: &[u8]) -> Endpoint<Server> {
-    let endpoint = Endpoint::new(Server, config.engine(), config.buffers, received);
-    #[cfg(feature = "deflate")]
-    if let Some(params) = &agreed.negotiated.deflate {
-        return endpoint.with_deflate(params, config.tuning, Some(config.pool()));
+impl ServerConfig {
+    /// Accepts the request if the page that asks has one of the origins, where an HTTP library reads and writes the heads.
+    ///
+    /// # Errors
+    ///
+    /// [`HandshakeError::OriginRefused`]; its status is 403.
+    pub fn accept<'h, 'r>(&self, request: &'r Request<'h>) -> Result<Accept<'h, 'r>, HandshakeError> {
+        request.accept(self.policy_for(request.origin()))
     }
-    let _ = agreed;
-    endpoint
+
+    /// This response with what the config and the application say: header fields, the subprotocol, and compression.
+    ///
+    /// # Errors
+    ///
+    /// [`ComposeError`] if a field is invalid, or is one that the handshake writes itself, or if a subprotocol was not
+    /// offered.
+    pub fn complete<'h, 'r>(
+        &'r self,
+        mut accept: Accept<'h, 'r>,
+        answer: &'r Answer<'r>,
+    ) -> Result<Accept<'h, 'r>, ComposeError> {
+        answer.apply(self, &mut accept)?;
+        #[cfg(feature = "deflate")]
+        if let Some(policy) = &self.deflate {
+            accept = accept.with_deflate(policy);
+        }
+        Ok(accept)
+    }
+
+    /// The endpoint of a connection that was opened. `received` are bytes that came after the request.
+    pub fn endpoint(&self, agreed: Negotiated, received: &[u8]) -> Endpoint<Server> {
+        let endpoint = Endpoint::new(Server, self.engine(), self.buffers, received);
+        #[cfg(feature = "deflate")]
+        if let Some(params) = &agreed.deflate {
+            return endpoint.with_deflate(params, self.tuning, Some(self.pool()));
+        }
+        let _ = agreed;
+        endpoint
+    }
+
+    /// The connections that each WebSocket enters.
+    pub const fn connections(&self) -> Option<&Connections> {
+        self.connections.as_ref()
+    }
 }
 
-/// `received` came after the response.
-pub(super) fn client_endpoint(
-    agreed: &Agreed,
-    config: &ClientConfig,
-    received: &[u8],
-) -> Endpoint<Client<SystemEntropy>> {
-    let role = Client::new(SystemEntropy::new());
-    let endpoint = Endpoint::new(role, config.engine(), config.buffers, received);
-    #[cfg(feature = "deflate")]
-    if let Some(params) = &agreed.negotiated.deflate {
-        return endpoint.with_deflate(params, config.tuning, None);
+impl ClientConfig {
+    /// The endpoint of a connection that was opened. `received` are bytes that came after the response.
+    pub fn endpoint(&self, agreed: Negotiated, received: &[u8]) -> Endpoint<Client<SystemEntropy>> {
+        let role = Client::new(SystemEntropy::new());
+        let endpoint = Endpoint::new(role, self.engine(), self.buffers, received);
+        #[cfg(feature = "deflate")]
+        if let Some(params) = &agreed.deflate {
+            return endpoint.with_deflate(params, self.tuning, None);
+        }
+        let _ = agreed;
+        endpoint
     }
-    let _ = agreed;
-    endpoint
 }
 
 /// In a buffer that is large enough.

@@ -42,14 +42,14 @@ use core::fmt;
 use super::deflate::{self, parse_answer, parse_offer};
 use super::error::HandshakeError;
 use super::fields::{check_own_value as check_extensions, iter_value, Extension, Extensions, Tokens};
-use super::head_index::Name;
-use super::head_writer::{check_value, compose, AddedFields, ComposeError, HeadWriter};
-use super::http1::{self, token, Headers};
+use super::head_index::{Fields, Name};
+use super::head_writer::{check_value, compose, lower_names, upgrade, AddedFields, ComposeError, HeadWriter};
+use super::http1::{self, token, Headers, HttpVersion, Text};
 use super::key::{encode_nonce, Key};
 use super::lists::{FieldSet, Names};
 use super::response::{Response, ResponseReader};
 use super::uri::{Uri, UriError};
-use super::{Brief, HeadLimits, Negotiated};
+use super::{Bootstrap, Brief, HeadLimits, Negotiated, ParsedRequest};
 use crate::deflate::{Offer, Params};
 use crate::error::BufferTooSmall;
 use crate::tolerance::Tolerance;
@@ -211,33 +211,112 @@ impl<'c> ClientRequest<'c> {
     fn write(&self, key: &Key, out: &mut [u8]) -> Result<usize, BufferTooSmall> {
         compose(out, |head| {
             head.text("GET ");
-            if self.absolute_form {
-                head.text(if self.uri.is_secure() { "https://" } else { "http://" });
-                write_host(head, &self.uri);
-            }
-            head.text(if self.uri.path().is_empty() { "/" } else { self.uri.path() });
-            if let Some(query) = self.uri.query() {
-                head.text("?").text(query);
-            }
-            head.text(" HTTP/1.1\r\nHost: ");
-            write_host(head, &self.uri);
-            head.text("\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n")
-                .field(Name::Key.as_str(), key.as_str())
-                .text("Sec-WebSocket-Version: 13\r\n");
-            if let Some(origin) = self.origin {
-                head.field("Origin", origin);
-            }
-            let mut names = self.subprotocols.iter();
-            if let Some(first) = names.next() {
-                head.text("Sec-WebSocket-Protocol: ").text(first);
-                for name in names {
-                    head.text(", ").text(name);
-                }
-                head.text("\r\n");
-            }
-            self.write_extensions(head);
-            head.fields(&self.fields).text("\r\n");
+            self.write_target(head, self.absolute_form);
+            head.text(" HTTP/1.1\r\n");
+            self.write_fields(head, Some(key));
+            head.text("\r\n");
         })
+    }
+
+    fn write_target(&self, head: &mut HeadWriter<'_>, absolute_form: bool) {
+        if absolute_form {
+            head.text(self.scheme()).text("://");
+            write_host(head, &self.uri);
+        }
+        head.text(if self.uri.path().is_empty() { "/" } else { self.uri.path() });
+        if let Some(query) = self.uri.query() {
+            head.text("?").text(query);
+        }
+    }
+
+    const fn scheme(&self) -> &'static str {
+        if self.uri.is_secure() {
+            "https"
+        } else {
+            "http"
+        }
+    }
+
+    fn write_fields(&self, head: &mut HeadWriter<'_>, key: Option<&Key>) {
+        if let Some(key) = key {
+            head.text("Host: ");
+            write_host(head, &self.uri);
+            head.text("\r\n").text(upgrade!()).field(Name::Key.as_str(), key.as_str());
+        }
+        head.text("Sec-WebSocket-Version: 13\r\n");
+        if let Some(origin) = self.origin {
+            head.field("Origin", origin);
+        }
+        let mut names = self.subprotocols.iter();
+        if let Some(first) = names.next() {
+            head.text("Sec-WebSocket-Protocol: ").text(first);
+            for name in names {
+                head.text(", ").text(name);
+            }
+            head.text("\r\n");
+        }
+        self.write_extensions(head);
+        head.fields(&self.fields);
+    }
+
+    /// The request in its parts, for an HTTP library that sends it. They are put into `out`. Names of fields are in lower
+    /// case.
+    ///
+    /// With a key it is a GET of HTTP/1.1. Without one it is an extended CONNECT of HTTP/2 or HTTP/3 (RFC 8441, RFC 9220),
+    /// which may be sent once the server has set `SETTINGS_ENABLE_CONNECT_PROTOCOL` to 1 (8441-3-3). Through a proxy it
+    /// needs a tunnel too (8441-7-1).
+    ///
+    /// # Errors
+    ///
+    /// [`BufferTooSmall`].
+    pub fn to_parsed<'o>(
+        &self,
+        key: Option<&Key>,
+        out: &'o mut [u8],
+    ) -> Result<ParsedRequest<'o>, BufferTooSmall> {
+        let (mut authority_end, mut target_end) = (0, 0);
+        let len = compose(out, |head| {
+            write_host(head, &self.uri);
+            authority_end = head.len;
+            self.write_target(head, self.absolute_form && key.is_some());
+            target_end = head.len;
+            self.write_fields(head, key);
+        })?;
+        let written = out.get_mut(..len).unwrap_or_default();
+        let (texts, lines) = written.split_at_mut_checked(target_end).unwrap_or_default();
+        let headers = lower_names(lines);
+        let (authority, target) = texts.split_at_checked(authority_end).unwrap_or_default();
+        let (authority, target) = (Text(authority).as_str(), Text(target).as_str());
+        let (bootstrap, method, authority) = match key {
+            Some(_) => (Bootstrap::Upgrade { minor: 1 }, "GET", None),
+            None => {
+                let (protocol, scheme) = (Some("websocket"), Some(self.scheme()));
+                (Bootstrap::ExtendedConnect { protocol, scheme }, "CONNECT", Some(authority))
+            }
+        };
+        Ok(ParsedRequest { bootstrap, method, target, authority, headers })
+    }
+
+    /// Judges a response that an HTTP library has read, by the rules for bytes. Without a key it answers an extended
+    /// CONNECT. An interim response gives [`ClientProgress::NeedMore`].
+    ///
+    /// # Errors
+    ///
+    /// [`HandshakeError`] if the response breaks a rule.
+    pub fn judge<'h>(
+        &self,
+        key: Option<&Key>,
+        status: u16,
+        headers: Headers<'h>,
+        limits: &HeadLimits,
+    ) -> Result<ClientProgress<'h>, HandshakeError> {
+        if status < 200 && status != 101 {
+            return Ok(ClientProgress::NeedMore);
+        }
+        let (fields, version) = (Fields::parsed(headers, limits)?, HttpVersion { major: 1, minor: 1 });
+        let (is_truncated, tolerances) = (false, limits.tolerances);
+        let response = Response { fields, version, status, is_truncated, tolerances };
+        judge(response, self, key)
     }
 
     fn write_extensions(&self, head: &mut HeadWriter<'_>) {
@@ -379,7 +458,7 @@ impl<'c> ClientHandshake<'c> {
     ///
     /// # Errors
     ///
-    /// [`BufferTooSmall`]; nothing was written.
+    /// [`BufferTooSmall`], and `out` holds nothing of use.
     pub fn write_request(&self, out: &mut [u8]) -> Result<usize, BufferTooSmall> {
         self.request.write(&self.key, out)
     }
@@ -409,7 +488,7 @@ impl<'c> ClientHandshake<'c> {
     /// [`HandshakeError`] if the response breaks a rule. Close the transport. Later calls return the same error.
     pub fn recv(&mut self, input: &[u8]) -> Result<(usize, ClientProgress<'_>), HandshakeError> {
         let Self { request, key, response } = self;
-        let (taken, progress) = response.recv(input, |response| judge(response, request, key))?;
+        let (taken, progress) = response.recv(input, |response| judge(response, request, Some(key)))?;
         Ok((taken, progress.unwrap_or(ClientProgress::NeedMore)))
     }
 
@@ -432,30 +511,40 @@ impl<'c> ClientHandshake<'c> {
 fn judge<'h>(
     response: Response<'h>,
     request: &ClientRequest<'_>,
-    key: &Key,
+    key: Option<&Key>,
 ) -> Result<ClientProgress<'h>, HandshakeError> {
-    if response.status != 101 {
-        return Ok(ClientProgress::Rejected(Rejected::new(response)));
-    }
-    if !response.version.is_at_least_1_1() {
-        return Err(HandshakeError::UnsupportedHttpVersion);
-    }
-    let once = |name, error| response.field(name).single(error)?.ok_or(error);
-    if !once(Name::Upgrade, HandshakeError::InvalidUpgrade)?.eq_ignore_ascii_case(b"websocket") {
-        return Err(HandshakeError::InvalidUpgrade);
-    }
-    let connection = response.field(Name::Connection);
-    if !Tokens::contain(connection, "upgrade", HandshakeError::InvalidConnection)? {
-        return Err(HandshakeError::InvalidConnection);
-    }
-    let accept = once(Name::Accept, HandshakeError::InvalidAccept)?;
-    if accept != key.accept_value().as_bytes() {
-        return Err(HandshakeError::InvalidAccept);
+    let connection = response.fields.named(Name::Connection);
+    match key {
+        Some(_) if response.status != 101 => return Ok(ClientProgress::Rejected(Rejected::new(response))),
+        Some(key) => {
+            if !response.version.is_at_least_1_1() {
+                return Err(HandshakeError::UnsupportedHttpVersion);
+            }
+            let once = |name, error| response.fields.named(name).single(error)?.ok_or(error);
+            if !once(Name::Upgrade, HandshakeError::InvalidUpgrade)?.eq_ignore_ascii_case(b"websocket") {
+                return Err(HandshakeError::InvalidUpgrade);
+            }
+            if !Tokens::contain(connection, "upgrade", HandshakeError::InvalidConnection)? {
+                return Err(HandshakeError::InvalidConnection);
+            }
+            if once(Name::Accept, HandshakeError::InvalidAccept)? != key.accept_value().as_bytes() {
+                return Err(HandshakeError::InvalidAccept);
+            }
+        }
+        // RFC 9113 section 8.6.
+        None if response.status == 101 => return Err(HandshakeError::MalformedStartLine),
+        // RFC 8441 section 5: any 2xx.
+        None if response.status >= 300 => return Ok(ClientProgress::Rejected(Rejected::new(response))),
+        // RFC 9113 section 8.2.2.
+        None if connection.is_present() || response.fields.named(Name::Upgrade).is_present() => {
+            return Err(HandshakeError::MalformedHeader);
+        }
+        None => {}
     }
     let mut session = Negotiated::default();
     let unoffered = HandshakeError::UnofferedSubprotocol;
     let tolerates_empty = response.tolerances.contains(Tolerance::EmptyLists);
-    let chosen = response.field(Name::Subprotocol).single(unoffered)?;
+    let chosen = response.fields.named(Name::Subprotocol).single(unoffered)?;
     let subprotocol = match chosen.filter(|name| !(tolerates_empty && name.is_empty())) {
         None if request.require_subprotocol && request.subprotocols.iter().next().is_some() => {
             return Err(HandshakeError::SubprotocolRequired);
@@ -467,7 +556,7 @@ fn judge<'h>(
         }
     };
     // In a response, too, several lines are one list (erratum 3433).
-    let extensions = Extensions::of(response.field(Name::Extensions), response.tolerances)?;
+    let extensions = Extensions::of(response.fields.named(Name::Extensions), response.tolerances)?;
     for (at, extension) in extensions.iter().enumerate() {
         let repeated = extensions.iter().take(at).any(|earlier| earlier.name() == extension.name());
         if repeated || !request.offers_extension(extension.name()) {
@@ -482,7 +571,12 @@ fn judge<'h>(
     if session.deflate.is_some() && extensions.iter().nth(1).is_some() {
         return Err(HandshakeError::ConflictingExtensions);
     }
-    Ok(ClientProgress::Accepted(Accepted { session, subprotocol, extensions, headers: response.headers() }))
+    Ok(ClientProgress::Accepted(Accepted {
+        session,
+        subprotocol,
+        extensions,
+        headers: response.fields.headers,
+    }))
 }
 
 /// A response that opened the WebSocket.
@@ -550,8 +644,8 @@ impl fmt::Debug for Rejected<'_> {
 
 impl<'h> Rejected<'h> {
     pub(crate) fn new(response: Response<'h>) -> Self {
-        let Response { head, status, is_truncated, .. } = response;
-        Self { head, status, headers: response.headers(), is_truncated }
+        let Response { fields, status, is_truncated, .. } = response;
+        Self { head: fields.head, status, headers: fields.headers, is_truncated }
     }
 
     /// The status, 200 or above. Above 599 it is invalid; treat it as a 5xx (RFC 9110 section 15).

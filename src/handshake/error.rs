@@ -9,10 +9,11 @@ use core::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum HandshakeError {
-    /// The request line or status line is not HTTP/1.1 (RFC 9112 sections 3 and 4).
+    /// The request line or status line is not HTTP/1.1 (RFC 9112 sections 3 and 4), or is one that HTTP/2 does not allow
+    /// (RFC 9113 sections 8.3 and 8.6).
     MalformedStartLine,
     /// A header line is malformed: bare LF or CR, obs-fold, a space before the colon, a control byte (RFC 9112 section
-    /// 5).
+    /// 5). In HTTP/2 also `Connection` or `Upgrade` (RFC 9113 section 8.2.2).
     MalformedHeader,
     /// The head does not fit the storage.
     HeadTooLarge,
@@ -30,8 +31,11 @@ pub enum HandshakeError {
     UnsupportedHttpVersion,
     /// The request asks for an upgrade, and its method is not GET.
     MethodNotAllowed,
-    /// The request target is neither a path nor an http(s) URI (RFC 6455 section 4.2.1).
+    /// The request target is neither a path nor an http(s) URI (RFC 6455 section 4.2.1), or `:scheme` of an extended
+    /// CONNECT is not http(s) (RFC 8441 section 4).
     InvalidTarget,
+    /// `:protocol` of an extended CONNECT is not `websocket` (RFC 9220 section 3).
+    UnsupportedProtocol,
     /// `Host` is missing, repeated or invalid (RFC 9112 section 3.2).
     InvalidHost,
     /// The token `Upgrade` is missing from `Connection` (RFC 6455 sections 4.1 and 4.2.1).
@@ -98,6 +102,7 @@ impl HandshakeError {
             Self::ExpectationFailed => 417,
             Self::UnsupportedVersion => 426,
             Self::HeadTooLarge | Self::FieldTooLong | Self::TooManyFields => 431,
+            Self::UnsupportedProtocol => 501,
             Self::UnsupportedHttpVersion => 505,
             Self::InvalidUpgrade
             | Self::InvalidAccept
@@ -127,6 +132,7 @@ impl HandshakeError {
             Self::UnsupportedHttpVersion => "unsupported-http-version",
             Self::MethodNotAllowed => "method-not-allowed",
             Self::InvalidTarget => "invalid-target",
+            Self::UnsupportedProtocol => "unsupported-protocol",
             Self::InvalidHost => "invalid-host",
             Self::InvalidConnection => "invalid-connection",
             Self::InvalidUpgrade => "invalid-upgrade",
@@ -166,6 +172,7 @@ impl fmt::Display for HandshakeError {
             Self::UnsupportedHttpVersion => "the version of HTTP is not 1.1",
             Self::MethodNotAllowed => "the method is not GET",
             Self::InvalidTarget => "the request target is invalid",
+            Self::UnsupportedProtocol => ":protocol is not websocket",
             Self::InvalidHost => "Host is missing, repeated or invalid",
             Self::InvalidConnection => "Connection does not name Upgrade",
             Self::InvalidUpgrade => "Upgrade does not say websocket",

@@ -5,7 +5,7 @@
 
 use super::byte_class::{is_tchar, is_text, split_where, token_len};
 use super::error::HandshakeError;
-use super::http1::{check_request_line, is_same_token, split_field, trim, Headers, Lines};
+use super::http1::{check_request_line, is_same_token, trim, Headers, Lines};
 use super::HeadLimits;
 
 /// A field that a handshake needs.
@@ -197,15 +197,39 @@ impl HeadIndex {
     pub(crate) fn headers<'h>(&self, head: &'h [u8]) -> Headers<'h> {
         Headers::of(head.get(self.start..self.end).unwrap_or(&[]))
     }
+}
 
-    /// The fields with this name.
+/// The fields of a head.
+#[derive(Clone, Copy)]
+pub(crate) struct Fields<'h, 'i> {
+    /// Empty if it was read elsewhere.
+    pub(crate) head: &'h [u8],
+    pub(crate) headers: Headers<'h>,
+    /// `None` if it was read elsewhere.
+    pub(crate) head_index: Option<&'i HeadIndex>,
+}
+
+impl<'h, 'i> Fields<'h, 'i> {
+    pub(crate) fn new(head: &'h [u8], head_index: &'i HeadIndex) -> Self {
+        Self { head, headers: head_index.headers(head), head_index: Some(head_index) }
+    }
+
+    /// Checks fields that were read elsewhere, as lines are checked.
+    pub(crate) fn parsed(headers: Headers<'h>, limits: &HeadLimits) -> Result<Self, HandshakeError> {
+        headers.check(limits)?;
+        Ok(Self { head: &[], headers, head_index: None })
+    }
+
+    /// Those with this name.
     #[inline(always)]
-    pub(crate) fn field<'h>(&self, name: Name, head: &'h [u8]) -> Field<'h> {
-        let Some(place) = self.places.get(name as usize).filter(|place| place.start != 0) else {
-            return Field { name, first: None, more: &[] };
+    pub(crate) fn named(&self, name: Name) -> Field<'h> {
+        let Some(head_index) = self.head_index else { return Field::among(self.headers, name) };
+        let Some(place) = head_index.places.get(name as usize).filter(|place| place.start != 0) else {
+            return Field { name, first: None, more: Headers::of(&[]) };
         };
-        let more = if self.repeated & name.bit() == 0 { &[] } else { place.behind(head, self.end) };
-        Field { name, first: Some(place.value(head)), more }
+        let is_repeated = head_index.repeated & name.bit() != 0;
+        let more = if is_repeated { place.behind(self.head, head_index.end) } else { &[] };
+        Field { name, first: Some(place.value(self.head)), more: Headers::of(more) }
     }
 }
 
@@ -235,11 +259,18 @@ pub(crate) fn names_judged_field(line: &[u8]) -> bool {
 pub(crate) struct Field<'h> {
     name: Name,
     first: Option<&'h [u8]>,
-    /// Lines with more fields of this name.
-    more: &'h [u8],
+    /// Among these are more fields of this name.
+    more: Headers<'h>,
 }
 
 impl<'h> Field<'h> {
+    fn among(headers: Headers<'h>, name: Name) -> Self {
+        let mut values = Values { name, first: None, more: headers };
+        let first = values.next();
+        let more = if values.clone().next().is_some() { values.more } else { Headers::of(&[]) };
+        Self { name, first, more }
+    }
+
     /// Whether there is such a field.
     #[inline]
     pub(crate) const fn is_present(&self) -> bool {
@@ -268,7 +299,7 @@ impl<'h> Field<'h> {
 
     /// All values, in order.
     pub(crate) fn values(&self) -> Values<'h> {
-        Values { name: self.name, first: self.first, more: Lines::of(self.more) }
+        Values { name: self.name, first: self.first, more: self.more }
     }
 }
 
@@ -276,7 +307,7 @@ impl<'h> Field<'h> {
 pub(crate) struct Values<'h> {
     name: Name,
     first: Option<&'h [u8]>,
-    more: Lines<'h>,
+    more: Headers<'h>,
 }
 
 impl<'h> Iterator for Values<'h> {
@@ -284,8 +315,12 @@ impl<'h> Iterator for Values<'h> {
 
     fn next(&mut self) -> Option<&'h [u8]> {
         self.first.take().or_else(|| {
-            let same = |(name, _): &(&str, _)| is_same_token(name.as_bytes(), self.name.as_str());
-            Some(self.more.by_ref().filter_map(split_field).find(same)?.1)
+            while let Some((name, value)) = self.more.next() {
+                if is_same_token(name.as_bytes(), self.name.as_str()) {
+                    return Some(value);
+                }
+            }
+            None
         })
     }
 }
@@ -296,3 +331,5 @@ mod tests;
 debug_states!([] Field<'_>, |this| { name: this.name, first: this.first.map(<[u8]>::len) });
 
 debug_states!([] Values<'_>, |this| { name: this.name, first: this.first.map(<[u8]>::len) });
+
+debug_states!([] Fields<'_, '_>, |this| { head: this.head.len(), headers: this.headers });

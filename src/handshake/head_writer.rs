@@ -6,12 +6,12 @@
 use core::fmt;
 
 use super::byte_class::is_text;
-use super::http1::token;
+use super::http1::{token, Headers};
 use super::lists::FieldSet;
 use super::Brief;
 use crate::error::BufferTooSmall;
 
-/// The caller of this crate asked for an invalid head. Nothing was written.
+/// The caller of this crate asked for an invalid head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ComposeError {
@@ -140,23 +140,52 @@ pub(crate) fn check_value(value: &str) -> Result<(), ComposeError> {
     }
 }
 
-/// Writes a head, or measures its length.
+/// Writes a head, as far as there is room, and measures its length.
 pub(crate) struct HeadWriter<'o> {
     out: &'o mut [u8],
-    len: usize,
+    pub(crate) len: usize,
 }
 
-/// All of it or nothing.
-pub(crate) fn compose(out: &mut [u8], parts: impl Fn(&mut HeadWriter<'_>)) -> Result<usize, BufferTooSmall> {
-    let mut measured = HeadWriter { out: &mut [], len: 0 };
-    parts(&mut measured);
-    let required = measured.len;
-    if required > out.len() {
-        return Err(BufferTooSmall::new(required));
+/// If `out` is too small, this tells how long it has to be.
+pub(crate) fn compose(
+    out: &mut [u8],
+    parts: impl FnOnce(&mut HeadWriter<'_>),
+) -> Result<usize, BufferTooSmall> {
+    let room = out.len();
+    let mut head = HeadWriter { out, len: 0 };
+    parts(&mut head);
+    if head.len > room {
+        return Err(BufferTooSmall::new(head.len));
     }
-    parts(&mut HeadWriter { out, len: 0 });
-    Ok(required)
+    Ok(head.len)
 }
+
+/// Fields alone.
+pub(crate) fn compose_fields<'o>(
+    out: &'o mut [u8],
+    parts: impl FnOnce(&mut HeadWriter<'_>),
+) -> Result<Headers<'o>, BufferTooSmall> {
+    let len = compose(out, parts)?;
+    Ok(lower_names(out.get_mut(..len).unwrap_or_default()))
+}
+
+/// As HTTP/2 wants the names of fields (RFC 9113 section 8.2.1).
+pub(crate) fn lower_names(lines: &mut [u8]) -> Headers<'_> {
+    for line in lines.split_mut(|&byte| byte == b'\n') {
+        let name = line.iter().take_while(|&&byte| byte != b':').count();
+        line.get_mut(..name).unwrap_or_default().make_ascii_lowercase();
+    }
+    Headers::of(lines)
+}
+
+/// What asks for an upgrade, and what answers that (RFC 6455 sections 4.1 and 4.2.2).
+macro_rules! upgrade {
+    () => {
+        "Upgrade: websocket\r\nConnection: Upgrade\r\n"
+    };
+}
+
+pub(crate) use upgrade;
 
 impl HeadWriter<'_> {
     pub(crate) fn text(&mut self, text: &str) -> &mut Self {

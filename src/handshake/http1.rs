@@ -10,15 +10,21 @@ use memchr::memchr;
 use super::byte_class::{is_raw_target_byte, is_target_byte, is_tchar, is_text, split_where};
 use super::error::HandshakeError;
 use super::scheme::{has_paths, split_scheme};
-use super::Brief;
+use super::{Brief, HeadLimits};
 use crate::tolerance::{Tolerance, Tolerances};
 
-/// The header fields of a checked head.
+/// The header fields of a head.
 ///
 /// `Debug` shows only how many there are, because values may be credentials.
 #[derive(Clone, Copy)]
-pub struct Headers<'h> {
-    lines: &'h [u8],
+pub struct Headers<'h>(Source<'h>);
+
+#[derive(Clone, Copy)]
+enum Source<'h> {
+    /// Checked lines, each with its CRLF.
+    Lines(&'h [u8]),
+    /// Fields of a head that was read elsewhere.
+    Parsed(&'h [(&'h str, &'h [u8])]),
 }
 
 impl fmt::Debug for Headers<'_> {
@@ -30,7 +36,8 @@ impl fmt::Debug for Headers<'_> {
 impl<'h> Headers<'h> {
     /// All fields in order: the name as it came, and the value without outer whitespace.
     pub fn iter(&self) -> impl Iterator<Item = (&'h str, &'h [u8])> + Clone + 'h {
-        Lines::of(self.lines).filter_map(split_field)
+        let mut rest = *self;
+        core::iter::from_fn(move || rest.next())
     }
 
     /// The value of the first field with this name, without case.
@@ -48,15 +55,52 @@ impl<'h> Headers<'h> {
 
     /// From lines that were checked, each with its CRLF.
     pub(crate) const fn of(lines: &'h [u8]) -> Self {
-        Self { lines }
+        Self(Source::Lines(lines))
     }
-}
 
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct RequestLine<'h> {
-    pub(crate) method: Text<'h>,
-    pub(crate) target: Text<'h>,
-    pub(crate) version: HttpVersion,
+    /// The fields of a head that an HTTP library has read, each with its name and its value. They are checked when the
+    /// head is judged.
+    pub const fn parsed(fields: &'h [(&'h str, &'h [u8])]) -> Self {
+        Self(Source::Parsed(fields))
+    }
+
+    pub(crate) const fn is_empty(&self) -> bool {
+        matches!(self.0, Source::Lines([]) | Source::Parsed([]))
+    }
+
+    /// Takes the first field.
+    pub(crate) fn next(&mut self) -> Option<(&'h str, &'h [u8])> {
+        match &mut self.0 {
+            Source::Lines(rest) => {
+                let mut lines = Lines::of(rest);
+                let field = lines.find_map(split_field);
+                *rest = lines.rest();
+                field
+            }
+            Source::Parsed(rest) => {
+                let ((name, value), others) = rest.split_first()?;
+                *rest = others;
+                Some((name, trim(value)))
+            }
+        }
+    }
+
+    /// Checks fields that were read elsewhere, as lines are checked.
+    pub(crate) fn check(&self, limits: &HeadLimits) -> Result<(), HandshakeError> {
+        let Source::Parsed(parsed) = self.0 else { return Ok(()) };
+        if parsed.len() > limits.max_fields {
+            return Err(HandshakeError::TooManyFields);
+        }
+        for (name, value) in parsed {
+            if name.len().saturating_add(value.len()).saturating_add(1) > limits.max_field {
+                return Err(HandshakeError::FieldTooLong);
+            }
+            if !is_token(name.as_bytes()) || !is_text(value) {
+                return Err(HandshakeError::MalformedHeader);
+            }
+        }
+        Ok(())
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,10 +121,7 @@ pub(crate) fn check_request_line(line: &[u8], tolerances: Tolerances) -> Result<
     let malformed = HandshakeError::MalformedStartLine;
     let (method, rest) = split_where(line, |byte| !is_tchar(byte));
     let rest = rest.strip_prefix(b" ").ok_or(malformed)?;
-    let (target, version) = match tolerances.contains(Tolerance::RawTargets) {
-        false => split_where(rest, |byte| !is_target_byte(byte)),
-        true => split_where(rest, |byte| !is_raw_target_byte(byte)),
-    };
+    let (target, version) = split_after_target(rest, tolerances);
     let version = version.strip_prefix(b" ").and_then(http_version).ok_or(malformed)?;
     if method.is_empty() || target.is_empty() {
         return Err(malformed);
@@ -95,6 +136,14 @@ pub(crate) fn check_request_line(line: &[u8], tolerances: Tolerances) -> Result<
     Ok(target)
 }
 
+/// The target at the front, and what follows it.
+pub(crate) fn split_after_target(bytes: &[u8], tolerances: Tolerances) -> (&[u8], &[u8]) {
+    match tolerances.contains(Tolerance::RawTargets) {
+        false => split_where(bytes, |byte| !is_target_byte(byte)),
+        true => split_where(bytes, |byte| !is_raw_target_byte(byte)),
+    }
+}
+
 /// Where the path is missing: an absolute URI may have a query and no path, and asks for `/` (RFC 9112 section 3.2.1).
 pub(crate) fn missing_path(target: &[u8], line: &[u8]) -> Option<usize> {
     if target.starts_with(b"/") {
@@ -107,13 +156,14 @@ pub(crate) fn missing_path(target: &[u8], line: &[u8]) -> Option<usize> {
         .then(|| line.len().saturating_sub(query.len()).saturating_sub(9))
 }
 
-pub(crate) fn judged_request_line(line: &[u8]) -> Result<RequestLine<'_>, HandshakeError> {
+/// The method, the target, and the minor version of HTTP/1.
+pub(crate) fn judged_request_line(line: &[u8]) -> Result<(Text<'_>, Text<'_>, u8), HandshakeError> {
     let malformed = HandshakeError::MalformedStartLine;
     let (rest, version) = line.split_last_chunk::<8>().ok_or(malformed)?;
     let version = http_version(version).ok_or(malformed)?;
     let (method, target) = split_where(rest, |byte| byte == b' ');
     let [b' ', target @ .., b' '] = target else { return Err(malformed) };
-    Ok(RequestLine { method: Text(method), target: Text(target), version })
+    Ok((Text(method), Text(target), version.minor))
 }
 
 /// The version and the status of a line without its CRLF.

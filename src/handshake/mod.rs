@@ -7,29 +7,10 @@
 //!
 //! A client behind a proxy first asks it for a tunnel, with [`proxy`](crate::proxy).
 //!
-//! ```
-//! use sockless::handshake::{client, server, HeadLimits, OriginPolicy, Uri};
-//!
-//! // The client writes its request.
-//! let request = client::ClientRequest::new(Uri::parse("ws://example.com/chat")?);
-//! let nonce = [7; 16]; // 16 unpredictable bytes in a real program
-//! let mut storage = [0; HeadLimits::STORAGE];
-//! let mut client = client::ClientHandshake::new(request, nonce, &mut storage, HeadLimits::DEFAULT);
-//! let mut wire = [0; 512];
-//! let len = client.write_request(&mut wire)?;
-//!
-//! // The server reads it and accepts.
-//! let mut storage = [0; HeadLimits::STORAGE];
-//! let mut server = server::ServerHandshake::new(&mut storage, HeadLimits::DEFAULT);
-//! let (_, server::ServerProgress::Request(request)) = server.recv(&wire[..len])? else { panic!() };
-//! assert_eq!(request.target(), "/chat");
-//! let (len, _agreed) = request.accept(OriginPolicy::SameHost)?.write(&mut wire)?;
-//!
-//! // The client checks the answer. From now on both use a `Connection`.
-//! let (_, client::ClientProgress::Accepted(accepted)) = client.recv(&wire[..len])? else { panic!() };
-//! assert_eq!(accepted.subprotocol(), None);
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
+//! Where an HTTP library reads and writes the heads, a [`ParsedRequest`] takes the place of bytes: a client
+//! [makes](client::ClientRequest::to_parsed) it, a server [judges](server::Request::from_parsed) it and answers with
+//! [fields](server::Accept::fields), which the client [judges](client::ClientRequest::judge). That is also how HTTP/2 and
+//! HTTP/3 open a WebSocket (RFC 8441, RFC 9220).
 //
 // Owns: what both roles share of it.
 // Must not know: frames or sockets. It works without an allocator.
@@ -52,6 +33,7 @@ mod key;
 )]
 pub(crate) mod lists;
 mod origin;
+mod parsed;
 pub(crate) mod response;
 mod rules;
 mod scheme;
@@ -70,6 +52,7 @@ pub use head_writer::ComposeError;
 pub use http1::Headers;
 pub use key::{accept_value, encode_nonce, AcceptValue, Key};
 pub use origin::OriginPolicy;
+pub use parsed::{Bootstrap, ParsedRequest};
 pub use uri::{Uri, UriError};
 #[cfg(feature = "alloc")]
 pub use uri_buf::UriBuf;

@@ -5,8 +5,8 @@
 
 use super::error::HandshakeError;
 use super::head::ResponseHead;
-use super::head_index::{Field, HeadIndex, Name};
-use super::http1::{Headers, HttpVersion};
+use super::head_index::Fields;
+use super::http1::HttpVersion;
 use super::HeadLimits;
 use crate::tolerance::Tolerances;
 
@@ -16,22 +16,11 @@ const MAX_INTERIM_RESPONSES: u8 = 8;
 /// Its head is complete, and its HTTP major version is 1.
 #[derive(Clone, Copy)]
 pub(crate) struct Response<'h> {
-    pub(crate) head: &'h [u8],
+    pub(crate) fields: Fields<'h, 'h>,
     pub(crate) version: HttpVersion,
     pub(crate) status: u16,
-    pub(crate) head_index: &'h HeadIndex,
     pub(crate) is_truncated: bool,
     pub(crate) tolerances: Tolerances,
-}
-
-impl<'h> Response<'h> {
-    pub(crate) fn field(&self, name: Name) -> Field<'h> {
-        self.head_index.field(name, self.head)
-    }
-
-    pub(crate) fn headers(&self) -> Headers<'h> {
-        self.head_index.headers(self.head)
-    }
 }
 
 /// The final response has a status of 101, or of 200 and above.
@@ -107,11 +96,11 @@ impl<'s> ResponseReader<'s> {
 }
 
 fn parse<'h>(head: &'h ResponseHead<'_>) -> Result<Response<'h>, HandshakeError> {
-    let (bytes, head_index) = (head.bytes(), head.head_index());
     let (version, status) = head.status().ok_or(HandshakeError::MalformedStartLine)?;
     head.check_fields()?;
+    let fields = Fields::new(head.bytes(), head.head_index());
     let (is_truncated, tolerances) = (head.is_truncated(), head.limits().tolerances);
-    Ok(Response { head: bytes, version, status, head_index, is_truncated, tolerances })
+    Ok(Response { fields, version, status, is_truncated, tolerances })
 }
 
-debug_states!([] Response<'_>, |this| { version: this.version, status: this.status, head: this.head.len() });
+debug_states!([] Response<'_>, |this| { version: this.version, status: this.status, fields: this.fields });

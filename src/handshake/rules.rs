@@ -30,15 +30,19 @@ pub(crate) fn split_target(target: &[u8], tolerances: Tolerances) -> (Option<&[u
     }
 }
 
-/// RFC 9112 section 3.2: exactly one valid `Host`. HTTP/1.0 did not need it.
-pub(crate) fn host<'h>(field: &Field<'h>, minor: u8) -> Result<Text<'h>, HandshakeError> {
+/// RFC 9112 section 3.2: exactly one valid `Host`. HTTP/1.0 did not need it, nor does a request with `:authority`
+/// (RFC 9113 section 8.3.1). An authority is used instead (RFC 9112 section 3.2.2).
+pub(crate) fn host<'h>(
+    field: &Field<'h>,
+    authority: Option<&'h [u8]>,
+    is_needed: bool,
+) -> Result<Text<'h>, HandshakeError> {
     let invalid = HandshakeError::InvalidHost;
-    match field.single(invalid)? {
-        None if minor == 0 => Ok(Text(b"")),
-        None => Err(invalid),
-        Some(host) if is_host(host) => Ok(Text(host)),
-        Some(_) => Err(invalid),
+    let host = field.single(invalid)?;
+    if host.is_none() && is_needed || !host.map_or(true, is_host) || !authority.map_or(true, is_host) {
+        return Err(invalid);
     }
+    Ok(Text(authority.or(host).unwrap_or(b"")))
 }
 
 /// RFC 3986, optionally with a port, without user information.

@@ -5,7 +5,7 @@
 //!
 //! ```
 //! use sockless::handshake::server::{ServerHandshake, ServerProgress, Reject};
-//! use sockless::handshake::{HeadLimits, OriginPolicy};
+//! use sockless::handshake::OriginPolicy;
 //!
 //! /// Writes the answer to what was received into `out`. Returns its length, 0 if more must be read.
 //! fn answer(
@@ -25,16 +25,6 @@
 //!     };
 //!     Reject::for_error(error).map_or(Ok(0), |reject| reject.write(out))
 //! }
-//!
-//! let mut storage = [0; HeadLimits::STORAGE];
-//! let mut handshake = ServerHandshake::new(&mut storage, HeadLimits::DEFAULT);
-//! let mut out = [0; 512];
-//! assert_eq!(answer(&mut handshake, b"GET /chat HTTP/1.1\r\nHost: example.com\r\n", &mut out)?, 0);
-//! let remainder = b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
-//!     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-//! let len = answer(&mut handshake, remainder, &mut out)?;
-//! assert!(out[..len].starts_with(b"HTTP/1.1 101 Switching Protocols\r\n"));
-//! # Ok::<(), sockless::handshake::ComposeError>(())
 //! ```
 //
 // Owns: judging requests, accepting and rejecting them.
@@ -46,14 +36,17 @@ use super::deflate::{self, parse_answer, parse_offer};
 use super::error::HandshakeError;
 use super::fields::{check_own_value as check_extensions, iter_value, Extensions, Tokens};
 use super::head::RequestHead;
-use super::head_index::{HeadIndex, Name};
-use super::head_writer::{check_value, compose, AddedFields, ComposeError};
+use super::head_index::{Fields, HeadIndex, Name};
+use super::head_writer::{
+    check_value, compose, compose_fields, upgrade, AddedFields, ComposeError, HeadWriter,
+};
 use super::http1::{self, Headers, Text};
 use super::key::{self, AcceptValue};
 use super::lists::{FieldSet, Names};
 use super::rules::{body, host, split_target, version};
-use super::{Brief, HeadLimits, Negotiated, OriginPolicy};
-use crate::deflate::{Offer, Params, Policy};
+use super::scheme::is_one_of;
+use super::{Bootstrap, Brief, HeadLimits, Negotiated, OriginPolicy, ParsedRequest};
+use crate::deflate::{Offer, Policy};
 use crate::tolerance::Tolerance;
 
 /// The opening handshake of one server, in storage that the caller lends.
@@ -93,25 +86,16 @@ impl<'s> ServerHandshake<'s> {
         if let Some(error) = self.failed {
             return Err(error);
         }
-        let (taken, complete) = match self.head.recv(input) {
-            Ok(result) => result,
-            Err(error) => {
-                self.failed = Some(error);
-                return Err(error);
+        let Self { head, failed } = self;
+        let result = head.recv(input).and_then(|(taken, complete)| {
+            if !complete {
+                return Ok((taken, ServerProgress::NeedMore));
             }
-        };
-        if !complete {
-            return Ok((taken, ServerProgress::NeedMore));
-        }
-        let head = &self.head;
-        let judge = |()| Request::judge(head.bytes(), head.head_index(), head.limits());
-        match head.check_fields().and_then(judge) {
-            Ok(progress) => Ok((taken, progress)),
-            Err(error) => {
-                self.failed = Some(error);
-                Err(error)
-            }
-        }
+            head.check_fields()?;
+            Ok((taken, Request::of_head(head.bytes(), head.head_index(), head.limits())?))
+        });
+        *failed = result.as_ref().err().copied();
+        result
     }
 
     /// Call this when the transport has ended.
@@ -142,8 +126,8 @@ pub struct Request<'h> {
     target: Text<'h>,
     host: Text<'h>,
     origin: Option<Text<'h>>,
-    /// Borrowed from the head.
-    key: &'h [u8; 24],
+    /// Borrowed from the head. An extended CONNECT has none.
+    key: Option<&'h [u8; 24]>,
     subprotocols: Tokens<'h>,
     extensions: Extensions<'h>,
     headers: Headers<'h>,
@@ -179,65 +163,128 @@ impl<'h> Request<'h> {
     /// [`HandshakeError`] if the request breaks a rule.
     pub fn parse(bytes: &'h [u8], limits: &HeadLimits) -> Result<ServerProgress<'h>, HandshakeError> {
         let (head, head_index) = HeadIndex::of_request(bytes, limits)?;
-        Self::judge(head, &head_index, limits)
+        Self::of_head(head, &head_index, limits)
     }
 
-    fn judge(
+    fn of_head(
         head: &'h [u8],
         head_index: &HeadIndex,
         limits: &HeadLimits,
     ) -> Result<ServerProgress<'h>, HandshakeError> {
-        let field = |name| head_index.field(name, head);
-        let line = http1::judged_request_line(head_index.start_line(head))?;
-        let headers = head_index.headers(head);
-        let upgrade = field(Name::Upgrade);
-        let asks = match Tokens::contain(upgrade, "websocket", HandshakeError::MalformedHeader) {
-            Ok(asks) => asks,
-            // `Upgrade` may also hold what is not a token, such as `HTTP/2.0`.
-            Err(HandshakeError::ListTooLong) => return Err(HandshakeError::ListTooLong),
-            Err(_) => upgrade
-                .values()
-                .flat_map(|value| value.split(|&byte| byte == b','))
-                .any(|name| http1::trim(name).eq_ignore_ascii_case(b"websocket")),
+        let (method, target, minor) = http1::judged_request_line(head_index.start_line(head))?;
+        Self::judge(
+            Bootstrap::Upgrade { minor },
+            method,
+            target,
+            None,
+            &Fields::new(head, head_index),
+            limits,
+        )
+    }
+
+    /// Judges a request that an HTTP library has read, by the rules for bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`HandshakeError`] if the request breaks a rule.
+    pub fn from_parsed(
+        request: &ParsedRequest<'h>,
+        limits: &HeadLimits,
+    ) -> Result<ServerProgress<'h>, HandshakeError> {
+        let ParsedRequest { bootstrap, method, target, authority, headers } = *request;
+        let (method, target) = (Text(method.as_bytes()), Text(target.as_bytes()));
+        // With two spaces and the version.
+        if method.0.len().saturating_add(target.0.len()).saturating_add(10) > limits.max_start_line {
+            return Err(HandshakeError::TargetTooLong);
+        }
+        let (legal, rest) = http1::split_after_target(target.0, limits.tolerances);
+        if !http1::is_token(method.0) || legal.is_empty() || !rest.is_empty() {
+            return Err(HandshakeError::MalformedStartLine);
+        }
+        let (authority, fields) = (authority.map(str::as_bytes), Fields::parsed(headers, limits)?);
+        Self::judge(bootstrap, method, target, authority, &fields, limits)
+    }
+
+    fn judge(
+        bootstrap: Bootstrap<'_>,
+        method: Text<'h>,
+        target: Text<'h>,
+        authority: Option<&'h [u8]>,
+        fields: &Fields<'h, '_>,
+        limits: &HeadLimits,
+    ) -> Result<ServerProgress<'h>, HandshakeError> {
+        let Fields { head, headers, .. } = *fields;
+        let upgrade = fields.named(Name::Upgrade);
+        let (asks, minor, needs_host) = match bootstrap {
+            Bootstrap::Upgrade { minor } => {
+                let asks = match Tokens::contain(upgrade, "websocket", HandshakeError::MalformedHeader) {
+                    Ok(asks) => asks,
+                    // `Upgrade` may also hold what is not a token, such as `HTTP/2.0`.
+                    Err(HandshakeError::ListTooLong) => return Err(HandshakeError::ListTooLong),
+                    Err(_) => upgrade
+                        .values()
+                        .flat_map(|value| value.split(|&byte| byte == b','))
+                        .any(|name| http1::trim(name).eq_ignore_ascii_case(b"websocket")),
+                };
+                (asks, minor, minor != 0)
+            }
+            // RFC 9113 section 8.2.2.
+            _ if upgrade.is_present() || fields.named(Name::Connection).is_present() => {
+                return Err(HandshakeError::MalformedHeader);
+            }
+            Bootstrap::ExtendedConnect { protocol, .. } => match protocol {
+                // RFC 8441 section 4: on a CONNECT.
+                Some(_) if method.0 != b"CONNECT" => return Err(HandshakeError::MalformedStartLine),
+                // RFC 9110 section 7.8: without case.
+                Some(name) if !name.eq_ignore_ascii_case("websocket") => {
+                    return Err(HandshakeError::UnsupportedProtocol);
+                }
+                protocol => (protocol.is_some(), 0, authority.is_none()),
+            },
         };
-        body(&field(Name::ContentLength), &field(Name::TransferEncoding), asks)?;
+        body(&fields.named(Name::ContentLength), &fields.named(Name::TransferEncoding), asks)?;
+        let host = |authority| host(&fields.named(Name::Host), authority, needs_host);
         if !asks {
-            host(&field(Name::Host), line.version.minor)?;
-            return Ok(ServerProgress::Http(PlainRequest {
-                head,
-                method: line.method.as_str(),
-                target: line.target.as_str(),
-                minor: line.version.minor,
-                headers,
-            }));
+            host(authority)?;
+            let (method, target) = (method.as_str(), target.as_str());
+            return Ok(ServerProgress::Http(PlainRequest { head, method, target, minor, headers }));
         }
-        // RFC 9110 section 7.8: HTTP/1.0 has no upgrade.
-        if !line.version.is_at_least_1_1() {
-            return Err(HandshakeError::UnsupportedHttpVersion);
-        }
-        if line.method.0 != b"GET" {
-            return Err(HandshakeError::MethodNotAllowed);
-        }
-        let (target, authority) = split_target(line.target.0, limits.tolerances);
+        let upgrades = match bootstrap {
+            // RFC 9110 section 7.8: HTTP/1.0 has no upgrade.
+            Bootstrap::Upgrade { minor: 0 } => return Err(HandshakeError::UnsupportedHttpVersion),
+            Bootstrap::Upgrade { .. } if method.0 != b"GET" => return Err(HandshakeError::MethodNotAllowed),
+            Bootstrap::Upgrade { .. } => true,
+            // RFC 8441 sections 4 and 5.
+            Bootstrap::ExtendedConnect { scheme: Some(scheme), .. }
+                if is_one_of(scheme.as_bytes(), [b"http", b"https"]) =>
+            {
+                false
+            }
+            Bootstrap::ExtendedConnect { .. } => return Err(HandshakeError::InvalidTarget),
+        };
+        let (target, written) = split_target(target.0, limits.tolerances);
         let target = Text(target.ok_or(HandshakeError::InvalidTarget)?);
-        let host = host(&field(Name::Host), line.version.minor)?;
-        if !Tokens::contain(field(Name::Connection), "upgrade", HandshakeError::InvalidConnection)? {
-            return Err(HandshakeError::InvalidConnection);
+        let host = host(authority.or(written))?;
+        let invalid = HandshakeError::InvalidConnection;
+        if upgrades && !Tokens::contain(fields.named(Name::Connection), "upgrade", invalid)? {
+            return Err(invalid);
         }
-        if field(Name::Expect).is_present() {
+        if fields.named(Name::Expect).is_present() {
             return Err(HandshakeError::ExpectationFailed);
         }
-        version(&field(Name::Version))?;
-        let key = field(Name::Key)
-            .single(HandshakeError::InvalidKey)?
-            .and_then(|key| key::check(key, limits.strict_key))
-            .ok_or(HandshakeError::InvalidKey)?;
-        let origin = match field(Name::Origin).single(HandshakeError::InvalidOrigin)? {
+        version(&fields.named(Name::Version))?;
+        let key = if upgrades {
+            let key = fields.named(Name::Key).single(HandshakeError::InvalidKey)?;
+            Some(key.and_then(|key| key::check(key, limits.strict_key)).ok_or(HandshakeError::InvalidKey)?)
+        } else {
+            None
+        };
+        let origin = match fields.named(Name::Origin).single(HandshakeError::InvalidOrigin)? {
             Some(origin) if !origin.is_ascii() => return Err(HandshakeError::InvalidOrigin),
             origin => origin.map(Text),
         };
         // RFC 7936: with case.
-        let names = field(Name::Subprotocol);
+        let names = fields.named(Name::Subprotocol);
         let subprotocols = Tokens::of(names, HandshakeError::InvalidSubprotocols)?;
         if names.is_present() {
             let tolerates_empty = limits.tolerances.contains(Tolerance::EmptyLists);
@@ -245,12 +292,11 @@ impl<'h> Request<'h> {
                 return Err(HandshakeError::InvalidSubprotocols);
             }
         }
-        let extensions = Extensions::of(field(Name::Extensions), limits.tolerances)?;
+        let extensions = Extensions::of(fields.named(Name::Extensions), limits.tolerances)?;
         Ok(ServerProgress::Request(Request {
             head,
             target,
-            // RFC 9112 section 3.2.2: this is used instead of `Host`.
-            host: authority.map_or(host, Text),
+            host,
             origin,
             key,
             subprotocols,
@@ -302,7 +348,7 @@ impl<'h> Request<'h> {
         self.headers
     }
 
-    /// The whole head as it was received.
+    /// The whole head as it was received; nothing if it was read elsewhere.
     pub const fn head(&self) -> &'h [u8] {
         self.head
     }
@@ -368,7 +414,7 @@ impl<'h> PlainRequest<'h> {
         parts_of(self.target).1
     }
 
-    /// The minor version of HTTP/1.
+    /// The minor version of HTTP/1. 0 for HTTP/2 and HTTP/3.
     pub const fn minor_version(&self) -> u8 {
         self.minor
     }
@@ -378,13 +424,13 @@ impl<'h> PlainRequest<'h> {
         self.headers
     }
 
-    /// The whole head, for an HTTP server. Hand it the bytes behind it too.
+    /// The whole head, for an HTTP server, unless it was read elsewhere. Hand it the bytes behind it too.
     pub const fn head(&self) -> &'h [u8] {
         self.head
     }
 }
 
-/// A 101 response (section 4.2.2).
+/// The response that opens the WebSocket (section 4.2.2).
 ///
 /// `Debug` does not show the values of added fields.
 #[derive(Clone, Copy)]
@@ -495,45 +541,75 @@ impl<'h, 'r> Accept<'h, 'r> {
         self.subprotocol
     }
 
-    /// What is agreed on for permessage-deflate.
-    pub const fn chosen_deflate(&self) -> Option<Params> {
-        self.session.deflate
+    /// What is agreed on.
+    pub const fn negotiated(&self) -> Negotiated {
+        self.session
     }
 
-    /// Writes the response into `out`. Returns its length, and what was agreed on. Frames may follow at once.
+    /// The status: 101, and 200 for an extended CONNECT (RFC 8441 section 5).
+    pub const fn status(&self) -> u16 {
+        match self.request.key {
+            Some(_) => 101,
+            None => 200,
+        }
+    }
+
+    /// The header fields of the response, for an HTTP library that writes it. They are put into `out`. Their names are in
+    /// lower case.
     ///
     /// # Errors
     ///
-    /// [`ComposeError::BufferTooSmall`]; nothing was written.
+    /// [`ComposeError::BufferTooSmall`].
+    pub fn fields<'o>(&self, out: &'o mut [u8]) -> Result<Headers<'o>, ComposeError> {
+        let accept = self.request.key.map(AcceptValue::of);
+        Ok(compose_fields(out, |head| self.write_fields(head, &accept, UPGRADE))?)
+    }
+
+    /// Writes the response of HTTP/1.1 into `out`. Returns its length, and what was agreed on. Frames may follow at
+    /// once.
+    ///
+    /// # Errors
+    ///
+    /// [`ComposeError::BufferTooSmall`], and `out` holds nothing of use.
     pub fn write(&self, out: &mut [u8]) -> Result<(usize, Negotiated), ComposeError> {
-        let accept = AcceptValue::of(self.request.key);
+        let accept = self.request.key.map(AcceptValue::of);
         let written = compose(out, |head| {
-            head.text(SWITCHING_PROTOCOLS).bytes(accept.as_bytes()).text("\r\n");
-            if let Some(name) = self.subprotocol {
-                head.field(Name::Subprotocol.as_str(), name);
+            if accept.is_none() {
+                head.text("HTTP/1.1 200 OK\r\n");
             }
-            match (self.extensions, &self.session.deflate) {
-                (Some(extensions), _) => {
-                    head.field(Name::Extensions.as_str(), extensions);
-                }
-                (None, Some(answer)) => {
-                    head.text(Name::Extensions.as_str()).text(": ");
-                    deflate::write_answer(head, answer);
-                    head.text("\r\n");
-                }
-                (None, None) => {}
-            }
-            head.fields(&self.fields).text("\r\n");
+            self.write_fields(head, &accept, SWITCHING_PROTOCOLS);
+            head.text("\r\n");
         })?;
         Ok((written, self.session))
+    }
+
+    /// `upgrade` stands before the accept value.
+    fn write_fields(&self, head: &mut HeadWriter<'_>, accept: &Option<AcceptValue>, upgrade: &str) {
+        if let Some(accept) = accept {
+            head.text(upgrade).bytes(accept.as_bytes()).text("\r\n");
+        }
+        if let Some(name) = self.subprotocol {
+            head.field(Name::Subprotocol.as_str(), name);
+        }
+        match (self.extensions, &self.session.deflate) {
+            (Some(extensions), _) => {
+                head.field(Name::Extensions.as_str(), extensions);
+            }
+            (None, Some(answer)) => {
+                head.text(Name::Extensions.as_str()).text(": ");
+                deflate::write_answer(head, answer);
+                head.text("\r\n");
+            }
+            (None, None) => {}
+        }
+        head.fields(&self.fields);
     }
 }
 
 /// Up to the value of `Sec-WebSocket-Accept`.
-const SWITCHING_PROTOCOLS: &str = "HTTP/1.1 101 Switching Protocols\r\n\
-    Upgrade: websocket\r\n\
-    Connection: Upgrade\r\n\
-    Sec-WebSocket-Accept: ";
+const SWITCHING_PROTOCOLS: &str =
+    concat!("HTTP/1.1 101 Switching Protocols\r\n", upgrade!(), "Sec-WebSocket-Accept: ");
+const UPGRADE: &str = concat!(upgrade!(), "Sec-WebSocket-Accept: ");
 
 /// A refusal (sections 4.2.2 and 4.4): a whole HTTP response.
 ///
@@ -605,39 +681,77 @@ impl<'r> Reject<'r> {
         self.status
     }
 
+    /// The body.
+    pub const fn body(&self) -> &'r [u8] {
+        self.body
+    }
+
+    /// For HTTP/2 and HTTP/3, which have neither `Upgrade` nor `Connection`: a 426 becomes a 400 that says which version
+    /// is spoken.
+    #[must_use]
+    pub const fn without_upgrade(mut self) -> Self {
+        if self.status == 426 {
+            (self.status, self.error) = (400, Some(HandshakeError::InvalidVersion));
+        }
+        self.with_keep_alive()
+    }
+
+    /// The header fields of the response, for an HTTP library that writes it. They are put into `out`. Their names are in
+    /// lower case, and `Content-Length` is left out.
+    ///
+    /// # Errors
+    ///
+    /// [`ComposeError::MissingAuthenticate`] or [`ComposeError::BufferTooSmall`].
+    pub fn fields<'o>(&self, out: &'o mut [u8]) -> Result<Headers<'o>, ComposeError> {
+        self.check()?;
+        Ok(compose_fields(out, |head| self.write_fields(head, None))?)
+    }
+
     /// Writes the response into `out`. Returns its length.
     ///
     /// # Errors
     ///
-    /// [`ComposeError::MissingAuthenticate`] or [`ComposeError::BufferTooSmall`]; nothing was written.
+    /// [`ComposeError::MissingAuthenticate`] or [`ComposeError::BufferTooSmall`], and `out` holds nothing of use.
     pub fn write(&self, out: &mut [u8]) -> Result<usize, ComposeError> {
-        let has = |wanted: &str| self.fields.iter().any(|(name, _)| name.eq_ignore_ascii_case(wanted));
-        if self.status == 401 && !has("WWW-Authenticate") {
-            return Err(ComposeError::MissingAuthenticate);
-        }
+        self.check()?;
         let written = compose(out, |head| {
             // RFC 9112 section 4.
             head.text("HTTP/1.1 ").number(usize::from(self.status)).text(" ").text(phrase(self.status));
             head.text("\r\n");
-            if self.status == 426 {
-                // RFC 9110 section 7.8, RFC 6455 section 4.4.
-                head.text("Upgrade: websocket\r\n");
-                head.field("Connection", if self.keep_alive { "Upgrade" } else { "Upgrade, close" });
-                head.text(VERSION);
-            } else if !self.keep_alive {
-                head.text("Connection: close\r\n");
-            }
-            head.text(match self.error {
-                // RFC 9110 section 15.5.6.
-                Some(HandshakeError::MethodNotAllowed) => "Allow: GET\r\n",
-                // RFC 6455 section 4.4. A 426 always says it.
-                Some(HandshakeError::InvalidVersion) => VERSION,
-                _ => "",
-            });
-            head.text("Content-Length: ").number(self.body.len()).text("\r\n");
-            head.fields(&self.fields).text("\r\n").bytes(self.body);
+            self.write_fields(head, Some(self.body.len()));
+            head.text("\r\n").bytes(self.body);
         })?;
         Ok(written)
+    }
+
+    fn check(&self) -> Result<(), ComposeError> {
+        let has = |wanted: &str| self.fields.iter().any(|(name, _)| name.eq_ignore_ascii_case(wanted));
+        match self.status == 401 && !has("WWW-Authenticate") {
+            true => Err(ComposeError::MissingAuthenticate),
+            false => Ok(()),
+        }
+    }
+
+    fn write_fields(&self, head: &mut HeadWriter<'_>, body_len: Option<usize>) {
+        if self.status == 426 {
+            // RFC 9110 section 7.8, RFC 6455 section 4.4.
+            head.text("Upgrade: websocket\r\n");
+            head.field("Connection", if self.keep_alive { "Upgrade" } else { "Upgrade, close" });
+            head.text(VERSION);
+        } else if !self.keep_alive {
+            head.text("Connection: close\r\n");
+        }
+        head.text(match self.error {
+            // RFC 9110 section 15.5.6.
+            Some(HandshakeError::MethodNotAllowed) => "Allow: GET\r\n",
+            // RFC 6455 section 4.4. A 426 always says it.
+            Some(HandshakeError::InvalidVersion) => VERSION,
+            _ => "",
+        });
+        if let Some(len) = body_len {
+            head.text("Content-Length: ").number(len).text("\r\n");
+        }
+        head.fields(&self.fields);
     }
 }
 
@@ -672,6 +786,7 @@ const fn phrase(status: u16) -> &'static str {
         429 => "Too Many Requests",
         431 => "Request Header Fields Too Large",
         500 => "Internal Server Error",
+        501 => "Not Implemented",
         503 => "Service Unavailable",
         505 => "HTTP Version Not Supported",
         _ => "",

@@ -101,7 +101,7 @@ impl<'c> HttpConnect<'c> {
     ///
     /// # Errors
     ///
-    /// [`BufferTooSmall`]; nothing was written.
+    /// [`BufferTooSmall`], and `out` holds nothing of use.
     pub fn write_request(&self, out: &mut [u8]) -> Result<usize, BufferTooSmall> {
         let port = usize::from(self.uri.port());
         compose(out, |head| {

@@ -268,7 +268,8 @@ impl<'c> Socks5Connect<'c> {
     ///
     /// # Errors
     ///
-    /// [`BufferTooSmall`]; nothing was written. [`MAX_MESSAGE_LEN`](Self::MAX_MESSAGE_LEN) is always enough.
+    /// [`BufferTooSmall`], and `out` holds nothing of use. [`MAX_MESSAGE_LEN`](Self::MAX_MESSAGE_LEN) is always
+    /// enough.
     pub fn write_next(&self, out: &mut [u8]) -> Result<usize, BufferTooSmall> {
         compose(out, |message| match (self.stage, self.credentials) {
             (Socks5Stage::MethodVersion | Socks5Stage::Method, _) => {

@@ -220,14 +220,13 @@ fn req_6455_4_1_8_a_proxy_that_fails_opens_nothing() {
 }
 
 #[test]
-fn a_buffer_that_is_too_small_is_left_as_it_is() {
+fn for_a_buffer_that_is_too_small_the_error_says_what_is_needed() {
     let full = tunnel("wss://h").1.len();
     let mut storage = [0; 16];
     let tunnel = HttpConnect::new(Uri::parse("wss://h").unwrap(), &mut storage, HeadLimits::DEFAULT);
     for size in 0..full {
-        let mut out = vec![0xAA; size];
+        let mut out = vec![0; size];
         assert_eq!(tunnel.write_request(&mut out).unwrap_err().required, full);
-        assert!(out.iter().all(|&byte| byte == 0xAA));
     }
 }
 

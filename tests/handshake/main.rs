@@ -12,6 +12,7 @@ mod extensions;
 mod head;
 mod http;
 mod http_connect;
+mod parsed;
 mod regressions_handshake;
 mod rejections;
 mod request;

@@ -28,9 +28,8 @@ fn due(connect: &Socks5Connect<'_>) -> Vec<u8> {
     let len = connect.write_next(&mut out).unwrap();
     assert!(out[len..].iter().all(|octet| *octet == 0xAA));
     for size in 0..len {
-        let mut small = vec![0xAA; size];
+        let mut small = vec![0; size];
         assert_eq!(connect.write_next(&mut small).unwrap_err().required, len);
-        assert!(small.iter().all(|octet| *octet == 0xAA));
     }
     out[..len].to_vec()
 }

@@ -26,7 +26,8 @@ use sockless::endpoint::{
 };
 use sockless::frame::{FrameHeader, LengthForm, Masker, MaskingKey, Opcode, Rsv};
 use sockless::handshake::{
-    accept_value, ComposeError, HandshakeError, HeadLimits, Key, Negotiated, OriginPolicy, Uri, UriError,
+    accept_value, Bootstrap, ComposeError, HandshakeError, HeadLimits, Headers, Key, Negotiated,
+    OriginPolicy, ParsedRequest, Uri, UriError,
 };
 use sockless::handshake::{client, server, BodyError, BodyReader, UriBuf};
 use sockless::message::{OwnedMessage, Prepared, SliceAssembler};
@@ -517,6 +518,18 @@ fn server_handshake(p: &mut Printed) {
     let server::ServerProgress::Http(plain) = progress else { panic!("{progress:?}") };
     p.show(&plain);
     p.show(&plain.headers());
+
+    let secrets = [(SECRET, SECRET.as_bytes()); 60];
+    let parsed = ParsedRequest {
+        bootstrap: Bootstrap::ExtendedConnect { protocol: Some("websocket"), scheme: Some("https") },
+        method: "CONNECT",
+        target: SECRET,
+        authority: Some("srv.example"),
+        headers: Headers::parsed(&secrets),
+    };
+    p.show(&parsed);
+    p.show(&parsed.bootstrap);
+    p.show(&parsed.headers);
 }
 
 fn client_handshake(p: &mut Printed) {

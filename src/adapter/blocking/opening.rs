@@ -15,8 +15,8 @@ use super::clock::was_limited;
 use super::{is_transient, BlockingTransport, WebSocket};
 use crate::adapter::agreed::Agreed;
 use crate::adapter::opening::{
-    ask, client_endpoint, client_handshake, cut_off, parting_time, request, serve, server_endpoint, share,
-    too_late, until_end, ClientStep, Plain, ServerStep, LATE, MAX_DRAINED, SHORT_PARTING,
+    ask, client_handshake, cut_off, parting_time, request, serve, share, too_late, until_end, ClientStep,
+    Plain, ServerStep, LATE, MAX_DRAINED, SHORT_PARTING,
 };
 use crate::adapter::{
     Answer, ClientConfig, ConnectStage, Connections, Error, Opened, OpeningError, Refusal, ServerConfig,
@@ -135,7 +135,7 @@ fn open<'a, S: BlockingTransport, A: Into<Answer<'a>>>(
                 timed.write(&response)?;
                 timed.end()?;
                 let rest = input.get(taken..).unwrap_or(&[]);
-                let socket = WebSocket::with_endpoint(stream, server_endpoint(&agreed, config, rest));
+                let socket = WebSocket::with_endpoint(stream, config.endpoint(agreed.negotiated, rest));
                 let socket = socket.with_member(member);
                 return Ok(Opened::WebSocket(socket.with_agreed(agreed)));
             }
@@ -208,7 +208,7 @@ fn open_client<S: BlockingTransport, T>(
                 timed.end()?;
                 let (agreed, seen) = (Agreed::of(&accepted), look(&accepted));
                 let rest = received.get(taken..).unwrap_or(&[]);
-                let socket = WebSocket::with_endpoint(stream, client_endpoint(&agreed, config, rest));
+                let socket = WebSocket::with_endpoint(stream, config.endpoint(agreed.negotiated, rest));
                 return Ok((socket.with_agreed(agreed), seen));
             }
             ClientStep::Rejected(mut rejected) => {

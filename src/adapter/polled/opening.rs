@@ -12,8 +12,8 @@ use std::io;
 use super::{PollTransport, WebSocket};
 use crate::adapter::agreed::Agreed;
 use crate::adapter::opening::{
-    ask, client_endpoint, client_handshake, cut_off, parting_time, request, serve, server_endpoint, too_late,
-    until_end, ClientStep, Plain, ServerStep, LATE, MAX_DRAINED, SHORT_PARTING,
+    ask, client_handshake, cut_off, parting_time, request, serve, too_late, until_end, ClientStep, Plain,
+    ServerStep, LATE, MAX_DRAINED, SHORT_PARTING,
 };
 use crate::adapter::{Answer, ClientConfig, Connections, Error, Opened, Refusal, ServerConfig};
 use crate::entropy::SystemEntropy;
@@ -222,7 +222,7 @@ pub(in crate::adapter) async fn open<'a, S: PollTransport, A: Into<Answer<'a>>>(
                 let member = config.connections().map(Connections::enter);
                 timed.write(&response).await?;
                 let rest = input.get(taken..).unwrap_or(&[]);
-                let socket = WebSocket::with_endpoint(stream, server_endpoint(&agreed, config, rest));
+                let socket = WebSocket::with_endpoint(stream, config.endpoint(agreed.negotiated, rest));
                 let socket = socket.with_member(member);
                 return Ok(Opened::WebSocket(socket.with_agreed(agreed)));
             }
@@ -260,7 +260,7 @@ pub(in crate::adapter) async fn open_client<S: PollTransport, T>(
             ClientStep::Open { accepted, taken } => {
                 let (agreed, seen) = (Agreed::of(&accepted), look(&accepted));
                 let rest = received.get(taken..).unwrap_or(&[]);
-                let socket = WebSocket::with_endpoint(stream, client_endpoint(&agreed, config, rest));
+                let socket = WebSocket::with_endpoint(stream, config.endpoint(agreed.negotiated, rest));
                 return Ok((socket.with_agreed(agreed), seen));
             }
             ClientStep::Rejected(mut rejected) => {

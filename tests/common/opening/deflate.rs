@@ -74,7 +74,7 @@ pub fn answer_by(
     }
     let mut out = [0; 1024];
     let (len, session) = accept.write(&mut out).unwrap();
-    assert_eq!(accept.chosen_deflate(), session.deflate);
+    assert_eq!(accept.negotiated(), session);
     let response = std::str::from_utf8(&out[..len]).unwrap();
     Ok((field(response, NAME).map(str::to_owned), session))
 }
