@@ -1,15 +1,14 @@
 //! The `broadcast` example: who does not read is disconnected, the others get everything, and memory stays bounded.
 
-#[path = "../../examples/broadcast.rs"]
-#[allow(dead_code, reason = "its command line is not used here")]
-mod broadcast;
+#[path = "../../examples/broadcast/room.rs"]
+mod room;
 use crate::common;
 
 use std::future::Future;
 use std::time::Duration;
 
-use broadcast::Room;
 use common::counting::held;
+use room::Room;
 use sockless::handshake::client::ClientRequest;
 use sockless::handshake::Uri;
 use sockless::tokio::{connect, WebSocket};
@@ -141,6 +140,11 @@ fn a_consumer_that_reads_again_in_time_hears_why() {
         let closed = party.lazy.closed().unwrap();
         assert_eq!((closed.status, party.lazy.close_reason(), closed.clean), (1008, "too slow", true));
         party.say(said).await;
+        // The end reaches who is left.
+        let Party { room, mut talker, .. } = party;
+        let ended = async { while talker.recv().await.unwrap().is_some() {} };
+        tokio::join!(room.close(), ended);
+        assert_eq!(talker.closed().map(|closed| closed.status), Some(1001));
     });
     assert!(peak < 1 << 20, "{peak} bytes at the most");
 }
