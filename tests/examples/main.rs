@@ -12,3 +12,5 @@ mod common;
 mod broadcasting;
 mod demo;
 mod inspect;
+mod process;
+mod servers;
