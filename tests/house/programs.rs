@@ -57,3 +57,22 @@ fn every_file_of_tests_is_part_of_a_program() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
     assert!(programs >= 10, "only {programs} folders were found");
 }
+
+/// All examples of the workspace are built into one folder.
+#[test]
+fn no_two_examples_have_the_same_name() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let packages = below(&root.join("crates")).into_iter().chain([root.to_owned()]);
+    let folders = packages.map(|package| package.join("examples")).filter(|folder| folder.is_dir());
+    let programs = folders.flat_map(|folder| below(&folder)).filter(|path| {
+        let package_of_its_own = path.join("Cargo.toml").exists();
+        is_rust(path) || path.join("main.rs").exists() && !package_of_its_own
+    });
+    let mut names: Vec<_> =
+        programs.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect();
+    let all = names.len();
+    names.sort();
+    names.dedup();
+    assert!(all >= 15, "only {all} examples were found");
+    assert_eq!(names.len(), all, "one is built over the other: {names:?}");
+}
