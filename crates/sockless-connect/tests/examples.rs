@@ -224,16 +224,16 @@ async fn ask_waits_for_an_answer_only_so_long() {
 }
 
 #[tokio::test]
-async fn upload_takes_constant_memory_and_tells_why_it_was_refused() {
+async fn send_file_takes_constant_memory_and_tells_why_it_was_refused() {
     const SIZE: u64 = 64 << 20;
     let _watchdog = watchdog!(watchdog::LIMIT * 2);
-    let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("upload.bin");
+    let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("send_file.bin");
     std::fs::File::create(&path).unwrap().set_len(SIZE).unwrap();
     let path = path.to_str().unwrap();
 
     let (listener, url) = listener().await;
     let mut child =
-        example("upload", &[&url, path]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        example("send_file", &[&url, path]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut socket = next(&listener).await;
     let (mut came, mut is_whole) = (0, false);
     while !is_whole {
@@ -261,7 +261,7 @@ async fn upload_takes_constant_memory_and_tells_why_it_was_refused() {
         socket.recv_piece().await.unwrap().unwrap();
         let _ = socket.close(CloseCode::MESSAGE_TOO_BIG).await;
     };
-    let (output, ()) = tokio::join!(run(example("upload", &[&url, path]), ""), refuse);
+    let (output, ()) = tokio::join!(run(example("send_file", &[&url, path]), ""), refuse);
     let (code, out, log) = said(&output);
     assert_eq!((code, out.as_str()), (Some(1), ""), "{log}");
     assert!(log.contains("1009"), "{log}");

@@ -1,6 +1,6 @@
 //! Uploads a file as one message, in constant memory however large it is, and prints the answer.
 //!
-//! `cargo run -p sockless-connect --release --example upload -- wss://example.com/upload film.mkv`
+//! `cargo run -p sockless-connect --release --example send_file -- wss://example.com/upload film.mkv`
 
 use std::error::Error;
 use std::path::PathBuf;
