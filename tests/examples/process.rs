@@ -22,7 +22,7 @@ pub(crate) fn example(name: &str) -> Command {
 /// A server on a free port, which ends with this.
 pub(crate) struct Server {
     pub(crate) child: Child,
-    output: BufReader<ChildStdout>,
+    output: Option<BufReader<ChildStdout>>,
     address: String,
 }
 
@@ -35,7 +35,7 @@ impl Server {
         let mut line = String::new();
         output.read_line(&mut line).unwrap();
         let address = line.trim().strip_prefix("listening on ").unwrap().to_owned();
-        Self { child, output, address }
+        Self { child, output: Some(output), address }
     }
 
     pub(crate) fn url(&self) -> String {
@@ -59,10 +59,16 @@ impl Server {
         assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
     }
 
+    /// From now on nobody reads what it prints.
+    pub(crate) fn unheard(mut self) -> Self {
+        self.output = None;
+        self
+    }
+
     /// What it prints until its end.
     pub(crate) fn rest(&mut self) -> String {
         let mut rest = String::new();
-        self.output.read_to_string(&mut rest).unwrap();
+        self.output.as_mut().unwrap().read_to_string(&mut rest).unwrap();
         rest
     }
 }

@@ -314,3 +314,13 @@ fn thousands_of_connections_are_closed_in_bounded_time() {
     assert!(took < Duration::from_secs(9), "{took:?}");
     assert!(server.child.wait().unwrap().success());
 }
+
+#[test]
+fn whoever_reads_the_output_no_more_does_not_keep_the_closes_away() {
+    let _watchdog = watchdog!();
+    let mut server = Server::start("shutdown", &[]).unheard();
+    let mut socket = server.open();
+    server.signal("-TERM");
+    assert_eq!(closed(&mut socket), (1001, "the server ends".into()));
+    assert!(server.child.wait().unwrap().success());
+}

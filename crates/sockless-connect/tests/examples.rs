@@ -266,3 +266,44 @@ async fn send_file_takes_constant_memory_and_tells_why_it_was_refused() {
     assert_eq!((code, out.as_str()), (Some(1), ""), "{log}");
     assert!(log.contains("1009"), "{log}");
 }
+
+/// Those that print what a server says, and an option that each of them can be given.
+const PRINTING: [(&str, &str); 3] =
+    [("price_feed", "--wait=20"), ("through_proxy", "Hello"), ("token", "--token=a")];
+
+#[tokio::test]
+async fn text_of_a_server_does_not_steer_the_terminal() {
+    let _watchdog = watchdog!();
+    let (listener, url) = listener().await;
+    for (name, option) in PRINTING {
+        let server = async {
+            let mut socket = next(&listener).await;
+            socket.send("\x1b[2J1.1\u{9b}").await.unwrap();
+            socket.close(CloseCode::NORMAL).await.unwrap();
+        };
+        let (output, ()) = tokio::join!(run(example(name, &[&url, option]), ""), server);
+        let (code, out, log) = said(&output);
+        assert_eq!((code, out.as_str()), (Some(0), " [2J1.1 \n"), "{name}: {log}");
+    }
+}
+
+#[tokio::test]
+async fn output_that_nobody_reads_is_no_panic() {
+    let _watchdog = watchdog!();
+    let (listener, url) = listener().await;
+    for (name, option) in PRINTING {
+        let mut command = example(name, &[&url, option]);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        let mut socket = next(&listener).await;
+        socket.send("1.1").await.unwrap();
+        let closing = async {
+            // This one goes on until its message cannot be printed, or its server leaves.
+            let _ = socket.close(CloseCode::NORMAL).await;
+        };
+        let waiting = spawn_blocking(move || child.wait_with_output().unwrap());
+        let (output, ()) = tokio::join!(waiting, closing);
+        let (_, _, log) = said(&output.unwrap());
+        assert!(!log.contains("panicked"), "{name}: {log}");
+    }
+}
