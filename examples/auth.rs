@@ -5,6 +5,7 @@
 //!
 //! `cargo run --release --example auth -- --users FILE`, with a file of lines `NAME TOKEN`. Behind TLS, of course.
 
+use std::io::{self, Write as _};
 use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
 
 use clap::Parser;
@@ -52,15 +53,16 @@ async fn main() -> std::io::Result<()> {
     let options = Options::parse();
     let users = Arc::new(Users::parse(&tokio::fs::read_to_string(options.users).await?));
     let listener = TcpListener::bind(&options.listen).await?;
-    println!("listening on {}", listener.local_addr()?);
+    let _ = writeln!(io::stdout(), "listening on {}", listener.local_addr()?);
     loop {
         let Ok((stream, peer)) = listener.accept().await else {
             sleep(Duration::from_millis(50)).await; // too many open files, perhaps
             continue;
         };
         let users = Arc::clone(&users);
-        let serve = async move { serve(stream, &users).await.map_err(|error| eprintln!("{peer}: {error}")) };
-        tokio::spawn(serve);
+        tokio::spawn(async move {
+            serve(stream, &users).await.map_err(|error| writeln!(io::stderr(), "{peer}: {error}"))
+        });
     }
 }
 

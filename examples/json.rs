@@ -3,6 +3,7 @@
 //! What a client may say is one `enum`, and what the server answers another one. What is neither is answered by an error, which
 //! says where the fault is and repeats nothing of the message.
 
+use std::io::{self, Write as _};
 use std::time::Duration;
 
 use clap::Parser;
@@ -42,13 +43,15 @@ static CONFIG: ServerConfig = ServerConfig::new(OriginPolicy::SameHost).with_max
 #[tokio::main]
 async fn main() -> std::io::Result<()> {
     let listener = TcpListener::bind(&Options::parse().listen).await?;
-    println!("listening on {}", listener.local_addr()?);
+    let _ = writeln!(io::stdout(), "listening on {}", listener.local_addr()?);
     loop {
         let Ok((stream, peer)) = listener.accept().await else {
             tokio::time::sleep(Duration::from_millis(50)).await; // too many open files, perhaps
             continue;
         };
-        tokio::spawn(async move { serve(stream).await.map_err(|error| eprintln!("{peer}: {error}")) });
+        tokio::spawn(async move {
+            serve(stream).await.map_err(|error| writeln!(io::stderr(), "{peer}: {error}"))
+        });
     }
 }
 
@@ -57,7 +60,8 @@ async fn serve(stream: TcpStream) -> Result<(), Error> {
     while let Some((message, mut outgoing)) = socket.recv_with().await? {
         match OwnedMessage::from_json(&answer(message)) {
             Ok(answer) => outgoing.feed(answer).await?,
-            Err(error) => eprintln!("an answer that is no JSON: {error}"), // such as a map whose keys are no strings
+            // Such as a map whose keys are no strings.
+            Err(error) => drop(writeln!(io::stderr(), "an answer that is no JSON: {error}")),
         }
     }
     Ok(())

@@ -5,6 +5,7 @@
 //!
 //! Of the request, the path, the query and the subprotocols go on. Its other header fields do not.
 
+use std::io::{self, Write as _};
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use clap::Parser;
@@ -30,7 +31,7 @@ struct Options {
 async fn main() -> std::io::Result<()> {
     let options = Arc::new(Options::parse());
     let listener = TcpListener::bind(&options.listen).await?;
-    println!("listening on {}", listener.local_addr()?);
+    let _ = writeln!(io::stdout(), "listening on {}", listener.local_addr()?);
     loop {
         let Ok((stream, peer)) = listener.accept().await else {
             tokio::time::sleep(Duration::from_millis(50)).await; // too many open files, perhaps
@@ -38,7 +39,7 @@ async fn main() -> std::io::Result<()> {
         };
         let options = Arc::clone(&options);
         tokio::spawn(async move {
-            join(stream, peer, &options).await.map_err(|error| eprintln!("{peer}: {error}"))
+            join(stream, peer, &options).await.map_err(|error| writeln!(io::stderr(), "{peer}: {error}"))
         });
     }
 }

@@ -6,7 +6,7 @@
 //! Clients that come back all at once are the next load: let them wait a random time first, as `Backoff` of
 //! `sockless-connect` does. A balancer before this server should see that it listens no more, and send them elsewhere.
 
-use std::io;
+use std::io::{self, Write as _};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -40,7 +40,7 @@ async fn main() -> io::Result<()> {
         .with_connections(&connections);
     config.timeouts.closing = Some(grace.saturating_mul(2)); // so that those who do not answer are counted below
     let listener = TcpListener::bind(&options.listen).await?;
-    println!("listening on {}", listener.local_addr()?);
+    let _ = writeln!(io::stdout(), "listening on {}", listener.local_addr()?);
     tokio::select! {
         () = accept_all(listener, config, options.max_connections) => {}
         signalled = signal() => signalled?,
@@ -51,10 +51,11 @@ async fn main() -> io::Result<()> {
     });
     // The listener was dropped with `accept_all`.
     let (count, began) = (connections.len(), Instant::now());
-    println!("closing {count} connections");
+    let _ = writeln!(io::stdout(), "closing {count} connections");
     let dropped = connections.close_all(CloseCode::GOING_AWAY, "the server ends", sleep(grace)).await;
     let closed = count.saturating_sub(dropped);
-    println!("{closed} were closed and {dropped} dropped after {:.1} s", began.elapsed().as_secs_f64());
+    let took = began.elapsed().as_secs_f64();
+    let _ = writeln!(io::stdout(), "{closed} were closed and {dropped} dropped after {took:.1} s");
     Ok(())
 }
 
@@ -82,7 +83,7 @@ async fn accept_all(listener: TcpListener, config: ServerConfig, max: usize) {
         };
         let config = Arc::clone(&config);
         tokio::spawn(async move {
-            serve(stream, &config, permit).await.map_err(|error| eprintln!("{peer}: {error}"))
+            serve(stream, &config, permit).await.map_err(|error| writeln!(io::stderr(), "{peer}: {error}"))
         });
     }
 }

@@ -8,7 +8,8 @@
 //! and if it does not even read that within `--grace`, it is dropped. That is right where a stream is worth nothing when pieces
 //! of it are missing. Where only the latest value counts, ask `Outbound::has_room` instead, and leave the message out.
 
-use std::{io, sync::Arc, time::Duration};
+use std::io::{self, Write as _};
+use std::{sync::Arc, time::Duration};
 
 use clap::Parser;
 use room::Room;
@@ -40,7 +41,7 @@ struct Options {
 async fn main() -> io::Result<()> {
     let options = Options::parse();
     let listener = TcpListener::bind(&options.listen).await?;
-    println!("listening on {}", listener.local_addr()?);
+    let _ = writeln!(io::stdout(), "listening on {}", listener.local_addr()?);
     let policy = (!options.no_deflate).then_some(Policy::DEFAULT);
     let room = Room::new(options.queue, Duration::from_secs(options.grace), policy);
     let signal = Arc::new(Notify::new());

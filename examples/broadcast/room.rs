@@ -1,5 +1,6 @@
 //! The room, and its policy for consumers that are too slow.
 
+use std::io::{self, Write as _};
 use std::{sync::Arc, time::Duration};
 
 use sockless::endpoint::{Buffers, FeedError};
@@ -48,9 +49,9 @@ impl Room {
                 continue;
             };
             let room = self.clone();
-            tokio::spawn(
-                async move { room.talk(stream).await.map_err(|error| eprintln!("{peer}: {error}")) },
-            );
+            tokio::spawn(async move {
+                room.talk(stream).await.map_err(|error| writeln!(io::stderr(), "{peer}: {error}"))
+            });
         }
     }
 

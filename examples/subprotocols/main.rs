@@ -6,6 +6,7 @@
 //!
 //! Who speaks neither is refused with 400, before there is a WebSocket.
 
+use std::io::{self, Write as _};
 use std::time::Duration;
 
 use clap::Parser;
@@ -31,13 +32,15 @@ static CONFIG: ServerConfig =
 #[tokio::main]
 async fn main() -> std::io::Result<()> {
     let listener = TcpListener::bind(&Options::parse().listen).await?;
-    println!("listening on {}", listener.local_addr()?);
+    let _ = writeln!(io::stdout(), "listening on {}", listener.local_addr()?);
     loop {
         let Ok((stream, peer)) = listener.accept().await else {
             tokio::time::sleep(Duration::from_millis(50)).await; // too many open files, perhaps
             continue;
         };
-        tokio::spawn(async move { serve(stream).await.map_err(|error| eprintln!("{peer}: {error}")) });
+        tokio::spawn(async move {
+            serve(stream).await.map_err(|error| writeln!(io::stderr(), "{peer}: {error}"))
+        });
     }
 }
 

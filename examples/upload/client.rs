@@ -1,6 +1,7 @@
 //! The client: it sends the file, and prints what the server says meanwhile. Two halves, so that neither waits for the other.
 
-use std::{io, path::Path};
+use std::io::{self, Write as _};
+use std::path::Path;
 
 use sockless::{tokio::connect, ClientConfig, Error};
 use tokio::fs::File;
@@ -23,7 +24,9 @@ pub async fn send(path: &Path, url: &str) -> Result<(), Error> {
     };
     let hearing = async {
         while let Some(message) = receiver.recv().await? {
-            println!("{} of {size}", message.as_text().unwrap_or_default());
+            // Nothing that a server sends is to steer the terminal.
+            let heard = message.as_text().unwrap_or_default().replace(char::is_control, " ");
+            let _ = writeln!(io::stdout(), "{heard} of {size}");
         }
         // If not, it has not stored the file.
         match receiver.closed().map(|closed| closed.status) {

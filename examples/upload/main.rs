@@ -6,6 +6,7 @@
 //! number of bytes that it has, and at the end with the SHA-256 of what it stored, which is also its name. A file that does
 //! not come whole is removed.
 
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -48,7 +49,7 @@ async fn main() -> Result<(), Error> {
 
 async fn serve(listen: &str, folder: PathBuf, max_size: u64) -> Result<(), Error> {
     let listener = TcpListener::bind(listen).await?;
-    println!("listening on {}", listener.local_addr()?);
+    let _ = writeln!(io::stdout(), "listening on {}", listener.local_addr()?);
     for number in 0_u64.. {
         let Ok((stream, peer)) = listener.accept().await else {
             tokio::time::sleep(Duration::from_millis(50)).await; // too many open files, perhaps
@@ -59,7 +60,7 @@ async fn serve(listen: &str, folder: PathBuf, max_size: u64) -> Result<(), Error
         tokio::spawn(async move {
             let stored = async { store(accept(stream, &config).await?, &folder, &part).await }.await;
             let _ = fs::remove_file(&part).await; // it is there only if something failed
-            stored.map_err(|error| eprintln!("{peer}: {error}"))
+            stored.map_err(|error| writeln!(io::stderr(), "{peer}: {error}"))
         });
     }
     Ok(())

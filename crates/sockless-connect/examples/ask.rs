@@ -3,7 +3,7 @@
 //! `cargo run -p sockless-connect --no-default-features --example ask -- ws://127.0.0.1:9001/ --answer 500`
 
 use std::error::Error;
-use std::io::{stdin, ErrorKind};
+use std::io::{stderr, stdin, stdout, ErrorKind, Write as _};
 use std::time::Duration;
 
 use clap::Parser;
@@ -24,7 +24,7 @@ struct Options {
 
 fn main() {
     if let Err(error) = run(&Options::parse()) {
-        eprintln!("{error}");
+        let _ = writeln!(stderr(), "{error}");
         std::process::exit(1);
     }
 }
@@ -36,8 +36,12 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     for line in stdin().lines() {
         socket.send(line?)?;
         match socket.recv_timeout(Duration::from_millis(options.answer)) {
-            Ok(Some(message)) => println!("{}", message.as_text().unwrap_or("(bytes)")),
-            Ok(None) => return Err(format!("the server has closed: {}", socket.close_reason()).into()),
+            // Nothing that a server sends is to steer the terminal.
+            Ok(Some(message)) => {
+                let answer = message.as_text().unwrap_or("(bytes)").replace(char::is_control, " ");
+                writeln!(stdout(), "{answer}")?;
+            }
+            Ok(None) => return Err(format!("the server has closed: {:?}", socket.close_reason()).into()),
             // An answer that comes later would be taken for that to the next line.
             Err(sockless_connect::Error::Io(error)) if error.kind() == ErrorKind::TimedOut => {
                 return Err("no answer in time".into())

@@ -3,6 +3,7 @@
 //! `cargo run -p sockless-connect --example price_feed -- wss://example.com/prices --say '{"subscribe":"EURUSD"}'`
 
 use std::error::Error;
+use std::io::{self, stderr, stdout, Write as _};
 use std::time::Duration;
 
 use clap::Parser;
@@ -30,7 +31,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let options = Options::parse();
     let backoff = Backoff::new().with_first_delay(Duration::from_millis(options.wait));
     let mut feed = Connect::new(&options.url).reconnecting().with_backoff(backoff).with_retry_if(|why| {
-        eprintln!("{why}");
+        let _ = writeln!(stderr(), "{why}");
         why.is_temporary()
     });
     loop {
@@ -40,9 +41,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
         };
         // The server has closed with 1000: there is nothing more to come.
         let Some((socket, _response)) = next else { return Ok(()) };
-        eprintln!("connected");
+        let _ = writeln!(stderr(), "connected");
         tokio::select! {
-            () = read(socket, &options) => {}
+            read = read(socket, &options) => read?,
             _ = tokio::signal::ctrl_c() => {
                 socket.close(CloseCode::NORMAL).await?;
                 return Ok(());
@@ -52,14 +53,16 @@ async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// Until the connection is lost or silent. What became of it, `feed` finds out itself.
-async fn read(socket: &mut Socket, options: &Options) {
+async fn read(socket: &mut Socket, options: &Options) -> io::Result<()> {
     if let Some(text) = &options.say {
         if socket.send(text).await.is_err() {
-            return;
+            return Ok(());
         }
     }
     let silence = Duration::from_millis(options.silence);
     while let Ok(Ok(Some(message))) = timeout(silence, socket.recv()).await {
-        println!("{}", message.as_text().unwrap_or("(bytes)"));
+        // Nothing that a server sends is to steer the terminal.
+        writeln!(stdout(), "{}", message.as_text().unwrap_or("(bytes)").replace(char::is_control, " "))?;
     }
+    Ok(())
 }

@@ -3,6 +3,7 @@
 //! `cargo run -p sockless-connect --release --example send_file -- wss://example.com/upload film.mkv`
 
 use std::error::Error;
+use std::io::{stderr, stdout, Write as _};
 use std::path::PathBuf;
 
 use clap::Parser;
@@ -36,15 +37,17 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let (mut receiver, mut sender) = socket.into_split();
     // Both at once: it is by receiving that the server's Pings are answered.
     let result = tokio::try_join!(send(&mut sender, file, options.piece), answer(&mut receiver));
-    eprintln!();
+    let _ = writeln!(stderr());
     match result {
-        Ok(((), answer)) => println!("{answer}"),
+        // Nothing that a server sends is to steer the terminal.
+        Ok(((), answer)) => writeln!(stdout(), "{}", answer.replace(char::is_control, " "))?,
         Err(error) => {
             // A Close says more than that the connection is broken.
             while let Ok(Some(_)) = receiver.recv().await {}
             return Err(match receiver.received_close().and_then(|close| close.code()) {
                 Some(code) => {
-                    format!("the server has closed with {code}: {}", receiver.close_reason()).into()
+                    format!("the server has closed with {code}: {}", receiver.close_reason().escape_debug())
+                        .into()
                 }
                 None => error,
             });
@@ -69,7 +72,7 @@ async fn send(sender: &mut Sender, mut file: File, piece: usize) -> Result<(), B
         let percent = sent * 100 / size;
         if percent != shown {
             shown = percent;
-            eprint!("\r{percent} %");
+            let _ = write!(stderr(), "\r{percent} %");
         }
     }
 }

@@ -6,6 +6,7 @@
 //! credentials.
 
 use std::error::Error;
+use std::io::{stderr, stdout, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -43,18 +44,19 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
         Ok((socket, _response)) => socket,
         Err(ConnectError::Proxy(ProxyError::Rejected(response))) if response.status() == 407 => {
             for challenge in response.challenges() {
-                eprintln!("the proxy wants {} credentials", challenge.scheme());
+                writeln!(stderr(), "the proxy wants {} credentials", challenge.scheme())?;
             }
             return Ok(ExitCode::from(2));
         }
         Err(error) => {
-            eprintln!("{error}");
+            writeln!(stderr(), "{error}")?;
             return Ok(ExitCode::FAILURE);
         }
     };
     socket.send(&options.line).await?;
     if let Some(message) = socket.recv().await? {
-        println!("{}", message.as_text().unwrap_or("(bytes)"));
+        // Nothing that a server sends is to steer the terminal.
+        writeln!(stdout(), "{}", message.as_text().unwrap_or("(bytes)").replace(char::is_control, " "))?;
     }
     socket.close(CloseCode::NORMAL).await?;
     Ok(ExitCode::SUCCESS)

@@ -4,6 +4,7 @@
 //! `cargo run -p sockless-connect --example token -- wss://example.com/feed --renew ./print-token`
 
 use std::error::Error;
+use std::io::{stderr, stdout, Write as _};
 use std::process::Command;
 
 use clap::{Parser, ValueEnum};
@@ -52,13 +53,18 @@ async fn main() -> Result<(), Box<dyn Error>> {
                 }
                 while let Ok(Some(message)) = socket.recv().await {
                     is_new = false;
-                    println!("{}", message.as_text().unwrap_or("(bytes)"));
+                    // Nothing that a server sends is to steer the terminal.
+                    writeln!(
+                        stdout(),
+                        "{}",
+                        message.as_text().unwrap_or("(bytes)").replace(char::is_control, " ")
+                    )?;
                 }
             }
             Ok(None) => return Ok(()),
             Err(error) if is_new || !is_expired(&error) => return Err(error.to_string().into()),
             Err(error) => {
-                eprintln!("{error}");
+                let _ = writeln!(stderr(), "{error}");
                 let Some(program) = &renew else { return Err("the token is not accepted".into()) };
                 token = String::from_utf8(Command::new(program).output()?.stdout)?.trim().to_owned();
                 is_new = true;

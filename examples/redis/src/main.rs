@@ -6,6 +6,7 @@
 //!
 //! A process that has lost Redis is of no use: it sends its clients away and ends, and whoever watches it starts it again.
 
+use std::io::{self, Write as _};
 use std::{error::Error, process, sync::Arc, time::Duration};
 
 use clap::Parser;
@@ -46,13 +47,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let config = Arc::new(config);
     let mut terminate = tokio::signal::unix::signal(SignalKind::terminate())?;
     let listener = TcpListener::bind(&options.listen).await?;
-    println!("listening on {}", listener.local_addr()?);
+    let _ = writeln!(io::stdout(), "listening on {}", listener.local_addr()?);
     let code = loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => {
                     let talk = talk(stream, config.clone(), room.clone(), publisher.clone());
-                    tokio::spawn(async move { talk.await.map_err(|error| eprintln!("{peer}: {error}")) });
+                    tokio::spawn(async move { talk.await.map_err(|error| writeln!(io::stderr(), "{peer}: {error}")) });
                 }
                 Err(_) => sleep(Duration::from_millis(50)).await, // too many open files, perhaps
             },
