@@ -79,3 +79,57 @@ impl Course {
         }
     }
 }
+
+/// What is the same in both kinds of `Reconnect`. The documentation of `set_connect` is given, as its example is not.
+macro_rules! common {
+    ($(#[$set_connect:meta])*) => {
+        impl Reconnect {
+            /// Sets how long to wait, and when to give up.
+            #[must_use]
+            pub fn with_backoff(mut self, backoff: Backoff) -> Self {
+                self.course.backoff = backoff;
+                self
+            }
+
+            /// Decides whether another attempt is worth it, in place of [`Interruption::is_temporary`]. This is called for
+            /// everything that keeps the connection from being there, so it is the place to log that as well.
+            #[must_use]
+            pub fn with_retry_if(
+                mut self,
+                retry_if: impl Fn(&Interruption<'_>) -> bool + Send + Sync + 'static,
+            ) -> Self {
+                self.course.retry_if = Some(Box::new(retry_if));
+                self
+            }
+
+            $(#[$set_connect])*
+            pub fn set_connect(&mut self, connect: Connect) {
+                self.connect = connect;
+            }
+
+            /// Whether to go on after the connection that there was, if any.
+            fn goes_on(&mut self) -> Result<bool, ConnectError> {
+                let Some(mut socket) = self.socket.take() else { return Ok(true) };
+                let (closed, failure) = (socket.closed(), socket.endpoint().failure());
+                let now = self.now();
+                self.course.goes_on_after_end(now, closed, socket.received_close(), failure)
+            }
+
+            fn now(&self) -> Timestamp {
+                Timestamp::from_duration(self.began.elapsed())
+            }
+        }
+
+        impl std::fmt::Debug for Reconnect {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.debug_struct("Reconnect")
+                    .field("connect", &self.connect)
+                    .field("backoff", &self.course.backoff)
+                    .field("is_open", &self.socket.is_some())
+                    .finish_non_exhaustive()
+            }
+        }
+    };
+}
+
+pub(crate) use common;

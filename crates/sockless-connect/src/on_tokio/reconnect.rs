@@ -3,14 +3,13 @@
 // Owns: the order of connecting, waiting and asking whether to go on.
 // Must not know: how long to wait, or what is worth another attempt.
 
-use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 
 use sockless::Timestamp;
 use tokio::time::{sleep, Instant};
 
-use crate::reconnect::Course;
+use crate::reconnect::{common, Course};
 use crate::{Backoff, Connect, ConnectError, Interruption, Response, Socket};
 
 /// Connections to one server, one after the other: when one is lost, the next is made, after a wait.
@@ -54,25 +53,7 @@ impl Connect {
     }
 }
 
-impl Reconnect {
-    /// Sets how long to wait, and when to give up.
-    #[must_use]
-    pub fn with_backoff(mut self, backoff: Backoff) -> Self {
-        self.course.backoff = backoff;
-        self
-    }
-
-    /// Decides whether another attempt is worth it, in place of [`Interruption::is_temporary`]. This is called for
-    /// everything that keeps the connection from being there, so it is the place to log that as well.
-    #[must_use]
-    pub fn with_retry_if(
-        mut self,
-        retry_if: impl Fn(&Interruption<'_>) -> bool + Send + Sync + 'static,
-    ) -> Self {
-        self.course.retry_if = Some(Box::new(retry_if));
-        self
-    }
-
+common! {
     /// From the next attempt on, connects with these settings: with another token, for example, where the server did not
     /// take the one before.
     ///
@@ -95,10 +76,9 @@ impl Reconnect {
     /// }
     /// # }
     /// ```
-    pub fn set_connect(&mut self, connect: Connect) {
-        self.connect = connect;
-    }
+}
 
+impl Reconnect {
     /// The next connection, and the answer that opened it. The one before is dropped first, even if it is still open.
     ///
     /// Waits as long as it must, and tries as often as it must. `None` if the conversation has come to its end
@@ -115,12 +95,8 @@ impl Reconnect {
     /// Cancel safe: an attempt or a wait that was begun goes on with the next call. But while no call waits for it,
     /// the attempt does not go on, while its time does.
     pub async fn next(&mut self) -> Result<Option<(&mut Socket, Response)>, ConnectError> {
-        if let Some(mut socket) = self.socket.take() {
-            let (closed, failure) = (socket.closed(), socket.endpoint().failure());
-            let now = self.now();
-            if !self.course.goes_on_after_end(now, closed, socket.received_close(), failure)? {
-                return Ok(None);
-            }
+        if !self.goes_on()? {
+            return Ok(None);
         }
         let (socket, response) = loop {
             let wait = self.course.not_before.since(self.now());
@@ -144,19 +120,5 @@ impl Reconnect {
         };
         self.course.backoff.opened(self.now());
         Ok(Some((self.socket.insert(socket), response)))
-    }
-
-    fn now(&self) -> Timestamp {
-        Timestamp::from_duration(self.began.elapsed())
-    }
-}
-
-impl fmt::Debug for Reconnect {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Reconnect")
-            .field("connect", &self.connect)
-            .field("backoff", &self.course.backoff)
-            .field("is_open", &self.socket.is_some())
-            .finish_non_exhaustive()
     }
 }
