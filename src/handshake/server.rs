@@ -193,7 +193,7 @@ impl<'h> Request<'h> {
     ) -> Result<ServerProgress<'h>, HandshakeError> {
         let ParsedRequest { bootstrap, method, target, authority, headers } = *request;
         let (method, target) = (Text(method.as_bytes()), Text(target.as_bytes()));
-        // With two spaces and the version.
+        // The limit is for a whole start line: these, two spaces and the version.
         if method.0.len().saturating_add(target.0.len()).saturating_add(10) > limits.max_start_line {
             return Err(HandshakeError::TargetTooLong);
         }
