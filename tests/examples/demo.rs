@@ -609,6 +609,28 @@ fn a_page_that_does_not_read_is_told_how_much_it_missed_and_the_chat_does_not_wa
     });
 }
 
+/// The news go out every 50 ms; a user who goes on sooner gets the paused time counted all the same.
+#[test]
+fn a_frame_of_a_paused_time_is_counted_however_soon_the_page_goes_on() {
+    let _watchdog = watchdog!();
+    let demo = Demo::start(&[]);
+    run(async {
+        let mut page = demo.page().await;
+        let mut chat = demo.chat("/chat").await;
+        page.wait_for(|event| event["t"] == "open").await;
+        // The first message passes while nothing is paused, and the greeting before it.
+        for time in 0..=20_u64 {
+            assert_eq!(page.command(json!({"do": "pause", "on": time > 0})).await["ok"], true);
+            chat.send(Payload::binary(&time.to_be_bytes()).with_compression(false)).await.unwrap();
+            while timeout(SOON, chat.recv()).await.unwrap().unwrap().unwrap().as_text().is_some() {}
+            assert_eq!(page.command(json!({"do": "pause", "on": false})).await["ok"], true);
+            let gaps = page.of(&json!(1), "gap");
+            let frames: u64 = gaps.iter().map(|gap| gap["frames"].as_u64().unwrap()).sum();
+            assert_eq!(frames, time * 2, "the message and its echo, each time");
+        }
+    });
+}
+
 #[test]
 fn whatever_comes_the_demo_goes_on() {
     let _watchdog = watchdog!();
