@@ -70,24 +70,31 @@ async fn talk(socket: &mut Socket, demo: &Arc<Demo>, tab: &str) -> Result<(), Er
         tokio::select! {
             message = socket.recv() => {
                 let Some(message) = message? else { return Ok(()) };
-                let command = message.as_text().filter(|text| text.len() <= COMMAND);
-                let answer = page.obey(command.unwrap_or("")).await;
+                let command = message.as_text().filter(|text| text.len() <= COMMAND).unwrap_or("").to_owned();
+                // What came before the command is told first: a frame of a paused time is counted as one.
+                tell_news(socket, &mut page).await?;
+                let answer = page.obey(&command).await;
                 send(socket, &format!("[{answer}]")).await?;
             }
             _ = news.tick() => {
                 if let Some(paired) = page.newly_paired() {
                     send(socket, &format!("[{paired}]")).await?;
                 }
-                for _ in 0..IN_A_ROW {
-                    let events = demo.hub.batch(&mut page.cursor);
-                    if events.is_empty() {
-                        break;
-                    }
-                    send(socket, &format!("[{}]", events.join(","))).await?;
-                }
+                tell_news(socket, &mut page).await?;
             }
         }
     }
+}
+
+async fn tell_news(socket: &mut Socket, page: &mut Page<'_>) -> Result<(), Error> {
+    for _ in 0..IN_A_ROW {
+        let events = page.demo.hub.batch(&mut page.cursor);
+        if events.is_empty() {
+            break;
+        }
+        send(socket, &format!("[{}]", events.join(","))).await?;
+    }
+    Ok(())
 }
 
 /// A page that does not read is waited for here, as long as the engine's timers allow. Nobody else waits.

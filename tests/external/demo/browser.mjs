@@ -341,6 +341,7 @@ const CHECKS = {
     await text(page, '#paused', /Paused\. \d+ frames? so far\./);
     await say(page, 'while paused');
     await text(page, '#log', /while paused/);
+    await text(page, '#paused', /Paused\. [1-9]\d* frames? so far\./);
     await page.focus('#rows .row[tabindex="0"]');
     await page.keyboard.press('p');
     await until(page, 'the gap', () => /\d+ frames not shown: the view was paused\./.test(document.getElementById('rows').textContent));
