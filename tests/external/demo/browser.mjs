@@ -46,15 +46,16 @@ async function start() {
 }
 const address = () => `http://127.0.0.1:${port}/`;
 
-function launch() {
+function launch(extraPrefsFirefox = {}) {
   if (kind === 'chromium') return puppeteer.launch({ executablePath, headless: true, args: ['--no-sandbox', '--disable-dev-shm-usage'] });
-  return puppeteer.launch({ browser: 'firefox', executablePath, headless: true });
+  return puppeteer.launch({ browser: 'firefox', executablePath, headless: true, extraPrefsFirefox });
 }
 
 // Everything that a page complains of: each check ends with none.
 let complaints = [];
-async function open(browser, { width = 1440, height = 900, url = address() } = {}) {
+async function open(browser, { width = 1440, height = 900, url = address(), media = null } = {}) {
   const page = await browser.newPage();
+  if (media) await page.emulateMediaFeatures(media);
   page.on('console', (message) => ['error', 'warn'].includes(message.type()) && complaints.push(message.text()));
   page.on('pageerror', (error) => complaints.push(error.message));
   page.on('dialog', (dialog) => { complaints.push(`a dialog: ${dialog.message()}`); dialog.dismiss(); });
@@ -402,6 +403,44 @@ const CHECKS = {
     await page.select('#theme', 'light');
     await sound(page, 'phone, light');
     await page.evaluate(() => localStorage.clear());
+    return page;
+  },
+
+  async 'dark and calm, where the system is'(browser) {
+    // Firefox takes it at its start only.
+    const other = kind === 'firefox' ? await launch({ 'ui.systemUsesDarkTheme': 1, 'ui.prefersReducedMotion': 1 }) : browser;
+    const media = kind === 'firefox' ? null : [{ name: 'prefers-color-scheme', value: 'dark' }, { name: 'prefers-reduced-motion', value: 'reduce' }];
+    const looks = (page) => page.evaluate(() => {
+      const of = (node) => getComputedStyle(node), [html, row, bar] = [document.documentElement, document.querySelector('#rows .new'), document.querySelector('#p-close .left')];
+      return [of(html).backgroundColor, of(html).color, of(row).animationName, of(bar).display].join(' ');
+    });
+    const ready = async (page) => {
+      await say(page, 'a line');
+      await until(page, 'a new row', () => document.querySelector('#rows .new') !== null);
+      await press(page, '#tab-close');
+      await text(page, '#p-close', /Next Ping in \d+ s/);
+    };
+    const LIGHT = 'rgb(255, 255, 255) rgb(20, 23, 28)', DARK = 'rgb(18, 21, 26) rgb(231, 234, 239)';
+    try {
+      const page = await open(other, { media });
+      await ready(page);
+      equal(await looks(page), `${DARK} none none`, 'dark and calm');
+      await sound(page, 'dark, as the system is');
+      // What is chosen counts, also the next time.
+      await page.select('#theme', 'light');
+      await page.reload();
+      await text(page, '#state', /^Open$/);
+      await ready(page);
+      equal(await looks(page), `${LIGHT} none none`, 'light was chosen');
+      await page.select('#theme', 'light dark');
+      equal(await looks(page), `${DARK} none none`, 'as the system again');
+      await page.close();
+    } finally {
+      if (other !== browser) await other.close();
+    }
+    const page = await open(browser);
+    await ready(page);
+    equal(await looks(page), `${LIGHT} new block`, 'light, and in motion');
     return page;
   },
 
