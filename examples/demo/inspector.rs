@@ -239,9 +239,9 @@ fn words() -> Value {
         "rsv1": ["0: this frame does not begin a compressed message.", "1: this message is compressed."],
         "rsv2": unused, "rsv3": unused, "op": op,
         "mask": ["0: the payload is as it is. Servers never mask.", "1: the payload is masked. Clients always mask."],
-        "form": {"7": "The length itself.", "16": "126: the next 2 bytes hold the length.",
+        "form": {"7": "the length itself.", "16": "126: the next 2 bytes hold the length.",
             "64": "127: the next 8 bytes hold the length."},
-        "key": "Byte i of the payload was XORed with byte i mod 4 of this key.",
+        "key": "byte i of the payload was XORed with byte i mod 4 of this key.",
     })
 }
 
