@@ -131,6 +131,18 @@ pub enum TimeoutAction {
     Fail(Timeout),
 }
 
+/// What each timer asks for.
+const ACTIONS: [TimeoutAction; 8] = [
+    TimeoutAction::Fail(Timeout::OpeningHandshake),
+    TimeoutAction::Fail(Timeout::ClosingHandshake),
+    TimeoutAction::Fail(Timeout::BlockedOutput),
+    TimeoutAction::Fail(Timeout::StalledFragment),
+    TimeoutAction::Fail(Timeout::SlowMessage),
+    TimeoutAction::Fail(Timeout::Idle),
+    TimeoutAction::Fail(Timeout::Pong),
+    TimeoutAction::SendPing,
+];
+
 /// The timers of one connection.
 ///
 /// Reading and writing do not ask for the time. They note that something [came](Self::received), or that the transport
@@ -253,6 +265,20 @@ impl Deadlines {
         self.candidates(progress).into_iter().flatten().fold(Wake::Never, Wake::sooner)
     }
 
+    /// Which of them passes next: what [`handle_timeout`](Self::handle_timeout) is to ask for once
+    /// [`poll_timeout`](Self::poll_timeout) is due. `None` if none runs. For logs and tools.
+    #[must_use]
+    pub fn next_timer(&self, progress: Progress) -> Option<TimeoutAction> {
+        let mut next = (Wake::Never, None);
+        for (wake, action) in self.timers(progress) {
+            let sooner = next.0.sooner(wake);
+            if sooner != next.0 {
+                next = (sooner, Some(action));
+            }
+        }
+        next.1
+    }
+
     /// Moves the deadlines to `now`. Spurious calls are harmless.
     ///
     /// After a deadline has failed the connection, only that of the closing handshake runs.
@@ -263,34 +289,27 @@ impl Deadlines {
             return None;
         }
         self.arm(now, progress);
-        let overdue = |wake| matches!(wake, Some(Wake::At(at)) if at <= now);
-        let [opening, closing, blocked, stalled, rated, idle, pong, ping] = self.candidates(progress);
-        let slow = overdue(rated) && !self.keeps_rate(now, progress);
-        let failures = [
-            (overdue(opening), Timeout::OpeningHandshake),
-            (overdue(closing), Timeout::ClosingHandshake),
-            (overdue(blocked), Timeout::BlockedOutput),
-            (overdue(stalled), Timeout::StalledFragment),
-            (slow, Timeout::SlowMessage),
-            (overdue(idle), Timeout::Idle),
-            (overdue(pong), Timeout::Pong),
-        ];
-        for (passed, timeout) in failures {
-            if passed {
-                self.waits_for = match timeout {
-                    Timeout::OpeningHandshake | Timeout::ClosingHandshake => WaitsFor::Over,
-                    _ => WaitsFor::Closing,
-                };
-                self.since = Some(now);
-                return Some(TimeoutAction::Fail(timeout));
+        for (wake, action) in self.timers(progress) {
+            if !matches!(wake, Wake::At(at) if at <= now) {
+                continue;
             }
-        }
-        if overdue(ping) {
-            self.ping = Ping::Sent;
-            self.pinged = Some(now);
-            self.round_trip.ping(&[]);
-            self.round_trip.tell(now);
-            return Some(TimeoutAction::SendPing);
+            match action {
+                TimeoutAction::Fail(Timeout::SlowMessage) if self.keeps_rate(now, progress) => continue,
+                TimeoutAction::Fail(timeout) => {
+                    self.waits_for = match timeout {
+                        Timeout::OpeningHandshake | Timeout::ClosingHandshake => WaitsFor::Over,
+                        _ => WaitsFor::Closing,
+                    };
+                    self.since = Some(now);
+                }
+                TimeoutAction::SendPing => {
+                    self.ping = Ping::Sent;
+                    self.pinged = Some(now);
+                    self.round_trip.ping(&[]);
+                    self.round_trip.tell(now);
+                }
+            }
+            return Some(action);
         }
         None
     }
@@ -398,7 +417,13 @@ impl Deadlines {
         self.rated.filter(|rated| rated.message.number == number)
     }
 
-    /// Opening, closing, blocked output, stalled fragment, slow message, idle, pong, ping: those that run.
+    /// Those that run. Where two pass at the same time, the first of them counts.
+    fn timers(&self, progress: Progress) -> impl Iterator<Item = (Wake, TimeoutAction)> {
+        let named = self.candidates(progress).into_iter().zip(ACTIONS);
+        named.filter_map(|(wake, action)| Some((wake?, action)))
+    }
+
+    /// In the order of [`ACTIONS`].
     fn candidates(&self, progress: Progress) -> [Option<Wake>; 8] {
         let mut wakes = [None; 8];
         let [opening, closing, blocked, stalled, slow, idle, pong, ping] = &mut wakes;

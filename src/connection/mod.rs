@@ -19,7 +19,7 @@ use core::time::Duration;
 
 use crate::close::CloseFrame;
 use crate::connection::closing::{Closed, ReadyState, TransportAction};
-use crate::connection::deadline::{Output, Timeouts};
+use crate::connection::deadline::{Output, TimeoutAction, Timeouts};
 use crate::connection::mailbox::Mailbox;
 use crate::connection::parked::Parked;
 use crate::connection::reader::{EventResult, Reader};
@@ -225,6 +225,12 @@ impl<R: Role> Connection<R> {
     #[must_use]
     pub fn poll_timeout(&self) -> Wake {
         self.poll_timeout_with(Output::Unknown)
+    }
+
+    /// What happens when [`poll_timeout`](Self::poll_timeout) is due: which timer that is. For logs and tools.
+    #[must_use]
+    pub fn next_timer(&self) -> Option<TimeoutAction> {
+        self.send_half.next_timer_in(self.wait(Output::Unknown))
     }
 
     /// Tells the time. Owes a keep-alive Ping where one is due. Spurious calls are harmless.

@@ -256,6 +256,13 @@ impl<R: Role> SendHalf<R> {
         self.deadlines.poll_timeout(self.progress(wait))
     }
 
+    pub(crate) fn next_timer_in(&self, wait: Wait) -> Option<TimeoutAction> {
+        if self.is_over(wait) {
+            return None;
+        }
+        self.deadlines.next_timer(self.progress(wait))
+    }
+
     pub(crate) fn handle_timeout_in(&mut self, now: Timestamp, wait: Wait) -> Result<(), ProtocolError> {
         if self.is_over(wait) {
             return Ok(());

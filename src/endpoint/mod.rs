@@ -38,6 +38,7 @@ use core::time::Duration;
 
 use crate::close::CloseFrame;
 use crate::connection::closing::{Closed, ReadyState};
+use crate::connection::deadline::TimeoutAction;
 use crate::connection::parked::Parked;
 use crate::connection::Config;
 #[cfg(feature = "deflate")]
@@ -306,6 +307,12 @@ impl<R: Role> Endpoint<R> {
     #[must_use]
     pub fn poll_timeout(&self) -> Wake {
         self.outbound.poll_read_timeout(self.inbound.message_progress())
+    }
+
+    /// What happens when [`poll_timeout`](Self::poll_timeout) is due: which timer that is. For logs and tools.
+    #[must_use]
+    pub fn next_timer(&self) -> Option<TimeoutAction> {
+        self.outbound.next_timer(self.inbound.message_progress())
     }
 
     /// Tells the time; [`poll`](Self::poll) reports in its turn if a deadline has failed the connection.

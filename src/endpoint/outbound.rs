@@ -14,7 +14,7 @@ use super::write_queue::{FeedError, WriteQueue};
 use super::{Action, BufferPool, Compressing, Fed, WriteSide};
 use crate::close::CloseFrame;
 use crate::connection::closing::{Closed, ReadyState, TransportAction};
-use crate::connection::deadline::{Output, Timeouts};
+use crate::connection::deadline::{Output, TimeoutAction, Timeouts};
 use crate::connection::mailbox::Mailbox;
 use crate::connection::parked::Parked;
 use crate::connection::send_half::{SendHalf, Wait};
@@ -440,6 +440,11 @@ impl<R: Role> Outbound<R> {
     /// The peer is read from.
     pub(super) fn poll_read_timeout(&self, message: Option<MessageProgress>) -> Wake {
         self.send_half.poll_timeout_in(Wait { message, output: self.progress(), only_writes: false })
+    }
+
+    /// The peer is read from.
+    pub(super) fn next_timer(&self, message: Option<MessageProgress>) -> Option<TimeoutAction> {
+        self.send_half.next_timer_in(Wait { message, output: self.progress(), only_writes: false })
     }
 
     /// The peer is read from.

@@ -39,6 +39,7 @@ fn started(side: Side, config: Config) -> Conn {
 fn fails_at(mut conn: Conn, when: u64, timeout: Timeout, code: Option<u16>) -> Conn {
     let side = conn.writer().side();
     assert_eq!(conn.poll_timeout(), Wake::At(at(when)), "{timeout:?}");
+    assert_eq!(conn.next_timer(), Some(TimeoutAction::Fail(timeout)));
     let before = Timestamp::from_micros(at(when).as_micros() - 1);
     assert_eq!(conn.handle_timeout(before), Ok(()), "never early");
     assert_eq!(conn.poll_timeout(), Wake::At(at(when)));
@@ -57,7 +58,8 @@ fn fails_at(mut conn: Conn, when: u64, timeout: Timeout, code: Option<u16>) -> C
 #[test]
 fn without_timers_the_caller_needs_no_clock() {
     for side in BOTH {
-        assert_eq!(connection(side, Config::new()).poll_timeout(), Wake::Never);
+        let conn = connection(side, Config::new());
+        assert_eq!((conn.poll_timeout(), conn.next_timer()), (Wake::Never, None));
     }
 }
 
@@ -72,6 +74,7 @@ fn the_opening_handshake_has_a_deadline_and_only_that() {
     assert_eq!(deadlines.handle_timeout(at(105), opening), None);
     assert_eq!(deadlines.poll_timeout(opening), Wake::At(at(110)));
     let failed = Some(TimeoutAction::Fail(Timeout::OpeningHandshake));
+    assert_eq!(deadlines.next_timer(opening), failed);
     assert_eq!(deadlines.clone().handle_timeout(at(110), opening), failed);
     assert_eq!(ProtocolError::TimedOut(Timeout::OpeningHandshake).close_code(), None);
 
@@ -121,9 +124,11 @@ fn a_ping_follows_silence_and_a_pong_deadline_follows_the_ping() {
     for side in BOTH {
         let mut conn = started(side, config);
         assert_eq!(conn.poll_timeout(), Wake::At(at(30)));
+        assert_eq!(conn.next_timer(), Some(TimeoutAction::SendPing));
         assert_eq!(conn.handle_timeout(at(30)), Ok(()));
         assert_eq!(owed(&mut conn), [(PING, vec![])]);
         assert_eq!(conn.poll_timeout(), Wake::At(at(50)));
+        assert_eq!(conn.next_timer(), Some(TimeoutAction::Fail(Timeout::Pong)));
         // Any octet counts as a sign of life. When it was received is known to those who pass the time after
         // each read...
         let mut exact = conn.clone();

@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use common::{to, PING, PONG, TEXT};
 use sockless::endpoint::{Action, Buffers, Endpoint, WriteSide};
-use sockless::{Config, Connection, ControlPayload, Input, Parked, Server, Side, Timeouts, Timestamp, Wake};
+use sockless::{
+    Config, Connection, ControlPayload, Input, Parked, Server, Side, Timeout, TimeoutAction, Timeouts,
+    Timestamp, Wake,
+};
 
 const SECOND: u64 = 1_000_000;
 
@@ -54,9 +57,11 @@ fn of_a_keep_alive_ping() {
     let mut endpoint = endpoint(Timeouts::SERVER);
     endpoint.handle_timeout(at(0));
     assert_eq!((endpoint.latency(), endpoint.awaits_pong()), (None, false));
+    assert_eq!(endpoint.next_timer(), Some(TimeoutAction::SendPing));
     endpoint.handle_timeout(at(30 * SECOND));
     settle(&mut endpoint);
     assert!(endpoint.awaits_pong());
+    assert_eq!(endpoint.next_timer(), Some(TimeoutAction::Fail(Timeout::Pong)));
     // Other messages are a sign of life, and no answer.
     give(&mut endpoint, &to(Side::Server, TEXT, b"news"));
     endpoint.handle_timeout(at(30 * SECOND + 1000));
