@@ -8,7 +8,8 @@ use serde_json::{json, Value};
 use sockless::endpoint::FeedError;
 use sockless::tokio::ServerSocket;
 use sockless::{
-    CloseCode, CloseFrame, ControlPayload, Error, Payload, ProtocolError, ReadyState, SendError, Wake,
+    CloseCode, CloseFrame, ControlPayload, Error, Payload, ProtocolError, ReadyState, SendError, Timeout,
+    TimeoutAction, Wake,
 };
 use tokio::net::TcpStream;
 use tokio::sync::{broadcast, mpsc, OwnedSemaphorePermit};
@@ -275,23 +276,22 @@ struct Facts {
     transport: &'static str,
     seen: Seen,
     wake: Wake,
+    timer: Option<TimeoutAction>,
     queued: usize,
 }
 
-impl Facts {
-    /// The engine says when the next timer runs out, not which one that is. This is what is left of those that can run.
-    fn timer(&self) -> Option<&'static str> {
-        match (self.ready, &self.seen) {
-            ("closing", _) => Some("closing"),
-            // The peer may be slow to read.
-            _ if self.queued > 0 => None,
-            ("open", Seen { mid_message: false, awaits_sign: true, .. }) => Some("pong"),
-            ("open", Seen { mid_message: false, .. }) => Some("ping"),
-            // It has less time than a silence.
-            ("open", Seen { awaits_sign: false, .. }) => Some("stalled"),
-            _ => None,
-        }
-    }
+/// The page has a sentence for each.
+const fn timer_name(timer: TimeoutAction) -> Option<&'static str> {
+    Some(match timer {
+        TimeoutAction::SendPing => "ping",
+        TimeoutAction::Fail(Timeout::Pong) => "pong",
+        TimeoutAction::Fail(Timeout::Idle) => "idle",
+        TimeoutAction::Fail(Timeout::StalledFragment) => "stalled",
+        TimeoutAction::Fail(Timeout::SlowMessage) => "slow",
+        TimeoutAction::Fail(Timeout::BlockedOutput) => "blocked",
+        TimeoutAction::Fail(Timeout::ClosingHandshake) => "closing",
+        _ => return None,
+    })
 }
 
 impl State {
@@ -322,7 +322,8 @@ impl State {
         if wake == Wake::Now && !urgent {
             return;
         }
-        let facts = Facts { ready, transport, seen, wake, queued: endpoint.outbound().queued() };
+        let timer = endpoint.next_timer();
+        let facts = Facts { ready, transport, seen, wake, timer, queued: endpoint.outbound().queued() };
         if self.last.as_ref() == Some(&facts) {
             return;
         }
@@ -332,7 +333,7 @@ impl State {
             Wake::At(at) => Some(at.as_micros().saturating_sub(now) / 1000),
             Wake::Never => None,
         };
-        let kind = facts.timer();
+        let kind = timer.and_then(timer_name);
         let timer = in_ms.map(|in_ms| json!({"kind": kind, "in_ms": in_ms}));
         self.recorder.state(ready, transport, &json!(timer), facts.queued, &facts.seen);
         (self.last, self.told) = (Some(facts), Some(Instant::now()));

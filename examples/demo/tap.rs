@@ -164,16 +164,14 @@ pub struct Head {
 
 struct Direction {
     stage: Stage,
-    /// How many bytes passed, and when the last did.
+    /// How many bytes passed.
     offset: u64,
-    last_at: u64,
     ended: bool,
     header: Vec<u8>,
     frame: Option<Partial>,
     /// Of the message that is in progress or was the last.
     message: u64,
     part: u64,
-    mid_message: bool,
     kind: MessageKind,
     compressed: bool,
     reader: Option<Reader>,
@@ -235,10 +233,6 @@ pub struct Seen {
     pub output_ended: bool,
     pub input: Sums,
     pub output: Sums,
-    /// A message was begun that has not ended.
-    pub mid_message: bool,
-    /// A keep-alive Ping was sent, and nothing came since.
-    pub awaits_sign: bool,
 }
 
 impl Recorder {
@@ -315,15 +309,6 @@ impl Recorder {
             output_ended: this.output.ended,
             input: this.input.sums,
             output: this.output.sums,
-            mid_message: this.input.frame.is_some()
-                || !this.input.header.is_empty()
-                || this.input.mid_message,
-            // Those of keep-alive are empty.
-            awaits_sign: this
-                .output
-                .pings
-                .last()
-                .is_some_and(|ping| ping.payload.is_empty() && ping.at > this.input.last_at),
         }
     }
 
@@ -443,7 +428,6 @@ impl Recording {
     }
 
     fn passed(&mut self, at: u64, way: Way, mut bytes: &[u8]) {
-        self.direction(way).last_at = at;
         while !bytes.is_empty() {
             let stage = &mut self.direction(way).stage;
             let taken = match stage {
@@ -620,7 +604,6 @@ impl Recording {
         let sums = &mut direction.sums;
         sums.frames = sums.frames.saturating_add(1);
         if is_data {
-            direction.mid_message = !frame.header.fin;
             sums.wire = sums.wire.saturating_add(frame.came);
             let plain = frame.inflated.as_ref().map_or(frame.came, |(len, _)| *len);
             sums.plain = sums.plain.saturating_add(plain);
@@ -678,13 +661,11 @@ impl Direction {
         Self {
             stage: Stage::Head(Vec::new()),
             offset: 0,
-            last_at: 0,
             ended: false,
             header: Vec::new(),
             frame: None,
             message: 0,
             part: 0,
-            mid_message: false,
             kind: MessageKind::Binary,
             compressed: false,
             reader: None,

@@ -464,7 +464,7 @@ function sums(caption, heads, lines) {
   const tr = (tag, cells, attributes) => el('tr', {}, ...cells.map((cell) => el(tag, attributes, String(cell))));
   return el('table', { class: 'sums' }, el('caption', { class: 'hide' }, caption), el('thead', {}, tr('th', heads, { scope: 'col' })), el('tbody', {}, ...lines.map((cells) => tr('td', cells))));
 }
-const TIMERS = { ping: (s) => `Next Ping in ${s} s`, pong: (s) => `Waits ${s} s for the Pong`, idle: (s) => `Closes in ${s} s if nothing comes`, stalled: (s) => `Waits ${s} s for the rest of the message`, closing: (s) => `Waits ${s} s for the peer's Close` };
+const TIMERS = { ping: (s) => `Next Ping in ${s} s`, pong: (s) => `Waits ${s} s for the Pong`, idle: (s) => `Closes in ${s} s if nothing comes`, stalled: (s) => `Waits ${s} s for the rest of the message`, slow: (s) => `Looks in ${s} s how fast the message comes`, blocked: (s) => `Waits ${s} s for the peer to read`, closing: (s) => `Waits ${s} s for the peer's Close` };
 function closing(k) {
   const s = k.state || {}, pair = (close) => (close ? `: ${close[0] ?? 'no code'} ${shown(close[1] ?? '')}` : '');
   const sent = s.close_sent, received = s.close_received, over = !!k.closed || s.transport === 'close';
