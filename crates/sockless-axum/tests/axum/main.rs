@@ -1,0 +1,10 @@
+//! Handlers behind axum: in memory, over HTTP/1.1 as bytes, over HTTP/2, and at the end of a server.
+
+#[macro_use]
+#[path = "../../../../tests/common/watchdog.rs"]
+mod watchdog;
+
+mod common;
+mod ending;
+mod memory;
+mod wire;
