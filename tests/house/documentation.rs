@@ -160,8 +160,16 @@ fn the_programs_in_the_readme_are_the_examples() {
 /// All pages for people, but those of `tests/external`, which need other programs anyway.
 fn pages() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let folders =
-        ["", "docs", "examples", "tests", "benches/peers", "crates/sockless-cli", "crates/sockless-connect"];
+    let folders = [
+        "",
+        "docs",
+        "examples",
+        "tests",
+        "benches/peers",
+        "crates/sockless-axum",
+        "crates/sockless-cli",
+        "crates/sockless-connect",
+    ];
     let files = folders.iter().flat_map(|folder| fs::read_dir(root.join(folder)).unwrap());
     files
         .map(|entry| entry.unwrap().path())

@@ -15,6 +15,7 @@ macro_rules! pages {
 }
 
 pages! {
+    axum "../../../docs/axum.md",
     blocking "../../../docs/blocking.md",
     closing "../../../docs/closing.md",
     connecting "../../../docs/connecting.md",
