@@ -24,7 +24,6 @@ pub struct Directions<'e, R> {
 
 impl<'e, R: Role> Directions<'e, R> {
     /// Takes the two directions of one endpoint. With those of two, answers go to the wrong peer.
-    #[inline]
     pub fn new(inbound: &'e mut Inbound, outbound: &'e mut Outbound<R>) -> Self {
         Self { inbound, outbound }
     }
@@ -98,7 +97,6 @@ impl<'e, R: Role> Directions<'e, R> {
 
     /// What is to be kept of the connection, if it is idle ([`Endpoint::park`](super::Endpoint::park)).
     #[must_use]
-    #[inline]
     pub fn park(&mut self) -> Option<Parked> {
         if self.inbound.is_idle() {
             self.outbound.park()

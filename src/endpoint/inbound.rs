@@ -247,13 +247,20 @@ impl Inbound {
     }
 
     /// Takes of `pool` what the next read needs. See [`BufferPool`].
+    // What `space` asks first is then known (bench: the row of one frame a read beside other libraries).
+    #[inline]
     pub fn acquire(&mut self, pool: &mut BufferPool) {
         if !self.read_buffer.has_space() {
-            self.read_buffer.acquire(self.announced(), pool);
+            self.acquire_more(pool);
         }
         if let Some(inflation) = &mut self.inflation {
             inflation.acquire(pool);
         }
+    }
+
+    #[cold]
+    fn acquire_more(&mut self, pool: &mut BufferPool) {
+        self.read_buffer.acquire(self.announced(), pool);
     }
 
     /// Gives back to `pool` what is not needed: all of it, where no message is in progress or ready.
