@@ -10,7 +10,7 @@ use common::{to, Keys, CLOSE, PING, TEXT};
 use sockless::blocking::{accept, BlockingTransport, WebSocket};
 use sockless::endpoint::Buffers;
 use sockless::handshake::OriginPolicy;
-use sockless::message::OwnedMessage;
+use sockless::message::{Message, OwnedMessage};
 use sockless::{Client, CloseCode, CloseFrame, CloseReason, Config, ProtocolError, Server, Side};
 use sockless::{Error, ServerConfig};
 use sockless_conformance::{self as conformance, Cut, Wire};
@@ -324,28 +324,53 @@ fn the_reason_of_a_close_is_kept() {
 #[test]
 fn a_message_is_waited_for_as_long_as_the_caller_says() {
     let _watchdog = watchdog!();
-    let (mut peer, stream) = std::os::unix::net::UnixStream::pair().unwrap();
-    let config = Config::new().with_timeouts(sockless::Timeouts::SERVER);
-    let mut socket = WebSocket::new(stream, Server, config, Buffers::DEFAULT, &[]);
-    let whole = to(Side::Server, TEXT, b"Hello");
-    let (begin, end) = whole.split_at(4);
-    for limit in [0, 30] {
-        let (limit, start) = (Duration::from_millis(limit), std::time::Instant::now());
-        let Err(Error::Io(error)) = socket.recv_timeout(limit) else { panic!("it came") };
-        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
-        assert!(start.elapsed() >= limit);
+    use std::os::unix::net::UnixStream;
+
+    let pair = || {
+        let (peer, stream) = UnixStream::pair().unwrap();
+        let config = Config::new().with_timeouts(sockless::Timeouts::SERVER);
+        (peer, WebSocket::new(stream, Server, config, Buffers::DEFAULT, &[]))
+    };
+    type Text = Result<Option<String>, Error>;
+    fn check(mut peer: UnixStream, mut recv: impl FnMut(Option<u64>) -> Text) {
+        let hello = || Some("Hello".to_owned());
+        let whole = to(Side::Server, TEXT, b"Hello");
+        let (begin, end) = whole.split_at(4);
+        for limit in [0, 30] {
+            let start = std::time::Instant::now();
+            let Err(Error::Io(error)) = recv(Some(limit)) else { panic!("it came") };
+            assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+            assert!(start.elapsed() >= Duration::from_millis(limit));
+        }
+        // What came of a message is not lost, and the next wait for it has no end.
+        peer.write_all(begin).unwrap();
+        assert!(recv(Some(5)).is_err());
+        peer.write_all(end).unwrap();
+        assert_eq!(recv(None).unwrap(), hello());
+        peer.write_all(&whole.repeat(2)).unwrap();
+        for _ in 0..2 {
+            assert_eq!(recv(Some(60_000)).unwrap(), hello());
+        }
+        peer.write_all(&to(Side::Server, CLOSE, b"")).unwrap();
+        drop(peer);
+        assert_eq!(recv(Some(60_000)).unwrap(), None);
     }
-    // What came of a message is not lost, and the next wait for it has no end.
-    peer.write_all(begin).unwrap();
-    assert!(socket.recv_timeout(Duration::from_millis(5)).is_err());
-    peer.write_all(end).unwrap();
-    assert_eq!(socket.recv().unwrap().unwrap().as_text(), Some("Hello"));
-    peer.write_all(&whole.repeat(2)).unwrap();
-    for _ in 0..2 {
-        let message = socket.recv_timeout(Duration::from_secs(60)).unwrap().unwrap();
-        assert_eq!(message.as_text(), Some("Hello"));
-    }
-    peer.write_all(&to(Side::Server, CLOSE, b"")).unwrap();
-    drop(peer);
-    assert_eq!(socket.recv_timeout(Duration::from_secs(60)).unwrap(), None);
+    let text = |message: Option<Message<'_>>| message.map(|message| message.as_text().unwrap().to_owned());
+    let (peer, mut socket) = pair();
+    check(peer, |limit| {
+        let message = match limit {
+            Some(limit) => socket.recv_timeout(Duration::from_millis(limit)),
+            None => socket.recv(),
+        };
+        message.map(text)
+    });
+    let (peer, socket) = pair();
+    let (mut receiver, _sender) = socket.into_split().unwrap();
+    check(peer, |limit| {
+        let message = match limit {
+            Some(limit) => receiver.recv_timeout(Duration::from_millis(limit)),
+            None => receiver.recv(),
+        };
+        message.map(text)
+    });
 }

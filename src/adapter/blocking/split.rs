@@ -34,7 +34,7 @@ use crate::event::Data;
 use crate::message::{Message, Prepared};
 use crate::payload::{AsPayload, ControlPayload};
 use crate::role::{Role, Server};
-use crate::time::Wake;
+use crate::time::{Timestamp, Wake};
 
 /// A blocking transport of which there can be two handles.
 pub trait CloneTransport: BlockingTransport + Sized {
@@ -164,7 +164,24 @@ impl<S: CloneTransport, R: Role> Receiver<S, R> {
     ///
     /// [`Error::Protocol`], once, after the peer was told; [`Error::Io`] if the transport failed.
     pub fn recv(&mut self) -> Result<Option<Message<'_>>, Error> {
-        let ready = self.ready(|directions, write| directions.poll(write))?;
+        self.recv_until(None)
+    }
+
+    /// The next message, as from [`recv`](Self::recv), if it comes within `limit`. On a transport that cannot limit its
+    /// reads this waits as long as `recv`.
+    ///
+    /// # Errors
+    ///
+    /// Those of `recv`; [`Error::Io`] with [`TimedOut`](io::ErrorKind::TimedOut) if no message came: call again, nothing
+    /// is lost.
+    pub fn recv_timeout(&mut self, limit: Duration) -> Result<Option<Message<'_>>, Error> {
+        // Or no limit at all would never read.
+        let until = self.clock.now().after(limit.max(Duration::from_millis(1)));
+        self.recv_until(Some(until))
+    }
+
+    fn recv_until(&mut self, until: Option<Timestamp>) -> Result<Option<Message<'_>>, Error> {
+        let ready = self.ready(|directions, write| directions.poll(write), until)?;
         let Some(ready) = ready else { return Ok(None) };
         let Self { stream, inbound, chunk, shared, .. } = self;
         inbound.message(ready).map_err(|error| shared.fail(stream, chunk, error))
@@ -176,7 +193,7 @@ impl<S: CloneTransport, R: Role> Receiver<S, R> {
     ///
     /// [`Error::Protocol`], once, after the peer was told; [`Error::Io`] if the transport failed.
     pub fn recv_piece(&mut self) -> Result<Option<Data<'_>>, Error> {
-        let ready = self.ready(|directions, write| directions.poll_piece(write))?;
+        let ready = self.ready(|directions, write| directions.poll_piece(write), None)?;
         let Some(ready) = ready else { return Ok(None) };
         let Self { stream, inbound, chunk, shared, .. } = self;
         inbound.piece(ready).map_err(|error| shared.fail(stream, chunk, error))
@@ -264,8 +281,9 @@ impl<S: CloneTransport, R: Role> Receiver<S, R> {
     fn ready(
         &mut self,
         poll: fn(&mut Directions<'_, R>, WriteSide) -> Result<Action, crate::ProtocolError>,
+        until: Option<Timestamp>,
     ) -> Result<Option<Ready>, Error> {
-        let came = self.drive(poll);
+        let came = self.drive(poll, until);
         #[cfg(feature = "tracing")]
         if !matches!(&came, Err(Error::Io(error)) if is_transient(error)) {
             self.shared.agreed.trace.came(&came, || self.closed());
@@ -273,10 +291,11 @@ impl<S: CloneTransport, R: Role> Receiver<S, R> {
         came
     }
 
-    /// Until something is ready, or the connection has ended (`None`).
+    /// Until something is ready, the connection has ended (`None`), or it is so late that this is an error.
     fn drive(
         &mut self,
         poll: fn(&mut Directions<'_, R>, WriteSide) -> Result<Action, crate::ProtocolError>,
+        until: Option<Timestamp>,
     ) -> Result<Option<Ready>, Error> {
         let Self { stream, inbound, clock, chunk, shared, member, .. } = self;
         let mut write = WriteSide::Ready;
@@ -327,9 +346,13 @@ impl<S: CloneTransport, R: Role> Receiver<S, R> {
                         || unflushed && matches!(shared.write_once(stream, chunk), Written::Blocked);
                     // What could not be written is tried again after a turn.
                     let look = clock.now().after(if blocked { WRITE_SLICE } else { WAKE_INTERVAL });
-                    let limited = match clock.limit_read(stream, wake.sooner(Wake::At(look)))? {
+                    let wake = wake.sooner(Wake::At(until.map_or(look, |until| until.min(look))));
+                    let limited = match clock.limit_read(stream, wake)? {
                         Limited::Passed(now) => {
                             Directions::new(inbound, &mut shared.lock().outbound).handle_timeout(now);
+                            if until.is_some_and(|until| until <= now) {
+                                return Err(io::Error::from(io::ErrorKind::TimedOut).into());
+                            }
                             write = WriteSide::Ready;
                             continue;
                         }
