@@ -32,7 +32,7 @@ mod tls;
 
 use std::future::Future;
 use std::io::{self, Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::pin::pin;
 use std::sync::{mpsc, Arc};
 use std::task::{Context, Poll, Wake, Waker};
@@ -45,7 +45,7 @@ use sockless::{Client, ClientConfig, Error, SystemEntropy};
 
 use crate::gate::Turn;
 use crate::layer::Layer;
-use crate::net::Net;
+use crate::net::{literal, look_up, Net};
 use crate::open::failed;
 use crate::staggered::Attempts;
 use crate::{Connect, ConnectError, Response, Stage};
@@ -162,16 +162,15 @@ impl Net for Blocking {
         }
     }
 
-    async fn resolve((host, port): (&str, u16), until: Option<Instant>) -> io::Result<Vec<SocketAddr>> {
-        if let Ok(address) = host.parse::<IpAddr>() {
-            return Ok(vec![(address, port).into()]);
+    async fn resolve(host: (&str, u16), until: Option<Instant>) -> io::Result<Vec<SocketAddr>> {
+        if let Some(addresses) = literal(host) {
+            return Ok(addresses);
         }
-        let Some(until) = until else { return Ok((host, port).to_socket_addrs()?.collect()) };
-        let host = String::from(host);
+        let Some(until) = until else { return Ok(host.to_socket_addrs()?.collect()) };
         let (sender, receiver) = mpsc::sync_channel(1);
-        thread::Builder::new().name("resolver".into()).spawn(move || {
+        look_up(host, move |addresses| {
             // Nobody may wait for it any more.
-            let _ = sender.send((host.as_str(), port).to_socket_addrs().map(Vec::from_iter));
+            let _ = sender.send(addresses);
         })?;
         let left = until.saturating_duration_since(Instant::now());
         receiver.recv_timeout(left).map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?

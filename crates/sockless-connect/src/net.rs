@@ -5,7 +5,8 @@
 
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::thread;
 use std::time::Instant;
 
 use sockless::handshake::UriBuf;
@@ -67,4 +68,20 @@ pub(crate) trait Net {
         uri: &UriBuf,
         config: &ClientConfig,
     ) -> Result<(Self::Socket, Response), Error>;
+}
+
+/// The address that this host is already, if it is no name.
+pub(crate) fn literal((host, port): (&str, u16)) -> Option<Vec<SocketAddr>> {
+    host.parse::<IpAddr>().ok().map(|address| vec![(address, port).into()])
+}
+
+/// Looks a name up on a thread of its own, and passes the addresses on. The system's resolver cannot be interrupted, so
+/// nobody may have to wait for that thread: not whoever's time is up, and not a runtime that ends.
+pub(crate) fn look_up(
+    (host, port): (&str, u16),
+    pass_on: impl FnOnce(io::Result<Vec<SocketAddr>>) + Send + 'static,
+) -> io::Result<()> {
+    let host = String::from(host);
+    let looking = move || pass_on((host.as_str(), port).to_socket_addrs().map(Vec::from_iter));
+    thread::Builder::new().name("resolver".into()).spawn(looking).map(drop)
 }

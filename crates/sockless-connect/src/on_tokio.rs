@@ -20,14 +20,15 @@ use sockless::handshake::UriBuf;
 use sockless::tokio::{client_with, ClientSocket};
 use sockless::{Client, ClientConfig, Error, SystemEntropy};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{lookup_host, TcpStream};
+use tokio::net::TcpStream;
+use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout_at, Instant as TokioInstant};
 #[cfg(feature = "rustls")]
 use tokio_rustls::TlsConnector;
 
 use crate::gate::Turn;
 use crate::layer::Layer;
-use crate::net::Net;
+use crate::net::{literal, look_up, Net};
 use crate::open::failed;
 use crate::staggered::Attempts;
 use crate::{Connect, ConnectError, Response, Stage, Stream};
@@ -141,7 +142,15 @@ impl Net for Tokio {
     }
 
     async fn resolve(host: (&str, u16), _: Option<Instant>) -> io::Result<Vec<SocketAddr>> {
-        Ok(lookup_host(host).await?.collect())
+        if let Some(addresses) = literal(host) {
+            return Ok(addresses);
+        }
+        let (sender, receiver) = oneshot::channel();
+        look_up(host, move |addresses| {
+            // Nobody may wait for it any more.
+            let _ = sender.send(addresses);
+        })?;
+        receiver.await.map_err(io::Error::other)?
     }
 
     async fn wait_for(turn: &Turn, _: Option<Instant>) -> io::Result<()> {

@@ -4,6 +4,7 @@ import contextlib
 import os
 import shutil
 import socket
+import sys
 
 from client import expect, opened
 from peers import TARGET, tinyproxy, websockets_servers
@@ -20,7 +21,20 @@ HOLES = {
 }
 
 
+# Runs a command where every question to a name server stays without an answer.
+SILENT = """
+import fcntl, socket, struct, subprocess, sys
+server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+fcntl.ioctl(server, 0x8914, struct.pack("16sh22x", b"lo", 1))  # SIOCSIFFLAGS, IFF_UP
+server.bind(("127.0.0.1", 53))
+subprocess.run(["mount", "--bind", sys.argv[1], "/etc/resolv.conf"], check=True)
+sys.exit(subprocess.run(sys.argv[2:]).returncode)
+"""
+
+
 def check_addresses(checks, client, certificates):
+    checks.run("the name server is silent", lambda: looked_up_for_ever(
+        client("ws://server.example/", "--opening-time", "1000", before=silent_name_server())))
     client = client.with_options("--cacert", certificates.pem("ca"))
     before = own_hosts()
     settings = {"ws": None, "wss": of(certificates, ("good", None, None))}
@@ -54,17 +68,36 @@ def timed_out(report):
         raise AssertionError(f"{report['ms']} ms")
 
 
+def looked_up_for_ever(report):
+    expect(report, result="timed out", stage="resolving")
+    # Nor does the program wait for the resolver when it ends.
+    if not 1000 <= report["ms"] < 2000 or report["seconds"] >= 4:
+        raise AssertionError(f"{report['ms']} ms, and {report['seconds']} s until the end")
+
+
+def silent_name_server():
+    """A command that runs another in a network of its own, in which the only name server says nothing."""
+    file = TARGET / "resolv.conf"
+    file.write_text("nameserver 127.0.0.1\noptions timeout:10\n")
+    return [*unshared("--net"), sys.executable, "-c", SILENT, file]
+
+
 def own_hosts():
     """A command that runs another with these hosts, and leaves those of the system alone."""
     file = TARGET / "hosts"
     hosts = {**{host: [*holes, ALIVE] for host, holes in HOLES.items()}, "nothing.test": HOLES["holes.test"]}
     file.write_text("".join(f"{address} {host}\n" for host, addresses in hosts.items() for address in addresses))
+    script = 'mount --bind "$1" /etc/hosts; shift; exec "$@"'
+    return [*unshared(), "/bin/sh", "-ec", script, "sh", file]
+
+
+def unshared(*namespaces):
+    """A command that runs another where it may mount files of its own."""
     unshare = shutil.which("unshare")
     if unshare is None:
         raise OSError("there is no unshare here")
     rights = [] if os.geteuid() == 0 else ["--map-root-user"]
-    script = 'mount --bind "$1" /etc/hosts; shift; exec "$@"'
-    return [unshare, *rights, "--mount", "/bin/sh", "-ec", script, "sh", file]
+    return [unshare, *rights, "--mount", *namespaces]
 
 
 @contextlib.contextmanager

@@ -24,7 +24,7 @@ from loopback import end_children_when_ended
 from proxies import check_proxies
 from tls import check_tls
 
-SUBJECTS = {"tls": (check_tls, 69), "cuts": (check_cuts, 44), "proxies": (check_proxies, 94), "addresses": (check_addresses, 10)}
+SUBJECTS = {"tls": (check_tls, 69), "cuts": (check_cuts, 44), "proxies": (check_proxies, 94), "addresses": (check_addresses, 11)}
 
 
 def main():
