@@ -15,6 +15,8 @@ pub(crate) struct Course {
     pub(crate) retry_if: Option<Box<RetryIf>>,
     /// The next attempt is not made before this time.
     pub(crate) not_before: Timestamp,
+    /// Whether somebody has taken the connection out.
+    pub(crate) is_taken: bool,
     entropy: SystemEntropy,
 }
 
@@ -26,6 +28,7 @@ impl Course {
             backoff: Backoff::new(),
             retry_if: None,
             not_before: Timestamp::from_micros(0),
+            is_taken: false,
             entropy: SystemEntropy::new(),
         }
     }
@@ -107,11 +110,33 @@ macro_rules! common {
                 self.connect = connect;
             }
 
+            /// Takes the connection out, to split it into halves for example. Give it back with
+            /// [`put_back`](Self::put_back) once it has ended, so that the next call of [`next`](Self::next) knows how.
+            /// Otherwise that makes another connection in any case, after a wait.
+            ///
+            /// `None` if there is none, or if it is out already.
+            pub fn take_socket(&mut self) -> Option<Socket> {
+                let socket = self.socket.take();
+                self.course.is_taken |= socket.is_some();
+                socket
+            }
+
+            /// Gives the connection back that was taken out.
+            pub fn put_back(&mut self, socket: Socket) {
+                self.socket = Some(socket);
+            }
+
             /// Whether to go on after the connection that there was, if any.
             fn goes_on(&mut self) -> Result<bool, ConnectError> {
-                let Some(mut socket) = self.socket.take() else { return Ok(true) };
-                let (closed, failure) = (socket.closed(), socket.endpoint().failure());
                 let now = self.now();
+                let is_taken = std::mem::take(&mut self.course.is_taken);
+                let Some(mut socket) = self.socket.take() else {
+                    return match is_taken {
+                        true => self.course.goes_on_after_end(now, None, None, None),
+                        false => Ok(true),
+                    };
+                };
+                let (closed, failure) = (socket.closed(), socket.endpoint().failure());
                 self.course.goes_on_after_end(now, closed, socket.received_close(), failure)
             }
 

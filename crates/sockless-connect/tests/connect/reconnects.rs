@@ -343,3 +343,25 @@ fn it_can_move_into_a_task() {
     fn is_send<T: Send>(_: &T) {}
     is_send(&Connect::new("ws://a.example").reconnecting());
 }
+
+/// The connection is taken out, split and given back, or not.
+#[tokio::test(start_paused = true)]
+async fn a_connection_can_be_taken_out_and_split() {
+    let _watchdog = watchdog!();
+    let (listener, address) = listener().await;
+    let server = serve(listener, [Lose, Lose, Open(CLOSE_1000)]);
+    let mut feed = reconnecting(&address);
+    assert!(feed.take_socket().is_none());
+    for is_given_back in [true, false, true] {
+        assert!(feed.next().await.unwrap().is_some());
+        let (mut receiver, sender) = feed.take_socket().unwrap().into_split();
+        assert!(feed.take_socket().is_none());
+        while let Ok(Some(_)) = receiver.recv().await {}
+        if is_given_back {
+            feed.put_back(receiver.reunite(sender).unwrap());
+        }
+    }
+    assert!(feed.next().await.unwrap().is_none(), "it was closed with 1000");
+    let came = server.await.unwrap();
+    assert!(came[1] > came[0] && came[2] > came[1], "it waits also where nobody says how it ended: {came:?}");
+}
