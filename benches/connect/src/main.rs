@@ -56,9 +56,12 @@ fn main() -> Result {
 fn compare(connections: u32, rounds: u32) -> Result {
     let server = Server::start()?;
     let mut best = BTreeMap::new();
-    for _ in 0..rounds {
+    for round in 0..rounds {
+        // Each is first in every other round.
+        let mut libraries = [Library::Sockless, Library::Tungstenite];
+        libraries.rotate_left(round as usize % 2);
         for way in [Way::Plain, Way::Tls, Way::TlsResumed] {
-            for library in [Library::Sockless, Library::Tungstenite] {
+            for library in libraries {
                 let figures = server.measure(library, way, "cost", connections)?;
                 let least = best.entry((way, library)).or_insert(figures);
                 least.cpu_us = least.cpu_us.min(figures.cpu_us);
