@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use crate::ways::WAYS;
-use crate::{both, listener};
+use crate::{answer_to, both, listener, read_head};
 
 /// Serves so many connections: each message comes back.
 async fn echo(listener: &TcpListener, connections: usize) {
@@ -87,6 +87,45 @@ async fn settings_are_kept_cloned_and_moved_into_tasks() {
             task.await.unwrap();
         }
         server.await.unwrap();
+    }
+}
+
+/// Sending reads nothing. A program that does nothing else answers Pings by looking at what is there between two pieces.
+#[tokio::test]
+async fn a_long_message_and_pings_meanwhile() {
+    let _watchdog = watchdog!();
+    for (way, looks) in WAYS.into_iter().flat_map(|way| [(way, true), (way, false)]) {
+        let (listener, address) = listener().await;
+        let server = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let head = read_head(&mut stream).await;
+            // With the answer comes a Ping (RFC 6455 section 5.5.2).
+            let sent = [answer_to(&head, "").as_bytes(), b"\x89\x01?"].concat();
+            stream.write_all(&sent).await.unwrap();
+            let mut opcodes = Vec::new();
+            while opcodes.last() != Some(&0x80) {
+                let (first, second) = (stream.read_u8().await.unwrap(), stream.read_u8().await.unwrap());
+                // The length is in the second octet; the key of the mask follows.
+                let mut rest = vec![0; 4 + usize::from(second & 0x7f)];
+                stream.read_exact(&mut rest).await.unwrap();
+                opcodes.push(first);
+            }
+            opcodes
+        };
+        let client = async {
+            let connect = Connect::new(format!("ws://{address}/")).without_deflate();
+            let (mut socket, _) = way.connect(&connect).await.unwrap();
+            for at in 0..3 {
+                socket.send_fragment(b"piece", at == 2).await.unwrap();
+                if looks && at < 2 {
+                    socket.look().await;
+                }
+            }
+            socket
+        };
+        let (opcodes, _socket) = both(server, client).await;
+        let expected: &[u8] = if looks { &[0x02, 0x8a, 0x00, 0x80] } else { &[0x02, 0x00, 0x80] };
+        assert_eq!(opcodes, expected, "{way:?}");
     }
 }
 

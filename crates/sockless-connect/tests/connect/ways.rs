@@ -1,10 +1,14 @@
 //! The two ways to connect, under one name: the servers are the same, and so is what is expected.
 
+use std::io;
+use std::time::Duration;
+
 use sockless_connect::sockless::handshake::Negotiated;
 use sockless_connect::{
     blocking, CloseCode, Closed, Connect, ConnectError, Error, OwnedMessage, Response, Socket,
 };
 use tokio::task::spawn_blocking;
+use tokio::time::timeout;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Way {
@@ -72,6 +76,30 @@ impl AnySocket {
             Self::Blocking(socket) => {
                 let text = String::from(text);
                 elsewhere(socket, move |socket| socket.send(text.as_str())).await
+            }
+        }
+    }
+
+    pub async fn send_fragment(&mut self, octets: &'static [u8], fin: bool) -> Result<(), Error> {
+        match self {
+            Self::Tokio(socket) => socket.send_fragment(octets, fin).await,
+            Self::Blocking(socket) => {
+                elsewhere(socket, move |socket| socket.send_fragment(octets, fin)).await
+            }
+        }
+    }
+
+    /// Takes what is there, and waits for nothing.
+    pub async fn look(&mut self) {
+        match self {
+            Self::Tokio(socket) => assert!(timeout(Duration::ZERO, socket.recv()).await.is_err()),
+            Self::Blocking(socket) => {
+                elsewhere(socket, |socket| {
+                    let looked = socket.recv_timeout(Duration::ZERO).map(drop);
+                    let late = |error: &io::Error| error.kind() == io::ErrorKind::TimedOut;
+                    assert!(matches!(&looked, Err(Error::Io(error)) if late(error)), "{looked:?}");
+                })
+                .await
             }
         }
     }
