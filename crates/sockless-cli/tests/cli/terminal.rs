@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use rustix::pty::{grantpt, openpt, ptsname, unlockpt, OpenptFlags};
 use tokio::task::spawn_blocking;
 
-use crate::support::{command, server};
+use crate::support::{command, echo, server};
 
 /// What the program writes to a terminal, both as output and as errors.
 async fn on_terminal(mut program: Command) -> String {
@@ -53,4 +53,14 @@ async fn nothing_of_a_message_steers_it() {
     let mut plain = command(&["connect", "--no-close", &url]);
     plain.env("NO_COLOR", "1");
     assert!(!on_terminal(plain).await.contains('\u{1b}'));
+}
+
+/// One line that is written again and again, and gone when the table comes.
+#[tokio::test(flavor = "multi_thread")]
+async fn bench_shows_how_far_it_is() {
+    let _watchdog = watchdog!();
+    let shown = on_terminal(command(&["bench", "--duration", "700ms", &echo().await])).await;
+    let (progress, table) = shown.rsplit_once("\r\u{1b}[K").unwrap();
+    assert!(progress.contains(" s of 0.7 s, ") && !progress.contains('\n'), "{shown:?}");
+    assert!(table.starts_with("connections") && !table.contains('\u{1b}'), "{shown:?}");
 }
