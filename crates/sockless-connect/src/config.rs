@@ -166,8 +166,8 @@ impl Connect {
     /// says where it points to.
     ///
     /// A redirect from `wss:` to `ws:` is never followed. Once the scheme, the host or the port changes, no credentials,
-    /// no cookies and no header fields of the [config](Self::with_config) are sent any more. Fields that were set with
-    /// [`with_field`](Self::with_field) are sent on, but for `Authorization` and `Cookie`. Cookies that a redirect sets
+    /// no cookies and no header fields are sent any more, neither those of [`with_field`](Self::with_field) nor those of
+    /// the [config](Self::with_config): each may be a key. Subprotocols and the origin are. Cookies that a redirect sets
     /// are not sent.
     #[must_use]
     pub const fn with_redirects(mut self, most: u8) -> Self {

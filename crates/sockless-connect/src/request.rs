@@ -11,9 +11,6 @@ use crate::challenge::is_token;
 use crate::config::Authorization;
 use crate::Connect;
 
-/// Fields that tell who we are.
-const SECRET: [&str; 3] = ["Authorization", "Cookie", "Proxy-Authorization"];
-
 /// The header fields that tell a server who we are.
 pub(crate) struct Credentials {
     fields: Vec<(&'static str, String)>,
@@ -68,11 +65,8 @@ impl Connect {
         for name in &self.subprotocols {
             config = config.with_subprotocol(name);
         }
-        let is_secret = |name: &str| SECRET.iter().any(|secret| secret.eq_ignore_ascii_case(name));
-        for (name, value) in &self.fields {
-            if credentials.is_none() && is_secret(name) {
-                continue;
-            }
+        // Which of them are secrets, as `X-Api-Key` is, only the caller knows.
+        for (name, value) in self.fields.iter().filter(|_| credentials.is_some()) {
             config = config.with_field(name, value);
         }
         if let Some(origin) = &self.origin {
