@@ -123,7 +123,8 @@ impl Connect {
         self
     }
 
-    /// Sends this token in the field `Authorization` (RFC 6750 section 2.1), in place of other credentials.
+    /// Sends this token in the field `Authorization` (RFC 6750 section 2.1), in place of other credentials. An empty one, or
+    /// one with white space, is an error of [`connect`](Self::connect).
     #[must_use]
     pub fn with_bearer(mut self, token: impl Into<String>) -> Self {
         self.authorization = Some(Authorization::Bearer(token.into()));

@@ -28,6 +28,9 @@ pub enum ConnectError {
     /// A header field, a cookie, credentials, an origin or a subprotocol cannot stand in a request. Whatever was set
     /// with [`Connect`](crate::Connect) is checked before a connection is made.
     InvalidRequest(ComposeError),
+    /// The token of [`with_bearer`](crate::Connect::with_bearer) is empty, or holds what no token has: a space or a line
+    /// break, for example, where it was read from a file. No connection was made.
+    InvalidToken,
     /// The URL is `wss:`, and there is no TLS: the crate was built without its feature `rustls`, and no other library
     /// was plugged in with `Connect::with_tls_by` (on tokio) or
     /// [`with_tls_by_blocking`](crate::Connect::with_tls_by_blocking). No connection was made.
@@ -69,6 +72,7 @@ impl ConnectError {
         match self {
             Self::InvalidUrl(_)
             | Self::InvalidRequest(_)
+            | Self::InvalidToken
             | Self::TlsUnavailable
             | Self::ProxyVariable(_)
             | Self::Closed { .. } => None,
@@ -139,6 +143,9 @@ impl fmt::Display for ConnectError {
         match self {
             Self::InvalidUrl(error) => write!(f, "the URL is invalid: {error}"),
             Self::InvalidRequest(error) => write!(f, "the request would be invalid: {error}"),
+            Self::InvalidToken => {
+                f.write_str("the bearer token is empty, or holds a space, a line break or the like")
+            }
             Self::TlsUnavailable => f.write_str("the URL is wss, and there is no TLS in this program"),
             Self::ProxyVariable(error) => error.fmt(f),
             Self::TimedOut(stage) => write!(f, "{stage} took too long"),
@@ -163,7 +170,8 @@ impl StdError for ConnectError {
             Self::InvalidUrl(error) => error.source(),
             Self::InvalidRequest(error) => error.source(),
             Self::ProxyVariable(error) => error.source(),
-            Self::TlsUnavailable
+            Self::InvalidToken
+            | Self::TlsUnavailable
             | Self::TimedOut(_)
             | Self::Rejected(_)
             | Self::TooManyRedirects(_)

@@ -9,7 +9,7 @@ use sockless::ClientConfig;
 
 use crate::challenge::is_token;
 use crate::config::Authorization;
-use crate::Connect;
+use crate::{Connect, ConnectError};
 
 /// The header fields that tell a server who we are.
 pub(crate) struct Credentials {
@@ -29,8 +29,8 @@ impl Connect {
     ///
     /// # Errors
     ///
-    /// [`ComposeError`] if no request can say that.
-    pub(crate) fn credentials(&self, uri: &UriBuf) -> Result<Credentials, ComposeError> {
+    /// [`ConnectError`] if no request can say that.
+    pub(crate) fn credentials(&self, uri: &UriBuf) -> Result<Credentials, ConnectError> {
         let authorization = match &self.authorization {
             Some(authorization) => Some(authorization.value()?),
             None => uri.basic_authorization(),
@@ -83,10 +83,14 @@ impl Connect {
 
 impl Authorization {
     /// The value of the field.
-    fn value(&self) -> Result<String, ComposeError> {
+    fn value(&self) -> Result<String, ConnectError> {
         match self {
+            // RFC 6750 section 2.1 allows less, but servers have tokens with other characters.
+            Self::Bearer(token) if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) => {
+                Err(ConnectError::InvalidToken)
+            }
             Self::Bearer(token) => Ok(format!("Bearer {token}")),
-            Self::Basic { user, password } => basic_authorization(user, password),
+            Self::Basic { user, password } => Ok(basic_authorization(user, password)?),
         }
     }
 }
