@@ -11,7 +11,7 @@ use std::time::Duration;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
-use axum::{routing::any, Router};
+use axum::{routing::any, serve::ListenerExt as _, Router};
 use sockless_axum::handshake::OriginPolicy;
 use sockless_axum::sockless::deflate::{Tuning, WindowBits};
 use sockless_axum::{CloseCode, Error, Policy, Prepared, ServerConfig, Socket, Sockets, WebSocketUpgrade};
@@ -91,6 +91,7 @@ async fn main() -> io::Result<()> {
     let listener = TcpListener::bind("127.0.0.1:3000").await?;
     let _ = writeln!(io::stdout(), "listening on {}", listener.local_addr()?);
     let stop = chat.sockets.close_after(ctrl_c(), Duration::from_secs(10));
+    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
     axum::serve(listener, app(chat.clone())).with_graceful_shutdown(stop).await?;
     let dropped = chat.sockets.ended().await;
     let _ = writeln!(io::stdout(), "{dropped} were dropped");
