@@ -18,7 +18,7 @@ use tokio::time::sleep;
 const IDLE: u64 = 10_000;
 const ROOMS: u64 = 16;
 const IN_A_ROOM: u64 = 4;
-const SAID: u64 = 5_000;
+const SAID: u64 = 2_000;
 const ROUNDS: usize = 3;
 
 static RECEIVED: AtomicU64 = AtomicU64::new(0);

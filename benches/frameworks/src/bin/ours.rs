@@ -5,6 +5,7 @@ use std::sync::{Arc, LazyLock, Mutex};
 
 use axum::extract::{Path, State};
 use axum::response::Response;
+use axum::serve::ListenerExt as _;
 use axum::{routing::any, Router};
 use sockless_axum::sockless::deflate::{Tuning, WindowBits};
 use sockless_axum::{
@@ -30,7 +31,7 @@ async fn main() -> std::io::Result<()> {
     let app = Router::new().route("/rooms/{room}", any(join)).with_state(Rooms::default());
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     println!("{}", listener.local_addr()?);
-    axum::serve(listener, app).await
+    axum::serve(listener.tap_io(|stream| drop(stream.set_nodelay(true))), app).await
 }
 
 async fn join(State(rooms): State<Rooms>, Path(room): Path<String>, ws: WebSocketUpgrade) -> Response {
