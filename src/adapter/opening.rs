@@ -89,7 +89,7 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// With a status of 300 to 599.
+    /// With a status of 300 to 599. A 401 needs a `WWW-Authenticate` field.
     pub const fn new(status: u16) -> Self {
         Self { status, fields: FieldList::EMPTY, body: Vec::new() }
     }
