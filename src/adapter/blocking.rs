@@ -54,8 +54,8 @@ mod opening;
 
 #[cfg(all(feature = "handshake", feature = "rng"))]
 pub use opening::{
-    accept, accept_buffered, accept_or_http, accept_with, client, client_with, connect, ClientSocket,
-    ServerSocket,
+    accept, accept_buffered, accept_or_http, accept_with, client, client_with, connect, receive,
+    receive_buffered, ClientSocket, PendingRequest, ServerSocket,
 };
 pub use split::{CloneTransport, Receiver, Sender};
 

@@ -194,7 +194,8 @@ impl<S: PollTransport + Unpin, R: Role + Unpin> AsyncWrite for polled::ByteStrea
 
 opening_functions! {
     /// There is no clock, so no timer runs: see [the module](self).
-    S: [AsyncRead + AsyncWrite + Unpin], server: ServerSocket<S>, client: ClientSocket<S>,
+    S: [AsyncRead + AsyncWrite + Unpin], pending: polled::PendingRequest<FuturesIo<S>>, server: ServerSocket<S>,
+    client: ClientSocket<S>,
     wrap: FuturesIo::new, unwrap: FuturesIo::into_inner,
 }
 

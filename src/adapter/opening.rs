@@ -20,7 +20,7 @@ use crate::error::{ProtocolError, Timeout};
 use crate::handshake::client::{self, ClientRequest};
 use crate::handshake::lists::FieldList;
 use crate::handshake::server::{Accept, Reject, Request, ServerHandshake, ServerProgress};
-use crate::handshake::{BodyReader, ComposeError, HandshakeError, Negotiated};
+use crate::handshake::{BodyReader, ComposeError, HandshakeError, HeadLimits, Negotiated};
 use crate::role::{Client, Entropy, Server, Side};
 
 /// What a client on a port that serves HTTP and WebSocket wanted.
@@ -54,7 +54,7 @@ use crate::role::{Client, Entropy, Server, Side};
 /// ```
 #[expect(clippy::exhaustive_enums, reason = "a request asks for a WebSocket or it does not")]
 pub enum Opened<W, S> {
-    /// A WebSocket, which is open.
+    /// A WebSocket, which is open; of `receive_buffered` the request for one.
     WebSocket(W),
     /// HTTP: the transport, and the bytes that were read from it, for
     /// [`Request::parse`](crate::handshake::server::Request::parse): the whole head, and perhaps more.
@@ -69,6 +69,14 @@ pub enum Opened<W, S> {
 }
 
 impl<W, S> Opened<W, S> {
+    /// Where plain HTTP was refused.
+    pub(super) fn websocket(self) -> Result<W, Error> {
+        match self {
+            Self::WebSocket(socket) => Ok(socket),
+            Self::Http { .. } => Err(OpeningError::NotWebSocket.into()),
+        }
+    }
+
     /// With what `map` makes of the transport of plain HTTP.
     pub fn map_stream<T>(self, map: impl FnOnce(S) -> T) -> Opened<W, T> {
         match self {
@@ -107,6 +115,12 @@ impl Refusal {
         self.body = body.into();
         self
     }
+
+    fn response(&self) -> Result<Vec<u8>, ComposeError> {
+        let mut reject = Reject::new(self.status)?.with_body(&self.body);
+        reject.fields.add(self.fields.fields())?;
+        written(|out| reject.write(out))
+    }
 }
 
 /// The share of one address, where so many are left.
@@ -128,14 +142,10 @@ pub(super) fn parting_time(left: Option<Duration>, at_least: Duration) -> Durati
     left.map_or(PARTING, |left| left.max(at_least))
 }
 
-/// RFC 9112 section 9.5.
-pub(super) fn too_late() -> Vec<u8> {
-    #[cfg(feature = "tracing")]
-    trace::refused(Side::Server, Some(408), &LATE);
-    Reject::new(408)
-        .map_err(OpeningError::from)
-        .and_then(|reject| written(|out| reject.write(out)))
-        .unwrap_or_default()
+/// RFC 9112 section 9.5 for a client that is too slow, RFC 9110 section 15.6.4 for a decision that is.
+pub(super) fn too_late(status: u16) -> Refused {
+    let response = Reject::new(status).and_then(|reject| written(|out| reject.write(out)));
+    Refused::new(Some(status), response.unwrap_or_default(), LATE)
 }
 
 pub(super) const LATE: ProtocolError = ProtocolError::TimedOut(Timeout::OpeningHandshake);
@@ -156,69 +166,103 @@ pub(super) fn until_end(read: &[u8]) -> Result<&[u8], Error> {
     }
 }
 
-pub(super) enum ServerStep {
-    /// Read more.
-    NeedMore,
-    /// Write `response`, and the WebSocket is open. So many bytes of the input belonged to the request.
-    Open { response: Vec<u8>, agreed: Agreed, taken: usize },
-    /// Hand the head on.
-    Http { head: Vec<u8>, taken: usize },
-    /// Write `response`, if there is one, and end.
-    Refused { response: Vec<u8>, error: OpeningError },
+/// A refusal to write, if there is one, and what the application is told.
+pub(super) struct Refused {
+    pub(super) response: Vec<u8>,
+    pub(super) error: Error,
 }
 
-/// Whoever decides about the request is asked once it is there.
-pub(super) fn serve<'a, A: Into<Answer<'a>>>(
+impl Refused {
+    fn new<E: core::error::Error + Into<Error>>(_status: Option<u16>, response: Vec<u8>, error: E) -> Self {
+        #[cfg(feature = "tracing")]
+        trace::refused(Side::Server, _status, &error);
+        Self { response, error: error.into() }
+    }
+}
+
+impl From<OpeningError> for Refused {
+    fn from(error: OpeningError) -> Self {
+        let reject = error.answer();
+        let response = reject.as_ref().and_then(|reject| written(|out| reject.write(out)).ok());
+        Self::new(reject.map(|reject| reject.status()), response.unwrap_or_default(), error)
+    }
+}
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Self {
+        match refusal.response() {
+            Ok(response) => Self::new(Some(refusal.status), response, OpeningError::Refused(refusal.status)),
+            Err(error) => OpeningError::from(error).into(),
+        }
+    }
+}
+
+/// A valid request for a WebSocket, of a page that may ask for one.
+pub(super) struct Unanswered {
+    /// The head and what came after it.
+    received: Vec<u8>,
+    limits: HeadLimits,
+}
+
+impl Unanswered {
+    /// It was judged before: this borrows its parts.
+    pub(super) fn request(&self) -> Result<Request<'_>, OpeningError> {
+        match Request::parse(&self.received, &self.limits)? {
+            ServerProgress::Request(request) => Ok(request),
+            _ => Err(OpeningError::NotWebSocket),
+        }
+    }
+
+    /// The response to write, and the connection that is open then. So much of the opening time is left.
+    pub(super) fn accept(
+        &self,
+        config: &ServerConfig,
+        answer: &Answer<'_>,
+        left: Option<Duration>,
+    ) -> Result<(Vec<u8>, Endpoint<Server>, Agreed), Refused> {
+        if left.is_some_and(|left| left.is_zero()) {
+            return Err(too_late(503));
+        }
+        Ok(self.judged(config, answer)?)
+    }
+
+    fn judged(
+        &self,
+        config: &ServerConfig,
+        answer: &Answer<'_>,
+    ) -> Result<(Vec<u8>, Endpoint<Server>, Agreed), OpeningError> {
+        let request = self.request()?;
+        let accept = config.complete(config.accept(&request)?, answer)?;
+        let response = written(|out| Ok(accept.write(out)?.0))?;
+        let agreed = Agreed::new(Side::Server, accept.negotiated(), accept.chosen_subprotocol());
+        let frames = self.received.get(request.head().len()..).unwrap_or(&[]);
+        Ok((response, config.endpoint(agreed.negotiated, frames), agreed))
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.received.len()
+    }
+}
+
+/// The request, or what was received of another; `None` if more must be read.
+pub(super) fn serve(
     handshake: &mut ServerHandshake<'_>,
     input: &[u8],
     config: &ServerConfig,
-    decide: &mut Option<impl FnOnce(&Request<'_>) -> Result<A, Refusal>>,
     plain: Plain,
-) -> ServerStep {
-    let result = match handshake.recv(input) {
-        Ok((_, ServerProgress::NeedMore)) => return ServerStep::NeedMore,
-        Ok((taken, ServerProgress::Http(request))) => match plain {
-            Plain::HandedBack => return ServerStep::Http { head: request.head().into(), taken },
-            Plain::Refused => Err(OpeningError::NotWebSocket),
-        },
-        Ok((taken, ServerProgress::Request(request))) => answer(&request, taken, config, decide),
-        Err(error) => Err(error.into()),
-    };
-    let step = result.unwrap_or_else(|error| {
-        let response = error.answer().and_then(|reject| written(|out| reject.write(out)).ok());
-        ServerStep::Refused { response: response.unwrap_or_default(), error }
-    });
-    #[cfg(feature = "tracing")]
-    if let ServerStep::Refused { error, .. } = &step {
-        let status = match error {
-            OpeningError::Refused(status) => Some(*status),
-            error => error.answer().map(|reject| reject.status()),
-        };
-        trace::refused(Side::Server, status, error);
-    }
-    step
-}
-
-fn answer<'a, A: Into<Answer<'a>>>(
-    request: &Request<'_>,
-    taken: usize,
-    config: &ServerConfig,
-    decide: &mut Option<impl FnOnce(&Request<'_>) -> Result<A, Refusal>>,
-) -> Result<ServerStep, OpeningError> {
-    let accept = config.accept(request)?;
-    let answer = match decide.take().map(|decide| decide(request)).transpose() {
-        Ok(answer) => answer.map_or_else(Answer::new, Into::into),
-        Err(refusal) => {
-            let mut reject = Reject::new(refusal.status)?.with_body(&refusal.body);
-            reject.fields.add(refusal.fields.fields())?;
-            let response = written(|out| reject.write(out))?;
-            return Ok(ServerStep::Refused { response, error: OpeningError::Refused(refusal.status) });
+) -> Result<Option<Result<Unanswered, Vec<u8>>>, Refused> {
+    let (taken, progress) = handshake.recv(input).map_err(OpeningError::from)?;
+    let (head, asks) = match &progress {
+        ServerProgress::NeedMore => return Ok(None),
+        ServerProgress::Request(request) => {
+            config.accept(request).map_err(OpeningError::from)?;
+            (request.head(), true)
         }
+        ServerProgress::Http(request) if matches!(plain, Plain::HandedBack) => (request.head(), false),
+        ServerProgress::Http(_) => return Err(OpeningError::NotWebSocket.into()),
     };
-    let accept = config.complete(accept, &answer)?;
-    let response = written(|out| Ok(accept.write(out)?.0))?;
-    let agreed = Agreed::new(Side::Server, accept.negotiated(), accept.chosen_subprotocol());
-    Ok(ServerStep::Open { response, agreed, taken })
+    let received = [head, input.get(taken..).unwrap_or(&[])].concat();
+    Ok(Some(if asks { Ok(Unanswered { received, limits: config.head_limits }) } else { Err(received) }))
 }
 
 pub(super) enum ClientStep<'h> {
@@ -293,7 +337,7 @@ pub(super) fn request(handshake: &client::ClientHandshake<'_>) -> Result<Vec<u8>
     if cfg!(not(feature = "deflate")) {
         handshake.check_without_codec()?;
     }
-    written(|out| Ok(handshake.write_request(out)?))
+    Ok(written(|out| Ok(handshake.write_request(out)?))?)
 }
 
 pub(super) fn ask<'h>(
@@ -397,7 +441,7 @@ impl ClientConfig {
 }
 
 /// In a buffer that is large enough.
-fn written(mut write: impl FnMut(&mut [u8]) -> Result<usize, ComposeError>) -> Result<Vec<u8>, OpeningError> {
+fn written(mut write: impl FnMut(&mut [u8]) -> Result<usize, ComposeError>) -> Result<Vec<u8>, ComposeError> {
     let mut out = Vec::new();
     loop {
         match write(&mut out) {
@@ -406,7 +450,7 @@ fn written(mut write: impl FnMut(&mut [u8]) -> Result<usize, ComposeError>) -> R
                 return Ok(out);
             }
             Err(ComposeError::BufferTooSmall(short)) => out.resize(short.required, 0),
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(error),
         }
     }
 }

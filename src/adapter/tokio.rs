@@ -204,7 +204,8 @@ impl<S: PollTransport + Unpin, R: Role + Unpin> AsyncWrite for polled::ByteStrea
 opening_functions! {
     /// [`Timeouts::opening`](crate::Timeouts::opening) bounds the whole; a client that is too slow is answered with
     /// 408.
-    S: [AsyncRead + AsyncWrite + Unpin], server: ServerSocket<S>, client: ClientSocket<S>,
+    S: [AsyncRead + AsyncWrite + Unpin], pending: polled::PendingRequest<Tokio<S>>, server: ServerSocket<S>,
+    client: ClientSocket<S>,
     wrap: Tokio::new, unwrap: Tokio::into_inner,
 }
 

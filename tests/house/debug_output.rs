@@ -159,8 +159,8 @@ fn the_search_finds_every_spelling_of_the_secret() {
 }
 
 /// Every `pub struct` and `pub enum` of the source, and of the suite for adapters, as `type_name` calls it. A lint of the compiler makes sure
-/// that everything `pub` can be reached. A type in a macro of src/adapter/embedded exists in each module that
-/// uses the macro.
+/// that everything `pub` can be reached. A type in a macro of src/adapter/embedded or
+/// src/adapter/opening_functions.rs exists in each module that uses the macro.
 fn public_types() -> BTreeSet<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let (src, kit) = (root.join("src"), root.join("crates/sockless-conformance/src"));
@@ -201,6 +201,9 @@ fn scan(src: &Path, dir: &Path, found: &mut BTreeSet<String>, uses: &mut Vec<(St
         for line in fs::read_to_string(&path).unwrap().lines().map(str::trim_start) {
             if let Some(used) = line.strip_prefix("super::embedded::").and_then(|used| used.split_once('!')) {
                 uses.push((format!("adapter::embedded::{}::", used.0), module.join("::")));
+            }
+            if line.starts_with("opening_steps!") {
+                uses.push(("adapter::opening_functions::".into(), module.join("::")));
             }
             let declared =
                 ["pub struct ", "pub enum ", "pub union "].iter().find_map(|kind| line.strip_prefix(kind));
@@ -807,6 +810,7 @@ fn std_adapter(p: &mut Printed) {
     p.show(&accepted);
     let mut opening = request("Upgrade: websocket\r\n").into_bytes();
     opening.extend(coming());
+    p.show(&blocking::receive(Pipe::new(opening.clone()), &options).unwrap());
     let accepted = blocking::accept_or_http(Pipe::new(opening), &options, |_| Ok(())).unwrap();
     p.show(&accepted);
     let adapter::Opened::WebSocket(mut socket) = accepted else { panic!() };
@@ -865,6 +869,8 @@ fn polled_adapters(p: &mut Printed) {
         let mut stream = Pipe::new(request("Upgrade: websocket\r\n"));
         stream.input.extend(coming());
         p.show(&futures_io::FuturesIo::new(Pipe::new(SECRET)));
+        let asking = Pipe::new(request("Upgrade: websocket\r\n"));
+        p.show(&ready(futures_io::receive(asking, &options)).unwrap());
         let mut socket = ready(futures_io::accept(stream, &options)).unwrap();
         p.show(&socket);
         {

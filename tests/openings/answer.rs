@@ -16,7 +16,7 @@ use sockless::{
 };
 
 #[derive(Clone, Copy, Debug)]
-enum Adapter {
+pub(crate) enum Adapter {
     Blocking,
     Tokio,
     Smol,
@@ -25,7 +25,7 @@ enum Adapter {
 
 use Adapter::{Blocking, Smol, Tokio, Untimed};
 
-const ALL: [Adapter; 4] = [Blocking, Tokio, Smol, Untimed];
+pub(crate) const ALL: [Adapter; 4] = [Blocking, Tokio, Smol, Untimed];
 
 /// What a server made of a connection.
 #[derive(Debug)]
@@ -89,17 +89,17 @@ fn serve(
 }
 
 /// Runs this on a thread of its own, for a bounded time.
-fn soon<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> mpsc::Receiver<T> {
+pub(crate) fn soon<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> mpsc::Receiver<T> {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || sender.send(run()));
     receiver
 }
 
-fn came<T>(receiver: &mpsc::Receiver<T>) -> T {
+pub(crate) fn came<T>(receiver: &mpsc::Receiver<T>) -> T {
     receiver.recv_timeout(Duration::from_secs(20)).expect("it waits for ever, or has panicked")
 }
 
-fn streams() -> (TcpStream, TcpStream) {
+pub(crate) fn streams() -> (TcpStream, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     peer.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
@@ -107,7 +107,7 @@ fn streams() -> (TcpStream, TcpStream) {
     (listener.accept().unwrap().0, peer)
 }
 
-fn read_head(peer: &mut TcpStream) -> String {
+pub(crate) fn read_head(peer: &mut TcpStream) -> String {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let mut byte = [0];
@@ -117,7 +117,7 @@ fn read_head(peer: &mut TcpStream) -> String {
     String::from_utf8(head).unwrap()
 }
 
-fn upgrade(path: &str) -> String {
+pub(crate) fn upgrade(path: &str) -> String {
     format!(
         "GET {path} HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
          Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\
@@ -126,9 +126,9 @@ fn upgrade(path: &str) -> String {
 }
 
 /// "Hello", masked as in RFC 6455 section 5.7.
-const FRAME: &[u8] = b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58";
+pub(crate) const FRAME: &[u8] = b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58";
 
-fn any_origin() -> ServerConfig {
+pub(crate) fn any_origin() -> ServerConfig {
     ServerConfig::new(OriginPolicy::Any)
 }
 

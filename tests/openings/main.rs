@@ -13,3 +13,4 @@ mod nonces;
 mod rejection;
 mod time;
 mod traced;
+mod two_steps;

@@ -27,6 +27,7 @@ pages! {
     reconnecting "../../../docs/reconnecting.md",
     sans_io "../../../docs/sans-io.md",
     security "../../../docs/security.md",
+    servers "../../../docs/servers.md",
     testing "../../../docs/testing.md",
     tls_and_proxies "../../../docs/tls-and-proxies.md",
     tokio "../../../docs/tokio.md",

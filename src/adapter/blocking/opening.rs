@@ -16,7 +16,7 @@ use super::{is_transient, BlockingTransport, WebSocket};
 use crate::adapter::agreed::Agreed;
 use crate::adapter::opening::{
     ask, client_handshake, cut_off, parting_time, request, serve, share, too_late, until_end, ClientStep,
-    Plain, ServerStep, LATE, MAX_DRAINED, SHORT_PARTING,
+    Plain, Refused, Unanswered, LATE, MAX_DRAINED, SHORT_PARTING,
 };
 use crate::adapter::{
     Answer, ClientConfig, ConnectStage, Connections, Error, Opened, OpeningError, Refusal, ServerConfig,
@@ -61,10 +61,32 @@ pub fn accept_with<'a, S: BlockingTransport, A: Into<Answer<'a>>>(
     config: &ServerConfig,
     decide: impl FnOnce(&Request<'_>) -> Result<A, Refusal>,
 ) -> Result<ServerSocket<S>, Error> {
-    match open(stream, &[], config, decide, Plain::Refused)? {
-        Opened::WebSocket(socket) => Ok(socket),
-        Opened::Http { .. } => Err(OpeningError::NotWebSocket.into()),
-    }
+    open(stream, &[], config, decide, Plain::Refused)?.websocket()
+}
+
+/// Reads a request and leaves the answer to you, which may wait for a database: [`PendingRequest`] accepts or refuses
+/// it. A plain HTTP request, and one of a page that may not ask, are refused here, as by [`accept`]. The opening time
+/// goes on until the answer.
+///
+/// # Errors
+///
+/// Those of [`accept`].
+pub fn receive<S: BlockingTransport>(stream: S, config: &ServerConfig) -> Result<PendingRequest<S>, Error> {
+    receive_request(stream, &[], config, Plain::Refused)?.websocket()
+}
+
+/// Does what [`receive`] does, where the port serves plain HTTP too: as [`accept_buffered`] does, of which this is the
+/// first step.
+///
+/// # Errors
+///
+/// Those of [`accept`].
+pub fn receive_buffered<S: BlockingTransport>(
+    stream: S,
+    received: &[u8],
+    config: &ServerConfig,
+) -> Result<Opened<PendingRequest<S>, S>, Error> {
+    receive_request(stream, received, config, Plain::HandedBack)
 }
 
 /// Accepts a WebSocket, or hands a plain HTTP request back, so that one port can serve pages as well.
@@ -105,52 +127,111 @@ pub fn accept_buffered<'a, S: BlockingTransport, A: Into<Answer<'a>>>(
 }
 
 fn open<'a, S: BlockingTransport, A: Into<Answer<'a>>>(
-    mut stream: S,
-    mut received: &[u8],
+    stream: S,
+    received: &[u8],
     config: &ServerConfig,
     decide: impl FnOnce(&Request<'_>) -> Result<A, Refusal>,
     plain: Plain,
 ) -> Result<Opened<ServerSocket<S>, S>, Error> {
+    match receive_request(stream, received, config, plain)? {
+        Opened::WebSocket(pending) => {
+            let decision = decide(&pending.request()?);
+            match decision {
+                Ok(answer) => pending.accept(config, answer).map(Opened::WebSocket),
+                Err(refusal) => Err(pending.refuse(refusal)),
+            }
+        }
+        Opened::Http { stream, received } => Ok(Opened::Http { stream, received }),
+    }
+}
+
+fn receive_request<S: BlockingTransport>(
+    mut stream: S,
+    mut received: &[u8],
+    config: &ServerConfig,
+    plain: Plain,
+) -> Result<Opened<PendingRequest<S>, S>, Error> {
     let mut storage = alloc::vec![0; config.head_size];
     let mut handshake = ServerHandshake::new(&mut storage, config.head_limits);
-    let mut decide = Some(decide);
     let mut buf = alloc::vec![0; config.buffers.read.max(1)];
     let mut timed = TimedStream::new(&mut stream, config.timeouts.opening);
     loop {
         let input = match core::mem::take(&mut received) {
             [] => match timed.read(&mut buf) {
-                Err(Error::Protocol(LATE)) => {
-                    timed.refuse(&too_late());
-                    return Err(LATE.into());
-                }
+                Err(Error::Protocol(LATE)) => return Err(timed.refuse(too_late(408))),
                 read => until_end(read?)?,
             },
             received => received,
         };
-        match serve(&mut handshake, input, config, &mut decide, plain) {
-            ServerStep::NeedMore => {}
-            ServerStep::Open { response, agreed, taken } => {
+        match serve(&mut handshake, input, config, plain) {
+            Ok(None) => {}
+            Ok(Some(Ok(request))) => {
+                let until = timed.until;
+                return Ok(Opened::WebSocket(PendingRequest { stream, request, until }));
+            }
+            Ok(Some(Err(received))) => {
+                timed.end()?;
+                return Ok(Opened::Http { stream, received });
+            }
+            Err(refused) => return Err(timed.refuse(refused)),
+        }
+    }
+}
+
+/// A request for a WebSocket that waits for an answer. It is valid, and its origin is one of the config's.
+///
+/// Dropped, it drops the transport: the client sees the connection end without an answer.
+pub struct PendingRequest<S = TcpStream> {
+    stream: S,
+    request: Unanswered,
+    until: Option<Instant>,
+}
+
+impl<S: BlockingTransport> PendingRequest<S> {
+    /// The request. Its head is parsed anew: call this once, and copy what is needed later.
+    ///
+    /// # Errors
+    ///
+    /// None that is known: the same head was valid before.
+    pub fn request(&self) -> Result<Request<'_>, Error> {
+        Ok(self.request.request()?)
+    }
+
+    /// Opens the WebSocket. `config` may be another than the one before, such as without compression or with larger
+    /// limits: its origins are asked as well. If the opening time is over, the client gets a 503.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Opening`] after the client was told, as far as it read that; [`Error::Protocol`] if the time was up;
+    /// [`Error::Io`] if the transport failed.
+    pub fn accept<'a>(
+        mut self,
+        config: &ServerConfig,
+        answer: impl Into<Answer<'a>>,
+    ) -> Result<ServerSocket<S>, Error> {
+        let mut timed = TimedStream { stream: &mut self.stream, until: self.until, limited: false };
+        match self.request.accept(config, &answer.into(), timed.left()) {
+            Ok((response, endpoint, agreed)) => {
                 // Before the client knows: whoever closes all connections from now on closes this one as well.
                 let member = config.connections().map(Connections::enter);
                 timed.write(&response)?;
                 timed.end()?;
-                let rest = input.get(taken..).unwrap_or(&[]);
-                let socket = WebSocket::with_endpoint(stream, config.endpoint(agreed.negotiated, rest));
-                let socket = socket.with_member(member);
-                return Ok(Opened::WebSocket(socket.with_agreed(agreed)));
+                let socket = WebSocket::with_endpoint(self.stream, endpoint);
+                Ok(socket.with_member(member).with_agreed(agreed))
             }
-            ServerStep::Http { mut head, taken } => {
-                head.extend_from_slice(input.get(taken..).unwrap_or(&[]));
-                timed.end()?;
-                return Ok(Opened::Http { stream, received: head });
-            }
-            ServerStep::Refused { response, error } => {
-                timed.refuse(&response);
-                return Err(error.into());
-            }
+            Err(refused) => Err(timed.refuse(refused)),
         }
     }
+
+    /// Refuses the request, and waits until the client ends as well, as [`accept`] does. Returns what `accept_with`
+    /// would: [`Error::Opening`] with [`OpeningError::Refused`], if the refusal itself is valid.
+    pub fn refuse(mut self, refusal: Refusal) -> Error {
+        let until = self.until;
+        TimedStream { stream: &mut self.stream, until, limited: false }.refuse(refusal.into())
+    }
 }
+
+debug_states!([S] PendingRequest<S>, |this| { received: this.request.len(), limited: this.until.is_some() });
 
 /// Opens a WebSocket on a transport that is connected already, with TLS if the URI asks for it. The opening time
 /// begins here: who has spent a part of it on connecting and on TLS sets what is left of it.
@@ -379,22 +460,23 @@ impl<'s, S: BlockingTransport> TimedStream<'s, S> {
     /// sending must not overtake the refusal.
     ///
     /// What goes wrong meanwhile is no news: the client was refused.
-    fn refuse(&mut self, response: &[u8]) {
+    fn refuse(&mut self, refused: Refused) -> Error {
         self.part(SHORT_PARTING);
-        if self.write(response).is_err() {
-            return;
+        if self.write(&refused.response).is_err() {
+            return refused.error;
         }
         // A transport that has ended is as good.
         let _ = self.stream.shutdown_write();
         // A read without a limit may last as long as the client likes.
         if self.stream.limit_read(Some(PROBE)).is_err() {
-            return;
+            return refused.error;
         }
         let mut buf = alloc::vec![0; 4096];
         let mut left = MAX_DRAINED;
         while let (Ok(read @ [_, ..]), 1..) = (self.read(&mut buf), left) {
             left = left.saturating_sub(read.len());
         }
+        refused.error
     }
 }
 

@@ -4,7 +4,8 @@
 // Must not know: its rules.
 
 use alloc::boxed::Box;
-use core::future::poll_fn;
+use core::future::{poll_fn, Future};
+use core::pin::pin;
 use core::task::{Context, Poll};
 use core::time::Duration;
 use std::io;
@@ -13,7 +14,7 @@ use super::{PollTransport, WebSocket};
 use crate::adapter::agreed::Agreed;
 use crate::adapter::opening::{
     ask, client_handshake, cut_off, parting_time, request, serve, too_late, until_end, ClientStep, Plain,
-    ServerStep, LATE, MAX_DRAINED, SHORT_PARTING,
+    Refused, Unanswered, LATE, MAX_DRAINED, SHORT_PARTING,
 };
 use crate::adapter::{Answer, ClientConfig, Connections, Error, Opened, Refusal, ServerConfig};
 use crate::entropy::SystemEntropy;
@@ -32,7 +33,8 @@ const READ: usize = 4096;
 macro_rules! opening_functions {
     (
         $(#[$time:meta])+
-        S: [$($bound:tt)+], server: $server:ty, client: $client:ty, wrap: $wrap:expr, unwrap: $unwrap:expr $(,)?
+        S: [$($bound:tt)+], pending: $pending:ty, server: $server:ty, client: $client:ty,
+        wrap: $wrap:expr, unwrap: $unwrap:expr $(,)?
     ) => {
         /// Accepts a WebSocket on a stream that a listener has given. A plain HTTP request is answered with 426.
         ///
@@ -78,10 +80,46 @@ macro_rules! opening_functions {
         ) -> Result<$server, crate::Error> {
             let plain = crate::adapter::opening::Plain::Refused;
             let opened = crate::adapter::polled::open($wrap(stream), &[], config, decide, plain);
-            match Box::pin(opened).await? {
-                crate::Opened::WebSocket(socket) => Ok(socket),
-                crate::Opened::Http { .. } => Err(crate::OpeningError::NotWebSocket.into()),
-            }
+            Box::pin(opened).await?.websocket()
+        }
+
+        /// Reads a request and leaves the answer to you, which may wait for a database:
+        /// [`PendingRequest`](crate::polled::PendingRequest) accepts or refuses it. A plain HTTP request, and one of a
+        /// page that may not ask, are refused here, as by [`accept`]. The opening time goes on until the answer.
+        ///
+        /// # Errors
+        ///
+        /// Those of [`accept`].
+        ///
+        /// # Cancel safety
+        ///
+        /// Not cancel safe: dropped, the transport is dropped with it.
+        pub async fn receive<S: $($bound)+>(
+            stream: S,
+            config: &crate::ServerConfig,
+        ) -> Result<$pending, crate::Error> {
+            let plain = crate::adapter::opening::Plain::Refused;
+            Box::pin(crate::adapter::polled::receive_request($wrap(stream), &[], config, plain)).await?.websocket()
+        }
+
+        /// Does what [`receive`] does, where the port serves plain HTTP too: as [`accept_buffered`] does, of which this
+        /// is the first step.
+        ///
+        /// # Errors
+        ///
+        /// Those of [`accept`].
+        ///
+        /// # Cancel safety
+        ///
+        /// Not cancel safe: dropped, the transport is dropped with it.
+        pub async fn receive_buffered<S: $($bound)+>(
+            stream: S,
+            received: &[u8],
+            config: &crate::ServerConfig,
+        ) -> Result<crate::Opened<$pending, S>, crate::Error> {
+            let plain = crate::adapter::opening::Plain::HandedBack;
+            let request = crate::adapter::polled::receive_request($wrap(stream), received, config, plain);
+            Ok(Box::pin(request).await?.map_stream($unwrap))
         }
 
         /// Accepts a WebSocket, or hands a plain HTTP request back, so that one port can serve pages as well.
@@ -186,57 +224,173 @@ opening_functions! {
     /// Where the transport has a clock, [`Timeouts::opening`](crate::Timeouts::opening) bounds the whole; a client
     /// that is too slow is answered with 408. A refusal may take what is left of that time, but a second at least, and
     /// 5 s if none is set.
-    S: [PollTransport], server: WebSocket<S, Server>, client: WebSocket<S, Client<SystemEntropy>>,
+    S: [PollTransport], pending: PendingRequest<S>, server: WebSocket<S, Server>,
+    client: WebSocket<S, Client<SystemEntropy>>,
     wrap: core::convert::identity, unwrap: core::convert::identity,
 }
 
 // In a box, so that the task which goes on with the socket is small: each function between holds a transport as well.
 
 pub(in crate::adapter) async fn open<'a, S: PollTransport, A: Into<Answer<'a>>>(
-    mut stream: S,
-    mut received: &[u8],
+    stream: S,
+    received: &[u8],
     config: &ServerConfig,
     decide: impl FnOnce(&Request<'_>) -> Result<A, Refusal>,
     plain: Plain,
 ) -> Result<Opened<WebSocket<S, Server>, S>, Error> {
+    match receive_request(stream, received, config, plain).await? {
+        Opened::WebSocket(pending) => {
+            let decision = decide(&pending.request()?);
+            match decision {
+                Ok(answer) => pending.accept(config, answer).await.map(Opened::WebSocket),
+                Err(refusal) => Err(pending.refuse(refusal).await),
+            }
+        }
+        Opened::Http { stream, received } => Ok(Opened::Http { stream, received }),
+    }
+}
+
+pub(in crate::adapter) async fn receive_request<S: PollTransport>(
+    mut stream: S,
+    mut received: &[u8],
+    config: &ServerConfig,
+    plain: Plain,
+) -> Result<Opened<PendingRequest<S>, S>, Error> {
     let mut storage = alloc::vec![0; config.head_size];
     let mut handshake = ServerHandshake::new(&mut storage, config.head_limits);
-    let mut decide = Some(decide);
     let mut buf = alloc::vec![0; config.buffers.read.clamp(1, READ)];
     let mut timed = TimedTransport::new(&mut stream, config.timeouts.opening);
     loop {
         let input = match core::mem::take(&mut received) {
             [] => match timed.read(&mut buf).await {
-                Err(Error::Protocol(LATE)) => {
-                    timed.refuse(&too_late()).await;
-                    return Err(LATE.into());
-                }
+                Err(Error::Protocol(LATE)) => return Err(timed.refuse(too_late(408)).await),
                 read => until_end(read?)?,
             },
             received => received,
         };
-        match serve(&mut handshake, input, config, &mut decide, plain) {
-            ServerStep::NeedMore => {}
-            ServerStep::Open { response, agreed, taken } => {
-                // Before the client knows: whoever closes all connections from now on closes this one as well.
-                let member = config.connections().map(Connections::enter);
-                timed.write(&response).await?;
-                let rest = input.get(taken..).unwrap_or(&[]);
-                let socket = WebSocket::with_endpoint(stream, config.endpoint(agreed.negotiated, rest));
-                let socket = socket.with_member(member);
-                return Ok(Opened::WebSocket(socket.with_agreed(agreed)));
+        match serve(&mut handshake, input, config, plain) {
+            Ok(None) => {}
+            Ok(Some(Ok(request))) => {
+                let until = timed.until;
+                return Ok(Opened::WebSocket(PendingRequest { stream, request, until }));
             }
-            ServerStep::Http { mut head, taken } => {
-                head.extend_from_slice(input.get(taken..).unwrap_or(&[]));
-                return Ok(Opened::Http { stream, received: head });
-            }
-            ServerStep::Refused { response, error } => {
-                timed.refuse(&response).await;
-                return Err(error.into());
-            }
+            Ok(Some(Err(received))) => return Ok(Opened::Http { stream, received }),
+            Err(refused) => return Err(timed.refuse(refused).await),
         }
     }
 }
+
+/// A request for a WebSocket that waits for an answer. It is valid, and its origin is one of the config's.
+///
+/// Dropped, it drops the transport: the client sees the connection end without an answer.
+///
+/// ```no_run
+/// # #[cfg(feature = "tokio")] mod example {
+/// use sockless::{tokio::receive, Answer, Error, Refusal, ServerConfig};
+/// # async fn user_of(token: String) -> Option<String> { Some(token) }
+///
+/// async fn greet(stream: tokio::net::TcpStream, config: &ServerConfig) -> Result<(), Error> {
+///     let pending = receive(stream, config).await?;
+///     let token = pending.request()?.query().unwrap_or_default().to_owned();
+///     let (pending, user) = pending.wait_for(user_of(token)).await?; // a database
+///     let Some(user) = user else {
+///         return Err(pending.refuse(Refusal::new(403).with_body("who are you?")).await);
+///     };
+///     let answer = Answer::new().with_field("Set-Cookie", "seen=1");
+///     pending.accept(config, answer).await?.send(user).await
+/// }
+/// # }
+/// ```
+pub struct PendingRequest<S> {
+    stream: S,
+    request: Unanswered,
+    until: Option<Timestamp>,
+}
+
+impl<S: PollTransport> PendingRequest<S> {
+    /// The request. Its head is parsed anew: call this once, and copy what is needed later.
+    ///
+    /// # Errors
+    ///
+    /// None that is known: the same head was valid before.
+    pub fn request(&self) -> Result<Request<'_>, Error> {
+        Ok(self.request.request()?)
+    }
+
+    /// Waits for `decision`, as long as the opening time lasts; then the client gets a 503. Without this a future that
+    /// never ends keeps the connection.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Protocol`] if the time was up.
+    ///
+    /// # Cancel safety
+    ///
+    /// Not cancel safe: dropped, the transport is dropped with it.
+    pub async fn wait_for<T>(mut self, decision: impl Future<Output = T>) -> Result<(Self, T), Error> {
+        let mut decision = pin!(decision);
+        let mut timed = self.timed();
+        match timed.poll(|_, cx| decision.as_mut().poll(cx).map(Ok)).await {
+            Ok(decided) => Ok((self, decided)),
+            Err(_) => Err(timed.refuse(too_late(503)).await),
+        }
+    }
+
+    /// Opens the WebSocket. `config` may be another than the one before, such as without compression or with larger
+    /// limits: its origins are asked as well. If the opening time is over, the client gets a 503.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Opening`] after the client was told, as far as it read that; [`Error::Protocol`] if the time was up;
+    /// [`Error::Io`] if the transport failed.
+    ///
+    /// # Cancel safety
+    ///
+    /// Not cancel safe: dropped, the transport is dropped with it.
+    pub async fn accept<'a>(
+        self,
+        config: &ServerConfig,
+        answer: impl Into<Answer<'a>>,
+    ) -> Result<WebSocket<S, Server>, Error> {
+        Box::pin(self.accepted(config, answer.into())).await
+    }
+
+    async fn accepted(
+        mut self,
+        config: &ServerConfig,
+        answer: Answer<'_>,
+    ) -> Result<WebSocket<S, Server>, Error> {
+        let mut timed = TimedTransport { stream: &mut self.stream, until: self.until };
+        let left = timed.left();
+        match self.request.accept(config, &answer, left) {
+            Ok((response, endpoint, agreed)) => {
+                // Before the client knows: whoever closes all connections from now on closes this one as well.
+                let member = config.connections().map(Connections::enter);
+                timed.write(&response).await?;
+                let socket = WebSocket::with_endpoint(self.stream, endpoint);
+                Ok(socket.with_member(member).with_agreed(agreed))
+            }
+            Err(refused) => Err(timed.refuse(refused).await),
+        }
+    }
+
+    /// Refuses the request, and waits until the client ends as well, as [`accept`] does. Returns what `accept_with`
+    /// would: [`Error::Opening`] with [`OpeningError::Refused`](crate::OpeningError::Refused), if the refusal itself
+    /// is valid.
+    ///
+    /// # Cancel safety
+    ///
+    /// Not cancel safe: dropped, the transport is dropped with it.
+    pub async fn refuse(mut self, refusal: Refusal) -> Error {
+        self.timed().refuse(refusal.into()).await
+    }
+
+    fn timed(&mut self) -> TimedTransport<'_, S> {
+        TimedTransport { stream: &mut self.stream, until: self.until }
+    }
+}
+
+debug_states!([S] PendingRequest<S>, |this| { received: this.request.len(), limited: this.until.is_some() });
 
 /// A part of the opening time is used up already.
 pub(in crate::adapter) async fn open_client<S: PollTransport, T>(
@@ -337,10 +491,10 @@ impl<'s, S: PollTransport> TimedTransport<'s, S> {
     /// sending must not overtake the refusal.
     ///
     /// What goes wrong meanwhile is no news: the client was refused.
-    async fn refuse(&mut self, response: &[u8]) {
+    async fn refuse(&mut self, refused: Refused) -> Error {
         self.part(SHORT_PARTING);
-        if self.write(response).await.is_err() {
-            return;
+        if self.write(&refused.response).await.is_err() {
+            return refused.error;
         }
         // A transport that has ended is as good.
         let _ = self.poll(|stream, cx| stream.poll_shutdown(cx)).await;
@@ -349,5 +503,6 @@ impl<'s, S: PollTransport> TimedTransport<'s, S> {
         while let (Ok(read @ [_, ..]), 1..) = (self.read(&mut buf).await, left) {
             left = left.saturating_sub(read.len());
         }
+        refused.error
     }
 }
