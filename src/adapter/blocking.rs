@@ -57,6 +57,8 @@ pub use opening::{
     accept, accept_buffered, accept_or_http, accept_with, client, client_with, connect, receive,
     receive_buffered, ClientSocket, PendingRequest, ServerSocket,
 };
+#[cfg(all(feature = "handshake", feature = "rng"))]
+pub(in crate::adapter) use opening::{open, open_client, receive_request};
 pub use split::{CloneTransport, Receiver, Sender};
 
 #[cfg(feature = "handshake")]

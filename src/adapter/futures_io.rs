@@ -49,7 +49,8 @@ use std::time::Instant;
 
 use futures_io::{AsyncRead, AsyncWrite};
 
-use super::polled::{self, opening_functions, PollTransport};
+use super::opening_functions::opening_functions;
+use super::polled::{self, PollTransport};
 use crate::entropy::SystemEntropy;
 use crate::role::{Client, Role, Server};
 use crate::time::Timestamp;
@@ -193,10 +194,11 @@ impl<S: PollTransport + Unpin, R: Role + Unpin> AsyncWrite for polled::ByteStrea
 }
 
 opening_functions! {
+    [async] [.await] ["# Cancel safety"] polled
     /// There is no clock, so no timer runs: see [the module](self).
     S: [AsyncRead + AsyncWrite + Unpin], pending: polled::PendingRequest<FuturesIo<S>>, server: ServerSocket<S>,
     client: ClientSocket<S>,
-    wrap: FuturesIo::new, unwrap: FuturesIo::into_inner,
+    wrap: FuturesIo::new, unwrap: FuturesIo::into_inner, boxed: Box::pin,
 }
 
 debug_states!([S] FuturesIo<S>, |this| { has_timer: this.timer.is_some() });

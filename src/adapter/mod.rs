@@ -43,6 +43,8 @@ mod opening;
     any(all(feature = "std", feature = "rng"), feature = "embedded-io", feature = "embedded-io-async")
 ))]
 mod opening_error;
+#[cfg(all(feature = "std", feature = "handshake", feature = "rng"))]
+mod opening_functions;
 #[cfg(any(feature = "futures-io", feature = "tokio"))]
 pub mod polled;
 #[cfg(feature = "std")]

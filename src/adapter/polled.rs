@@ -18,7 +18,7 @@ pub use opening::{
     accept, accept_buffered, accept_or_http, accept_with, client, client_with, receive, receive_buffered,
     PendingRequest,
 };
-pub(in crate::adapter) use opening::{open, open_client, opening_functions, receive_request};
+pub(in crate::adapter) use opening::{open, open_client, receive_request};
 pub use outgoing::{Feed, Incoming, Outgoing};
 pub use split::{Receiver, Sender};
 

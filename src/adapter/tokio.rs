@@ -72,7 +72,8 @@ use ::tokio::time::timeout_at;
 use ::tokio::time::{sleep_until, Instant, Sleep};
 
 use super::opening::share;
-use super::polled::{self, opening_functions, PollTransport};
+use super::opening_functions::opening_functions;
+use super::polled::{self, PollTransport};
 use super::{ClientConfig, ConnectStage, Error, OpeningError};
 use crate::entropy::SystemEntropy;
 use crate::handshake::client::ClientRequest;
@@ -202,11 +203,12 @@ impl<S: PollTransport + Unpin, R: Role + Unpin> AsyncWrite for polled::ByteStrea
 }
 
 opening_functions! {
+    [async] [.await] ["# Cancel safety"] polled
     /// [`Timeouts::opening`](crate::Timeouts::opening) bounds the whole; a client that is too slow is answered with
     /// 408.
     S: [AsyncRead + AsyncWrite + Unpin], pending: polled::PendingRequest<Tokio<S>>, server: ServerSocket<S>,
     client: ClientSocket<S>,
-    wrap: Tokio::new, unwrap: Tokio::into_inner,
+    wrap: Tokio::new, unwrap: Tokio::into_inner, boxed: Box::pin,
 }
 
 /// Connects over TCP and opens a WebSocket. Addresses are tried one after the other.

@@ -5,6 +5,7 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::convert::identity;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::sync::mpsc;
@@ -18,6 +19,7 @@ use crate::adapter::opening::{
     ask, client_handshake, cut_off, parting_time, request, serve, share, too_late, until_end, ClientStep,
     Plain, Refused, Unanswered, LATE, MAX_DRAINED, SHORT_PARTING,
 };
+use crate::adapter::opening_functions::{opening_functions, opening_steps};
 use crate::adapter::{
     Answer, ClientConfig, ConnectStage, Connections, Error, Opened, OpeningError, Refusal, ServerConfig,
 };
@@ -32,279 +34,19 @@ pub type ServerSocket<S = TcpStream> = WebSocket<S, Server>;
 /// A client's WebSocket, on TCP unless said otherwise.
 pub type ClientSocket<S = TcpStream> = WebSocket<S, Client<SystemEntropy>>;
 
-/// Accepts a WebSocket on a stream that a listener has given. A plain HTTP request is answered with 426.
-///
-/// Where the transport [limits](BlockingTransport::limit_read) its reads and writes,
-/// [`Timeouts::opening`](crate::Timeouts::opening) bounds the whole; a client that is too slow is answered with 408.
-/// After a refusal this waits until the client ends as well, has sent 1 MiB more, or the time is up: what is left of
-/// the opening time, but a second at least, and 5 s if none is set. Where reads have no limit nothing is waited for.
-///
-/// # Errors
-///
-/// [`Error::Opening`] after the client was told, as far as it read that; [`Error::Protocol`] if it was too slow;
-/// [`Error::Io`] if the transport failed.
-pub fn accept<S: BlockingTransport>(stream: S, config: &ServerConfig) -> Result<ServerSocket<S>, Error> {
-    accept_with(stream, config, |_| Ok(()))
+opening_functions! {
+    [] [] [] blocking
+    /// Where the transport [limits](BlockingTransport::limit_read) its reads and writes,
+    /// [`Timeouts::opening`](crate::Timeouts::opening) bounds the whole; a client that is too slow is answered with
+    /// 408. A refusal may take what is left of that time, but a second at least, and 5 s if none is set. Where reads
+    /// have no limit nothing is waited for.
+    S: [BlockingTransport], pending: PendingRequest<S>, server: ServerSocket<S>, client: ClientSocket<S>,
+    wrap: identity, unwrap: identity, boxed: identity,
 }
 
-/// Accepts a WebSocket once `decide` has looked at the request.
-///
-/// `decide` refuses the request with a [`Refusal`], a 404 for example, or adds to the [`Answer`] that opens the
-/// WebSocket, a cookie for example. `Ok(())` adds nothing. All else is as for [`accept`].
-///
-/// # Errors
-///
-/// [`Error::Opening`] after the client was told, as far as it read that; [`Error::Protocol`] if it was too slow;
-/// [`Error::Io`] if the transport failed.
-pub fn accept_with<'a, S: BlockingTransport, A: Into<Answer<'a>>>(
-    stream: S,
-    config: &ServerConfig,
-    decide: impl FnOnce(&Request<'_>) -> Result<A, Refusal>,
-) -> Result<ServerSocket<S>, Error> {
-    open(stream, &[], config, decide, Plain::Refused)?.websocket()
-}
-
-/// Reads a request and leaves the answer to you, which may wait for a database: [`PendingRequest`] accepts or refuses
-/// it. A plain HTTP request, and one of a page that may not ask, are refused here, as by [`accept`]. The opening time
-/// goes on until the answer.
-///
-/// # Errors
-///
-/// Those of [`accept`].
-pub fn receive<S: BlockingTransport>(stream: S, config: &ServerConfig) -> Result<PendingRequest<S>, Error> {
-    receive_request(stream, &[], config, Plain::Refused)?.websocket()
-}
-
-/// Does what [`receive`] does, where the port serves plain HTTP too: as [`accept_buffered`] does, of which this is the
-/// first step.
-///
-/// # Errors
-///
-/// Those of [`accept`].
-pub fn receive_buffered<S: BlockingTransport>(
-    stream: S,
-    received: &[u8],
-    config: &ServerConfig,
-) -> Result<Opened<PendingRequest<S>, S>, Error> {
-    receive_request(stream, received, config, Plain::HandedBack)
-}
-
-/// Accepts a WebSocket, or hands a plain HTTP request back, so that one port can serve pages as well.
-///
-/// `decide` sees only requests for a WebSocket, as for [`accept_with`]. [`Opened`] shows how to read the plain
-/// request. Where the connection is kept after the answer, the next request may ask for a WebSocket: give the
-/// stream to [`accept_buffered`] then.
-///
-/// # Errors
-///
-/// [`Error::Opening`] after the client was told, as far as it read that; [`Error::Protocol`] if it was too slow;
-/// [`Error::Io`] if the transport failed.
-pub fn accept_or_http<'a, S: BlockingTransport, A: Into<Answer<'a>>>(
-    stream: S,
-    config: &ServerConfig,
-    decide: impl FnOnce(&Request<'_>) -> Result<A, Refusal>,
-) -> Result<Opened<ServerSocket<S>, S>, Error> {
-    open(stream, &[], config, decide, Plain::HandedBack)
-}
-
-/// Does what [`accept_or_http`] does, on a stream of which some bytes were read already: `received` comes first.
-///
-/// This is for connections that are kept: a server that has answered a plain request gives the stream back for the
-/// next one, which may ask for a WebSocket. `received` is what it has read of that, perhaps nothing. Nothing of the
-/// request that was answered may be in it. The opening time begins anew.
-///
-/// # Errors
-///
-/// [`Error::Opening`] after the client was told, as far as it read that; [`Error::Protocol`] if it was too slow;
-/// [`Error::Io`] if the transport failed.
-pub fn accept_buffered<'a, S: BlockingTransport, A: Into<Answer<'a>>>(
-    stream: S,
-    received: &[u8],
-    config: &ServerConfig,
-    decide: impl FnOnce(&Request<'_>) -> Result<A, Refusal>,
-) -> Result<Opened<ServerSocket<S>, S>, Error> {
-    open(stream, received, config, decide, Plain::HandedBack)
-}
-
-fn open<'a, S: BlockingTransport, A: Into<Answer<'a>>>(
-    stream: S,
-    received: &[u8],
-    config: &ServerConfig,
-    decide: impl FnOnce(&Request<'_>) -> Result<A, Refusal>,
-    plain: Plain,
-) -> Result<Opened<ServerSocket<S>, S>, Error> {
-    match receive_request(stream, received, config, plain)? {
-        Opened::WebSocket(pending) => {
-            let decision = decide(&pending.request()?);
-            match decision {
-                Ok(answer) => pending.accept(config, answer).map(Opened::WebSocket),
-                Err(refusal) => Err(pending.refuse(refusal)),
-            }
-        }
-        Opened::Http { stream, received } => Ok(Opened::Http { stream, received }),
-    }
-}
-
-fn receive_request<S: BlockingTransport>(
-    mut stream: S,
-    mut received: &[u8],
-    config: &ServerConfig,
-    plain: Plain,
-) -> Result<Opened<PendingRequest<S>, S>, Error> {
-    let mut storage = alloc::vec![0; config.head_size];
-    let mut handshake = ServerHandshake::new(&mut storage, config.head_limits);
-    let mut buf = alloc::vec![0; config.buffers.read.max(1)];
-    let mut timed = TimedStream::new(&mut stream, config.timeouts.opening);
-    loop {
-        let input = match core::mem::take(&mut received) {
-            [] => match timed.read(&mut buf) {
-                Err(Error::Protocol(LATE)) => return Err(timed.refuse(too_late(408))),
-                read => until_end(read?)?,
-            },
-            received => received,
-        };
-        match serve(&mut handshake, input, config, plain) {
-            Ok(None) => {}
-            Ok(Some(Ok(request))) => {
-                let until = timed.until;
-                return Ok(Opened::WebSocket(PendingRequest { stream, request, until }));
-            }
-            Ok(Some(Err(received))) => {
-                timed.end()?;
-                return Ok(Opened::Http { stream, received });
-            }
-            Err(refused) => return Err(timed.refuse(refused)),
-        }
-    }
-}
-
-/// A request for a WebSocket that waits for an answer. It is valid, and its origin is one of the config's.
-///
-/// Dropped, it drops the transport: the client sees the connection end without an answer.
-pub struct PendingRequest<S = TcpStream> {
-    stream: S,
-    request: Unanswered,
-    until: Option<Instant>,
-}
-
-impl<S: BlockingTransport> PendingRequest<S> {
-    /// The request. Its head is parsed anew: call this once, and copy what is needed later.
-    ///
-    /// # Errors
-    ///
-    /// None that is known: the same head was valid before.
-    pub fn request(&self) -> Result<Request<'_>, Error> {
-        Ok(self.request.request()?)
-    }
-
-    /// Opens the WebSocket. `config` may be another than the one before, such as without compression or with larger
-    /// limits: its origins are asked as well. If the opening time is over, the client gets a 503.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Opening`] after the client was told, as far as it read that; [`Error::Protocol`] if the time was up;
-    /// [`Error::Io`] if the transport failed.
-    pub fn accept<'a>(
-        mut self,
-        config: &ServerConfig,
-        answer: impl Into<Answer<'a>>,
-    ) -> Result<ServerSocket<S>, Error> {
-        let mut timed = TimedStream { stream: &mut self.stream, until: self.until, limited: false };
-        match self.request.accept(config, &answer.into(), timed.left()) {
-            Ok((response, endpoint, agreed)) => {
-                // Before the client knows: whoever closes all connections from now on closes this one as well.
-                let member = config.connections().map(Connections::enter);
-                timed.write(&response)?;
-                timed.end()?;
-                let socket = WebSocket::with_endpoint(self.stream, endpoint);
-                Ok(socket.with_member(member).with_agreed(agreed))
-            }
-            Err(refused) => Err(timed.refuse(refused)),
-        }
-    }
-
-    /// Refuses the request, and waits until the client ends as well, as [`accept`] does. Returns what `accept_with`
-    /// would: [`Error::Opening`] with [`OpeningError::Refused`], if the refusal itself is valid.
-    pub fn refuse(mut self, refusal: Refusal) -> Error {
-        let until = self.until;
-        TimedStream { stream: &mut self.stream, until, limited: false }.refuse(refusal.into())
-    }
-}
-
-debug_states!([S] PendingRequest<S>, |this| { received: this.request.len(), limited: this.until.is_some() });
-
-/// Opens a WebSocket on a transport that is connected already, with TLS if the URI asks for it. The opening time
-/// begins here: who has spent a part of it on connecting and on TLS sets what is left of it.
-///
-/// # Errors
-///
-/// [`Error::Opening`], with the server's answer if it was no 101, of which the body is read as well, as far as it
-/// comes in time; [`Error::Protocol`] if the server was too slow; [`Error::Io`] if the transport failed.
-pub fn client<'c, S: BlockingTransport>(
-    stream: S,
-    request: impl TryInto<ClientRequest<'c>, Error: Into<OpeningError>>,
-    config: &ClientConfig,
-) -> Result<ClientSocket<S>, Error> {
-    Ok(client_with(stream, request, config, |_| ())?.0)
-}
-
-/// Does what [`client`] does, and shows the response to `look` before the WebSocket is open. What `look` returns is
-/// returned beside the WebSocket, such as the cookies that the server sets:
-/// [`Accepted::headers`](crate::handshake::client::Accepted::headers) has all fields.
-///
-/// # Errors
-///
-/// [`Error::Opening`], with the server's answer if that was no 101; [`Error::Protocol`] if the server was too slow;
-/// [`Error::Io`] if the transport failed.
-pub fn client_with<'c, S: BlockingTransport, T>(
-    stream: S,
-    request: impl TryInto<ClientRequest<'c>, Error: Into<OpeningError>>,
-    config: &ClientConfig,
-    look: impl FnOnce(&Accepted<'_>) -> T,
-) -> Result<(ClientSocket<S>, T), Error> {
-    let request = request.try_into().map_err(Into::<OpeningError>::into)?;
-    open_client(stream, request, config, config.timeouts.opening, look)
-}
-
-/// A part of the opening time is used up already.
-fn open_client<S: BlockingTransport, T>(
-    mut stream: S,
-    request_for: ClientRequest<'_>,
-    config: &ClientConfig,
-    limit: Option<Duration>,
-    look: impl FnOnce(&Accepted<'_>) -> T,
-) -> Result<(ClientSocket<S>, T), Error> {
-    let mut storage = alloc::vec![0; config.head_size];
-    let mut handshake = client_handshake(request_for, &mut storage, config)?;
-    let mut timed = TimedStream::new(&mut stream, limit);
-    let sent = timed.write(&request(&handshake)?);
-    sent.map_err(|error| cut_off(&handshake, error, config))?;
-    let mut buf = alloc::vec![0; config.buffers.read.max(1)];
-    loop {
-        let received = timed.read(&mut buf).and_then(until_end);
-        let received = received.map_err(|error| cut_off(&handshake, error, config))?;
-        match ask(&mut handshake, received, config)? {
-            ClientStep::NeedMore => {}
-            ClientStep::Open { accepted, taken } => {
-                timed.end()?;
-                let (agreed, seen) = (Agreed::of(&accepted), look(&accepted));
-                let rest = received.get(taken..).unwrap_or(&[]);
-                let socket = WebSocket::with_endpoint(stream, config.endpoint(agreed.negotiated, rest));
-                return Ok((socket.with_agreed(agreed), seen));
-            }
-            ClientStep::Rejected(mut rejected) => {
-                timed.part(Duration::ZERO);
-                while rejected.needs_more() {
-                    let limit = rejected.limit(timed.left());
-                    let mut timed = TimedStream::new(timed.stream, limit);
-                    // The refusal is the news.
-                    let Ok(received) = timed.read(&mut buf) else { break };
-                    rejected.read(received);
-                }
-                return Err(rejected.into_error().into());
-            }
-        }
-    }
+opening_steps! {
+    [] [] []
+    transport: BlockingTransport, timed: TimedStream, instant: Instant, read: usize::MAX, boxed: identity, end: [end],
 }
 
 /// Connects over TCP and opens a WebSocket. The addresses of the host are tried one after the other.
@@ -384,6 +126,10 @@ struct TimedStream<'s, S> {
 impl<'s, S: BlockingTransport> TimedStream<'s, S> {
     fn new(stream: &'s mut S, limit: Option<Duration>) -> Self {
         let until = limit.and_then(|limit| Instant::now().checked_add(limit));
+        Self::until(stream, until)
+    }
+
+    fn until(stream: &'s mut S, until: Option<Instant>) -> Self {
         Self { stream, until, limited: false }
     }
 
