@@ -28,6 +28,15 @@ struct Options {
     listen: String,
     #[command(flatten)]
     compression: Compression,
+    /// Let in only pages of the host that they ask; otherwise any page may use an echo.
+    #[arg(long)]
+    same_host: bool,
+    /// A subprotocol that is spoken, the preferred first.
+    #[arg(long = "subprotocol", value_name = "NAME")]
+    subprotocols: Vec<String>,
+    /// The silence after which a Ping is sent.
+    #[arg(long, value_name = "MILLISECONDS", default_value_t = 30_000)]
+    ping: u64,
 }
 
 /// How long connections have to end in an orderly way once a signal came.
@@ -44,8 +53,10 @@ pub async fn run() -> std::io::Result<()> {
     let listener = TcpListener::bind(&options.listen).await?;
     announce(listener.local_addr())?;
     let connections = Connections::new();
-    // Any page may use an echo; a server with users would say `SameHost`.
-    let config = ServerConfig::new(OriginPolicy::Any).with_connections(&connections);
+    let origins = if options.same_host { OriginPolicy::SameHost } else { OriginPolicy::Any };
+    let config = ServerConfig::new(origins).with_connections(&connections);
+    let config = options.subprotocols.into_iter().fold(config, ServerConfig::with_subprotocol);
+    let config = config.with_keep_alive(Duration::from_millis(options.ping), Duration::from_secs(20));
     let mut config = config.with_tuning(options.compression.tuning());
     config.deflate = options.compression.policy();
     let config = Arc::new(config);
