@@ -25,6 +25,7 @@ pages! {
     migrating "../../../docs/migrating.md",
     own_transport "../../../docs/own-transport.md",
     reconnecting "../../../docs/reconnecting.md",
+    reverse_proxies "../../../docs/reverse-proxies.md",
     sans_io "../../../docs/sans-io.md",
     security "../../../docs/security.md",
     servers "../../../docs/servers.md",
