@@ -10,6 +10,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use sockless_axum::sockless::handshake::Negotiated;
 use sockless_axum::sockless::tokio::{ClientSocket, Tokio};
 use sockless_axum::{handshake::OriginPolicy, ClientConfig, Error, ServerConfig, Socket};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 
 pub static SAME_HOST: ServerConfig = ServerConfig::new(OriginPolicy::SameHost);
@@ -35,15 +36,23 @@ pub type Client = ClientSocket<TokioIo<Upgraded>>;
 /// A client's WebSocket by extended CONNECT, over a connection of HTTP/2 of its own.
 pub async fn over_http2(address: &str, path: &str) -> Result<Client, u16> {
     let stream = TcpStream::connect(address).await.unwrap();
+    http2_on(stream, &format!("http://{address}"), path).await
+}
+
+/// The same over a connection that is there, to this origin.
+pub async fn http2_on<S>(stream: S, origin: &str, path: &str) -> Result<Client, u16>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
     let (mut send, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
     tokio::spawn(connection);
     // Its answer comes behind the server's settings.
-    let plain = Request::get(format!("http://{address}/")).body(Body::empty()).unwrap();
+    let plain = Request::get(format!("{origin}/")).body(Body::empty()).unwrap();
     send.send_request(plain).await.unwrap();
-    let request = Request::connect(format!("http://{address}{path}"))
+    let request = Request::connect(format!("{origin}{path}"))
         .extension(Protocol::from_static("websocket"))
         .header("sec-websocket-version", "13")
-        .header("origin", format!("http://{address}"))
+        .header("origin", origin)
         .body(Body::empty())
         .unwrap();
     let response = send.send_request(request).await.unwrap();
