@@ -13,14 +13,18 @@ WS = "ws@8.23.0"
 
 def python_with_websockets():
     """The interpreter of an environment that has Python's `websockets`."""
-    home = TARGET / "venv"
-    python = home / "bin" / "python"
-    if not made(home, WEBSOCKETS):
+    return python_packages(TARGET / "venv", WEBSOCKETS)
+
+
+def python_packages(home, *packages):
+    """The interpreter of an environment in the folder `home` that has these packages."""
+    python, recipe = home / "bin" / "python", " ".join(packages)
+    if not made(home, recipe):
         shutil.rmtree(home, ignore_errors=True)
         venv.create(home, with_pip=True)
-        pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", WEBSOCKETS]
+        pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *packages]
         subprocess.run(pip, check=True, timeout=600)
-        made(home, WEBSOCKETS, now=True)
+        made(home, recipe, now=True)
     return python
 
 
