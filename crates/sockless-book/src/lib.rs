@@ -21,6 +21,7 @@ pages! {
     connecting "../../../docs/connecting.md",
     firmware "../../../docs/firmware.md",
     futures_io "../../../docs/futures-io.md",
+    http2 "../../../docs/http2.md",
     keep_alive "../../../docs/keep-alive.md",
     migrating "../../../docs/migrating.md",
     own_transport "../../../docs/own-transport.md",
