@@ -86,6 +86,23 @@ impl Party {
         }
     }
 
+    /// Everything at once: nobody waits until it is heard.
+    async fn burst(&mut self, messages: u32) {
+        for n in 0..messages {
+            let mut message = vec![0; MESSAGE];
+            message[..4].copy_from_slice(&n.to_be_bytes());
+            self.talker.send(Payload::binary(&message)).await.unwrap();
+        }
+        for n in 0..messages {
+            let heard = self.talker.recv().await.unwrap().map(number);
+            assert_eq!(heard, Some(n), "{:?}", self.talker.received_close());
+        }
+        for _ in 0..messages * READERS as u32 {
+            let heard = timeout(Duration::from_secs(20), self.heard.recv()).await;
+            assert!(heard.is_ok(), "somebody who reads was sent away");
+        }
+    }
+
     async fn wait_for_members(&self, members: usize) {
         while self.room.members() != members {
             sleep(Duration::from_millis(1)).await;
@@ -117,6 +134,18 @@ fn a_consumer_that_never_reads_is_dropped_and_the_others_get_everything() {
     // The buffers of five connections and both their ends, and what may wait for one: not the 48 MiB that were
     // said.
     assert!(peak < 1 << 20, "{peak} bytes at the most");
+}
+
+#[test]
+fn a_burst_sends_nobody_away_who_reads() {
+    let _watchdog = watchdog!();
+    run(async {
+        let mut party = Party::new(Duration::from_millis(100)).await;
+        // Each is more than may wait in a queue, and less than the kernel takes.
+        for _ in 0..20 {
+            party.burst(16).await;
+        }
+    });
 }
 
 #[test]
