@@ -78,9 +78,14 @@ impl Room {
                 }
                 message = heard.recv() => {
                     let Ok(message) = message else { break };
-                    // Nothing here waits: there is room at once, or the consumer is too slow.
-                    if let Err(FeedError::Full { .. }) = socket.outgoing().queue().feed_prepared(&message) {
-                        break;
+                    // Nothing here waits: there is room at once, or once the kernel took what it takes, or the consumer
+                    // is too slow.
+                    let mut outgoing = socket.outgoing();
+                    if let Err(FeedError::Full { .. }) = outgoing.queue().feed_prepared(&message) {
+                        let _ = timeout(Duration::ZERO, outgoing.flush()).await; // what fails, receiving tells
+                        if let Err(FeedError::Full { .. }) = outgoing.queue().feed_prepared(&message) {
+                            break;
+                        }
                     }
                 }
             }
