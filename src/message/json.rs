@@ -70,9 +70,13 @@ impl fmt::Display for JsonError {
         let what = match self.0.classify() {
             Category::Eof => "the JSON is cut off",
             Category::Data => "the JSON is not the value that is expected",
+            Category::Syntax | Category::Io if self.0.line() == 0 => "the value cannot be written as JSON",
             Category::Syntax | Category::Io => "it is not JSON",
         };
-        write!(f, "{what}: line {}, column {}", self.0.line(), self.0.column())
+        match self.0.line() {
+            0 => f.write_str(what), // no place is known
+            line => write!(f, "{what}: line {line}, column {}", self.0.column()),
+        }
     }
 }
 

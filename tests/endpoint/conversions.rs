@@ -69,7 +69,7 @@ fn an_error_says_what_is_wrong_and_not_what_was_sent() {
         ),
         (
             OwnedMessage::from_json(&HashMap::from([((1, "hunter2"), 2)])).unwrap_err(),
-            "it is not JSON: line 0, column 0",
+            "the value cannot be written as JSON",
         ),
     ] {
         assert_eq!((error.to_string(), format!("{error:?}")), (text.into(), format!("JsonError({text})")));
@@ -78,6 +78,14 @@ fn an_error_says_what_is_wrong_and_not_what_was_sent() {
     // Nesting has an end.
     let deep = "[".repeat(100_000);
     assert!(Message::Text(&deep).json::<serde_json::Value>().is_err());
+    // Where serde has read it into a value of its own first, nobody knows the place any more.
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(tag = "type")]
+    enum Asked {
+        Say { _text: String },
+    }
+    let error = Message::Text(r#"{"type":"Say"}"#).json::<Asked>().unwrap_err();
+    assert_eq!(error.to_string(), "the JSON is not the value that is expected");
     let error: Result<(), Error> = (|| Ok(Message::Text("x").json::<()>()?))();
     assert_eq!(error.unwrap_err().to_string(), "it is not JSON: line 1, column 1");
     let _: fn(JsonError) -> Error = Error::from;
