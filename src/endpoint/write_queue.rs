@@ -236,7 +236,7 @@ impl WriteQueue {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FeedError {
-    /// The peer does not read fast enough: write the queue out first, or drop the peer.
+    /// Write the queue out first. If the transport takes nothing of it for too long, the peer does not read: drop it.
     Full {
         /// Bytes that wait.
         queued: usize,

@@ -442,8 +442,9 @@ pub enum ClientProgress<'h> {
 }
 
 impl<'c> ClientHandshake<'c> {
-    /// Begins a handshake. `nonce` must be 16 unpredictable bytes, new for each connection and each retry. The length
-    /// of `storage` is the longest head that is accepted.
+    /// Begins a handshake. `nonce` must be 16 unpredictable bytes, new for each connection and each retry:
+    /// [`Entropy::fill`](crate::Entropy::fill) of `SystemEntropy` gives them. The length of `storage` is the longest head
+    /// that is accepted.
     pub fn new(
         request: ClientRequest<'c>,
         nonce: [u8; 16],

@@ -164,7 +164,8 @@ impl<'w, S: PollTransport, R: Role> Outgoing<'w, S, R> {
         poll_fn(|cx| self.poll_drain_to(cx, bytes)).await
     }
 
-    /// The queue: what can be done without waiting.
+    /// The queue: what can be done without waiting. Nothing of it is written before the next wait for input, or a
+    /// [`flush`](Self::flush): so a queue that is full does not prove that the peer is slow.
     pub fn queue(&mut self) -> &mut Outbound<R> {
         self.outbound
     }
