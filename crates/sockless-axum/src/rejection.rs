@@ -18,10 +18,11 @@ use sockless_hyper::Refusal;
 /// | 400 | the request breaks a rule of RFC 6455, RFC 8441 or HTTP |
 /// | 403 | the config does not allow the page that asks |
 /// | 405 | it asks by another method than GET (HTTP/1.1) or CONNECT (HTTP/2) |
-/// | 426 | it asks for no WebSocket, for another version of it, or over HTTP/1.0 |
+/// | 426 | it asks for no WebSocket, or for another version of it; or the connection cannot be upgraded |
 /// | 500 | the answer that the program wants to give is invalid |
 /// | 501 | it asks for another protocol by an extended CONNECT |
 /// | 503 | the set of [`Sockets`](crate::Sockets) is full, or ends |
+/// | 505 | it asks over HTTP/1.0, as some proxies do |
 #[derive(Clone, Debug)]
 pub struct WebSocketUpgradeRejection(Refusal);
 
@@ -41,7 +42,7 @@ impl WebSocketUpgradeRejection {
         self.0.reason()
     }
 
-    /// Whether the request is well-formed, and asks for no WebSocket.
+    /// Whether the request is well-formed and asks for no WebSocket, or came in a way in which none can be opened.
     pub fn is_plain_http(&self) -> bool {
         matches!(self.reason(), OpeningError::NotWebSocket)
     }

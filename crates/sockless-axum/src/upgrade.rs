@@ -25,7 +25,8 @@ use crate::sockets::Sockets;
 ///
 /// - `WebSocketUpgrade` as an argument answers such a request with the right status before the handler is called.
 /// - `Result<WebSocketUpgrade, WebSocketUpgradeRejection>` leaves that to the handler.
-/// - `Option<WebSocketUpgrade>` is `None` where no WebSocket is asked for: one route serves a page and its WebSocket.
+/// - `Option<WebSocketUpgrade>` is `None` where no WebSocket is asked for, or a layer or an old proxy has left no way to open one:
+///   one route serves a page and its WebSocket.
 ///
 /// # The route
 ///
