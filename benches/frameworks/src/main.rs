@@ -19,7 +19,6 @@ const IDLE: u64 = 10_000;
 const ROOMS: u64 = 16;
 const IN_A_ROOM: u64 = 4;
 const SAID: u64 = 2_000;
-const ROUNDS: usize = 3;
 
 static RECEIVED: AtomicU64 = AtomicU64::new(0);
 
@@ -158,15 +157,17 @@ async fn talk(server: &Server) -> (f64, f64) {
 #[tokio::main]
 async fn main() {
     let _ = rlimit::increase_nofile_limit(u64::MAX);
-    let chats: [(&str, &str, Option<(&str, &str)>); 4] = [
+    let rounds = std::env::args().nth(1).map_or(3, |rounds| rounds.parse().expect("a number of rounds"));
+    let chats: [(&str, &str, Option<(&str, &str)>); 5] = [
         ("axum's own", "theirs", None),
         ("axum's own, buffers of 4 KiB", "theirs", Some(("BUFFER", "4096"))),
         ("sockless", "ours", None),
         ("sockless, compression", "ours", Some(("DEFLATE", "1"))),
+        ("sockless, compression with context", "context", None),
     ];
     println!("| chat over | KiB an idle connection | µs of CPU a message | octets a message |\n|---|---:|---:|---:|");
-    let mut best = [(f64::MAX, f64::MAX, 0.0); 4];
-    for _ in 0..ROUNDS {
+    let mut best = [(f64::MAX, f64::MAX, 0.0); 5];
+    for _ in 0..rounds {
         for ((_, program, variable), best) in chats.iter().zip(&mut best) {
             best.0 = memory(&Server::start(program, *variable)).await.min(best.0);
             let (cpu, octets) = talk(&Server::start(program, *variable)).await;
