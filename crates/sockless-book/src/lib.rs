@@ -22,6 +22,7 @@ pages! {
     firmware "../../../docs/firmware.md",
     futures_io "../../../docs/futures-io.md",
     http2 "../../../docs/http2.md",
+    http3 "../../../docs/http3.md",
     keep_alive "../../../docs/keep-alive.md",
     migrating "../../../docs/migrating.md",
     own_transport "../../../docs/own-transport.md",
