@@ -44,9 +44,7 @@ macro_rules! opening_functions {
         ///
         /// # Errors
         ///
-        /// [`Error::Opening`](crate::Error::Opening) after the client was told, as far as it read that;
-        /// [`Error::Protocol`](crate::Error::Protocol) if it was too slow; [`Error::Io`](crate::Error::Io) if the
-        /// transport failed.
+        /// Those of [`accept`].
         $(
             #[doc = $cancel_safety]
             /// Not cancel safe: dropped, the transport is dropped with it.
@@ -108,9 +106,7 @@ macro_rules! opening_functions {
         ///
         /// # Errors
         ///
-        /// [`Error::Opening`](crate::Error::Opening) after the client was told, as far as it read that;
-        /// [`Error::Protocol`](crate::Error::Protocol) if it was too slow; [`Error::Io`](crate::Error::Io) if the
-        /// transport failed.
+        /// Those of [`accept`].
         $(
             #[doc = $cancel_safety]
             /// Not cancel safe: dropped, the transport is dropped with it.
@@ -132,9 +128,7 @@ macro_rules! opening_functions {
         ///
         /// # Errors
         ///
-        /// [`Error::Opening`](crate::Error::Opening) after the client was told, as far as it read that;
-        /// [`Error::Protocol`](crate::Error::Protocol) if it was too slow; [`Error::Io`](crate::Error::Io) if the
-        /// transport failed.
+        /// Those of [`accept`].
         $(
             #[doc = $cancel_safety]
             /// Not cancel safe: dropped, the transport is dropped with it.
@@ -176,9 +170,7 @@ macro_rules! opening_functions {
         ///
         /// # Errors
         ///
-        /// [`Error::Opening`](crate::Error::Opening), with the server's answer if it was no 101, of which the body is
-        /// read as well, as far as it comes in time; [`Error::Protocol`](crate::Error::Protocol) if the server was
-        /// too slow; [`Error::Io`](crate::Error::Io) if the transport failed.
+        /// Those of [`client`].
         $(
             #[doc = $cancel_safety]
             /// Not cancel safe: dropped, the transport is dropped with it.
@@ -205,7 +197,6 @@ pub(super) use opening_functions;
 macro_rules! opening_steps {
     (
         [$($async:ident)?] [$($await:tt)*] [$($cancel_safety:literal)?]
-        $(#[$example:meta])*
         transport: $transport:ident, timed: $timed:ident, instant: $instant:ty, read: $read:expr, boxed: $boxed:expr,
         end: [$($end:ident)?] $(,)?
     ) => {
@@ -263,9 +254,8 @@ macro_rules! opening_steps {
 
         /// A request for a WebSocket that waits for an answer. It is valid, and its origin is one of the config's.
         ///
-        /// Dropped, it drops the transport: the client sees the connection end without an answer.
-        ///
-        $(#[$example])*
+        /// Dropped, it drops the transport: the client sees the connection end without an answer. `docs/servers.md` has an
+        /// example.
         pub struct PendingRequest<S> {
             stream: S,
             request: Unanswered,

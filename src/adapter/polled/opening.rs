@@ -41,24 +41,6 @@ opening_functions! {
 
 opening_steps! {
     [async] [.await] ["# Cancel safety"]
-    ///
-    /// ```no_run
-    /// # #[cfg(feature = "tokio")] mod example {
-    /// use sockless::{tokio::receive, Answer, Error, Refusal, ServerConfig};
-    /// # async fn user_of(token: String) -> Option<String> { Some(token) }
-    ///
-    /// async fn greet(stream: tokio::net::TcpStream, config: &ServerConfig) -> Result<(), Error> {
-    ///     let pending = receive(stream, config).await?;
-    ///     let token = pending.request()?.query().unwrap_or_default().to_owned();
-    ///     let (pending, user) = pending.wait_for(user_of(token)).await?; // a database
-    ///     let Some(user) = user else {
-    ///         return Err(pending.refuse(Refusal::new(403).with_body("who are you?")).await);
-    ///     };
-    ///     let answer = Answer::new().with_field("Set-Cookie", "seen=1");
-    ///     pending.accept(config, answer).await?.send(user).await
-    /// }
-    /// # }
-    /// ```
     transport: PollTransport, timed: TimedTransport, instant: Timestamp, read: READ, boxed: Box::pin, end: [],
 }
 
