@@ -72,7 +72,7 @@ pub use sockless::deflate::Policy;
 pub use sockless::message::{OwnedMessage, Prepared};
 pub use sockless::{
     handshake, ClientConfig, CloseCode, CloseFrame, Closed, Error, Initiator, Limits, Message, OpeningError,
-    ProtocolError, ServerConfig, Timeouts,
+    ProtocolError, SendError, ServerConfig, Timeouts,
 };
 pub use sockless_hyper::{Socket, Stream, TestUpgrade};
 pub use upgrade::WebSocketUpgrade;
