@@ -312,6 +312,79 @@ impl CloneTransport for Buffering {
     }
 }
 
+/// A TLS library, say, whose socket takes nothing: it keeps one write, and gets rid of nothing.
+#[derive(Clone)]
+struct Stuck {
+    stream: Arc<TcpStream>,
+    kept: Arc<Mutex<bool>>,
+}
+
+impl Stuck {
+    fn later() -> io::Error {
+        thread::sleep(Duration::from_millis(5));
+        io::ErrorKind::WouldBlock.into()
+    }
+}
+
+impl Read for Stuck {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        (&*self.stream).read(buf)
+    }
+}
+
+impl Write for Stuck {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        if std::mem::replace(&mut *self.kept.lock().unwrap(), true) {
+            return Err(Self::later());
+        }
+        Ok(buf.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Err(Self::later())
+    }
+}
+
+impl BlockingTransport for Stuck {
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn limit_read(&mut self, limit: Option<Duration>) -> io::Result<()> {
+        self.stream.set_read_timeout(limit)
+    }
+
+    fn limit_write(&mut self, _limit: Option<Duration>) -> io::Result<()> {
+        Ok(()) // none of its operations waits for longer
+    }
+}
+
+impl CloneTransport for Stuck {
+    fn try_clone(&self) -> io::Result<Self> {
+        Ok(self.clone())
+    }
+}
+
+#[test]
+fn a_flush_of_a_transport_that_takes_nothing_ends_with_the_connection() {
+    let _watchdog = watchdog!();
+    let (server, _client) = streams();
+    let transport = Stuck { stream: Arc::new(server), kept: Arc::default() };
+    let soon_up = Some(Duration::from_millis(50));
+    let mut timeouts = Timeouts::SERVER;
+    (timeouts.ping_interval, timeouts.pong, timeouts.closing) = (soon_up, soon_up, soon_up);
+    let config = Config::new().with_timeouts(timeouts);
+    let socket = WebSocket::new(transport, Server, config, Buffers::DEFAULT, &[]);
+    let (mut receiver, mut sender) = socket.into_split().unwrap();
+    let sending = thread::spawn(move || sender.send("Hello"));
+    let error = receiver.recv().map(|message| message.is_some()).unwrap_err();
+    assert!(matches!(error, Error::Protocol(ProtocolError::TimedOut(_))), "{error:?}");
+    assert!(receiver.recv().unwrap().is_none());
+    drop(receiver);
+    let sent = soon(move || sending.join().unwrap());
+    assert!(matches!(sent, Err(Error::Send(SendError::Closed) | Error::Protocol(_))), "{sent:?}");
+}
+
 #[test]
 fn what_a_transport_keeps_is_flushed_by_either_half() {
     let _watchdog = watchdog!();
