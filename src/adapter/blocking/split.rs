@@ -521,6 +521,10 @@ impl<S: CloneTransport, R: Role> Sender<S, R> {
         match self.shared.write_once(stream, &mut self.chunk) {
             Written::Some | Written::Nothing => return Ok(()),
             Written::Failed(error) => return Err(error.into()),
+            // No timer runs for what the transport keeps of a connection that is over.
+            Written::Blocked if self.shared.lock().outbound.has_ended() => {
+                return Err(SendError::Closed.into())
+            }
             Written::Blocked => {}
             Written::Busy => {
                 let both = self.shared.lock();
