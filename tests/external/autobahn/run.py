@@ -49,6 +49,8 @@ def main():
     if options.role == "setup":
         return 0
     patterns, cases = select(python, options.cases)
+    if options.half is not None:
+        patterns = cases = cases[options.half :: 2]
     agent = options.agent or Path(options.command[0]).name
     out = TARGET / f"{options.role}-{agent}"
     shutil.rmtree(out, ignore_errors=True)
@@ -79,6 +81,7 @@ def parse_arguments():
     for role in ("server", "client"):
         tested = roles.add_parser(role)
         tested.add_argument("--cases", default="rfc6455", help=f"{', '.join(SETS)}, or patterns such as 1.*,6.4.*")
+        tested.add_argument("--half", type=int, choices=(0, 1), help="every other of these cases, from the first or the second on")
         tested.add_argument("--agent", help="name in the report (default: the command's)")
         tested.add_argument("--time-limit", type=float, default=300, metavar="SECONDS", help="for the whole run")
         tested.add_argument("command", nargs=argparse.REMAINDER, metavar="COMMAND...")
