@@ -309,6 +309,7 @@ const CHECKS = {
     const shown = '<img src=x onerror=alert(1)>[U+202E]␀abc';
     await until(page, 'the line', (line) => document.getElementById('log').textContent.includes(line), shown);
     await until(page, 'the name', () => document.querySelector('#log b:last-of-type')?.textContent.startsWith('<img src=x onerror=alert') ?? false);
+    await until(page, 'its row', () => [...document.querySelectorAll('#rows .row[data-n] .content')].some((cell) => cell.textContent.includes('<img')));
     await select(page, ({ content }) => content.includes('<img'));
     ok((await read(page, '#p-frame')).includes('<img src=x onerror=alert(1)>'), 'the detail has it as text');
     equal(await page.$$eval('img', (all) => all.length), 0, 'images');
@@ -319,7 +320,7 @@ const CHECKS = {
   async 'keys only'(browser) {
     const page = await open(browser);
     for (const line of ['one', 'two', 'three']) await say(page, line);
-    await until(page, 'the rows', () => document.getElementById('rows').textContent.includes('three'));
+    await until(page, 'the rows, there and back', () => [...document.querySelectorAll('#rows .row[data-n]')].filter((row) => row.textContent.includes('three')).length === 2);
     const focus = () => page.evaluate(() => { const a = document.activeElement; const s = getComputedStyle(a); return { id: a.id, row: a.classList.contains('row') ? a.dataset.n ?? '-' : null, tag: a.tagName, ring: s.outlineStyle !== 'none' && parseFloat(s.outlineWidth) >= 2 }; });
     await page.focus('#say');
     let at = null;
@@ -368,6 +369,7 @@ const CHECKS = {
     }
     equal(await page.$$eval('#views [role=tab]', (all) => all.filter((tab) => tab.offsetParent).length), 3, 'tabs');
     await press(page, '#view-frames');
+    await until(page, 'its row', () => document.querySelector('#rows .row.in[data-n]') !== null);
     const row = await last(page, ({ dir }) => dir === 'in');
     await page.$eval(`#rows .row[data-n="${row.n}"]`, (node) => node.click());
     await until(page, 'the detail as a page', () => document.body.dataset.view === 'frame' && document.getElementById('back').offsetParent !== null);
