@@ -112,6 +112,10 @@ impl<'e, R: Role> Directions<'e, R> {
             self.exchange();
             return self.act(write);
         }
+        // What was begun may be whole now (bench: the row of 1 KiB in reads of 1460 octets beside other libraries).
+        if let Some(ready) = self.inbound.ready(self.outbound.side()) {
+            return Ok(Action::Take(ready));
+        }
         self.work_on(whole, write)
     }
 
@@ -130,7 +134,6 @@ impl<'e, R: Role> Directions<'e, R> {
         }
     }
 
-    #[inline]
     fn exchange(&mut self) {
         self.outbound.accept(self.inbound.mailbox());
         if self.outbound.spent > 0 {
