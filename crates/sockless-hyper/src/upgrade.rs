@@ -21,6 +21,9 @@ use crate::Socket;
 /// is spawned. It waits at most for [`Timeouts::opening`](sockless::Timeouts::opening), counted from the first poll; with
 /// a time set, the first poll must be on tokio.
 ///
+/// If another response than the accepted one is sent, drop this: over HTTP/1.1 hyper does not tell what was sent, so it waits
+/// until that time is up, or opens a socket on a connection that has ended.
+///
 /// # Errors
 ///
 /// [`Error::Io`] if the connection ended before the response was written, or is not served with upgrades;
