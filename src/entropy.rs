@@ -77,7 +77,7 @@ impl Default for SystemEntropy {
 }
 
 impl Entropy for SystemEntropy {
-    // A key stays in a register (bench: client_sends.binary_16, and that row beside other libraries).
+    // Inlined, so that a key stays in a register (bench: a client's 16 octets beside other libraries).
     #[inline]
     fn fill(&mut self, dest: &mut [u8]) -> Result<(), EntropyError> {
         if let Ok(key) = <&mut [u8; WORD]>::try_from(&mut *dest) {
