@@ -168,7 +168,7 @@ fn limits_of_heads_are_those_that_were_given() {
 }
 
 #[tokio::test]
-async fn a_stream_is_given_once_and_a_dropped_response_is_an_error() {
+async fn a_stream_is_given_once() {
     let _watchdog = watchdog!();
     let (stream, mut peer) = TestUpgrade::pair();
     let mut first = request();
