@@ -72,12 +72,13 @@ use self::clock::{Clock, Limited};
 use super::agreed::Agreed;
 use super::byte_stream::{chunk, end, Rest};
 use super::connections::Member;
+use super::socket_methods::socket_methods;
 use super::{thread_pool, Connections, Error};
 use crate::close::{CloseCode, CloseFrame};
 use crate::connection::closing::Closed;
 use crate::connection::Config;
-use crate::endpoint::{Action, Buffers, Compressing, Endpoint, Fed, Outbound, Ready, WriteSide};
-use crate::error::ProtocolError;
+use crate::endpoint::{Action, Buffers, Compressing, Endpoint, Fed, Inbound, Outbound, Ready, WriteSide};
+use crate::error::{ProtocolError, SendError};
 use crate::event::Data;
 use crate::message::{Message, Prepared};
 use crate::payload::{AsPayload, ControlPayload};
@@ -220,18 +221,9 @@ impl<S: BlockingTransport, R: Role> WebSocket<S, R> {
         self.agreed.negotiated
     }
 
-    /// The next message; `None` once the connection has ended, of which [`closed`](Self::closed) tells how.
-    ///
-    /// The message is borrowed until the next call. [`Message::into_owned`] keeps it, and
-    /// [`recv_with`](Self::recv_with) answers while it is borrowed.
-    ///
-    /// Pings are answered and what is queued is written before each wait for input.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Protocol`], once, after the peer was told; [`Error::Io`] if the transport failed.
-    pub fn recv(&mut self) -> Result<Option<Message<'_>>, Error> {
-        Ok(self.recv_with()?.map(|(message, _)| message))
+    socket_methods! {
+        [] [] []
+        /// Queues a message, to be written with others before the next wait for input or by [`flush`](Self::flush).
     }
 
     /// The next message, as from [`recv`](Self::recv), if it comes within `limit`. On a transport that cannot limit its
@@ -255,141 +247,13 @@ impl<S: BlockingTransport, R: Role> WebSocket<S, R> {
     ///
     /// [`Error::Protocol`], once, after the peer was told; [`Error::Io`] if the transport failed.
     pub fn recv_with(&mut self) -> Result<Option<Incoming<'_, S, R>>, Error> {
-        let Some(ready) = self.ready(Endpoint::poll, None)? else { return Ok(None) };
-        let Self { stream, endpoint, clock, unflushed, .. } = self;
-        let (inbound, outbound) = endpoint.split_mut();
-        let mut outgoing = Outgoing { stream, outbound, clock, unflushed };
-        match inbound.message(ready) {
-            Ok(message) => Ok(message.map(|message| (message, outgoing))),
-            Err(error) => {
-                outgoing.fail(error);
-                #[cfg(feature = "tracing")]
-                self.agreed.trace.failed(&error);
-                Err(error.into())
-            }
-        }
-    }
-
-    /// The next piece of a message, for messages of any size in constant memory. The rest of a message of
-    /// which a piece was taken is passed over by [`recv`](Self::recv).
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Protocol`], once, after the peer was told; [`Error::Io`] if the transport failed.
-    pub fn recv_piece(&mut self) -> Result<Option<Data<'_>>, Error> {
-        let Some(ready) = self.ready(Endpoint::poll_piece, None)? else { return Ok(None) };
-        let Self { stream, endpoint, clock, unflushed, .. } = self;
-        let (inbound, outbound) = endpoint.split_mut();
-        let mut outgoing = Outgoing { stream, outbound, clock, unflushed };
-        match inbound.piece(ready) {
-            Ok(piece) => Ok(piece),
-            Err(error) => {
-                outgoing.fail(error);
-                #[cfg(feature = "tracing")]
-                self.agreed.trace.failed(&error);
-                Err(error.into())
-            }
-        }
-    }
-
-    /// Sends a message and everything queued before it.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Send`] if the connection does not allow it; [`Error::Io`] if the transport failed.
-    pub fn send(&mut self, message: impl AsPayload) -> Result<(), Error> {
-        self.outgoing().send(message)
-    }
-
-    /// Queues a message, to be written with others before the next wait for input or by
-    /// [`flush`](Self::flush).
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Send`] if the connection does not allow it; [`Error::Io`] if the transport failed.
-    pub fn feed(&mut self, message: impl AsPayload) -> Result<(), Error> {
-        self.outgoing().feed(message)
-    }
-
-    /// Sends a fragment of a message, the last if `fin`: a message of any size in constant memory. Pings of the peer are
-    /// answered by receiving: where sending takes long, do both, with [`into_split`](Self::into_split).
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Send`] if the connection does not allow it; [`Error::Io`] if the transport failed.
-    pub fn send_fragment(&mut self, fragment: impl AsPayload, fin: bool) -> Result<(), Error> {
-        self.outgoing().send_fragment(fragment, fin)
-    }
-
-    /// Sends a Ping. [`latency`](Self::latency) tells how long its Pong took.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Send`] if the connection does not allow it; [`Error::Io`] if the transport failed.
-    pub fn ping(&mut self, payload: ControlPayload<'_>) -> Result<(), Error> {
-        self.outgoing().ping(payload)
-    }
-
-    /// Writes everything that is queued.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Io`] if the transport failed; [`Error::Protocol`] if the peer took nothing for longer than a
-    /// deadline allows, or the connection failed for another reason before all was written; [`Error::Send`] if
-    /// it ended before.
-    pub fn flush(&mut self) -> Result<(), Error> {
-        self.outgoing().flush()
-    }
-
-    /// Sends a Close; messages can still come until [`recv`](Self::recv) returns `None`. Where the connection is
-    /// closing already, only what is queued is written.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Io`] if the transport failed; [`Error::Protocol`] if the peer took nothing for longer than a deadline
-    /// allows, or the connection failed for another reason before all was written; [`Error::Send`] if it ended before.
-    pub fn start_close<'c>(&mut self, frame: impl Into<CloseFrame<'c>>) -> Result<(), Error> {
-        self.outgoing().start_close(frame)
-    }
-
-    /// Closes: sends a Close if none was sent, drops what still comes, and waits for the end of the
-    /// connection, for [`Timeouts::closing`](crate::Timeouts::closing) at most.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Protocol`], once, after the peer was told; [`Error::Io`] if the transport failed.
-    pub fn close<'c>(&mut self, frame: impl Into<CloseFrame<'c>>) -> Result<Option<Closed>, Error> {
-        match self.start_close(frame) {
-            // A deadline that has passed is reported below.
-            Ok(()) | Err(Error::Send(crate::SendError::Closed) | Error::Protocol(_)) => {}
-            // What the peer sent before tells how the connection ended.
-            Err(Error::Io(error)) if !is_transient(&error) => self.endpoint.write_ended(),
-            Err(error) => return Err(error),
-        }
-        while self.recv_piece()?.is_some() {}
-        Ok(self.closed())
+        self.received(Endpoint::poll, Inbound::message)
     }
 
     /// The sending direction.
     pub fn outgoing(&mut self) -> Outgoing<'_, S, R> {
         let Self { stream, endpoint, clock, unflushed, .. } = self;
         Outgoing { stream, outbound: endpoint.outbound(), clock, unflushed }
-    }
-
-    /// The peer's Close, as soon as it came, whether or not the transport has ended. Its reason is the peer's
-    /// text: do not show it to end users.
-    pub fn received_close(&self) -> Option<CloseFrame<'_>> {
-        self.endpoint.received_close()
-    }
-
-    /// How the connection ended: `None` until it did.
-    pub fn closed(&self) -> Option<Closed> {
-        self.endpoint.closed()
-    }
-
-    /// The reason of the Close that came, empty if there is none. It is the peer's text.
-    pub fn close_reason(&self) -> &str {
-        self.endpoint.close_reason()
     }
 
     /// How long the last Pong took that answered a Ping, also of keep-alive; `None` before. Too long where nobody
@@ -411,6 +275,39 @@ impl<S: BlockingTransport, R: Role> WebSocket<S, R> {
     /// The engine, for what this adapter does not cover.
     pub fn endpoint(&mut self) -> &mut Endpoint<R> {
         &mut self.endpoint
+    }
+
+    fn recv_piece_with(&mut self) -> Received<'_, Data<'_>, S, R> {
+        self.received(Endpoint::poll_piece, Inbound::piece)
+    }
+
+    fn received<'w, T>(
+        &'w mut self,
+        poll: fn(&mut Endpoint<R>, WriteSide) -> Result<Action, ProtocolError>,
+        take: fn(&'w mut Inbound, Ready) -> Result<Option<T>, ProtocolError>,
+    ) -> Received<'w, T, S, R> {
+        let Some(ready) = self.ready(poll, None)? else { return Ok(None) };
+        let Self { stream, endpoint, clock, unflushed, .. } = self;
+        let (inbound, outbound) = endpoint.split_mut();
+        let mut outgoing = Outgoing { stream, outbound, clock, unflushed };
+        match take(inbound, ready) {
+            Ok(taken) => Ok(taken.map(|taken| (taken, outgoing))),
+            Err(error) => {
+                outgoing.fail(error);
+                #[cfg(feature = "tracing")]
+                self.agreed.trace.failed(&error);
+                Err(error.into())
+            }
+        }
+    }
+
+    const fn awake(&self) -> Option<&Endpoint<R>> {
+        Some(&self.endpoint)
+    }
+
+    /// Whether the operation that failed may be called again.
+    fn is_passing(error: &io::Error) -> bool {
+        is_transient(error)
     }
 
     fn ready(
@@ -573,6 +470,9 @@ impl<S: BlockingTransport> WebSocket<S, Server> {
 
 /// A message, and the sending direction to answer it.
 pub type Incoming<'w, S, R> = (Message<'w>, Outgoing<'w, S, R>);
+
+/// The same of something else.
+type Received<'w, T, S, R> = Result<Option<(T, Outgoing<'w, S, R>)>, Error>;
 
 /// The sending direction of a [`WebSocket`].
 pub struct Outgoing<'w, S, R> {

@@ -50,6 +50,8 @@ pub mod polled;
 #[cfg(feature = "std")]
 mod receiver_guard;
 #[cfg(feature = "std")]
+mod socket_methods;
+#[cfg(feature = "std")]
 mod sync;
 #[cfg(feature = "std")]
 mod thread_pool;

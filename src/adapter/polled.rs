@@ -35,9 +35,10 @@ use futures_sink::Sink;
 
 use self::endpoint_slot::EndpointSlot;
 use self::outgoing::Link;
-use self::reading::{drive, Receive};
+use self::reading::{drive, Receive, Received};
 use super::agreed::Agreed;
 use super::connections::Member;
+use super::socket_methods::socket_methods;
 use super::{Connections, Error};
 use crate::close::{CloseCode, CloseFrame};
 use crate::connection::closing::{Closed, ReadyState};
@@ -252,22 +253,12 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
         self.parts.agreed.negotiated
     }
 
-    /// The next message; `None` once the connection has ended, of which [`closed`](Self::closed) tells how.
-    ///
-    /// The message is borrowed until the next call. [`Message::into_owned`] keeps it, and
-    /// [`recv_with`](Self::recv_with) answers while it is borrowed.
-    ///
-    /// Pings are answered and what is queued is written before each wait for input.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Protocol`], once, after the peer was told; [`Error::Io`] if the transport failed.
-    ///
-    /// # Cancel safety
-    ///
-    /// Cancel safe: dropped at any await, nothing received or queued is lost.
-    pub async fn recv(&mut self) -> Result<Option<Message<'_>>, Error> {
-        Ok(Receive::<_, _, _, true>::new(self, Inbound::message).await?.map(|(message, _)| message))
+    socket_methods! {
+        [async] [.await] ["# Cancel safety"]
+        /// Queues a message, to be written with others before the next wait for input or by [`flush`](Self::flush).
+        /// Waits only while the queue is full, and for turns of others while a long message is compressed. A payload of
+        /// 64 KiB or more that goes out as it is, is written at once as far as the transport takes it; the rest is
+        /// queued.
     }
 
     /// The next message and the sending direction, so that an answer can be queued or sent while the message is
@@ -284,150 +275,10 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
         Receive::<_, _, _, true>::new(self, Inbound::message)
     }
 
-    /// The next piece of a message, for messages of any size in constant memory. The rest of a message of
-    /// which a piece was taken is passed over by [`recv`](Self::recv).
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Protocol`], once, after the peer was told; [`Error::Io`] if the transport failed.
-    ///
-    /// # Cancel safety
-    ///
-    /// Cancel safe: dropped at any await, nothing received or queued is lost.
-    pub async fn recv_piece(&mut self) -> Result<Option<Data<'_>>, Error> {
-        Ok(Receive::<_, _, _, false>::new(self, Inbound::piece).await?.map(|(piece, _)| piece))
-    }
-
-    /// Sends a message and everything queued before it.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Send`] if the connection does not allow it; [`Error::Io`] if the transport failed.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropped while it waits for room, or while the message is compressed, nothing was queued; dropped later, the
-    /// message is queued whole and is written by the next operation. A frame is never cut.
-    pub async fn send(&mut self, message: impl AsPayload) -> Result<(), Error> {
-        self.outgoing().send(message).await
-    }
-
-    /// Queues a message, to be written with others before the next wait for input or by [`flush`](Self::flush). Waits
-    /// only while the queue is full, and for turns of others while a long message is compressed. A payload of 64 KiB or
-    /// more that goes out as it is, is written at once as far as the transport takes it; the rest is queued.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Send`] if the connection does not allow it; [`Error::Io`] if the transport failed.
-    ///
-    /// # Cancel safety
-    ///
-    /// Cancel safe: dropped, the message was not queued.
-    pub async fn feed(&mut self, message: impl AsPayload) -> Result<(), Error> {
-        self.outgoing().feed(message).await
-    }
-
-    /// Sends a fragment of a message, the last if `fin`: a message of any size in constant memory. Pings of the peer are
-    /// answered by receiving: where sending takes long, do both, with [`into_split`](Self::into_split).
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Send`] if the connection does not allow it; [`Error::Io`] if the transport failed.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropped while it waits for room, or while the fragment is compressed, nothing was queued; dropped later, the
-    /// fragment is queued whole and is written by the next operation. A frame is never cut.
-    pub async fn send_fragment(&mut self, fragment: impl AsPayload, fin: bool) -> Result<(), Error> {
-        self.outgoing().send_fragment(fragment, fin).await
-    }
-
-    /// Sends a Ping. [`latency`](Self::latency) tells how long its Pong took.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Send`] if the connection does not allow it; [`Error::Io`] if the transport failed.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropped while it waits for room, nothing was queued; dropped later, the Ping is queued and is written by the
-    /// next operation.
-    pub async fn ping(&mut self, payload: ControlPayload<'_>) -> Result<(), Error> {
-        self.outgoing().ping(payload).await
-    }
-
-    /// Writes everything that is queued.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Io`] if the transport failed; [`Error::Protocol`] if the peer took nothing for longer than a
-    /// deadline allows, or the connection failed for another reason before all was written; [`Error::Send`] if
-    /// it ended before.
-    ///
-    /// # Cancel safety
-    ///
-    /// Cancel safe: what was not written stays queued.
-    pub async fn flush(&mut self) -> Result<(), Error> {
-        self.outgoing().flush().await
-    }
-
-    /// Sends a Close; messages can still come until [`recv`](Self::recv) returns `None`. Where the connection is
-    /// closing already, only what is queued is written.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Io`] if the transport failed; [`Error::Protocol`] if the peer took nothing for longer than a deadline
-    /// allows, or the connection failed for another reason before all was written; [`Error::Send`] if it ended before.
-    ///
-    /// # Cancel safety
-    ///
-    /// Cancel safe: the Close is queued at the first poll, once.
-    pub async fn start_close<'c>(&mut self, frame: impl Into<CloseFrame<'c>>) -> Result<(), Error> {
-        self.outgoing().start_close(frame).await
-    }
-
-    /// Closes: sends a Close if none was sent, drops what still comes, and waits for the end of the connection, for
-    /// [`Timeouts::closing`](crate::Timeouts::closing) at most. Without that timer the peer may never answer.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Protocol`], once, after the peer was told; [`Error::Io`] if the transport failed.
-    ///
-    /// # Cancel safety
-    ///
-    /// Cancel safe: call it again to go on waiting; a second Close is never sent.
-    pub async fn close<'c>(&mut self, frame: impl Into<CloseFrame<'c>>) -> Result<Option<Closed>, Error> {
-        match self.start_close(frame).await {
-            // A deadline that has passed is reported below.
-            Ok(()) | Err(Error::Send(SendError::Closed) | Error::Protocol(_)) => {}
-            // What the peer sent before tells how the connection ended.
-            Err(Error::Io(_)) => self.parts.endpoint.awake().write_ended(),
-            Err(error) => return Err(error),
-        }
-        while self.recv_piece().await?.is_some() {}
-        Ok(self.closed())
-    }
-
     /// The sending direction.
     pub fn outgoing(&mut self) -> Outgoing<'_, S, R> {
         let Parts { link, endpoint, .. } = &mut *self.parts;
         Outgoing { link, outbound: endpoint.awake().outbound() }
-    }
-
-    /// The peer's Close, as soon as it came, whether or not the transport has ended. Its reason is the peer's
-    /// text: do not show it to end users.
-    pub fn received_close(&self) -> Option<CloseFrame<'_>> {
-        self.parts.endpoint.get()?.received_close()
-    }
-
-    /// How the connection ended: `None` until it did.
-    pub fn closed(&self) -> Option<Closed> {
-        self.parts.endpoint.get()?.closed()
-    }
-
-    /// The reason of the Close that came, empty if there is none. It is the peer's text.
-    pub fn close_reason(&self) -> &str {
-        self.parts.endpoint.get().map_or("", Endpoint::close_reason)
     }
 
     /// How long the last Pong took that answered a Ping, also of keep-alive; `None` before. Too long where nobody
@@ -460,6 +311,19 @@ impl<S: PollTransport, R: Role> WebSocket<S, R> {
     /// The engine, for what this adapter does not cover. It is there until nothing comes again.
     pub fn endpoint(&mut self) -> &mut Endpoint<R> {
         self.parts.endpoint.awake()
+    }
+
+    fn recv_piece_with(&mut self) -> impl Future<Output = Received<'_, Data<'_>, S, R>> + '_ {
+        Receive::<_, _, _, false>::new(self, Inbound::piece)
+    }
+
+    fn awake(&self) -> Option<&Endpoint<R>> {
+        self.parts.endpoint.get()
+    }
+
+    /// Whether the operation that failed may be called again.
+    const fn is_passing(_: &io::Error) -> bool {
+        false
     }
 
     /// Does what is to be done until something is ready, or the connection has ended (`None`). `WHOLE` if messages are

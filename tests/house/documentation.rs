@@ -57,7 +57,7 @@ fn every_public_async_method_says_what_dropping_it_loses() {
             }
         }
     }
-    assert!(counted >= 20, "only {counted} async methods were found");
+    assert!(counted >= 10, "only {counted} async methods were found");
     assert!(in_macros >= 20, "only {in_macros} methods were found that are async in one adapter");
 }
 

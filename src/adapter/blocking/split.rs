@@ -11,7 +11,6 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::fmt;
 use std::io;
 use std::net::TcpStream;
 use std::sync::PoisonError;
@@ -24,6 +23,7 @@ use crate::adapter::agreed::Agreed;
 use crate::adapter::connections::Member;
 use crate::adapter::last_close::LastClose;
 use crate::adapter::receiver_guard::{Halves, ReceiverGuard};
+use crate::adapter::socket_methods::{receiver_methods, sender_methods};
 use crate::adapter::sync::{Condvar, Mutex, MutexGuard};
 use crate::adapter::{thread_pool, Error, ReuniteError};
 use crate::close::CloseFrame;
@@ -32,7 +32,7 @@ use crate::endpoint::{Action, Directions, Endpoint, FeedError, Inbound, Outbound
 use crate::error::SendError;
 use crate::event::Data;
 use crate::message::{Message, Prepared};
-use crate::payload::{AsPayload, ControlPayload};
+use crate::payload::{AsPayload, ControlPayload, Payload};
 use crate::role::{Role, Server};
 use crate::time::{Timestamp, Wake};
 
@@ -199,21 +199,7 @@ impl<S: CloneTransport, R: Role> Receiver<S, R> {
         inbound.piece(ready).map_err(|error| shared.fail(stream, chunk, error))
     }
 
-    /// The peer's Close, as soon as it came, whether or not the transport has ended. Its reason is the peer's
-    /// text: do not show it to end users.
-    pub fn received_close(&self) -> Option<CloseFrame<'_>> {
-        self.inbound.received_close()
-    }
-
-    /// How the connection ended: `None` until it did.
-    pub fn closed(&self) -> Option<Closed> {
-        self.shared.lock().outbound.closed()
-    }
-
-    /// The reason of the Close that came, empty if there is none. It is the peer's text.
-    pub fn close_reason(&self) -> &str {
-        self.inbound.close_reason()
-    }
+    receiver_methods!();
 
     /// The subprotocol that the opening handshake agreed on, if it did.
     #[cfg(feature = "handshake")]
@@ -387,79 +373,9 @@ impl<S: CloneTransport, R: Role> Receiver<S, R> {
 }
 
 impl<S: CloneTransport, R: Role> Sender<S, R> {
-    /// Sends a message and everything queued before it.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Send`] if the connection does not allow it, [`Error::Io`] if the transport failed.
-    pub fn send(&mut self, message: impl AsPayload) -> Result<(), Error> {
-        self.feed(message)?;
-        self.flush()
-    }
-
-    /// Queues a message, to be written by [`flush`](Self::flush). What does not fit the queue is written first.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Send`] if the connection does not allow it; [`Error::Io`] if the transport failed.
-    pub fn feed(&mut self, message: impl AsPayload) -> Result<(), Error> {
-        let payload = message.as_payload();
-        self.queue(|outbound| outbound.feed(payload))
-    }
-
-    /// Sends a fragment of a message, the last if `fin`: a message of any size in constant memory.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Send`] if the connection does not allow it; [`Error::Io`] if the transport failed.
-    pub fn send_fragment(&mut self, fragment: impl AsPayload, fin: bool) -> Result<(), Error> {
-        let payload = fragment.as_payload();
-        self.queue(|outbound| outbound.feed_fragment(payload, fin))?;
-        self.flush()
-    }
-
-    /// Sends a Ping.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Send`] if the connection does not allow it; [`Error::Io`] if the transport failed.
-    pub fn ping(&mut self, payload: ControlPayload<'_>) -> Result<(), Error> {
-        self.queue(|outbound| outbound.ping(payload))?;
-        self.shared.lock().outbound.pinged(self.clock.now());
-        self.flush()
-    }
-
-    /// Sends a Close; the receiving half gives what still comes, and then the end, for which
-    /// [`ended`](Self::ended) waits. Where the connection is closing already, only what is queued is written.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Io`] if the transport failed; [`Error::Protocol`] if the peer took nothing for longer than a deadline
-    /// allows, or the connection failed for another reason before all was written; [`Error::Send`] if it ended before.
-    pub fn start_close<'c>(&mut self, frame: impl Into<CloseFrame<'c>>) -> Result<(), Error> {
-        self.shared.lock().outbound.close(frame.into())?;
-        self.flush()
-    }
-
-    /// Writes everything that is queued.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Io`] if the transport failed; [`Error::Protocol`] if the peer took nothing for longer than a
-    /// deadline allows, or the connection failed for another reason before all was written; [`Error::Send`] if
-    /// it ended before.
-    pub fn flush(&mut self) -> Result<(), Error> {
-        loop {
-            {
-                let both = &mut *self.shared.lock();
-                if both.outbound.next_write() != Some(Action::Write)
-                    && (!both.unflushed || self.stream.is_none())
-                {
-                    return Ok(both.outbound.written()?);
-                }
-            }
-            self.write_once()?;
-        }
+    sender_methods! {
+        [] [] []
+        /// Queues a message, to be written by [`flush`](Self::flush). What does not fit the queue is written first.
     }
 
     /// Waits for the end of the connection, for which the receiving half has to receive, and frees this half's handle
@@ -478,30 +394,39 @@ impl<S: CloneTransport, R: Role> Sender<S, R> {
         closed
     }
 
-    /// The peer's Close, as soon as the receiving half has read it. Its reason is the peer's text: do not show it to
-    /// end users.
-    pub fn received_close(&mut self) -> Option<CloseFrame<'_>> {
-        let both = self.shared.lock();
-        Some(both.close.as_ref()?.copy(&mut self.reason))
+    fn write_all(&mut self) -> Result<(), Error> {
+        loop {
+            {
+                let both = &mut *self.shared.lock();
+                if both.outbound.next_write() != Some(Action::Write)
+                    && (!both.unflushed || self.stream.is_none())
+                {
+                    return Ok(both.outbound.written()?);
+                }
+            }
+            self.write_once()?;
+        }
     }
 
-    /// How long the last Pong took that answered a Ping, also of keep-alive; `None` before. Too long where nobody
-    /// receives. The peer can make it too short ([`Outbound::latency`](crate::endpoint::Outbound::latency)).
-    pub fn latency(&self) -> Option<Duration> {
-        self.shared.lock().outbound.latency()
+    fn queue(&mut self, payload: Payload<'_>, fin: bool) -> Result<(), Error> {
+        self.queue_with(|outbound| match fin {
+            true => outbound.feed(payload),
+            false => outbound.feed_fragment(payload, fin),
+        })
     }
 
-    /// Whether a Ping was sent whose Pong has not come.
-    pub fn awaits_pong(&self) -> bool {
-        self.shared.lock().outbound.awaits_pong()
+    fn queue_ping(&mut self, payload: ControlPayload<'_>) -> Result<(), Error> {
+        self.queue_with(|outbound| outbound.ping(payload))?;
+        self.shared.lock().outbound.pinged(self.clock.now());
+        Ok(())
     }
 
-    /// How the connection ended: `None` until it did.
-    pub fn closed(&self) -> Option<Closed> {
-        self.shared.lock().outbound.closed()
+    fn queue_close(&self, frame: CloseFrame<'_>) -> Result<(), Error> {
+        Ok(self.shared.lock().outbound.close(frame)?)
     }
 
-    fn queue(
+    /// What does not fit is written first.
+    fn queue_with(
         &mut self,
         mut feed: impl FnMut(&mut Outbound<R>) -> Result<(), FeedError>,
     ) -> Result<(), Error> {
@@ -549,7 +474,7 @@ impl<S: CloneTransport> Sender<S, Server> {
     ///
     /// [`Error::Send`] if the connection does not allow it; [`Error::Io`] if the transport failed.
     pub fn feed_prepared(&mut self, message: &Prepared) -> Result<(), Error> {
-        self.queue(|outbound| outbound.feed_prepared(message))
+        self.queue_with(|outbound| outbound.feed_prepared(message))
     }
 }
 
@@ -655,14 +580,6 @@ impl<R: Role> ThreadHalves<R> {
     }
 }
 
-impl<S, R> fmt::Debug for Receiver<S, R> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Receiver").field("inbound", &self.inbound).finish_non_exhaustive()
-    }
-}
+debug_states!([S, R] Receiver<S, R>, |this| { inbound: this.inbound });
 
-impl<S, R> fmt::Debug for Sender<S, R> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sender").finish_non_exhaustive()
-    }
-}
+debug_states!([S, R] Sender<S, R>, |_this| {});

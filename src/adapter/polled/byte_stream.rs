@@ -82,7 +82,7 @@ impl<S: PollTransport + Unpin, R: Role + Unpin> ByteStream<S, R> {
             match rest.put(piece, buf) {
                 Ok(put) => count = put,
                 Err(error) => {
-                    sender.queue_close(CloseCode::UNSUPPORTED_DATA);
+                    let _ = sender.queue_close(CloseCode::UNSUPPORTED_DATA.into());
                     // Writes it.
                     let _ = receiver.poll_ready::<false>(cx);
                     return Poll::Ready(Err(error));

@@ -23,6 +23,8 @@ pub(super) struct Receive<'w, S, R, T, const WHOLE: bool> {
     take: T,
 }
 
+pub(super) type Received<'w, T, S, R> = Result<Option<(T, Outgoing<'w, S, R>)>, Error>;
+
 impl<'w, S, R, T, const WHOLE: bool> Receive<'w, S, R, T, WHOLE> {
     pub(super) fn new(socket: &'w mut WebSocket<S, R>, take: T) -> Self {
         Self { socket: Some(socket), failing: None, take }
@@ -46,7 +48,7 @@ where
     R: Role,
     T: Fn(&'w mut Inbound, Ready) -> Result<Option<X>, ProtocolError> + Unpin,
 {
-    type Output = Result<Option<(X, Outgoing<'w, S, R>)>, Error>;
+    type Output = Received<'w, X, S, R>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();

@@ -9,8 +9,7 @@
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
-use core::fmt;
-use core::future::poll_fn;
+use core::future::{poll_fn, Future};
 use core::pin::Pin;
 use core::task::{ready, Context, Poll, Waker};
 use core::time::Duration;
@@ -25,6 +24,7 @@ use crate::adapter::agreed::Agreed;
 use crate::adapter::connections::Member;
 use crate::adapter::last_close::LastClose;
 use crate::adapter::receiver_guard::{Halves, ReceiverGuard};
+use crate::adapter::socket_methods::{receiver_methods, sender_methods};
 use crate::adapter::sync::{Mutex, MutexGuard};
 use crate::adapter::{thread_pool, Error, ReuniteError};
 use crate::close::{CloseCode, CloseFrame};
@@ -33,7 +33,7 @@ use crate::endpoint::{Compressing, Endpoint, Inbound, Outbound, Ready};
 use crate::error::{ProtocolError, SendError};
 use crate::event::Data;
 use crate::message::{Message, OwnedMessage, Prepared};
-use crate::payload::{AsPayload, ControlPayload};
+use crate::payload::{AsPayload, ControlPayload, Payload};
 use crate::role::{Role, Server};
 
 /// The receiving half of a [`WebSocket`], for a task of its own. It answers Pings, and drives the closing handshake and
@@ -64,7 +64,7 @@ struct TaskHalves<S, R> {
 impl<S, R> Halves for TaskHalves<S, R> {
     fn receiver_left(&self) {
         let over = {
-            let both = &mut *lock(&self.both);
+            let both = &mut *self.lock();
             both.deaf = true;
             both.over()
         };
@@ -188,21 +188,7 @@ impl<S: PollTransport, R: Role> Receiver<S, R> {
         }
     }
 
-    /// The peer's Close, as soon as it came, whether or not the transport has ended. Its reason is the peer's
-    /// text: do not show it to end users.
-    pub fn received_close(&self) -> Option<CloseFrame<'_>> {
-        self.inbound.received_close()
-    }
-
-    /// How the connection ended: `None` until it did.
-    pub fn closed(&self) -> Option<Closed> {
-        lock(&self.shared.both).outbound.closed()
-    }
-
-    /// The reason of the Close that came, empty if there is none. It is the peer's text.
-    pub fn close_reason(&self) -> &str {
-        self.inbound.close_reason()
-    }
+    receiver_methods!();
 
     /// The subprotocol that the opening handshake agreed on, if it did.
     pub fn subprotocol(&self) -> Option<&str> {
@@ -271,13 +257,13 @@ impl<S: PollTransport, R: Role> Receiver<S, R> {
         let Self { inbound, shared, member, .. } = self;
         wait(&shared.wakers.receiver, cx);
         if let Some(order) = member.as_mut().and_then(|member| member.poll(cx)) {
-            order.obey(inbound, &mut lock(&shared.both).outbound)?;
+            order.obey(inbound, &mut shared.lock().outbound)?;
             wake(&shared.wakers.sender);
         }
         let write_waker = Waker::from(Arc::clone(&shared.wakers));
         let closes;
         let came = {
-            let both = &mut *lock(&shared.both);
+            let both = &mut *shared.lock();
             let LockedLink { link: Some(link), outbound, close, .. } = both else {
                 return Poll::Ready(Ok(None));
             };
@@ -308,106 +294,11 @@ impl<S: PollTransport, R: Role> Receiver<S, R> {
 }
 
 impl<S: PollTransport, R: Role> Sender<S, R> {
-    /// Sends a message and everything queued before it.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Send`] if the connection does not allow it, [`Error::Io`] if the transport failed.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropped while it waits for room, or while the message is compressed, nothing was queued; dropped later, the
-    /// message is queued whole and is written by the next operation. A frame is never cut.
-    pub async fn send(&mut self, message: impl AsPayload) -> Result<(), Error> {
-        self.feed(message).await?;
-        self.flush().await
-    }
-
-    /// Queues a message, to be written by [`flush`](Self::flush), or when the receiving half is polled next. Waits only
-    /// while the queue is full, and for turns of others while a long message is compressed. A long payload is written
-    /// at once, as by [`WebSocket::feed`].
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Send`] if the connection does not allow it; [`Error::Io`] if the transport failed.
-    ///
-    /// # Cancel safety
-    ///
-    /// Cancel safe: dropped, the message was not queued.
-    pub async fn feed(&mut self, message: impl AsPayload) -> Result<(), Error> {
-        let payload = message.as_payload();
-        let mut compressing = Compressing::new();
-        self.with(|outgoing, cx| outgoing.poll_feed(cx, payload, true, &mut compressing)).await
-    }
-
-    /// Sends a fragment of a message, the last if `fin`: a message of any size in constant memory.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Send`] if the connection does not allow it; [`Error::Io`] if the transport failed.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropped while it waits for room, or while the fragment is compressed, nothing was queued; dropped later, the
-    /// fragment is queued whole and is written by the next operation. A frame is never cut.
-    pub async fn send_fragment(&mut self, fragment: impl AsPayload, fin: bool) -> Result<(), Error> {
-        let payload = fragment.as_payload();
-        let mut compressing = Compressing::new();
-        self.with(|outgoing, cx| outgoing.poll_feed(cx, payload, fin, &mut compressing)).await?;
-        self.flush().await
-    }
-
-    /// Sends a Ping.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Send`] if the connection does not allow it; [`Error::Io`] if the transport failed.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropped while it waits for room, nothing was queued; dropped later, the Ping is queued and is written by the
-    /// next operation.
-    pub async fn ping(&mut self, payload: ControlPayload<'_>) -> Result<(), Error> {
-        self.with(|outgoing, cx| outgoing.poll_ping(cx, payload)).await?;
-        self.flush().await
-    }
-
-    /// Sends a Close; the receiving half gives what still comes, and then the end, for which
-    /// [`ended`](Self::ended) waits. Where the connection is closing already, only what is queued is written.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Io`] if the transport failed; [`Error::Protocol`] if the peer took nothing for longer than a deadline
-    /// allows, or the connection failed for another reason before all was written; [`Error::Send`] if it ended before.
-    ///
-    /// # Cancel safety
-    ///
-    /// Cancel safe: the Close is queued at the first poll, once.
-    pub async fn start_close<'c>(&mut self, frame: impl Into<CloseFrame<'c>>) -> Result<(), Error> {
-        {
-            let both = &mut *lock(&self.shared.both);
-            if let Some(mut outgoing) = both.outgoing() {
-                outgoing.finish_started()?;
-            }
-            both.outbound.close(frame.into())?;
-        }
-        wake(&self.shared.wakers.receiver);
-        self.flush().await
-    }
-
-    /// Writes everything that is queued.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Io`] if the transport failed; [`Error::Protocol`] if the peer took nothing for longer than a
-    /// deadline allows, or the connection failed for another reason before all was written; [`Error::Send`] if
-    /// it ended before.
-    ///
-    /// # Cancel safety
-    ///
-    /// Cancel safe: what was not written stays queued.
-    pub async fn flush(&mut self) -> Result<(), Error> {
-        poll_fn(|cx| self.poll_written(cx, 0)).await
+    sender_methods! {
+        [async] [.await] ["# Cancel safety"]
+        /// Queues a message, to be written by [`flush`](Self::flush), or when the receiving half is polled next. Waits
+        /// only while the queue is full, and for turns of others while a long message is compressed. A long payload is
+        /// written at once, as by [`WebSocket::feed`].
     }
 
     /// Waits for the end of the connection, for which the receiving half has to be polled. How it ended; `None` if that
@@ -420,20 +311,13 @@ impl<S: PollTransport, R: Role> Sender<S, R> {
     pub async fn ended(&mut self) -> Option<Closed> {
         poll_fn(|cx| {
             wait(&self.shared.wakers.sender, cx);
-            let both = lock(&self.shared.both);
+            let both = self.shared.lock();
             match both.outbound.closed() {
                 None if !both.deaf => Poll::Pending,
                 closed => Poll::Ready(closed),
             }
         })
         .await
-    }
-
-    /// The peer's Close, as soon as the receiving half has read it. Its reason is the peer's text: do not show it to
-    /// end users.
-    pub fn received_close(&mut self) -> Option<CloseFrame<'_>> {
-        let both = lock(&self.shared.both);
-        Some(both.close.as_ref()?.copy(&mut self.reason))
     }
 
     /// Writes until at most `bytes` wait: the low watermark below which a producer goes on. The bound of the queue is
@@ -453,39 +337,39 @@ impl<S: PollTransport, R: Role> Sender<S, R> {
 
     /// Bytes that wait for the transport.
     pub fn queued(&self) -> usize {
-        lock(&self.shared.both).outbound.queued()
+        self.shared.lock().outbound.queued()
     }
 
-    /// How the connection ended: `None` until it did.
-    pub fn closed(&self) -> Option<Closed> {
-        lock(&self.shared.both).outbound.closed()
+    async fn queue(&mut self, payload: Payload<'_>, fin: bool) -> Result<(), Error> {
+        let mut compressing = Compressing::new();
+        poll_fn(|cx| {
+            self.poll_with(cx, |outgoing, cx| outgoing.poll_feed(cx, payload, fin, &mut compressing))
+        })
+        .await
     }
 
-    /// How long the last Pong took that answered a Ping, also of keep-alive; `None` before. Too long where nobody
-    /// receives. The peer can make it too short ([`Outbound::latency`](crate::endpoint::Outbound::latency)).
-    pub fn latency(&self) -> Option<Duration> {
-        lock(&self.shared.both).outbound.latency()
+    async fn queue_ping(&mut self, payload: ControlPayload<'_>) -> Result<(), Error> {
+        poll_fn(|cx| self.poll_with(cx, |outgoing, cx| outgoing.poll_ping(cx, payload))).await
     }
 
-    /// Whether a Ping was sent whose Pong has not come.
-    pub fn awaits_pong(&self) -> bool {
-        lock(&self.shared.both).outbound.awaits_pong()
-    }
-
-    /// Queues a Close that the next poll writes.
-    pub(super) fn queue_close(&self, code: CloseCode) {
-        let _ = lock(&self.shared.both).outbound.close(code.into());
+    /// The next poll writes it.
+    pub(super) fn queue_close(&self, frame: CloseFrame<'_>) -> Result<(), Error> {
+        {
+            let both = &mut *self.shared.lock();
+            if let Some(mut outgoing) = both.outgoing() {
+                outgoing.finish_started()?;
+            }
+            both.outbound.close(frame)?;
+        }
         wake(&self.shared.wakers.receiver);
+        Ok(())
+    }
+
+    fn write_all(&mut self) -> impl Future<Output = Result<(), Error>> + '_ {
+        poll_fn(|cx| self.poll_written(cx, 0))
     }
 
     /// The context wakes both halves.
-    async fn with<T>(
-        &mut self,
-        mut operation: impl FnMut(&mut Outgoing<'_, S, R>, &mut Context<'_>) -> Poll<Result<T, Error>>,
-    ) -> Result<T, Error> {
-        poll_fn(|cx| self.poll_with(cx, &mut operation)).await
-    }
-
     pub(super) fn poll_with<T>(
         &self,
         cx: &mut Context<'_>,
@@ -494,7 +378,7 @@ impl<S: PollTransport, R: Role> Sender<S, R> {
         wait(&self.shared.wakers.sender, cx);
         let write_waker = Waker::from(Arc::clone(&self.shared.wakers));
         let (polled, over) = {
-            let both = &mut *lock(&self.shared.both);
+            let both = &mut *self.shared.lock();
             match both.outgoing() {
                 Some(mut outgoing) => {
                     let polled = operation(&mut outgoing, &mut Context::from_waker(&write_waker));
@@ -513,7 +397,7 @@ impl<S: PollTransport, R: Role> Sender<S, R> {
 
     /// A success if that was written before the end.
     pub(super) fn poll_written(&self, cx: &mut Context<'_>, bytes: usize) -> Poll<Result<(), Error>> {
-        if let LockedLink { link: None, outbound, .. } = &*lock(&self.shared.both) {
+        if let LockedLink { link: None, outbound, .. } = &*self.shared.lock() {
             return Poll::Ready(outbound.written().map_err(Error::from));
         }
         self.poll_with(cx, |outgoing, cx| match bytes {
@@ -534,7 +418,7 @@ impl<S: PollTransport> Sender<S, Server> {
     ///
     /// Cancel safe: dropped, the message was not queued.
     pub async fn feed_prepared(&mut self, message: &Prepared) -> Result<(), Error> {
-        self.with(|outgoing, cx| outgoing.poll_feed_prepared(cx, message)).await
+        poll_fn(|cx| self.poll_with(cx, |outgoing, cx| outgoing.poll_feed_prepared(cx, message))).await
     }
 
     /// Sends a message that was encoded once for many connections. See [`WebSocket::send_prepared`].
@@ -549,18 +433,19 @@ impl<S: PollTransport> Sender<S, Server> {
     /// message is queued whole and is written by the next operation. A frame is never cut.
     pub async fn send_prepared(&mut self, message: &Prepared) -> Result<(), Error> {
         let mut fed = false;
-        self.with(|outgoing, cx| outgoing.poll_send_prepared(cx, message, &mut fed)).await
+        poll_fn(|cx| self.poll_with(cx, |outgoing, cx| outgoing.poll_send_prepared(cx, message, &mut fed)))
+            .await
     }
 }
 
 impl<S: PollTransport, R: Role> TaskHalves<S, R> {
     /// As far as the transport lets us.
     async fn fail(&self, error: ProtocolError) {
-        lock(&self.both).outbound.fail(error);
+        self.lock().outbound.fail(error);
         poll_fn(|cx| {
             wait(&self.wakers.receiver, cx);
             let write_waker = Waker::from(Arc::clone(&self.wakers));
-            match lock(&self.both).outgoing() {
+            match self.lock().outgoing() {
                 Some(mut outgoing) => outgoing.poll_fail(&mut Context::from_waker(&write_waker)),
                 None => Poll::Ready(()),
             }
@@ -578,7 +463,7 @@ impl<S: PollTransport + Unpin, R: Role + Unpin> Stream for Receiver<S, R> {
         let came = ready!(this.poll_ready::<true>(cx))?;
         let Some(ready) = came else { return Poll::Ready(None) };
         let write_waker = Waker::from(Arc::clone(&this.shared.wakers));
-        let both = &mut *lock(&this.shared.both);
+        let both = &mut *this.shared.lock();
         match this.inbound.message(ready) {
             Ok(message) => Poll::Ready(message.map(|message| Ok(message.into()))),
             Err(error) => {
@@ -605,7 +490,7 @@ impl<S: PollTransport + Unpin, R: Role + Unpin> Sink<OwnedMessage> for Sender<S,
     }
 
     fn start_send(self: Pin<&mut Self>, message: OwnedMessage) -> Result<(), Error> {
-        match lock(&self.shared.both).outgoing() {
+        match self.shared.lock().outgoing() {
             Some(mut outgoing) => outgoing.start_send(message),
             None => Err(SendError::Closed.into()),
         }
@@ -617,13 +502,19 @@ impl<S: PollTransport + Unpin, R: Role + Unpin> Sink<OwnedMessage> for Sender<S,
 
     /// Sends a Close with 1000 if none was sent; the receiving half ends once the peer's has come.
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        if lock(&self.shared.both).outbound.ready_state() == ReadyState::Closed {
+        if self.shared.lock().outbound.ready_state() == ReadyState::Closed {
             return Poll::Ready(Ok(()));
         }
         ready!(self.poll_with(cx, |outgoing, cx| outgoing.poll_started(cx)))?;
-        lock(&self.shared.both).outbound.close(CloseCode::NORMAL.into())?;
+        self.shared.lock().outbound.close(CloseCode::NORMAL.into())?;
         wake(&self.shared.wakers.receiver);
         self.poll_written(cx, 0)
+    }
+}
+
+impl<S, R> TaskHalves<S, R> {
+    fn lock(&self) -> MutexGuard<'_, LockedLink<S, R>> {
+        lock(&self.both)
     }
 }
 
@@ -643,14 +534,6 @@ impl<S, R> LockedLink<S, R> {
     }
 }
 
-impl<S, R> fmt::Debug for Receiver<S, R> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Receiver").field("inbound", &self.inbound).finish_non_exhaustive()
-    }
-}
+debug_states!([S, R] Receiver<S, R>, |this| { inbound: this.inbound });
 
-impl<S, R> fmt::Debug for Sender<S, R> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sender").finish_non_exhaustive()
-    }
-}
+debug_states!([S, R] Sender<S, R>, |_this| {});
