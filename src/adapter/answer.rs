@@ -10,6 +10,8 @@ use alloc::string::String;
 use core::fmt;
 
 use super::ServerConfig;
+#[cfg(feature = "deflate")]
+use crate::deflate::Policy;
 use crate::handshake::lists::{FieldList, Names};
 use crate::handshake::server::Accept;
 use crate::handshake::ComposeError;
@@ -30,6 +32,9 @@ type Text<'a> = &'a str;
 pub struct Answer<'a> {
     fields: FieldList<'a>,
     subprotocol: SubprotocolChoice<'a>,
+    /// Nothing as the config says; within, no compression or this.
+    #[cfg(feature = "deflate")]
+    deflate: Option<Option<Policy>>,
 }
 
 /// Which subprotocol is spoken.
@@ -44,7 +49,12 @@ enum SubprotocolChoice<'a> {
 impl<'a> Answer<'a> {
     /// As the config says.
     pub const fn new() -> Self {
-        Self { fields: FieldList::EMPTY, subprotocol: SubprotocolChoice::OfConfig }
+        Self {
+            fields: FieldList::EMPTY,
+            subprotocol: SubprotocolChoice::OfConfig,
+            #[cfg(feature = "deflate")]
+            deflate: None,
+        }
     }
 
     /// Sets these header fields, such as `Set-Cookie`, after those of the config. Another call replaces them.
@@ -74,6 +84,28 @@ impl<'a> Answer<'a> {
     pub fn without_subprotocol(mut self) -> Self {
         self.subprotocol = SubprotocolChoice::None;
         self
+    }
+
+    /// Accepts permessage-deflate by this policy, whatever the config says. The adapters of firmware, which never
+    /// compress, do not look at it.
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub const fn with_deflate(mut self, policy: Policy) -> Self {
+        self.deflate = Some(Some(policy));
+        self
+    }
+
+    /// Does not compress, whatever the config says.
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub const fn without_deflate(mut self) -> Self {
+        self.deflate = Some(None);
+        self
+    }
+
+    #[cfg(all(feature = "deflate", feature = "rng"))]
+    pub(super) fn policy(&self, config: &ServerConfig) -> Option<Policy> {
+        self.deflate.unwrap_or(config.deflate)
     }
 
     pub(super) fn apply<'r>(
@@ -108,9 +140,10 @@ impl fmt::Debug for Answer<'_> {
             SubprotocolChoice::None => "none",
             SubprotocolChoice::This(_) => "another",
         };
-        f.debug_struct("Answer")
-            .field("fields", &self.fields.fields().iter().count())
-            .field("subprotocol", &subprotocol)
-            .finish()
+        let mut answer = f.debug_struct("Answer");
+        answer.field("fields", &self.fields.fields().iter().count()).field("subprotocol", &subprotocol);
+        #[cfg(feature = "deflate")]
+        answer.field("deflate", &self.deflate);
+        answer.finish()
     }
 }

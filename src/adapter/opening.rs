@@ -403,8 +403,8 @@ impl ServerConfig {
     ) -> Result<Accept<'h, 'r>, ComposeError> {
         answer.apply(self, &mut accept)?;
         #[cfg(feature = "deflate")]
-        if let Some(policy) = &self.deflate {
-            accept = accept.with_deflate(policy);
+        if let Some(policy) = answer.policy(self) {
+            accept = accept.with_deflate(&policy);
         }
         Ok(accept)
     }

@@ -272,8 +272,8 @@ macro_rules! opening_steps {
                 Ok(self.request.request()?)
             }
 
-            /// Opens the WebSocket. `config` may be another than the one before, such as without compression or with
-            /// larger limits: its origins are asked as well. If the opening time is over, the client gets a 503.
+            /// Opens the WebSocket. `config` may be another than the one before, such as with larger limits: its origins
+            /// are asked as well. If the opening time is over, the client gets a 503.
             ///
             /// # Errors
             ///

@@ -2,7 +2,7 @@
 
 use adapter::{accept, accept_with, client, Answer, FixedBuffers, Error, OpeningError, ServerConfig, ClientConfig};
 use embedded_io::ErrorKind;
-use sockless::deflate::Offer;
+use sockless::deflate::{Offer, Policy};
 use sockless::handshake::client::ClientRequest;
 use sockless::handshake::server::Reject;
 use sockless::handshake::{ComposeError, HandshakeError, HeadLimits, OriginPolicy, Uri};
@@ -167,6 +167,19 @@ fn an_application_adds_fields_and_chooses_the_subprotocol() {
         let (result, head) = decided!(answer);
         assert_eq!(result.unwrap_err(), Error::Opening(OpeningError::Compose(error)));
         assert!(head.starts_with("HTTP/1.1 500 "), "{head}");
+    }
+}
+
+#[test]
+fn no_answer_of_an_application_makes_an_adapter_compress_that_has_no_codec() {
+    let request = REQUEST.replace("Host: h\r\n", "Host: h\r\nSec-WebSocket-Extensions: permessage-deflate\r\n");
+    let options = same_host().with_deflate(Policy::DEFAULT);
+    for answer in [Answer::new(), Answer::new().with_deflate(Policy::DEFAULT), Answer::new().without_deflate()] {
+        let mut script = Script::new(request.as_bytes(), 1);
+        lend!(buffers, 16, 512);
+        let socket = go!(accept_with(&mut script, &options, &mut [0; 512], buffers, |_| Ok(answer.clone()))).unwrap();
+        assert_eq!(socket.negotiated().deflate, None);
+        assert_eq!(String::from_utf8(script.written).unwrap(), format!("{RESPONSE}\r\n"));
     }
 }
 

@@ -6,6 +6,7 @@ mod watchdog;
 
 mod accepted;
 mod answer;
+mod compression;
 mod config;
 mod dial;
 mod loopback;

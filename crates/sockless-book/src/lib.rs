@@ -18,6 +18,7 @@ pages! {
     axum "../../../docs/axum.md",
     blocking "../../../docs/blocking.md",
     closing "../../../docs/closing.md",
+    compression "../../../docs/compression.md",
     connecting "../../../docs/connecting.md",
     firmware "../../../docs/firmware.md",
     futures_io "../../../docs/futures-io.md",
