@@ -8,6 +8,8 @@ mod deflate;
 mod end;
 #[path = "bodies/endpoint.rs"]
 mod endpoint;
+#[path = "bodies/heads.rs"]
+mod heads;
 #[path = "bodies/inflate.rs"]
 mod inflate;
 #[path = "bodies/plain.rs"]
@@ -32,8 +34,8 @@ use sockless::{
 
 #[allow(unused_imports, reason = "each target runs one of the bodies")]
 pub use self::{
-    deflate::deflate, endpoint::endpoint, inflate::inflate, proxy::proxy, response_body::response_body,
-    uri::uri,
+    deflate::deflate, endpoint::endpoint, heads::heads, inflate::inflate, proxy::proxy,
+    response_body::response_body, uri::uri,
 };
 
 /// A stream of frames, read by either role under some limits.

@@ -42,6 +42,11 @@ fn client_handshake() {
 }
 
 #[test]
+fn heads() {
+    replay("heads", bodies::heads, MUTATIONS);
+}
+
+#[test]
 fn inflate() {
     replay("inflate", bodies::inflate, CODEC_MUTATIONS);
 }
