@@ -263,6 +263,59 @@ async fn req_6455_4_1_12_a_name_is_told_before_the_certificate_is_chosen_and_an_
 }
 
 #[tokio::test]
+async fn req_t_tls_1_http_1_1_is_the_only_protocol_on_offer() {
+    let _watchdog = watchdog!();
+    for way in WAYS {
+        let (listener, address) = listener().await;
+        let server = async {
+            let (stream, _) = listener.accept().await.unwrap();
+            let start = LazyConfigAcceptor::new(Acceptor::default(), stream).await.unwrap();
+            let offered =
+                start.client_hello().alpn().map(|names| names.map(<[u8]>::to_vec).collect::<Vec<_>>());
+            offered
+        };
+        let (offered, connected) =
+            both(server, way.connect(&Connect::new(format!("wss://{address}/")))).await;
+        assert_eq!(offered, Some(vec![b"http/1.1".to_vec()]), "{way:?}");
+        assert!(matches!(connected, Err(ConnectError::Tls(_))), "{way:?}: {connected:?}");
+    }
+}
+
+/// A server that knows nothing of ALPN speaks HTTP/1.1. One that speaks HTTP/2 alone has nothing to say to us: that is an
+/// error of TLS, before any request.
+#[tokio::test]
+async fn a_server_that_knows_no_alpn_is_talked_to_and_one_without_http_1_1_is_not() {
+    let _watchdog = watchdog!();
+    let authority = Authority::new();
+    let identity = authority.identity("127.0.0.1");
+    for (way, version) in WAYS.into_iter().flat_map(|way| [(way, &TLS12), (way, &TLS13)]) {
+        for (speaks, chosen) in [
+            (&[][..], Some(None)),
+            (&["http/1.1"], Some(Some("http/1.1"))),
+            (&["h2"], None),
+            (&["h2", "http/1.0"], None),
+        ] {
+            let mut config = rustls::ServerConfig::clone(acceptor(&identity, None, &[version]).config());
+            config.alpn_protocols = speaks.iter().map(|name| name.as_bytes().to_vec()).collect();
+            let acceptor = TlsAcceptor::from(Arc::new(config));
+            let (listener, address) = listener().await;
+            let connect = Connect::new(format!("wss://{address}/")).with_tls(trusting(&authority));
+            let (seen, talked) = both(serve(&listener, &acceptor), talk(way, &connect)).await;
+            let Some(chosen) = chosen else {
+                let error = talked.unwrap_err();
+                assert!(matches!(&error, ConnectError::Tls(_)), "{way:?} {speaks:?}: {error:?}");
+                assert_eq!(error.stage(), Some(Stage::Tls));
+                assert!(error.to_string().contains("NoApplicationProtocol"), "{error}");
+                assert!(seen.is_err(), "{seen:?}");
+                continue;
+            };
+            talked.unwrap();
+            assert_eq!(seen.unwrap().alpn.as_deref(), chosen.map(str::as_bytes), "{way:?} {speaks:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_key_that_is_not_that_of_the_certificate_is_our_mistake() {
     let _watchdog = watchdog!();
     for way in WAYS {
