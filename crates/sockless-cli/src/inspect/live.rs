@@ -168,16 +168,17 @@ impl Seen {
     }
 
     fn received(&self, from: Side, octets: &[u8]) {
+        // Both directions are shown in the order of their times.
+        let mut conversation = locked(&self.conversation);
         let mut records = Vec::new();
-        let at = self.began.elapsed();
-        locked(&self.conversation).received(from, octets, at, &mut records);
+        conversation.received(from, octets, self.began.elapsed(), &mut records);
         self.show(records);
     }
 
     fn ended(&self, from: Side) {
+        let mut conversation = locked(&self.conversation);
         let mut records = Vec::new();
-        let at = self.began.elapsed();
-        locked(&self.conversation).ended(from, at, &mut records);
+        conversation.ended(from, self.began.elapsed(), &mut records);
         self.show(records);
     }
 
