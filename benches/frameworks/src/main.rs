@@ -1,15 +1,16 @@
 //! Measures both chats in one run: `cargo build --release && cargo run --release`. Its README says how.
 
-use std::io::{self, BufRead, BufReader};
+use std::io;
 use std::pin::Pin;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use sockless::deflate::Offer;
-use sockless::tokio::{client, ClientSocket};
+use frameworks::Server;
 use sockless::ClientConfig;
+use sockless::deflate::Offer;
+use sockless::tokio::{ClientSocket, client};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
@@ -52,61 +53,30 @@ impl AsyncWrite for Counted {
     }
 }
 
-struct Server {
-    process: Child,
-    address: String,
+/// Of the environment of a chat, with its value.
+type Variable = (&'static str, &'static str);
+
+/// Starts one of the chats.
+fn start(name: &str, variable: Option<Variable>) -> Server {
+    let mut command = Command::new(std::env::current_exe().unwrap().with_file_name(name));
+    command.env_remove("DEFLATE").env_remove("BUFFER").envs(variable);
+    Server::start(&mut command).expect("cargo build --release comes first")
 }
 
-impl Server {
-    fn start(name: &str, variable: Option<(&str, &str)>) -> Self {
-        let program = std::env::current_exe().unwrap().with_file_name(name);
-        let mut command = Command::new(program);
-        command.env_remove("DEFLATE").env_remove("BUFFER").envs(variable).stdout(Stdio::piped());
-        let mut process = command.spawn().expect("cargo build --release comes first");
-        let mut address = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut address).unwrap();
-        Self { process, address: address.trim().to_owned() }
-    }
-
-    async fn join(&self, room: u64) -> ClientSocket<Counted> {
-        let config = ClientConfig::new().with_deflate(Offer::DEFAULT).without_timeouts();
-        let stream = TcpStream::connect(&self.address).await.unwrap();
-        stream.set_nodelay(true).unwrap();
-        let url = format!("ws://{}/rooms/{room}", self.address);
-        client(Counted(stream), &*url, &config).await.unwrap()
-    }
-
-    /// KiB that are resident.
-    fn resident(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap();
-        line.split_whitespace().nth(1).unwrap().parse().unwrap()
-    }
-
-    /// CPU time of all threads, user and system.
-    fn cpu(&self) -> Duration {
-        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.process.id())).unwrap();
-        let nanoseconds = tasks.map(|task| {
-            let schedstat = std::fs::read_to_string(task.unwrap().path().join("schedstat")).unwrap();
-            schedstat.split(' ').next().unwrap().parse::<u64>().unwrap()
-        });
-        Duration::from_nanos(nanoseconds.sum())
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
+async fn join(server: &Server, room: u64) -> ClientSocket<Counted> {
+    let config = ClientConfig::new().with_deflate(Offer::DEFAULT).without_timeouts();
+    let stream = TcpStream::connect(&server.address).await.unwrap();
+    stream.set_nodelay(true).unwrap();
+    let url = format!("ws://{}/rooms/{room}", server.address);
+    client(Counted(stream), &*url, &config).await.unwrap()
 }
 
 /// KiB that one of the idle connections takes.
 async fn memory(server: &Server) -> f64 {
-    let before = server.resident();
+    let before = server.resident().unwrap();
     let mut sockets = Vec::new();
     for at in 0..IDLE {
-        sockets.push(server.join(at / 10).await);
+        sockets.push(join(server, at / 10).await);
     }
     // One of every ten has said something, and all ten have heard it.
     for at in (0..IDLE as usize).step_by(10) {
@@ -116,17 +86,17 @@ async fn memory(server: &Server) -> f64 {
         }
     }
     sleep(Duration::from_secs(1)).await;
-    (server.resident() - before) as f64 / IDLE as f64
+    (server.resident().unwrap() - before) as f64 / IDLE as f64
 }
 
 /// Microseconds of CPU, and octets that are received, for each message that is delivered.
 async fn talk(server: &Server) -> (f64, f64) {
     let mut sockets = Vec::new();
     for at in 0..ROOMS * IN_A_ROOM {
-        sockets.push((at, server.join(at / IN_A_ROOM).await));
+        sockets.push((at, join(server, at / IN_A_ROOM).await));
     }
     sleep(Duration::from_millis(200)).await;
-    let (received, cpu) = (RECEIVED.load(Relaxed), server.cpu());
+    let (received, cpu) = (RECEIVED.load(Relaxed), server.cpu().unwrap());
     let mut tasks = JoinSet::new();
     for (at, mut socket) in sockets {
         tasks.spawn(async move {
@@ -150,7 +120,7 @@ async fn talk(server: &Server) -> (f64, f64) {
         done.unwrap();
     }
     let delivered = (ROOMS * IN_A_ROOM * SAID * IN_A_ROOM) as f64;
-    let cpu = (server.cpu() - cpu).as_secs_f64() * 1e6 / delivered;
+    let cpu = (server.cpu().unwrap() - cpu).as_secs_f64() * 1e6 / delivered;
     (cpu, (RECEIVED.load(Relaxed) - received) as f64 / delivered)
 }
 
@@ -158,19 +128,21 @@ async fn talk(server: &Server) -> (f64, f64) {
 async fn main() {
     let _ = rlimit::increase_nofile_limit(u64::MAX);
     let rounds = std::env::args().nth(1).map_or(3, |rounds| rounds.parse().expect("a number of rounds"));
-    let chats: [(&str, &str, Option<(&str, &str)>); 5] = [
+    let chats: [(&str, &str, Option<Variable>); 5] = [
         ("axum's own", "theirs", None),
         ("axum's own, buffers of 4 KiB", "theirs", Some(("BUFFER", "4096"))),
         ("sockless", "ours", None),
         ("sockless, compression", "ours", Some(("DEFLATE", "1"))),
         ("sockless, compression with context", "context", None),
     ];
-    println!("| chat over | KiB an idle connection | µs of CPU a message | octets a message |\n|---|---:|---:|---:|");
+    println!(
+        "| chat over | KiB an idle connection | µs of CPU a message | octets a message |\n|---|---:|---:|---:|"
+    );
     let mut best = [(f64::MAX, f64::MAX, 0.0); 5];
     for _ in 0..rounds {
         for ((_, program, variable), best) in chats.iter().zip(&mut best) {
-            best.0 = memory(&Server::start(program, *variable)).await.min(best.0);
-            let (cpu, octets) = talk(&Server::start(program, *variable)).await;
+            best.0 = memory(&start(program, *variable)).await.min(best.0);
+            let (cpu, octets) = talk(&start(program, *variable)).await;
             *best = (best.0, cpu.min(best.1), octets);
         }
     }

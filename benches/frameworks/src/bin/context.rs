@@ -5,10 +5,9 @@ use std::sync::{Arc, Mutex};
 
 use axum::extract::{Path, State};
 use axum::response::Response;
-use axum::serve::ListenerExt as _;
-use axum::{routing::any, Router};
-use sockless_axum::{handshake::OriginPolicy, Error, Policy, ServerConfig, Socket, WebSocketUpgrade};
-use tokio::{net::TcpListener, select, sync::broadcast::Sender};
+use axum::{Router, routing::any};
+use sockless_axum::{Error, Policy, ServerConfig, Socket, WebSocketUpgrade, handshake::OriginPolicy};
+use tokio::{select, sync::broadcast::Sender};
 
 type Rooms = Arc<Mutex<HashMap<String, Sender<Arc<str>>>>>;
 
@@ -17,11 +16,8 @@ static CONFIG: ServerConfig =
 
 #[tokio::main]
 async fn main() -> std::io::Result<()> {
-    let _ = rlimit::increase_nofile_limit(u64::MAX);
     let app = Router::new().route("/rooms/{room}", any(join)).with_state(Rooms::default());
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    println!("{}", listener.local_addr()?);
-    axum::serve(listener.tap_io(|stream| drop(stream.set_nodelay(true))), app).await
+    frameworks::serve(app).await
 }
 
 async fn join(State(rooms): State<Rooms>, Path(room): Path<String>, ws: WebSocketUpgrade) -> Response {

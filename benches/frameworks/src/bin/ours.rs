@@ -5,33 +5,25 @@ use std::sync::{Arc, LazyLock, Mutex};
 
 use axum::extract::{Path, State};
 use axum::response::Response;
-use axum::serve::ListenerExt as _;
-use axum::{routing::any, Router};
+use axum::{Router, routing::any};
 use sockless_axum::sockless::deflate::{Tuning, WindowBits};
 use sockless_axum::{
-    handshake::OriginPolicy, Error, Policy, Prepared, ServerConfig, Socket, WebSocketUpgrade,
+    Error, Policy, Prepared, ServerConfig, Socket, WebSocketUpgrade, handshake::OriginPolicy,
 };
-use tokio::{net::TcpListener, select, sync::broadcast::Sender};
+use tokio::{select, sync::broadcast::Sender};
 
 type Rooms = Arc<Mutex<HashMap<String, Sender<Prepared>>>>;
 
 static DEFLATE: LazyLock<bool> = LazyLock::new(|| std::env::var_os("DEFLATE").is_some());
 static CONFIG: LazyLock<ServerConfig> = LazyLock::new(|| {
     let config = ServerConfig::new(OriginPolicy::SameHost).with_max_message_size(64 << 10);
-    if *DEFLATE {
-        config.with_deflate(Policy::DEFAULT)
-    } else {
-        config
-    }
+    if *DEFLATE { config.with_deflate(Policy::DEFAULT) } else { config }
 });
 
 #[tokio::main]
 async fn main() -> std::io::Result<()> {
-    let _ = rlimit::increase_nofile_limit(u64::MAX);
     let app = Router::new().route("/rooms/{room}", any(join)).with_state(Rooms::default());
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    println!("{}", listener.local_addr()?);
-    axum::serve(listener.tap_io(|stream| drop(stream.set_nodelay(true))), app).await
+    frameworks::serve(app).await
 }
 
 async fn join(State(rooms): State<Rooms>, Path(room): Path<String>, ws: WebSocketUpgrade) -> Response {

@@ -6,19 +6,15 @@ use std::sync::{Arc, Mutex};
 use axum::extract::ws::{Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
 use axum::extract::{Path, State};
 use axum::response::Response;
-use axum::serve::ListenerExt as _;
-use axum::{routing::any, Router};
-use tokio::{net::TcpListener, select, sync::broadcast::Sender};
+use axum::{Router, routing::any};
+use tokio::{select, sync::broadcast::Sender};
 
 type Rooms = Arc<Mutex<HashMap<String, Sender<Utf8Bytes>>>>;
 
 #[tokio::main]
 async fn main() -> std::io::Result<()> {
-    let _ = rlimit::increase_nofile_limit(u64::MAX);
     let app = Router::new().route("/rooms/{room}", any(join)).with_state(Rooms::default());
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    println!("{}", listener.local_addr()?);
-    axum::serve(listener.tap_io(|stream| drop(stream.set_nodelay(true))), app).await
+    frameworks::serve(app).await
 }
 
 async fn join(State(rooms): State<Rooms>, Path(room): Path<String>, ws: WebSocketUpgrade) -> Response {
