@@ -16,11 +16,15 @@ const SIZES: [usize; 7] = [0, 1, 125, 126, 65_535, 65_536, 1 << 20];
 struct Arguments {
     /// Such as `ws://127.0.0.1:9002/`.
     url: String,
+    /// What to close with.
+    #[arg(long, default_value_t = 1000)]
+    code: u16,
 }
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let url = Arguments::parse().url;
+    let Arguments { url, code } = Arguments::parse();
+    let code = CloseCode::new(code).ok_or("this code may not be sent")?;
     let config = ClientConfig::new().with_deflate(Offer::DEFAULT);
     let stream = TcpStream::connect(Uri::parse(&url)?.address()).await?;
     stream.set_nodelay(true)?;
@@ -36,8 +40,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
             _ => return Err(format!("{size} octets did not come back").into()),
         }
     }
-    match socket.close(CloseCode::NORMAL).await? {
-        Some(closed) if closed.clean => println!("closed with {}", closed.status),
+    match socket.close(code).await? {
+        Some(closed) if closed.clean && closed.status == u16::from(code) => {
+            println!("closed with {}", closed.status)
+        }
         other => return Err(format!("the close was not clean: {other:?}").into()),
     }
     Ok(())

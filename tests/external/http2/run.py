@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""WebSockets over HTTP/2 against others: Python's `h2` with `wsproto`, as client and as server, and haproxy and nghttpx in between,
-from HTTP/2 to HTTP/2 and from HTTP/1.1 to HTTP/2. All on loopback.
+"""WebSockets over HTTP/2 against others: Python's `h2` with `wsproto`, as client and as server, Python's hypercorn as server, and haproxy
+and nghttpx in between, from HTTP/2 to HTTP/2 and from HTTP/1.1 to HTTP/2. All on loopback.
 
 usage: run.py --examples FOLDER     with the programs `h2_echo` and `h2_ask`, as `cargo build -p sockless-h2 --examples` makes them
 
@@ -23,7 +23,8 @@ sys.path.insert(0, str(HERE.parent / "support"))
 from libraries import python_packages  # noqa: E402
 from loopback import accepts, announced_address, end_children_when_ended, free_port, process, tail  # noqa: E402
 
-PACKAGES = ("h2==4.4.1", "wsproto==1.3.2")
+PACKAGES = ("h2==4.4.1", "hypercorn==0.18.0", "wsproto==1.3.2")
+CODES = (1000, 1001, 3000, 4999)  # of which hypercorn sends back each
 HAPROXY = """
 global
     maxconn 100
@@ -50,11 +51,13 @@ def main():
     options = options.parse_args()
     end_children_when_ended()
     target = Path(os.environ.get("CARGO_TARGET_DIR") or ROOT / "target").resolve()
-    peer = [python_packages(target / "http2" / "venv", *PACKAGES), HERE / "peer.py"]
+    python = python_packages(target / "http2" / "venv", *PACKAGES)
+    peer = [python, HERE / "peer.py"]
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as started:
         log = Path(folder) / "ours.log"
         ours = serve(started, [options.examples / "h2_echo", "--listen", "127.0.0.1:0"], log)
         theirs = serve(started, [*peer, "serve"], Path(folder) / "theirs.log")
+        hypercorn = serve(started, [python, HERE / "hypercorn_echo.py"], Path(folder) / "hypercorn.log")
         one, two = (started.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(2))
         config = Path(folder) / "haproxy.cfg"
         config.write_text(HAPROXY.format(one=one.fileno(), two=two.fileno(), address=ours))
@@ -75,6 +78,9 @@ def main():
             "our client, a server of Python": [options.examples / "h2_ask", f"ws://{theirs}/"],
             "our client through haproxy": [options.examples / "h2_ask", f"ws://{address(two)}/"],
         }
+        for code in CODES:
+            command = [options.examples / "h2_ask", "--code", str(code), f"ws://{hypercorn}/"]
+            cases[f"our client, hypercorn, closed with {code}"] = command
         failed = [name for name, command in cases.items() if not passes(name, command)]
         if failed:
             print(f"ours: {tail(log)}\nhaproxy: {tail(proxy)}")
@@ -98,7 +104,9 @@ def passes(name, command):
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=40)
         status, said = done.returncode, done.stdout.strip()
     except subprocess.TimeoutExpired as late:
-        status, said = "the time limit", late.stdout or b""
+        status, said = "the time limit", str(late.stdout or "")
+    if not status and "compression: true" not in said.lower():
+        status = "no compression"
     print(f"{'FAIL ' if status else 'ok   '} {name}: {said if status == 0 else f'{status}: {said}'}", flush=True)
     return status == 0
 
