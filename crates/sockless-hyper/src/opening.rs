@@ -148,8 +148,8 @@ impl Opening {
     /// Opens the WebSocket, as the config and the [`Answer`] say: header fields, the subprotocol, compression. Send the
     /// response, and let a task of its own wait for the [`Upgrade`].
     ///
-    /// Another config may be given for each request: `ServerConfig` can be cloned, and its `deflate` be set to `None`
-    /// for a client that shall not have compression.
+    /// For a client that shall not have compression there is `Answer::without_deflate`. Another config may be given for
+    /// each request as well.
     ///
     /// # Errors
     ///
