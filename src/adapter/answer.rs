@@ -31,19 +31,28 @@ type Text<'a> = &'a str;
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Answer<'a> {
     fields: FieldList<'a>,
-    subprotocol: SubprotocolChoice<'a>,
-    /// Nothing as the config says; within, no compression or this.
+    subprotocol: Choice<Text<'a>>,
     #[cfg(feature = "deflate")]
-    deflate: Option<Option<Policy>>,
+    deflate: Choice<Policy>,
 }
 
-/// Which subprotocol is spoken.
+/// What the config says, or something else for this one request.
 #[derive(Clone, Default, PartialEq, Eq)]
-enum SubprotocolChoice<'a> {
+enum Choice<T> {
     #[default]
     OfConfig,
     None,
-    This(Text<'a>),
+    This(T),
+}
+
+impl<T> Choice<T> {
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::OfConfig => "that of the config",
+            Self::None => "none",
+            Self::This(_) => "another",
+        }
+    }
 }
 
 impl<'a> Answer<'a> {
@@ -51,9 +60,9 @@ impl<'a> Answer<'a> {
     pub const fn new() -> Self {
         Self {
             fields: FieldList::EMPTY,
-            subprotocol: SubprotocolChoice::OfConfig,
+            subprotocol: Choice::OfConfig,
             #[cfg(feature = "deflate")]
-            deflate: None,
+            deflate: Choice::OfConfig,
         }
     }
 
@@ -75,14 +84,14 @@ impl<'a> Answer<'a> {
     /// Chooses this subprotocol, whatever the config says. The client must offer it.
     #[must_use]
     pub fn with_subprotocol(mut self, name: impl Into<Text<'a>>) -> Self {
-        self.subprotocol = SubprotocolChoice::This(name.into());
+        self.subprotocol = Choice::This(name.into());
         self
     }
 
     /// Chooses no subprotocol, whatever the config says.
     #[must_use]
     pub fn without_subprotocol(mut self) -> Self {
-        self.subprotocol = SubprotocolChoice::None;
+        self.subprotocol = Choice::None;
         self
     }
 
@@ -91,7 +100,7 @@ impl<'a> Answer<'a> {
     #[cfg(feature = "deflate")]
     #[must_use]
     pub const fn with_deflate(mut self, policy: Policy) -> Self {
-        self.deflate = Some(Some(policy));
+        self.deflate = Choice::This(policy);
         self
     }
 
@@ -99,13 +108,17 @@ impl<'a> Answer<'a> {
     #[cfg(feature = "deflate")]
     #[must_use]
     pub const fn without_deflate(mut self) -> Self {
-        self.deflate = Some(None);
+        self.deflate = Choice::None;
         self
     }
 
     #[cfg(all(feature = "deflate", feature = "rng"))]
     pub(super) fn policy(&self, config: &ServerConfig) -> Option<Policy> {
-        self.deflate.unwrap_or(config.deflate)
+        match self.deflate {
+            Choice::OfConfig => config.deflate,
+            Choice::None => None,
+            Choice::This(policy) => Some(policy),
+        }
     }
 
     pub(super) fn apply<'r>(
@@ -116,9 +129,9 @@ impl<'a> Answer<'a> {
         accept.fields.add(config.fields.fields())?;
         accept.fields.add(self.fields.fields())?;
         match &self.subprotocol {
-            SubprotocolChoice::OfConfig => accept.choose_subprotocol(config.subprotocols.names()),
-            SubprotocolChoice::None => {}
-            SubprotocolChoice::This(name) => {
+            Choice::OfConfig => accept.choose_subprotocol(config.subprotocols.names()),
+            Choice::None => {}
+            Choice::This(name) => {
                 accept.choose_subprotocol(Names::Lent(&[name]));
                 accept.chosen_subprotocol().ok_or(ComposeError::UnofferedSubprotocol)?;
             }
@@ -135,15 +148,12 @@ impl From<()> for Answer<'_> {
 
 impl fmt::Debug for Answer<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let subprotocol = match &self.subprotocol {
-            SubprotocolChoice::OfConfig => "that of the config",
-            SubprotocolChoice::None => "none",
-            SubprotocolChoice::This(_) => "another",
-        };
         let mut answer = f.debug_struct("Answer");
-        answer.field("fields", &self.fields.fields().iter().count()).field("subprotocol", &subprotocol);
+        answer
+            .field("fields", &self.fields.fields().iter().count())
+            .field("subprotocol", &self.subprotocol.name());
         #[cfg(feature = "deflate")]
-        answer.field("deflate", &self.deflate);
+        answer.field("deflate", &self.deflate.name());
         answer.finish()
     }
 }
