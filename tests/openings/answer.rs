@@ -27,6 +27,32 @@ use Adapter::{Blocking, Smol, Tokio, Untimed};
 
 pub(crate) const ALL: [Adapter; 4] = [Blocking, Tokio, Smol, Untimed];
 
+/// Calls the macro `$served` with the module of this adapter and a stream for it, and with `await` where one waits so.
+macro_rules! on_adapter {
+    ($adapter:expr, $stream:expr, $served:ident) => {{
+        let stream: std::net::TcpStream = $stream;
+        match $adapter {
+            $crate::answer::Adapter::Blocking => $served!([sockless::blocking], stream),
+            $crate::answer::Adapter::Tokio => {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                runtime.block_on(async {
+                    stream.set_nonblocking(true).unwrap();
+                    let stream = tokio::net::TcpStream::from_std(stream).unwrap();
+                    $served!([sockless::tokio], stream, await)
+                })
+            }
+            $crate::answer::Adapter::Smol => smol::block_on(async {
+                let stream = sockless::futures_io::FuturesIo::new(smol::Async::new(stream).unwrap());
+                $served!([sockless::polled], stream.with_timer(smol::Timer::at), await)
+            }),
+            $crate::answer::Adapter::Untimed => smol::block_on(async {
+                $served!([sockless::futures_io], smol::Async::new(stream).unwrap(), await)
+            }),
+        }
+    }};
+}
+pub(crate) use on_adapter;
+
 /// What a server made of a connection.
 #[derive(Debug)]
 enum Served {

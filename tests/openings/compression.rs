@@ -5,14 +5,11 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 
 use sockless::deflate::{Params, Policy};
-use sockless::futures_io::FuturesIo;
 use sockless::handshake::server::{Request, ServerProgress};
 use sockless::handshake::{Bootstrap, Headers, ParsedRequest};
-use sockless::{
-    blocking, futures_io, polled, tokio as on_tokio, Answer, Error, ProtocolError, Refusal, ServerConfig,
-};
+use sockless::{blocking, Answer, Error, ProtocolError, Refusal, ServerConfig};
 
-use crate::answer::{any_origin, came, soon, streams, upgrade, Adapter, ALL};
+use crate::answer::{any_origin, came, on_adapter, soon, streams, upgrade, Adapter, ALL};
 
 /// "Hello" of RFC 7692 section 7.2.3.1, masked with a key of zeros.
 const COMPRESSED: &[u8] = b"\xC1\x87\0\0\0\0\xF2\x48\xCD\xC9\xC9\x07\0";
@@ -68,21 +65,7 @@ fn serve(adapter: Adapter, steps: usize, stream: TcpStream, config: &ServerConfi
             Ok((socket.negotiated().deflate, received))
         }};
     }
-    let smol = |stream: TcpStream| smol::Async::new(stream).unwrap();
-    match adapter {
-        Adapter::Blocking => served!([blocking], stream),
-        Adapter::Tokio => {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(async {
-                stream.set_nonblocking(true).unwrap();
-                served!([on_tokio], tokio::net::TcpStream::from_std(stream).unwrap(), await)
-            })
-        }
-        Adapter::Smol => smol::block_on(async {
-            served!([polled], FuturesIo::new(smol(stream)).with_timer(smol::Timer::at), await)
-        }),
-        Adapter::Untimed => smol::block_on(async { served!([futures_io], smol(stream), await) }),
-    }
+    on_adapter!(adapter, stream, served)
 }
 
 fn field_of(head: &str) -> Option<&str> {

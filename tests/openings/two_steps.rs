@@ -17,7 +17,7 @@ use sockless::{
 use tokio::io::{duplex, AsyncReadExt, AsyncWriteExt};
 use tokio::time::Instant;
 
-use crate::answer::{any_origin, came, read_head, soon, streams, upgrade, Adapter, ALL, FRAME};
+use crate::answer::{any_origin, came, on_adapter, read_head, soon, streams, upgrade, Adapter, ALL, FRAME};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Steps {
@@ -70,21 +70,7 @@ fn serve(adapter: Adapter, steps: Steps, stream: TcpStream, config: &ServerConfi
             }
         }};
     }
-    let smol = |stream: TcpStream| smol::Async::new(stream).unwrap();
-    match adapter {
-        Adapter::Blocking => served!([blocking], stream),
-        Adapter::Tokio => {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(async {
-                stream.set_nonblocking(true).unwrap();
-                served!([on_tokio], tokio::net::TcpStream::from_std(stream).unwrap(), await)
-            })
-        }
-        Adapter::Smol => smol::block_on(async {
-            served!([polled], FuturesIo::new(smol(stream)).with_timer(smol::Timer::at), await)
-        }),
-        Adapter::Untimed => smol::block_on(async { served!([futures_io], smol(stream), await) }),
-    }
+    on_adapter!(adapter, stream, served)
 }
 
 /// All octets that the client gets for these, and what the server says of it.
