@@ -10,7 +10,7 @@ use sockless::{Tolerance, Tolerances};
 
 use super::{fields, LIMITS};
 
-/// Where limits are not what is looked at.
+/// For comparisons of two heads of different length: no limit may tell them apart.
 const ROOM: HeadLimits = HeadLimits::DEFAULT.with_max_start_line(usize::MAX).with_max_fields(usize::MAX);
 
 /// The nonce of the example in RFC 6455 section 1.3, and what belongs to it.
@@ -87,7 +87,7 @@ fn request(parsed: &ParsedRequest<'_>, list: &[(&str, &[u8])], limits: &HeadLimi
                     let parsed = Request::parse(&head, limits);
                     let said = asked(parsed);
                     agree(&asked(judged), &said);
-                    // Of a plain request it may insert a path.
+                    // Only WebSockets: `ServerHandshake` may rewrite the octets of a plain request, to add a path.
                     if said.as_ref().is_ok_and(|said| said.starts_with("request")) {
                         let mut storage = vec![0; 1 << 14];
                         let mut streamed = ServerHandshake::new(&mut storage, *limits);

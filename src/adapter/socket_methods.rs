@@ -3,8 +3,8 @@
 // Owns: what they are called, and their documentation.
 // Must not know: any transport, or who waits how.
 
-/// Of a WebSocket. `$queue` documents how `feed` queues; the rest is as for
-/// [`opening_functions`](super::opening_functions).
+/// The methods of a WebSocket, for its `impl`. Tasks give `[async]` and `[.await]`, threads give `[]` for both. `$queue`
+/// is what the documentation of `feed` says first.
 macro_rules! socket_methods {
     ([$($async:ident)?] [$($await:tt)*] [$($cancel_safety:literal)?] $(#[$queue:meta])+) => {
         /// The next message; `None` once the connection has ended, of which [`closed`](Self::closed) tells how.
@@ -169,7 +169,7 @@ macro_rules! socket_methods {
     };
 }
 
-/// Of the sending half, with the same arguments.
+/// The methods of the sending half. The arguments are those of `socket_methods`.
 macro_rules! sender_methods {
     ([$($async:ident)?] [$($await:tt)*] [$($cancel_safety:literal)?] $(#[$queue:meta])+) => {
         /// Sends a message and everything queued before it.
@@ -287,7 +287,7 @@ macro_rules! sender_methods {
     };
 }
 
-/// Of the receiving half.
+/// The methods of the receiving half that wait for nothing.
 macro_rules! receiver_methods {
     () => {
         /// The peer's Close, as soon as it came, whether or not the transport has ended. Its reason is the peer's

@@ -16,7 +16,7 @@ const SIZES: [usize; 7] = [0, 1, 125, 126, 65_535, 65_536, 1 << 20];
 struct Arguments {
     /// Such as `ws://127.0.0.1:9002/`.
     url: String,
-    /// What to close with.
+    /// The status code to close with.
     #[arg(long, default_value_t = 1000)]
     code: u16,
 }
